@@ -213,7 +213,18 @@ internal sealed class FeedEndpoint(
         ServingLog.ClientCame(_logger, AddressOf(context), source.Name, since);
         try
         {
-            await SendAsync(context.Request, wantsMarks, reading, filter, takesBlankLines, writer, client, measurement, share, cancellationToken)
+            await SendAsync(
+                    context.Request,
+                    wantsMarks,
+                    reading,
+                    filter,
+                    takesBlankLines,
+                    writer,
+                    client,
+                    measurement,
+                    share,
+                    cancellationToken
+                )
                 .ConfigureAwait(false);
         }
         finally

@@ -98,9 +98,10 @@ public sealed class PostgresServer : IAsyncDisposable
         {
             await _tools.OwnAsync(standby._folder, cancellationToken);
             var version = int.Parse(await RunSqlAsync("SHOW server_version_num", cancellationToken), CultureInfo.InvariantCulture);
-            var (start, stop) = version < 150000
-                ? ("pg_start_backup('copy', true, false)", "pg_stop_backup(false, false)")
-                : ("pg_backup_start('copy', true)", "pg_backup_stop(false)");
+            var (start, stop) =
+                version < 150000
+                    ? ("pg_start_backup('copy', true, false)", "pg_stop_backup(false, false)")
+                    : ("pg_backup_start('copy', true)", "pg_backup_stop(false)");
             var label = await _tools.RunAsync(
                 "psql",
                 [
@@ -114,7 +115,10 @@ public sealed class PostgresServer : IAsyncDisposable
                 ],
                 cancellationToken
             );
-            foreach (var (name, text) in ((string, string)[])[("backup_label", label[(label.IndexOf('\n') + 1)..].TrimEnd() + "\n"), ("standby.signal", "")])
+            foreach (
+                var (name, text) in ((string, string)[])
+                    [("backup_label", label[(label.IndexOf('\n') + 1)..].TrimEnd() + "\n"), ("standby.signal", "")]
+            )
             {
                 await File.WriteAllTextAsync(Path.Combine(standby.Data, name), text, cancellationToken);
                 await _tools.OwnAsync(Path.Combine(standby.Data, name), cancellationToken);

@@ -185,7 +185,10 @@ internal sealed class FeedClient : IDisposable
         {
             FeedIdentity = Header(WireNames.FeedIdentityHeader),
             Continues = Header(WireNames.ContinuesHeader),
-            Mark = pages is not null ? () => pages.Mark : FeedMark.Parse(Header(WireNames.MarkHeader)) is { } mark ? () => mark : null,
+            Mark =
+                pages is not null ? () => pages.Mark
+                : FeedMark.Parse(Header(WireNames.MarkHeader)) is { } mark ? () => mark
+                : null,
             KeyFields = KeyAnnouncement.Parse(Header(WireNames.KeyHeader)),
             InstanceName = Header(WireNames.InstanceNameHeader),
             CaughtUpBy = Header(WireNames.CaughtUpHeader) switch

@@ -27,7 +27,8 @@ internal readonly record struct FeedMark(long Era, long Place)
     }
 
     /// <summary>What a table keeps.</summary>
-    public static string? Join(string? identity, FeedMark? mark) => identity is null || mark is null ? identity : $"{identity}{Separator}{mark}";
+    public static string? Join(string? identity, FeedMark? mark) =>
+        identity is null || mark is null ? identity : $"{identity}{Separator}{mark}";
 
     /// <summary>Whether what a table keeps is of the feed that names an identity.</summary>
     public static bool IsOf(string stored, string identity) => Split(stored).Identity == identity;

@@ -162,7 +162,9 @@ internal sealed class CommitPacer
             Feed = _source.IsImport ? null : _source.Feed.Display,
             Cursor = cursor,
             Resume = resume,
-            FeedIdentity = IsStaged ? null : FeedMark.Join(_source.FeedIdentity, _source.Mark() is { } head ? FeedMark.Later(head, _mark) : null),
+            FeedIdentity = IsStaged
+                ? null
+                : FeedMark.Join(_source.FeedIdentity, _source.Mark() is { } head ? FeedMark.Later(head, _mark) : null),
             FeedEnding = _source.IsImport ? null : _context.FeedEnding,
             Quarantined = [.. _quarantined],
             QuarantineLimit = _context.Options.QuarantineLimit,

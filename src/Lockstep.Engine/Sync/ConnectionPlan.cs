@@ -138,7 +138,9 @@ internal sealed class ConnectionPlan
             IsFinite = body.ContentLength is not null,
             MayMergeUnfinished = body.ContentLength is null && !(isTransaction && replaces),
             IsRedirected = body.IsSnapshot,
-            IsAnotherFeed = _isAnotherFeed || (_resync && state.FeedIdentity is { } known && body.FeedIdentity is { } met && !FeedMark.IsOf(known, met)),
+            IsAnotherFeed =
+                _isAnotherFeed
+                || (_resync && state.FeedIdentity is { } known && body.FeedIdentity is { } met && !FeedMark.IsOf(known, met)),
             HasDefiniteEnd = body.HasDefiniteEnd,
             CaughtUpBy = body.IsSnapshot ? CaughtUpSign.None : body.CaughtUpBy,
             IsMarkup = body.IsMarkup,

@@ -41,7 +41,8 @@ internal sealed record SnapshotState
         var snapshot = PgSnapshot.Parse(row.GetString(1));
         var isReplica = row.GetBoolean(2);
         var end = row.IsDBNull(12) ? 0 : row.GetInt64(12);
-        FeedMark? mark = (isReplica ? row.IsDBNull(17) : end == 0) ? null : new FeedMark(row.GetInt32(4), isReplica ? row.GetInt64(17) : end);
+        FeedMark? mark =
+            (isReplica ? row.IsDBNull(17) : end == 0) ? null : new FeedMark(row.GetInt32(4), isReplica ? row.GetInt64(17) : end);
         return new SnapshotState
         {
             Snapshot = (isReplica ? snapshot.WithoutUncertainty() : snapshot).At(mark),

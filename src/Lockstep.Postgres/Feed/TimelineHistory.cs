@@ -35,7 +35,9 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
             ends = _known!.Value.Ends;
         }
 
-        return await ends.WaitAsync(cancellationToken).ConfigureAwait(false) is { } all && all.TryGetValue(earlier, out var end) ? end : null;
+        return await ends.WaitAsync(cancellationToken).ConfigureAwait(false) is { } all && all.TryGetValue(earlier, out var end)
+            ? end
+            : null;
     }
 
     /// <summary>Reads the server's file: a line for each timeline, with the place at which it ended.</summary>
@@ -72,7 +74,9 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
                     .ConfigureAwait(false);
                 var found = await connection
                     .QueryAsync(
-                        hasFunction[0] ? "SELECT lockstep.timeline_history($1)" : "SELECT pg_read_file(format('pg_wal/%s.history', lpad(upper(to_hex($1)), 8, '0')))",
+                        hasFunction[0]
+                            ? "SELECT lockstep.timeline_history($1)"
+                            : "SELECT pg_read_file(format('pg_wal/%s.history', lpad(upper(to_hex($1)), 8, '0')))",
                         [(int)timeline],
                         r => r.GetString(0),
                         patience.Token
@@ -82,7 +86,13 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
             }
         }
         catch (Exception e)
-            when (e is NpgsqlException or OperationCanceledException or IOException or System.Net.Sockets.SocketException or TimeoutException)
+            when (e
+                    is NpgsqlException
+                        or OperationCanceledException
+                        or IOException
+                        or System.Net.Sockets.SocketException
+                        or TimeoutException
+            )
         {
             PostgresLog.Notice(
                 options.Logger,

@@ -50,7 +50,9 @@ public sealed class FailoverTests
         await pair.Primary.RunAsync("INSERT INTO items SELECT g, 'n' FROM generate_series(1, 50) g");
         await pair.SyncAsync(pair.Primary);
         await pair.CutAsync();
-        await pair.Primary.RunAsync("INSERT INTO items VALUES (100, 'lost'); DELETE FROM items WHERE id = 1; UPDATE items SET name = 'lost' WHERE id = 2");
+        await pair.Primary.RunAsync(
+            "INSERT INTO items VALUES (100, 'lost'); DELETE FROM items WHERE id = 1; UPDATE items SET name = 'lost' WHERE id = 2"
+        );
         await pair.SyncAsync(pair.Primary);
         await pair.FailOverAsync(lastWords: false);
         await pair.SyncAsync(pair.Standby);
@@ -68,7 +70,10 @@ public sealed class FailoverTests
         // The client gets no row of these, and its cursor passes them all.
         for (var i = 0; i < 30; i++)
             await pair.Primary.RunAsync("INSERT INTO other VALUES (1)");
-        await pair.SyncAsync(pair.Primary, minimum: long.Parse(await pair.Primary.ScalarAsync("SELECT pg_snapshot_xmax(pg_current_snapshot())")));
+        await pair.SyncAsync(
+            pair.Primary,
+            minimum: long.Parse(await pair.Primary.ScalarAsync("SELECT pg_snapshot_xmax(pg_current_snapshot())"))
+        );
         await pair.FailOverAsync(lastWords: false);
         await pair.Standby.RunAsync("INSERT INTO items VALUES (2, 'under a number that was given out before')");
         await pair.SyncAsync(pair.Standby);
@@ -143,7 +148,9 @@ public sealed class FailoverTests
             var primary = await PostgresServer.StartAsync(Cancel);
             await using (var db = TestDatabase.Open(primary.ConnectionString))
             {
-                await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY, name text); CREATE TABLE other (id int); CREATE ROLE reader LOGIN");
+                await db.RunAsync(
+                    "CREATE TABLE items (id int PRIMARY KEY, name text); CREATE TABLE other (id int); CREATE ROLE reader LOGIN"
+                );
                 await PostgresTracking.EnableAsync(db.ConnectionString, Items, cancellationToken: Cancel);
                 await db.RunAsync(
                     "GRANT SELECT ON ALL TABLES IN SCHEMA public, lockstep TO reader; GRANT USAGE ON SCHEMA lockstep TO reader; GRANT pg_monitor TO reader"
@@ -168,8 +175,7 @@ public sealed class FailoverTests
             stop.CancelAfter(Eventually.Deadline);
             try
             {
-                do
-                    await _file.SyncUntilAsync(await db.RowsAsync("items"), stop.Token);
+                do await _file.SyncUntilAsync(await db.RowsAsync("items"), stop.Token);
                 while (_file.Cursor < minimum);
             }
             catch (OperationCanceledException) when (!Cancel.IsCancellationRequested)

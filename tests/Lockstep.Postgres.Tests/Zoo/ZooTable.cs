@@ -28,7 +28,10 @@ internal sealed record ZooTable(string Name, (string Name, string Value)[] Key, 
         new(
             "music.playlist_track",
             [("playlist_id", "md5('{k}')::uuid"), ("track_id", "{k} % 7 + 1")],
-            ("added", "CASE {n} % 5 WHEN 0 THEN 'infinity' ELSE '2026-03-29 01:59:59.999999+01'::timestamptz + {n} * interval '1 minute' END")
+            (
+                "added",
+                "CASE {n} % 5 WHEN 0 THEN 'infinity' ELSE '2026-03-29 01:59:59.999999+01'::timestamptz + {n} * interval '1 minute' END"
+            )
         ),
         new(
             "music.employee",

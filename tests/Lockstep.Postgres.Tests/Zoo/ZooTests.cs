@@ -41,7 +41,9 @@ public sealed class ZooTests
         {
             ZooWriter[] writers =
             [
-                .. Enumerable.Range(0, 3).Select(i => new ZooWriter(db.ConnectionString, new Random((seed * 1000) + (round * 10) + i), altersTables: i == 0)),
+                .. Enumerable
+                    .Range(0, 3)
+                    .Select(i => new ZooWriter(db.ConnectionString, new Random((seed * 1000) + (round * 10) + i), altersTables: i == 0)),
             ];
             var writing = Task.WhenAll(writers.Select(w => Task.Run(() => w.RunAsync(60, Cancel), Cancel)));
             var crash = random.Next(1, 30);
@@ -62,7 +64,9 @@ public sealed class ZooTests
 
             await writing;
             Assert.Empty(writers.SelectMany(w => w.Wrong));
-            var wrong = await Task.WhenAll(zoo.Files.Chunk(1 + (zoo.Files.Count / 4)).Select(files => Task.Run(() => CompareAsync(db, files), Cancel)));
+            var wrong = await Task.WhenAll(
+                zoo.Files.Chunk(1 + (zoo.Files.Count / 4)).Select(files => Task.Run(() => CompareAsync(db, files), Cancel))
+            );
             Assert.True(wrong.All(text => text.Length == 0), $"seed {seed}, round {round}:\n{string.Concat(wrong)}");
         }
     }
@@ -136,7 +140,6 @@ public sealed class ZooTests
 
         return row.ToJsonString();
     }
-
 
     private static int Setting(string name, int standard) =>
         int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : standard;

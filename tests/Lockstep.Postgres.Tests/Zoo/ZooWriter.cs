@@ -27,7 +27,8 @@ internal sealed class ZooWriter(string connectionString, Random random, bool alt
                 for (; i < transactions; i++)
                     await TransactAsync(connection, cancellationToken);
             }
-            catch (Exception e) when (e is NpgsqlException { IsTransient: true } or PostgresException { SqlState: "57P01" or "57P02" or "57P03" })
+            catch (Exception e)
+                when (e is NpgsqlException { IsTransient: true } or PostgresException { SqlState: "57P01" or "57P02" or "57P03" })
             {
                 await Task.Delay(50, cancellationToken);
             }
@@ -85,7 +86,8 @@ internal sealed class ZooWriter(string connectionString, Random random, bool alt
             3 => $"ALTER TABLE {table} ADD COLUMN x{number} int; ALTER TABLE {table} DROP COLUMN x{number}",
             4 => $"ALTER TYPE rental.rating ADD VALUE 'X{number}'",
             5 => $"VACUUM FULL {table}",
-            6 => $"CREATE TABLE rental.p{number} (LIKE rental.payment INCLUDING ALL); ALTER TABLE rental.payment ATTACH PARTITION rental.p{number} FOR VALUES FROM ('{2100 + (number % 900)}-01-01') TO ('{2100 + (number % 900)}-02-01')",
+            6 =>
+                $"CREATE TABLE rental.p{number} (LIKE rental.payment INCLUDING ALL); ALTER TABLE rental.payment ATTACH PARTITION rental.p{number} FOR VALUES FROM ('{2100 + (number % 900)}-01-01') TO ('{2100 + (number % 900)}-02-01')",
             _ => $"ALTER TABLE {table} ADD COLUMN x{number} int; ALTER TABLE {table} RENAME COLUMN x{number} TO y{number}",
         };
     }
@@ -99,7 +101,8 @@ internal sealed class ZooWriter(string connectionString, Random random, bool alt
             await connection.ExecuteAsync(sql, cancellationToken);
             return true;
         }
-        catch (PostgresException e) when (e.SqlState is "23503" or "23505" or "23502" or "40001" or "40P01" or "42701" or "42P17" or "55006" or "25P02")
+        catch (PostgresException e)
+            when (e.SqlState is "23503" or "23505" or "23502" or "40001" or "40P01" or "42701" or "42P17" or "55006" or "25P02")
         {
             return false;
         }
