@@ -193,7 +193,9 @@ internal sealed class FeedEndpoint(
                 new FeedRequest(since, identity, options.HeartbeatInterval)
                 {
                     Share = share,
+                    Filter = filter,
                     InOrder = source.RecordOrderField is not null,
+                    Mark = FeedMark.Parse(context.Request.Headers[WireNames.MarkHeader]),
                     WantsPages = context.Request.Headers[WireNames.ResumeHeader] == WireNames.ResumeByPage,
                 },
                 cancellationToken
@@ -201,8 +203,16 @@ internal sealed class FeedEndpoint(
             .ConfigureAwait(false);
         response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, variant);
         response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(reading.KeyColumns);
-        // Through a filter heartbeats come also while it leaves out row after row; those of the transaction dialect tell by themselves.
-        if (source.RecordOrderField is not null && filter is null)
+        if (reading.Continues is { } before)
+            response.Headers[WireNames.ContinuesHeader] = FeedName.Join(before, variant);
+        var wantsMarks = context.Request.Headers.ContainsKey(WireNames.MarkHeader);
+        if (wantsMarks && reading.Mark is { } mark)
+            response.Headers[WireNames.MarkHeader] = mark.ToString();
+        // Through a filter something must come also while it leaves out row after row. Clients of old know heartbeats only.
+        var takesBlankLines = context.Request.Headers.Accept.Any(type =>
+            type?.Contains("ndjson", StringComparison.OrdinalIgnoreCase) == true
+        );
+        if (takesBlankLines || (source.RecordOrderField is not null && filter is null))
             response.Headers[WireNames.CaughtUpHeader] = WireNames.CaughtUpByHeartbeat;
         using var client = clients.Begin(context.Request, since);
         using var measurement = metrics.Client(source.Name);
@@ -219,7 +229,19 @@ internal sealed class FeedEndpoint(
         ServingLog.ClientCame(_logger, AddressOf(context), source.Name, since);
         try
         {
-            await SendAsync(context.Request, reading, filter, writer, client, measurement, share, cancellationToken).ConfigureAwait(false);
+            await SendAsync(
+                    context.Request,
+                    wantsMarks,
+                    reading,
+                    filter,
+                    takesBlankLines,
+                    writer,
+                    client,
+                    measurement,
+                    share,
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
         }
         finally
         {
@@ -229,8 +251,10 @@ internal sealed class FeedEndpoint(
 
     private async Task SendAsync(
         HttpRequest request,
+        bool wantsMarks,
         FeedReading reading,
         FeedFilter? filter,
+        bool takesBlankLines,
         IFeedWriter writer,
         ServedClient client,
         ServingMetrics.ClientMeasurement measurement,
@@ -245,6 +269,8 @@ internal sealed class FeedEndpoint(
 
             // Through a filter goes a copy, and so does what is written in another dialect.
             var held = share.Cover(chunk.Lines.Length * (filter is null && writer is FeedLineWriter ? 1L : 2));
+            if (wantsMarks && chunk.Mark is { } mark)
+                writer.WriteMark(mark);
             var wrote = await writer.WriteRowsAsync(chunk, cancellationToken).ConfigureAwait(false);
             switch (chunk.Kind)
             {
@@ -267,7 +293,10 @@ internal sealed class FeedEndpoint(
                         continue;
                     }
 
-                    writer.WriteHeartbeat(null);
+                    if (takesBlankLines)
+                        writer.WriteBlankLine();
+                    else
+                        writer.WriteHeartbeat(null);
                     break;
             }
 

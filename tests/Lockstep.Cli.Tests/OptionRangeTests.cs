@@ -104,6 +104,28 @@ public sealed class OptionRangeTests : IDisposable
         Assert.Equal(0, await Program.RunAsync(["sync", feed.Uri, "--path", _folder["t.db"], "-q", option]));
     }
 
+    [Theory]
+    [InlineData("63MB", "--memory-limit takes a number, 67108864 or more.")]
+    [InlineData("128 apples", "--memory-limit takes a number of bytes, as 134217728 or 128MB, and not '128 apples'.")]
+    [InlineData("9999999TB", "--memory-limit takes a number of bytes, as 134217728 or 128MB, and not '9999999TB'.")]
+    public async Task A_number_of_bytes_has_a_unit_or_none(string value, string expected)
+    {
+        var said = await SayAsync(["sync", "http://127.0.0.1:1/x/", "--path", _folder["new.db"], "--memory-limit", value]);
+
+        Assert.StartsWith(expected, said, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("134217728")]
+    [InlineData("128MB")]
+    [InlineData("1gb")]
+    public async Task With_a_memory_limit_a_sync_does_the_same(string limit)
+    {
+        await using var feed = new TextFeed("""{"id":1,"updated_at":1}""");
+
+        Assert.Equal(0, await Program.RunAsync(["sync", feed.Uri, "--path", _folder["t.db"], "-q", "--memory-limit", limit]));
+    }
+
     [Fact]
     public async Task What_is_none_of_an_options_words_is_answered_with_them()
     {

@@ -133,6 +133,13 @@ internal static class SyncCommand
             HelpName = "BYTES",
             DefaultValueFactory = _ => FrameReader.DefaultMaximumLength,
         };
+        var memory = new Option<long?>("--memory-limit")
+        {
+            Description =
+                "Take at most so much memory, from 64MB on: smaller buffers, and slower for it. Default: what is fast, up to 250MB.",
+            HelpName = "BYTES",
+            CustomParser = ByteCount.Parse,
+        };
         var wait = new Option<bool>("--wait")
         {
             Description =
@@ -186,6 +193,7 @@ internal static class SyncCommand
                     malformed,
                     quarantineLimit,
                     maximum,
+                    memory,
                     wait,
                     isPrivate,
                     passThru,
@@ -242,6 +250,7 @@ internal static class SyncCommand
                     MalformedRecord = result.GetValue(malformed),
                     QuarantineLimit = result.GetValue(quarantineLimit),
                     MaximumRecordSize = result.GetValue(maximum),
+                    MemoryLimit = result.GetValue(memory),
                     WaitForWriter = result.GetValue(wait),
                     WantsChanges = result.GetValue(passThru),
                     EveryVersion = result.GetValue(everyChange),

@@ -120,7 +120,9 @@ internal static class UsageText
                 .FirstOrDefault(text => text.Length > 1 && text[0] == '-' && !double.TryParse(text, CultureInfo.InvariantCulture, out _));
 
     private static string Describe(ParseError error) =>
-        error.SymbolResult is OptionResult { Option: var option, Tokens: [var token] } && Taken(option.ValueType) is { } takes
+        error.SymbolResult is OptionResult { Option: var own } && error.Message.StartsWith($"{own.Name} takes", StringComparison.Ordinal)
+            ? error.Message
+        : error.SymbolResult is OptionResult { Option: var option, Tokens: [var token] } && Taken(option.ValueType) is { } takes
             ? $"{option.Name} takes {takes}, and not '{token.Value}'."
         : error.SymbolResult is OptionResult { Option: var one, Tokens: { Count: > 1 } tokens } && one.Arity.MaximumNumberOfValues == 1
             ? $"{one.Name} is given {tokens.Count} times; it takes one value."

@@ -30,10 +30,16 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
     {
         Fields.BeginRecord();
         var isWhole = true;
-        var lacks = rules.Key.Where(rule => Lacks(rule, body)).ToList();
+        List<KeyRule> lacks = [];
+        foreach (var rule in rules.Key)
+        {
+            if (Lacks(rule, body))
+                lacks.Add(rule);
+        }
+
         foreach (var field in body.EnumerateObject())
         {
-            if (rules.Drop.Count > 0 && Drops(rules, field.Name))
+            if (rules.Drop.Count > 0 && Drops(rules, field))
             {
                 Dropped ??= field.Name;
                 isWhole = false;
@@ -57,18 +63,15 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
             AddType(list);
         foreach (var lack in lacks)
         {
-            var part = rules.Key.ToList().IndexOf(lack);
             Separate();
-            var name = JsonSerializer.SerializeToUtf8Bytes(lack.Field, EngineJson.Default.String);
-            Fields.Note(Encoding.UTF8.GetBytes(lack.Field));
-            _bytes.Write(name);
-            _bytes.Write(":"u8);
-            _bytes.Write(key.PartText(part));
+            Fields.Note(lack.Name);
+            _bytes.Write(lack.Member);
+            _bytes.Write(key.PartText(PartOf(rules, lack)));
         }
 
         foreach (var field in body.EnumerateObject())
         {
-            if (rules.Drop.Count > 0 && Drops(rules, field.Name))
+            if (rules.Drop.Count > 0 && Drops(rules, field))
                 continue;
             Separate();
             _bytes.Write("\""u8);
@@ -99,6 +102,14 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
         _bytes.Write(JsonMarshal.GetRawUtf8Value(version));
     }
 
+    private static int PartOf(DialectRules rules, KeyRule key)
+    {
+        var part = 0;
+        while (!ReferenceEquals(rules.Key[part], key))
+            part++;
+        return part;
+    }
+
     private void Separate()
     {
         if (_bytes.WrittenCount > 1)
@@ -112,13 +123,15 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
     }
 
     private static bool Lacks(KeyRule key, JsonElement body) =>
-        key.IsOfItem ? !body.TryGetProperty(key.Field, out _) : key.Place.Kind == PlaceKind.Field && !body.TryGetProperty(key.Field, out _);
+        (key.IsOfItem || key.Place.Kind == PlaceKind.Field) && !body.TryGetProperty(key.Name, out _);
 
-    private static bool Drops(DialectRules rules, string name)
+    private static bool Drops(DialectRules rules, JsonProperty field)
     {
+        var raw = JsonMarshal.GetRawUtf8PropertyName(field);
+        var name = raw.Contains((byte)'\\') ? Encoding.UTF8.GetBytes(field.Name) : raw;
         foreach (var drop in rules.Drop)
         {
-            if (drop.StartsWith('*') ? name.EndsWith(drop[1..], StringComparison.Ordinal) : name == drop)
+            if (drop.Matches(name))
                 return true;
         }
 

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Lockstep.Engine.Records;
 
@@ -45,6 +46,9 @@ internal sealed record Place
         ("page:", PlaceKind.Count),
     ];
 
+    /// <summary>The segments as JSON has them.</summary>
+    private readonly byte[][] _names;
+
     private Place(string text, PlaceKind kind, string name)
     {
         Text = text;
@@ -54,6 +58,7 @@ internal sealed record Place
             kind != PlaceKind.Pointer ? [name]
             : name.Length == 0 ? []
             : [.. name[1..].Split('/').Select(FieldPath.Unescape)];
+        _names = [.. Segments.Select(Encoding.UTF8.GetBytes)];
     }
 
     /// <summary>As it was written.</summary>
@@ -107,14 +112,14 @@ internal sealed record Place
         value = root;
         if (Kind is not (PlaceKind.Field or PlaceKind.Pointer))
             return false;
-        foreach (var segment in Segments)
+        for (var i = 0; i < _names.Length; i++)
         {
             if (value.ValueKind == JsonValueKind.Object)
             {
-                if (!value.TryGetProperty(segment, out value))
+                if (!value.TryGetProperty(_names[i], out value))
                     return false;
             }
-            else if (value.ValueKind == JsonValueKind.Array && TryIndex(segment, value.GetArrayLength(), out var index))
+            else if (value.ValueKind == JsonValueKind.Array && TryIndex(Segments[i], value.GetArrayLength(), out var index))
             {
                 value = value[index];
             }

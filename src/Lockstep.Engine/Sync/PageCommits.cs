@@ -20,8 +20,9 @@ internal sealed class PageCommits(DialectSession session)
 
         if (rules.IsAtomic)
             return;
+        // While a page is written the next one is asked for.
         await session
-            .Writer.CommitAsync(session.Position(said, resume?.AbsoluteUri, isUpToDate: false), cancellationToken)
+            .Writer.CommitAsync(session.Position(said, resume?.AbsoluteUri, isUpToDate: false), waits: false, cancellationToken)
             .ConfigureAwait(false);
     }
 

@@ -144,6 +144,14 @@ public abstract class SyncCmdlet : FeedCmdlet
     [ValidateRange(2, 1024 * 1024 * 1024)]
     public int MaximumRecordSize { get; set; } = 16 * 1024 * 1024;
 
+    /// <summary>
+    /// How much memory the sync may take, in bytes, from 64MB on: its buffers are made smaller, which makes it slower. By default they take
+    /// what makes it fast, up to 250MB. PowerShell's own memory comes on top of that.
+    /// </summary>
+    [Parameter]
+    [ValidateRange(64L * 1024 * 1024, long.MaxValue)]
+    public long? MemoryLimit { get; set; }
+
     /// <summary>What to do with a malformed record.</summary>
     [Parameter]
     public MalformedRecordAction MalformedRecord { get; set; }
@@ -214,6 +222,7 @@ public abstract class SyncCmdlet : FeedCmdlet
             SweepLimit = SweepLimit,
             Lookback = Lookback,
             MaximumRecordSize = MaximumRecordSize,
+            MemoryLimit = MemoryLimit,
             AsksForToken = TokenProvider is not null,
             MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
             QuarantineLimit = QuarantineLimit,

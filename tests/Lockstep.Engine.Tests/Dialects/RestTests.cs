@@ -99,6 +99,46 @@ public sealed class RestTests : DialectTest
         Assert.Equal(6, server.Requests.Count);
     }
 
+    [Theory]
+    [InlineData("sysparm_offset", 2)] // ServiceNow
+    [InlineData("pageNumber", 1)]
+    [InlineData("page%5Boffset%5D", 2)]
+    [InlineData("StartIndex", 3)]
+    public async Task Whatever_counts_the_pages_what_moves_between_them_is_read_in_a_second_round(string parameter, int second)
+    {
+        const string Dialect =
+            """{ "From": "Rest", "Cursor": "max:updated_at", "Changes": { "Ascending": true, "Query": { "since": "{cursor}" } } }""";
+        static string Item(int id, int day) => $$"""{"id":{{id}},"updated_at":"2026-01-{{day:D2}}T00:00:00Z"}""";
+        // Between the first two pages the first record changes, and goes to the end: the third is on no page.
+        await using var server = Serve(
+            (path, number) =>
+                (path.Contains(Uri.UnescapeDataString(parameter) + "="), number) switch
+                {
+                    (false, 1) => Json($"[{Item(1, 1)},{Item(2, 2)}]", Date + $"Link: </items?{parameter}={second}>; rel=\"next\"\r\n"),
+                    (false, _) => Json($"[{Item(2, 2)},{Item(3, 3)}]", Date + $"Link: </items?{parameter}={second}>; rel=\"next\"\r\n"),
+                    (true, _) => Json($"[{Item(4, 4)},{Item(1, 20)}]", Date),
+                }
+        );
+
+        await SyncRun.ToEndAsync(this.Dialect(server, "items", Dialect));
+
+        Assert.Equal(["1", "2", "3", "4"], Keys);
+    }
+
+    [Fact]
+    public async Task A_list_that_comes_again_is_not_written_again()
+    {
+        var items = string.Join(',', Enumerable.Range(0, 20_000).Select(i => $$"""{"id":"k{{i:D6}}","text":"{{new string('x', 500)}}"}"""));
+        await using var server = Serve((_, _) => Json($"[{items}]"));
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        var (before, sequence) = (new FileInfo(TablePath).Length, Info.Sequence);
+
+        var second = await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+
+        Assert.Equal(("0 0 0", 20_000, sequence), (Counts(second), second.Result.Unchanged, Info.Sequence));
+        Assert.InRange(new FileInfo(TablePath).Length, before, before + (before / 5));
+    }
+
     [Fact]
     public async Task Records_of_the_same_second_and_of_the_running_one_are_not_lost()
     {
@@ -127,6 +167,32 @@ public sealed class RestTests : DialectTest
         Assert.Equal(("1 0 0", 3), (Counts(second), Info.Rows));
         Assert.Equal("/issues", asked[0]);
         Assert.Equal("/issues?since=2026-01-01T11:58:59Z&sort=updated", asked[1]);
+    }
+
+    [Fact]
+    public async Task A_cursor_that_the_user_names_is_asked_from_and_one_that_the_dialect_cannot_have_is_refused_by_name()
+    {
+        await using var server = Serve((_, _) => Json("""[{"id":1,"updated_at":"2026-01-01T01:00:00Z"}]""", Date));
+        SyncOptions From(string since, string dialect, bool resync = false) =>
+            new()
+            {
+                Feed = new FeedOptions { Uri = new Uri(server.Root, "issues") },
+                Store = new FileTableStore(TablePath),
+                Foreign = DialectDescription.Parse(dialect, "mine"),
+                Since = since,
+                Resync = resync,
+            };
+
+        await SyncRun.ToEndAsync(From("2025-06-01T00:00:00Z", Since));
+        Assert.Equal(["/issues?since=2025-06-01T00:00:00Z&sort=updated"], Paths(server));
+
+        (var noTime, _) = await SyncRun.ToErrorAsync<InvalidOptionException>(From("last tuesday", Since));
+        (var noCursor, _) = await SyncRun.ToErrorAsync<InvalidOptionException>(From("5", """{ "From": "Rest" }"""));
+        await SyncRun.ToErrorAsync<InvalidOptionException>(From("2025-06-01T00:00:00Z", Since, resync: true));
+        Assert.Contains("'last tuesday' is no time", noTime.Message, StringComparison.Ordinal);
+        Assert.Contains("'mine' gives its whole set", noCursor.Message, StringComparison.Ordinal);
+        Assert.Contains("Leave since out", noCursor.Remedy.ToString(), StringComparison.Ordinal);
+        Assert.Single(server.Requests);
     }
 
     [Fact]
