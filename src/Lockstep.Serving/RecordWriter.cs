@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 using Lockstep.Serving.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -75,7 +76,11 @@ internal sealed class RecordWriter : IFeedWriter
 
     public void WriteHeartbeat(long? since) => WriteChunk("{\"heartbeat\":true}\n"u8);
 
+    public void WriteBlankLine() => WriteChunk("\n"u8);
+
     public void WritePage(string address) { }
+
+    public void WriteMark(FeedMark mark) { }
 
     public async ValueTask FlushAsync(CancellationToken cancellationToken)
     {

@@ -64,23 +64,27 @@ internal sealed class FeedHttp : IDisposable
     /// <exception cref="FeedUnreachableException">There is no answer, or not in time.</exception>
     /// <exception cref="InsecureCredentialsException">Credentials would go unencrypted over a network.</exception>
     public Task<HttpResponseMessage> GetAsync(Uri target, Action<HttpRequestHeaders>? addHeaders, CancellationToken cancellationToken) =>
-        GetAsync(target, addHeaders, Options.ConnectionTimeout, cancellationToken);
+        AskAsync(target, addHeaders, body: null, Options.ConnectionTimeout, cancellationToken);
 
-    /// <summary>Sends a GET that the server may hold for a while before it answers.</summary>
+    /// <summary>Sends a GET, or a POST that only reads, which the server may hold for a while before it answers.</summary>
     /// <param name="target">What to ask; credentials and the user's headers go along only if it is of the feed's origin.</param>
     /// <param name="addHeaders">Adds further headers; null for none.</param>
+    /// <param name="body">The JSON that is posted; null for a GET.</param>
     /// <param name="limit">How long the response's headers may take.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="FeedUnreachableException">There is no answer, or not in time.</exception>
     /// <exception cref="InsecureCredentialsException">Credentials would go unencrypted over a network.</exception>
-    internal async Task<HttpResponseMessage> GetAsync(
+    internal async Task<HttpResponseMessage> AskAsync(
         Uri target,
         Action<HttpRequestHeaders>? addHeaders,
+        byte[]? body,
         TimeSpan limit,
         CancellationToken cancellationToken
     )
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, target);
+        using var request = new HttpRequestMessage(body is null ? HttpMethod.Get : HttpMethod.Post, target);
+        if (body is not null)
+            request.Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
         request.Headers.UserAgent.Add(new ProductInfoHeaderValue("Lockstep", Version));
         addHeaders?.Invoke(request.Headers);
         var isOwn = IsSameOrigin(target);
@@ -186,6 +190,25 @@ internal sealed class FeedHttp : IDisposable
             _ => e.Message,
         };
 
+    /// <summary>Whether a server has taken a connection: one that does not answer then is slow, or has nothing to say.</summary>
+    public bool HasConnected { get; private set; }
+
+    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(context.DnsEndPoint, cancellationToken).ConfigureAwait(false);
+            HasConnected = true;
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
     private SocketsHttpHandler CreateHandler(FeedOptions options, bool decompresses, X509Certificate2? certificate)
     {
         var handler = new SocketsHttpHandler
@@ -202,6 +225,7 @@ internal sealed class FeedHttp : IDisposable
                 name.Equals("Last-Event-ID", StringComparison.OrdinalIgnoreCase) ? Encoding.UTF8 : null,
             UseProxy = !options.NoProxy,
             Proxy = options.Proxy,
+            ConnectCallback = ConnectAsync,
         };
         _authorities.ApplyTo(handler.SslOptions);
         if (options.SkipCertificateCheck)
