@@ -34,7 +34,11 @@ public sealed class SecurityDocumentTests
         };
 
     /// <summary>Limits that other projects compare, and the one that is no number.</summary>
-    private static readonly string[] Elsewhere = ["Lockstep.Gossip.Tests/LimitTests.cs", "Lockstep.Postgres.Tests/SecurityDocumentTests.cs"];
+    private static readonly string[] Elsewhere =
+    [
+        "Lockstep.Gossip.Tests/LimitTests.cs",
+        "Lockstep.Postgres.Tests/SecurityDocumentTests.cs",
+    ];
 
     [Fact]
     public void Each_limit_that_the_document_names_is_compared()

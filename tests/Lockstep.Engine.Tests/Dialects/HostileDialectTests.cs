@@ -11,7 +11,11 @@ public sealed class HostileDialectTests
     [InlineData("""{"From":"\udfff"}""", "not valid Unicode")]
     [InlineData("""{"\ud800":1}""", "not valid Unicode")]
     public void A_text_that_is_not_Unicode_is_refused(string json, string why) =>
-        Assert.Contains(why, Assert.Throws<DialectFormatException>(() => DialectDescription.Parse(json, "d")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            why,
+            Assert.Throws<DialectFormatException>(() => DialectDescription.Parse(json, "d")).Message,
+            StringComparison.Ordinal
+        );
 
     [Fact]
     public void A_description_has_a_longest_length()
