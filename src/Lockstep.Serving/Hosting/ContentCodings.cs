@@ -48,9 +48,11 @@ internal sealed class ContentCodings(bool isOn)
             foreach (var part in parts.Skip(1))
             {
                 if (part.StartsWith("q=", StringComparison.OrdinalIgnoreCase))
+                {
                     weight = double.TryParse(part.AsSpan(2), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var q)
                         ? q
                         : 0;
+                }
             }
 
             switch (parts[0].ToLowerInvariant())
