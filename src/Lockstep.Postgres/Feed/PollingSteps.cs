@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Feed;
@@ -7,11 +8,12 @@ namespace Lockstep.Postgres.Feed;
 /// How one client of a feed by polling is read for: pages of a snapshot by key, then rounds of changes. Between two pages it holds no
 /// connection and no snapshot, so a slow client costs the database nothing.
 /// </summary>
-internal sealed class PollingSteps(PollingFeed feed, TableDescription table, string identity, SendShare? client)
+internal sealed class PollingSteps(PollingFeed feed, TableDescription table, string identity, SendShare? client, FeedFilter? filter)
     : DatabaseSteps<PgSnapshot>(feed, feed.Live)
 {
     private bool _isReplica;
     private bool _isWhole;
+    private FeedMark? _spilled;
 
     /// <summary>A replica's snapshots do not tell which of what is above the horizon they show.</summary>
     public override bool PositionsAreWhole => IsView || !_isReplica;
@@ -42,7 +44,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
             var (from, rows) = (after, feed.Pages.Rows);
             var page = await feed
                 .Readers.ReadAsync(
-                    (c, token) => FeedPages.ReadKeysAsync(feed.Database, c, from, first?.Xmin, rows, token),
+                    (c, token) => FeedPages.ReadKeysAsync(feed.Database, c, from, first?.Xmin, rows, filter, token),
                     cancellationToken
                 )
                 .ConfigureAwait(false);
@@ -50,7 +52,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
             first ??= page.Stamp.Snapshot;
             yield return FeedStep<PgSnapshot>.At(identity, first.Xmin, from.Length == 0 ? null : PagePosition.Format(from));
             foreach (var piece in Take(page.Lines))
-                yield return new FeedStep<PgSnapshot>(piece);
+                yield return new FeedStep<PgSnapshot>(piece) { Mark = page.Stamp.Snapshot.Mark };
             after = page.Next;
         }
 
@@ -93,7 +95,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
                 Check(page.Stamp, known);
                 round ??= page.Stamp.Snapshot;
                 foreach (var piece in Take(page.Lines))
-                    yield return new FeedStep<PgSnapshot>(piece);
+                    yield return new FeedStep<PgSnapshot>(piece) { Mark = page.Stamp.Snapshot.Mark };
                 after = page.Next;
             }
 
@@ -153,7 +155,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
         try
         {
             await foreach (var piece in pieces.ReadAsync(stop.Token).ConfigureAwait(false))
-                yield return new FeedStep<PgSnapshot>(piece);
+                yield return new FeedStep<PgSnapshot>(piece) { Mark = _spilled };
             yield return new FeedStep<PgSnapshot>(default, await producer.ConfigureAwait(false));
         }
         finally
@@ -196,6 +198,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
                         {
                             Check(stamp, known);
                             snapshot = stamp.Snapshot;
+                            _spilled = snapshot.Mark;
                             var lines = feed.Database.NewLines();
                             while (await rows.ReadAsync(token).ConfigureAwait(false))
                             {
