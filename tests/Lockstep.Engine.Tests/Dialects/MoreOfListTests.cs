@@ -147,7 +147,9 @@ public sealed class MoreOfListTests : DialectTest
     [Fact]
     public async Task What_a_list_lacks_that_may_go_on_is_no_difference_of_the_table()
     {
-        await using var server = Serve((_, number) => Json(number == 1 ? """[{"id":1},{"id":2},{"id":3}]""" : """{"items":[{"id":1},{"id":2,"v":2}],"total":3}"""));
+        await using var server = Serve(
+            (_, number) => Json(number == 1 ? """[{"id":1},{"id":2},{"id":3}]""" : """{"items":[{"id":1},{"id":2,"v":2}],"total":3}""")
+        );
         await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
 
         var kinds = new List<DifferenceKind>();

@@ -37,12 +37,18 @@ public sealed class ReadOnlyMountTests : IDisposable
         Fill(Json(1));
         using var writer = Open(InSource("t.db"));
         Execute(writer, "PRAGMA wal_autocheckpoint=0");
-        Execute(writer, "INSERT INTO lockstep_row(key, seq, born, ord, gone, body) SELECT 2, seq + 1, seq + 1, ord, gone, '{\"id\":2}' FROM lockstep_row");
+        Execute(
+            writer,
+            "INSERT INTO lockstep_row(key, seq, born, ord, gone, body) SELECT 2, seq + 1, seq + 1, ord, gone, '{\"id\":2}' FROM lockstep_row"
+        );
         Execute(writer, "UPDATE lockstep_table SET rows = 2");
         Mount();
         Assert.Equal(["1", "2"], SyncRun.Read(InMount("t.db")).Keys);
 
-        Execute(writer, "INSERT INTO lockstep_row(key, seq, born, ord, gone, body) SELECT 3, 9, 9, ord, gone, '{\"id\":3}' FROM lockstep_row WHERE key = 1");
+        Execute(
+            writer,
+            "INSERT INTO lockstep_row(key, seq, born, ord, gone, body) SELECT 3, 9, 9, ord, gone, '{\"id\":3}' FROM lockstep_row WHERE key = 1"
+        );
         Assert.Equal(["1", "2", "3"], SyncRun.Read(InMount("t.db")).Keys);
         Assert.Equal(2, new Table(InMount("t.db")).GetInfo().Rows);
     }
