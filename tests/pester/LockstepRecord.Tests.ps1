@@ -3,7 +3,8 @@ BeforeAll {
     Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory)
 
     # Ten people, one of them deleted; added in one order, keyed in another.
-    10..1 | ForEach-Object { [pscustomobject]@{ id = $_; updated_at = 100 - $_; name = "n$_"; age = 10 * $_; tags = @('a', @{ deep = $true }) } } |
+    10..1 | ForEach-Object { [pscustomobject]@{ id = $_; updated_at = 100 - $_; name = "n$_"; age = 10 * $_
+    tags = @('a', @{ deep = $true }) } } |
         Import-LockstepTable -Table people -Disk
     '{"id":4,"updated_at":200,"deleted_at":200}' | Import-LockstepTable -Table people -Disk
 }
@@ -25,7 +26,8 @@ Describe 'Get-LockstepRecord' {
     }
 
     It 'filters by an SQL expression with parameters' {
-        (Get-LockstepRecord -Filter 'age > $age and name like $name' -FilterParameter @{ age = 50; name = 'n%' }).id | Should -Be 6, 7, 8, 9, 10
+        (Get-LockstepRecord -Filter 'age > $age and name like $name' -FilterParameter @{ age = 50; name = 'n%' }).id |
+            Should -Be 6, 7, 8, 9, 10
         (Get-LockstepRecord -Filter 'age = @age' -FilterParameter @{ '@age' = 20 }).id | Should -Be 2
     }
 
@@ -42,7 +44,8 @@ Describe 'Get-LockstepRecord' {
     }
 
     It 'refuses a filter parameter that is no value' {
-        (Get-ErrorOf { Get-LockstepRecord -Filter 'age = $x' -FilterParameter @{ x = @{} } }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+        (Get-ErrorOf { Get-LockstepRecord -Filter 'age = $x' -FilterParameter @{ x = @{} } }).FullyQualifiedErrorId |
+            Should -BeLike 'InvalidOption,*'
     }
 
     It 'pages, and counts' {

@@ -75,10 +75,12 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
             FeedEventKind.Warning,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{malformed} malformed {(malformed == 1 ? "record" : "records")} came in this sync; the quarantine holds {table.Quarantined}.{full}"
+                $"{malformed} malformed {(malformed == 1 ? "record" : "records")} came in this sync; the quarantine holds "
+                    + $"{table.Quarantined}.{full}"
             ),
             cancellationToken,
-            $"Look at them with {Term.ReadQuarantined}, and empty the quarantine with {Term.ClearQuarantined}; its size is {Term.QuarantineLimit}."
+            $"Look at them with {Term.ReadQuarantined}, and empty the quarantine with {Term.ClearQuarantined}; its size is "
+                + $"{Term.QuarantineLimit}."
         );
     }
 

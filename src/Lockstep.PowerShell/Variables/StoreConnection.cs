@@ -200,7 +200,8 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
         foreach (var moved in change.Operations.Where(operation => operation.Action == TickAction.Move))
         {
             cmdlet.WriteWarning(
-                $"The tick changes, and with it the value of '{change.Variable}' that was pending for {moved.MovedFrom:O} moves to {moved.Tuple.ActiveAt:O}."
+                $"The tick changes, and with it the value of '{change.Variable}' that was pending for {moved.MovedFrom:O} "
+                    + $"moves to {moved.Tuple.ActiveAt:O}."
             );
         }
     }

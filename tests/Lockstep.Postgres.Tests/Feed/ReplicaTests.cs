@@ -123,7 +123,8 @@ public sealed class ReplicaTests
                 Cancel
             );
             var options =
-                $"-c port={replica.Port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off -c max_connections=200";
+                $"-c port={replica.Port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off -c "
+                + $"max_connections=200";
             await tools.RunAsync(
                 "pg_ctl",
                 ["start", "-D", replica.Data, "-l", Path.Combine(folder, "log"), "-w", "-t", "60", "-s", "-o", options],

@@ -160,8 +160,10 @@ public sealed class InsertTriggerTests(SharedPostgres postgres)
         await source.RunAsync("CREATE PUBLICATION all_of_it FOR TABLE items");
         await source.RunAsync("SELECT pg_create_logical_replication_slot('to_copy', 'pgoutput')");
         await copy.RunAsync(
-            FormattableString.Invariant(
-                $"CREATE SUBSCRIPTION to_copy CONNECTION 'host={from.Host} port={from.Port} user={from.Username} dbname={from.Database}' PUBLICATION all_of_it WITH (create_slot = false)"
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"CREATE SUBSCRIPTION to_copy CONNECTION 'host={from.Host} port={from.Port} user={from.Username} "
+                    + $"dbname={from.Database}' PUBLICATION all_of_it WITH (create_slot = false)"
             )
         );
         var plan = await PostgresTracking.EnableAsync(copy.ConnectionString, TableCase.Items, cancellationToken: Cancel);
