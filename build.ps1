@@ -121,7 +121,7 @@ function Package {
 }
 
 function Audit {
-    dotnet restore "$root/Lockstep.PS.sln" --force-evaluate -p:NuGetAudit=true
+    dotnet restore "$root/Lockstep.PS.sln" --force -p:LOCKSTEP_AUDIT=1
 }
 
 function Clean {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using BenchmarkDotNet.Running;
+using Lockstep.Bench.Dialects;
 using Lockstep.Bench.EndToEnd;
 using Lockstep.Bench.FanOut;
 using Lockstep.Bench.Report;
@@ -8,8 +9,10 @@ namespace Lockstep.Bench;
 
 /// <summary>
 /// The benchmarks: <c>all</c> makes one report; <c>endtoend</c> runs the whole beside its peers, <c>start</c> what does nothing beside
-/// curl, <c>endless</c> follows a long feed, <c>read</c> reads a table back,
-/// <c>gossip</c> a model beside npm's scuttlebutt, <c>fanout</c> serves many live clients, <c>relay</c> a table file that is being synced,
+/// curl, <c>dialects</c> reads feeds of other servers beside a node script, <c>polls</c> lists of up to a million items again,
+/// <c>endless</c> follows a long feed, <c>read</c> reads a table back,
+/// <c>gossip</c> a model beside npm's scuttlebutt, <c>fanout</c> serves many live clients, <c>slow</c> many that do not read, <c>relay</c>
+/// a table file that is being synced,
 /// <c>postgres</c> a table feed, <c>postgres-writers</c> what tracking costs, <c>variables</c> a change of a tick variable in each store;
 /// anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
 /// </summary>
@@ -28,6 +31,16 @@ internal static class Program
                     rest.Length > 0 && int.TryParse(rest[0], CultureInfo.InvariantCulture, out var times) ? times : 5,
                     rest.FirstOrDefault(word => word is "write" or "check")
                 );
+            case ["dialects", .. var rest]:
+                Print(DialectRun.Tables(rounds: Number(rest, 0, 3), items: Number(rest, 1, 200_000)));
+                break;
+            case ["polls", .. var rest]:
+                int[] items = [.. rest.Select(r => int.Parse(r, CultureInfo.InvariantCulture))];
+                DialectRun.Polls(items.Length > 0 ? items : [100_000, 1_000_000]);
+                break;
+            case ["dialect-host", var dialect, var count]:
+                DialectHost.Run(dialect, int.Parse(count, CultureInfo.InvariantCulture));
+                break;
             case ["start", .. var rest]:
                 Print([StartRun.Table(rounds: Number(rest, 0, 20))]);
                 break;
@@ -64,6 +77,8 @@ internal static class Program
             case ["fanout-clients", ..]:
                 FanOutClients.Run(port: Number(args, 1, 0), clients: Number(args, 2, 1000), seconds: Number(args, 3, 10));
                 break;
+            case ["slow", var program, .. var served]:
+                return SlowRun.Run(program, served) ? 0 : 1;
             case ["relay", .. var rest]:
                 RelayRun.RunAsync(rows: Number(rest, 0, 1_000_000), commits: Number(rest, 1, 200)).GetAwaiter().GetResult();
                 break;

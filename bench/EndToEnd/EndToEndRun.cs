@@ -69,6 +69,12 @@ internal static class EndToEndRun
             ["sync", uri, "--path", Database("ours"), "--quiet"],
             () => Remove("ours")
         );
+        yield return new Contestant(
+            "lockstep sync --memory-limit 128MB",
+            Lockstep,
+            ["sync", uri, "--path", Database("limited"), "--quiet", "--memory-limit", "128MB"],
+            () => Remove("limited")
+        );
         yield return new Contestant(Limit, Self, ["raw", file, Database("raw")], () => Remove("raw")) { PrintsTime = true };
         yield return new Contestant(
             "raw SQLite loop, sorted by key",

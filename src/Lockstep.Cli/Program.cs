@@ -48,8 +48,10 @@ internal static class Program
     {
         PlainWriter.Install();
         var isDebug = args.Contains(Debug.Name, StringComparer.Ordinal);
+        // What is printed one a line, as it is, stays what it is.
+        var isJson = args.Contains("--json", StringComparer.Ordinal) && args[0] != "records";
         // What fails on a thread of its own passes the handler below by.
-        AppDomain.CurrentDomain.UnhandledException += (_, e) => Environment.Exit(ErrorText.Tell(e.ExceptionObject, isDebug));
+        AppDomain.CurrentDomain.UnhandledException += (_, e) => Environment.Exit(ErrorText.Tell(e.ExceptionObject, isDebug, isJson));
         try
         {
             return await RunAsync(args).ConfigureAwait(false);
@@ -59,7 +61,7 @@ internal static class Program
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            return ErrorText.Tell(e, isDebug);
+            return ErrorText.Tell(e, isDebug, isJson);
         }
     }
 
@@ -67,26 +69,12 @@ internal static class Program
     internal static async Task<int> RunAsync(string[] args)
     {
         var command = Parse(args);
-        var isHelp = command.Action is System.CommandLine.Help.HelpAction;
-        if (!isHelp && UsageText.UnknownOption(command) is { } unknown)
+        if (command.Action is not System.CommandLine.Help.HelpAction && UsageText.Of(command).ToArray() is { Length: > 0 } lines)
         {
-            await Console.Error.WriteLineAsync($"There is no option '{PlainText.Of(unknown)}'.").ConfigureAwait(false);
-            await Console.Error.WriteLineAsync($"See 'lockstep {PathOf(command.CommandResult)}--help'.").ConfigureAwait(false);
-            return ExitCodes.Usage;
-        }
-
-        if (!isHelp && command.Errors.Count > 0)
-        {
-            foreach (var line in UsageText.Of(command))
+            foreach (var line in lines)
                 await Console.Error.WriteLineAsync(line).ConfigureAwait(false);
-            if (command.UnmatchedTokens is [var name] && command.CommandResult.Command.Options.Any(option => option.Name == "--table"))
-            {
-                await Console
-                    .Error.WriteLineAsync($"A table is named with -t: lockstep {PathOf(command.CommandResult)}-t {PlainText.Of(name)}")
-                    .ConfigureAwait(false);
-            }
-
-            await Console.Error.WriteLineAsync($"See 'lockstep {PathOf(command.CommandResult)}--help'.").ConfigureAwait(false);
+            if (args.Contains("--json", StringComparer.Ordinal))
+                JsonFailure.Tell(new ArgumentException(lines[0]));
             return ExitCodes.Usage;
         }
 
@@ -106,8 +94,4 @@ internal static class Program
         // A value may begin with @: no file takes its place.
         return root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
     }
-
-    /// <summary>The words that call a command, each with a blank behind it.</summary>
-    private static string PathOf(CommandResult called) =>
-        called.Command is RootCommand ? "" : (called.Parent is CommandResult parent ? PathOf(parent) : "") + called.Command.Name + " ";
 }

@@ -8,11 +8,14 @@ public abstract class LockstepException : Exception
 {
     /// <summary>Creates the error with its kind, what happened and what to do about it.</summary>
     protected LockstepException(ErrorKind kind, string message, Remedy remedy, Exception? innerException = null)
-        : base(message, innerException)
+        : base(Sentence(message), innerException)
     {
         Kind = kind;
         Remedy = remedy;
     }
+
+    /// <summary>What the system says, such as "Connection refused", has no full stop, and more may follow.</summary>
+    private static string Sentence(string message) => message.Length > 0 && char.IsLetterOrDigit(message[^1]) ? message + "." : message;
 
     /// <summary>What a caller can do about it.</summary>
     public ErrorKind Kind { get; }

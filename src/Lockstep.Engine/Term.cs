@@ -75,6 +75,9 @@ public readonly ref struct Term
     /// <summary>How often to try again.</summary>
     public static Term MaximumRetryCount => Named();
 
+    /// <summary>How much memory a sync may take.</summary>
+    public static Term MemoryLimit => Named();
+
     /// <summary>How long a connection may be silent.</summary>
     public static Term OperationTimeout => Named();
 

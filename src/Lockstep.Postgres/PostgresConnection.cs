@@ -12,13 +12,24 @@ internal static class PostgresConnection
     private const string Settings =
         "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c extra_float_digits=1 -c bytea_output=hex -c lc_monetary=C";
 
+    /// <summary>Npgsql's, in seconds.</summary>
+    private const int DefaultIdleLifetime = 300;
+
     /// <summary>A pool of connections.</summary>
     /// <exception cref="ArgumentException">The connection string is malformed; the message does not repeat it (I9).</exception>
-    public static NpgsqlDataSource CreateSource(string connectionString, int size)
+    public static NpgsqlDataSource CreateSource(string connectionString, int size, bool isShared = false)
     {
         var settings = Settle(connectionString);
         settings.MaxPoolSize = size;
         settings.MinPoolSize = Math.Min(settings.MinPoolSize, size);
+
+        // What a rush of clients needed is given back soon; an interval that is given stays.
+        if (isShared && settings.ConnectionIdleLifetime == DefaultIdleLifetime)
+        {
+            settings.ConnectionIdleLifetime = 10;
+            settings.ConnectionPruningInterval = 2;
+        }
+
         return NpgsqlDataSource.Create(settings);
     }
 

@@ -50,7 +50,10 @@ public sealed record PostgresFeedOptions
     /// </summary>
     public long LiveBytes { get; init; } = 16 << 20;
 
-    /// <summary>How many clients may read from the database at once (the others wait their turn); at least 1, default 8.</summary>
+    /// <summary>
+    /// How many clients may read from the database at once, counting those of all its feeds in this process that say the same number (the
+    /// others wait their turn); at least 1, default 8.
+    /// </summary>
     public int MaxReaders { get; init; } = 8;
 
     /// <summary>The most rows of a snapshot page; at least 1, default 5,000.</summary>
@@ -61,6 +64,12 @@ public sealed record PostgresFeedOptions
     /// least 1 MiB, default 1 GiB. Where that is not enough, clients that take nothing are cut off.
     /// </summary>
     public long SpillBytes { get; init; } = 1L << 30;
+
+    /// <summary>
+    /// How much memory may be used to compare the rows of a view without tombstones, about 70 bytes and its key for a row; at least 64 KiB,
+    /// default 256 MiB. A view that needs more has all its clients start over whenever it changes.
+    /// </summary>
+    public long ViewBytes { get; init; } = 256 << 20;
 
     /// <summary>
     /// The longest line of a row, in bytes: a longer one, which clients could not take, is left out and told of. At least 1 KiB; default 16
@@ -88,6 +97,7 @@ public sealed record PostgresFeedOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(PageRows, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaximumRowBytes, 1024);
         ArgumentOutOfRangeException.ThrowIfLessThan(SpillBytes, 1 << 20);
+        ArgumentOutOfRangeException.ThrowIfLessThan(ViewBytes, 64 << 10);
         if (Mode == PostgresFeedMode.Replication)
         {
             (

@@ -21,6 +21,7 @@ internal sealed class FeedEndpoint(
     ServingMetrics metrics,
     FeedClients clients,
     SendBudget budget,
+    ContentCodings codings,
     TimeProvider time,
     CancellationToken stopping
 )
@@ -30,7 +31,7 @@ internal sealed class FeedEndpoint(
     private const string RecordVariant = "record";
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
     private readonly ILogger _logger = options.LoggerFactory.CreateLogger(ServingLog.Category);
-    private readonly PageEndpoint _pages = new(source, options, access, clients, time);
+    private readonly PageEndpoint _pages = new(source, options, access, clients, codings, time);
 
     public async Task HandleAsync(HttpContext context)
     {
@@ -147,7 +148,7 @@ internal sealed class FeedEndpoint(
         var text = request.Query.TryGetValue("since", out var since) ? since.ToString() : rest;
         if (text.Length == 0)
             return 0;
-        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var cursor) ? cursor : null;
+        return WholeNumber.TryParse(text, out var cursor) ? cursor : null;
     }
 
     private async Task StreamAsync(
@@ -190,9 +191,13 @@ internal sealed class FeedEndpoint(
         using var client = clients.Begin(context.Request, since);
         using var measurement = metrics.Client(source.Name);
 
+        using var coding = source.RecordOrderField is null ? codings.Begin(context) : null;
+        coding?.Announce(response);
+        using var compressed = coding is null ? null : new CompressedPipeWriter(response.BodyWriter, coding);
+
         // The client learns the feed's identity before the first row, which may take a while to come.
         IFeedWriter writer = source.RecordOrderField is null
-            ? new FeedLineWriter(response.BodyWriter, filter, reading.KeyColumns, time, share)
+            ? new FeedLineWriter(compressed ?? response.BodyWriter, filter, reading.KeyColumns, time, share)
             : await RecordWriter.StartAsync(context, filter, reading.KeyColumns, source, share, cancellationToken).ConfigureAwait(false);
         await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
         ServingLog.ClientCame(_logger, AddressOf(context), source.Name, since);

@@ -19,8 +19,11 @@ internal sealed class FeedLineWriter(
     SendShare? share = null
 ) : IFeedWriter
 {
-    /// <summary>How many bytes are written at most before they are sent, unless one filtered line is more.</summary>
-    public const int SliceBytes = 16 * 1024;
+    /// <summary>
+    /// How many bytes are written at most before they are sent, unless one filtered line is more: with the framing of the chunks a little
+    /// less than 16 KiB, for a client that does not read holds a buffer of the next power of two.
+    /// </summary>
+    public const int SliceBytes = 16 * 1024 - 256;
 
     /// <summary>Bytes written.</summary>
     public long Bytes { get; private set; }

@@ -30,6 +30,7 @@ public sealed class FeedServer : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly RouteTable _routes;
     private readonly SendBudget _budget;
+    private readonly ContentCodings _codings;
     private readonly ILogger _logger;
     private HttpHost? _host;
 
@@ -39,6 +40,7 @@ public sealed class FeedServer : IAsyncDisposable
         _access = new FeedAccess(options.Credentials);
         _operating = new MetricsEndpoint(_feeds, _access);
         _budget = new SendBudget(options.BufferBytes, time);
+        _codings = new ContentCodings(options.Compress);
         _metrics.Watch(_budget, _feeds);
         _logger = options.LoggerFactory.CreateLogger(ServingLog.Category);
         Uri = new Uri("http://localhost/");
@@ -118,7 +120,10 @@ public sealed class FeedServer : IAsyncDisposable
         // A table may be called metrics: it goes before what operators ask for.
         if (OperatorPaths.Contains(path) && _feeds.All.All(other => other.Source.Name != source.Name))
             _routes.Remove(path);
-        _routes.Add(path, new FeedEndpoint(source, _options, _access, _metrics, feed.Clients, _budget, _time, _stopping.Token).HandleAsync);
+        _routes.Add(
+            path,
+            new FeedEndpoint(source, _options, _access, _metrics, feed.Clients, _budget, _codings, _time, _stopping.Token).HandleAsync
+        );
         _feeds.Add(feed);
         ServingLog.Added(_logger, source.Name);
     }

@@ -31,6 +31,12 @@ public sealed record FeedServerOptions
     /// <summary>The web pages of other sites that may ask, each by its origin.</summary>
     public IReadOnlyCollection<string> AllowedOrigins { get; init; } = [];
 
+    /// <summary>
+    /// Whether answers are compressed for clients that ask for it (br, gzip), at most 64 at once. Default: no. It costs processor time for
+    /// each client, and over TLS the length of what is sent can tell something of it to who may write rows (BREACH).
+    /// </summary>
+    public bool Compress { get; init; }
+
     /// <summary>How many connections there may be.</summary>
     public ConnectionLimits Connections { get; init; } = new();
 

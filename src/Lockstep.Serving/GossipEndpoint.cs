@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Net.WebSockets;
 using Lockstep.Gossip.Nodes;
 using Lockstep.Gossip.Peers;
@@ -90,18 +91,19 @@ public sealed class GossipEndpoint : IAsyncDisposable
             return;
         using (socket)
         {
-            var connection = SpeakAsync(socket, name);
+            var connection = SpeakAsync(socket, name, context.Connection.RemoteIpAddress);
             _connections.TryAdd(connection, 0);
             await connection.ConfigureAwait(false);
             _connections.TryRemove(connection, out _);
         }
     }
 
-    private async Task SpeakAsync(WebSocket socket, string? name)
+    private async Task SpeakAsync(WebSocket socket, string? name, IPAddress? from)
     {
         try
         {
-            await _hub.RunAsync(GossipDialer.OverWebSocket(socket), name, _options.Stream, _stopping.Token).ConfigureAwait(false);
+            await _hub.RunAsync(GossipDialer.OverWebSocket(socket), name, _options.Stream with { From = from }, _stopping.Token)
+                .ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {

@@ -4,6 +4,7 @@ using System.IO.Pipelines;
 using System.Security.Cryptography;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
+using Lockstep.Serving.Hosting;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.Serving;
@@ -13,7 +14,14 @@ namespace Lockstep.Serving;
 /// while; each page names the next one in <c>Link: ...; rel="next"</c>, and the last one ends with the row snapshot_completed. A page may
 /// come from a cache however old: what changed since its horizon comes with the updates after it.
 /// </summary>
-internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options, FeedAccess access, FeedClients clients, TimeProvider time)
+internal sealed class PageEndpoint(
+    IFeedSource source,
+    FeedServerOptions options,
+    FeedAccess access,
+    FeedClients clients,
+    ContentCodings codings,
+    TimeProvider time
+)
 {
     private readonly Lock _gate = new();
     private Generation? _shared;
@@ -27,7 +35,7 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
             return;
         }
 
-        if (!long.TryParse(horizonText, NumberStyles.None, CultureInfo.InvariantCulture, out var horizon))
+        if (!WholeNumber.TryParse(horizonText.ToString(), out var horizon))
             throw new FeedPositionException();
         var after = query.TryGetValue("after", out var position) ? position.ToString() : null;
 
@@ -81,7 +89,9 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
         if (page.Next is { } next)
             response.Headers.Link = $"<{Address(request, identity, page.Horizon, next)}>; rel=\"next\"";
 
-        // Weak: the row at the end of the last page tells the time.
+        using var coding = codings.Begin(context);
+
+        // Weak: the row at the end of the last page tells the time, and it may come in several codings.
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var piece in page.Lines)
             hash.AppendData(piece.Span);
@@ -103,10 +113,32 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
         if (page.Next is null)
             writer.WriteCompleted(page.Horizon);
         await output.Writer.CompleteAsync().ConfigureAwait(false);
-        response.ContentLength = writer.Bytes;
+        var (body, length) = (output.Reader, writer.Bytes);
+        if (coding is not null && length >= ContentCodings.LeastBytes)
+        {
+            coding.Announce(response);
+            var packed = await CompressAsync(body, coding, cancellationToken).ConfigureAwait(false);
+            (body, length) = (PipeReader.Create(new ReadOnlySequence<byte>(packed.GetBuffer(), 0, (int)packed.Length)), packed.Length);
+        }
+
+        response.ContentLength = length;
         await response.StartAsync(cancellationToken).ConfigureAwait(false);
-        await SendAsync(output.Reader, response.BodyWriter, share, cancellationToken).ConfigureAwait(false);
+        await SendAsync(body, response.BodyWriter, share, cancellationToken).ConfigureAwait(false);
         client.Sent(writer.Rows, writer.Bytes, null);
+    }
+
+    private static async Task<MemoryStream> CompressAsync(
+        PipeReader plain,
+        ContentCodings.Coding coding,
+        CancellationToken cancellationToken
+    )
+    {
+        var packed = new MemoryStream();
+        var compressor = coding.Compress(packed);
+        await using (compressor.ConfigureAwait(false))
+            await plain.CopyToAsync(compressor, cancellationToken).ConfigureAwait(false);
+        await plain.CompleteAsync().ConfigureAwait(false);
+        return packed;
     }
 
     private static async Task SendAsync(PipeReader body, PipeWriter output, SendShare share, CancellationToken cancellationToken)

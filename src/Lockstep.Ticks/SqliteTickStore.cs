@@ -108,14 +108,19 @@ public sealed class SqliteTickStore : ITickStore
                 }
                 catch (SqliteException e)
                 {
-                    var reason = File.Exists(_path) ? e.Message.TrimEnd('.') : "there is no such file; setting a variable makes it";
-                    throw new TickStoreUnavailableException(Description, reason, outcomeUnknown: false, e);
+                    throw new TickStoreUnavailableException(Description, ReasonOf(e), outcomeUnknown: false, e);
                 }
             },
             cancellationToken,
             TaskCreationOptions.LongRunning,
             TaskScheduler.Default
         );
+
+    private string ReasonOf(SqliteException error) =>
+        File.Exists(_path) ? error.Message.TrimEnd('.')
+        : !Directory.Exists(Path.GetDirectoryName(_path)) ? "its folder does not exist; create it"
+        : _newSettings is null ? "there is no such file; setting a variable makes it"
+        : error.Message.TrimEnd('.');
 
     private SqliteConnection Open()
     {

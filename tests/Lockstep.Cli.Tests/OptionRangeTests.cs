@@ -104,6 +104,28 @@ public sealed class OptionRangeTests : IDisposable
         Assert.Equal(0, await Program.RunAsync(["sync", feed.Uri, "--path", _folder["t.db"], "-q", option]));
     }
 
+    [Theory]
+    [InlineData("63MB", "--memory-limit takes a number, 67108864 or more.")]
+    [InlineData("128 apples", "--memory-limit takes a number of bytes, as 134217728 or 128MB, and not '128 apples'.")]
+    [InlineData("9999999TB", "--memory-limit takes a number of bytes, as 134217728 or 128MB, and not '9999999TB'.")]
+    public async Task A_number_of_bytes_has_a_unit_or_none(string value, string expected)
+    {
+        var said = await SayAsync(["sync", "http://127.0.0.1:1/x/", "--path", _folder["new.db"], "--memory-limit", value]);
+
+        Assert.StartsWith(expected, said, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("134217728")]
+    [InlineData("128MB")]
+    [InlineData("1gb")]
+    public async Task With_a_memory_limit_a_sync_does_the_same(string limit)
+    {
+        await using var feed = new TextFeed("""{"id":1,"updated_at":1}""");
+
+        Assert.Equal(0, await Program.RunAsync(["sync", feed.Uri, "--path", _folder["t.db"], "-q", "--memory-limit", limit]));
+    }
+
     [Fact]
     public async Task What_is_none_of_an_options_words_is_answered_with_them()
     {
@@ -112,12 +134,45 @@ public sealed class OptionRangeTests : IDisposable
         Assert.Equal("--cursor-style takes one of Auto, Path, Query, and not 'foo'.", said);
     }
 
+    [Fact]
+    public void What_no_option_can_read_is_refused_in_words_of_people()
+    {
+        foreach ((_, var create) in Program.Commands)
+        {
+            foreach ((var path, var command) in Leaves(create(), ""))
+            {
+                foreach (var option in command.Options.Where(option => !IsText(option)))
+                {
+                    foreach (var value in (string[])["tomorrow", "0,5s", "", "99,9", "\u0664"])
+                    {
+                        var parsed = Program.Parse([.. path.Split(' '), $"{option.Name}={value}"]);
+                        var said = string.Join('\n', UsageText.Of(parsed));
+
+                        Assert.True(
+                            said.Contains(option.Name, StringComparison.Ordinal) || option.ValueType == typeof(Uri),
+                            $"{path} {option.Name}={value}: {said}"
+                        );
+                        Assert.NotEmpty(said);
+                        Assert.DoesNotMatch(@"System\.|Nullable|`\d|expected type", said);
+                    }
+                }
+            }
+        }
+    }
+
+    private static bool IsText(Option option) =>
+        option.ValueType == typeof(bool)
+        || option.ValueType == typeof(bool?)
+        || option.ValueType == typeof(string)
+        || option.ValueType == typeof(string[])
+        || option.ValueType == typeof(FileInfo);
+
     /// <summary>What the program would say; it must fail for the command line.</summary>
     private static async Task<string> SayAsync(string[] arguments)
     {
         var parsed = Program.Parse(arguments);
         if (parsed.Errors.Count > 0)
-            return string.Join('\n', UsageText.Of(parsed));
+            return string.Join('\n', UsageText.Of(parsed).SkipLast(1));
         var running = Program.RunAsync(arguments);
         var error = await Assert.ThrowsAnyAsync<Exception>(() => running.WaitAsync(TimeSpan.FromSeconds(20)));
         var said = ErrorText.Describe(error);

@@ -55,7 +55,7 @@ internal sealed class TextFeed : IAsyncDisposable
                 socket.Shutdown(SocketShutdown.Send);
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException or IOException)
+        catch (Exception e) when (e is OperationCanceledException or SocketException or InvalidOperationException or IOException)
         {
             // The test is over.
         }

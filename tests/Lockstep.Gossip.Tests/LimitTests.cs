@@ -33,6 +33,8 @@ public sealed class LimitTests
             { "HoldBook.MaxBytesInAll", HoldBook<object>.MaxBytesInAll },
             { "HoldBook.MaxSourcesInAll", HoldBook<object>.MaxSourcesInAll },
             { "GossipSession.MaxHellosPerMinute", GossipSession.MaxHellosPerMinute },
+            { "HelloBook.MostPerAddress", HelloBook.MostPerAddress },
+            { "HelloBook.Most", HelloBook.Most },
             { "GossipListenerOptions.MaxPeers", new GossipListenerOptions().MaxPeers },
             { "GossipListenerOptions.MaxPeersPerAddress", new GossipListenerOptions().MaxPeersPerAddress },
             { "PeerPlaces.Silence", (long)PeerPlaces.Silence.TotalMinutes },
@@ -218,6 +220,50 @@ public sealed class LimitTests
         Assert.Equal(0, await another.GetStream().ReadAsync(rest, Token));
     }
 
+    [Fact]
+    public void Hellos_are_counted_for_an_address_and_together_and_forgotten_after_a_minute()
+    {
+        var book = new HelloBook();
+        for (var i = 0; i < HelloBook.MostPerAddress; i++)
+        {
+            book.Note(IPAddress.Parse($"2001:db8::{i % 9}"), _time);
+        }
+
+        Assert.Throws<GossipProtocolException>(() => book.Note(IPAddress.Parse("2001:db8::ffff"), _time));
+        for (var i = HelloBook.MostPerAddress; i < HelloBook.Most; i++)
+        {
+            book.Note(IPAddress.Parse($"10.0.{i % 200}.1"), _time);
+        }
+
+        Assert.Throws<GossipProtocolException>(() => book.Note(IPAddress.Loopback, _time));
+        Assert.Throws<GossipProtocolException>(() => book.Note(null, _time));
+        _time.Advance(TimeSpan.FromMinutes(1));
+        book.Note(IPAddress.Parse("2001:db8::1"), _time);
+    }
+
+    [Fact]
+    public async Task Who_comes_again_and_again_for_the_history_is_let_go()
+    {
+        await using var node = new LockstepModel(new GossipNodeOptions { TimeProvider = _time });
+        var hub = new GossipHub([new("m", node)]);
+        for (var i = 0; i <= HelloBook.MostPerAddress; i++)
+        {
+            var speaking = hub.RunAsync(
+                new HelloOnly(i),
+                options: new GossipStreamOptions { From = IPAddress.Loopback },
+                cancellationToken: Token
+            );
+            if (i < HelloBook.MostPerAddress)
+            {
+                await speaking;
+            }
+            else
+            {
+                await Assert.ThrowsAsync<GossipProtocolException>(() => speaking);
+            }
+        }
+    }
+
     private static void Fill(PeerBuffer buffer, int bytes)
     {
         while (buffer.Length < bytes)
@@ -251,6 +297,12 @@ public sealed class LimitTests
                 },
             }
         );
+
+    private sealed class HelloOnly(int id) : MemoryStream(Encoding.UTF8.GetBytes($"{{\"id\":\"{id}\",\"clock\":{{}}}}\n"))
+    {
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            ValueTask.CompletedTask;
+    }
 
     private sealed class WritesSeen(List<ReadOnlyMemory<byte>> written) : MemoryStream
     {

@@ -140,6 +140,7 @@ public sealed class SecurityTests
         "{\"b\":1,\"2\":2,\"1\":3,\"a\":4,\"01\":5,\"-1\":6,\"4294967295\":7,\"4294967294\":8}",
         "{\"1\":3,\"2\":2,\"4294967294\":8,\"b\":1,\"a\":4,\"01\":5,\"-1\":6,\"4294967295\":7}"
     )]
+    [InlineData("{\"1\\u0000\":1,\"1\":2}", "{\"1\":2,\"1\\u0000\":1}")]
     [InlineData("{\"a\":1,\"b\":2,\"a\":3}", "{\"a\":3,\"b\":2}")]
     [InlineData(" [ true , false , null , { } , [ ] ] ", "[true,false,null,{},[]]")]
     public void A_signature_covers_what_JavaScript_would_write(string json, string expected)

@@ -64,7 +64,7 @@ public sealed class ConnectionLimitTests
     [InlineData("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")]
     [InlineData("10.0.0.1", "10.0.0.1")]
     public void A_network_that_one_machine_has_for_itself_counts_as_one_client(string address, string client) =>
-        Assert.Equal(IPAddress.Parse(client), ConnectionLimits.ClientOf(IPAddress.Parse(address)));
+        Assert.Equal(IPAddress.Parse(client), ClientAddress.Of(IPAddress.Parse(address)));
 
     private static readonly IPEndPoint Asked = new(IPAddress.Loopback, 0);
 

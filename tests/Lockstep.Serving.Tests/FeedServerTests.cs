@@ -58,11 +58,14 @@ public sealed class FeedServerTests
     [InlineData("items/-1")]
     [InlineData("items?since=5:5000")]
     [InlineData("items/99999999999999999999")]
+    [InlineData("items?since=5%00")]
+    [InlineData("items?where=")]
     [InlineData("items?where=nothing")]
     [InlineData("items?where=a<true")]
     [InlineData("items?where=a<>1")]
     [InlineData("items?where=a%3D%22%5Cud800%22")]
     [InlineData("items/pages?feed=source-1&horizon=x")]
+    [InlineData("items/pages?feed=source-1&horizon=1%00")]
     public async Task What_cannot_be_understood_is_answered_400(string path)
     {
         await using var server = await StartAsync(new ScriptedSource("items"));

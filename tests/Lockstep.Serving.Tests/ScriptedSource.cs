@@ -13,6 +13,9 @@ internal sealed class ScriptedSource(string name) : IFeedSource
 
     public List<FeedChunk> Chunks { get; } = [];
 
+    /// <summary>Rows of a page.</summary>
+    public int Rows { get; set; } = 1;
+
     public Exception? OpenError { get; set; }
 
     public Exception? EndError { get; set; }
@@ -63,7 +66,8 @@ internal sealed class ScriptedSource(string name) : IFeedSource
             throw new FeedIdentityChangedException(Identity);
         Interlocked.Increment(ref _pagesRead);
         var last = request.After is not null;
-        var line = Encoding.UTF8.GetBytes(Row(last ? 2 : 1) + "\n");
+        var first = last ? Rows + 1 : 1;
+        var line = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(first, Rows).Select(i => Row(i) + "\n")));
         return ValueTask.FromResult(new SnapshotPage(Identity, request.Horizon ?? 9, ["id"], [line], last ? null : "p+/1"));
     }
 

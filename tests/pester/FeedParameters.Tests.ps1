@@ -241,6 +241,13 @@ Describe 'Sync-LockstepTable' {
             ($server | Sync-LockstepTable -Disk @quick -MaximumRecordSize 4000).Added | Should -Be 2
         }
 
+        It 'stays below -MemoryLimit, which has to leave it enough' {
+            $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1), (New-Json 2 2)
+            $failure = Get-ErrorOf { $server | Sync-LockstepTable -Disk @quick -MemoryLimit 1MB -ErrorAction Stop }
+            $failure.FullyQualifiedErrorId | Should -BeLike 'ParameterArgumentValidationError,*'
+            ($server | Sync-LockstepTable -Disk @quick -MemoryLimit 128MB).Added | Should -Be 2
+        }
+
         It 'tries -MaximumRetryCount times more, not counting attempts that brought something' {
             $server = Start-LockstepTestServer -Port 0 -Feed Finite
             $null = Add-LockstepTestFault Status -Code 503 -Times 3 -Server $server

@@ -31,6 +31,30 @@ Describe 'Get-LockstepRecord' {
         (Get-LockstepRecord -Filter 'age = @age' -FilterParameter @{ '@age' = 20 }).id | Should -Be 2
     }
 
+    It 'compares and keeps numbers with all their digits' {
+        $lines = '{"id":1,"updated_at":1,"v":9223372036854775811,"d":0.12345678901234567890,"t":1e400}',
+        '{"id":2,"updated_at":2,"v":9223372036854775812,"d":0.12345678901234567891,"t":1e401}'
+        $lines | Import-LockstepTable -Table exact -Disk
+        foreach ($v in [bigint]::Parse('9223372036854775811'), 9223372036854775811,
+            [ulong]9223372036854775811, [UInt128]9223372036854775811) {
+            (Get-LockstepRecord exact -Filter 'v = $v' -FilterParameter @{ v = $v }).id | Should -Be 1
+        }
+        (Get-LockstepRecord exact -Filter 'd > :d' -FilterParameter @{ d = 0.12345678901234567890d }).id | Should -Be 2
+        $records = Get-LockstepRecord exact
+        $records[0].v | Should -BeOfType bigint
+        $records[0].d | Should -BeOfType decimal
+        $records[0].t | Should -Be '1e400'
+        (Get-LockstepRecord exact -Filter 't = :t' -FilterParameter @{ t = $records[0].t }).id | Should -Be 1
+        $records | Import-LockstepTable -Table exact2 -Disk
+        Get-LockstepRecord exact2 -Raw | Should -Be (Get-LockstepRecord exact -Raw)
+        Remove-LockstepTable exact, exact2 -Confirm:$false
+    }
+
+    It 'takes text in a filter parameter for text' {
+        Get-LockstepRecord -Filter 'age = $age' -FilterParameter @{ age = '20' } | Should -BeNullOrEmpty
+        (Get-LockstepRecord -Filter 'name = $n' -FilterParameter @{ n = 'n2' }).id | Should -Be 2
+    }
+
     It 'refuses a filter that <name>' -ForEach @(
         @{ name = 'is no expression'; filter = 'drop table x' }
         @{ name = 'names a field that is not there'; filter = 'nothing = 1' }

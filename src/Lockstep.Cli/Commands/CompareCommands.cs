@@ -21,8 +21,8 @@ internal static class CompareCommands
             async (comparison, options, json, quiet, cancellationToken) =>
             {
                 var differences = await CountAsync(comparison, json, quiet, cancellationToken).ConfigureAwait(false);
-                if (!quiet && !json)
-                    Console.WriteLine(Describe(comparison.Table, differences));
+                if (!quiet)
+                    Report(comparison.Table, differences, json);
                 return differences.Values.Sum() == 0 ? ExitCodes.Ok : ExitCodes.Different;
             }
         );
@@ -34,14 +34,14 @@ internal static class CompareCommands
             async (comparison, options, json, quiet, cancellationToken) =>
             {
                 var differences = await CountAsync(comparison, json: false, quiet: true, cancellationToken).ConfigureAwait(false);
-                if (!quiet && !json)
-                    Console.WriteLine(Describe(comparison.Table, differences));
-                if (differences.Values.Sum() == 0)
-                    return ExitCodes.Ok;
-                var reporter = new SyncReporter(json, changes: false, quiet);
-                await foreach (var step in new TableSync(options).RunAsync(cancellationToken).ConfigureAwait(false))
-                    reporter.Report(step);
-                return ExitCodes.Ok;
+                var areEqual = differences.Values.Sum() == 0;
+                if (!quiet && (areEqual || !json))
+                    Report(comparison.Table, differences, json);
+                return areEqual
+                    ? ExitCodes.Ok
+                    : await SyncCommand
+                        .RunAsync(options, new SyncReporter(json, changes: false, quiet), cancellationToken)
+                        .ConfigureAwait(false);
             }
         );
 
@@ -70,7 +70,7 @@ internal static class CompareCommands
             HelpName = "SECONDS",
             DefaultValueFactory = _ => 1,
         };
-        var json = new Option<bool>("--json") { Description = "Print each difference, or the result, as one line of JSON." };
+        var json = new Option<bool>("--json") { Description = "Print each difference, and last the result, as one line of JSON." };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing but errors." };
         var command = new Command(name, description);
         table.AddTo(command);
@@ -163,6 +163,27 @@ internal static class CompareCommands
             writer.WriteRawValue(JsonText.OnOneLine(json.Span), skipInputValidation: true);
         else
             writer.WriteNullValue();
+    }
+
+    private static void Report(string table, Dictionary<DifferenceKind, long> counts, bool json)
+    {
+        if (!json)
+        {
+            Console.WriteLine(Describe(table, counts));
+            return;
+        }
+
+        using var output = Console.OpenStandardOutput();
+        JsonLines.Write(
+            output,
+            writer =>
+            {
+                writer.WriteString("table", table);
+                foreach (var kind in Enum.GetValues<DifferenceKind>())
+                    writer.WriteNumber(kind.ToString().ToLowerInvariant(), counts.GetValueOrDefault(kind));
+                writer.WriteString("outcome", counts.Values.Sum() == 0 ? "Equal" : "Different");
+            }
+        );
     }
 
     private static string Describe(string table, Dictionary<DifferenceKind, long> counts)

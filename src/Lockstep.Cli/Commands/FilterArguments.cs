@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 
 namespace Lockstep.Cli.Commands;
@@ -35,8 +36,15 @@ internal static partial class FilterArguments
             "null" => null,
             _ when !CanonicalNumber().IsMatch(text) => text,
             _ when long.TryParse(text, CultureInfo.InvariantCulture, out var integer) => integer,
-            _ => double.Parse(text, CultureInfo.InvariantCulture),
+            _ => Number(text),
         };
+
+    /// <summary>A number with all its digits.</summary>
+    private static JsonElement Number(string text)
+    {
+        using var document = JsonDocument.Parse(text);
+        return document.RootElement.Clone();
+    }
 
     private static (string Name, string Text) Split(string given)
     {

@@ -72,6 +72,11 @@ internal sealed class ServeOptions
         Description = "Leave out the page at /_lockstep/ that shows clients, rates and the newest records.",
     };
 
+    private readonly Option<bool> _compress = new("--compress")
+    {
+        Description = "Compress answers for clients that ask for it (br, gzip). Not where secrets lie beside rows that others may write.",
+    };
+
     private readonly SiteOptions _site = new();
 
     public CertificateOptions Certificate { get; } = new();
@@ -80,7 +85,19 @@ internal sealed class ServeOptions
     {
         foreach (
             var option in (Option[])
-                [_port, _address, _user, _passwordFile, _tokenFile, _heartbeat, _instance, _noStatusPage, _connections, _perAddress]
+                [
+                    _port,
+                    _address,
+                    _user,
+                    _passwordFile,
+                    _tokenFile,
+                    _heartbeat,
+                    _instance,
+                    _noStatusPage,
+                    _compress,
+                    _connections,
+                    _perAddress,
+                ]
         )
         {
             command.Options.Add(option);
@@ -101,6 +118,7 @@ internal sealed class ServeOptions
             HeartbeatInterval = OptionValue.UpToADay(result, _heartbeat),
             InstanceName = result.GetValue(_instance),
             StatusPage = !result.GetValue(_noStatusPage),
+            Compress = result.GetValue(_compress),
             Certificate = certificate,
             Connections = new ConnectionLimits
             {

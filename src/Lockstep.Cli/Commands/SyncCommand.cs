@@ -113,7 +113,7 @@ internal static class SyncCommand
         {
             Description =
                 "How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the "
-                + "table keeps it. Default: 50.",
+                + "table keeps it. An empty one is believed at 100 only. Default: 50.",
             HelpName = "PERCENT",
         };
         var lookback = new Option<decimal>("--lookback")
@@ -136,6 +136,13 @@ internal static class SyncCommand
             Description = "The largest record.",
             HelpName = "BYTES",
             DefaultValueFactory = _ => FrameReader.DefaultMaximumLength,
+        };
+        var memory = new Option<long?>("--memory-limit")
+        {
+            Description =
+                "Take at most so much memory, from 64MB on: smaller buffers, and slower for it. Default: what is fast, up to 250MB.",
+            HelpName = "BYTES",
+            CustomParser = ByteCount.Parse,
         };
         var wait = new Option<bool>("--wait")
         {
@@ -191,6 +198,7 @@ internal static class SyncCommand
                     malformed,
                     quarantineLimit,
                     maximum,
+                    memory,
                     wait,
                     isPrivate,
                     passThru,
@@ -247,6 +255,7 @@ internal static class SyncCommand
                     MalformedRecord = result.GetValue(malformed),
                     QuarantineLimit = result.GetValue(quarantineLimit),
                     MaximumRecordSize = result.GetValue(maximum),
+                    MemoryLimit = result.GetValue(memory),
                     WaitForWriter = result.GetValue(wait),
                     WantsChanges = result.GetValue(passThru),
                     EveryVersion = result.GetValue(everyChange),
@@ -273,7 +282,7 @@ internal static class SyncCommand
     private static bool IsOwn(string name, out Dialect dialect) =>
         Enum.TryParse(name, ignoreCase: true, out dialect) && dialect is Dialect.Auto or Dialect.Record or Dialect.Transaction;
 
-    private static async Task<int> RunAsync(SyncOptions options, SyncReporter reporter, CancellationToken cancellationToken)
+    internal static async Task<int> RunAsync(SyncOptions options, SyncReporter reporter, CancellationToken cancellationToken)
     {
         var sync = new TableSync(options);
         var follows = options.Follow || options.FollowFor is not null;
@@ -289,6 +298,11 @@ internal static class SyncCommand
             reporter.Report(new SyncEnded(sync.Result));
             return ExitCodes.Of(SyncOutcome.Stopped, follows);
         }
+        catch (Exception error)
+        {
+            reporter.ReportFailure(sync.Result, error);
+            throw;
+        }
         finally
         {
             reporter.ReportLog(options.Store);
@@ -299,7 +313,11 @@ internal static class SyncCommand
     {
         if (Uri.TryCreate(argument.Tokens[0].Value, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https")
             return uri;
-        argument.AddError("A feed's URI begins with http:// or https://.");
+        argument.AddError(
+            argument.Parent is OptionResult { Option.Name: var option }
+                ? $"{option} takes a feed's URI, which begins with http:// or https://."
+                : "A feed's URI begins with http:// or https://."
+        );
         return null;
     }
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Lockstep.Cli.Output;
+using Lockstep.Engine;
 using Lockstep.Engine.Tables;
 using Lockstep.Postgres.Tables;
 
@@ -40,11 +41,24 @@ internal static class TablesCommand
                 {
                     info = table.GetInfo();
                 }
-                catch (TableFileException e)
+                catch (LockstepException e)
                 {
-                    // One file that is damaged does not hide the others.
-                    Console.Error.WriteLine("lockstep: " + e.Message);
+                    // One file that is damaged, or is not there, does not hide the others.
+                    Console.Error.WriteLine("lockstep: " + ErrorText.Describe(e));
                     exitCode = ExitCodes.Of(e);
+                    if (result.GetValue(json))
+                    {
+                        JsonLines.Write(
+                            output,
+                            writer =>
+                            {
+                                writer.WriteString("path", (table as Table)?.Path);
+                                writer.WriteString("outcome", "Failed");
+                                JsonFailure.Write(writer, e);
+                            }
+                        );
+                    }
+
                     continue;
                 }
 

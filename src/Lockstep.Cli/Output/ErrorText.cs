@@ -6,7 +6,10 @@ namespace Lockstep.Cli.Output;
 internal static class ErrorText
 {
     /// <summary>Writes an error to the standard error. The exit code that it means.</summary>
-    public static int Tell(object error, bool isDebug)
+    /// <param name="error">The error.</param>
+    /// <param name="isDebug">Whether all that is known of it is wanted.</param>
+    /// <param name="isJson">Whether the standard output gets it too, as JSON.</param>
+    public static int Tell(object error, bool isDebug, bool isJson)
     {
         var e = error as Exception ?? new InvalidOperationException(error.ToString());
         while (e is AggregateException { InnerExceptions: [var only] })
@@ -15,6 +18,8 @@ internal static class ErrorText
             Console.Error.WriteLine("lockstep: " + Describe(e));
         if (isDebug)
             Console.Error.WriteLine(e);
+        if (isJson)
+            JsonFailure.Tell(e);
         return ExitCodes.Of(e);
     }
 
@@ -22,11 +27,16 @@ internal static class ErrorText
     internal static string Describe(Exception e) =>
         e switch
         {
-            LockstepException known => $"{PlainText.Of(known.Message)}\n{known.Remedy.Render(ShellWords.Say)} [{known.ErrorId}]",
-            ArgumentException { ParamName: { } name } => PlainText.Of(
-                e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)
-            ),
-            ArgumentException or IOException or UnauthorizedAccessException => PlainText.Of(e.Message),
-            _ => $"{PlainText.Of(e.Message)} This is not expected; with --debug all is printed that is known of it.",
+            LockstepException known => $"{Message(e)}\n{known.Remedy.Render(ShellWords.Say)} [{known.ErrorId}]",
+            ArgumentException or IOException or UnauthorizedAccessException or CommandException => Message(e),
+            _ => $"{Message(e)} This is not expected; with --debug all is printed that is known of it.",
         };
+
+    /// <summary>What happened, without what to do about it.</summary>
+    internal static string Message(Exception e) =>
+        PlainText.Of(
+            e is ArgumentException { ParamName: { } name }
+                ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)
+                : e.Message
+        );
 }

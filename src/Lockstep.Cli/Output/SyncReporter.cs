@@ -30,7 +30,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
             case SyncEnded { Result: var result } when !quiet:
                 if (json)
                 {
-                    JsonLines.Write(_output, writer => Write(writer, result));
+                    JsonLines.Write(_output, writer => Write(writer, result, result.Outcome));
                 }
                 else if (!changes)
                 {
@@ -39,6 +39,22 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
 
                 break;
         }
+    }
+
+    /// <summary>Prints as JSON how far a sync came that ends with an error; the error itself is told where it ends the program.</summary>
+    public void ReportFailure(SyncResult result, Exception error)
+    {
+        if (!json)
+            return;
+        JsonLines.Write(
+            _output,
+            writer =>
+            {
+                Write(writer, result, result.State.IsFinal ? result.Outcome : SyncOutcome.Failed);
+                JsonFailure.Write(writer, error);
+            }
+        );
+        JsonFailure.Told(error);
     }
 
     /// <summary>Says that the file is not the whole table, where that is so; called when the sync has closed it.</summary>
@@ -74,7 +90,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
             }
         );
 
-    private static void Write(Utf8JsonWriter writer, SyncResult result)
+    private static void Write(Utf8JsonWriter writer, SyncResult result, SyncOutcome outcome)
     {
         writer.WriteString("table", result.Table);
         writer.WriteString("path", result.Location);
@@ -95,7 +111,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         writer.WriteNumber("rate", Math.Round(result.Rate, 1));
         writer.WriteString("endReason", result.EndReason.ToString());
         writer.WriteBoolean("isComplete", result.IsComplete);
-        writer.WriteString("outcome", result.Outcome.ToString());
+        writer.WriteString("outcome", outcome.ToString());
     }
 
     private static string Describe(SyncResult result)

@@ -8,14 +8,108 @@ namespace Lockstep.Cli.Output;
 /// <summary>What is wrong with a command line, in words that name options and no type of .NET.</summary>
 internal static class UsageText
 {
-    /// <summary>One line for each error.</summary>
-    public static IEnumerable<string> Of(ParseResult command) => command.Errors.Select(error => PlainText.Of(Describe(error)));
+    private const string ANumber = "a number";
+
+    /// <summary>What is wrong, and where to read what is right; no line where nothing is wrong.</summary>
+    public static IEnumerable<string> Of(ParseResult command)
+    {
+        var help = $"See 'lockstep {PathOf(command.CommandResult)}--help'.";
+        if (UnknownOption(command) is { } unknown)
+        {
+            yield return PlainText.Of($"There is no option '{unknown}'.{Suggestion(unknown, OptionsOf(command.CommandResult))}");
+            yield return help;
+            yield break;
+        }
+
+        var commas = WithCommas(command.CommandResult).ToArray();
+        foreach (var option in commas)
+            yield return PlainText.Of(
+                $"{option.Option.Name} takes a number, and not '{option.Tokens[0].Value}': a point goes before its fraction."
+            );
+        if (command.Errors.Count == 0)
+        {
+            if (commas.Length > 0)
+                yield return help;
+            yield break;
+        }
+
+        var called = command.CommandResult.Command;
+        var named = command.UnmatchedTokens is [var first, ..] ? first : null;
+        if (named is not null && called.Subcommands.Count > 0)
+        {
+            yield return PlainText.Of($"There is no command '{named}'.{Suggestion(named, called.Subcommands.Select(known => known.Name))}");
+            yield return help;
+            yield break;
+        }
+
+        foreach (var error in command.Errors)
+            yield return PlainText.Of(Describe(error));
+        if (command.UnmatchedTokens.Count == 1 && called.Options.Any(option => option.Name == "--table"))
+            yield return PlainText.Of($"A table is named with -t: lockstep {PathOf(command.CommandResult)}-t {named}");
+        yield return help;
+    }
+
+    /// <summary>Options of numbers whose value has a comma, which .NET passes over: 0,5 would be five.</summary>
+    private static IEnumerable<OptionResult> WithCommas(CommandResult called) =>
+        called
+            .Children.OfType<OptionResult>()
+            .Where(given =>
+                Taken(given.Option.ValueType) == ANumber
+                && given.Tokens is [var token]
+                && token.Value.Contains(',', StringComparison.Ordinal)
+            );
+
+    /// <summary>The words that call a command, each with a blank behind it.</summary>
+    private static string PathOf(CommandResult called) =>
+        called.Command is RootCommand ? "" : (called.Parent is CommandResult parent ? PathOf(parent) : "") + called.Command.Name + " ";
+
+    private static IEnumerable<string> OptionsOf(CommandResult called) =>
+        called
+            .Command.Options.SelectMany(option => option.Aliases.Append(option.Name))
+            .Concat(called.Parent is CommandResult parent ? OptionsOf(parent) : []);
+
+    /// <summary>The known name that is meant most likely; empty where none is near.</summary>
+    private static string Suggestion(string given, IEnumerable<string> known)
+    {
+        var nearest = known
+            .Select(name => (Name: name, Distance: Distance(given, name)))
+            .Where(near => near.Distance <= Math.Max(1, near.Name.TrimStart('-').Length / 3))
+            .OrderBy(near => near.Distance)
+            .FirstOrDefault();
+        return nearest.Name is null ? "" : $" Did you mean '{nearest.Name}'?";
+    }
+
+    /// <summary>How many characters to add, drop, replace or exchange with their neighbour.</summary>
+    private static int Distance(string a, string b)
+    {
+        if (a.Length > 64)
+            return int.MaxValue;
+        var rows = new int[a.Length + 1, b.Length + 1];
+        for (var i = 0; i <= a.Length; i++)
+        {
+            for (var j = 0; j <= b.Length; j++)
+            {
+                if (i == 0 || j == 0)
+                {
+                    rows[i, j] = i + j;
+                    continue;
+                }
+
+                var changed = rows[i - 1, j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+                rows[i, j] = Math.Min(changed, 1 + Math.Min(rows[i - 1, j], rows[i, j - 1]));
+                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                    rows[i, j] = Math.Min(rows[i, j], rows[i - 2, j - 2] + 1);
+            }
+        }
+
+        return rows[a.Length, b.Length];
+    }
 
     /// <summary>
     /// What looks like an option and is none of the command's: it would be taken for an argument, or leave none for what comes after it. A
     /// number may begin with a minus, and so may everything behind <c>--</c>.
     /// </summary>
-    public static string? UnknownOption(ParseResult command) =>
+    private static string? UnknownOption(ParseResult command) =>
         command.Tokens.Any(token => token.Type == TokenType.DoubleDash)
             ? null
             : command
@@ -26,9 +120,13 @@ internal static class UsageText
                 .FirstOrDefault(text => text.Length > 1 && text[0] == '-' && !double.TryParse(text, CultureInfo.InvariantCulture, out _));
 
     private static string Describe(ParseError error) =>
-        error.SymbolResult is OptionResult { Option: var option, Tokens: [var token] } && Taken(option.ValueType) is { } takes
+        error.SymbolResult is OptionResult { Option: var own } && error.Message.StartsWith($"{own.Name} takes", StringComparison.Ordinal)
+            ? error.Message
+        : error.SymbolResult is OptionResult { Option: var option, Tokens: [var token] } && Taken(option.ValueType) is { } takes
             ? $"{option.Name} takes {takes}, and not '{token.Value}'."
-            : error.Message;
+        : error.SymbolResult is OptionResult { Option: var one, Tokens: { Count: > 1 } tokens } && one.Arity.MaximumNumberOfValues == 1
+            ? $"{one.Name} is given {tokens.Count} times; it takes one value."
+        : error.Message;
 
     /// <summary>What an option of a type takes; null where its own parser says so better.</summary>
     private static string? Taken(Type type)
@@ -36,8 +134,9 @@ internal static class UsageText
         type = Nullable.GetUnderlyingType(type) ?? type;
         return type.IsEnum ? $"one of {string.Join(", ", Enum.GetNames(type))}"
             : type == typeof(int) || type == typeof(long) ? $"a whole number"
-            : type == typeof(double) || type == typeof(decimal) ? "a number"
+            : type == typeof(double) || type == typeof(decimal) ? ANumber
             : type == typeof(bool) ? "true, false or nothing"
+            : type == typeof(DateTimeOffset) ? "a time, such as 2030-01-31, 2030-01-31T08:00 or 2030-01-31T08:00Z"
             : null;
     }
 }

@@ -31,6 +31,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             HeartbeatInterval = TimeSpan.FromSeconds(config.Listen.HeartbeatSeconds),
             InstanceName = config.Listen.InstanceName,
             StatusPage = config.Listen.StatusPage,
+            Compress = config.Listen.Compress,
             AllowedHosts = config.Listen.AllowedHosts,
             AllowedOrigins = config.Listen.AllowedOrigins,
             Credentials = ConfiguredCredentials.Read(config.Credentials),

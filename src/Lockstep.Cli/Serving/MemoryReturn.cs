@@ -1,21 +1,29 @@
 namespace Lockstep.Cli.Serving;
 
 /// <summary>
-/// Gives the system back what a rush of clients has left: the runtime collects when it allocates, and a server that nobody asks anything
-/// allocates nothing. It looks every two seconds, which costs nothing, and collects once after each rush.
+/// Gives back what clients have left. When it is quiet: the runtime collects when it allocates, and a server that nobody asks anything
+/// allocates nothing. And while thousands leave at once: what they held has grown old, and by itself the runtime would collect it only
+/// after all that their leaving allocates. Looking costs nothing, what gains little is done less and less often, and nothing is done for
+/// more than a fifth of the time.
 /// </summary>
 internal sealed class MemoryReturn : IAsyncDisposable
 {
     /// <summary>What a server may keep without being asked for it, in bytes.</summary>
     private const long Kept = 96L << 20;
 
+    /// <summary>Beyond this it collects although clients are at work.</summary>
+    private const long Much = 160L << 20;
+
     /// <summary>So much was allocated since the last time, or there is nothing to gain; more after a time that gained little.</summary>
     private const long LeastRush = 8L << 20;
 
     /// <summary>Whoever allocates more than this between two looks is busy.</summary>
-    private const long Quiet = 16L << 20;
+    private const long Quiet = 2L << 20;
 
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
+    /// <summary>After so many looks that found nobody busy it is quiet.</summary>
+    private const int QuietLooks = 8;
+
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
 
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _looking;
@@ -37,18 +45,24 @@ internal sealed class MemoryReturn : IAsyncDisposable
         using var timer = new PeriodicTimer(Interval, time);
         long before = GC.GetTotalAllocatedBytes(),
             collected = before,
-            rush = LeastRush;
+            rush = LeastRush,
+            ended = time.GetTimestamp();
+        var took = TimeSpan.Zero;
+        var quiet = 0;
         while (await timer.WaitForNextTickAsync(_stop.Token).ConfigureAwait(false))
         {
             var allocated = GC.GetTotalAllocatedBytes();
-            var isQuiet = allocated - before < Quiet;
+            quiet = allocated - before < Quiet ? quiet + 1 : 0;
             before = allocated;
             var held = Environment.WorkingSet;
-            if (!isQuiet || allocated - collected < rush || held < Kept)
+            if (allocated - collected < rush || held < (quiet >= QuietLooks ? Kept : Much) || time.GetElapsedTime(ended) < 4 * took)
                 continue;
+            var begun = time.GetTimestamp();
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-            rush = Environment.WorkingSet < held / 4 * 3 ? LeastRush : rush * 2;
+            rush = Environment.WorkingSet < held / 8 * 7 ? LeastRush : rush * 2;
             collected = GC.GetTotalAllocatedBytes();
+            ended = time.GetTimestamp();
+            took = time.GetElapsedTime(begun, ended);
         }
     }
 }

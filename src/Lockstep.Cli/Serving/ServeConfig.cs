@@ -62,6 +62,8 @@ internal sealed record ListenConfig
 
     public bool StatusPage { get; set; } = true;
 
+    public bool Compress { get; set; }
+
     public IReadOnlyList<string> AllowedHosts { get; set; } = [];
 
     public IReadOnlyList<string> AllowedOrigins { get; set; } = [];

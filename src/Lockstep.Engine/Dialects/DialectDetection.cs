@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Dialects;
@@ -46,10 +47,12 @@ internal static class DialectDetection
     /// <param name="start">Its first stretch: a whole object, or what stands before one.</param>
     public static string? ByBody(ReadOnlySpan<byte> start)
     {
-        start = start.TrimStart(" \t\r\n\uFEFF"u8);
-        if (start.IsEmpty)
-            return null;
-        if (start[0] == '[')
+        var content = BodyStart.Content(start);
+        // Who guards JSON from browsers sends one document.
+        if (content.IsEmpty)
+            return BodyStart.IsGuarded(start) ? "Rest" : null;
+        start = content;
+        if (BodyStart.IsArray(start))
             return "Rest";
         if (start[0] == '{')
             return OfObject(start);

@@ -51,6 +51,16 @@ internal enum CursorType
 /// <param name="IsOfItem">Whether that is beside the record, so that the field is added to it where it has none.</param>
 internal sealed record KeyRule(string Field, Place Place, bool IsOfItem);
 
+/// <summary>A field's name, or with a <c>*</c> before it the end of one. Immutable.</summary>
+internal sealed class FieldPattern(string text)
+{
+    private readonly byte[] _name = System.Text.Encoding.UTF8.GetBytes(text.TrimStart('*'));
+    private readonly bool _isEnd = text.StartsWith('*');
+
+    /// <summary>Whether a name, in UTF-8 and without escapes, is meant.</summary>
+    public bool Matches(ReadOnlySpan<byte> name) => _isEnd ? name.EndsWith(_name) : name.SequenceEqual(_name);
+}
+
 /// <summary>One parameter of a request.</summary>
 internal sealed record Parameter(string Name, Template Value);
 
@@ -83,7 +93,7 @@ internal sealed record DialectRules
     public bool Merges { get; init; }
 
     /// <summary>The fields that are left out of records; with a <c>*</c> before, all that end so.</summary>
-    public IReadOnlyList<string> Drop { get; init; } = [];
+    public IReadOnlyList<FieldPattern> Drop { get; init; } = [];
 
     /// <summary>Whether <c>kind</c> and <c>apiVersion</c> of a list are added to its items, which lack them.</summary>
     public bool TypesItems { get; init; }
@@ -114,6 +124,9 @@ internal sealed record DialectRules
 
     /// <summary>Whether the response is the whole set, so that what it does not hold is gone.</summary>
     public bool IsWhole { get; init; }
+
+    /// <summary>Whether that was said in so many words, so that no sign in an answer is held against it.</summary>
+    public bool IsWholeSaid { get; init; }
 
     /// <summary>Whether a next page may be asked for days later, so that a round goes on there after a crash.</summary>
     public bool Resumes { get; init; }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Lockstep.Engine.Framing;
 
 namespace Lockstep.Engine.Dialects;
 
@@ -32,6 +33,7 @@ internal sealed class DocumentReader
     private bool _inItems;
     private bool _isFinal;
     private bool _hasBegun;
+    private bool _hasMark;
 
     /// <summary>Creates a reader of one document.</summary>
     /// <param name="items">Where the items are; null for the usual places.</param>
@@ -84,11 +86,30 @@ internal sealed class DocumentReader
     {
         _end += count;
         _isFinal |= count == 0;
-        if (_hasBegun || (_end < ByteOrderMark.Length && !_isFinal))
-            return;
-        _hasBegun = true;
-        if (_buffer.AsSpan(0, _end).StartsWith(ByteOrderMark))
-            (_start, _offset) = (ByteOrderMark.Length, ByteOrderMark.Length);
+        _hasBegun = _hasBegun || TryBegin();
+    }
+
+    /// <summary>Passes over what is before the document. False when more bytes have to tell whether there is such a thing.</summary>
+    private bool TryBegin()
+    {
+        if (!_hasMark && _end - _start < ByteOrderMark.Length && !_isFinal)
+            return false;
+        if (!_hasMark && _buffer.AsSpan(_start, _end - _start).StartsWith(ByteOrderMark))
+            PassOver(ByteOrderMark.Length);
+        _hasMark = true;
+        var held = _buffer.AsSpan(_start, _end - _start);
+        var content = held.TrimStart(" \t\r\n"u8);
+        PassOver(held.Length - content.Length);
+        if (!_isFinal && BodyStart.MayBeGuard(content))
+            return false;
+        PassOver(BodyStart.GuardLength(content));
+        return true;
+    }
+
+    private void PassOver(int count)
+    {
+        _start += count;
+        _offset += count;
     }
 
     /// <summary>

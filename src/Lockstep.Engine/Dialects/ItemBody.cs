@@ -30,10 +30,16 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
     {
         Fields.BeginRecord();
         var isWhole = true;
-        var lacks = rules.Key.Where(rule => Lacks(rule, body)).ToList();
+        List<KeyRule> lacks = [];
+        foreach (var rule in rules.Key)
+        {
+            if (Lacks(rule, body))
+                lacks.Add(rule);
+        }
+
         foreach (var field in body.EnumerateObject())
         {
-            if (rules.Drop.Count > 0 && Drops(rules, field.Name))
+            if (rules.Drop.Count > 0 && Drops(rules, field))
             {
                 Dropped ??= field.Name;
                 isWhole = false;
@@ -68,7 +74,7 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
 
         foreach (var field in body.EnumerateObject())
         {
-            if (rules.Drop.Count > 0 && Drops(rules, field.Name))
+            if (rules.Drop.Count > 0 && Drops(rules, field))
                 continue;
             Separate();
             _bytes.Write("\""u8);
@@ -114,11 +120,13 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
     private static bool Lacks(KeyRule key, JsonElement body) =>
         key.IsOfItem ? !body.TryGetProperty(key.Field, out _) : key.Place.Kind == PlaceKind.Field && !body.TryGetProperty(key.Field, out _);
 
-    private static bool Drops(DialectRules rules, string name)
+    private static bool Drops(DialectRules rules, JsonProperty field)
     {
+        var raw = JsonMarshal.GetRawUtf8PropertyName(field);
+        var name = raw.Contains((byte)'\\') ? Encoding.UTF8.GetBytes(field.Name) : raw;
         foreach (var drop in rules.Drop)
         {
-            if (drop.StartsWith('*') ? name.EndsWith(drop[1..], StringComparison.Ordinal) : name == drop)
+            if (drop.Matches(name))
                 return true;
         }
 

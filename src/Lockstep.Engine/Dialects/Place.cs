@@ -45,11 +45,14 @@ internal sealed record Place
         ("page:", PlaceKind.Count),
     ];
 
+    private readonly byte[] _utf8;
+
     private Place(string text, PlaceKind kind, string name)
     {
         Text = text;
         Kind = kind;
         Name = name;
+        _utf8 = System.Text.Encoding.UTF8.GetBytes(name);
         Segments =
             kind != PlaceKind.Pointer ? [name]
             : name.Length == 0 ? []
@@ -107,6 +110,8 @@ internal sealed record Place
         value = root;
         if (Kind is not (PlaceKind.Field or PlaceKind.Pointer))
             return false;
+        if (Kind == PlaceKind.Field && root.ValueKind == JsonValueKind.Object)
+            return root.TryGetProperty(_utf8, out value);
         foreach (var segment in Segments)
         {
             if (value.ValueKind == JsonValueKind.Object)

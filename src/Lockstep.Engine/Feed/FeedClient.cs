@@ -211,7 +211,8 @@ internal sealed class FeedClient : IDisposable
         var stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         foreach (var encoding in response.Content.Headers.ContentEncoding.Reverse())
             stream = Decode(stream, encoding);
-        return stream;
+        // The rest of a body has no beginning that could tell.
+        return response.StatusCode == HttpStatusCode.PartialContent ? stream : new Utf8Body(stream);
     }
 
     private async Task<HttpResponseMessage> FetchPageAsync(Uri page, CancellationToken cancellationToken)

@@ -250,12 +250,12 @@ public sealed class MalformedRecordException : FeedException
 /// </summary>
 public sealed class NotAFeedException : FeedException
 {
-    internal NotAFeedException(FeedUri feed, string beginning)
+    internal NotAFeedException(FeedUri feed, string beginning, bool isArray = false)
         : base(
             ErrorKind.UnexpectedAnswer,
             feed,
-            beginning.Length == 0
-                ? $"{feed.Subject} is an empty page of HTML or XML, and no feed."
+            isArray ? $"{feed.Subject} is one JSON array, and no feed of records. It begins: {beginning}"
+                : beginning.Length == 0 ? $"{feed.Subject} is an empty page of HTML or XML, and no feed."
                 : $"{feed.Subject} holds no JSON object, and is no feed. It begins: {beginning}",
             "Check the URI, and whether a proxy or a login answers instead of the feed; the table keeps what it had."
         ) { }
@@ -266,7 +266,20 @@ public sealed class NotAFeedException : FeedException
 /// </summary>
 public sealed class SweepRefusedException : FeedException
 {
-    internal SweepRefusedException(FeedUri feed, long lost, long rows, IReadOnlyList<Records.RecordKey> examples, DateTimeOffset due)
+    /// <param name="feed">The feed.</param>
+    /// <param name="lost">How many records the set would remove.</param>
+    /// <param name="rows">Of how many.</param>
+    /// <param name="examples">Some of them.</param>
+    /// <param name="due">When it is fetched again at the earliest.</param>
+    /// <param name="other">The address that the table's records came from, where that is another query.</param>
+    internal SweepRefusedException(
+        FeedUri feed,
+        long lost,
+        long rows,
+        IReadOnlyList<Records.RecordKey> examples,
+        DateTimeOffset due,
+        string? other = null
+    )
         : base(
             ErrorKind.SweepRefused,
             feed,
@@ -275,8 +288,29 @@ public sealed class SweepRefusedException : FeedException
                 $"The whole set of {feed.Display} would remove {lost} of {rows} records{Among(examples)}, and its end is "
                     + $"not certain: nothing was changed. It is fetched again from {due:u} on."
             ),
-            $"If the records are really gone, sync again with {Term.Resync} and {Term.Force}, or allow more with "
-                + $"{Term.SweepLimit}; otherwise tell the feed's operator."
+            other is null
+                ? (Remedy)$"If the records are really gone, sync again with {Term.Resync} and {Term.Force}, or allow more with "
+                    + $"{Term.SweepLimit}; otherwise tell the feed's operator."
+                : $"The table was filled from {other}: another query is another table, whose name {Term.Table} gives. "
+                    + $"{Term.Force} makes this one the query's."
+        ) => (Lost, Rows) = (lost, rows);
+
+    /// <summary>One that was not believed before is not fetched again yet.</summary>
+    /// <param name="feed">The feed.</param>
+    /// <param name="lost">How many records the set would have removed.</param>
+    /// <param name="rows">Of how many.</param>
+    /// <param name="at">When it came.</param>
+    /// <param name="due">When it is fetched again at the earliest.</param>
+    internal SweepRefusedException(FeedUri feed, long lost, long rows, DateTimeOffset at, DateTimeOffset due)
+        : base(
+            ErrorKind.SweepRefused,
+            feed,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"The feed was not asked: its whole set, fetched at {at:u}, would have removed {lost} of {rows} records, "
+                    + $"and its end is not certain. The next try is due at {due:u}."
+            ),
+            $"{Term.Force} fetches it now, and believes it; {Term.Resync} fetches it now, and judges it again."
         ) => (Lost, Rows) = (lost, rows);
 
     /// <summary>How many records the set would have removed.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Feed;
@@ -10,7 +11,7 @@ internal static class ForeignBody
     private static readonly string[] Holders = ["value", "items", "results", "records", "rows", "data", "entries"];
 
     /// <summary>Whether a body that begins so is a page of HTML or XML.</summary>
-    public static bool IsMarkup(ReadOnlySpan<byte> start) => start.TrimStart(" \t\r\n\uFEFF"u8) is [(byte)'<', ..];
+    public static bool IsMarkup(ReadOnlySpan<byte> start) => BodyStart.Content(start) is [(byte)'<', ..];
 
     /// <summary>Whether a content type, without its parameters, is that of a page of HTML or XML.</summary>
     public static bool IsMarkup(string? mediaType) =>
@@ -25,12 +26,12 @@ internal static class ForeignBody
     /// <param name="start">The first stretch of it that is no record.</param>
     public static string? Describe(ReadOnlySpan<byte> start)
     {
-        start = start.TrimStart(" \t\r\n\uFEFF"u8);
+        start = BodyStart.Content(start);
         if (start.IsEmpty)
             return null;
         if (start[0] == '<')
             return start.StartsWith("<?xml"u8) ? "the body is XML" : "the body is an HTML page";
-        if (start[0] == '[')
+        if (BodyStart.IsArray(start))
             return "the body is one JSON array";
         foreach (var field in (string[])["data:", "event:", "id:", "retry:"])
         {

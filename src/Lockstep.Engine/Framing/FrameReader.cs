@@ -141,7 +141,8 @@ internal sealed class FrameReader
                     _object.Open();
                     _lineHasContent = true;
                     return false;
-                case (byte)' ' or (byte)'\t' or (byte)'\r':
+                // The last one separates records in JSON text sequences (RFC 7464).
+                case (byte)' ' or (byte)'\t' or (byte)'\r' or 0x1E:
                     break;
                 case (byte)'\n':
                     if (!_lineHasContent)

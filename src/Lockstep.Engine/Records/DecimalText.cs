@@ -108,6 +108,15 @@ internal readonly ref struct DecimalText
         return true;
     }
 
+    /// <summary>Whether a double stands for the number: in the fewest digits that tell it from other doubles, it is the same.</summary>
+    public static bool IsDouble(ReadOnlySpan<byte> json, double number)
+    {
+        Span<byte> shortest = stackalloc byte[32];
+        return double.IsFinite(number)
+            && Utf8Formatter.TryFormat(number, shortest, out var length)
+            && Compare(json, shortest[..length]) == 0;
+    }
+
     private int Sign =>
         IsZero ? 0
         : IsNegative ? -1

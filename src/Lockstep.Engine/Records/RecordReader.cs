@@ -1,13 +1,15 @@
 using System.Globalization;
 using System.Numerics;
+using System.Text;
 using System.Text.Json;
 
 namespace Lockstep.Engine.Records;
 
 /// <summary>
 /// Reads JSON objects into objects of the caller's choice, keeping what JSON says: integers exact at any size (<see cref="long"/>, beyond
-/// 64 bits <see cref="BigInteger"/>), numbers with a fraction or an exponent as <see cref="double"/>, strings as strings whatever they
-/// look like, half a surrogate pair included. Of a name that comes twice the last value counts. One thread at a time.
+/// 64 bits <see cref="BigInteger"/>), numbers with a fraction or an exponent as <see cref="double"/>, those with digits that a double loses
+/// as <see cref="decimal"/>, or by their text where that loses some as well, strings as strings whatever they look like, half a surrogate
+/// pair included. Of a name that comes twice the last value counts. One thread at a time.
 /// </summary>
 internal sealed class RecordReader
 {
@@ -15,6 +17,9 @@ internal sealed class RecordReader
     // objects whose names are data must not fill memory (I8).
     private const int LongestShared = 256;
     private const int MostShared = 20_000;
+
+    // A point and fifteen digits, which every double keeps.
+    private const int SurelyDouble = 16;
 
     private static readonly JsonReaderOptions Options = new() { MaxDepth = 64 };
     private static readonly object True = true;
@@ -161,18 +166,28 @@ internal sealed class RecordReader
         return array;
     }
 
-    private static object ReadNumber(ref Utf8JsonReader reader)
+    private object ReadNumber(ref Utf8JsonReader reader)
     {
         if (reader.TryGetInt64(out var integer))
             return integer;
 
-        return reader.ValueSpan.IndexOfAny(".eE"u8) >= 0
-            ? reader.GetDouble()
-            : BigInteger.Parse(
-                System.Text.Encoding.ASCII.GetString(reader.ValueSpan),
-                NumberStyles.AllowLeadingSign,
-                CultureInfo.InvariantCulture
-            );
+        var digits = reader.ValueSpan;
+        if (digits.IndexOfAny(".eE"u8) < 0)
+            return BigInteger.Parse(Encoding.ASCII.GetString(digits), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        if (digits.Length <= SurelyDouble && digits.IndexOfAny("eE"u8) < 0)
+            return reader.GetDouble();
+        return reader.TryGetDouble(out var number) && DecimalText.IsDouble(digits, number) ? number : ReadLongNumber(digits);
+    }
+
+    /// <summary>A number with more digits than a double holds.</summary>
+    private object ReadLongNumber(ReadOnlySpan<byte> digits)
+    {
+        var text = Encoding.ASCII.GetString(digits);
+        return
+            decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+            && DecimalText.Compare(digits, Encoding.ASCII.GetBytes(number.ToString(CultureInfo.InvariantCulture))) == 0
+            ? number
+            : _factory.CreateNumber(text);
     }
 
     private void Push(object? value)

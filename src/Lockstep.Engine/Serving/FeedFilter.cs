@@ -50,7 +50,7 @@ public sealed class FeedFilter
     {
         ArgumentNullException.ThrowIfNull(columns);
         ArgumentNullException.ThrowIfNull(where);
-        (columns, where) = (columns.ToArray(), where.Where(w => !string.IsNullOrEmpty(w)).ToArray());
+        (columns, where) = (columns.ToArray(), where.ToArray());
         if (where.Count() > MaximumConditions || columns.Count() > MaximumConditions)
             throw new FeedFilterException($"A filter has at most {MaximumConditions} conditions.");
         if (columns.Concat(where).Any(text => text?.Length > MaximumLength))
@@ -60,7 +60,7 @@ public sealed class FeedFilter
             .ToHashSet(StringComparer.Ordinal);
         if (names.Count > MaximumColumns)
             throw new FeedFilterException($"A filter names at most {MaximumColumns} columns.");
-        FeedCondition[] conditions = [.. where.Select(w => FeedCondition.Parse(w!))];
+        FeedCondition[] conditions = [.. where.Select(w => FeedCondition.Parse(w ?? ""))];
         if (names.Count == 0 && conditions.Length == 0)
             return null;
         var text =

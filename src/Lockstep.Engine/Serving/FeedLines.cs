@@ -26,6 +26,7 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
     private int _written;
     private ArraySegment<byte> _data;
     private (long Transaction, long Horizon) _row;
+    private bool _isDeleted;
 
     /// <summary>Rows appended so far.</summary>
     public int Rows { get; private set; }
@@ -58,7 +59,7 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
     public ArraySegment<byte> Begin(long transaction, long horizon, bool isDeleted, int length)
     {
         Reserve(length + EnvelopeBytes);
-        _row = (transaction, horizon);
+        (_row, _isDeleted) = ((transaction, horizon), isDeleted);
         var at = _written;
         Write("{\"txid\":"u8, ref at);
         Write(transaction, ref at);
@@ -79,6 +80,18 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
             Close();
     }
 
+    /// <summary>
+    /// Leaves out the row begun and its key as well, which no client can have: only a control row says so. Of a deleted one nothing is
+    /// said.
+    /// </summary>
+    /// <param name="reason">What is wrong with its key, as a sentence in plain ASCII without quotes.</param>
+    public void LeaveOutWithKey(string reason)
+    {
+        Rows++;
+        if (!_isDeleted)
+            Tell(KeyOf(_data), reason);
+    }
+
     /// <summary>What is wrong with the row begun, as long as its line would be without its line feed.</summary>
     private string? WhatIsWrong() => limits.WhatIsWrong(_data.Offset + _data.Count + 1 - _written, _data);
 
@@ -95,17 +108,29 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
     /// <summary>Appends the key of the row begun, as deleted, and a control row, instead of the row.</summary>
     private void LeaveOut(string reason)
     {
-        var (transaction, horizon) = _row;
-        var written = new ArrayBufferWriter<byte>();
-        FeedFilter.WriteMembers(_data, key(), others: null, written);
-        var name = written.WrittenSpan.ToArray();
-        JsonText.PutOnOneLine(name);
-        name.CopyTo(Begin(transaction, horizon, isDeleted: true, name.Length).AsSpan());
+        var name = KeyOf(_data);
+        name.CopyTo(Begin(_row.Transaction, _row.Horizon, isDeleted: true, name.Length).AsSpan());
         if (WhatIsWrong() is null)
             Close();
         else
             Rows++; // Whoever reads a page goes by how many rows it took.
+        Tell(name, reason);
+    }
 
+    /// <summary>The members of a row that are its key, as an object on one line.</summary>
+    private byte[] KeyOf(ReadOnlySpan<byte> data)
+    {
+        var written = new ArrayBufferWriter<byte>();
+        FeedFilter.WriteMembers(data, key(), others: null, written);
+        var name = written.WrittenSpan.ToArray();
+        JsonText.PutOnOneLine(name);
+        return name;
+    }
+
+    /// <summary>Says that the row begun is left out: to clients by a control row, and to the operator.</summary>
+    private void Tell(byte[] name, string reason)
+    {
+        var transaction = _row.Transaction;
         var told = name.Length <= LongestKey ? Encoding.UTF8.GetString(name) : "null";
         limits.Tell(told, transaction, reason);
         var control = Encoding.UTF8.GetBytes(

@@ -19,7 +19,8 @@ internal sealed class PageSize(long bytes, int rowBytes)
     /// <summary>Goes by the size of the last page's rows.</summary>
     public void Learn(FeedLines lines)
     {
-        if (lines.Rows > 0)
+        // A page may be of rows of which nothing is told.
+        if (lines.Bytes >= lines.Rows && lines.Rows > 0)
             Rows = RowsOf(bytes, lines.Bytes / lines.Rows);
     }
 

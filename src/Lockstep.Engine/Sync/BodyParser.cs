@@ -36,6 +36,9 @@ internal sealed class BodyParser(
     /// <summary>Whether anything came that at least begins like an object.</summary>
     public bool HasObject { get; private set; }
 
+    /// <summary>Whether anything came at all but blank lines.</summary>
+    private bool _hasContent;
+
     /// <summary>How the body begins when that is no object; null when it is one, or nothing.</summary>
     public string? Garbage { get; private set; }
 
@@ -117,7 +120,7 @@ internal sealed class BodyParser(
     /// <summary>Puts a record into the batch. Whether that is full then.</summary>
     private bool Take(in RoutedRecord record)
     {
-        HasObject = true;
+        HasObject = _hasContent = true;
         context.Counters.Received++;
         if (tracker.Note(record))
             context.Counters.OutOfOrder++;
@@ -163,9 +166,11 @@ internal sealed class BodyParser(
     private bool Refuse(Frame frame, string reason)
     {
         context.Counters.Malformed++;
+        var isFirst = !_hasContent && context.Counters.Received == 0 && context.Counters.Malformed == 1;
+        _hasContent = true;
         var remedy = frame.Kind == FrameKind.Object ? context.Parser.Remedy : null;
         // Before the first record, what is malformed may well be a body that is no feed.
-        if (context.Counters.Received == 0 && context.Counters.Malformed == 1 && ForeignBody.Describe(frame.Bytes) is { } foreign)
+        if (isFirst && ForeignBody.Describe(frame.Bytes) is { } foreign)
         {
             reason = foreign;
             remedy =
@@ -173,12 +178,13 @@ internal sealed class BodyParser(
                 + "Import-LockstepTable of the PowerShell module takes objects from anywhere.";
         }
 
-        string? dialect = null;
         // Likewise: what begins as another server's answer does is read by its dialect, or at least told which that is.
-        if (context.Counters.Received == 0 && context.Counters.Malformed == 1 && frame.Offset == 0)
-            dialect = DialectDetection.ByBody(frame.Bytes);
+        var dialect = isFirst ? DialectDetection.ByBody(frame.Bytes) : null;
         if (dialect is not null)
             remedy = $"Sync with {Term.Dialect.For(dialect)}.";
+        // What a dialect reads has no malformed records to be set aside, and neither has an array.
+        var isForeign = dialect is not null && DialectChoice.After(context.Options, context.Target.State, dialect) is not null;
+        var isArray = isFirst && frame.Kind == FrameKind.Garbage && BodyStart.IsArray(frame.Bytes);
 
         context.FirstMalformed ??= new FirstMalformed(frame.Offset, reason, remedy);
         var snippet = Encoding.UTF8.GetString(frame.Bytes[..Math.Min(SnippetLength, frame.Bytes.Length)]).ReplaceLineEndings(" ");
@@ -187,10 +193,10 @@ internal sealed class BodyParser(
         // What is truncated will come again, whole: nothing to set aside.
         Error =
             frame.Kind == FrameKind.Truncated ? new TruncatedFeedException(source.Feed, frame.Offset, snippet)
-            : context.Options.MalformedRecord == MalformedRecordPolicy.Stop
+            : context.Options.MalformedRecord == MalformedRecordPolicy.Stop || isForeign
                 ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet, remedy) { Foreign = dialect }
-            : frame.Kind == FrameKind.Garbage && !HasObject && ForeignBody.IsMarkup(frame.Bytes)
-                ? new NotAFeedException(source.Feed, snippet)
+            : isArray || (frame.Kind == FrameKind.Garbage && !HasObject && ForeignBody.IsMarkup(frame.Bytes))
+                ? new NotAFeedException(source.Feed, snippet, isArray)
             : null;
         if (Error is not null)
             return true;

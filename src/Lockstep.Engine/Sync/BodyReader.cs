@@ -138,7 +138,7 @@ internal sealed class BodyReader
     /// <summary>All that is behind has been parsed: a first load from a snapshot in one body goes on from here.</summary>
     private void NoteRange()
     {
-        if (_source is { IsFirstLoad: true, RangeTag: { } tag } && !_set.IsComplete)
+        if (_source is { IsFirstLoad: true, RangeTag: { } tag, Stream: not Utf8Body { IsRewritten: true } } && !_set.IsComplete)
             _pacer.LoadPage = new SnapshotRange(_source.RangeStart + _frames.Offset, tag).ToString();
     }
 

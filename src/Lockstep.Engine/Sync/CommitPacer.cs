@@ -9,20 +9,6 @@ namespace Lockstep.Engine.Sync;
 /// </summary>
 internal sealed class CommitPacer
 {
-    /// <summary>
-    /// A batch's memory is bounded (I8). It may be large: records are written in the order of their keys, and the more of them there
-    /// are, the fewer pages each write touches. While another one is being written it grows no further than a part of that.
-    /// </summary>
-    private const int MostBatchBytes = 160 * 1024 * 1024;
-    private const int MostBatchBytesWhileWriting = 48 * 1024 * 1024;
-
-    /// <summary>What a feed without an end brings is written in smaller pieces, so that following it takes little memory.</summary>
-    private const int MostEndlessBatchBytes = 12 * 1024 * 1024;
-
-    /// <summary>
-    /// Records that come in the order of their keys gain nothing by waiting: they are written while the next ones are read.
-    /// </summary>
-    private const int AscendingBatchBytes = 4 * 1024 * 1024;
     private const int MostQuarantinedBytes = 1024 * 1024;
 
     /// <summary>What a quarantined record takes besides its bytes, so that many small ones count as well.</summary>
@@ -151,7 +137,7 @@ internal sealed class CommitPacer
         ForgetQuarantined();
         _batch = null;
         _hasOpenTransaction = true;
-        await _context.Queue.EnqueueAsync(new CommitJob(CommitKind.Commit, commit), cancellationToken).ConfigureAwait(false);
+        await WriteAsync(new CommitJob(CommitKind.Commit, commit), wait: false, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>A commit of a batch, or of none, with what is known of the table by now.</summary>
@@ -184,12 +170,13 @@ internal sealed class CommitPacer
     private bool IsFull(RecordBatch batch)
     {
         var used = batch.MemoryUsed;
-        if (used < AscendingBatchBytes)
+        var sizes = _context.Buffers;
+        if (used < sizes.AscendingBatch)
             return false;
-        return used >= (_source.IsFinite ? MostBatchBytes : MostEndlessBatchBytes)
+        return used >= (_source.IsFinite ? sizes.Batch : sizes.EndlessBatch)
             || !batch.IsCoalesced
             || batch.IsAscending
-            || (used >= MostBatchBytesWhileWriting && !_context.Queue.IsIdle);
+            || (used >= sizes.BatchWhileWriting && !_context.Queue.IsIdle);
     }
 
     private async Task SendAsync(RecordBatch? batch, bool wait, CancellationToken cancellationToken)
@@ -199,15 +186,13 @@ internal sealed class CommitPacer
             return;
         var job = new CommitJob(IsStaged ? CommitKind.AddToSnapshot : CommitKind.Commit, Describe(batch));
         ForgetQuarantined();
-        if (wait)
-        {
-            await _context.Queue.RunAsync(job, cancellationToken).ConfigureAwait(false);
-        }
-        else
-        {
-            await _context.Queue.EnqueueAsync(job, cancellationToken).ConfigureAwait(false);
-        }
+        await WriteAsync(job, wait, cancellationToken).ConfigureAwait(false);
     }
+
+    private Task WriteAsync(CommitJob job, bool wait, CancellationToken cancellationToken) =>
+        wait || _context.Buffers.IsAlone(job.Commit.Batch?.MemoryUsed ?? 0)
+            ? _context.Queue.RunAsync(job, cancellationToken)
+            : _context.Queue.EnqueueAsync(job, cancellationToken);
 
     private void ForgetQuarantined()
     {

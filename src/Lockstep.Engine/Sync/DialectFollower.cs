@@ -128,7 +128,7 @@ internal sealed class DialectFollower(
     {
         _wantsWhole |= await FeedInquiry.AskAsync(session, _wantsWhole, cancellationToken).ConfigureAwait(false);
         var kind = Choose(session);
-        if (kind == RequestKind.Snapshot && !session.IsForced && session.State.Owed?.Refused is not null)
+        if (kind == RequestKind.Snapshot && !session.IsForced && session.Judge.IsRefused)
         {
             session.Judge.RequireDue();
             if (!session.Context.StopsWhenCaughtUp && session.Judge.UntilDue is { } early)
@@ -156,6 +156,13 @@ internal sealed class DialectFollower(
             case RoundEnd.Ended:
                 status.EndsFor(SyncEndReason.EndOfFeed, isComplete: true);
                 return RoundOutcome.Done;
+            case RoundEnd.Incomplete:
+                CaughtUp(session);
+                status.EndsFor(SyncEndReason.EndOfFeed);
+                return session.Context.StopsWhenCaughtUp
+                    ? RoundOutcome.Done
+                    : await WaitAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)
+                        .ConfigureAwait(false);
         }
 
         CaughtUp(session);

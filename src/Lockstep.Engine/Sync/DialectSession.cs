@@ -17,6 +17,9 @@ internal enum RoundEnd
     /// <summary>All that there was has come, and could not be taken: it is owed.</summary>
     Refused,
 
+    /// <summary>What came is taken, and nothing says that it was all.</summary>
+    Incomplete,
+
     /// <summary>Nothing has changed for so long that this must be all.</summary>
     Settled,
 
@@ -128,6 +131,15 @@ internal sealed class DialectSession
 
     public Task SayConnectedAsync(CancellationToken cancellationToken) =>
         SayAsync(FeedEventKind.Connect, $"Connected to {Client.Uri.Display}.", cancellationToken);
+
+    /// <summary>Says that a list may not be whole, and what comes of it (D2).</summary>
+    public Task SayThatMoreMayBeAsync(MoreOfList more, CancellationToken cancellationToken) =>
+        SayAsync(
+            FeedEventKind.Warning,
+            $"The list may go on: {more.Reason}. What came is in the table; nothing was removed by what it lacks.",
+            cancellationToken,
+            $"Say how it goes on with {more.Keys} in {Term.Dialect}, or with \"Whole\": true that one answer is all."
+        );
 
     /// <summary>The error of a status that is no success. What Lockstep's own feeds mean by 409 and 410 it does not mean here.</summary>
     public FeedException RefusalOf(HttpResponseMessage response) =>

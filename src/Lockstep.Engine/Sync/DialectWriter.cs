@@ -128,7 +128,12 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     }
 
     /// <summary>Commits what came with how far that is, in one transaction (I1).</summary>
-    public async Task CommitAsync(DialectPosition position, CancellationToken cancellationToken)
+    /// <param name="position">How far.</param>
+    /// <param name="waits">
+    /// Whether to wait until it is done. Commits are done in their order, and one that fails ends all that follow.
+    /// </param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task CommitAsync(DialectPosition position, bool waits, CancellationToken cancellationToken)
     {
         if (IsStaged)
         {
@@ -143,9 +148,15 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             var isLast = i == batches.Count - 1;
             var commit = Describe(batches[i], isLast ? position : Stored()) with { MayStayOpen = !isLast };
             var job = new CommitJob(CommitKind.Commit, commit);
-            await context.Queue.RunAsync(job, cancellationToken).ConfigureAwait(false);
+            await (
+                waits ? context.Queue.RunAsync(job, cancellationToken) : context.Queue.EnqueueAsync(job, cancellationToken)
+            ).ConfigureAwait(false);
         }
     }
+
+    /// <inheritdoc cref="CommitAsync(DialectPosition, bool, CancellationToken)"/>
+    public Task CommitAsync(DialectPosition position, CancellationToken cancellationToken) =>
+        CommitAsync(position, waits: true, cancellationToken);
 
     /// <summary>The whole set has come, or what was beside the table is merged.</summary>
     public async Task CompleteAsync(SnapshotEnding ending, DialectPosition position, CancellationToken cancellationToken)

@@ -20,8 +20,9 @@ internal sealed class PageCommits(DialectSession session)
 
         if (rules.IsAtomic)
             return;
+        // While a page is written the next one is asked for.
         await session
-            .Writer.CommitAsync(session.Position(said, resume?.AbsoluteUri, isUpToDate: false), cancellationToken)
+            .Writer.CommitAsync(session.Position(said, resume?.AbsoluteUri, isUpToDate: false), waits: false, cancellationToken)
             .ConfigureAwait(false);
     }
 
@@ -39,24 +40,28 @@ internal sealed class PageCommits(DialectSession session)
     }
 
     /// <summary>All has come: it is committed. False when it could not be taken.</summary>
-    public async Task<bool> EndAsync(bool isStaged, string? cursor, CancellationToken cancellationToken)
+    /// <param name="isStaged">Whether a whole set is beside the table.</param>
+    /// <param name="cursor">The cursor that all has come up to; null leaves the stored one.</param>
+    /// <param name="isKnownWhole">Whether nothing says that there is more than came: else nothing is removed by what it lacks.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<bool> EndAsync(bool isStaged, string? cursor, bool isKnownWhole, CancellationToken cancellationToken)
     {
-        var position = session.Position(cursor, null, isUpToDate: true);
+        var position = session.Position(cursor, null, isKnownWhole) with { Description = session.Description };
         if (!isStaged)
         {
             await session.Writer.CommitAsync(position, cancellationToken).ConfigureAwait(false);
             return true;
         }
 
-        return await EndSetAsync(position, cancellationToken).ConfigureAwait(false);
+        return await EndSetAsync(position, isKnownWhole, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>A whole set is beside the table: it replaces the table, is merged, or is refused (I6).</summary>
-    private async Task<bool> EndSetAsync(DialectPosition position, CancellationToken cancellationToken)
+    private async Task<bool> EndSetAsync(DialectPosition position, bool isKnownWhole, CancellationToken cancellationToken)
     {
         var ending = SnapshotEnding.Sweep;
         await session.Writer.FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
-        if (session.Writer.HasUnreadable && session.IsAnotherFeed)
+        if ((session.Writer.HasUnreadable || !isKnownWhole) && session.IsAnotherFeed)
         {
             await session.Judge.WarnOfUnreadableAsync("and it is another feed's, so nothing of it was applied").ConfigureAwait(false);
             await session.Judge.OweAsync(refused: null, session.Writer.DiscardAsync, cancellationToken).ConfigureAwait(false);
@@ -69,14 +74,16 @@ internal sealed class PageCommits(DialectSession session)
             position = position with { Owed = session.Judge.OneMore() };
             await session.Judge.WarnOfUnreadableAsync("so nothing was removed from the table by what it lacks").ConfigureAwait(false);
         }
+        else if (!isKnownWhole)
+        {
+            ending = SnapshotEnding.MergeOnly;
+        }
         else
         {
             position = position with { PaysOwed = true };
             if (session.Dialect.IsList && !session.IsForced)
             {
-                await session
-                    .Judge.RequireBelievableAsync([], mayEmpty: false, session.Writer.DiscardAsync, cancellationToken)
-                    .ConfigureAwait(false);
+                await session.Judge.RequireBelievableAsync([], session.Writer.DiscardAsync, cancellationToken).ConfigureAwait(false);
             }
         }
 

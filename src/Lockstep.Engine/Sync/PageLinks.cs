@@ -7,23 +7,33 @@ namespace Lockstep.Engine.Sync;
 /// <summary>Where a round goes from a page: the next one, by its link or by counting, and the cursor. One thread at a time.</summary>
 internal sealed class PageLinks(DialectSession session)
 {
+    /// <summary>Parameters that count pages or records, without what is no letter; any that ends in "offset" is one too.</summary>
     private static readonly string[] Counting =
     [
         "page",
-        "_page",
-        "offset",
+        "pagenumber",
+        "pageno",
+        "pageindex",
+        "pagestart",
+        "currentpage",
         "skip",
-        "$skip",
         "start",
-        "startAt",
-        "page[number]",
-        "page[offset]",
+        "startat",
+        "startindex",
+        "startrow",
+        "startrecord",
+        "startposition",
+        "first",
+        "firstresult",
     ];
 
     private readonly HashSet<Uri> _asked = [];
 
     /// <summary>Whether a page was named by how many there were before it, so that records may move between pages.</summary>
     public bool AreCounted { get; private set; }
+
+    /// <summary>The pages that were asked for in this round.</summary>
+    public IReadOnlySet<Uri> AllAsked => _asked;
 
     /// <summary>This page is asked for.</summary>
     public void Asked(Uri page) => _asked.Add(page);
@@ -72,8 +82,8 @@ internal sealed class PageLinks(DialectSession session)
                 : page.Places.Find(place)?.Text;
             if (value is null)
                 continue;
-            AreCounted |= place.Kind == PlaceKind.Count;
             next = DialectRequests.With(next ?? target, name, value, replaces: true);
+            AreCounted |= place.Kind == PlaceKind.Count || IsCounted([name, value]);
         }
 
         return next;
@@ -91,6 +101,20 @@ internal sealed class PageLinks(DialectSession session)
         return _asked.Contains(instead) ? next : instead;
     }
 
+    /// <summary>A next page that no link names.</summary>
+    public void NoteGuess(Uri next) => AreCounted |= IsCounted(next);
+
+    /// <summary>
+    /// Of what comes in the order of its changes, the rest is what is above the largest value; null where that was asked for.
+    /// </summary>
+    public Uri? AfterLargest(DialectRules rules, RequestKind kind, MaximumCursor? maximum)
+    {
+        if (kind != RequestKind.Changes || !rules.IsAscending || maximum is not { IsAscending: true, Largest: { } largest })
+            return null;
+        var next = session.Requests.Address(rules, largest);
+        return _asked.Contains(next) ? null : next;
+    }
+
     private static string? Count(Place place, string name, int items, Uri target)
     {
         if (items == 0)
@@ -104,9 +128,14 @@ internal sealed class PageLinks(DialectSession session)
         return (place.Name == "page" ? now + 1 : now + items).ToString(CultureInfo.InvariantCulture);
     }
 
-    private static bool IsCounted(Uri uri) =>
-        uri
-            .Query.TrimStart('?')
-            .Split('&')
-            .Any(pair => Counting.Contains(Uri.UnescapeDataString(pair.Split('=')[0]), StringComparer.OrdinalIgnoreCase));
+    private static bool IsCounted(Uri uri) => uri.Query.TrimStart('?').Split('&').Any(pair => IsCounted(pair.Split('=', 2)));
+
+    /// <summary>Whether a parameter says by a number how much there was before the page; a token says where it begins.</summary>
+    private static bool IsCounted(string[] pair)
+    {
+        var name = string.Concat(Uri.UnescapeDataString(pair[0]).Where(char.IsAsciiLetter)).ToLowerInvariant();
+        return pair is [_, { Length: > 0 } value]
+            && value.All(char.IsAsciiDigit)
+            && (Counting.Contains(name) || name.EndsWith("offset", StringComparison.Ordinal));
+    }
 }

@@ -20,6 +20,9 @@ internal sealed record Page(ResponsePlaces Places, int Count, bool IsUpToDate, b
     /// <summary>The cursor of the last item that has one.</summary>
     public string? LastCursor { get; init; }
 
+    /// <summary>What its items were, in short: two pages with the same one have the same items.</summary>
+    public (int Hash, long Length, int Count) Fingerprint { get; init; }
+
     public void Dispose() => Around?.Dispose();
 }
 
@@ -83,6 +86,7 @@ internal sealed class PageReader(DialectSession session)
         {
             Around = around,
             LastCursor = items.LastCursor,
+            Fingerprint = items.Fingerprint,
             ItemsPlace = document.HasItems ? document.ItemsPlace : null,
         };
         try
@@ -183,6 +187,10 @@ internal sealed class PageReader(DialectSession session)
     private sealed class Items(DialectWriter writer, DialectRules rules, DocumentReader document, MaximumCursor? maximum) : IDisposable
     {
         private JsonDocument? _list;
+        private HashCode _hash;
+        private long _length;
+
+        public (int Hash, long Length, int Count) Fingerprint => (_hash.ToHashCode(), _length, Count);
 
         public int Count { get; private set; }
 
@@ -197,6 +205,8 @@ internal sealed class PageReader(DialectSession session)
         public bool Take(ReadOnlyMemory<byte> item, long offset)
         {
             Count++;
+            _hash.AddBytes(item.Span);
+            _length += item.Length;
             if (rules.TypesItems)
                 _list ??= document.Beginning();
             var origin = new ItemOrigin(null, null, _list?.RootElement ?? default);

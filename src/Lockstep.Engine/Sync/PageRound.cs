@@ -20,6 +20,7 @@ internal sealed class PageRound(DialectSession session)
     private readonly PageReader _reader = new(session);
     private readonly PageLinks _links = new(session);
     private readonly PageCommits _commits = new(session);
+    private readonly ListRest _rest = new(session);
     private MaximumCursor? _maximum;
     private DateTimeOffset? _began;
     private bool _isWhole;
@@ -67,6 +68,9 @@ internal sealed class PageRound(DialectSession session)
         int empty = 0,
             standstills = 0;
         var isSecond = false;
+        var counters = session.Context.Counters;
+        long before = counters.Received,
+            first = 0;
         while (true)
         {
             _links.Asked(target);
@@ -105,10 +109,23 @@ internal sealed class PageRound(DialectSession session)
                 throw session.Requests.Wrong("page after page is empty");
 
             var linked = _links.NextOf(rules, page, target);
+            _rest.Note(page, isLinked: linked is not null, _links.AreCounted);
+            var more = linked is null
+                ? await _rest
+                    .FindAsync(rules, page, target, _pages + 1, _links.AllAsked, IsResumed, cancellationToken)
+                    .ConfigureAwait(false)
+                : null;
+            if (more?.Next is { } guess)
+                _links.NoteGuess(guess);
+            linked ??= more?.Next ?? (more is null ? null : _links.AfterLargest(rules, kind, _maximum));
             session.Tell(kind, target, page, said, linked);
             if (linked is { } next)
             {
+                var counted = next;
                 next = _links.InsteadOfCounting(rules, kind, next, _maximum);
+                // What is asked for by a value begins with what has that value.
+                if (next != counted || more is { Next: null })
+                    _rest.ForgetPage();
                 if (!_links.HasAsked(next))
                 {
                     await _commits
@@ -138,18 +155,45 @@ internal sealed class PageRound(DialectSession session)
                 continue;
             }
 
-            if (!isSecond && _links.AreCounted && _pages > 0 && MayHaveMissed(rules, isStaged, isEmpty))
+            if (
+                !isSecond
+                && _links.AreCounted
+                && _pages > 0
+                && more is null
+                && MayHaveMissed(rules, isStaged, isEmpty)
+                && (_maximum is not null || await _rest.LacksAnyAsync(cancellationToken).ConfigureAwait(false))
+            )
             {
                 // While pages are counted, records move between them: what one round lacks the other may have (D9).
                 isSecond = true;
+                first = counters.Received - before;
                 target = start;
                 _pages = 0;
                 _links.Forget();
+                _rest.Restart();
                 continue;
             }
 
-            if (!await _commits.EndAsync(isStaged, EndCursor(kind, said, stored), cancellationToken).ConfigureAwait(false))
+            // What is read twice is there once.
+            counters.Received = before + Math.Max(first, counters.Received - before - first);
+
+            // No cursor passes what may be missing, unless records come in its order.
+            var isOrdered = kind == RequestKind.Changes && rules.IsAscending && _maximum?.IsAscending == true;
+            var end = EndCursor(kind, said, stored);
+            if (
+                !await _commits
+                    .EndAsync(isStaged, more is null || isOrdered ? end : null, more is null, cancellationToken)
+                    .ConfigureAwait(false)
+            )
                 return RoundEnd.Refused;
+            if (more is not null)
+            {
+                session.EntityTag = null;
+                session.ServerInterval = PollInterval(page.Places);
+                await session.SayThatMoreMayBeAsync(more, cancellationToken).ConfigureAwait(false);
+                return RoundEnd.Incomplete;
+            }
+
             // A set that could have more pages says nothing of those by the tag of its first one; one that could not be read is wanted
             // again.
             session.EntityTag =

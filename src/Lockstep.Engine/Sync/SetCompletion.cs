@@ -112,7 +112,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         }
 
         if (wasStaged && ending.HasFlag(SnapshotEnding.Sweep) && !isUnreadable && !isCertain)
-            await _judge.RequireBelievableAsync(_kept, mayEmpty: true, DiscardAsync, cancellationToken).ConfigureAwait(false);
+            await _judge.RequireBelievableAsync(_kept, DiscardAsync, cancellationToken).ConfigureAwait(false);
 
         pacer.IsStaged = false;
         IsCaughtUp = isCaughtUp;

@@ -13,6 +13,13 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
     public TimeSpan? UntilDue =>
         context.Target.State.Owed is { } owed && owed.Due - context.Time.GetUtcNow() is { Ticks: > 0 } early ? early : null;
 
+    /// <summary>Whether this feed's whole set was not believed, and is not to be fetched again yet. Another query is another set.</summary>
+    public bool IsRefused =>
+        UntilDue is not null
+        && context.Target.State.Owed?.Refused is { } refused
+        && refused.Feed is var asked
+        && (asked is null || asked == feed.Display);
+
     /// <summary>Whether the whole set that is owed is due.</summary>
     public bool IsSetDue => context.Target.State.Owed is not null && UntilDue is null;
 
@@ -27,11 +34,11 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
             context.StopsWhenCaughtUp
             && !options.Force
             && !options.Resync
+            && IsRefused
             && context.Target.State.Owed is { Refused: { } refused } owed
-            && UntilDue is not null
         )
         {
-            throw new SweepRefusedException(feed, refused.Lost, refused.Rows, [], owed.Due);
+            throw new SweepRefusedException(feed, refused.Lost, refused.Rows, owed.At, owed.Due);
         }
     }
 
@@ -40,27 +47,27 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
     /// table is not believed by that alone.
     /// </summary>
     /// <param name="kept">Keys of malformed records, which are not removed.</param>
-    /// <param name="mayEmpty">Whether a small table may lose all its records.</param>
     /// <param name="discard">Discards the set.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="SweepRefusedException">It is not believed, and owed.</exception>
     public async Task RequireBelievableAsync(
         IReadOnlyCollection<byte[]> kept,
-        bool mayEmpty,
         Func<CancellationToken, Task> discard,
         CancellationToken cancellationToken
     )
     {
         var state = context.Target.State;
-        if (context.Options.Force || context.Options.Repair || (mayEmpty && state.Rows <= SweepGuard.Few))
+        if (context.Options.Force || context.Options.Repair)
             return;
         var count = new CommitJob(CommitKind.CountAbsent, new TableCommit { Kept = kept });
         await context.Queue.RunAsync(count, cancellationToken).ConfigureAwait(false);
         (var lost, var examples) = count.Absent!;
-        if (SweepGuard.Allows(lost, state.Rows, state.SweepLimit, mayEmpty))
+        if (SweepGuard.Allows(lost, state.Rows, state.SweepLimit, count.Absent!.IsEmpty))
             return;
-        var owed = await OweAsync(new RefusedSweep(lost, state.Rows), discard, cancellationToken).ConfigureAwait(false);
-        throw new SweepRefusedException(feed, lost, state.Rows, examples, owed.Due);
+        var owed = await OweAsync(new RefusedSweep(lost, state.Rows) { Feed = feed.Display }, discard, cancellationToken)
+            .ConfigureAwait(false);
+        var isOther = TableBinding.IsOfAnotherFeed(state, feed) ? state.Feed : null;
+        throw new SweepRefusedException(feed, lost, state.Rows, examples, owed.Due, isOther);
     }
 
     /// <summary>Discards a set, and notes that it is owed.</summary>

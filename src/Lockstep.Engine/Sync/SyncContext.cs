@@ -32,6 +32,9 @@ internal sealed class SyncContext
 
     public required Func<FeedEventKind, string, Remedy?, Task> PostEventAsync { get; init; }
 
+    /// <summary>How large they may grow.</summary>
+    public required BufferSizes Buffers { get; init; }
+
     /// <summary>Where batches come from and go back to.</summary>
     public BatchPool Batches => Queue.Batches;
 

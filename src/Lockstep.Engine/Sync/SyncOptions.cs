@@ -88,7 +88,7 @@ public sealed class SyncOptions
 
     /// <summary>
     /// How many percent of a table of more than 20 records a whole set may remove whose end is not certain, 0 to 100; the table keeps it.
-    /// Null for what the table has kept, at first 50.
+    /// Null for what the table has kept, at first 50. One that is empty is believed at 100 only, however few records it would remove.
     /// </summary>
     public int? SweepLimit { get; init; }
 
@@ -119,6 +119,12 @@ public sealed class SyncOptions
 
     /// <summary>The largest record in bytes, at least 2; default 16 MiB. A larger one is malformed (I8).</summary>
     public int MaximumRecordSize { get; init; } = FrameReader.DefaultMaximumLength;
+
+    /// <summary>
+    /// How much memory a process that only syncs is to take at most, in bytes, from 64 MiB on: its buffers are made so small. Null for
+    /// buffers that make it fast, which take up to 250 MB. A record that is as large as the limit exceeds it.
+    /// </summary>
+    public long? MemoryLimit { get; init; }
 
     /// <summary>Whether to wait for another writer of the file to end, instead of an error.</summary>
     public bool WaitForWriter { get; init; }
@@ -164,6 +170,7 @@ public sealed class SyncOptions
         check.Number(SweepLimit, Term.SweepLimit, 0, 100);
         check.Number(Lookback, Term.Lookback, 0, 1_000_000_000_000_000_000);
         check.Number(QuarantineLimit, Term.QuarantineLimit, 1, int.MaxValue);
+        check.Number(MemoryLimit, Term.MemoryLimit, BufferSizes.LeastLimit, long.MaxValue);
         check.Number(MaximumRecordSize, Term.MaximumRecordSize, 2, 1 << 30);
         if (KeyFields is { } fields && (!fields.All(FieldPath.IsValid) || fields.Distinct(StringComparer.Ordinal).Count() < fields.Count))
             throw check.Wrong(Term.Key, "names of fields or JSON Pointers, each one once");

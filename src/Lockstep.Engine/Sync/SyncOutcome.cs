@@ -9,7 +9,7 @@ public enum SyncOutcome
     /// <summary>All that the feed had is in the table, as far as it said or showed.</summary>
     Complete = 1,
 
-    /// <summary>The feed fell silent without saying that this was all; what came is in the table.</summary>
+    /// <summary>Nothing says that what came was all, or something says that it was not; it is in the table.</summary>
     Incomplete = 2,
 
     /// <summary>It is complete but for malformed records that came, which were set aside.</summary>

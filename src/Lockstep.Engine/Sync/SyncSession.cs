@@ -52,7 +52,12 @@ internal sealed class SyncSession : IAsyncDisposable
     {
         var name = options.TableName ?? feed?.DefaultTableName ?? TableNaming.Default;
         var target = await options
-            .Store.OpenAsync(name, new WriterOptions(options.WaitForWriter, options.IsServed), time, cancellationToken)
+            .Store.OpenAsync(
+                name,
+                new WriterOptions(options.WaitForWriter, options.IsServed) { CacheBytes = BufferSizes.Within(options.MemoryLimit).Cache },
+                time,
+                cancellationToken
+            )
             .ConfigureAwait(false);
         try
         {
@@ -71,6 +76,7 @@ internal sealed class SyncSession : IAsyncDisposable
         new()
         {
             Options = _options,
+            Buffers = BufferSizes.Within(_options.MemoryLimit),
             Time = _time,
             Target = Target,
             FeedEnding = Target.State.FeedEnding,

@@ -76,7 +76,7 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
             var body = new BodySource
             {
                 Feed = FeedUri.OfImport(options.Feed.Uri),
-                Stream = source,
+                Stream = new Utf8Body(source),
                 Start = state.RequestCursor,
                 HasDefiniteEnd = true,
                 IsImport = true,

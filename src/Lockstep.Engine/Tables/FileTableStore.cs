@@ -68,7 +68,7 @@ public sealed class FileTableStore(string path) : TableStore
         {
             if (IsPrivate)
                 TableFile.Guard(path, () => PrivateFile.Require(path));
-            return TableWriter.Open(path, name, writerLock, options.IsServed, removesUnused: isNew);
+            return TableWriter.Open(path, name, writerLock, options.IsServed, removesUnused: isNew, options.CacheBytes);
         }
         catch
         {

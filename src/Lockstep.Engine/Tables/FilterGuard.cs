@@ -30,13 +30,9 @@ internal static class FilterGuard
     /// <summary>A filter as it stands in a statement: a line end keeps a comment from swallowing what follows.</summary>
     public static string Embed(string filter) => $"\n{filter}\n";
 
-    /// <summary>Prepares a statement with a filter in it.</summary>
-    /// <param name="connection">The connection.</param>
-    /// <param name="sql">The statement, the filter in it in brackets.</param>
-    /// <param name="filter">The filter.</param>
-    /// <param name="source">What the statement reads from.</param>
-    /// <param name="fields">The fields, for an error's advice.</param>
-    public static Statement Prepare(SqliteConnection connection, string sql, string filter, string source, IReadOnlyList<string> fields)
+    /// <summary>Refuses a filter that is longer than it may be.</summary>
+    /// <exception cref="FilterException">It is.</exception>
+    public static void RequireLength(string filter)
     {
         if (filter.Length > MaximumLength)
         {
@@ -46,7 +42,16 @@ internal static class FilterGuard
                 "Give a shorter one. Many values go into a list: \"id in (1, 2, 3)\", or are looked up by key."
             );
         }
+    }
 
+    /// <summary>Prepares a statement with a filter in it.</summary>
+    /// <param name="connection">The connection.</param>
+    /// <param name="sql">The statement, with the filter in it in brackets, as <see cref="ExactFilter"/> writes it.</param>
+    /// <param name="filter">The filter.</param>
+    /// <param name="source">What the statement reads from.</param>
+    /// <param name="fields">The fields, for an error's advice.</param>
+    public static Statement Prepare(SqliteConnection connection, string sql, string filter, string source, IReadOnlyList<string> fields)
+    {
         // A short expression can ask for gigabytes.
         raw.sqlite3_limit(connection.Handle, raw.SQLITE_LIMIT_LENGTH, MaximumText);
         strdelegate_authorizer authorize = Authorize;

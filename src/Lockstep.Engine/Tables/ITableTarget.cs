@@ -52,6 +52,9 @@ internal interface ITableTarget : IDisposable
 /// <param name="Examples">The first few of their keys.</param>
 internal sealed record AbsentRecords(long Count, IReadOnlyList<RecordKey> Examples)
 {
+    /// <summary>Whether the snapshot holds no live record at all.</summary>
+    public required bool IsEmpty { get; init; }
+
     /// <summary>How many examples there are at most.</summary>
     public const int MostExamples = 3;
 }

@@ -19,8 +19,14 @@ internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
     public static OwedSet After(OwedSet? before, DateTimeOffset now)
     {
         var attempts = (before?.Attempts ?? 0) + 1;
-        return new OwedSet(attempts, now + TimeSpan.FromTicks((long)Math.Min(First.Ticks * Math.Pow(2, attempts - 1), Longest.Ticks)));
+        return new OwedSet(attempts, now + Wait(attempts));
     }
+
+    /// <summary>When the last of them came.</summary>
+    public DateTimeOffset At => Due - Wait(Attempts);
+
+    private static TimeSpan Wait(int attempts) =>
+        TimeSpan.FromTicks((long)Math.Min(First.Ticks * Math.Pow(2, attempts - 1), Longest.Ticks));
 
     /// <summary>Reads what <see cref="ToString"/> wrote; null for null.</summary>
     public static OwedSet? Parse(string? text)
@@ -29,8 +35,11 @@ internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
             return null;
         return new OwedSet(int.Parse(attempts, CultureInfo.InvariantCulture), DateTimeOffset.Parse(due, CultureInfo.InvariantCulture))
         {
-            Refused = refused is [var lost, var rows]
+            Refused = refused is [var lost, var rows, .. var feed]
                 ? new RefusedSweep(long.Parse(lost, CultureInfo.InvariantCulture), long.Parse(rows, CultureInfo.InvariantCulture))
+                {
+                    Feed = feed is [var uri] ? uri : null,
+                }
                 : null,
         };
     }
@@ -38,10 +47,22 @@ internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
     /// <summary>As a table's description keeps it.</summary>
     public override string ToString() =>
         string.Create(CultureInfo.InvariantCulture, $"{Attempts} {Due:O}")
-        + (Refused is null ? "" : string.Create(CultureInfo.InvariantCulture, $" {Refused.Lost} {Refused.Rows}"));
+        + (Refused is null ? "" : string.Create(CultureInfo.InvariantCulture, $" {Refused.Lost} {Refused.Rows} {Refused.Feed}").TrimEnd());
 }
 
 /// <summary>How much a whole set would have removed that was not believed.</summary>
 /// <param name="Lost">How many records.</param>
 /// <param name="Rows">Of how many.</param>
-internal sealed record RefusedSweep(long Lost, long Rows);
+internal sealed record RefusedSweep(long Lost, long Rows)
+{
+    private readonly string? _feed;
+
+    /// <summary>
+    /// The feed's address with its query, which another query is not held against; null where an earlier version noted none.
+    /// </summary>
+    public string? Feed
+    {
+        get => _feed;
+        init => _feed = value?.Replace(" ", "%20", StringComparison.Ordinal);
+    }
+}

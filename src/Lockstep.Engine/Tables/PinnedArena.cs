@@ -1,4 +1,7 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+using Lockstep.Engine.Tables.Native;
 
 namespace Lockstep.Engine.Tables;
 
@@ -12,6 +15,11 @@ internal sealed class PinnedArena
     private const int PieceShift = 22;
     private const int PieceSize = 1 << PieceShift;
     private const int FirstPiece = 64 * 1024;
+
+    private const int CacheLine = 64;
+
+    /// <summary>What lies behind these, the processor fetches by itself.</summary>
+    private const int MostPrefetched = 4 * CacheLine;
 
     private readonly List<byte[]> _pieces = [GC.AllocateUninitializedArray<byte>(FirstPiece, pinned: true)];
     private int _piece;
@@ -45,6 +53,19 @@ internal sealed class PinnedArena
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Span<byte> Bytes(int start, int length) => _pieces[start >> PieceShift].AsSpan(start & (PieceSize - 1), length);
 
+    /// <summary>Has the processor fetch the bytes at a place, or the first of them, while something else is done.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public unsafe void Prefetch(int start, int length)
+    {
+        if (!Sse.IsSupported)
+            return;
+        var first =
+            (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_pieces[start >> PieceShift])) + (start & (PieceSize - 1));
+        for (var i = 0; i < Math.Min(length, MostPrefetched); i += CacheLine)
+            Sse.Prefetch0(first + i);
+        Sse.Prefetch0(first + Math.Min(length, MostPrefetched) - 1);
+    }
+
     public ReadOnlyMemory<byte> Memory(int start, int length) => _pieces[start >> PieceShift].AsMemory(start & (PieceSize - 1), length);
 
     /// <summary>On to a piece with room for so many bytes. A record that is larger than a piece gets one of its own.</summary>
@@ -54,15 +75,23 @@ internal sealed class PinnedArena
         var size = Math.Max(length, _piece == 1 ? PieceSize / 4 : PieceSize);
         if (_piece == _pieces.Count)
         {
-            _pieces.Add(GC.AllocateUninitializedArray<byte>(size, pinned: true));
+            _pieces.Add(Allocate(size));
         }
         else if (_pieces[_piece].Length < size)
         {
-            _pieces[_piece] = GC.AllocateUninitializedArray<byte>(size, pinned: true);
+            _pieces[_piece] = Allocate(size);
         }
 
         _position = 0;
         // What lies beyond the piece's nominal size cannot be named as a place, so a larger record fills its piece.
         _capacity = Math.Max(length, Math.Min(size, PieceSize));
+    }
+
+    private static byte[] Allocate(int size)
+    {
+        var piece = GC.AllocateUninitializedArray<byte>(size, pinned: true);
+        if (size >= PieceSize)
+            HugePages.Advise(piece);
+        return piece;
     }
 }

@@ -2,8 +2,11 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using System.Text;
 using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables.Native;
 
 namespace Lockstep.Engine.Tables;
 
@@ -14,9 +17,12 @@ namespace Lockstep.Engine.Tables;
 internal sealed class RecordBatch
 {
     /// <summary>The entries grow by blocks, so that growing copies nothing.</summary>
-    private const int BlockShift = 13;
+    private const int BlockShift = 15;
     private const int BlockSize = 1 << BlockShift;
     private const int FirstBlock = 256;
+
+    /// <summary>How many records ahead the processor is told of.</summary>
+    private const int Ahead = 64;
 
     private readonly PinnedArena _arena = new();
     private RecordEntry[][] _blocks = [new RecordEntry[FirstBlock]];
@@ -159,6 +165,30 @@ internal sealed class RecordBatch
         return kept;
     }
 
+    /// <summary>
+    /// To be called for each of some places in turn: has the processor fetch the records some places further on, which lie all over the
+    /// memory. Otherwise waiting for that is half of what writing them takes.
+    /// </summary>
+    /// <param name="places">The places in the order in which they are read.</param>
+    /// <param name="at">Which of them is read next; every <see cref="Ahead"/>-th counts.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public unsafe void Prefetch(ReadOnlySpan<int> places, int at)
+    {
+        if (at % Ahead != 0 || !Sse.IsSupported)
+            return;
+        // First where a record lies, then what lies there.
+        foreach (var place in Stretch(places, at + (2 * Ahead)))
+            Sse.Prefetch0(Unsafe.AsPointer(ref this[place]));
+        foreach (var place in Stretch(places, at + Ahead))
+        {
+            ref var entry = ref this[place];
+            _arena.Prefetch(entry.KeyStart, entry.KeyLength + entry.OrderLength + entry.BodyLength);
+        }
+    }
+
+    private static ReadOnlySpan<int> Stretch(ReadOnlySpan<int> places, int start) =>
+        start < places.Length ? places.Slice(start, Math.Min(Ahead, places.Length - start)) : [];
+
     /// <summary>Compares the order values of an entry and another value, given in the same form.</summary>
     public int CompareOrder(in RecordEntry entry, bool otherIsText, long otherInteger, ReadOnlySpan<byte> otherText)
     {
@@ -254,6 +284,8 @@ internal sealed class RecordBatch
         if (block >= _blocks.Length)
             Array.Resize(ref _blocks, block + 1);
         var added = GC.AllocateUninitializedArray<RecordEntry>(BlockSize);
+        if (block > 0)
+            HugePages.Advise(MemoryMarshal.AsBytes<RecordEntry>(added));
         _blocks[block]?.CopyTo(added, 0);
         _blocks[block] = added;
     }

@@ -22,7 +22,10 @@ public sealed record RecordQuery
     /// <summary>One read-only SQL expression over the fields; null for none.</summary>
     public string? Filter { get; init; }
 
-    /// <summary>Values for the filter's parameters, by name without prefix: null, bool, integers, double, decimal or string.</summary>
+    /// <summary>
+    /// Values for the filter's parameters, by name without prefix: null, bool, integers of any size, double, decimal, a number as JSON
+    /// (<see cref="System.Text.Json.JsonElement"/>) or string. Numbers compare with a field with all their digits.
+    /// </summary>
     public IReadOnlyDictionary<string, object?> FilterParameters { get; init; } = new Dictionary<string, object?>();
 
     /// <summary>How many records to pass over.</summary>

@@ -25,6 +25,8 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
 
     private static readonly string[] ParameterPrefixes = ["@", ":", "$"];
 
+    private ExactFilter? _exact;
+
     /// <summary>The statement, ready to step.</summary>
     public Statement Prepare()
     {
@@ -60,7 +62,11 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
 
         // The guard has it that this is one expression, which in brackets of its own lets SQLite use an index.
         if (query.Filter is { } filter)
-            conditions.Add($"(({FilterGuard.Embed(filter)}))");
+        {
+            FilterGuard.RequireLength(filter);
+            _exact = ExactFilter.Of(query, TableView.Names(state.Fields, state.Shape?.KeyFields));
+            conditions.Add($"(({FilterGuard.Embed(_exact.Sql)}))");
+        }
 
         // The table's own columns stand aside under longer names, so that a filter sees the fields by theirs.
         var fields = query.Filter is null || state.Fields.Count == 0 ? "" : ", " + TableView.Columns(state.Fields, state.Shape?.KeyFields);
@@ -75,6 +81,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
         }
 
         var sql = $"SELECT {columns} FROM {source}{where}{ending}";
+        _exact?.Comparer.Register(connection);
 
         var statement = query.Filter is null
             ? new Statement(connection, sql)
@@ -99,6 +106,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
     private void Bind(Statement statement)
     {
         var unused = new HashSet<string>(query.FilterParameters.Keys, StringComparer.Ordinal);
+        unused.ExceptWith(_exact?.Written ?? []);
         foreach ((var index, var name) in statement.Parameters)
         {
             if (name.StartsWith(KeyParameter, StringComparison.Ordinal))
@@ -165,14 +173,14 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
             case null:
                 statement.BindNull(index);
                 break;
-            case bool flag:
-                statement.Bind(index, flag ? 1L : 0L);
-                break;
-            case byte or sbyte or short or ushort or int or uint or long:
-                statement.Bind(index, Convert.ToInt64(value, CultureInfo.InvariantCulture));
-                break;
-            case float or double or decimal or ulong:
+            case double or float:
                 statement.Bind(index, Convert.ToDouble(value, CultureInfo.InvariantCulture));
+                break;
+            case var _ when FilterNumber.OfValue(value)?.Bindable is { } number:
+                if (number is long integer)
+                    statement.Bind(index, integer);
+                else
+                    statement.Bind(index, (double)number);
                 break;
             case string or char:
                 statement.BindText(index, Encoding.UTF8.GetBytes(value.ToString()!));
@@ -180,8 +188,8 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
             default:
                 throw new FilterException(
                     query.Filter ?? "",
-                    $"The filter's parameter :{name} is a {value.GetType().Name}.",
-                    "Give a string, a number, a boolean or null."
+                    $"The filter's parameter :{name} is neither text nor a number, true, false or null.",
+                    "Give it as text or as a number."
                 );
         }
     }

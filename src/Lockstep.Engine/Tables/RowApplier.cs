@@ -20,20 +20,26 @@ internal sealed class RowApplier(RowStatements rows)
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Apply(RecordBatch batch, long sequence, List<TableChange>? changes)
     {
-        if (!batch.IsCoalesced)
+        var before = changes?.Count ?? 0;
+        var pooled = ArrayPool<int>.Shared.Rent(batch.Count);
+        var count = batch.NewestByKey(pooled);
+        // Where each key comes once, each version is the newest one.
+        if (!batch.IsCoalesced && count < batch.Count)
         {
+            ArrayPool<int>.Shared.Return(pooled);
             for (var i = 0; i < batch.Count; i++)
                 Apply(batch, i, sequence, changes);
             return;
         }
 
-        var before = changes?.Count ?? 0;
-        var pooled = ArrayPool<int>.Shared.Rent(batch.Count);
-        var count = batch.NewestByKey(pooled);
         ReadOnlySpan<int> newest = pooled.AsSpan(0, count);
         var lookedUp = batch.OrderKind == OrderKind.Arrival && batch.HasTombstones ? count : CountUpToLastStored(batch, newest);
-        foreach (var index in newest[..lookedUp])
-            Apply(batch, index, sequence, changes);
+        for (var i = 0; i < lookedUp; i++)
+        {
+            batch.Prefetch(newest, i);
+            Apply(batch, newest[i], sequence, changes);
+        }
+
         Insert(batch, newest[lookedUp..], sequence, changes);
         ArrayPool<int>.Shared.Return(pooled);
         // They were written in the order of their keys.
@@ -85,6 +91,7 @@ internal sealed class RowApplier(RowStatements rows)
         while (!places.IsEmpty)
         {
             rows.ThrowIfInterrupted();
+            batch.Prefetch(places, at: 0);
             var count = places.Length < RowStatements.ManyRows ? 1 : RowStatements.ManyRows;
             var insert = count == 1 ? rows.Insert : rows.InsertMany;
             for (var i = 0; i < count; i++)

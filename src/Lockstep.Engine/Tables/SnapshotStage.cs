@@ -13,11 +13,15 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     private const string ChangeLog = "temp.lockstep_change";
 
     private RowStatements? _rows;
+    private Statement? _stored;
     private long _sequence = -1;
     private KeyLayout _layout;
     private OrderKind _orderKind;
 
     private readonly List<string> _newFields = [];
+
+    /// <summary>The body of a record that is as the table has it: no JSON begins so.</summary>
+    private static ReadOnlySpan<byte> AsStored => "="u8;
 
     /// <summary>The fields that its records brought and the table does not know yet.</summary>
     public IReadOnlyList<string> NewFields => _newFields;
@@ -54,10 +58,43 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         }
 
         _rows ??= new RowStatements(connection, TableSchema.Stage, interruption);
+        MarkUnchanged(batch, shape);
         var applier = new RowApplier(_rows);
         applier.Apply(batch, _sequence, changes: null);
         _sequence += batch.Count;
         return applier.Tally.Counts;
+    }
+
+    /// <summary>
+    /// Of records that are in the table as they came only that they came is kept: a list that is polled again and again mostly holds what
+    /// it held. Where arrival is not the order, the order value may differ; a patch is laid over what is staged.
+    /// </summary>
+    private void MarkUnchanged(RecordBatch batch, RecordShape shape)
+    {
+        if (batch.OrderKind != OrderKind.Arrival || !StageSql.TableExists(connection, TableSchema.Rows))
+            return;
+        // The table's own layout may be another, until the set ends.
+        if (StageSql.LayoutOf(connection, TableSchema.Rows) != shape.KeyLayout)
+            return;
+        _stored ??= new Statement(connection, $"SELECT gone, body FROM {TableSchema.Rows} WHERE key = ?1");
+        for (var i = 0; i < batch.Count; i++)
+        {
+            interruption.ThrowIfRequested();
+            ref var entry = ref batch[i];
+            if ((entry.Flags & (EntryFlags.Deleted | EntryFlags.Patch)) != 0)
+                continue;
+            if (batch.Layout == KeyLayout.Integer)
+                _stored.Bind(1, entry.IntegerKey);
+            else
+                _stored.BindPinnedBlob(1, batch.Key(entry));
+            var isSame =
+                _stored.Step()
+                && (RowState)_stored.Integer(0) == RowState.Live
+                && StageSql.IsSameBody(_stored.Bytes(1), batch.Body(entry), OrderKind.Arrival);
+            _stored.Reset();
+            if (isSame)
+                batch.ReplaceBody(ref entry, AsStored);
+        }
     }
 
     public void NoteFields(IReadOnlyList<string> fields) => _newFields.AddRange(fields);
@@ -68,7 +105,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     public AbsentRecords CountAbsent(RecordShape? shape, IReadOnlyCollection<byte[]> kept)
     {
         if (shape is null || !StageSql.TableExists(connection, TableSchema.Rows))
-            return new AbsentRecords(0, []);
+            return new AbsentRecords(0, []) { IsEmpty = false };
         var held = kept.Select(key => KeyEncoding.Read(key)).ToHashSet();
         var hasStage = StageSql.TableExists(connection, TableSchema.Stage);
         using var live = new Statement(connection, $"SELECT key FROM {TableSchema.Rows} WHERE gone = 0");
@@ -88,7 +125,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
                 examples.Add(key);
         }
 
-        return new AbsentRecords(count, examples);
+        var isEmpty = !hasStage || TableFile.Scalar(connection, $"SELECT EXISTS (SELECT 1 FROM {TableSchema.Stage} WHERE gone = 0)") == 0;
+        return new AbsentRecords(count, examples) { IsEmpty = isEmpty };
     }
 
     /// <summary>Merges the snapshot into the records, within the caller's transaction.</summary>
@@ -99,8 +137,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     public void Complete(TableState before, RecordShape? shape, SnapshotEnding ending, TableCommit commit)
     {
         var wantsChanges = commit.WantsChanges;
-        _rows?.Dispose();
-        _rows = null;
+        Abandon();
         (Tally, SequenceAfter) = (new RowTally(before.Rows, before.Tombstones), Math.Max(before.Sequence, _sequence));
         var hasStage = StageSql.TableExists(connection, TableSchema.Stage);
         var hasRows = StageSql.TableExists(connection, TableSchema.Rows);
@@ -154,6 +191,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     {
         _rows?.Dispose();
         _rows = null;
+        _stored?.Dispose();
+        _stored = null;
     }
 
     /// <summary>Whether a record's key is staged; it may be held otherwise there, once a key came that is no integer.</summary>
@@ -195,7 +234,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     private void Merge(RecordShape shape, bool wantsChanges)
     {
-        using var stage = new Statement(connection, $"SELECT key, seq, ord, gone, body FROM {TableSchema.Stage}");
+        using var stage = new Statement(connection, $"SELECT key, seq, ord, gone, body FROM {TableSchema.Stage} WHERE body <> '='");
         using var stored = new Statement(connection, $"SELECT gone, ord, body FROM {TableSchema.Rows} WHERE key = ?1");
         using var copy = new Statement(
             connection,

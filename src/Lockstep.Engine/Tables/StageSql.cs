@@ -49,6 +49,8 @@ internal static class StageSql
     {
         if (left.SequenceEqual(right))
             return true;
+        if (left.Length < 2 || right.Length < 2)
+            return false;
         return kind == OrderKind.Arrival && JsonMerge.AreEqual(left, right);
     }
 
@@ -57,6 +59,12 @@ internal static class StageSql
 
     public static bool TableExists(SqliteConnection connection, string name) =>
         TableFile.Scalar(connection, $"SELECT count(*) FROM sqlite_master WHERE name = '{name}'") > 0;
+
+    /// <summary>How a table of records holds its keys.</summary>
+    public static KeyLayout LayoutOf(SqliteConnection connection, string table) =>
+        TableFile.Scalar(connection, $"SELECT count(*) FROM pragma_table_info('{table}') WHERE name = 'key' AND type = 'INTEGER'") > 0
+            ? KeyLayout.Integer
+            : KeyLayout.Encoded;
 
     /// <summary>
     /// Rewrites a table of integer keys as one of encoded keys, within the caller's transaction. Views of it must be gone.

@@ -13,6 +13,8 @@ internal static class TableFile
     /// <summary>What SQLite keeps beside a file has its name with one of these behind it.</summary>
     public static readonly string[] Companions = ["-wal", "-shm", "-journal"];
 
+    private const int UsualCache = 64 * 1024 * 1024;
+
     private static readonly Lock Gate = new();
     private static readonly Dictionary<string, int> Opened = new(StringComparer.Ordinal);
 
@@ -20,7 +22,8 @@ internal static class TableFile
     /// <param name="path">The full path.</param>
     /// <param name="createAs">The name of the table to create where there is no file; null to open only.</param>
     /// <param name="isServed">Whether others are served from this table, so that a commit must survive a loss of power too (I5).</param>
-    public static SqliteConnection OpenForWriting(string path, string? createAs, bool isServed = false)
+    /// <param name="cacheBytes">How many bytes of the file are kept in memory; null for the usual.</param>
+    public static SqliteConnection OpenForWriting(string path, string? createAs, bool isServed = false, int? cacheBytes = null)
     {
         TableFolder.RequireWritable(path);
         if (createAs is null)
@@ -51,7 +54,7 @@ internal static class TableFile
                     Execute(
                         connection,
                         $"PRAGMA journal_mode=WAL; PRAGMA journal_size_limit={LogSizeLimit}; PRAGMA synchronous={synchronous}; "
-                            + $"PRAGMA cache_size=-65536; DROP TABLE IF EXISTS {TableSchema.Stage}"
+                            + $"PRAGMA cache_size=-{(cacheBytes ?? UsualCache) / 1024}; DROP TABLE IF EXISTS {TableSchema.Stage}"
                     );
                     return connection;
                 }

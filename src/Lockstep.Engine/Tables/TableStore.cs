@@ -48,7 +48,11 @@ public abstract class TableStore
 /// <summary>What a writer asks of the store that opens a table for it.</summary>
 /// <param name="Waits">Whether to wait for another writer of a file to end. In a database one leads, and the others always wait.</param>
 /// <param name="IsServed">Whether others are served from the table, so that its commits must survive a loss of power (I5).</param>
-internal readonly record struct WriterOptions(bool Waits, bool IsServed);
+internal readonly record struct WriterOptions(bool Waits, bool IsServed)
+{
+    /// <summary>How many bytes of the file the writer keeps in memory; null for the usual.</summary>
+    public int? CacheBytes { get; init; }
+}
 
 /// <summary>
 /// A writer cannot go on with a store for now: it went away, or another writer has taken the table over. Whoever opens the table again

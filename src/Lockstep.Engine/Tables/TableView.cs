@@ -1,4 +1,3 @@
-using System.Text;
 using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Tables;
@@ -20,27 +19,28 @@ internal static class TableView
     /// </summary>
     public static string Columns(IReadOnlyList<string> fields, IReadOnlyList<string>? keys)
     {
-        if (fields.Count == 0)
-            return "body";
+        var columns = Names(fields, keys).Select(column => $"{Value(column.Path)} AS {Quote(column.Name)}");
+        return fields.Count == 0 ? "body" : string.Join(", ", columns);
+    }
+
+    /// <summary>What the columns are called, and the names that lead to the value of each.</summary>
+    /// <inheritdoc cref="Columns" path="/param"/>
+    public static IEnumerable<(string Name, IReadOnlyList<string> Path)> Names(IReadOnlyList<string> fields, IReadOnlyList<string>? keys)
+    {
         var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        var sql = new StringBuilder();
         foreach (var field in fields)
         {
             var name = field;
             for (var i = 2; !taken.Add(name); i++)
                 name = $"{field}_{i}";
-            if (sql.Length > 0)
-                sql.Append(", ");
-            sql.Append(Value(field)).Append(" AS ").Append(Quote(name));
+            yield return (name, [field]);
         }
 
         foreach (var key in keys ?? [])
         {
             if (FieldPath.IsPointer(key) && FieldPath.Names(key) is var path && path.All(HasPath) && taken.Add(key))
-                sql.Append(", ").Append(Value(path)).Append(" AS ").Append(Quote(key));
+                yield return (key, path);
         }
-
-        return sql.ToString();
     }
 
     public static string Quote(string name) => "\"" + name.Replace("\"", "\"\"", StringComparison.Ordinal) + "\"";
@@ -55,7 +55,7 @@ internal static class TableView
             : $"(SELECT value FROM json_each(body) WHERE key = {Literal(field)})";
 
     private static string Value(IReadOnlyList<string> path) =>
-        $"json_extract(body, {Literal("$" + string.Concat(path.Select(name => $".\"{name}\"")))})";
+        path is [var field] ? Value(field) : $"json_extract(body, {Literal("$" + string.Concat(path.Select(name => $".\"{name}\"")))})";
 
     private static string Literal(string text) => "'" + text.Replace("'", "''", StringComparison.Ordinal) + "'";
 }

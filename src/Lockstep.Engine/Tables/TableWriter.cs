@@ -57,9 +57,17 @@ internal sealed class TableWriter : ITableTarget
     /// <param name="writerLock">The lock that the caller has taken; it stays the caller's when this throws.</param>
     /// <param name="isServed">Whether others are served from this table, so that a commit must survive a loss of power (I5).</param>
     /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the file when no sync has ended well and nothing has come.</param>
-    public static TableWriter Open(string path, string? createAs, WriterLock writerLock, bool isServed = false, bool removesUnused = false)
+    /// <param name="cacheBytes">How many bytes of the file it keeps in memory; null for the usual.</param>
+    public static TableWriter Open(
+        string path,
+        string? createAs,
+        WriterLock writerLock,
+        bool isServed = false,
+        bool removesUnused = false,
+        int? cacheBytes = null
+    )
     {
-        var connection = TableFile.OpenForWriting(path, createAs, isServed);
+        var connection = TableFile.OpenForWriting(path, createAs, isServed, cacheBytes);
         try
         {
             return TableFile.Guard(path, () => new TableWriter(path, writerLock, connection, isServed, removesUnused));

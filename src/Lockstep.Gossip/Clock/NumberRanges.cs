@@ -1,4 +1,5 @@
 using System.Globalization;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Gossip.Clock;
 
@@ -166,8 +167,7 @@ internal sealed class NumberRanges
         return floor >= 1 && ranges.ToString() == text ? ranges : null;
     }
 
-    private static bool TryParse(string text, out long number) =>
-        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number <= GossipSeal.MaxNumber;
+    private static bool TryParse(string text, out long number) => WholeNumber.TryParse(text, out number) && number <= GossipSeal.MaxNumber;
 
     private int IndexOf(long number)
     {

@@ -170,10 +170,12 @@ internal static class GossipJson
     }
 
     // ECMA-262: an array index is a canonical decimal number below 2^32 - 1.
-    private static bool TryGetArrayIndex(string name, out uint index) =>
-        uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out index)
-        && index != uint.MaxValue
-        && (name.Length == 1 || name[0] != '0');
+    private static bool TryGetArrayIndex(string name, out uint index)
+    {
+        var isIndex = WholeNumber.TryParse(name, out var number) && number < uint.MaxValue && (name.Length == 1 || name[0] != '0');
+        index = isIndex ? (uint)number : 0;
+        return isIndex;
+    }
 
     /// <summary>
     /// The text of the key or event name that the reader stands on, as JavaScript's <c>String</c> makes it of any value: an array's

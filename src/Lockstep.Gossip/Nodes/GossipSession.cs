@@ -156,6 +156,7 @@ internal sealed class GossipSession
 
     public void TakeHeader(GossipHeader header, GossipClock mine)
     {
+        Options.Hello?.Invoke();
         header = header.ToKeep(mine);
         if (PeerHeader is null)
         {

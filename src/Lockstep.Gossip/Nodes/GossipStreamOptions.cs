@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 
 namespace Lockstep.Gossip.Nodes;
@@ -55,6 +56,14 @@ public sealed record GossipStreamOptions
 
     /// <summary>Whether the underlying stream is left open at the end. Default false.</summary>
     public bool LeaveOpen { get; init; }
+
+    /// <summary>
+    /// Where the peer comes from, for limits that hold for all who come from one address; null where it has none, as on a pipe.
+    /// </summary>
+    public IPAddress? From { get; init; }
+
+    /// <summary>Told of each hello of the peer; an exception ends the stream. Null where nobody counts them.</summary>
+    internal Action? Hello { get; init; }
 
     /// <summary>How long who came to a listener may wait with its header; null for ever.</summary>
     internal TimeSpan? HelloTimeout { get; init; }

@@ -13,6 +13,7 @@ public sealed class GossipHub
 {
     private static readonly TimeSpan HeaderTimeout = TimeSpan.FromSeconds(30);
     private readonly ConcurrentDictionary<string, GossipNode> _nodes = new(StringComparer.Ordinal);
+    private readonly HelloBook _hellos = new();
 
     /// <summary>A hub without nodes, or with those given.</summary>
     public GossipHub(params IEnumerable<KeyValuePair<string, GossipNode>> nodes)
@@ -81,6 +82,7 @@ public sealed class GossipHub
             var spoken = options with
             {
                 OfferedName = name,
+                Hello = () => _hellos.Note(options.From, node.Options.TimeProvider),
                 HelloTimeout = options is { Direction: GossipDirection.SendOnly, AwaitClock: false } ? null : HeaderTimeout,
             };
             await node.RunAsync(stream, spoken, received, cancellationToken).ConfigureAwait(false);

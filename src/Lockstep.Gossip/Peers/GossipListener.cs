@@ -182,7 +182,8 @@ public sealed class GossipListener : IAsyncDisposable
                 await secure.AuthenticateAsServerAsync(_options.Tls, late.Token).ConfigureAwait(false);
             }
 
-            await _hub.RunAsync(stream, null, _options.Stream with { Heard = place.NoteHeard }, ending.Token).ConfigureAwait(false);
+            await _hub.RunAsync(stream, null, _options.Stream with { Heard = place.NoteHeard, From = place.Address }, ending.Token)
+                .ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {

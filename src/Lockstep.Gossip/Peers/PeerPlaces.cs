@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Lockstep.Engine.Serving;
 
 namespace Lockstep.Gossip.Peers;
 
@@ -68,7 +69,9 @@ internal sealed class PeerPlaces(GossipListenerOptions options)
     {
         try
         {
-            return ((stream as NetworkStream)?.Socket.RemoteEndPoint as IPEndPoint)?.Address;
+            return ((stream as NetworkStream)?.Socket.RemoteEndPoint as IPEndPoint)?.Address is { } address
+                ? ClientAddress.Of(address)
+                : null;
         }
         catch (SocketException)
         {

@@ -8,7 +8,6 @@ namespace Lockstep.Postgres.Feed;
 /// </summary>
 internal abstract class DatabaseFeed : IPostgresFeed
 {
-    private readonly FlushGate _gate;
     private readonly RowLimits _limits;
     private Task _following = Task.CompletedTask;
 
@@ -28,9 +27,8 @@ internal abstract class DatabaseFeed : IPostgresFeed
         Name = options.Name ?? options.Table.Name;
         Readers = new DatabaseReaders(connectionString, options, time, Stop.Token);
         Metrics = new FeedMetrics(Name, time);
-        _gate = new FlushGate(Readers.Source, time);
         _limits = new RowLimits(Name, options.MaximumRowBytes, options.Logger);
-        Database = new FeedDatabase(options.Table, describe, _gate, _limits);
+        Database = new FeedDatabase(options.Table, describe, Readers.Pool.Flush, _limits);
     }
 
     public string Name { get; }
@@ -71,9 +69,7 @@ internal abstract class DatabaseFeed : IPostgresFeed
     public async Task CheckAsync(CancellationToken cancellationToken)
     {
         await GetStateAsync(cancellationToken).ConfigureAwait(false);
-        var connection = await Readers.Source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-        await using (connection.ConfigureAwait(false))
-            await Database.LookAsync(connection, cancellationToken).ConfigureAwait(false);
+        await Readers.LookAsync(Database.LookAsync, cancellationToken).ConfigureAwait(false);
     }
 
     public abstract ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken);
@@ -88,7 +84,6 @@ internal abstract class DatabaseFeed : IPostgresFeed
         await _following.ConfigureAwait(false);
         await Readers.DisposeAsync().ConfigureAwait(false);
         Close();
-        _gate.Dispose();
         Metrics.Dispose();
     }
 
@@ -126,6 +121,12 @@ internal abstract class DatabaseFeed : IPostgresFeed
         Metrics.Read(lines);
         Pages.Learn(lines);
     }
+
+    /// <summary>A client's journey begins.</summary>
+    internal virtual void Came() => Metrics.ClientCame();
+
+    /// <summary>A client's journey is over.</summary>
+    internal virtual void Left() => Metrics.ClientLeft();
 
     /// <summary>Lets go of what this way of following holds besides.</summary>
     protected virtual void Close() { }

@@ -3,18 +3,21 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>The connections of a feed, of which clients may use a limited number at once.</summary>
+/// <summary>How a feed reads: by the connections that it shares with the database's other feeds, of which clients may use a limited
+/// number at once.</summary>
 internal sealed class DatabaseReaders(string connectionString, PostgresFeedOptions options, TimeProvider time, CancellationToken stop)
     : IAsyncDisposable
 {
-    /// <summary>
-    /// What a feed itself may use besides: one to look, one to make JSON of what the stream brings, one to wait for the server's disk.
-    /// </summary>
-    private const int OwnConnections = 3;
+    public DatabasePool Pool { get; } = DatabasePool.Join(connectionString, options.MaxReaders, time);
 
-    private readonly SemaphoreSlim _readers = new(options.MaxReaders);
+    public NpgsqlDataSource Source => Pool.Source;
 
-    public NpgsqlDataSource Source { get; } = PostgresConnection.CreateSource(connectionString, options.MaxReaders + OwnConnections);
+    /// <summary>Runs a short read once, before those of clients that wait.</summary>
+    public async Task<T> LookAsync<T>(Func<NpgsqlConnection, CancellationToken, Task<T>> look, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stop);
+        return await Pool.InTurnAsync(Pool.Looks, look, either.Token).ConfigureAwait(false);
+    }
 
     /// <summary>Runs a read on a connection, one of a limited number, and again while the database is away and patience lasts.</summary>
     /// <param name="read">The read; may run several times.</param>
@@ -35,17 +38,7 @@ internal sealed class DatabaseReaders(string connectionString, PostgresFeedOptio
         {
             try
             {
-                await _readers.WaitAsync(either.Token).ConfigureAwait(false);
-                try
-                {
-                    var connection = await Source.OpenConnectionAsync(either.Token).ConfigureAwait(false);
-                    await using (connection.ConfigureAwait(false))
-                        return await read(connection, either.Token).ConfigureAwait(false);
-                }
-                finally
-                {
-                    _readers.Release();
-                }
+                return await Pool.InTurnAsync(Pool.Readers, read, either.Token).ConfigureAwait(false);
             }
             catch (Exception e) when (e is not OperationCanceledException and not FeedServingException)
             {
@@ -57,9 +50,5 @@ internal sealed class DatabaseReaders(string connectionString, PostgresFeedOptio
         }
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await Source.DisposeAsync().ConfigureAwait(false);
-        _readers.Dispose();
-    }
+    public ValueTask DisposeAsync() => Pool.DisposeAsync();
 }

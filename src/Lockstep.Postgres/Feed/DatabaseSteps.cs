@@ -20,9 +20,9 @@ internal abstract class DatabaseSteps<TPosition>(DatabaseFeed feed, LiveLog<TPos
 
     public abstract IAsyncEnumerable<FeedStep<TPosition>> ReadChangesAsync(TPosition known, CancellationToken cancellationToken);
 
-    public void Came() => feed.Metrics.ClientCame();
+    public void Came() => feed.Came();
 
     public void SentBack() => feed.Metrics.SentBack();
 
-    public void Left() => feed.Metrics.ClientLeft();
+    public void Left() => feed.Left();
 }

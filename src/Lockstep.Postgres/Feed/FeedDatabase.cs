@@ -37,6 +37,9 @@ internal sealed class FeedDatabase(
     /// <summary>The key's columns, by the last description; empty before the first.</summary>
     public IReadOnlyList<string> KeyNames => _keyNames;
 
+    /// <summary>Sets the cursors of a view apart from those of other servers and runs: they are those of who compares its rows.</summary>
+    public string ViewName { get; set; } = "";
+
     /// <summary>Lines for rows that are about to be read here.</summary>
     public FeedLines NewLines() => new(limits, () => _keyNames);
 
@@ -113,11 +116,10 @@ internal sealed class FeedDatabase(
     {
         await using var batch = new NpgsqlBatch(connection);
         batch.Add(FeedSql.Begin);
+        batch.Add(FeedSql.LockPatience);
         if (description.Lockable)
             batch.Add(FeedSql.Lock(description));
         batch.Add(StateSql.Query(description), description.SqlName);
-        if (description.Changes == ChangeSource.SnapshotsOnly)
-            batch.Add(FeedSql.Digest(description));
         if (query is not null)
             batch.Add(query.Sql, query.Parameters);
         batch.Add(FeedSql.Commit);
@@ -132,13 +134,6 @@ internal sealed class FeedDatabase(
                     return null;
                 await gate.WaitAsync(state, cancellationToken).ConfigureAwait(false);
                 var stamp = StampOf(state, description);
-                if (description.Changes == ChangeSource.SnapshotsOnly)
-                {
-                    await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
-                    await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-                    stamp = stamp with { Identity = $"{stamp.Identity}.{reader.GetString(0)}" };
-                }
-
                 if (query is not null)
                 {
                     await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
@@ -159,21 +154,18 @@ internal sealed class FeedDatabase(
         }
     }
 
-    private static FeedStamp StampOf(SnapshotState state, TableDescription description) =>
-        new(
-            state.Snapshot,
-            FeedIdentity.Format(state.Server, description.Fingerprint, Mode(description)),
-            description,
-            state.IsReplica,
-            state.Floor
-        );
+    private FeedStamp StampOf(SnapshotState state, TableDescription description) =>
+        new(state.Snapshot, IdentityOf(state, description), description, state.IsReplica, state.Floor);
 
-    private static string Mode(TableDescription description) =>
+    /// <summary>
+    /// Of a view only its key matters: whatever else is altered shows in its rows, which are compared.
+    /// </summary>
+    private string IdentityOf(SnapshotState state, TableDescription description) =>
         description.Changes switch
         {
-            ChangeSource.Tracked => "polling",
-            ChangeSource.Stream => "replication",
-            _ => "snapshots",
+            ChangeSource.Tracked => FeedIdentity.Format(state.Server, description.Fingerprint, "polling"),
+            ChangeSource.Stream => FeedIdentity.Format(state.Server, description.Fingerprint, "replication"),
+            _ => FeedIdentity.OfView(state.Log, _keyNames, ViewName),
         };
 
     private async Task<TableDescription> DescribeAsync(NpgsqlConnection connection, CancellationToken cancellationToken)

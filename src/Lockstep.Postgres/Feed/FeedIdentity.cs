@@ -1,3 +1,6 @@
+using System.Security.Cryptography;
+using System.Text;
+
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
@@ -5,7 +8,28 @@ namespace Lockstep.Postgres.Feed;
 /// </summary>
 internal static class FeedIdentity
 {
+    private const string View = ".view_";
+
     public static string Format(string server, string fingerprint, string mode) => $"{server}-{fingerprint}.{mode}";
+
+    /// <summary>The identity of a view.</summary>
+    /// <param name="log">The server and its timeline.</param>
+    /// <param name="key">The key by which its rows are told apart.</param>
+    /// <param name="name">Of who compares them.</param>
+    public static string OfView(string log, IReadOnlyList<string> key, string name)
+    {
+        var digest = SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', key)));
+        return Format(log, Convert.ToHexStringLower(digest.AsSpan(0, 8)), View[1..] + name);
+    }
+
+    /// <summary>The identity of the same view by another name.</summary>
+    public static string OfView(string identity, string name) =>
+        identity[..(identity.LastIndexOf(View, StringComparison.Ordinal) + View.Length)] + name;
+
+    /// <summary>Whether an identity is that of the same view, as somebody else compares its rows.</summary>
+    public static bool IsSameView(string one, string other) =>
+        one.LastIndexOf(View, StringComparison.Ordinal) is var end and > 0
+        && other.AsSpan().StartsWith(one.AsSpan(0, end + View.Length), StringComparison.Ordinal);
 
     /// <summary>What of an identity tells what the table is like; null when it is none of a table.</summary>
     public static string? FingerprintOf(string identity)

@@ -94,6 +94,9 @@ internal sealed class FeedMetrics : IDisposable
         _polls.Add(1, _feed);
     }
 
+    /// <summary>Nobody looks for now, so nothing is known to be held back.</summary>
+    public void Paused() => Volatile.Write(ref _snapshot, null);
+
     public void PollTook(TimeSpan time) => _pollTime.Add(time.TotalSeconds, _feed);
 
     public void PollFailed() => _pollErrors.Add(1, _feed);

@@ -48,7 +48,7 @@ internal static class FeedPages
             {
                 while (next is null && await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
                 {
-                    lines.Append(rows, stamp.Table, horizon ?? stamp.Snapshot.Xmin);
+                    lines.Append(rows, stamp.Table.Key, horizon ?? stamp.Snapshot.Xmin);
                     if (lines.Rows == limit || lines.Bytes >= PageSize.Bytes)
                         next = KeyOf(rows);
                 }
@@ -89,7 +89,7 @@ internal static class FeedPages
                 {
                     while (next is null && await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
                     {
-                        lines.Append(rows, stamp.Table, horizon ?? stamp.Snapshot.Xmin);
+                        lines.Append(rows, stamp.Table.Key, horizon ?? stamp.Snapshot.Xmin);
                         if (lines.Rows == limit || lines.Bytes >= PageSize.Bytes)
                             next = new ChangePosition(rows.GetInt64(0), KeyOf(rows));
                     }

@@ -6,25 +6,59 @@ namespace Lockstep.Postgres.Feed;
 /// <summary>
 /// The one reader of a table's changes, however many clients follow: looks whenever it is woken or the interval has passed, and appends
 /// what the previous snapshot did not show. It never gives up: after an error it comes back, and goes on from the snapshot that it has.
+/// While nobody follows it does not look.
 /// </summary>
-internal sealed class FeedPoller(
-    NpgsqlDataSource source,
-    FeedDatabase database,
-    LiveLog<PgSnapshot> log,
-    PostgresFeedOptions options,
-    FeedMetrics metrics,
-    TimeProvider time
-)
+internal sealed class FeedPoller : IDisposable
 {
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(10);
+
+    /// <summary>A look that takes longer must not hold up those of other tables.</summary>
+    private static readonly TimeSpan LongLook = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>How long a table is not looked at if nothing is committed in the whole database.</summary>
+    private static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(10);
+
+    private readonly DatabasePool _pool;
+    private readonly FeedDatabase _database;
+    private readonly LiveLog<PgSnapshot> _log;
+    private readonly PostgresFeedOptions _options;
+    private readonly FeedMetrics _metrics;
+    private readonly TimeProvider _time;
     private readonly TaskCompletionSource _seen = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly SentRows _sent = new();
+    private readonly Signal _stir = new();
     private volatile Exception? _error;
     private volatile FeedStamp? _last;
-    private string? _listeningFor;
-    private readonly SentRows _sent = new();
+    private WakeSubscription? _wakes;
     private volatile bool _woken;
     private bool _quiet;
-    private TimeSpan _pause = options.PollInterval / 64;
+    private bool _hasSlept;
+    private bool _isLong;
+    private long _looked;
+    private long _lockedSince;
+    private TimeSpan _took;
+    private TimeSpan _pause;
+
+    public FeedPoller(
+        DatabasePool pool,
+        FeedDatabase database,
+        LiveLog<PgSnapshot> log,
+        PostgresFeedOptions options,
+        FeedMetrics metrics,
+        TimeProvider time
+    )
+    {
+        (_pool, _database, _log, _options, _metrics, _time) = (pool, database, log, options, metrics, time);
+        _pause = options.PollInterval / 64;
+        Audience = new Audience(_stir);
+        View = new ViewReader(database, log, options, metrics, _stir, time);
+    }
+
+    /// <summary>Those who follow.</summary>
+    public Audience Audience { get; }
+
+    /// <summary>Compares the rows of a view without tombstones.</summary>
+    public ViewReader View { get; }
 
     /// <summary>Done when the first look has ended, in success or not.</summary>
     public Task Seen => _seen.Task;
@@ -32,88 +66,128 @@ internal sealed class FeedPoller(
     /// <summary>What the last look that succeeded saw; null before the first one.</summary>
     public FeedStamp? Last => _last;
 
+    /// <summary>Whether <see cref="Last"/> is no longer kept up, since nobody follows.</summary>
+    public bool IsStale => Audience.IsEmpty && _time.GetElapsedTime(Volatile.Read(ref _looked)) > _options.PollInterval;
+
     /// <summary>What the last look failed of; null when it did not.</summary>
     public Exception? Error => _error;
 
-    private int RowLimit => (int)Math.Min(options.LiveBytes / 64, 200_000);
+    private int RowLimit => (int)Math.Min(_options.LiveBytes / 64, 200_000);
+
+    private bool IsView => _last?.Table.Changes == ChangeSource.SnapshotsOnly;
+
+    /// <summary>Somebody else has looked while nobody follows.</summary>
+    public void Saw(FeedStamp stamp)
+    {
+        _last = stamp;
+        Volatile.Write(ref _looked, _time.GetTimestamp());
+    }
+
+    public void Dispose() => _wakes?.Dispose();
 
     /// <summary>Runs until it is cancelled; throws nothing else.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         var hasPolled = false;
-        for (var failures = 0; !cancellationToken.IsCancellationRequested; )
+        try
         {
-            try
+            for (var failures = 0; ; )
             {
-                var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-                await using (connection.ConfigureAwait(false))
+                try
                 {
-                    _listeningFor = null;
-                    connection.Notification += OnNotification;
-                    try
-                    {
-                        while (true)
-                        {
-                            var stamp = await PollAsync(connection, cancellationToken).ConfigureAwait(false);
-                            hasPolled = true;
-                            failures = 0;
-                            if (await ListenAsync(connection, stamp, cancellationToken).ConfigureAwait(false))
-                                continue;
-                            await WaitAsync(connection, cancellationToken).ConfigureAwait(false);
-                        }
-                    }
-                    finally
-                    {
-                        connection.Notification -= OnNotification;
-                    }
-                }
-            }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-            {
-                return;
-            }
-#pragma warning disable CA1031 // Whatever it was, it is kept for whoever asks, and the next look may succeed.
-            catch (Exception e)
-#pragma warning restore CA1031
-            {
-                metrics.PollFailed();
-                PostgresLog.LookFailed(options.Logger, options.Table, e);
-                failures++;
-                if (hasPolled && failures == 1)
-                {
-                    // A connection that has just worked may have been closed, or timed out on a busy machine: a new one mostly helps, and
-                    // no client need know.
+                    await LookAsync(cancellationToken).ConfigureAwait(false);
+                    (hasPolled, failures, _lockedSince) = (true, 0, 0);
+                    await WaitAsync(cancellationToken).ConfigureAwait(false);
                     continue;
                 }
+                catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable && hasPolled && MayWait())
+                {
+                    // Somebody alters the table, or has locked it: what is served stays as it is meanwhile.
+                    await Task.Delay(_options.PollInterval / 4, _time, cancellationToken).ConfigureAwait(false);
+                    continue;
+                }
+#pragma warning disable CA1031 // Whatever it was, it is kept for whoever asks, and the next look may succeed.
+                catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+#pragma warning restore CA1031
+                {
+                    _metrics.PollFailed();
+                    PostgresLog.LookFailed(_options.Logger, _options.Table, e);
+                    failures++;
+                    if (hasPolled && failures == 1)
+                    {
+                        // A connection that has just worked may have been closed, or timed out on a busy machine: a new one mostly helps,
+                        // and no client need know.
+                        continue;
+                    }
 
-                var error = PostgresErrors.Translate(e, options.Table.ToString());
-                if (PostgresErrors.EndsService(error) && log.End is { } end)
-                    log.Restart("none", end);
-                _error = error;
-                _seen.TrySetResult();
-            }
+                    var error = PostgresErrors.Translate(e, _options.Table.ToString());
+                    if (PostgresErrors.EndsService(error) && _log.End is { } end)
+                        _log.Restart("none", end);
+                    _error = error;
+                    _seen.TrySetResult();
+                }
 
-            var backoff = TimeSpan.FromMilliseconds(100 * Math.Pow(2, Math.Min(failures, 10)) * (0.5 + (Random.Shared.NextDouble() / 2)));
-            try
-            {
-                await Task.Delay(backoff < LongestBackoff ? backoff : LongestBackoff, time, cancellationToken).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
+                var backoff = TimeSpan.FromMilliseconds(
+                    100 * Math.Pow(2, Math.Min(failures, 10)) * (0.5 + (Random.Shared.NextDouble() / 2))
+                );
+                await Task.Delay(backoff < LongestBackoff ? backoff : LongestBackoff, _time, cancellationToken).ConfigureAwait(false);
             }
         }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            View.Close();
+        }
+    }
+
+    private bool MayWait()
+    {
+        if (_lockedSince == 0)
+            _lockedSince = _time.GetTimestamp();
+        return _time.GetElapsedTime(_lockedSince) < _options.Patience;
+    }
+
+    /// <summary>Looks at the table when it is its turn.</summary>
+    private async Task LookAsync(CancellationToken cancellationToken)
+    {
+        _woken = false;
+        var wasView = IsView;
+        var stamp = await _pool
+            .InTurnAsync(_isLong ? _pool.LongLooks : _pool.Looks, (c, token) => LookAsync(c, wasView, token), cancellationToken)
+            .ConfigureAwait(false);
+        if (!wasView && stamp.Table.Changes == ChangeSource.SnapshotsOnly)
+        {
+            stamp = await _pool
+                .InTurnAsync(_pool.LongLooks, (c, token) => LookAsync(c, isView: true, token), cancellationToken)
+                .ConfigureAwait(false);
+        }
+
+        Tell(stamp);
+        Saw(stamp);
+        _metrics.Polled(stamp.Snapshot);
+        _error = null;
+        _seen.TrySetResult();
+        Listen(stamp);
+    }
+
+    private async Task<FeedStamp> LookAsync(NpgsqlConnection connection, bool isView, CancellationToken cancellationToken)
+    {
+        var began = _time.GetTimestamp();
+        var stamp = isView
+            ? await View.LookAsync(connection, cancellationToken).ConfigureAwait(false)
+            : await PollAsync(connection, cancellationToken).ConfigureAwait(false);
+        _took = _time.GetElapsedTime(began);
+        _isLong = _took > LongLook;
+        _metrics.PollTook(_took);
+        return stamp;
     }
 
     private async Task<FeedStamp> PollAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        _woken = false;
-        var began = time.GetTimestamp();
-        var known = log.End;
-        var lines = database.NewLines();
+        var known = _hasSlept ? null : _log.End;
+        var lines = _database.NewLines();
         var read = 0;
         _sent.Begin();
-        var stamp = await database
+        var stamp = await _database
             .ReadAsync(
                 connection,
                 table =>
@@ -127,12 +201,12 @@ internal sealed class FeedPoller(
                         ),
                 async (stamp, rows) =>
                 {
-                    if (stamp.Identity != log.Identity)
+                    if (stamp.Identity != _log.Identity)
                         return;
                     while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
                     {
-                        if (lines.Bytes <= options.LiveBytes)
-                            lines.Append(rows, stamp.Table, stamp.Snapshot.Xmin, stamp.IsReplica ? _sent : null);
+                        if (lines.Bytes <= _options.LiveBytes)
+                            lines.Append(rows, stamp.Table.Key, stamp.Snapshot.Xmin, stamp.IsReplica ? _sent : null);
                         read++;
                     }
                 },
@@ -140,20 +214,17 @@ internal sealed class FeedPoller(
             )
             .ConfigureAwait(false);
 
-        metrics.Read(lines);
+        _metrics.Read(lines);
         _sent.End();
-        var complete = read < RowLimit && lines.Bytes <= options.LiveBytes;
-        metrics.Polled(stamp.Snapshot);
-        metrics.PollTook(time.GetElapsedTime(began));
-        Tell(stamp);
+        if (stamp.Table.Changes == ChangeSource.SnapshotsOnly)
+            return stamp;
+        _hasSlept = false;
+        var complete = read < RowLimit && lines.Bytes <= _options.LiveBytes;
         _quiet = lines.Bytes == 0;
-        if (known is null || stamp.Identity != log.Identity || !complete)
-            log.Restart(stamp.Identity, stamp.Snapshot);
+        if (known is null || stamp.Identity != _log.Identity || !complete)
+            _log.Restart(stamp.Identity, stamp.Snapshot);
         else if (lines.Bytes > 0 || !stamp.Snapshot.Equals(known))
-            log.Append(new LiveBatch<PgSnapshot>(known, stamp.Snapshot, lines.Take(), lines.Bytes));
-        _last = stamp;
-        _error = null;
-        _seen.TrySetResult();
+            _log.Append(new LiveBatch<PgSnapshot>(known, stamp.Snapshot, lines.Take(), lines.Bytes));
         return stamp;
     }
 
@@ -161,89 +232,131 @@ internal sealed class FeedPoller(
     private void Tell(FeedStamp stamp)
     {
         var last = _last;
-        if (last is not null && last.Identity != stamp.Identity && stamp.Table.Changes != ChangeSource.SnapshotsOnly)
+        if (last is not null && last.Identity != stamp.Identity && !IsView)
         {
             const string Why = "its definition, its storage or the triggers that track it have changed, or another server answers";
-            PostgresLog.Resync(options.Logger, options.Table, Why);
+            PostgresLog.Resync(_options.Logger, _options.Table, Why);
         }
 
         if (stamp.Table.Notice is { } notice && notice != last?.Table.Notice)
-            PostgresLog.Notice(options.Logger, notice);
+            PostgresLog.Notice(_options.Logger, notice);
     }
 
     /// <summary>
-    /// Begins to listen once the table is known to send wake-ups. What was committed before that may have gone unheard: true to look again.
+    /// Wants wake-ups once the table is known to send them. What was committed before they arrive may have gone unheard: that they do wakes
+    /// too.
     /// </summary>
-    private async Task<bool> ListenAsync(NpgsqlConnection connection, FeedStamp stamp, CancellationToken cancellationToken)
+    private void Listen(FeedStamp stamp)
     {
-        var name = stamp.Table.Facts.HasWake ? stamp.Table.TrackingId : null;
-        if (!options.Listen || name == _listeningFor)
-            return false;
-        _listeningFor = name;
-        if (_listeningFor is null)
-            return false;
-        try
-        {
-            await connection.ExecuteAsync($"LISTEN {Sql.Quote(Tracking.TrackingSql.Channel)}", cancellationToken).ConfigureAwait(false);
-            return true;
-        }
-        catch (PostgresException)
-        {
-            // A replica in recovery refuses LISTEN: the interval has to do.
-            return false;
-        }
+        var name = _options.Listen && stamp.Table.Facts.HasWake && !Audience.IsEmpty ? stamp.Table.TrackingId : null;
+        if (name == _wakes?.Name)
+            return;
+        _wakes?.Dispose();
+        _wakes = name is null
+            ? null
+            : _pool.Wakes.Subscribe(
+                name,
+                () =>
+                {
+                    _woken = true;
+                    _stir.Raise();
+                }
+            );
+        _woken |= _wakes is { IsHeard: true };
     }
 
-    /// <summary>
-    /// Waits until there may be something new. Without notifications the server is asked whether anything at all was written: soon after
-    /// there
-    /// was something, and less and less often.
-    /// </summary>
-    private async Task WaitAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    /// <summary>Waits until there is somebody to look for and there may be something new.</summary>
+    private async Task WaitAsync(CancellationToken cancellationToken)
     {
-        var began = time.GetTimestamp();
-        if (_listeningFor is not null)
+        var began = _time.GetTimestamp();
+        if (Audience.IsEmpty)
         {
-            while (!_woken)
-            {
-                var left = options.PollInterval - time.GetElapsedTime(began);
-                if (left <= TimeSpan.Zero || !await connection.WaitAsync(left, cancellationToken).ConfigureAwait(false))
-                    return;
-            }
-
+            await SleepAsync(cancellationToken).ConfigureAwait(false);
             return;
         }
 
-        // Where others write much, looks become rarer as they find nothing; where nobody writes, the first change is looked at soon.
-        var last = _last!;
-        _pause = _quiet ? Smaller(_pause * 2, options.PollInterval) : options.PollInterval / 64;
-        for (var pause = _pause; ; pause = Smaller(pause * 2, options.PollInterval / 8))
+        if (IsView)
         {
-            var left = options.PollInterval - time.GetElapsedTime(began);
-            if (left <= TimeSpan.Zero)
-                return;
-            await Task.Delay(Smaller(pause, left), time, cancellationToken).ConfigureAwait(false);
+            // However long a look takes, the server has as much time to itself.
+            var pause = Larger(_options.PollInterval, _took) - _time.GetElapsedTime(began);
+            await StirredAsync(() => View.IsAsked, pause, cancellationToken).ConfigureAwait(false);
+        }
+        else if (_wakes is { IsHeard: true })
+        {
+            await StirredAsync(() => _woken, _options.PollInterval, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            await CommittedAsync(began, cancellationToken).ConfigureAwait(false);
+        }
+    }
 
-            // A replica does not tell that somebody committed.
-            if (last.IsReplica || !(await SnapshotAsync(connection, cancellationToken).ConfigureAwait(false)).Equals(last.Snapshot))
-                return;
-            _pause = options.PollInterval / 64;
+    /// <summary>Waits for a client. The log is let go meanwhile: who comes reads what it holds from the database.</summary>
+    private async Task SleepAsync(CancellationToken cancellationToken)
+    {
+        _wakes?.Dispose();
+        _wakes = null;
+        _metrics.Paused();
+        if (_log is { Identity: { } identity, End: { } end })
+            _log.Restart(identity, end);
+        while (Audience.IsEmpty)
+        {
+            var stirred = _stir.Next;
+            if (Audience.IsEmpty)
+                await stirred.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
 
-        static TimeSpan Smaller(TimeSpan one, TimeSpan other) => one < other ? one : other;
+        (_pause, _hasSlept) = (_options.PollInterval / 64, true);
     }
 
-    private static async Task<PgSnapshot> SnapshotAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    /// <summary>Waits for something, but not longer than for a time, nor when the last client leaves.</summary>
+    private async Task StirredAsync(Func<bool> reason, TimeSpan pause, CancellationToken cancellationToken)
     {
-        var found = await connection
-            .QueryAsync("SELECT pg_current_snapshot()::text", [], r => PgSnapshot.Parse(r.GetString(0)), cancellationToken)
-            .ConfigureAwait(false);
-        return found[0];
+        for (var began = _time.GetTimestamp(); ; )
+        {
+            var stirred = _stir.Next;
+            var left = pause - _time.GetElapsedTime(began);
+            if (reason() || Audience.IsEmpty || left <= TimeSpan.Zero)
+                return;
+            try
+            {
+                await stirred.WaitAsync(left, _time, cancellationToken).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                return;
+            }
+        }
     }
 
-    private void OnNotification(object sender, NpgsqlNotificationEventArgs e)
+    /// <summary>
+    /// Without notifications the server is asked whether anything at all was committed: soon after there was something, and less and less
+    /// often.
+    /// </summary>
+    private async Task CommittedAsync(long began, CancellationToken cancellationToken)
     {
-        if (e.Payload == _listeningFor)
-            _woken = true;
+        // Where others write much, looks become rarer as they find nothing; where nobody writes, the first change is looked at soon.
+        var last = _last!;
+        _pause = _quiet ? Smaller(_pause * 2, _options.PollInterval) : _options.PollInterval / 64;
+
+        // A replica does not tell that somebody committed.
+        var end = last.IsReplica ? _options.PollInterval : Larger(_options.PollInterval, LongestSilence);
+        for (var pause = _pause; ; pause = Smaller(pause * 2, _options.PollInterval / 8))
+        {
+            var left = end - _time.GetElapsedTime(began);
+            if (left <= TimeSpan.Zero || Audience.IsEmpty || _woken)
+                return;
+            await StirredAsync(() => _woken, Smaller(pause, left), cancellationToken).ConfigureAwait(false);
+            if (last.IsReplica)
+                return;
+            var now = await _pool.Commits.LookAsync(began, pause / 2, cancellationToken).ConfigureAwait(false);
+            if (!now.Equals(last.Snapshot))
+                return;
+            _pause = _options.PollInterval / 64;
+        }
     }
+
+    private static TimeSpan Smaller(TimeSpan one, TimeSpan other) => one < other ? one : other;
+
+    private static TimeSpan Larger(TimeSpan one, TimeSpan other) => one > other ? one : other;
 }

@@ -11,6 +11,11 @@ internal static class FeedSql
     public const string Commit = "COMMIT";
 
     /// <summary>
+    /// Nobody waits long for a table that somebody has locked: that would hold up those who wait for the connection.
+    /// </summary>
+    public const string LockPatience = "SET LOCAL lock_timeout = '250ms'";
+
+    /// <summary>
     /// Waits for DDL in progress and holds off further DDL before the snapshot is taken: a rewritten table looks empty to an older one.
     /// </summary>
     public static string Lock(TableDescription table) => $"LOCK TABLE {table.SqlName} IN ACCESS SHARE MODE";
@@ -70,14 +75,22 @@ internal static class FeedSql
 
     /// <summary>Every row, in no order. Columns: txid, deleted, data.</summary>
     public static string Whole(TableDescription table) =>
-        $"SELECT r.txid::bigint, false, {Json("d")}\nFROM {table.SqlName} AS r, {Data(table.Columns, "r")}"
-        + (table.HasDeleted ? "\nWHERE r.deleted IS NOT TRUE" : "");
+        $"SELECT r.txid::bigint, false, {Json("d")}\nFROM {table.SqlName} AS r, {Data(table.Columns, "r")}" + Living(table);
 
-    /// <summary>Stands for the content of a view, so that a change of it is seen.</summary>
+    /// <summary>Every row of a view, in no order. Columns: data, and its share of the <see cref="Digest"/>.</summary>
+    public static string Shown(TableDescription table) =>
+        $"SELECT j.data, hashtextextended(j.data, 0)\nFROM {table.SqlName} AS r, {Data(table.Columns, "r")}, LATERAL "
+        + $"(SELECT {Json("d")} AS data OFFSET 0) AS j"
+        + Living(table);
+
+    /// <summary>
+    /// Stands for the content of a view, so that a change of it is seen. Columns: the number of rows, and a sum over them.
+    /// </summary>
     public static string Digest(TableDescription table) =>
-        $"SELECT count(*) || '.' || coalesce(sum(hashtextextended({Json("d")}, 0)), 0)\nFROM {table.SqlName} AS r, "
-        + $"{Data(table.Columns, "r")}"
-        + (table.HasDeleted ? "\nWHERE r.deleted IS NOT TRUE" : "");
+        $"SELECT count(*), coalesce(sum(hashtextextended({Json("d")}, 0)), 0)::text\nFROM {table.SqlName} AS r, {Data(table.Columns, "r")}"
+        + Living(table);
+
+    private static string Living(TableDescription table) => table.HasDeleted ? "\nWHERE r.deleted IS NOT TRUE" : "";
 
     /// <summary>The rows of one relation that changed; their JSON is made after the limit has been applied.</summary>
     private static string Branch(TableDescription table, string relation, IReadOnlyList<TableColumn> columns, string deleted, string where)

@@ -38,7 +38,7 @@ internal sealed class FlushGate(NpgsqlDataSource source, TimeProvider time) : ID
                 for (var started = time.GetTimestamp(); ; )
                 {
                     var flushed = await connection.QueryAsync(Flushed, [], r => r.GetInt64(0), cancellationToken).ConfigureAwait(false);
-                    _seen = new Seen(state.Server, flushed[0]);
+                    _seen = new Seen(state.Log, flushed[0]);
                     if (IsSafe(state))
                         return;
                     if (time.GetElapsedTime(started) >= Patience)
@@ -54,7 +54,7 @@ internal sealed class FlushGate(NpgsqlDataSource source, TimeProvider time) : ID
         }
     }
 
-    private bool IsSafe(SnapshotState state) => _seen is var seen && seen.Server == state.Server && seen.Flushed >= state.End;
+    private bool IsSafe(SnapshotState state) => _seen is var seen && seen.Log == state.Log && seen.Flushed >= state.End;
 
-    private sealed record Seen(string Server, long Flushed);
+    private sealed record Seen(string Log, long Flushed);
 }

@@ -1,6 +1,9 @@
+using System.Text.Json;
+using Lockstep.Engine.Serving;
+
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>Refuses keys that clients cannot hold, rather than let them set such rows aside one by one.</summary>
+/// <summary>Which keys clients can hold. A table of which none can is refused; a row with one of the others is left out.</summary>
 internal static class KeyFit
 {
     /// <summary>Whether a table can have this key.</summary>
@@ -15,18 +18,27 @@ internal static class KeyFit
         );
     }
 
-    /// <summary>Whether a row can have this key.</summary>
-    /// <param name="table">Whose row.</param>
-    /// <param name="column">A column of the key.</param>
-    /// <param name="value">Its value as text.</param>
-    /// <exception cref="PostgresTableException">It cannot.</exception>
-    public static void Check(string table, TableColumn column, string value)
+    /// <summary>What is wrong with a row's key, as a sentence in plain ASCII without quotes; null when a client can hold it.</summary>
+    /// <param name="key">The key's columns.</param>
+    /// <param name="data">The row's JSON, in which a number that JSON does not have is a text.</param>
+    public static string? WhatIsWrong(IReadOnlyList<TableColumn> key, ReadOnlySpan<byte> data)
     {
-        if (column.KeyFitness != KeyFitness.Finite || value is not ("NaN" or "Infinity" or "-Infinity"))
-            return;
-        throw new PostgresTableException(
-            $"A row of {table} has {value} in its key column {column.Name}, and JSON has no such number.",
-            "Give that row another key, or serve a view that leaves it out."
-        );
+        // That is the rule, and costs no parsing.
+        if (data.IndexOf("NaN\""u8) < 0 && data.IndexOf("Infinity\""u8) < 0)
+            return null;
+        var json = new Utf8JsonReader(data, FeedFilter.AnyDepth);
+        json.Read();
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            var isNumber = false;
+            foreach (var column in key)
+                isNumber |= column.KeyFitness == KeyFitness.Finite && json.ValueTextEquals(column.Name);
+            json.Read();
+            if (isNumber && json.TokenType == JsonTokenType.String)
+                return $"Its key is {json.GetString()}, and JSON has no such number.";
+            json.Skip();
+        }
+
+        return null;
     }
 }

@@ -34,6 +34,14 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>, IFeedPosition<PgSnaps
     /// <summary>For a query parameter; not to be written to.</summary>
     internal long[] InProgressArray => _inProgress;
 
+    /// <summary>
+    /// Which look of this process at a view it belongs to, in order; 0 for none. What a view shows may change without a transaction.
+    /// </summary>
+    public long Look { get; private init; }
+
+    /// <summary>This snapshot, as one of a look at a view.</summary>
+    public PgSnapshot At(long look) => new(Xmin, Xmax, _inProgress) { Look = look };
+
     /// <summary>Shows exactly the transactions below a cursor: where a client that resumes from it stands.</summary>
     public static PgSnapshot Below(long cursor) => new(cursor, cursor, []);
 
@@ -49,6 +57,9 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>, IFeedPosition<PgSnaps
     /// <summary>Whether every transaction that this snapshot shows is shown by the other one.</summary>
     public bool IsWithin(PgSnapshot other)
     {
+        if (Look > 0 && other.Look > 0)
+            return Look <= other.Look;
+
         // What the other hides below our xmax, we must hide as well: its list there, and everything from its xmax up.
         foreach (var txid in other._inProgress)
         {
@@ -98,7 +109,11 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>, IFeedPosition<PgSnaps
     }
 
     public bool Equals(PgSnapshot? other) =>
-        other is not null && Xmin == other.Xmin && Xmax == other.Xmax && _inProgress.AsSpan().SequenceEqual(other._inProgress);
+        other is not null
+        && Look == other.Look
+        && Xmin == other.Xmin
+        && Xmax == other.Xmax
+        && _inProgress.AsSpan().SequenceEqual(other._inProgress);
 
     public override bool Equals(object? obj) => Equals(obj as PgSnapshot);
 

@@ -20,12 +20,15 @@ internal sealed class PollingFeed : DatabaseFeed
     {
         Live = new LiveLog<PgSnapshot>(options.LiveBytes);
         Spill = new SendBudget(options.SpillBytes, time);
-        _poller = new FeedPoller(Readers.Source, Database, Live, options, Metrics, time);
+        _poller = new FeedPoller(Readers.Pool, Database, Live, options, Metrics, time);
     }
 
     public override Exception? Error => _poller.Error;
 
     internal LiveLog<PgSnapshot> Live { get; }
+
+    /// <summary>Compares the rows of a view without tombstones.</summary>
+    internal ViewReader View => _poller.View;
 
     /// <summary>The disk that clients may take up.</summary>
     internal SendBudget Spill { get; }
@@ -43,17 +46,15 @@ internal sealed class PollingFeed : DatabaseFeed
         return feed;
     }
 
-    public override ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken)
+    public override async ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken)
     {
         if (Error is { } error)
             throw Unavailable(error);
-        var stamp = _poller.Last!;
-        return ValueTask.FromResult(
-            new FeedState(stamp.Identity, stamp.Snapshot.Xmin, KeyNames(stamp.Table), stamp.Table.Pages)
-            {
-                Columns = [.. stamp.Table.Columns.Select(column => column.Name)],
-            }
-        );
+        var stamp = await CurrentAsync(0, cancellationToken).ConfigureAwait(false);
+        return new FeedState(stamp.Identity, stamp.Snapshot.Xmin, KeyNames(stamp.Table), stamp.Table.Pages)
+        {
+            Columns = [.. stamp.Table.Columns.Select(column => column.Name)],
+        };
     }
 
     public override async ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
@@ -69,7 +70,10 @@ internal sealed class PollingFeed : DatabaseFeed
                 async (connection, token) =>
                 {
                     var stamp = await Database.LookAsync(connection, token).ConfigureAwait(false);
-                    return (stamp, await FeedDatabase.AcceptsAsync(connection, stamp, request.Identity, token).ConfigureAwait(false));
+                    var isOurs = IsView(stamp)
+                        ? IsOfView(stamp, request)
+                        : await FeedDatabase.AcceptsAsync(connection, stamp, request.Identity, token).ConfigureAwait(false);
+                    return (stamp, isOurs);
                 },
                 cancellationToken
             )
@@ -83,13 +87,17 @@ internal sealed class PollingFeed : DatabaseFeed
         );
 
         // A client keeps the name under which its cursor is good.
-        return new FeedReading(isOurs ? request.Identity! : stamp.Identity, KeyNames(stamp.Table), journey.ReadAsync(cancellationToken));
+        return new FeedReading(
+            isOurs ? request.Identity ?? stamp.Identity : stamp.Identity,
+            KeyNames(stamp.Table),
+            journey.ReadAsync(cancellationToken)
+        );
     }
 
     public override async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        var last = _poller.Last ?? throw Unavailable(Error);
+        var last = await CurrentAsync(request.Horizon ?? 0, cancellationToken).ConfigureAwait(false);
         if (!last.Table.Pages)
             throw new NotSupportedException($"{Options.Table} has no unique key to page by.");
         Range(last).Admit(request.Identity, request.Horizon ?? 0);
@@ -108,13 +116,62 @@ internal sealed class PollingFeed : DatabaseFeed
         );
     }
 
-    /// <summary>What the database would serve at this moment.</summary>
-    internal Task<FeedStamp> ProbeAsync(CancellationToken cancellationToken) => Readers.ReadAsync(Database.LookAsync, cancellationToken);
-
     /// <summary>Which cursors mean something in a snapshot; every change is kept, but for tombstones that were cleared.</summary>
-    internal ServedRange Range(FeedStamp stamp) => new(stamp.Identity, stamp.Floor, stamp.Snapshot.Xmin, Options.RetryAfter);
+    internal ServedRange Range(FeedStamp stamp) =>
+        new(stamp.Identity, IsView(stamp) ? View.Range.Floor : stamp.Floor, stamp.Snapshot.Xmin, Options.RetryAfter);
 
-    protected override void Close() => Live.Close();
+    internal override void Came()
+    {
+        base.Came();
+        _poller.Audience.Came();
+    }
+
+    internal override void Left()
+    {
+        base.Left();
+        _poller.Audience.Left();
+    }
+
+    /// <summary>What the poller has seen; looks where it sleeps, or has not seen what the database showed before.</summary>
+    private async Task<FeedStamp> CurrentAsync(long horizon, CancellationToken cancellationToken)
+    {
+        var last = _poller.Last ?? throw Unavailable(Error);
+        if (!_poller.IsStale && last.Snapshot.Xmin >= horizon)
+            return last;
+        try
+        {
+            var stamp = await Readers.LookAsync(Database.LookAsync, cancellationToken).ConfigureAwait(false);
+            if (_poller.IsStale)
+                _poller.Saw(stamp);
+            return stamp;
+        }
+        catch (Exception e) when (e is not OperationCanceledException and not FeedServingException)
+        {
+            throw Unavailable(PostgresErrors.Translate(e, Options.Table.ToString()));
+        }
+    }
+
+    /// <summary>Whether the cursor of a client, who may have been served elsewhere, is good for a view.</summary>
+    private bool IsOfView(FeedStamp stamp, FeedRequest request)
+    {
+        if (request.Since == 0)
+            return false;
+        var range = View.Range;
+        if (request.Identity == stamp.Identity)
+            return true;
+        var isYoung = !range.IsWhole && request.Since > range.From;
+        if (request.Identity is null && !isYoung)
+            throw new FeedCursorExpiredException(request.Since, Math.Min(range.From, stamp.Snapshot.Xmin) + 1);
+        return isYoung && (request.Identity is null || FeedIdentity.IsSameView(stamp.Identity, request.Identity));
+    }
+
+    private static bool IsView(FeedStamp stamp) => stamp.Table.Changes == ChangeSource.SnapshotsOnly;
+
+    protected override void Close()
+    {
+        Live.Close();
+        _poller.Dispose();
+    }
 
     private FeedUnavailableException Unavailable(Exception? error) => Unavailable(error, "has not been looked at yet.");
 

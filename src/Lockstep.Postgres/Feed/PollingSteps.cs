@@ -14,7 +14,9 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
     private bool _isWhole;
 
     /// <summary>A replica's snapshots do not tell which of what is above the horizon they show.</summary>
-    public override bool PositionsAreWhole => !_isReplica;
+    public override bool PositionsAreWhole => IsView || !_isReplica;
+
+    private bool IsView => table.Changes == ChangeSource.SnapshotsOnly;
 
     /// <summary>
     /// Page by page in key order. Each page shows the table as it is when the page is read. Without a key to page by it is one statement.
@@ -26,7 +28,9 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
         _isWhole = true;
         if (!table.Pages)
         {
-            var whole = ReadWholeAsync(t => new FeedQuery(FeedSql.Whole(t)), PgSnapshot.Below(0), cancellationToken);
+            var whole = IsView
+                ? ReadViewAsync(PgSnapshot.Below(0), cancellationToken)
+                : ReadWholeAsync(t => new FeedQuery(FeedSql.Whole(t)), PgSnapshot.Below(0), cancellationToken);
             await foreach (var step in whole.ConfigureAwait(false))
                 yield return step;
             yield break;
@@ -59,18 +63,16 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
         [EnumeratorCancellation] CancellationToken cancellationToken
     )
     {
-        if (table.Changes == ChangeSource.SnapshotsOnly)
+        if (IsView)
         {
-            // Its identity is that of its content: as long as that is the same, nothing has changed.
-            if (_isWhole)
+            // What it has just read is where the log goes on.
+            if (!_isWhole)
             {
-                _isWhole = false;
-                yield break;
+                await foreach (var step in ReadViewAsync(known, cancellationToken).ConfigureAwait(false))
+                    yield return step;
             }
 
-            var stamp = await feed.ProbeAsync(cancellationToken).ConfigureAwait(false);
-            Check(stamp, known);
-            yield return new FeedStep<PgSnapshot>(default, stamp.Snapshot);
+            _isWhole = false;
             yield break;
         }
 
@@ -112,9 +114,31 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
     /// One statement's rows: for what has no key to page by, and for what a replica's rounds leave open. Its transaction does not wait for
     /// the client.
     /// </summary>
-    private async IAsyncEnumerable<FeedStep<PgSnapshot>> ReadWholeAsync(
+    private IAsyncEnumerable<FeedStep<PgSnapshot>> ReadWholeAsync(
         Func<TableDescription, FeedQuery> query,
         PgSnapshot known,
+        CancellationToken cancellationToken
+    ) => SpillAsync((pieces, stop) => ProduceAsync(query, known, pieces, stop), cancellationToken);
+
+    /// <summary>The rows of a view that a client lacks, from the next reading of it.</summary>
+    private IAsyncEnumerable<FeedStep<PgSnapshot>> ReadViewAsync(PgSnapshot known, CancellationToken cancellationToken) =>
+        SpillAsync(
+            async (pieces, stop) =>
+            {
+                var ask = feed.View.Ask(pieces, known.Cursor, stop);
+                await using (ask.ConfigureAwait(false))
+                {
+                    var stamp = await ask.Done.WaitAsync(stop).ConfigureAwait(false);
+                    Check(stamp, known);
+                    return stamp.Snapshot;
+                }
+            },
+            cancellationToken
+        );
+
+    /// <summary>Hands on what is written to a spill meanwhile.</summary>
+    private async IAsyncEnumerable<FeedStep<PgSnapshot>> SpillAsync(
+        Func<RowSpill, CancellationToken, Task<PgSnapshot>> produce,
         [EnumeratorCancellation] CancellationToken cancellationToken
     )
     {
@@ -125,65 +149,73 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
             _ = stop.CancelAsync();
         });
         using var pieces = new RowSpill(share);
-        PgSnapshot? snapshot = null;
-        var producer = ProduceAsync();
+        var producer = RunAsync();
         try
         {
             await foreach (var piece in pieces.ReadAsync(stop.Token).ConfigureAwait(false))
                 yield return new FeedStep<PgSnapshot>(piece);
-            await producer.ConfigureAwait(false);
-            yield return new FeedStep<PgSnapshot>(default, snapshot);
+            yield return new FeedStep<PgSnapshot>(default, await producer.ConfigureAwait(false));
         }
         finally
         {
             await stop.CancelAsync().ConfigureAwait(false);
-            await producer.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)producer).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        async Task ProduceAsync()
+        async Task<PgSnapshot> RunAsync()
         {
-            Exception? error = null;
             try
             {
-                await feed
-                    .Readers.ReadAsync(
-                        (c, token) =>
-                            feed.Database.ReadAsync(
-                                c,
-                                query,
-                                async (stamp, rows) =>
-                                {
-                                    Check(stamp, known);
-                                    snapshot = stamp.Snapshot;
-                                    var lines = feed.Database.NewLines();
-                                    while (await rows.ReadAsync(token).ConfigureAwait(false))
-                                    {
-                                        lines.Append(rows, stamp.Snapshot.Xmin);
-                                        foreach (var piece in lines.Full)
-                                            await pieces.WriteAsync(piece, token).ConfigureAwait(false);
-                                        lines.Full.Clear();
-                                    }
-
-                                    feed.Metrics.Read(lines);
-                                    foreach (var piece in lines.Take())
-                                        await pieces.WriteAsync(piece, token).ConfigureAwait(false);
-                                },
-                                token
-                            ),
-                        () => snapshot is null,
-                        stop.Token
-                    )
-                    .ConfigureAwait(false);
+                var snapshot = await produce(pieces, stop.Token).ConfigureAwait(false);
+                pieces.Complete();
+                return snapshot;
             }
-#pragma warning disable CA1031 // Handed on to the one who reads the pieces.
             catch (Exception e)
-#pragma warning restore CA1031
             {
-                error = e;
+                pieces.Complete(e);
+                throw;
             }
-
-            pieces.Complete(error);
         }
+    }
+
+    private async Task<PgSnapshot> ProduceAsync(
+        Func<TableDescription, FeedQuery> query,
+        PgSnapshot known,
+        RowSpill pieces,
+        CancellationToken stop
+    )
+    {
+        PgSnapshot? snapshot = null;
+        await feed
+            .Readers.ReadAsync(
+                (c, token) =>
+                    feed.Database.ReadAsync(
+                        c,
+                        query,
+                        async (stamp, rows) =>
+                        {
+                            Check(stamp, known);
+                            snapshot = stamp.Snapshot;
+                            var lines = feed.Database.NewLines();
+                            while (await rows.ReadAsync(token).ConfigureAwait(false))
+                            {
+                                lines.Append(rows, [], stamp.Snapshot.Xmin);
+                                foreach (var piece in lines.Full)
+                                    await pieces.WriteAsync(piece, token).ConfigureAwait(false);
+                                lines.Full.Clear();
+                            }
+
+                            feed.Metrics.Read(lines);
+                            foreach (var piece in lines.Take())
+                                await pieces.WriteAsync(piece, token).ConfigureAwait(false);
+                        },
+                        token
+                    ),
+                () => snapshot is null,
+                stop
+            )
+            .ConfigureAwait(false);
+        return snapshot!;
     }
 
     private IReadOnlyList<ReadOnlyMemory<byte>> Take(FeedLines lines)

@@ -17,6 +17,9 @@ internal sealed record SnapshotState
     /// <summary>System, timeline, database and the table's epoch.</summary>
     public required string Server { get; init; }
 
+    /// <summary>The server's log: system, timeline and database, whatever the table.</summary>
+    public string Log => Server[..Server.IndexOf('-', StringComparison.Ordinal)];
+
     /// <summary>What the table is like; null when it is not there.</summary>
     public required TableFacts? Facts { get; init; }
 

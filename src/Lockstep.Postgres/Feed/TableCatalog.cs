@@ -163,7 +163,10 @@ internal static class TableCatalog
             SqlName = name,
             Registry = registry,
             Key = key,
-            Pages = key.Count > 0 && keys.Any(k => k.ToHashSet().SetEquals(key.Select(c => c.Name))),
+            Pages =
+                description.Changes != ChangeSource.SnapshotsOnly
+                && key.Count > 0
+                && keys.Any(k => k.ToHashSet().SetEquals(key.Select(c => c.Name))),
         };
     }
 
@@ -256,7 +259,7 @@ internal static class TableCatalog
     /// <summary>A tracked table: what was deleted is in its tombstones, and every column but txid is data.</summary>
     private static TableDescription Tracked(TableName table, List<TableColumn> columns, TableTracking tracked)
     {
-        CheckTxid(table, columns, isTable: true);
+        CheckTxid(table, columns);
         var deleted = columns.Find(c => c.Name == Deleted && c.Type == "boolean");
         if (tracked.SoftDelete is null && (deleted ?? columns.Find(c => c.Name == CurrentXmin)) is { } odd)
         {
@@ -292,7 +295,9 @@ internal static class TableCatalog
     /// </summary>
     private static TableDescription Untracked(TableName table, char kind, List<TableColumn> columns)
     {
-        CheckTxid(table, columns, isTable: kind is 'r' or 'p');
+        if (kind is 'v' or 'm' or 'f' && !columns.Exists(c => c.Name == TxidColumn))
+            return Make(columns, ChangeSource.SnapshotsOnly, hasDeleted: false, isLockable: kind == 'v');
+        CheckTxid(table, columns);
         var deleted = columns.Find(c => c.Name == Deleted);
         if (deleted is not null && deleted.Type != "boolean")
         {
@@ -314,18 +319,14 @@ internal static class TableCatalog
         };
     }
 
-    private static void CheckTxid(TableName table, List<TableColumn> columns, bool isTable)
+    private static void CheckTxid(TableName table, List<TableColumn> columns)
     {
         var txid =
             columns.Find(c => c.Name == TxidColumn)
             ?? throw new PostgresTableException(
                 $"{table} has no column txid, by which changes are told.",
-                isTable
-                    ? (Remedy)(
-                        $"Let Lockstep track the table: {Term.EnableTracking.For(table.ToString())} adds what it lacks, and "
-                        + $"{Term.PlanTracking} shows how."
-                    )
-                    : "Add to the view the txid bigint of the tables it reads (the greatest one), and deleted boolean for what is gone."
+                (Remedy)$"Let Lockstep track the table: {Term.EnableTracking.For(table.ToString())} adds what it lacks, and "
+                    + $"{Term.PlanTracking} shows how."
             );
         if (txid.Type is not ("bigint" or "integer"))
         {

@@ -26,6 +26,9 @@ internal sealed class ChangeSql
     /// <summary>Whether there are columns that the stream leaves out, so that each row has to be looked up.</summary>
     public bool HasGenerated { get; }
 
+    /// <summary>The columns of the key.</summary>
+    public IReadOnlyList<TableColumn> KeyColumns => _table.Key;
+
     /// <summary>The places of the key among the stream's columns.</summary>
     public ReadOnlySpan<int> Key => _key;
 
@@ -34,14 +37,6 @@ internal sealed class ChangeSql
     /// up and is gone since.
     /// </summary>
     public string Text { get; }
-
-    /// <summary>Whether a client can hold a row's key.</summary>
-    /// <exception cref="PostgresTableException">It cannot.</exception>
-    public void CheckKey(string?[] values)
-    {
-        for (var i = 0; i < _key.Length; i++)
-            KeyFit.Check(_table.SqlName, _table.Key[i], values[_key[i]]!);
-    }
 
     /// <summary>
     /// Where each of the columns stands in rows of the table, or of a partition, as the stream describes them; -1 for one that was not

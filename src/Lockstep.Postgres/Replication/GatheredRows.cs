@@ -93,7 +93,7 @@ internal sealed class GatheredRows
         {
             await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
             while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-                lines.Append(reader, reader.GetInt64(0));
+                lines.Append(reader, _sql.KeyColumns, reader.GetInt64(0));
         }
 
         table.Metrics.Read(lines);

@@ -71,8 +71,6 @@ internal static class RowReader
                 if (change.Values[column] is null)
                     throw new InvalidDataException("A change in the stream does not tell the key of its row.");
             }
-
-            sql.CheckKey(change.Values);
         }
 
         return changes;

@@ -2,7 +2,7 @@ namespace Lockstep.Postgres.Tables;
 
 /// <summary>
 /// Conditions on a field of the JSON in <c>body</c> that hold whenever SQLite's would: it orders numbers before texts, takes true and false
-/// for 1 and 0 and an object or array for its text, compares numbers as doubles, and has the first of two members of one name. What
+/// for 1 and 0 and an object or array for its text, and has the first of two members of one name. What
 /// PostgreSQL could only guess at holds.
 /// </summary>
 /// <param name="parameters">Gets the parameters.</param>

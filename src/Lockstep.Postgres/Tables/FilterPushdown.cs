@@ -206,7 +206,7 @@ internal sealed class FilterPushdown
 
     private string? FieldOf(FilterToken token) =>
         token.Kind is FilterTokenKind.Name or FilterTokenKind.Word
-        && !FilterValues.IsReserved(token)
+        && !FilterTokens.IsReserved(token)
         && _fields.TryGetValue(token.Value, out var field)
             ? field
             : null;

@@ -1,5 +1,5 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
+using Lockstep.Engine.Tables;
 
 namespace Lockstep.Postgres.Tables;
 
@@ -11,29 +11,6 @@ internal readonly record struct FilterValue(string Text, bool IsText);
 /// <summary>The values in a filter: literals, and parameters as a table file binds them.</summary>
 internal sealed partial class FilterValues(IReadOnlyDictionary<string, object?> parameters)
 {
-    /// <summary>Words that are values, or begin something else than a name.</summary>
-    private static readonly HashSet<string> Reserved = new(StringComparer.OrdinalIgnoreCase)
-    {
-        "TRUE",
-        "FALSE",
-        "NULL",
-        "NOT",
-        "AND",
-        "OR",
-        "IN",
-        "IS",
-        "LIKE",
-        "GLOB",
-        "BETWEEN",
-        "EXISTS",
-        "CAST",
-        "CURRENT_DATE",
-        "CURRENT_TIME",
-        "CURRENT_TIMESTAMP",
-    };
-
-    public static bool IsReserved(FilterToken token) => token.Kind == FilterTokenKind.Word && Reserved.Contains(token.Value);
-
     /// <summary>The value that tokens stand for; null where they are none that both databases understand alike.</summary>
     public FilterValue? Read(ReadOnlySpan<FilterToken> tokens)
     {
@@ -54,17 +31,7 @@ internal sealed partial class FilterValues(IReadOnlyDictionary<string, object?> 
         value switch
         {
             bool flag => new FilterValue(flag ? "1" : "0", false),
-            byte or sbyte or short or ushort or int or uint or long => new FilterValue(
-                Convert.ToString(value, CultureInfo.InvariantCulture)!,
-                false
-            ),
-            float
-            or double
-            or decimal
-            or ulong when Convert.ToDouble(value, CultureInfo.InvariantCulture) is var number && double.IsFinite(number) => new FilterValue(
-                number.ToString("R", CultureInfo.InvariantCulture),
-                false
-            ),
+            _ when FilterNumber.OfValue(value) is { } number => Number(number.Text),
             string or char => Text(value.ToString()!),
             _ => null,
         };

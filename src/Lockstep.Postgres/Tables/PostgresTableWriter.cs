@@ -132,7 +132,9 @@ internal sealed class PostgresTableWriter : ITableTarget
                 );
             }
 
-            return new AbsentRecords(count, examples);
+            var isEmpty = false;
+            _connection.Read(TableSql.SnapshotIsEmpty, row => isEmpty = row.GetBoolean(0));
+            return new AbsentRecords(count, examples) { IsEmpty = isEmpty };
         });
     }
 

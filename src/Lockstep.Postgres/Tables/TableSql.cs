@@ -142,6 +142,9 @@ internal static class TableSql
     /// <summary>The first keys of what the snapshot does not hold, but for the keys $1; $2 is how many.</summary>
     public static string ShowAbsent(int table) => $"SELECT t.key {Absent(table)} ORDER BY t.key LIMIT $2";
 
+    /// <summary>Whether the snapshot holds no live record.</summary>
+    public static string SnapshotIsEmpty => $"SELECT NOT EXISTS (SELECT FROM {Snapshot} WHERE gone = 0)";
+
     private static string Absent(int table) =>
         $"FROM {Rows(table)} t WHERE gone = 0 AND key <> ALL ($1::bytea[]) AND NOT EXISTS (SELECT FROM {Snapshot} s WHERE s.key = t.key)";
 

@@ -10,7 +10,9 @@ namespace Lockstep.Postgres.Ticks;
 /// </summary>
 public sealed partial class PostgresTickStoreKind : TickStoreKind
 {
-    /// <inheritdoc/>
+    /// <summary>
+    /// What begins as a connection string does is one, though a key in it be misspelt: a file of such a name is written <c>./name</c>.
+    /// </summary>
     public override bool Owns(string name) => PostgresConnectionString.IsUri(name) || ConnectionStringStart().IsMatch(name);
 
     /// <inheritdoc/>
@@ -52,7 +54,7 @@ public sealed partial class PostgresTickStoreKind : TickStoreKind
     }
 
     [GeneratedRegex(
-        @"(^|;)\s*(host|server|port|database|db|user ?name|user ?id|uid|user|password|pwd|psw)\s*=",
+        @"^\s*[a-z][a-z ]*=|(^|;)\s*(host|server|port|database|db|user ?name|user ?id|uid|user|password|pwd|psw)\s*=",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant
     )]
     private static partial Regex ConnectionStringStart();

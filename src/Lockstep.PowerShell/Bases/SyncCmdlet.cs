@@ -119,7 +119,7 @@ public abstract class SyncCmdlet : FeedCmdlet
 
     /// <summary>
     /// How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the table keeps it. By default
-    /// 50.
+    /// 50. An empty one is believed at 100 only.
     /// </summary>
     [Parameter]
     [ValidateRange(0, 100)]
@@ -143,6 +143,14 @@ public abstract class SyncCmdlet : FeedCmdlet
     [Parameter]
     [ValidateRange(2, 1024 * 1024 * 1024)]
     public int MaximumRecordSize { get; set; } = 16 * 1024 * 1024;
+
+    /// <summary>
+    /// How much memory the sync may take, in bytes, from 64MB on: its buffers are made smaller, which makes it slower. By default they take
+    /// what makes it fast, up to 250MB. PowerShell's own memory comes on top of that.
+    /// </summary>
+    [Parameter]
+    [ValidateRange(64L * 1024 * 1024, long.MaxValue)]
+    public long? MemoryLimit { get; set; }
 
     /// <summary>What to do with a malformed record.</summary>
     [Parameter]
@@ -214,6 +222,7 @@ public abstract class SyncCmdlet : FeedCmdlet
             SweepLimit = SweepLimit,
             Lookback = Lookback,
             MaximumRecordSize = MaximumRecordSize,
+            MemoryLimit = MemoryLimit,
             AsksForToken = TokenProvider is not null,
             MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
             QuarantineLimit = QuarantineLimit,

@@ -146,6 +146,12 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     public string[] AllowedOrigin { get; set; } = [];
 
     /// <summary>
+    /// Compresses answers for clients that ask for it (br, gzip). Not where secrets lie beside rows that others may write.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter Compress { get; set; }
+
+    /// <summary>
     /// The most connections; others are told to come back later. Fewer where the process may not open so many files.
     /// </summary>
     [Parameter]
@@ -240,6 +246,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
             InstanceName = InstanceName,
             MaximumRecordSize = MaximumRecordSize,
             StatusPage = !NoStatusPage,
+            Compress = Compress,
         };
 
     private ServedDatabase Database() =>

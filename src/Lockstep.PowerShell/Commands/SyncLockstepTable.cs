@@ -69,6 +69,7 @@ public sealed class SyncLockstepTableCommand : SyncCmdlet
 
     private protected override void Begin()
     {
+        EngineWarmup.Begin();
         // Bound already, so it is not from the pipeline: the first thing that was named is the feed.
         if (MyInvocation.ExpectingInput && Uri is { IsAbsoluteUri: false })
         {

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Management.Automation;
 using System.Numerics;
+using System.Text.Json;
 using Lockstep.Engine;
 
 namespace Lockstep.Records;
@@ -38,16 +39,23 @@ internal static class QueryValues
     private static object? Parameter(string name, object? value) =>
         Unwrap(value) switch
         {
-            null or string or bool or long or double or decimal => Unwrap(value),
+            string when NumberText.Of(value) is { } number => Json(number),
+            null or string or bool or long or double or decimal or ulong or BigInteger or Int128 or UInt128 => Unwrap(value),
             int or short or byte or uint or ushort or sbyte => Convert.ToInt64(Unwrap(value), CultureInfo.InvariantCulture),
             float number => (double)number,
             DateTime or DateTimeOffset => RecordSerializer.Iso(Unwrap(value)!),
             Guid or Uri or Enum or char or System.Net.IPAddress => Unwrap(value)!.ToString(),
-            var other => throw new InvalidOptionException(
-                $"The filter's parameter '{name}' is a {other.GetType().Name}.",
-                "Give texts, numbers, booleans or dates."
+            _ => throw new InvalidOptionException(
+                $"The filter's parameter '{name}' is neither text nor a number, a boolean, a date or null.",
+                "Give one of these: for a list, a parameter for each value."
             ),
         };
+
+    private static JsonElement Json(string number)
+    {
+        using var document = JsonDocument.Parse(number);
+        return document.RootElement.Clone();
+    }
 
     private static object? Unwrap(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
 }

@@ -23,6 +23,8 @@ internal sealed class RecordObjectFactory(string table, Action<string> warn, IRe
         return wanted is null ? Fill(record, properties, values) : FillWanted(record, properties.Select(wanted), values);
     }
 
+    public object CreateNumber(string text) => NumberText.Create(text);
+
     // The names have been looked at: not reserved, not empty, no two the same.
     private static PSObject Fill(PSObject record, PropertyNames properties, ReadOnlySpan<object?> values)
     {

@@ -75,7 +75,7 @@ internal sealed class RecordSerializer
         if (value is SecureString or PSCredential)
             throw Unsuitable(name, "is a secret, and a record is no place for one");
 
-        if (Literal(value) is { } literal)
+        if ((NumberText.Of(given) ?? Literal(value)) is { } literal)
             _output.Literal(literal);
         else if (Text(value!) is { } text)
             _output.String(text);
@@ -95,9 +95,20 @@ internal sealed class RecordSerializer
             bool flag => flag ? "true" : "false",
             SwitchParameter flag => flag ? "true" : "false",
             Enum => null,
-            int or long or double or decimal or float or byte or sbyte or short or ushort or uint or ulong or BigInteger => (
-                (IFormattable)value
-            ).ToString(null, CultureInfo.InvariantCulture),
+            int
+            or long
+            or double
+            or decimal
+            or float
+            or byte
+            or sbyte
+            or short
+            or ushort
+            or uint
+            or ulong
+            or Int128
+            or UInt128
+            or BigInteger => ((IFormattable)value).ToString(null, CultureInfo.InvariantCulture),
             _ => null,
         };
 

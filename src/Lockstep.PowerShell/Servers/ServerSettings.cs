@@ -36,6 +36,9 @@ internal sealed record ServerSettings
     public required int MaximumRecordSize { get; init; }
 
     public bool StatusPage { get; init; }
+
+    /// <summary>Whether answers are compressed for clients that ask for it.</summary>
+    public bool Compress { get; init; }
 }
 
 /// <summary>Which tables of a database are to be served, and how changes are learned of, as a user says it.</summary>

@@ -138,6 +138,7 @@ internal static class ServerStart
             HeartbeatInterval = settings.HeartbeatInterval,
             InstanceName = settings.InstanceName,
             StatusPage = settings.StatusPage,
+            Compress = settings.Compress,
             Credentials =
             [
                 .. settings.Credential.Select(credential => Basic(credential.GetNetworkCredential())),

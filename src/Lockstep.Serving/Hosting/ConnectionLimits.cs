@@ -51,16 +51,4 @@ public sealed record ConnectionLimits
             Most = (int)Math.Min(Most, room),
         };
     }
-
-    /// <summary>What counts as one client.</summary>
-    internal static IPAddress ClientOf(IPAddress address)
-    {
-        if (address.IsIPv4MappedToIPv6)
-            return address.MapToIPv4();
-        if (address.AddressFamily != System.Net.Sockets.AddressFamily.InterNetworkV6)
-            return address;
-        var bytes = address.GetAddressBytes();
-        bytes.AsSpan(8).Clear();
-        return new IPAddress(bytes);
-    }
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Lockstep.Engine.Serving;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -89,7 +90,7 @@ internal sealed class CountedListener : IConnectionListener
         try
         {
             accepted.NoDelay = true;
-            var client = ConnectionLimits.ClientOf((accepted.RemoteEndPoint as IPEndPoint)?.Address ?? IPAddress.None);
+            var client = ClientAddress.Of((accepted.RemoteEndPoint as IPEndPoint)?.Address ?? IPAddress.None);
             var admission = _count.Came(client);
             if (admission == Admission.Refused)
             {

@@ -31,6 +31,8 @@ internal sealed class HostedApplication : IHttpApplication<HttpContext>
 
         if (route is not { AnySite: true } && endpoint.Site.Refusal(context.Request, endpoint.Address) is var (error, message))
             return Answer.WriteAsync(context, StatusCodes.Status403Forbidden, error, message);
+        if (CrossOrigin.Answered(context, endpoint.Site))
+            return Task.CompletedTask;
         if (route is not null)
             return route.Handler(context);
         context.Response.StatusCode = StatusCodes.Status404NotFound;

@@ -71,13 +71,17 @@ public sealed record SiteRules
     {
         if (request.Headers.Origin.ToString() is not { Length: > 0 } origin)
             return false;
-        if (AllowedOrigins.Any(allowed => origin.Equals(allowed.TrimEnd('/'), StringComparison.OrdinalIgnoreCase)))
+        if (Lists(origin))
             return false;
         // A proxy may speak TLS for a plain server; a plain page is never of a site that speaks TLS.
         return !Uri.TryCreate(origin, UriKind.Absolute, out var site)
             || (request.IsHttps && site.Scheme != Uri.UriSchemeHttps)
             || !site.Authority.Equals(request.Host.Value, StringComparison.OrdinalIgnoreCase);
     }
+
+    /// <summary>Whether an origin is one of the pages that may ask.</summary>
+    internal bool Lists(string? origin) =>
+        origin is not null && AllowedOrigins.Any(allowed => origin.Equals(allowed.TrimEnd('/'), StringComparison.OrdinalIgnoreCase));
 
     private bool Passes(string host, IPAddress listensOn)
     {

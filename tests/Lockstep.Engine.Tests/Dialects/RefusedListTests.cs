@@ -22,12 +22,40 @@ public sealed class RefusedListTests : DialectTest
         Assert.Equal((rows, true), (Info.Rows, Info.IsSetOwed));
         Assert.Equal((ErrorKind.SweepRefused, "SweepRefused", (long)rows), (error.Kind, error.ErrorId, error.Rows));
 
-        // It is not fetched again before its time.
-        await SyncRun.ToErrorAsync<SweepRefusedException>(Dialect(server, "items", "Rest"));
-        Assert.Equal(2, server.Requests.Count);
+        // It is not fetched again before its time, which is not said as if it had been.
+        (var again, _) = await SyncRun.ToErrorAsync<SweepRefusedException>(Dialect(server, "items", "Rest"));
+        Assert.Equal((2, (long)rows), (server.Requests.Count, again.Rows));
+        Assert.Matches(
+            @"was not asked: its whole set, fetched at \d{4}-.*Z, would have removed .* next try is due at \d{4}-.*Z",
+            again.Message
+        );
+        Assert.StartsWith("Force fetches it now", again.Remedy.ToString(), StringComparison.Ordinal);
 
         var told = await SyncRun.ToEndAsync(Of(server, force: true));
         Assert.Equal((body == "[]" ? 0 : 1, false), (Info.Rows, told.Result.IsSetOwed));
+    }
+
+    [Fact]
+    public async Task A_refusal_is_of_the_query_that_was_asked_and_another_query_is_told_to_be_another_table()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                Json(
+                    number == 1 ? Items(30)
+                    : path.Contains("open") ? Items(2)
+                    : path.Contains("new") ? Items(40)
+                    : "[]"
+                )
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        await SyncRun.ToErrorAsync<SweepRefusedException>(Dialect(server, "items", "Rest"));
+        (var other, _) = await SyncRun.ToErrorAsync<SweepRefusedException>(Dialect(server, "items?state=open", "Rest"));
+        Assert.Equal((3, 30L, 28L), (server.Requests.Count, other.Rows, other.Lost));
+        Assert.Contains("another query is another table", other.Remedy.ToString(), StringComparison.Ordinal);
+
+        var third = await SyncRun.ToEndAsync(Dialect(server, "items?state=new", "Rest"));
+        Assert.Equal((40, false, true), (Info.Rows, third.Result.IsSetOwed, third.Result.IsComplete));
     }
 
     [Fact]

@@ -100,6 +100,46 @@ public sealed class RestTests : DialectTest
         Assert.Equal(6, server.Requests.Count);
     }
 
+    [Theory]
+    [InlineData("sysparm_offset", 2)] // ServiceNow
+    [InlineData("pageNumber", 1)]
+    [InlineData("page%5Boffset%5D", 2)]
+    [InlineData("StartIndex", 3)]
+    public async Task Whatever_counts_the_pages_what_moves_between_them_is_read_in_a_second_round(string parameter, int second)
+    {
+        const string Dialect =
+            """{ "From": "Rest", "Cursor": "max:updated_at", "Changes": { "Ascending": true, "Query": { "since": "{cursor}" } } }""";
+        static string Item(int id, int day) => $$"""{"id":{{id}},"updated_at":"2026-01-{{day:D2}}T00:00:00Z"}""";
+        // Between the first two pages the first record changes, and goes to the end: the third is on no page.
+        await using var server = Serve(
+            (path, number) =>
+                (path.Contains(Uri.UnescapeDataString(parameter) + "="), number) switch
+                {
+                    (false, 1) => Json($"[{Item(1, 1)},{Item(2, 2)}]", Date + $"Link: </items?{parameter}={second}>; rel=\"next\"\r\n"),
+                    (false, _) => Json($"[{Item(2, 2)},{Item(3, 3)}]", Date + $"Link: </items?{parameter}={second}>; rel=\"next\"\r\n"),
+                    (true, _) => Json($"[{Item(4, 4)},{Item(1, 20)}]", Date),
+                }
+        );
+
+        await SyncRun.ToEndAsync(this.Dialect(server, "items", Dialect));
+
+        Assert.Equal(["1", "2", "3", "4"], Keys);
+    }
+
+    [Fact]
+    public async Task A_list_that_comes_again_is_not_written_again()
+    {
+        var items = string.Join(',', Enumerable.Range(0, 20_000).Select(i => $$"""{"id":"k{{i:D6}}","text":"{{new string('x', 500)}}"}"""));
+        await using var server = Serve((_, _) => Json($"[{items}]"));
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        var (before, sequence) = (new FileInfo(TablePath).Length, Info.Sequence);
+
+        var second = await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+
+        Assert.Equal(("0 0 0", 20_000, sequence), (Counts(second), second.Result.Unchanged, Info.Sequence));
+        Assert.InRange(new FileInfo(TablePath).Length, before, before + (before / 5));
+    }
+
     [Fact]
     public async Task Records_of_the_same_second_and_of_the_running_one_are_not_lost()
     {

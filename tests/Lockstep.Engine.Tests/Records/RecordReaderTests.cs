@@ -31,6 +31,30 @@ public sealed class RecordReaderTests
         Assert.Empty((Fields)((Fields)record["o"]!)["p"]!);
     }
 
+    [Theory]
+    [InlineData("0.1", 0.1)]
+    [InlineData("0.10000000000000000", 0.1)]
+    [InlineData("0.30000000000000004", 0.30000000000000004)]
+    [InlineData("1.7976931348623157e308", double.MaxValue)]
+    [InlineData("1e25", 1e25)]
+    public void What_a_double_stands_for_is_one(string number, double expected) =>
+        Assert.Equal(expected, Read($$"""{"x":{{number}}}""")["x"]);
+
+    [Theory]
+    [InlineData("0.12345678901234567890")]
+    [InlineData("9223372036854775811.5")]
+    [InlineData("-79228162514264337593543950335.0")]
+    [InlineData("0.1000000000000000000000000001")]
+    public void Digits_that_a_double_loses_come_as_a_decimal(string number) =>
+        Assert.Equal(decimal.Parse(number, CultureInfo.InvariantCulture), Assert.IsType<decimal>(Read($$"""{"x":{{number}}}""")["x"]));
+
+    [Theory]
+    [InlineData("3.14159265358979323846264338327950288")]
+    [InlineData("1e400")]
+    [InlineData("-1e-400")]
+    [InlineData("123456789012345678901234567890.5")]
+    public void A_number_that_neither_holds_keeps_its_text(string number) => Assert.Equal(number, Read($$"""{"x":{{number}}}""")["x"]);
+
     [Fact]
     public void Integers_are_exact_at_any_size()
     {

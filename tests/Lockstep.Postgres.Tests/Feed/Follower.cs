@@ -145,6 +145,12 @@ internal sealed class Follower(IFeedSource served, string key = "id")
     {
         using var json = JsonDocument.Parse(line);
         var row = json.RootElement;
+        if (row.TryGetProperty("control", out _))
+        {
+            Lines.Add(System.Text.Encoding.UTF8.GetString(line.Span));
+            return;
+        }
+
         var since = row.GetProperty("since").GetInt64();
         Assert.Equal(Math.Min(row.GetProperty("txid").GetInt64(), row.GetProperty("current_xmin").GetInt64()), since);
         var data = row.GetProperty("data");

@@ -64,6 +64,31 @@ public sealed class PoisonRowTests(LogicalPostgres postgres) : IClassFixture<Log
         await new SyncedFile(new Uri(server.Uri, "items"), _folder["copy.db"]).SyncUntilAsync(await WithoutAsync(db, "id <> 5"), Cancel);
     }
 
+    [Theory]
+    [InlineData(PostgresFeedMode.Polling, "numeric")]
+    [InlineData(PostgresFeedMode.Replication, "numeric")]
+    [InlineData(PostgresFeedMode.Polling, "float8")]
+    [InlineData(PostgresFeedMode.Replication, "real")]
+    public async Task A_key_that_is_no_number_of_JSON_stops_nobody(PostgresFeedMode mode, string type)
+    {
+        await using var db = await postgres.CreateAsync($"CREATE TABLE items (id {type} PRIMARY KEY, v int)");
+        if (mode == PostgresFeedMode.Polling)
+            await PostgresTracking.EnableAsync(db.ConnectionString, LogicalPostgres.Items, cancellationToken: Cancel);
+        await db.RunAsync("INSERT INTO items VALUES (1, 1), ('NaN', 1), (2, 1)");
+        await using var feed = await StartAsync(db, mode);
+        await using var server = await ServeAsync(feed);
+        var file = new SyncedFile(new Uri(server.Uri, "items"), _folder["copy.db"]);
+
+        await file.SyncUntilAsync(await WithoutAsync(db, "id <> 'NaN'"), Cancel);
+        await db.RunAsync("INSERT INTO items VALUES ('Infinity', 1), (3, 1); UPDATE items SET id = '-Infinity' WHERE id = 1");
+        await file.SyncUntilAsync(await WithoutAsync(db, "id IN (2, 3)"), Cancel);
+        await db.RunAsync(
+            "DELETE FROM items WHERE id = 'NaN'; UPDATE items SET id = 4 WHERE id = 'Infinity'; UPDATE items SET id = id * 1.0"
+        );
+        await file.SyncUntilAsync(await WithoutAsync(db, "id IN (2, 3, 4)"), Cancel);
+        Assert.InRange(feed.LeftOut.Count, 3, 6);
+    }
+
     private static async Task<SortedDictionary<string, string>> WithoutAsync(TestDatabase db, string which) =>
         await db.RowsAsync($"(SELECT id, v FROM items WHERE {which})");
 

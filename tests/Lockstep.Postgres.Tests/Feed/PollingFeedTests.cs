@@ -314,14 +314,11 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
     public async Task Bad_input_is_told_at_the_start()
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
-        await db.RunAsync(
-            "CREATE TABLE plain (id int PRIMARY KEY); CREATE TABLE \"wrong\" (id int, txid text); CREATE VIEW v AS SELECT 1 AS id"
-        );
+        await db.RunAsync("CREATE TABLE plain (id int PRIMARY KEY); CREATE TABLE \"wrong\" (id int, txid text)");
         await db.RunAsync("DROP ROLE IF EXISTS nobody_reads; CREATE ROLE nobody_reads LOGIN");
         await Fails<PostgresTableException>(db.ConnectionString, "missing", "There is no table or view missing");
         await Fails<PostgresTableException>(db.ConnectionString, "plain", "no column txid");
         await Fails<PostgresTableException>(db.ConnectionString, "wrong", "type text");
-        await Fails<PostgresTableException>(db.ConnectionString, "v", "no column txid");
         await MakeAsync(db);
         await Fails<PostgresAccessException>(
             db.ConnectionString.Replace("Username=lockstep", "Username=nobody_reads", StringComparison.Ordinal),
@@ -423,31 +420,6 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
             Assert.Equal(100, rows);
             await client.DisposeAsync();
         }
-    }
-
-    [Fact]
-    public async Task A_view_without_tombstones_is_served_as_snapshots_whenever_it_changes()
-    {
-        await using var db = await TrackedAsync();
-        await db.RunAsync(
-            "INSERT INTO items SELECT g, 'n' FROM generate_series(1, 20) g; CREATE VIEW shown AS SELECT id, name, txid FROM items"
-        );
-        await using var feed = await StartAsync(db, o => o with { Table = new TableName(null, "shown") });
-        var follower = new Follower(feed);
-        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
-        await db.RunAsync("CREATE TABLE unrelated (id int)");
-        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
-        Assert.Equal(0, follower.Resyncs);
-        await db.RunAsync("DELETE FROM items WHERE id = 5");
-        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
-        Assert.Equal(1, follower.Resyncs);
-        Assert.Equal(await db.RowsAsync("items"), follower.Rows);
-
-        var reading = follower.ReadAsync(_ => false, Cancel);
-        await db.RunAsync("INSERT INTO items VALUES (50, 'new')");
-        await Assert.ThrowsAsync<FeedIdentityChangedException>(() => reading);
-        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
-        Assert.Equal(await db.RowsAsync("items"), follower.Rows);
     }
 
     [Fact]

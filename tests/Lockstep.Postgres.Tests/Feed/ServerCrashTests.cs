@@ -72,9 +72,12 @@ public sealed class ServerCrashTests(SharedPostgres postgres)
     {
         await using var items = await TableCase.MakeAsync(postgres, "CREATE TABLE items (id int PRIMARY KEY)");
         await items.ServeAsync();
+        var reading = await items.Client.FollowAsync(rows: 1, Cancel);
         await items.Db.RunAsync("ALTER TABLE items SET UNLOGGED");
         await Eventually.TrueAsync(() => items.Feed.Error is PostgresTableException);
         await items.Db.RunAsync("ALTER TABLE items SET LOGGED");
         await Eventually.TrueAsync(() => items.Feed.Error is null);
+        await items.Db.RunAsync("INSERT INTO items VALUES (1)");
+        await Eventually.TrueAsync(() => reading.IsCompleted);
     }
 }

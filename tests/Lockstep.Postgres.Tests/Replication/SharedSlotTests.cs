@@ -154,11 +154,10 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
 
         // A key that no client can hold.
         await db.RunAsync("INSERT INTO numbers VALUES ('NaN'), (1)");
-        await Eventually.TrueAsync(() => numbers.Error is PostgresTableException);
+        await Eventually.TrueAsync(() => numbers.LeftOut.Count > 0);
         await db.RunAsync("INSERT INTO items VALUES (1, 'n')");
         await CatchUpAsync(client, db, "items");
         await db.RunAsync("DELETE FROM numbers WHERE id = 'NaN'");
-        await Eventually.TrueAsync(() => numbers.Error is null);
         await CatchUpAsync(new Follower(numbers), db, "numbers");
         Assert.Equal(0, client.Resyncs);
 

@@ -38,23 +38,20 @@ internal static class ValueCommands
                 IEnumerable<string> wanted = result.GetValue(keys) is { Length: > 0 } named
                     ? named
                     : values.Keys.Order(StringComparer.Ordinal);
-                var exit = ExitCodes.Ok;
+                var missing = new List<string>();
                 foreach (var key in wanted)
                 {
                     if (values.TryGet(key, out var value) && !value.IsRemoved)
-                    {
                         lines.Write(value);
-                    }
                     else
-                    {
-                        await Console
-                            .Error.WriteLineAsync($"lockstep: The model has no value under the key '{key}'.")
-                            .ConfigureAwait(false);
-                        exit = ExitCodes.Error;
-                    }
+                        missing.Add(key);
                 }
 
-                return exit;
+                return missing.Count == 0
+                    ? ExitCodes.Ok
+                    : throw new CommandException(
+                        $"The model has no value under the key{(missing.Count > 1 ? "s" : "")} '{string.Join("', '", missing)}'."
+                    );
             }
         );
         return command;

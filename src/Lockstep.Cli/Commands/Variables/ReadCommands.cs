@@ -37,12 +37,7 @@ internal static class ReadCommands
                         var variable = result.GetValue(name)!;
                         var reading = await opened.ReadAsync(variable, cancellationToken).ConfigureAwait(false);
                         if (reading.Schedule.Tuples.Count == 0)
-                        {
-                            await Console
-                                .Error.WriteLineAsync($"lockstep: There is no variable '{variable}' in {opened.Description}.")
-                                .ConfigureAwait(false);
-                            return ExitCodes.Error;
-                        }
+                            throw new CommandException($"There is no variable '{variable}' in {opened.Description}.");
 
                         var lines = store.Lines(result);
                         if (result.GetValue(at) is { } instant)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Lockstep.Cli.Output;
 using Lockstep.Ticks;
 
 namespace Lockstep.Cli.Commands.Variables;
@@ -27,12 +28,7 @@ internal static class TidyCommands
                         var instant = result.GetValue(activeAt);
                         var change = await new TickEditor(opened).RemoveAsync(variable, instant, cancellationToken).ConfigureAwait(false);
                         if (change is null)
-                        {
-                            await Console
-                                .Error.WriteLineAsync($"lockstep: '{variable}' has no value that becomes active at {instant:O}.")
-                                .ConfigureAwait(false);
-                            return ExitCodes.Error;
-                        }
+                            throw new CommandException($"'{variable}' has no value that becomes active at {instant:O}.");
 
                         var lines = store.Lines(result);
                         foreach (var operation in change.Operations)

@@ -76,9 +76,21 @@ internal static unsafe partial class NativeSqlite
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int BindText(nint statement, int index, byte* value, int length, nint destructor);
 
+    /// <summary>For what SQLite is not to copy.</summary>
+    [LibraryImport(Library, EntryPoint = "sqlite3_bind_text")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    [SuppressGCTransition]
+    public static partial int BindStaticText(nint statement, int index, byte* value, int length, nint destructor);
+
     [LibraryImport(Library, EntryPoint = "sqlite3_bind_blob")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int BindBlob(nint statement, int index, byte* value, int length, nint destructor);
+
+    /// <summary>For what SQLite is not to copy.</summary>
+    [LibraryImport(Library, EntryPoint = "sqlite3_bind_blob")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    [SuppressGCTransition]
+    public static partial int BindStaticBlob(nint statement, int index, byte* value, int length, nint destructor);
 
     [LibraryImport(Library, EntryPoint = "sqlite3_bind_parameter_count")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -100,9 +112,11 @@ internal static unsafe partial class NativeSqlite
 
     [LibraryImport(Library, EntryPoint = "sqlite3_column_blob")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    [SuppressGCTransition]
     public static partial byte* ColumnBlob(nint statement, int column);
 
     [LibraryImport(Library, EntryPoint = "sqlite3_column_bytes")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    [SuppressGCTransition]
     public static partial int ColumnBytes(nint statement, int column);
 }

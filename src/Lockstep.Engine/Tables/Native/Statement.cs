@@ -55,14 +55,14 @@ internal sealed unsafe class Statement : IDisposable
     public void BindPinnedText(int index, ReadOnlySpan<byte> pinned)
     {
         fixed (byte* pointer = pinned)
-            Check(NativeSqlite.BindText(_handle, index, NotNull(pointer), pinned.Length, 0));
+            Check(NativeSqlite.BindStaticText(_handle, index, NotNull(pointer), pinned.Length, 0));
     }
 
     /// <summary>Binds bytes that lie in pinned memory.</summary>
     public void BindPinnedBlob(int index, ReadOnlySpan<byte> pinned)
     {
         fixed (byte* pointer = pinned)
-            Check(NativeSqlite.BindBlob(_handle, index, NotNull(pointer), pinned.Length, 0));
+            Check(NativeSqlite.BindStaticBlob(_handle, index, NotNull(pointer), pinned.Length, 0));
     }
 
     /// <summary>Binds a copy of UTF-8 text.</summary>

@@ -1,0 +1,53 @@
+using System.Text.Json;
+using Lockstep.Engine;
+
+namespace Lockstep.Cli.Output;
+
+/// <summary>
+/// What --json prints of an error: whoever asked for JSON reads how the command ended from its last line, as from its exit code. Commands
+/// whose lines are records print none, since it would be taken for one.
+/// </summary>
+internal static class JsonFailure
+{
+    private const string IsTold = "Lockstep.Cli.JsonFailure";
+
+    /// <summary>Prints the line of an error, unless the command has printed one.</summary>
+    public static void Tell(Exception error)
+    {
+        if (error.Data.Contains(IsTold))
+            return;
+        using var output = Console.OpenStandardOutput();
+        JsonLines.Write(
+            output,
+            writer =>
+            {
+                writer.WriteString("outcome", error is OperationCanceledException ? "Stopped" : "Failed");
+                Write(writer, error);
+            }
+        );
+    }
+
+    /// <summary>Says that the command has printed the error itself.</summary>
+    public static void Told(Exception error) => error.Data[IsTold] = true;
+
+    /// <summary>Writes the members of a line that say what went wrong.</summary>
+    public static void Write(Utf8JsonWriter writer, Exception error)
+    {
+        writer.WriteStartObject("error");
+        writer.WriteString("id", error is LockstepException known ? known.ErrorId : IdOf(error));
+        writer.WriteString("message", ErrorText.Message(error));
+        writer.WriteString("action", (error as LockstepException)?.Remedy.Render(ShellWords.Say));
+        writer.WriteEndObject();
+        writer.WriteNumber("exitCode", ExitCodes.Of(error));
+    }
+
+    private static string IdOf(Exception error) =>
+        error switch
+        {
+            OperationCanceledException => "Stopped",
+            ArgumentException => "Usage",
+            CommandException => "CommandFailed",
+            IOException or UnauthorizedAccessException => "FileUnusable",
+            _ => "Unexpected",
+        };
+}

@@ -1,0 +1,300 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>What an answer says of the list that it is a part of, in words that many servers use and no dialect names.</summary>
+internal sealed class ListSigns
+{
+    /// <summary>How deep within the answer signs are looked for.</summary>
+    private const int Depth = 4;
+
+    /// <summary>The objects that hold signs, beside the answer itself; in others, such names are data.</summary>
+    private static readonly HashSet<string> Holders =
+    [
+        "meta",
+        "metadata",
+        "pagination",
+        "paging",
+        "page",
+        "pages",
+        "pageinfo",
+        "pagingmetadata",
+        "info",
+        "links",
+        "cursor",
+        "cursors",
+        "responsemetadata",
+        "searchmetadata",
+        "resultset",
+        "result",
+        "results",
+        "response",
+        "data",
+        "hits",
+        "d",
+        "feed",
+        "list",
+        "next",
+    ];
+
+    private static readonly HashSet<string> Totals =
+    [
+        "total",
+        "totalcount",
+        "totalresults",
+        "totalitems",
+        "totalsize",
+        "totalelements",
+        "totalrecords",
+        "totalhits",
+        "totalrows",
+        "totalentries",
+        "totalobjects",
+        "totalrecordcount",
+        "count",
+        "odatacount",
+        "numfound",
+        "numberofresults",
+        "recordcount",
+        "recordstotal",
+        "resultcount",
+        "itemcount",
+        "fullcount",
+        "xtotalcount",
+    ];
+
+    private static readonly HashSet<string> PageCounts = ["totalpages", "pagecount", "pages", "lastpage", "numpages", "totalpagecount"];
+
+    private static readonly HashSet<string> Links =
+    [
+        "next",
+        "nextpage",
+        "nexturl",
+        "nexturi",
+        "nextlink",
+        "nexthref",
+        "nextpageurl",
+        "nextpageuri",
+        "nextpagelink",
+        "odatanextlink",
+        "nextrecordsurl",
+    ];
+
+    private static readonly HashSet<string> Tokens =
+    [
+        "nextpagetoken",
+        "nexttoken",
+        "nextcursor",
+        "nextmarker",
+        "nextcontinuationtoken",
+        "nextcontinuation",
+        "continuationtoken",
+        "continuation",
+        "nextoffset",
+        "nextstart",
+        "nextstartat",
+        "nextkey",
+        "nextpagenumber",
+    ];
+
+    private static readonly HashSet<string> MoreFlags =
+    [
+        "hasmore",
+        "hasnext",
+        "hasnextpage",
+        "hasmoreitems",
+        "hasmoreresults",
+        "hasmorerecords",
+        "more",
+        "moreitems",
+        "moreresults",
+        "morerecords",
+        "moreavailable",
+        "istruncated",
+        "truncated",
+        "incompleteresults",
+        "ispartial",
+    ];
+
+    private static readonly HashSet<string> EndFlags =
+    [
+        "last",
+        "islast",
+        "lastpage",
+        "islastpage",
+        "endofrecords",
+        "isend",
+        "done",
+        "isdone",
+        "complete",
+        "iscomplete",
+    ];
+
+    private static readonly HashSet<string> Sizes = ["limit", "perpage", "pagesize", "itemsperpage", "maxresults", "size"];
+
+    /// <summary>How many records the list has, and where that stands; null where nothing says so.</summary>
+    public (long Count, string Place)? Total { get; private set; }
+
+    /// <summary>Of how many pages the list is, likewise.</summary>
+    public (long Count, string Place)? Pages { get; private set; }
+
+    /// <summary>A link to the next page, likewise.</summary>
+    public (string Link, string Place)? Next { get; private set; }
+
+    /// <summary>A name for the next page that is no link: its place, and what a server would call the parameter.</summary>
+    public (string Place, string Parameter)? Token { get; private set; }
+
+    /// <summary>The place of a flag that says that there is more.</summary>
+    public string? More { get; private set; }
+
+    /// <summary>The largest page that the answer says it may be.</summary>
+    public long? Size { get; private set; }
+
+    /// <summary>Whether it says that this is the end, or would have said that it is not.</summary>
+    public bool SaysEnd { get; private set; }
+
+    /// <summary>Reads the signs of an answer.</summary>
+    public static ListSigns Read(ResponsePlaces places)
+    {
+        var signs = new ListSigns();
+        signs.ReadHeaders(places);
+        if (places.Body.ValueKind == JsonValueKind.Object)
+            signs.ReadObject(places.Body, "", depth: 0);
+        return signs;
+    }
+
+    private void ReadHeaders(ResponsePlaces places)
+    {
+        foreach (
+            var name in (string[])["X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "X-Pagination-Total-Count", "X-Total-Results"]
+        )
+        {
+            if (Number(places.Header(name)) is { } total)
+                Total ??= (total, "header:" + name);
+        }
+
+        foreach (var name in (string[])["X-Total-Pages", "X-WP-TotalPages", "X-Pagination-Page-Count"])
+        {
+            if (Number(places.Header(name)) is { } pages)
+                Pages ??= (pages, "header:" + name);
+        }
+
+        // "items 0-24/319"; of bytes it says nothing of records.
+        if (
+            places.Header("Content-Range") is { } range
+            && !range.StartsWith("bytes", StringComparison.OrdinalIgnoreCase)
+            && range.Split('/') is [_, var last]
+            && Number(last) is { } all
+        )
+        {
+            Total ??= (all, "header:Content-Range");
+        }
+
+        NoteToken("header:X-Next-Page", "page", places.Header("X-Next-Page"));
+        NoteToken("header:x-ms-continuation", "continuationToken", places.Header("x-ms-continuation"));
+        string? Relation(string name) => places.Find(Place.Parse("link:" + name))?.Text;
+        (string? head, string? tail, string? previous) = (Relation("first"), Relation("last"), Relation("prev") ?? Relation("previous"));
+        // Who links pages would have linked the next one, if there were one.
+        if (tail is not null && previous is null && tail != head)
+            More ??= "link:last";
+        else if (tail is not null || previous is not null || head is not null)
+            SaysEnd = true;
+    }
+
+    private void ReadObject(JsonElement json, string at, int depth)
+    {
+        foreach (var pair in json.EnumerateObject())
+        {
+            var name = Plain(pair.Name);
+            var place = depth == 0 ? pair.Name : at + "/" + Escape(pair.Name);
+            if (pair.Value.ValueKind == JsonValueKind.Object)
+            {
+                if (depth < Depth && Holders.Contains(name))
+                    ReadObject(pair.Value, at + "/" + Escape(pair.Name), depth + 1);
+                if (Links.Contains(name))
+                    ReadLink(pair.Value, at + "/" + Escape(pair.Name));
+                continue;
+            }
+
+            ReadValue(name, pair.Name, pair.Value, place);
+        }
+    }
+
+    private void ReadValue(string name, string field, JsonElement value, string place)
+    {
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.True or JsonValueKind.False when MoreFlags.Contains(name) || EndFlags.Contains(name):
+                if (value.GetBoolean() == MoreFlags.Contains(name))
+                    More ??= place;
+                else
+                    SaysEnd = true;
+                break;
+            case JsonValueKind.Null or JsonValueKind.False when Links.Contains(name) || Tokens.Contains(name):
+                SaysEnd = true;
+                break;
+            case JsonValueKind.Number or JsonValueKind.String when Number(Text(value)) is { } number:
+                if (Totals.Contains(name) && !(Total?.Count >= number))
+                    Total = (number, place);
+                else if (PageCounts.Contains(name))
+                    Pages ??= (number, place);
+                else if (Sizes.Contains(name))
+                    Size ??= number;
+                else if (Tokens.Contains(name) || Links.Contains(name))
+                    NoteToken(place, Parameter(field), Text(value));
+                break;
+            case JsonValueKind.String when Links.Contains(name) && IsLink(value.GetString()!):
+                Next ??= (value.GetString()!, place);
+                break;
+            case JsonValueKind.String when Links.Contains(name) || Tokens.Contains(name) || name == "offset":
+                NoteToken(place, Parameter(field), value.GetString());
+                break;
+        }
+    }
+
+    /// <summary>A link that is an object with its address in it.</summary>
+    private void ReadLink(JsonElement link, string at)
+    {
+        foreach (var pair in link.EnumerateObject().Where(pair => pair.Value.ValueKind == JsonValueKind.String))
+        {
+            if (Plain(pair.Name) is "href" or "url" or "uri" or "link" && IsLink(pair.Value.GetString()!))
+                Next ??= (pair.Value.GetString()!, at + "/" + Escape(pair.Name));
+            else if (Plain(pair.Name) is "after" or "cursor" or "token")
+                NoteToken(at + "/" + Escape(pair.Name), pair.Name, pair.Value.GetString());
+        }
+    }
+
+    private void NoteToken(string place, string parameter, string? value)
+    {
+        if (value is { Length: > 0 })
+            Token ??= (place, parameter);
+        else if (value is not null)
+            SaysEnd = true;
+    }
+
+    private static bool IsLink(string text) =>
+        text.StartsWith('/')
+        || text.StartsWith('?')
+        || text.StartsWith("http://", StringComparison.OrdinalIgnoreCase)
+        || text.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>What the parameter is called that takes the value of a field: <c>pageToken</c> of <c>nextPageToken</c>.</summary>
+    private static string Parameter(string field)
+    {
+        var rest = field.StartsWith("next", StringComparison.OrdinalIgnoreCase) ? field[4..].TrimStart('_', '-') : field;
+        return rest.Length == 0 ? "cursor" : char.ToLowerInvariant(rest[0]) + rest[1..];
+    }
+
+    private static string Escape(string name) =>
+        name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+
+    private static string Plain(string name) => string.Concat(name.Where(char.IsAsciiLetter)).ToLowerInvariant();
+
+    private static string Text(JsonElement value) => value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
+
+    private static long? Number(string? text) =>
+        long.TryParse(text, NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : null;
+}

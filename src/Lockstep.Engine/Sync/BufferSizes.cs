@@ -1,0 +1,63 @@
+namespace Lockstep.Engine.Sync;
+
+/// <summary>How large the buffers of a sync may grow, in bytes (I8): so large that it is fast, or what a limit leaves of that.</summary>
+internal sealed record BufferSizes
+{
+    private const int Megabyte = 1024 * 1024;
+
+    /// <summary>What the program takes without them.</summary>
+    private const long Program = 36 * Megabyte;
+
+    /// <summary>The least limit that leaves a sync enough to work with.</summary>
+    public const long LeastLimit = 64 * Megabyte;
+
+    /// <summary>What all batches may take together.</summary>
+    private long _room = long.MaxValue;
+
+    /// <summary>Where no limit is set.</summary>
+    public static BufferSizes Usual { get; } = new();
+
+    /// <summary>
+    /// A batch. It may be large: records are written in the order of their keys, and the more of them there are, the fewer pages each write
+    /// touches.
+    /// </summary>
+    public int Batch { get; private init; } = 160 * Megabyte;
+
+    /// <summary>While another one is being written, a batch grows no further than this.</summary>
+    public int BatchWhileWriting { get; private init; } = 48 * Megabyte;
+
+    /// <summary>What a feed without an end brings is written in smaller pieces, so that following it takes little memory.</summary>
+    public int EndlessBatch { get; private init; } = 12 * Megabyte;
+
+    /// <summary>
+    /// Records that come in the order of their keys gain nothing by waiting: they are written while the next ones are read.
+    /// </summary>
+    public int AscendingBatch { get; private init; } = 4 * Megabyte;
+
+    /// <summary>The pages of the table file that its writer keeps.</summary>
+    public int Cache { get; private init; } = 64 * Megabyte;
+
+    /// <summary>The sizes with which a process that only syncs stays below a limit.</summary>
+    /// <param name="limit">In bytes, at least <see cref="LeastLimit"/>; null for none.</param>
+    public static BufferSizes Within(long? limit)
+    {
+        if (limit is not { } most)
+            return Usual;
+        // Records are written in the order of their keys, so that a small part of the file is enough.
+        var cache = (int)Math.Clamp((most - Program) / 8, 2 * Megabyte, Usual.Cache);
+        var room = most - Program - cache;
+        return new BufferSizes
+        {
+            _room = room,
+            Batch = (int)Math.Min(WithSorting(room), Usual.Batch),
+            EndlessBatch = (int)Math.Min(WithSorting(room / 3), Usual.EndlessBatch),
+            Cache = cache,
+        };
+    }
+
+    /// <summary>Whether a batch of a size leaves no room for the next ones, so that it is to be written before more is read.</summary>
+    public bool IsAlone(long batch) => WithSorting(_room / 3) < batch;
+
+    /// <summary>How large a batch is that takes so much together with what sorting it takes.</summary>
+    private static long WithSorting(long bytes) => bytes / 6 * 5;
+}

@@ -1,0 +1,117 @@
+using System.Globalization;
+using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>
+/// What a list that comes page by page may have beside what has come: pages that its dialect does not find, and records that moved between
+/// pages meanwhile. One thread at a time.
+/// </summary>
+internal sealed class ListRest(DialectSession session)
+{
+    private const int MostRepeats = 3;
+    private long _items;
+    private int _repeats;
+    private (int Hash, long Length, int Count) _fingerprint;
+    private bool _hasToldOfGuess;
+
+    /// <summary>The list is read from its beginning again.</summary>
+    public void Restart()
+    {
+        _items = 0;
+        ForgetPage();
+    }
+
+    /// <summary>The next page may be the same as this one.</summary>
+    public void ForgetPage() => _fingerprint = default;
+
+    /// <summary>
+    /// A server that does not heed what asks for the next page gives the same one for ever.
+    /// </summary>
+    /// <param name="page">The page that has come.</param>
+    /// <param name="isLinked">Whether the dialect finds a next one.</param>
+    /// <param name="isCounted">Whether pages are asked for by numbers.</param>
+    public void Note(Page page, bool isLinked, bool isCounted)
+    {
+        _items += page.Count;
+        var isSame = page.Count > 0 && page.Fingerprint == _fingerprint;
+        _fingerprint = page.Fingerprint;
+        _repeats = isSame ? _repeats + 1 : 0;
+        if (session.Dialect.IsList && isLinked && _repeats >= (isCounted ? 1 : MostRepeats))
+        {
+            throw session.Requests.Wrong(
+                "it answers page after page with the same records",
+                $"Check what asks for the next page, Next in {Term.Dialect}."
+            );
+        }
+    }
+
+    /// <summary>
+    /// What says that a list goes on where its dialect finds no next page; its next page, if it can be told, is said once.
+    /// </summary>
+    public async Task<MoreOfList?> FindAsync(
+        DialectRules rules,
+        Page page,
+        Uri target,
+        int pages,
+        IReadOnlySet<Uri> asked,
+        bool isResumed,
+        CancellationToken cancellationToken
+    )
+    {
+        if (page.IsUpToDate || !session.Dialect.IsList || rules.IsWholeSaid)
+            return null;
+        if (_repeats > 0)
+            return new MoreOfList("its pages are all the same, whichever is asked for", MoreOfList.ByPage);
+        var more = MoreOfList.Find(
+            rules,
+            page.Places,
+            target,
+            page.Count,
+            isResumed ? null : _items,
+            pages,
+            link => session.Requests.Own(link, target)
+        );
+        if (more?.Next is not { } next || asked.Contains(next))
+            return more is null ? null : more with { Next = null };
+        if (!_hasToldOfGuess)
+        {
+            _hasToldOfGuess = true;
+            await session
+                .SayAsync(
+                    FeedEventKind.Dialect,
+                    $"The list goes on: {more.Reason}. Its next page is guessed.",
+                    cancellationToken,
+                    $"Name it with {more.Keys} in {Term.Dialect}."
+                )
+                .ConfigureAwait(false);
+        }
+
+        return more;
+    }
+
+    /// <summary>Whether the set that is beside the table lacks anything of it, so that it matters where that has gone.</summary>
+    public async Task<bool> LacksAnyAsync(CancellationToken cancellationToken)
+    {
+        if (session.Writer.HasUnreadable)
+            return false;
+        await session.Writer.FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
+        var count = new CommitJob(CommitKind.CountAbsent, new TableCommit());
+        await session.Context.Queue.RunAsync(count, cancellationToken).ConfigureAwait(false);
+        if (count.Absent is not { Count: > 0 and var lacking })
+            return false;
+        await session
+            .SayAsync(
+                FeedEventKind.Dialect,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{lacking} {(lacking == 1 ? "record is" : "records are")} in none of the pages, which are read once "
+                        + $"more: while pages are counted, records move between them."
+                ),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        return true;
+    }
+}

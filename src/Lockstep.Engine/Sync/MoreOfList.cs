@@ -1,0 +1,180 @@
+using System.Globalization;
+using Lockstep.Engine.Dialects;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>
+/// Why a list may not be whole though its dialect finds no next page in it: then nothing may be taken for gone that it lacks (D2).
+/// </summary>
+/// <param name="Reason">What says so, as the end of a sentence.</param>
+/// <param name="Keys">The dialect's keys that would say how it goes on.</param>
+internal sealed record MoreOfList(string Reason, string Keys)
+{
+    private static readonly string[] SizeParameters =
+    [
+        "limit",
+        "_limit",
+        "per_page",
+        "perPage",
+        "page_size",
+        "pageSize",
+        "maxResults",
+        "max_results",
+        "top",
+        "$top",
+        "size",
+        "rows",
+        "take",
+        "first",
+        "count",
+        "page[size]",
+        "page[limit]",
+    ];
+
+    private static readonly string[] PageParameters = ["page", "_page", "pageNumber", "page_number", "pageNo", "page[number]"];
+
+    private static readonly string[] OffsetParameters =
+    [
+        "offset",
+        "_start",
+        "skip",
+        "$skip",
+        "startAt",
+        "startIndex",
+        "start",
+        "page[offset]",
+    ];
+
+    /// <summary>The next page, where its address is plain; null where only the user can say.</summary>
+    public Uri? Next { get; init; }
+
+    /// <summary>What says that the list goes on behind an answer; null where nothing does.</summary>
+    /// <param name="rules">How the answer was read.</param>
+    /// <param name="places">The answer.</param>
+    /// <param name="asked">Its address.</param>
+    /// <param name="page">How many items it had.</param>
+    /// <param name="soFar">How many the round has brought, those among them; null where that is not known.</param>
+    /// <param name="pages">The how manieth answer of the round it is.</param>
+    /// <param name="resolve">Makes an address of a link that the answer gave, or throws.</param>
+    public static MoreOfList? Find(
+        DialectRules rules,
+        ResponsePlaces places,
+        Uri asked,
+        int page,
+        long? soFar,
+        int pages,
+        Func<string, Uri> resolve
+    )
+    {
+        var signs = ListSigns.Read(places);
+        var guessed = IsGuessed(rules.NextUrl);
+        if (guessed && signs.Next is { } link)
+        {
+            return new MoreOfList($"'{link.Place}' links to a next page", $"\"Next\": \"{link.Place}\"") { Next = resolve(link.Link) };
+        }
+
+        if (guessed && signs.Token is { } token)
+            return new MoreOfList($"'{token.Place}' names a next page", $$"""{{Key}}"{{token.Parameter}}": "{{token.Place}}" }""");
+
+        var query = Parameters(asked);
+        var reason =
+            signs.Total is { } total && soFar < total.Count
+                ? string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"'{total.Place}' says that there are {total.Count} records, and {soFar} came"
+                )
+            : signs.More is { } flag ? $"'{flag}' says that there is more"
+            : signs.Pages is { } all && soFar is not null && pages < all.Count
+                ? string.Create(CultureInfo.InvariantCulture, $"'{all.Place}' says that there are {all.Count} pages, and {pages} came")
+            : places.Status == 206 && signs.Total is null ? "the server says that it is a part (206 Partial Content)"
+            : !guessed || pages > 1 ? null
+            : StartsLater(query) is { } later ? $"the URI asks for what begins at '{later}' only"
+            : null;
+        if (reason is null && guessed && !signs.SaysEnd && signs.Total is null)
+        {
+            var size =
+                Size(query) is { } wanted ? wanted
+                : signs.Size is { } said ? ("the answer", said)
+                : ((string, long)?)null;
+            if (size is ({ } name, > 0 and var largest) && page >= largest)
+            {
+                reason = string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"a page may have {largest} records by {(name == "the answer" ? name : $"'{name}'")}, and {page} came, "
+                        + $"so that there may be more"
+                );
+            }
+        }
+
+        return reason is null
+            ? null
+            : new MoreOfList(reason, Suggest(query)) { Next = guessed && page > 0 ? Counted(query, asked, page, pages) : null };
+    }
+
+    /// <summary>How pages are counted that no parameter of the URI counts.</summary>
+    public const string ByPage = "\"Next\": { \"page\": \"page:\" }";
+
+    private const string Key = "\"Next\": { ";
+
+    /// <summary>Whether nobody has said how the list goes on: where links usually are is all that is known.</summary>
+    private static bool IsGuessed(IReadOnlyList<Place> places) =>
+        places.Select(place => place.Text).SequenceEqual(BuiltInDialects.Find("Rest")!.Snapshot.NextUrl.Select(place => place.Text));
+
+    /// <summary>The next page by the parameter of the user's own URI that counts them, if that began with the first one.</summary>
+    private static Uri? Counted(IReadOnlyDictionary<string, string> query, Uri asked, int page, int pages)
+    {
+        foreach (var name in PageParameters)
+        {
+            // The first page is 0 or 1, and each answer of the round was one page.
+            if (Value(query, name) is { } number && number - (pages - 1) is 0 or 1)
+                return With(asked, name, number + 1);
+        }
+
+        foreach (var name in OffsetParameters)
+        {
+            if (Value(query, name) is { } number && (number is 0 or 1 || pages > 1))
+                return With(asked, name, number + page);
+        }
+
+        return null;
+    }
+
+    private static Uri With(Uri uri, string name, long value) =>
+        DialectRequests.With(uri, name, value.ToString(CultureInfo.InvariantCulture), replaces: true);
+
+    private static string? StartsLater(IReadOnlyDictionary<string, string> query) =>
+        PageParameters.Concat(OffsetParameters).FirstOrDefault(name => Value(query, name) > 1) is { } name ? $"{name}={query[name]}" : null;
+
+    private static (string Name, long Size)? Size(IReadOnlyDictionary<string, string> query) =>
+        SizeParameters.Select(name => (name, Value(query, name))).FirstOrDefault(pair => pair.Item2 is not null) is ({ } found, { } size)
+            ? (found, size)
+            : null;
+
+    /// <summary>What the dialect could say, by what the URI says already.</summary>
+    private static string Suggest(IReadOnlyDictionary<string, string> query)
+    {
+        var offset = OffsetParameters.FirstOrDefault(query.ContainsKey);
+        var page = PageParameters.FirstOrDefault(query.ContainsKey);
+        return page is not null ? $$"""{{Key}}"{{page}}": "page:" }"""
+            : offset is not null ? $$"""{{Key}}"{{offset}}": "offset:" }"""
+            : query.ContainsKey("limit") ? $$"""{{Key}}"offset": "offset:" }"""
+            : ByPage;
+    }
+
+    private static long? Value(IReadOnlyDictionary<string, string> query, string name) =>
+        query.TryGetValue(name, out var text) && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : null;
+
+    private static Dictionary<string, string> Parameters(Uri uri)
+    {
+        var parameters = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
+        foreach (var pair in uri.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var parts = pair.Split('=', 2);
+            parameters[Uri.UnescapeDataString(parts[0].Replace('+', ' '))] = parts.Length > 1 ? Uri.UnescapeDataString(parts[1]) : "";
+        }
+
+        return parameters;
+    }
+}

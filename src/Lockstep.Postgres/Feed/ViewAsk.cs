@@ -1,0 +1,66 @@
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>A client that waits for a view to be read. The reader may be another thread than the client's.</summary>
+/// <param name="pieces">Gets the rows; it stays the client's, who closes this first.</param>
+/// <param name="since">What the client has: it wants what is labelled with this or later; 0 for all rows.</param>
+/// <param name="asked">When, as a timestamp.</param>
+/// <param name="stop">The client has gone.</param>
+internal sealed class ViewAsk(RowSpill pieces, long since, long asked, CancellationToken stop) : IAsyncDisposable
+{
+    private readonly SemaphoreSlim _turn = new(1);
+    private readonly TaskCompletionSource<FeedStamp> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _isClosed;
+
+    public long Since => since;
+
+    public long Asked => asked;
+
+    /// <summary>Whether rows went out, so that the read cannot be begun again.</summary>
+    public bool HasBegun { get; private set; }
+
+    /// <summary>Whether nobody waits any more.</summary>
+    public bool IsOver => _done.Task.IsCompleted || stop.IsCancellationRequested;
+
+    /// <summary>What was read, when all of it has been written.</summary>
+    public Task<FeedStamp> Done => _done.Task;
+
+    /// <summary>Hands rows on. A client that cannot take them fails by itself.</summary>
+    public async Task WriteAsync(ReadOnlyMemory<byte> piece)
+    {
+        if (IsOver)
+            return;
+        await _turn.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            if (_isClosed)
+                return;
+            HasBegun = true;
+            await pieces.WriteAsync(piece, stop).ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // It is the client's.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Fail(e);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    public void Complete(FeedStamp stamp) => _done.TrySetResult(stamp);
+
+    public void Fail(Exception error) => _done.TrySetException(error);
+
+    /// <summary>Returns when nothing is written any more; <c>stop</c> must have been set off.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        // Not disposed itself: a writer that comes late finds it closed.
+        await _turn.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        _isClosed = true;
+        _turn.Release();
+        if (!_done.TrySetCanceled(CancellationToken.None))
+            _ = _done.Task.Exception;
+    }
+}

@@ -1,0 +1,358 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Lockstep.Engine.Serving;
+using Npgsql;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>
+/// Follows a view without tombstones: reads all of it, and finds by digests which rows have changed since it was last read and which are
+/// gone. Each reading serves everybody: those who follow get the changes, those who ask the rows they lack. Clients ask from any thread;
+/// all else is the poller's.
+/// </summary>
+internal sealed class ViewReader
+{
+    private readonly FeedDatabase _database;
+    private readonly LiveLog<PgSnapshot> _log;
+    private readonly PostgresFeedOptions _options;
+    private readonly FeedMetrics _metrics;
+    private readonly Signal _stir;
+    private readonly TimeProvider _time;
+    private readonly ViewKey _key;
+    private readonly Lock _gate = new();
+    private readonly List<ViewAsk> _asks = [];
+    private ViewRows? _rows = new();
+    private ViewContent? _content;
+    private string? _of;
+    private bool _isTorn;
+    private bool _changed = true;
+    private long _look;
+    private volatile ViewRange _range = new(0, long.MaxValue, IsWhole: true);
+
+    public ViewReader(
+        FeedDatabase database,
+        LiveLog<PgSnapshot> log,
+        PostgresFeedOptions options,
+        FeedMetrics metrics,
+        Signal stir,
+        TimeProvider time
+    )
+    {
+        (_database, _log, _options, _metrics, _stir, _time) = (database, log, options, metrics, stir, time);
+        _key = new ViewKey(database);
+        database.ViewName = NewName();
+    }
+
+    /// <summary>Which cursors it can go on from.</summary>
+    public ViewRange Range => _range;
+
+    /// <summary>Whether somebody waits for the view to be read.</summary>
+    public bool IsAsked
+    {
+        get
+        {
+            lock (_gate)
+                return _asks.Count > 0;
+        }
+    }
+
+    /// <summary>The memory that it takes to compare rows.</summary>
+    public long Bytes => _rows?.Bytes ?? 0;
+
+    /// <summary>Asks for the rows that a client lacks.</summary>
+    /// <param name="pieces">Gets them.</param>
+    /// <param name="since">The client's cursor; 0 for all rows.</param>
+    /// <param name="stop">The client has gone.</param>
+    public ViewAsk Ask(RowSpill pieces, long since, CancellationToken stop)
+    {
+        var ask = new ViewAsk(pieces, since, _time.GetTimestamp(), stop);
+        lock (_gate)
+            _asks.Add(ask);
+        _stir.Raise();
+        return ask;
+    }
+
+    /// <summary>Nobody will read any more.</summary>
+    public void Close()
+    {
+        foreach (var ask in TakeAsks())
+            ask.Fail(new FeedUnavailableException($"{_options.Table} is no longer served here.", _options.RetryAfter));
+    }
+
+    /// <summary>A look: reads the view unless nobody lacks rows and it is as it was.</summary>
+    public async Task<FeedStamp> LookAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        // Where something changes all the time one reading is enough, where hardly anything does the server tells it by a sum.
+        if (!_changed && !IsAsked)
+        {
+            ViewContent? now = null;
+            var stamp = await _database
+                .ReadAsync(
+                    connection,
+                    table => table.Changes == ChangeSource.SnapshotsOnly ? new FeedQuery(FeedSql.Digest(table)) : null,
+                    async (_, row) =>
+                    {
+                        await row.ReadAsync(cancellationToken).ConfigureAwait(false);
+                        now = new ViewContent(row.GetInt64(0), Int128.Parse(row.GetString(1), CultureInfo.InvariantCulture));
+                    },
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
+            if (stamp.Table.Changes != ChangeSource.SnapshotsOnly)
+                return stamp;
+            if (now == _content && stamp.Identity == _log.Identity)
+                return Reached(stamp, null);
+        }
+
+        return await ReadAsync(connection, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<FeedStamp> ReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var asks = TakeAsks();
+        var reading = new Reading(this, asks, cancellationToken);
+        try
+        {
+            var stamp = await _database
+                .ReadAsync(
+                    connection,
+                    table => table.Changes == ChangeSource.SnapshotsOnly ? new FeedQuery(FeedSql.Shown(table)) : null,
+                    reading.TakeAsync,
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
+            if (stamp.Table.Changes != ChangeSource.SnapshotsOnly)
+            {
+                reading.Fail(new FeedIdentityChangedException(stamp.Identity));
+                return stamp;
+            }
+
+            return await reading.EndAsync(stamp).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            (_isTorn, _changed) = (_rows is not null, true);
+            foreach (var ask in asks)
+            {
+                // What has had no rows is read for again, while the client has patience.
+                if (!ask.HasBegun && PostgresErrors.IsPassing(e) && _time.GetElapsedTime(ask.Asked) < _options.Patience)
+                {
+                    lock (_gate)
+                        _asks.Add(ask);
+                }
+                else
+                {
+                    ask.Fail(PostgresErrors.Translate(e, _options.Table.ToString()));
+                }
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Takes what a reading found into the log.</summary>
+    /// <param name="stamp">The reading's.</param>
+    /// <param name="changes">What has changed; null for nothing.</param>
+    /// <param name="isNew">Whether that cannot be told, or is too much: those who follow have to ask.</param>
+    private FeedStamp Reached(FeedStamp stamp, FeedLines? changes, bool isNew = false)
+    {
+        stamp = stamp with { Snapshot = stamp.Snapshot.At(++_look) };
+        if (isNew || _log.End is not { } known)
+            _log.Restart(stamp.Identity, stamp.Snapshot);
+        else
+            _log.Append(new LiveBatch<PgSnapshot>(known, stamp.Snapshot, changes?.Take() ?? [], changes?.Bytes ?? 0));
+        return stamp;
+    }
+
+    private ViewAsk[] TakeAsks()
+    {
+        lock (_gate)
+        {
+            ViewAsk[] asks = [.. _asks.Where(a => !a.IsOver)];
+            _asks.Clear();
+            return asks;
+        }
+    }
+
+    private static string NewName() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
+
+    /// <summary>One reading of the view.</summary>
+    private sealed class Reading(ViewReader view, ViewAsk[] asks, CancellationToken cancellationToken)
+    {
+        private readonly ViewAsk[] _forAll = [.. asks.Where(a => a.Since == 0)];
+        private readonly ViewAsk[] _forSome = [.. asks.Where(a => a.Since > 0)];
+        private readonly long _since = asks.Where(a => a.Since > 0).Select(a => a.Since).DefaultIfEmpty(long.MaxValue).Min();
+        private readonly FeedLines _live = view._database.NewLines();
+        private readonly FeedLines _all = view._database.NewLines();
+        private readonly FeedLines _some = view._database.NewLines();
+        private byte[] _row = new byte[4096];
+        private long _count;
+        private Int128 _sum;
+        private bool _isFirst;
+        private bool _hasChanges;
+
+        public async Task TakeAsync(FeedStamp stamp, NpgsqlDataReader rows)
+        {
+            Begin(stamp);
+            var label = stamp.Snapshot.Xmin;
+            var hasFractions = stamp.Table.Key.Any(k => k.KeyFitness == KeyFitness.Finite);
+            while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                Take(rows, label, hasFractions);
+                if (_all.Full.Count > 0)
+                    await SendAsync(_forAll, _all).ConfigureAwait(false);
+                if (_some.Full.Count > 0)
+                    await SendAsync(_forSome, _some).ConfigureAwait(false);
+            }
+        }
+
+        public async Task<FeedStamp> EndAsync(FeedStamp stamp)
+        {
+            var label = stamp.Snapshot.Xmin;
+            if (view._rows is { } known)
+            {
+                known.End(
+                    label,
+                    (key, since, isNew) =>
+                    {
+                        _hasChanges |= isNew;
+                        if (isNew && !_isFirst && !IsTooMuch)
+                            _live.Append(label, label, isDeleted: true, key);
+                        if (since >= _since)
+                            _some.Append(label, label, isDeleted: true, key);
+                    }
+                );
+                if (_isFirst)
+                    view._range = new ViewRange(label, stamp.Snapshot.Xmax, IsWhole: false);
+                if (known.Floor > view._range.Floor)
+                    view._range = view._range with { Floor = known.Floor };
+            }
+
+            var content = new ViewContent(_count, _sum);
+            if (view._rows is null)
+            {
+                // By its content: as long as that is the same, nothing has changed.
+                view._database.ViewName = content.Name;
+                view._range = new ViewRange(0, long.MaxValue, IsWhole: true);
+                stamp = stamp with { Identity = FeedIdentity.OfView(stamp.Identity, content.Name) };
+            }
+
+            await SendAsync(_forAll, _all, isLast: true).ConfigureAwait(false);
+            await SendAsync(_forSome, _some, isLast: true).ConfigureAwait(false);
+            view._metrics.Read(_all);
+            view._metrics.Read(_some);
+            view._metrics.Read(_live);
+            var isNew = _isFirst || view._isTorn || IsTooMuch || stamp.Identity != view._log.Identity;
+            view._changed = _hasChanges || view._isTorn || (view._rows is null && content != view._content);
+            (view._content, view._isTorn) = (content, false);
+            stamp = view.Reached(stamp, _live, isNew);
+            foreach (var ask in asks)
+                ask.Complete(stamp);
+            return stamp;
+        }
+
+        public void Fail(Exception error)
+        {
+            foreach (var ask in asks)
+                ask.Fail(error);
+        }
+
+        /// <summary>Whether there is more than the log takes; who follows asks for it then.</summary>
+        private bool IsTooMuch => _live.Bytes > view._options.LiveBytes;
+
+        private void Begin(FeedStamp stamp)
+        {
+            // Another server or another key: nothing can be compared with what was read before.
+            if (view._of is { } of && FeedIdentity.IsSameView(of, stamp.Identity))
+            {
+                _isFirst = view._rows is not null && view._range.IsWhole;
+            }
+            else
+            {
+                _isFirst = true;
+                view._rows = new ViewRows();
+            }
+
+            view._of = stamp.Identity;
+            view._rows?.Begin();
+        }
+
+        private void Take(NpgsqlDataReader rows, long label, bool hasFractions)
+        {
+            var length = checked((int)rows.GetBytes(0, 0, null, 0, 0));
+            if (_row.Length < length)
+                _row = new byte[length * 2];
+            for (var read = 0; read < length; )
+                read += (int)rows.GetBytes(0, read, _row, read, length - read);
+            var json = _row.AsSpan(0, length);
+            _count++;
+            _sum += rows.GetInt64(1);
+            if (_forAll.Length > 0)
+                _all.Append(label, label, isDeleted: false, json);
+            if (view._rows is not { } known)
+                return;
+            // Every client has what was read first.
+            var change = known.See(view._key.Of(json, hasFractions), DigestOf(json), _isFirst ? 0 : label, out var since);
+            if (change == RowChange.Duplicate || known.Bytes > view._options.ViewBytes)
+            {
+                GiveUp(change);
+                return;
+            }
+
+            _hasChanges |= change == RowChange.Changed;
+            if (change == RowChange.Changed && !_isFirst && !IsTooMuch)
+                _live.Append(label, label, isDeleted: false, json);
+            if (since >= _since)
+                _some.Append(label, label, isDeleted: false, json);
+        }
+
+        /// <summary>The rows cannot be compared, from here on.</summary>
+        private void GiveUp(RowChange change)
+        {
+            view._rows = null;
+            PostgresLog.Notice(
+                view._options.Logger,
+                change == RowChange.Duplicate
+                    ? $"the rows of {view._options.Table} cannot be told apart by their key, so all clients start over "
+                        + $"whenever it changes. Name the columns that identify a row."
+                    : $"{view._options.Table} has too many rows to compare them in memory, so all clients start over whenever "
+                        + $"it changes. A view with txid and tombstones needs no comparing."
+            );
+        }
+
+        private static async Task SendAsync(ViewAsk[] to, FeedLines lines, bool isLast = false)
+        {
+            var pieces = isLast ? lines.Take() : [.. lines.Full];
+            if (!isLast)
+                lines.Full.Clear();
+            foreach (var piece in pieces)
+            {
+                foreach (var ask in to)
+                    await ask.WriteAsync(piece).ConfigureAwait(false);
+            }
+        }
+
+        private static UInt128 DigestOf(ReadOnlySpan<byte> json)
+        {
+            Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
+            SHA256.HashData(json, digest);
+            return MemoryMarshal.Read<UInt128>(digest);
+        }
+    }
+}
+
+/// <summary>Stands for all rows of a view.</summary>
+/// <param name="Rows">How many.</param>
+/// <param name="Sum">Over their digests.</param>
+internal sealed record ViewContent(long Rows, Int128 Sum)
+{
+    /// <summary>For an identity.</summary>
+    public string Name => string.Create(CultureInfo.InvariantCulture, $"{Rows:x}_{(UInt128)Sum:x}");
+}
+
+/// <summary>From which cursors a view can be gone on with.</summary>
+/// <param name="Floor">The lowest one that was given out here and misses nothing.</param>
+/// <param name="From">A cursor above this one is good wherever it was given out: it is younger than what was read first here.</param>
+/// <param name="IsWhole">Whether its rows cannot be compared, so that a cursor is good for one content.</param>
+internal sealed record ViewRange(long Floor, long From, bool IsWhole);

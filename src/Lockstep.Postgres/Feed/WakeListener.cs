@@ -1,0 +1,148 @@
+using Npgsql;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>
+/// Listens for the wake-ups of tracked tables (NOTIFY), on one connection for all feeds of a database, and only while one wants them.
+/// Thread-safe.
+/// </summary>
+internal sealed class WakeListener(NpgsqlDataSource source, TimeProvider time) : IAsyncDisposable
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    /// <summary>Until the next try on a server that refuses LISTEN, as a replica does.</summary>
+    private static readonly TimeSpan LongPause = TimeSpan.FromMinutes(1);
+
+    private readonly Lock _gate = new();
+    private readonly List<WakeSubscription> _subscriptions = [];
+    private CancellationTokenSource? _stop;
+    private Task _listening = Task.CompletedTask;
+    private bool _listens;
+
+    /// <summary>Whether wake-ups arrive at this moment.</summary>
+    public bool Listens => Volatile.Read(ref _listens);
+
+    /// <summary>Wants the wake-ups of a table.</summary>
+    /// <param name="name">The table's name in the registry.</param>
+    /// <param name="wake">Called for each, and when they begin or cease to arrive, which is when one may have gone unheard. Must be
+    /// quick.</param>
+    public WakeSubscription Subscribe(string name, Action wake)
+    {
+        var subscription = new WakeSubscription(this, name, wake);
+        lock (_gate)
+        {
+            _subscriptions.Add(subscription);
+            if (_subscriptions.Count == 1)
+            {
+                _stop = new CancellationTokenSource();
+                var (before, token) = (_listening, _stop.Token);
+                _listening = Task.Run(() => ListenAsync(before, token), CancellationToken.None);
+            }
+        }
+
+        return subscription;
+    }
+
+    internal void Leave(WakeSubscription subscription)
+    {
+        CancellationTokenSource? stop = null;
+        lock (_gate)
+        {
+            if (_subscriptions.Remove(subscription) && _subscriptions.Count == 0)
+                (stop, _stop) = (_stop, null);
+        }
+
+        stop?.Cancel();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        CancellationTokenSource? stop;
+        lock (_gate)
+            (stop, _stop) = (_stop, null);
+        if (stop is not null)
+            await stop.CancelAsync().ConfigureAwait(false);
+        await _listening.ConfigureAwait(false);
+    }
+
+    private async Task ListenAsync(Task before, CancellationToken cancellationToken)
+    {
+        await before.ConfigureAwait(false);
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            var pause = Pause;
+            try
+            {
+                var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+                await using (connection.ConfigureAwait(false))
+                {
+                    connection.Notification += OnNotification;
+                    try
+                    {
+                        await connection
+                            .ExecuteAsync($"LISTEN {Sql.Quote(Tracking.TrackingSql.Channel)}", cancellationToken)
+                            .ConfigureAwait(false);
+                        Turn(on: true);
+                        while (true)
+                            await connection.WaitAsync(cancellationToken).ConfigureAwait(false);
+                    }
+                    finally
+                    {
+                        connection.Notification -= OnNotification;
+                    }
+                }
+            }
+            catch (PostgresException e) when (!PostgresErrors.IsPassing(e))
+            {
+                pause = LongPause;
+            }
+#pragma warning disable CA1031 // Whatever it was: without wake-ups the feeds look at intervals, and they tell what is wrong.
+            catch
+#pragma warning restore CA1031
+            { }
+            finally
+            {
+                Turn(on: false);
+            }
+
+            await Task.Delay(pause, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private void Turn(bool on)
+    {
+        WakeSubscription[] all;
+        lock (_gate)
+        {
+            if (_listens == on)
+                return;
+            Volatile.Write(ref _listens, on);
+            all = [.. _subscriptions];
+        }
+
+        foreach (var subscription in all)
+            subscription.Wake();
+    }
+
+    private void OnNotification(object sender, NpgsqlNotificationEventArgs e)
+    {
+        WakeSubscription[] meant;
+        lock (_gate)
+            meant = [.. _subscriptions.Where(s => s.Name == e.Payload)];
+        foreach (var subscription in meant)
+            subscription.Wake();
+    }
+}
+
+/// <summary>What a feed holds while it wants wake-ups.</summary>
+internal sealed class WakeSubscription(WakeListener listener, string name, Action wake) : IDisposable
+{
+    public string Name => name;
+
+    /// <summary>Whether they arrive.</summary>
+    public bool IsHeard => listener.Listens;
+
+    public void Wake() => wake();
+
+    public void Dispose() => listener.Leave(this);
+}

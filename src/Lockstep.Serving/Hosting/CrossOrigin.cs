@@ -1,0 +1,41 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Lockstep.Serving.Hosting;
+
+/// <summary>
+/// Lets pages of the sites that are listed read the answers (CORS, fetch.spec.whatwg.org): without this a browser asks, and keeps the
+/// answer from the page. Never with the browser's own credentials: a page that needs one sends it by itself.
+/// </summary>
+internal static class CrossOrigin
+{
+    /// <summary>What a page may see of an answer besides what it always may.</summary>
+    private const string Exposed =
+        "Lockstep-Feed, Lockstep-Key, Lockstep-Caught-Up, Instance-Name, Link, ETag, Retry-After, WWW-Authenticate";
+
+    /// <summary>How long a browser may go by a preflight, in seconds.</summary>
+    private const string Age = "600";
+
+    /// <summary>Says in the answer who may read it; true where that is all there is to say, since it was a preflight.</summary>
+    public static bool Answered(HttpContext context, SiteRules site)
+    {
+        var (request, headers) = (context.Request, context.Response.Headers);
+        if (site.AllowedOrigins.Count == 0)
+            return false;
+
+        // Also where no page asks: a cache must not give that answer to one.
+        headers.Append("Vary", "Origin");
+        if (!site.Lists(request.Headers.Origin))
+            return false;
+        headers.AccessControlAllowOrigin = request.Headers.Origin;
+        headers.AccessControlExposeHeaders = Exposed;
+        if (!HttpMethods.IsOptions(request.Method) || request.Headers.AccessControlRequestMethod.Count == 0)
+            return false;
+        headers.AccessControlAllowMethods = request.Headers.AccessControlRequestMethod;
+        if (request.Headers.AccessControlRequestHeaders is { Count: > 0 } asked)
+            headers.AccessControlAllowHeaders = asked;
+        headers.AccessControlMaxAge = Age;
+        headers.Append("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers");
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+        return true;
+    }
+}

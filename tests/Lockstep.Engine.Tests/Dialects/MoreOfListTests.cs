@@ -1,0 +1,190 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tests.Sync;
+
+namespace Lockstep.Engine.Tests.Dialects;
+
+/// <summary>A list that is not known to be whole is not called complete, and nothing is swept by it (D2).</summary>
+public sealed class MoreOfListTests : DialectTest
+{
+    private const string Two = """[{"id":1},{"id":2}]""";
+
+    [Theory]
+    // A count of all.
+    [InlineData("items", """{"items":[{"id":1},{"id":2}],"total":5}""", "", "'total' says that there are 5")]
+    [InlineData("items", """{"count":5,"results":[{"id":1},{"id":2}]}""", "", "'count'")]
+    [InlineData(
+        "items",
+        """{"data":[{"id":1},{"id":2}],"meta":{"pagination":{"total_count":"3"}}}""",
+        "",
+        "'/meta/pagination/total_count'"
+    )]
+    [InlineData("items", """{"totalResults":3,"Resources":[{"id":1},{"id":2}]}""", "", "'totalResults'")]
+    [InlineData("items", """{"@odata.count":3,"value":[{"id":1},{"id":2}]}""", "", "'@odata.count'")]
+    [InlineData("items", Two, "X-Total-Count: 3\r\n", "'header:X-Total-Count'")]
+    [InlineData("items", Two, "Content-Range: items 0-1/7\r\n", "'header:Content-Range'")]
+    // A count of pages.
+    [InlineData("items", """{"items":[{"id":1},{"id":2}],"page":1,"total_pages":4}""", "", "4 pages")]
+    [InlineData("items", Two, "X-Total-Pages: 2\r\n", "2 pages")]
+    [InlineData("items", Two, "Link: </items?page=1>; rel=\"first\", </items?page=3>; rel=\"last\"\r\n", "'link:last'")]
+    // A flag.
+    [InlineData("items", """{"items":[{"id":1},{"id":2}],"has_more":true}""", "", "'has_more'")]
+    [InlineData("items", """{"items":[{"id":1},{"id":2}],"paging":{"hasNextPage":true}}""", "", "'/paging/hasNextPage'")]
+    [InlineData("items", """{"content":null,"items":[{"id":1},{"id":2}],"last":false}""", "", "'last'")]
+    [InlineData("items", """{"items":[{"id":1},{"id":2}],"isTruncated":true}""", "", "'isTruncated'")]
+    // A token.
+    [InlineData("items", """{"items":[{"id":1},{"id":2}],"nextPageToken":"abc"}""", "", "\"Next\": { \"pageToken\": \"nextPageToken\" }")]
+    [InlineData(
+        "items",
+        """{"data":[{"id":1},{"id":2}],"meta":{"next_cursor":"xyz"}}""",
+        "",
+        "\"Next\": { \"cursor\": \"/meta/next_cursor\" }"
+    )]
+    [InlineData("items", """{"records":[{"id":1},{"id":2}],"offset":"itr1/rec2"}""", "", "\"Next\": { \"offset\": \"offset\" }")]
+    [InlineData("items", """{"results":[{"id":1},{"id":2}],"paging":{"next":{"after":"2"}}}""", "", "\"after\": \"/paging/next/after\"")]
+    [InlineData("items", Two, "x-ms-continuation: t\r\n", "continuationToken")]
+    // As many as were asked for.
+    [InlineData("items?limit=2", Two, "", "'limit'")]
+    [InlineData("items?per_page=2", Two, "", "'per_page'")]
+    [InlineData("items?%24top=2", Two, "", "'$top'")]
+    [InlineData("items", """{"items":[{"id":1},{"id":2}],"limit":2,"offset":0}""", "", "2 records")]
+    // Not from the first one on.
+    [InlineData("items?page=3", Two, "", "'page=3'")]
+    [InlineData("items?offset=40&limit=20", Two, "", "'offset=40'")]
+    public async Task What_a_list_may_have_more_of_is_said_and_nothing_is_removed(string path, string body, string headers, string part)
+    {
+        await using var server = Serve(
+            (_, number) => Json(number == 1 ? """[{"id":1},{"id":2},{"id":3}]""" : body, number == 1 ? "" : headers)
+        );
+        await SyncRun.ToEndAsync(Dialect(server, path, """{ "From": "Rest", "Whole": true }"""));
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, path, "Rest"));
+
+        Assert.Equal((3, false, SyncOutcome.Incomplete), (Info.Rows, run.Result.IsComplete, run.Result.Outcome));
+        var warning = Assert.Single(run.Events, e => e.Kind == FeedEventKind.Warning);
+        Assert.Contains(part, warning.Message + warning.Remedy, StringComparison.Ordinal);
+        Assert.Contains("\"Whole\": true", warning.Remedy!.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("items", """{"items":[{"id":1},{"id":2}],"total":2}""", "")]
+    [InlineData("items?limit=2", """{"items":[{"id":1},{"id":2}],"total":2}""", "")]
+    [InlineData("items?limit=2", """{"items":[{"id":1},{"id":2}],"next":null}""", "")]
+    [InlineData("items?limit=2", """{"items":[{"id":1},{"id":2}],"has_more":false}""", "")]
+    [InlineData("items?limit=3", Two, "")]
+    [InlineData("items", """{"items":[{"id":1},{"id":2}],"limit":50,"count":2,"totalPages":1,"last":true}""", "")]
+    [InlineData("items?per_page=2", Two, "Link: </items?page=1>; rel=\"first\", </items?page=1>; rel=\"last\"\r\n")]
+    [InlineData("items?per_page=2", Two, "X-Next-Page: \r\n")]
+    [InlineData("items", """{"items":[{"id":1},{"id":2}],"stats":{"total":99,"has_more":true}}""", "")]
+    [InlineData("items", Two, "Content-Range: items 0-1/2\r\n")]
+    public async Task A_list_that_says_that_it_is_all_or_says_nothing_is_whole(string path, string body, string headers)
+    {
+        await using var server = Serve(
+            (_, number) => Json(number == 1 ? """[{"id":1},{"id":2},{"id":3}]""" : body, number == 1 ? "" : headers)
+        );
+        await SyncRun.ToEndAsync(Dialect(server, path, """{ "From": "Rest", "Whole": true }"""));
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, path, "Rest"));
+
+        Assert.Equal((2, true), (Info.Rows, run.Result.IsComplete));
+        Assert.DoesNotContain(run.Events, e => e.Kind == FeedEventKind.Warning);
+    }
+
+    [Theory]
+    [InlineData("items?page=1&per_page=2", "")]
+    [InlineData("items?page=0&per_page=2", "")]
+    [InlineData("items?offset=0&limit=2", "")]
+    [InlineData("items?page=1", "total")]
+    [InlineData("items", "link")]
+    [InlineData("items", "object")]
+    public async Task Pages_that_the_uri_counts_or_that_are_linked_in_an_odd_place_are_followed(string path, string sign)
+    {
+        await using var server = Serve(
+            (asked, number) =>
+            {
+                var page =
+                    number == 1 ? Two
+                    : number == 2 ? """[{"id":3},{"id":4}]"""
+                    : """[{"id":5}]""";
+                var next = number < 3 ? $"\"/items?after={number}\"" : "null";
+                return Json(
+                    sign switch
+                    {
+                        "total" => $$"""{"items":{{page}},"total":5}""",
+                        "link" => "{\"items\":" + page + ",\"paging\":{\"next\":" + next + "}}",
+                        "object" => "{\"items\":" + page + ",\"_links\":{\"next\":" + (number < 3 ? $"{{\"url\":{next}}}" : "null") + "}}",
+                        _ => page,
+                    }
+                );
+            }
+        );
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, path, "Rest"));
+
+        Assert.Equal(("5 0 0", true, 3), (Counts(run), run.Result.IsComplete, server.Requests.Count));
+        Assert.Single(run.Events, e => e.Kind == FeedEventKind.Dialect);
+    }
+
+    [Fact]
+    public async Task A_paged_list_is_read_twice_only_where_something_is_missing_and_counted_once()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                path.Contains("page=2", StringComparison.Ordinal)
+                    ? Json(number <= 4 ? """{"items":[{"id":3}]}""" : """{"items":[{"id":4}]}""")
+                    : Json("""{"items":[{"id":1},{"id":2}],"next":"/items?page=2"}""")
+        );
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        Assert.Equal((4, 3L, 3L), (server.Requests.Count, first.Result.Received, second.Result.Received));
+
+        var third = await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        Assert.Equal((8, 3L, "1 0 1", 2L), (server.Requests.Count, third.Result.Received, Counts(third), third.Result.Unchanged));
+        Assert.Contains(third.Events, e => e.Message.Contains("1 record is in none of the pages", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_server_that_does_not_heed_the_page_is_not_asked_for_ever()
+    {
+        await using var server = Serve((_, _) => Json(Two));
+
+        var guessed = await SyncRun.ToEndAsync(Dialect(server, "items?page=1&per_page=2", "Rest"));
+        (var error, _) = await SyncRun.ToErrorAsync<DialectException>(
+            Dialect(server, "items?page=1&per_page=2", """{ "From": "Rest", "Next": { "page": "page:" } }""")
+        );
+
+        Assert.Equal((2, false), (guessed.Result.Added, guessed.Result.IsComplete));
+        Assert.Contains("same records", error.Message, StringComparison.Ordinal);
+        Assert.Equal(4, server.Requests.Count);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Of_what_was_updated_since_a_full_page_moves_the_cursor_only_where_the_order_says_that_nothing_is_missed(bool isSorted)
+    {
+        const string Date = "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n";
+        await using var server = Serve(
+            (path, number) =>
+                Json(
+                    number == 1 ? """[{"id":1,"updated_at":"2026-01-01T01:00:00Z"}]"""
+                        : path.Contains("T03:", StringComparison.Ordinal) ? """[{"id":3,"updated_at":"2026-01-01T03:00:00Z"}]"""
+                        : """[{"id":2,"updated_at":"2026-01-01T02:00:00Z"},{"id":3,"updated_at":"2026-01-01T03:00:00Z"}]""",
+                    Date
+                )
+        );
+        var ascending = isSorted ? "\"Ascending\": true, " : "";
+        var dialect =
+            "{ \"From\": \"Rest\", \"Cursor\": \"max:updated_at\", \"Changes\": { "
+            + ascending
+            + "\"Query\": { \"since\": \"{cursor}\", \"limit\": \"2\" } } }";
+
+        await SyncRun.ToEndAsync(Dialect(server, "issues", dialect));
+        var cursor = Info.Cursor.ToString();
+        var second = await SyncRun.ToEndAsync(Dialect(server, "issues", dialect));
+
+        Assert.Equal((isSorted, 3), (second.Result.IsComplete, Info.Rows));
+        Assert.Equal(isSorted, cursor != Info.Cursor.ToString());
+    }
+}
