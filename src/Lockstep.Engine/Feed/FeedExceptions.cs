@@ -289,10 +289,14 @@ public sealed class SweepRefusedException : FeedException
                     + $"not certain: nothing was changed. It is fetched again from {due:u} on."
             ),
             other is null
-                ? (Remedy)$"If the records are really gone, sync again with {Term.Resync} and {Term.Force}, or allow more with "
+                ? (Remedy)(
+                    $"If the records are really gone, sync again with {Term.Resync} and {Term.Force}, or allow more with "
                     + $"{Term.SweepLimit}; otherwise tell the feed's operator."
-                : $"The table was filled from {other}: another query is another table, whose name {Term.Table} gives. "
+                )
+                : (Remedy)(
+                    $"The table was filled from {other}: another query is another table, whose name {Term.Table} gives. "
                     + $"{Term.Force} makes this one the query's."
+                )
         ) => (Lost, Rows) = (lost, rows);
 
     /// <summary>One that was not believed before is not fetched again yet.</summary>
