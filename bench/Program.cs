@@ -96,6 +96,12 @@ internal static class Program
             case ["variables", .. var servers]:
                 Ticks.SetRun.RunAsync(servers).GetAwaiter().GetResult();
                 break;
+            case ["postgres-sustained", var connection, .. var rest]:
+                Postgres.SustainedRun.RunAsync(connection, minutes: Number(rest, 0, 10)).GetAwaiter().GetResult();
+                break;
+            case ["postgres-view", var connection, .. var rest]:
+                Postgres.ViewRun.RunAsync(connection, rows: Number(rest, 0, 1_000_000)).GetAwaiter().GetResult();
+                break;
             case ["postgres-writers", var connection, .. var rest]:
                 Postgres.WritersRun.RunAsync(connection, seconds: Number(rest, 0, 10)).GetAwaiter().GetResult();
                 break;

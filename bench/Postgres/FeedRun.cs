@@ -36,8 +36,14 @@ internal static class FeedRun
             {
                 for (var round = 0; round < 3; round++)
                 {
-                    Report("psql: copy (select row_to_json) to stdout", rows, await TimeAsync(() => PsqlAsync(connectionString)));
-                    Report("snapshot through HTTP", rows, await TimeAsync(() => SnapshotAsync(server)));
+                    Report("psql: copy (select row_to_json) to stdout", rows, await TimeAsync(() => PsqlAsync(connectionString, "")));
+                    Report("snapshot through HTTP", rows, await TimeAsync(() => SnapshotAsync(server, "")));
+                    Report(
+                        "psql: the same where user_id = 7",
+                        rows,
+                        await TimeAsync(() => PsqlAsync(connectionString, "WHERE user_id = 7"))
+                    );
+                    Report("snapshot with ?where=user_id=7", rows, await TimeAsync(() => SnapshotAsync(server, "?where=user_id%3D7")));
                 }
 
                 await LatencyAsync("polling, NOTIFY", source, server, rows, 1);
@@ -95,7 +101,7 @@ internal static class FeedRun
     }
 
     /// <summary>What psql needs to write the rows as JSON, thrown away. The password goes by the environment.</summary>
-    private static async Task PsqlAsync(string connectionString)
+    private static async Task PsqlAsync(string connectionString, string where)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
         var start = new ProcessStartInfo(
@@ -104,7 +110,7 @@ internal static class FeedRun
                 "-X",
                 "-q",
                 "-c",
-                $"COPY (SELECT row_to_json(d) FROM (SELECT id, name, user_id, updated, ok FROM {Table} ORDER BY id) d) TO STDOUT",
+                $"COPY (SELECT row_to_json(d) FROM (SELECT id, name, user_id, updated, ok FROM {Table} {where} ORDER BY id) d) TO STDOUT",
             ]
         )
         {
@@ -132,10 +138,10 @@ internal static class FeedRun
             throw new InvalidOperationException($"psql ended with {psql.ExitCode}.");
     }
 
-    private static async Task SnapshotAsync(FeedServer server)
+    private static async Task SnapshotAsync(FeedServer server, string query)
     {
         using var client = new HttpClient();
-        using var response = await client.GetAsync(new Uri(server.Uri, Table), HttpCompletionOption.ResponseHeadersRead);
+        using var response = await client.GetAsync(new Uri(server.Uri, Table + query), HttpCompletionOption.ResponseHeadersRead);
         await using var body = await response.Content.ReadAsStreamAsync();
         var buffer = new byte[1 << 16];
         for (var kept = 0; ; )

@@ -7,67 +7,127 @@ namespace Lockstep.Bench.Postgres;
 
 /// <summary>
 /// What tracking costs those who write, on a database of the user's own (<c>postgres-writers CONNECTION-STRING [seconds]</c>): writers that
-/// each update one row a transaction, and a bulk insert, on an untracked table, on a tracked one, and on one that also notifies. Makes and
-/// drops a table lockstep_bench.
+/// each update one row a transaction, single inserts of one writer, and a bulk insert, with the server's log of it; on an untracked table,
+/// on a tracked one, and on one that also notifies, one after the other in five rounds. Shows medians, and how many times the untracked
+/// table's they are. Makes and drops tables lockstep_bench_0 to 2.
 /// </summary>
 internal static class WritersRun
 {
-    private const string Table = "lockstep_bench";
     private const int Writers = 16;
     private const int Rows = 100_000;
+    private const int Bulk = 200_000;
+    private const int Rounds = 5;
+
+    private static readonly (string What, TrackingOptions? Options)[] Ways =
+    [
+        ("untracked", null),
+        ("tracked", new TrackingOptions()),
+        ("tracked, notifies", new TrackingOptions { Wake = true }),
+    ];
 
     public static async Task RunAsync(string connectionString, int seconds)
     {
         await using var source = NpgsqlDataSource.Create(connectionString + $";Maximum Pool Size={Writers + 2}");
-        var name = new TableName(null, Table);
-        (string What, TrackingOptions? Options)[] ways =
-        [
-            ("untracked", null),
-            ("tracked", new TrackingOptions()),
-            ("tracked, notifies", new TrackingOptions { Wake = true }),
-        ];
-        foreach (var (what, options) in ways)
+        try
         {
-            await ExecuteAsync(
-                source,
-                $"DROP TABLE IF EXISTS {Table}; CREATE TABLE {Table} (id bigint PRIMARY KEY, name text, n int) WITH (fillfactor = 90);"
-                    + $"INSERT INTO {Table} SELECT g, 'name' || g, 0 FROM generate_series(1, {Rows}) g"
-            );
-            if (options is not null)
-                await PostgresTracking.EnableAsync(connectionString, name, options);
-            await ExecuteAsync(source, $"VACUUM ANALYZE {Table}; CHECKPOINT");
-            var began = Stopwatch.GetTimestamp();
-            var end = began + (seconds * Stopwatch.Frequency);
-            var done = await Task.WhenAll(Enumerable.Range(0, Writers).Select(i => Task.Run(() => UpdateAsync(source, i, end))));
-            var rate = done.Sum() / Stopwatch.GetElapsedTime(began).TotalSeconds;
-            began = Stopwatch.GetTimestamp();
-            await ExecuteAsync(source, $"INSERT INTO {Table} SELECT g, 'more' || g, 0 FROM generate_series({Rows + 1}, {3 * Rows}) g");
-            var bulk = 2 * Rows / Stopwatch.GetElapsedTime(began).TotalSeconds;
-            Console.WriteLine(
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{what, -20} {Writers} writers {rate, 10:N0} commits/s   bulk insert {bulk, 12:N0} rows/s"
-                )
-            );
-            if (options is not null)
-                await PostgresTracking.DisableAsync(connectionString, name);
-        }
+            for (var i = 0; i < Ways.Length; i++)
+            {
+                await ExecuteAsync(
+                    source,
+                    $"DROP TABLE IF EXISTS {Table(i)}; CREATE TABLE {Table(i)} (id bigint PRIMARY KEY, name text, n int) WITH (fillfactor = 90)"
+                );
+                if (Ways[i].Options is { } options)
+                    await PostgresTracking.EnableAsync(connectionString, new TableName(null, Table(i)), options);
+            }
 
-        await ExecuteAsync(source, $"DROP TABLE {Table}");
+            var runs = new List<double[]>[Ways.Length];
+            for (var round = 0; round < Rounds; round++)
+            {
+                for (var i = 0; i < Ways.Length; i++)
+                    (runs[i] ??= []).Add(await MeasureAsync(source, Table(i), TimeSpan.FromSeconds((double)seconds / Rounds)));
+            }
+
+            Console.WriteLine($"{"", -20} {Writers} writers, commits/s   1 writer, inserts/s   bulk insert, s   its log, MB");
+            var plain = Medians(runs[0]);
+            for (var i = 0; i < Ways.Length; i++)
+            {
+                var of = Medians(runs[i]);
+                var texts = of.Select(
+                    (value, k) =>
+                        string.Create(
+                            CultureInfo.InvariantCulture,
+                            $"{value, 12:N2} ({(k < 2 ? plain[k] / value : value / plain[k]):N2} x)"
+                        )
+                );
+                Console.WriteLine($"{Ways[i].What, -20} {string.Join("  ", texts)}");
+            }
+        }
+        finally
+        {
+            for (var i = 0; i < Ways.Length; i++)
+            {
+                if (Ways[i].Options is not null)
+                    await PostgresTracking.DisableAsync(connectionString, new TableName(null, Table(i)));
+                await ExecuteAsync(source, $"DROP TABLE {Table(i)}");
+            }
+        }
     }
 
-    private static async Task<long> UpdateAsync(NpgsqlDataSource source, int writer, long end)
+    private static string Table(int way) => string.Create(CultureInfo.InvariantCulture, $"lockstep_bench_{way}");
+
+    private static double[] Medians(List<double[]> runs) =>
+        [.. Enumerable.Range(0, 4).Select(k => runs.Select(run => run[k]).Order().ElementAt(runs.Count / 2))];
+
+    private static async Task<double[]> MeasureAsync(NpgsqlDataSource source, string table, TimeSpan time)
+    {
+        await ExecuteAsync(
+            source,
+            $"TRUNCATE {table}; INSERT INTO {table} (id, name, n) SELECT g, 'name' || g, 0 FROM generate_series(1, {Rows}) g; VACUUM ANALYZE {table}; CHECKPOINT"
+        );
+        var began = Stopwatch.GetTimestamp();
+        var end = began + (long)(time.TotalSeconds * Stopwatch.Frequency);
+        var update = $"UPDATE {table} SET n = n + 1 WHERE id = $1";
+        var done = await Task.WhenAll(
+            Enumerable
+                .Range(0, Writers)
+                .Select(i => Task.Run(() => WriteAsync(source, update, i, random => random.NextInt64(1, Rows), end)))
+        );
+        var updates = done.Sum() / Stopwatch.GetElapsedTime(began).TotalSeconds;
+
+        began = Stopwatch.GetTimestamp();
+        end = began + (long)(time.TotalSeconds * Stopwatch.Frequency);
+        long next = 10 * Rows;
+        var inserted = await WriteAsync(source, $"INSERT INTO {table} (id, name, n) VALUES ($1, 'single', 0)", 0, _ => next++, end);
+        var inserts = inserted / Stopwatch.GetElapsedTime(began).TotalSeconds;
+
+        var log = await LogAsync(source);
+        began = Stopwatch.GetTimestamp();
+        await ExecuteAsync(
+            source,
+            $"INSERT INTO {table} (id, name, n) SELECT g, 'more' || g, 0 FROM generate_series({Rows + 1}, {Rows + Bulk}) g"
+        );
+        var bulk = Stopwatch.GetElapsedTime(began).TotalSeconds;
+        return [updates, inserts, bulk, (await LogAsync(source) - log) / 1e6];
+    }
+
+    private static async Task<long> LogAsync(NpgsqlDataSource source)
+    {
+        await using var command = source.CreateCommand("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint");
+        return (long)(await command.ExecuteScalarAsync())!;
+    }
+
+    private static async Task<long> WriteAsync(NpgsqlDataSource source, string sql, int writer, Func<Random, long> pick, long end)
     {
         var random = new Random(writer);
         await using var connection = await source.OpenConnectionAsync();
-        await using var command = new NpgsqlCommand($"UPDATE {Table} SET n = n + 1 WHERE id = $1", connection);
+        await using var command = new NpgsqlCommand(sql, connection);
         var id = new NpgsqlParameter<long>();
         command.Parameters.Add(id);
         await command.PrepareAsync();
         var count = 0L;
         for (; Stopwatch.GetTimestamp() < end; count++)
         {
-            id.TypedValue = random.NextInt64(1, Rows);
+            id.TypedValue = pick(random);
             await command.ExecuteNonQueryAsync();
         }
 

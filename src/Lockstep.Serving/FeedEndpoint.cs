@@ -177,6 +177,7 @@ internal sealed class FeedEndpoint(
                 new FeedRequest(since, identity, options.HeartbeatInterval)
                 {
                     Share = share,
+                    Filter = filter,
                     InOrder = source.RecordOrderField is not null,
                     WantsPages = context.Request.Headers[WireNames.ResumeHeader] == WireNames.ResumeByPage,
                 },
@@ -185,8 +186,11 @@ internal sealed class FeedEndpoint(
             .ConfigureAwait(false);
         response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, variant);
         response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(reading.KeyColumns);
-        // Through a filter heartbeats come also while it leaves out row after row; those of the transaction dialect tell by themselves.
-        if (source.RecordOrderField is not null && filter is null)
+        // Through a filter something must come also while it leaves out row after row. Clients of old know heartbeats only.
+        var takesBlankLines = context.Request.Headers.Accept.Any(type =>
+            type?.Contains("ndjson", StringComparison.OrdinalIgnoreCase) == true
+        );
+        if (takesBlankLines || (source.RecordOrderField is not null && filter is null))
             response.Headers[WireNames.CaughtUpHeader] = WireNames.CaughtUpByHeartbeat;
         using var client = clients.Begin(context.Request, since);
         using var measurement = metrics.Client(source.Name);
@@ -203,7 +207,8 @@ internal sealed class FeedEndpoint(
         ServingLog.ClientCame(_logger, AddressOf(context), source.Name, since);
         try
         {
-            await SendAsync(context.Request, reading, filter, writer, client, measurement, share, cancellationToken).ConfigureAwait(false);
+            await SendAsync(context.Request, reading, filter, takesBlankLines, writer, client, measurement, share, cancellationToken)
+                .ConfigureAwait(false);
         }
         finally
         {
@@ -215,6 +220,7 @@ internal sealed class FeedEndpoint(
         HttpRequest request,
         FeedReading reading,
         FeedFilter? filter,
+        bool takesBlankLines,
         IFeedWriter writer,
         ServedClient client,
         ServingMetrics.ClientMeasurement measurement,
@@ -251,7 +257,10 @@ internal sealed class FeedEndpoint(
                         continue;
                     }
 
-                    writer.WriteHeartbeat(null);
+                    if (takesBlankLines)
+                        writer.WriteBlankLine();
+                    else
+                        writer.WriteHeartbeat(null);
                     break;
             }
 

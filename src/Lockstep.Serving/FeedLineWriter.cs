@@ -79,6 +79,12 @@ internal sealed class FeedLineWriter(
 
     public void WriteHeartbeat(long? since) => WriteControl("heartbeat", since);
 
+    public void WriteBlankLine()
+    {
+        output.Write("\n"u8);
+        Bytes++;
+    }
+
     /// <summary>Writes a control row; <paramref name="since"/> null says nothing about the position.</summary>
     private void WriteControl(string type, long? since)
     {

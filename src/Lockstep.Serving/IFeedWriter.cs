@@ -20,6 +20,9 @@ internal interface IFeedWriter
     /// <summary>Says that there is nothing more for now, up to a cursor where one is named.</summary>
     void WriteHeartbeat(long? since);
 
+    /// <summary>Says that the connection lives, and nothing of what is still to come.</summary>
+    void WriteBlankLine();
+
     /// <summary>Says where the whole set goes on.</summary>
     /// <param name="address">The page's; of ASCII, without quotes and backslashes.</param>
     void WritePage(string address);

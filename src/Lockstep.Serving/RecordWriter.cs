@@ -75,6 +75,8 @@ internal sealed class RecordWriter : IFeedWriter
 
     public void WriteHeartbeat(long? since) => WriteChunk("{\"heartbeat\":true}\n"u8);
 
+    public void WriteBlankLine() => WriteChunk("\n"u8);
+
     public void WritePage(string address) { }
 
     public async ValueTask FlushAsync(CancellationToken cancellationToken)

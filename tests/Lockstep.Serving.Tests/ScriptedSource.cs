@@ -11,6 +11,9 @@ internal sealed class ScriptedSource(string name) : IFeedSource
 
     public string Identity { get; set; } = "source-1";
 
+    /// <summary>The order field of the record dialect; null for the transaction dialect.</summary>
+    public string? RecordOrderField { get; set; }
+
     public List<FeedChunk> Chunks { get; } = [];
 
     /// <summary>Rows of a page.</summary>

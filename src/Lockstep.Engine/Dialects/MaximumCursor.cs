@@ -27,6 +27,9 @@ internal sealed class MaximumCursor(DialectRules rules)
 
     private bool IsTime => rules.CursorType != CursorType.Number;
 
+    /// <summary>Whether a text is a value that such a cursor could have.</summary>
+    public bool CanBe(string text) => IsTime ? TimeText.Parse(text, rules.Zone) is not null : Cursor.Parse(text).IsNumber;
+
     /// <summary>Notes an item's value. False when it is none of the dialect's type.</summary>
     public bool Note(PlaceValue value)
     {

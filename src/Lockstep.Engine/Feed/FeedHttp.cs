@@ -186,6 +186,25 @@ internal sealed class FeedHttp : IDisposable
             _ => e.Message,
         };
 
+    /// <summary>Whether a server has taken a connection: one that does not answer then is slow, or has nothing to say.</summary>
+    public bool HasConnected { get; private set; }
+
+    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(context.DnsEndPoint, cancellationToken).ConfigureAwait(false);
+            HasConnected = true;
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
     private SocketsHttpHandler CreateHandler(FeedOptions options, bool decompresses, X509Certificate2? certificate)
     {
         var handler = new SocketsHttpHandler
@@ -202,6 +221,7 @@ internal sealed class FeedHttp : IDisposable
                 name.Equals("Last-Event-ID", StringComparison.OrdinalIgnoreCase) ? Encoding.UTF8 : null,
             UseProxy = !options.NoProxy,
             Proxy = options.Proxy,
+            ConnectCallback = ConnectAsync,
         };
         _authorities.ApplyTo(handler.SslOptions);
         if (options.SkipCertificateCheck)

@@ -59,6 +59,15 @@ internal sealed class FeedCondition
         }
     }
 
+    /// <summary>One of <c>= != &lt; &lt;= &gt; &gt;=</c>.</summary>
+    public string Operator => _operator;
+
+    /// <summary>The type of the value that is compared with.</summary>
+    public JsonTokenType Type => _type;
+
+    /// <summary>That value: a number as written, a string without its quotes, <c>true</c>, <c>false</c> or <c>null</c>.</summary>
+    public ReadOnlyMemory<byte> Value => _value;
+
     /// <summary>Whether it holds for a row that has no such member.</summary>
     public bool HoldsForNone => _operator == "!=" ? _type != JsonTokenType.Null : _operator == "=" && _type == JsonTokenType.Null;
 

@@ -7,8 +7,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Serving;
 
 /// <summary>
-/// Which rows and which columns of a feed a client wants. Works on finished lines, so it serves every source alike and nothing of a request
-/// reaches a database. A changed row that does not fit is sent as deleted, with its key, since it may have fitted before; the key is always
+/// Which rows and which columns of a feed a client wants. Works on finished lines, so it serves every source alike; a source may leave out of
+/// a snapshot what cannot fit. A changed row that does not fit is sent as deleted, with its key, since it may have fitted before; the key is always
 /// among the columns. Immutable, thread-safe.
 /// </summary>
 public sealed class FeedFilter
@@ -40,6 +40,9 @@ public sealed class FeedFilter
     /// come.
     /// </summary>
     public string Identity { get; }
+
+    /// <summary>What must hold for a row.</summary>
+    internal IReadOnlyList<FeedCondition> Conditions => _conditions;
 
     /// <summary>Makes a filter of a request's parameters; null when they ask for everything.</summary>
     /// <param name="columns">The values of <c>columns</c>: names apart by commas.</param>

@@ -15,6 +15,12 @@ public sealed record FeedRequest(long Since, string? Identity, TimeSpan Heartbea
     /// </summary>
     public bool InOrder { get; init; }
 
+    /// <summary>
+    /// What the client wants; null for everything. The rows of a snapshot that do not fit need not be given, for whoever asks filters
+    /// what is given.
+    /// </summary>
+    public FeedFilter? Filter { get; init; }
+
     /// <summary>Whether the client wants to be told where a snapshot goes on if it is cut off.</summary>
     public bool WantsPages { get; init; }
 }

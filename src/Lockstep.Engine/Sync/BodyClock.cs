@@ -46,6 +46,24 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     /// <summary>Whether nothing new has come for the settling time.</summary>
     public bool IsUnchanged => _hasFirstByte && context.Time.GetElapsedTime(LastNews()) >= context.Options.Settle;
 
+    /// <summary>
+    /// Whether nothing at all has come from where the table is, and nothing is known that would have to come: an endless feed of which
+    /// that is all looks so.
+    /// </summary>
+    public bool IsQuiet =>
+        !_hasFirstByte
+        && !source.IsWholeSet
+        && !source.IsRedirected
+        && context.StopsWhenCaughtUp
+        && Ending is FeedEnding.Unknown or FeedEnding.Quiet;
+
+    /// <summary>How long a feed may say nothing at all from where the table is, before that counts: less once it is known for it.</summary>
+    public static TimeSpan QuietPatience(SyncContext context, TimeSpan limit)
+    {
+        var half = limit == Timeout.InfiniteTimeSpan ? LongestWithoutRecord : limit / 2;
+        return context.FeedEnding == FeedEnding.Unknown ? half : Min(half, Max(context.Options.Settle, LongestPause));
+    }
+
     /// <summary>Whether the feed is known to go on for ever.</summary>
     public bool IsEndless => Ending == FeedEnding.Endless;
 
@@ -73,6 +91,8 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     private FeedEnding Ending =>
         source.IsRedirected ? FeedEnding.Unknown
         : source.CaughtUpBy != CaughtUpSign.None ? FeedEnding.Endless
+        // One that does send something is judged by that.
+        : _hasFirstByte && context.FeedEnding == FeedEnding.Quiet ? FeedEnding.Unknown
         : context.FeedEnding;
 
     /// <summary>
@@ -142,8 +162,9 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
         if (!_hasFirstByte)
         {
             // A slow first byte is not silence, unless nothing has to come.
-            return SilenceTells && (!source.IsWholeSet || source.CaughtUpBy == CaughtUpSign.Silence)
-                ? context.Options.Settle - context.Time.GetElapsedTime(_lastSign)
+            return IsQuiet ? QuietPatience(context, source.IdleTimeout) - context.Time.GetElapsedTime(_lastSign)
+                : SilenceTells && (!source.IsWholeSet || source.CaughtUpBy == CaughtUpSign.Silence)
+                    ? context.Options.Settle - context.Time.GetElapsedTime(_lastSign)
                 : LongestWait;
         }
 

@@ -104,6 +104,8 @@ internal sealed class BodyEnding(
         // A server that sends the newest record again and then keeps the connection open for so long has no end: a finite feed ends there.
         if (rest == BodyRest.Idle || (rest == BodyRest.Silent && !source.IsWholeSet && tracker.RepeatsStartOnly))
             Learn(FeedEnding.Endless);
+        else if (rest == BodyRest.Silent && clock.IsQuiet)
+            Learn(FeedEnding.Quiet);
         if (!pacer.IsStaged)
             return rest == BodyRest.Silent ? BodyEnd.Silent : BodyEnd.Settled;
 

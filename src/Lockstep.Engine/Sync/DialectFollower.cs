@@ -39,6 +39,7 @@ internal sealed class DialectFollower(
 
     private DialectSession? _session;
     private bool _wantsWhole = options.Resync || options.Repair;
+    private string? _since = options.Since is { } since && !Cursor.Parse(since).IsStart ? since : null;
     private bool _isCaughtUp;
     private bool _isPolled;
     private int _resyncs;
@@ -52,7 +53,7 @@ internal sealed class DialectFollower(
     /// <exception cref="FeedException">It failed; what was committed before stays.</exception>
     public async Task<RoundOutcome> RunAsync(SyncContext context, CancellationToken cancellationToken)
     {
-        if (status.Phase == SyncPhase.BackingOff)
+        if (status.IsWaiting)
             status.Move(SyncTrigger.WaitElapsed);
         var session =
             _session?.Context == context ? _session : _session = await BindAsync(context, cancellationToken).ConfigureAwait(false);
@@ -109,6 +110,7 @@ internal sealed class DialectFollower(
             Judge = new SweepJudge(context, client.Uri),
             IsGuess = isGuess && state.Foreign is null,
             IsForced = options.Resync || options.Repair,
+            Since = RequireSince(_since),
         };
         if (ForeignState.Parse(state.Foreign) is { } known)
         {
@@ -161,7 +163,7 @@ internal sealed class DialectFollower(
                 status.EndsFor(SyncEndReason.EndOfFeed);
                 return session.Context.StopsWhenCaughtUp
                     ? RoundOutcome.Done
-                    : await WaitAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)
+                    : await RestAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)
                         .ConfigureAwait(false);
         }
 
@@ -180,7 +182,7 @@ internal sealed class DialectFollower(
         var isHeld = kind == RequestKind.Live && (status.Counters.Changes > before || time.GetElapsedTime(began) >= AtOnce);
         return isHeld || (kind != RequestKind.Live && IsLive)
             ? Again()
-            : await WaitAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)
+            : await RestAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)
                 .ConfigureAwait(false);
     }
 
@@ -189,14 +191,44 @@ internal sealed class DialectFollower(
     private void CaughtUp(DialectSession session)
     {
         _isCaughtUp = true;
+        session.Since = _since = null;
         _wantsWhole = false;
         _resyncs = 0;
         session.IsGuess = false;
     }
 
+    /// <summary>A cursor that the user names means something only where the dialect has one, and can be asked from it.</summary>
+    /// <exception cref="InvalidOptionException">It has not.</exception>
+    private string? RequireSince(string? since)
+    {
+        if (since is null)
+            return null;
+        if (dialect.Changes is not { } rules || options.Resync)
+        {
+            throw new InvalidOptionException(
+                options.Resync
+                    ? "A resync fetches the whole set, which begins at no cursor."
+                    : $"The dialect '{dialect.Name}' gives its whole set each time, and begins at no cursor.",
+                $"Leave {Term.Since} out, or say in {Term.Dialect} with Cursor and Changes how it is asked for what came since."
+            );
+        }
+
+        if (rules.HasMaximumCursor && !new MaximumCursor(rules).CanBe(since))
+        {
+            throw new InvalidOptionException(
+                $"'{PlainText.Of(since)}' is no {(rules.CursorType == CursorType.Number ? "number" : "time")}, as the cursor of the dialect '{dialect.Name}' is.",
+                $"Give {Term.Since} one, such as {(rules.CursorType == CursorType.Number ? "4711" : "2026-01-31T12:00:00Z")}."
+            );
+        }
+
+        return since;
+    }
+
     private RequestKind Choose(DialectSession session)
     {
         var state = session.State;
+        if (session.Since is not null)
+            return RequestKind.Changes;
         if (_wantsWhole || (session.Judge.IsSetDue && dialect.Snapshot.IsWhole))
             return RequestKind.Snapshot;
         var hasPosition = !state.Cursor.IsStart || state.Resume is not null;
@@ -247,8 +279,8 @@ internal sealed class DialectFollower(
         {
             _emptyEnds = _skippedEnds = 0;
             return dialect.For(kind).Framing == DialectFraming.EventStream && status.Counters.Changes == before
-                ? await WaitAsync(session.ServerInterval ?? dialect.Interval, cancellationToken).ConfigureAwait(false)
-                : await WaitAsync(session.ServerInterval ?? TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
+                ? await RestAsync(session.ServerInterval ?? dialect.Interval, cancellationToken).ConfigureAwait(false)
+                : await RestAsync(session.ServerInterval ?? TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
         }
 
         if (round.Skipped > 0)
@@ -312,6 +344,14 @@ internal sealed class DialectFollower(
         if (status.Phase is SyncPhase.Live or SyncPhase.Snapshot)
             status.Move(SyncTrigger.Interrupted);
         return RoundOutcome.GoOn;
+    }
+
+    /// <summary>All went well: the feed is asked again when it is time.</summary>
+    private Task<RoundOutcome> RestAsync(TimeSpan wait, CancellationToken cancellationToken)
+    {
+        if (status.Phase is SyncPhase.Live or SyncPhase.Snapshot)
+            status.Move(SyncTrigger.Rested);
+        return WaitAsync(wait, cancellationToken);
     }
 
     private async Task<RoundOutcome> WaitAsync(TimeSpan wait, CancellationToken cancellationToken)

@@ -67,6 +67,9 @@ internal sealed class DialectSession
     /// <summary>Whether the user wants the whole set again, whatever it says.</summary>
     public bool IsForced { get; set; }
 
+    /// <summary>The cursor that the user wants the sync to begin at; null for the stored one, and once it was asked from there.</summary>
+    public string? Since { get; set; }
+
     /// <summary>Whether the feed is another one than the table has known.</summary>
     public bool IsAnotherFeed { get; set; }
 

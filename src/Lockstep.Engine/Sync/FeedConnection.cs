@@ -58,13 +58,25 @@ internal sealed class FeedConnection(
     )
     {
         await pacer.KeepDistanceAsync(cancellationToken).ConfigureAwait(false);
-        if (status.Phase == SyncPhase.BackingOff)
+        if (status.IsWaiting)
             status.Move(SyncTrigger.WaitElapsed);
         var state = context.Target.State;
         plan.CheckHorizon(state);
         plan.CheckOwed(state, time.GetUtcNow());
         using var trace = SyncActivity.Connection(feed, plan.RequestCursor.ToString());
-        if (await OpenAsync(plan, state, cancellationToken).ConfigureAwait(false) is not { } opened)
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var opening = OpenAsync(plan, state, stop.Token);
+        if (await IsQuietAsync(context, plan, opening).ConfigureAwait(false))
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+            await DropAsync(opening).ConfigureAwait(false);
+            context.FeedEnding = FeedEnding.Quiet;
+            await events.PostNoAnswerAsync(plan.RequestCursor, cancellationToken).ConfigureAwait(false);
+            status.EndsFor(SyncEndReason.Settled);
+            return ConnectionEnd.Done;
+        }
+
+        if (await opening.ConfigureAwait(false) is not { } opened)
         {
             status.EndsFor(SyncEndReason.TimeElapsed);
             return ConnectionEnd.Done;
@@ -96,6 +108,8 @@ internal sealed class FeedConnection(
             return ConnectionEnd.AnotherFeed;
         }
 
+        var wasQuiet = context.FeedEnding == FeedEnding.Quiet;
+        var received = status.Counters.Bytes;
         var source = plan.Describe(client, body, state);
         status.BodyBegan(body);
         status.Move(source.IsStaged || source.IsRedirected ? SyncTrigger.SnapshotBegan : SyncTrigger.Connected);
@@ -123,7 +137,36 @@ internal sealed class FeedConnection(
         status.BodyEnded();
         await JudgeQuarantineAsync(context, cancellationToken).ConfigureAwait(false);
 
-        return await EndAsync(context, source, end, reader.SetIsComplete, state.RequestCursor, cancellationToken).ConfigureAwait(false);
+        // Of a feed that is known for it, silence is said by the result alone.
+        var isNews = !wasQuiet || status.Counters.Bytes > received;
+        return await EndAsync(context, source, end, reader.SetIsComplete, state.RequestCursor, isNews, cancellationToken)
+            .ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Whether the server has taken the request and sends no head of an answer for so long, as some do that have nothing to send yet: a plain
+    /// sync of a table that has a cursor, and whose feed has never ended, takes that for silence.
+    /// </summary>
+    private async Task<bool> IsQuietAsync(SyncContext context, ConnectionPlan plan, Task opening)
+    {
+        if (!context.StopsWhenCaughtUp || plan.RequestCursor.IsStart || context.FeedEnding == FeedEnding.Ends)
+            return false;
+        var patience = BodyClock.QuietPatience(context, client.ConnectionTimeout);
+        return !await opening.CompletesWithinAsync(patience, time).ConfigureAwait(false) && client.Http.HasConnected;
+    }
+
+    /// <summary>Lets go of an answer that comes too late.</summary>
+    private static async Task DropAsync(Task<FeedResponse?> opening)
+    {
+        try
+        {
+            if (await opening.ConfigureAwait(false) is { } late)
+                await late.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is OperationCanceledException or FeedException)
+        {
+            // It was broken off.
+        }
     }
 
     /// <summary>What the end of the body means for the sync.</summary>
@@ -133,6 +176,7 @@ internal sealed class FeedConnection(
         BodyEnd end,
         bool setIsComplete,
         Cursor before,
+        bool isNews,
         CancellationToken cancellationToken
     )
     {
@@ -148,7 +192,8 @@ internal sealed class FeedConnection(
                 status.EndsFor(SyncEndReason.Settled, isComplete: true);
                 return ConnectionEnd.Done;
             case BodyEnd.Silent:
-                await events.PostSilenceAsync(before, context.Target.Committed.RequestCursor, cancellationToken).ConfigureAwait(false);
+                if (isNews)
+                    await events.PostSilenceAsync(before, context.Target.Committed.RequestCursor, cancellationToken).ConfigureAwait(false);
                 status.EndsFor(SyncEndReason.Settled);
                 return ConnectionEnd.Done;
             case BodyEnd.TimeElapsed:

@@ -52,7 +52,8 @@ internal sealed class FeedFollower(
                 batchesBefore = status.Counters.ChangingCommits,
                 beatsBefore = status.Counters.Heartbeats,
                 began = time.GetTimestamp();
-            var held = false;
+            bool held = false,
+                isWell = false;
             try
             {
                 var outcome = _foreign is { } foreign
@@ -66,6 +67,7 @@ internal sealed class FeedFollower(
                 }
 
                 refusals = failures = 0;
+                isWell = outcome == ConnectionEnd.Again && status.IsComplete && plan.SetsInARow < 2;
                 if (outcome == ConnectionEnd.GoOn && plan.SetsInARow < 2)
                     continue;
                 if (outcome == ConnectionEnd.Done)
@@ -157,7 +159,7 @@ internal sealed class FeedFollower(
             }
 
             if (status.Phase != SyncPhase.BackingOff)
-                status.Move(SyncTrigger.Interrupted);
+                status.Move(isWell ? SyncTrigger.Rested : SyncTrigger.Interrupted);
             if (plan.NeedsSet)
                 retryAfter = Later(retryAfter, judge.UntilDue);
             // A feed that leads back to the whole set each time is asked ever less often, whatever the set brings.

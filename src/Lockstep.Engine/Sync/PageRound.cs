@@ -55,16 +55,17 @@ internal sealed class PageRound(DialectSession session)
         var rules = session.Dialect.For(kind);
         var state = session.State;
         var isEmpty = state.Rows + state.Tombstones == 0;
-        var resume = kind == RequestKind.Changes ? state.Resume?.ToString() : null;
+        var resume = kind == RequestKind.Changes && session.Since is null ? state.Resume?.ToString() : null;
+        var from = session.Since;
         var stored = kind == RequestKind.Snapshot || state.Cursor.IsStart ? null : state.Cursor.ToString();
         var isWhole = _isWhole = rules.IsWhole && resume is null;
         IsResumed = resume is not null;
         // Into an empty table the pages of a feed that can go on from each of them are committed as they come.
         var isStaged = isWhole && !(isEmpty && session.Dialect.Changes is not null && !rules.IsAtomic);
-        var start = resume is not null ? session.Requests.Own(resume, session.Client.Uri.Location) : First(rules, kind, stored);
+        var start = resume is not null ? session.Requests.Own(resume, session.Client.Uri.Location) : First(rules, kind, from ?? stored);
         _maximum = rules.HasMaximumCursor ? new MaximumCursor(rules) : null;
         var target = start;
-        var cursor = stored;
+        var cursor = from ?? stored;
         int empty = 0,
             standstills = 0;
         var isSecond = false;

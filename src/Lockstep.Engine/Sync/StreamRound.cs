@@ -39,6 +39,8 @@ internal sealed class StreamRound(DialectSession session)
         var rules = session.Dialect.For(kind);
         var time = session.Context.Time;
         _cursor = _committed = session.State.Cursor.IsStart ? null : session.State.Cursor.ToString();
+        if (session.Since is { } since)
+            (_cursor, session.Since) = (since, null);
         var target = session.Requests.Address(rules, _cursor);
         var limit = session.Client.ConnectionTimeout;
         var patience = limit != Timeout.InfiniteTimeSpan && rules.Timeout + Grace > limit ? rules.Timeout + Grace : limit;

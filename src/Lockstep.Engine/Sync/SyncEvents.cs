@@ -63,6 +63,15 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
         );
     }
 
+    /// <summary>A server took the request and did not answer it, as one without an end may that has nothing to send.</summary>
+    public Task PostNoAnswerAsync(Cursor cursor, CancellationToken cancellationToken) =>
+        PostAsync(
+            FeedEventKind.Warning,
+            $"The feed did not answer: it has nothing above the cursor {cursor}, or it hangs; which one cannot be told.",
+            cancellationToken,
+            $"{Term.Follow} stays with the feed until it answers."
+        );
+
     /// <summary>Malformed records were set aside.</summary>
     /// <param name="malformed">How many came in this sync.</param>
     /// <param name="table">The table as it is now.</param>
@@ -84,12 +93,12 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
         );
     }
 
-    public Task PostRetryAsync(TimeSpan wait, string? note, CancellationToken cancellationToken) =>
+    public Task PostRetryAsync(TimeSpan wait, string? note, bool isWell, CancellationToken cancellationToken) =>
         PostAsync(
             FeedEventKind.Retry,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"The next attempt is in {wait.TotalSeconds:0.0} s.{(note is null ? "" : " " + note)}"
+                $"{(isWell ? "The feed is asked again" : "The next attempt is")} in {wait.TotalSeconds:0.0} s.{(note is null ? "" : " " + note)}"
             ),
             cancellationToken
         );

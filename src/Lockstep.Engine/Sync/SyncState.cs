@@ -12,7 +12,7 @@ public enum SyncPhase
     /// <summary>Taking in records as they come.</summary>
     Live = 2,
 
-    /// <summary>Waiting before the next attempt.</summary>
+    /// <summary>Waiting before the next attempt, after one that failed.</summary>
     BackingOff = 3,
 
     /// <summary>Done.</summary>
@@ -20,6 +20,9 @@ public enum SyncPhase
 
     /// <summary>Given up with an error.</summary>
     Failed = 5,
+
+    /// <summary>The feed ended as it should, and is asked again later.</summary>
+    Waiting = 6,
 }
 
 /// <summary>What moves a sync from one phase to the next.</summary>
@@ -45,6 +48,9 @@ internal enum SyncTrigger
 
     /// <summary>An error that no attempt will repair.</summary>
     GaveUp = 6,
+
+    /// <summary>The body ended as it should; the feed is asked again after a wait.</summary>
+    Rested = 7,
 }
 
 /// <summary>
@@ -69,6 +75,12 @@ public readonly record struct SyncState(SyncPhase Phase, int Attempt)
         [(SyncPhase.Live, SyncTrigger.Interrupted)] = SyncPhase.BackingOff,
         [(SyncPhase.Live, SyncTrigger.Finished)] = SyncPhase.Ended,
         [(SyncPhase.Live, SyncTrigger.GaveUp)] = SyncPhase.Failed,
+        [(SyncPhase.Snapshot, SyncTrigger.Rested)] = SyncPhase.Waiting,
+        [(SyncPhase.Live, SyncTrigger.Rested)] = SyncPhase.Waiting,
+        [(SyncPhase.Waiting, SyncTrigger.WaitElapsed)] = SyncPhase.Connecting,
+        [(SyncPhase.Waiting, SyncTrigger.Interrupted)] = SyncPhase.BackingOff,
+        [(SyncPhase.Waiting, SyncTrigger.Finished)] = SyncPhase.Ended,
+        [(SyncPhase.Waiting, SyncTrigger.GaveUp)] = SyncPhase.Failed,
         [(SyncPhase.BackingOff, SyncTrigger.WaitElapsed)] = SyncPhase.Connecting,
         [(SyncPhase.BackingOff, SyncTrigger.Finished)] = SyncPhase.Ended,
         [(SyncPhase.BackingOff, SyncTrigger.GaveUp)] = SyncPhase.Failed,
@@ -91,7 +103,7 @@ public readonly record struct SyncState(SyncPhase Phase, int Attempt)
             throw new InvalidOperationException($"A sync that is {Phase} cannot take {trigger}.");
         var attempt = trigger switch
         {
-            SyncTrigger.Connected or SyncTrigger.SnapshotBegan => 0,
+            SyncTrigger.Connected or SyncTrigger.SnapshotBegan or SyncTrigger.Rested => 0,
             SyncTrigger.Interrupted => Attempt + 1,
             _ => Attempt,
         };

@@ -21,6 +21,12 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
 
     public SyncPhase Phase => _now.State.Phase;
 
+    /// <summary>Whether it waits until the feed is asked again, after a failure or none.</summary>
+    public bool IsWaiting => Phase is SyncPhase.BackingOff or SyncPhase.Waiting;
+
+    /// <inheritdoc cref="SyncResult.IsComplete"/>
+    public bool IsComplete => _now.IsComplete;
+
     /// <summary>The table's sequence number when it was last closed; null before.</summary>
     public long? Sequence => _now.Sequence;
 

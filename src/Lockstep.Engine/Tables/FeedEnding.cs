@@ -11,4 +11,7 @@ internal enum FeedEnding
 
     /// <summary>It goes on for ever: it repeated itself, or gave signs of life when it had nothing to say.</summary>
     Endless = 2,
+
+    /// <summary>It stayed open and sent nothing at all at its cursor: nobody can tell an endless feed from one that hangs.</summary>
+    Quiet = 3,
 }

@@ -18,12 +18,23 @@ internal sealed record FeedPage<TPosition>(FeedStamp Stamp, FeedLines Lines, TPo
 /// <summary>Reads a table in pages, each a short transaction.</summary>
 internal static class FeedPages
 {
+    /// <inheritdoc cref="ReadKeysAsync(FeedDatabase, NpgsqlConnection, string[], long?, int, FeedFilter?, CancellationToken)"/>
+    public static Task<FeedPage<string[]>> ReadKeysAsync(
+        FeedDatabase database,
+        NpgsqlConnection connection,
+        string[] after,
+        long? horizon,
+        int limit,
+        CancellationToken cancellationToken
+    ) => ReadKeysAsync(database, connection, after, horizon, limit, filter: null, cancellationToken);
+
     /// <summary>A page of the rows in key order above a key (empty: from the start).</summary>
     /// <param name="database">Reads.</param>
     /// <param name="connection">Open and idle.</param>
     /// <param name="after">The key, each part as text; empty for the first page.</param>
     /// <param name="horizon">The horizon of the first page, which bounds every row's <c>since</c>; null for the first page.</param>
     /// <param name="limit">The most rows; fewer where these are more bytes than a page is to have (I8).</param>
+    /// <param name="filter">Which rows are of use; others may come too.</param>
     /// <param name="cancellationToken">Ends the read.</param>
     public static async Task<FeedPage<string[]>> ReadKeysAsync(
         FeedDatabase database,
@@ -31,6 +42,7 @@ internal static class FeedPages
         string[] after,
         long? horizon,
         int limit,
+        FeedFilter? filter,
         CancellationToken cancellationToken
     )
     {
@@ -42,7 +54,9 @@ internal static class FeedPages
             table =>
             {
                 key = table.Key;
-                return new FeedQuery(FeedSql.Page(table, after.Length > 0), [limit, .. after]);
+                List<object?> parameters = [limit, .. after];
+                var conditions = ConditionSql.Of(table, filter, parameters);
+                return new FeedQuery(FeedSql.Page(table, after.Length > 0, conditions), [.. parameters]);
             },
             async (stamp, rows) =>
             {

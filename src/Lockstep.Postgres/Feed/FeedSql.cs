@@ -50,7 +50,10 @@ internal static class FeedSql
     /// A page of the rows in key order, $1 rows at most, above the key $2, $3... when <paramref name="after"/>. Columns: txid (null where
     /// rows have none), deleted, data, then the key as text.
     /// </summary>
-    public static string Page(TableDescription table, bool after)
+    /// <param name="table">The table.</param>
+    /// <param name="after">Whether it goes on from a key.</param>
+    /// <param name="filter">Conditions on the row <c>r</c>; their parameters follow those of the key.</param>
+    public static string Page(TableDescription table, bool after, IReadOnlyList<string> filter)
     {
         var order = string.Join(", ", table.Key.Select(k => $"r.{Sql.Quote(k.Name)}"));
         var txid = table.Changes == ChangeSource.Stream ? "NULL::bigint" : "r.txid::bigint";
@@ -58,7 +61,7 @@ internal static class FeedSql
         foreach (var key in table.Key)
             sql.Append(Invariant($", r.{Sql.Quote(key.Name)}::text"));
         sql.Append(Invariant($"\nFROM (SELECT * FROM {table.SqlName} AS r"));
-        var conditions = new List<string>();
+        var conditions = new List<string>(filter);
         if (table.HasDeleted)
             conditions.Add("r.deleted IS NOT TRUE");
         if (after)

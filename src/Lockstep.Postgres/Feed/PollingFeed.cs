@@ -80,7 +80,7 @@ internal sealed class PollingFeed : DatabaseFeed
             .ConfigureAwait(false);
         Range(stamp).Admit(isOurs ? stamp.Identity : request.Identity, request.Since);
         var journey = new FeedJourney<PgSnapshot>(
-            new PollingSteps(this, stamp.Table, stamp.Identity, request.Share),
+            new PollingSteps(this, stamp.Table, stamp.Identity, request.Share, request.Filter),
             stamp.Identity,
             PgSnapshot.Below(request.Since),
             request

@@ -7,7 +7,7 @@ namespace Lockstep.Postgres.Feed;
 /// How one client of a feed by polling is read for: pages of a snapshot by key, then rounds of changes. Between two pages it holds no
 /// connection and no snapshot, so a slow client costs the database nothing.
 /// </summary>
-internal sealed class PollingSteps(PollingFeed feed, TableDescription table, string identity, SendShare? client)
+internal sealed class PollingSteps(PollingFeed feed, TableDescription table, string identity, SendShare? client, FeedFilter? filter)
     : DatabaseSteps<PgSnapshot>(feed, feed.Live)
 {
     private bool _isReplica;
@@ -42,7 +42,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
             var (from, rows) = (after, feed.Pages.Rows);
             var page = await feed
                 .Readers.ReadAsync(
-                    (c, token) => FeedPages.ReadKeysAsync(feed.Database, c, from, first?.Xmin, rows, token),
+                    (c, token) => FeedPages.ReadKeysAsync(feed.Database, c, from, first?.Xmin, rows, filter, token),
                     cancellationToken
                 )
                 .ConfigureAwait(false);

@@ -81,10 +81,8 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
 
     /// <summary>Whether a sync of this process takes in what comes, and has had all that there was since it connected.</summary>
     private static bool IsFollowed(string path, string table, DateTimeOffset? lastSync) =>
-        RunningSyncs.Find(path, table) is { State.Phase: (SyncPhase.Live or SyncPhase.BackingOff) and var phase }
-        && SyncHealth.Find(path, table) is { ConnectedAt: { } connected, IsWell: var isWell }
-        // Between two polls of a feed that ends as it should, a sync waits as it does after an error.
-        && (phase == SyncPhase.Live || isWell)
+        RunningSyncs.Find(path, table) is { State.Phase: SyncPhase.Live or SyncPhase.Waiting }
+        && SyncHealth.Find(path, table) is { ConnectedAt: { } connected }
         && lastSync >= connected;
 
     /// <summary>Whether a sync other than the failed job may bring what is waited for: one that runs, or has run since.</summary>

@@ -15,7 +15,6 @@ internal sealed class SyncHealth(Func<EngineSyncResult> result)
     private volatile Reading _last = new(null, null, null, null);
     private Func<EngineSyncResult>? _result = result;
     private long _changes;
-    private volatile bool _isWell;
 
     /// <summary>That of the table's newest sync in this process; null where there was none.</summary>
     /// <param name="path">The file's full path, or the description of the store.</param>
@@ -36,9 +35,6 @@ internal sealed class SyncHealth(Func<EngineSyncResult> result)
 
     /// <summary>When the feed last answered with records; null where it never did.</summary>
     public DateTimeOffset? ConnectedAt => _last.Connected;
-
-    /// <summary>Whether nothing has gone wrong since the feed last answered with records.</summary>
-    public bool IsWell => _isWell;
 
     /// <summary>Takes notice of an event.</summary>
     /// <param name="happened">What happened.</param>
@@ -64,8 +60,7 @@ internal sealed class SyncHealth(Func<EngineSyncResult> result)
             kind == FeedEventKind.Connect ? at : _last.Connected
         );
         if (wentWrong || kind == FeedEventKind.Connect)
-            _isWell = !wentWrong;
-        Register();
+            Register();
         return wentWrong;
     }
 

@@ -94,7 +94,7 @@ public enum SyncState
     /// <summary>Taking in records as they come.</summary>
     Live = 2,
 
-    /// <summary>Waiting before the next attempt.</summary>
+    /// <summary>Waiting before the next attempt, after one that failed.</summary>
     BackingOff = 3,
 
     /// <summary>Done.</summary>
@@ -102,6 +102,9 @@ public enum SyncState
 
     /// <summary>Given up with an error.</summary>
     Failed = 5,
+
+    /// <summary>The feed ended as it should, and is asked again later.</summary>
+    Waiting = 6,
 }
 
 /// <summary>Why a sync ended.</summary>

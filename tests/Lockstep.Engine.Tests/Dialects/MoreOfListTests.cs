@@ -145,6 +145,30 @@ public sealed class MoreOfListTests : DialectTest
     }
 
     [Fact]
+    public async Task Between_two_polls_of_a_list_a_sync_that_follows_waits()
+    {
+        await using var server = Serve((_, _) => Json(Two));
+        var options = Dialect(server, "items", "Rest");
+        var sync = new TableSync(
+            new SyncOptions
+            {
+                Feed = options.Feed,
+                Store = options.Store,
+                Foreign = options.Foreign,
+                Follow = true,
+            }
+        );
+
+        await foreach (var step in sync.RunAsync(Cancellation))
+        {
+            if (step is not FeedEventOccurred { Event.Kind: FeedEventKind.Retry })
+                continue;
+            Assert.Equal(SyncPhase.Waiting, sync.Result.State.Phase);
+            break;
+        }
+    }
+
+    [Fact]
     public async Task A_server_that_does_not_heed_the_page_is_not_asked_for_ever()
     {
         await using var server = Serve((_, _) => Json(Two));

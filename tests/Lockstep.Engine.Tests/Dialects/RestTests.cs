@@ -172,6 +172,32 @@ public sealed class RestTests : DialectTest
     }
 
     [Fact]
+    public async Task A_cursor_that_the_user_names_is_asked_from_and_one_that_the_dialect_cannot_have_is_refused_by_name()
+    {
+        await using var server = Serve((_, _) => Json("""[{"id":1,"updated_at":"2026-01-01T01:00:00Z"}]""", Date));
+        SyncOptions From(string since, string dialect, bool resync = false) =>
+            new()
+            {
+                Feed = new FeedOptions { Uri = new Uri(server.Root, "issues") },
+                Store = new FileTableStore(TablePath),
+                Foreign = DialectDescription.Parse(dialect, "mine"),
+                Since = since,
+                Resync = resync,
+            };
+
+        await SyncRun.ToEndAsync(From("2025-06-01T00:00:00Z", Since));
+        Assert.Equal(["/issues?since=2025-06-01T00:00:00Z&sort=updated"], Paths(server));
+
+        (var noTime, _) = await SyncRun.ToErrorAsync<InvalidOptionException>(From("last tuesday", Since));
+        (var noCursor, _) = await SyncRun.ToErrorAsync<InvalidOptionException>(From("5", """{ "From": "Rest" }"""));
+        await SyncRun.ToErrorAsync<InvalidOptionException>(From("2025-06-01T00:00:00Z", Since, resync: true));
+        Assert.Contains("'last tuesday' is no time", noTime.Message, StringComparison.Ordinal);
+        Assert.Contains("'mine' gives its whole set", noCursor.Message, StringComparison.Ordinal);
+        Assert.Contains("Leave since out", noCursor.Remedy.ToString(), StringComparison.Ordinal);
+        Assert.Single(server.Requests);
+    }
+
+    [Fact]
     public async Task What_was_updated_since_is_asked_for_by_its_largest_value_and_not_by_page_numbers()
     {
         // While page one is read, record 1 is updated and moves to the end: record 3 moves to page one, and page two begins with 4.

@@ -188,15 +188,19 @@ public sealed class RecordDialectTests : SyncTest
     }
 
     [Fact]
-    public async Task That_a_heartbeat_tells_that_there_is_nothing_more_is_said_where_no_filter_sends_others()
+    public async Task That_a_heartbeat_tells_that_there_is_nothing_more_is_said_where_none_comes_otherwise()
     {
         _table.Apply(Json(1, 1));
         await using var server = await ServeAsync();
         using var http = new HttpClient();
-        foreach (var (query, said) in ((string, string)[])[("", "heartbeat"), ("?where=id>1", "")])
+        foreach (
+            var (query, accept, said) in ((string, string, string)[])
+                [("", "*/*", "heartbeat"), ("?where=id>1", "*/*", ""), ("?where=id>1", "application/x-ndjson", "heartbeat")]
+        )
         {
-            var uri = new Uri($"{FeedOf(server)}{query}");
-            using var response = await http.GetAsync(uri, HttpCompletionOption.ResponseHeadersRead, Cancellation);
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"{FeedOf(server)}{query}"));
+            request.Headers.Accept.ParseAdd(accept);
+            using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
             response.Headers.TryGetValues("Lockstep-Caught-Up", out var values);
             Assert.Equal(said, string.Concat(values ?? []));
         }

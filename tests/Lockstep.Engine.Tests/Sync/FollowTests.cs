@@ -262,6 +262,28 @@ public sealed class FollowTests : SyncTest
     }
 
     [Fact]
+    public async Task A_feed_that_ended_as_it_should_is_waited_for_and_one_that_failed_is_backed_off_from()
+    {
+        await using var server = new RawServer(exchange =>
+            exchange.Number <= 2 ? exchange.BodyAsync(Record(1, 1)) : exchange.StatusAsync("500 Oops")
+        );
+        foreach (var phase in (SyncPhase[])[SyncPhase.Waiting, SyncPhase.BackingOff])
+        {
+            var sync = new TableSync(Options(server, follow: true, interval: 30));
+            await foreach (var step in sync.RunAsync(Cancellation))
+            {
+                if (step is FeedEventOccurred { Event: { Kind: FeedEventKind.Retry } retry })
+                {
+                    Assert.Equal(phase, sync.Result.State.Phase);
+                    Assert.Equal(phase == SyncPhase.Waiting ? 0 : 1, sync.Result.State.Attempt);
+                    Assert.StartsWith(phase == SyncPhase.Waiting ? "The feed is asked again in" : "The next attempt is in", retry.Message);
+                    break;
+                }
+            }
+        }
+    }
+
+    [Fact]
     public async Task Retry_after_is_waited_for_on_the_clock_that_was_given()
     {
         await using var server = new RawServer(exchange =>

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Testing;
@@ -142,6 +143,52 @@ public sealed class PauseTests : SyncTest
         Assert.DoesNotContain("no further", Warning(first), StringComparison.Ordinal);
         // A server that ignores the cursor and pauses at the same place is never got past: that is said.
         Assert.Contains("no further than the cursor 1", Warning(second), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_feed_without_an_end_that_sends_nothing_at_its_cursor_ends_a_sync_that_says_what_it_cannot_know(bool sendsHead)
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            if (sendsHead || exchange.Number == 1 || exchange.Number == 4)
+                await exchange.ChunkedAsync();
+            if (exchange.Number == 1)
+                await exchange.ChunkAsync(Record(1, 1));
+            if (exchange.Number == 4)
+                await exchange.ChunkAsync(Record(2, 2));
+            await exchange.StallAsync();
+        });
+        SyncOptions Quick(TimeSpan? followFor = null) => Options(server, settle: 0.1, idle: 1, connect: 1, followFor: followFor);
+        var aWhile = TimeSpan.FromSeconds(0.5);
+
+        await SyncRun.ToEndAsync(Quick(aWhile));
+        var second = await SyncRun.ToEndAsync(Quick());
+        var third = await SyncRun.ToEndAsync(Quick());
+        await SyncRun.ToEndAsync(Quick(aWhile));
+
+        foreach (var run in (SyncRun[])[second, third])
+            Assert.Equal(
+                (SyncEndReason.Settled, false, SyncOutcome.Incomplete),
+                (run.Result.EndReason, run.Result.IsComplete, run.Result.Outcome)
+            );
+        Assert.Contains(second.Events, e => e.Kind == FeedEventKind.Warning);
+        Assert.Equal(!sendsHead, third.Events.Any(e => e.Kind == FeedEventKind.Warning));
+        Assert.Equal(["1", "2"], Keys);
+    }
+
+    [Fact]
+    public async Task A_server_that_cannot_be_reached_is_no_quiet_feed()
+    {
+        SyncOptions options;
+        await using (var server = RawServer.WithBodies(Record(1, 1)))
+        {
+            options = Options(server, connect: 1);
+            await SyncRun.ToEndAsync(options);
+        }
+
+        await SyncRun.ToErrorAsync<FeedUnreachableException>(options);
     }
 
     [Fact(Timeout = Pace.Limit)]

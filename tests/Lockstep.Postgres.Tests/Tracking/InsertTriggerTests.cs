@@ -25,6 +25,46 @@ public sealed class InsertTriggerTests(SharedPostgres postgres)
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
+    [Fact]
+    public async Task What_a_writer_gives_the_stamp_counts_for_nothing_and_an_insert_calls_no_function()
+    {
+        await using var items = await TableCase.MakeAsync(postgres, "CREATE TABLE items (id int PRIMARY KEY, v int)");
+        const string Odd = "SELECT count(*) FROM items WHERE txid <> pg_current_xact_id()::text::bigint";
+        await using (var connection = await items.Db.ConnectAsync())
+        {
+            await connection.ExecuteAsync("BEGIN", Cancel);
+            await connection.ExecuteAsync(
+                "SET LOCAL track_functions = 'all'; INSERT INTO items VALUES (1, 1); INSERT INTO items (id, txid) VALUES (2, 5), (3, NULL), (4, DEFAULT)",
+                Cancel
+            );
+            await using (var copy = await connection.BeginTextImportAsync("COPY items (id, v, txid) FROM STDIN", Cancel))
+                await copy.WriteAsync("5\t1\t7\n6\t1\t9223372036854775807\n");
+            await using (var copy = await connection.BeginTextImportAsync("COPY items (id, v) FROM STDIN", Cancel))
+                await copy.WriteAsync("7\t1\n");
+            await connection.ExecuteAsync(
+                "INSERT INTO items SELECT id + 10, v, 3 FROM items; UPDATE items SET txid = 4 WHERE id = 1;"
+                    + "INSERT INTO items VALUES (2, 2, 1) ON CONFLICT (id) DO UPDATE SET v = 2, txid = 6",
+                Cancel
+            );
+            Assert.Equal([0L], await connection.QueryAsync(Odd, [], r => r.GetInt64(0), Cancel));
+
+            // Of seven rows that came with another stamp by INSERT and COPY, seven copies, and two updates; not of the four that came without.
+            Assert.Equal(
+                [4L + 7 + 1 + 2],
+                await connection.QueryAsync(
+                    "SELECT pg_stat_get_xact_function_calls('lockstep.stamp'::regproc)",
+                    [],
+                    r => r.GetInt64(0),
+                    Cancel
+                )
+            );
+            await connection.ExecuteAsync("COMMIT", Cancel);
+        }
+
+        await PostgresTracking.DisableAsync(items.Db.ConnectionString, TableCase.Items, Cancel);
+        await items.Db.RunAsync("INSERT INTO items VALUES (100, 1)");
+    }
+
     [Theory]
     [InlineData("int", "g", 4)]
     [InlineData("int", "g", 500)]
