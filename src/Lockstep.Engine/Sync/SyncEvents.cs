@@ -98,7 +98,8 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
             FeedEventKind.Retry,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{(isWell ? "The feed is asked again" : "The next attempt is")} in {wait.TotalSeconds:0.0} s.{(note is null ? "" : " " + note)}"
+                $"{(isWell ? "The feed is asked again" : "The next attempt is")} in {wait.TotalSeconds:0.0} "
+                    + $"s.{(note is null ? "" : " " + note)}"
             ),
             cancellationToken
         );

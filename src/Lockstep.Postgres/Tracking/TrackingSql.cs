@@ -98,7 +98,8 @@ internal static class TrackingSql
             AddTime(tombstones),
             $"CREATE INDEX ON {tombstones} (txid, {keys})",
             TombstoneFunction.Create(table, function, tombstones),
-            $"CREATE TRIGGER {Triggers[0]} BEFORE INSERT OR UPDATE ON {table.SqlName} FOR EACH ROW WHEN (NEW.txid IS DISTINCT FROM {CurrentTransaction}) EXECUTE FUNCTION lockstep.stamp()",
+            $"CREATE TRIGGER {Triggers[0]} BEFORE INSERT OR UPDATE ON {table.SqlName} FOR EACH ROW WHEN (NEW.txid IS "
+                + $"DISTINCT FROM {CurrentTransaction}) EXECUTE FUNCTION lockstep.stamp()",
             .. RowTriggers(table),
             $"CREATE TRIGGER {Triggers[1]} AFTER UPDATE ON {table.SqlName} FOR EACH ROW WHEN ("
                 + string.Join(" OR ", table.Key.Select(k => $"{KeySql.Value(k, "OLD")} IS DISTINCT FROM {KeySql.Value(k, "NEW")}"))
