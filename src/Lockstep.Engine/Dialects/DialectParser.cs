@@ -43,6 +43,7 @@ internal sealed class DialectParser(string name)
         "Path",
         "Query",
         "Headers",
+        "Body",
         "Timeout",
     ];
 
@@ -129,6 +130,7 @@ internal sealed class DialectParser(string name)
             "PATH" => rules with { Path = isNull ? null : Text(value) },
             "QUERY" => rules with { Query = Parameters(value) },
             "HEADERS" => rules with { Headers = AllowedOnly(Parameters(value)) },
+            "BODY" => rules with { Body = isNull ? null : BodyOf(value) },
             "TIMEOUT" => rules with { Timeout = Duration(value) },
             _ => rules,
         };
@@ -156,6 +158,9 @@ internal sealed class DialectParser(string name)
         var named = value.EnumerateObject().Where(pair => pair.Value.ValueKind != JsonValueKind.Null);
         return [.. named.Select(pair => new Parameter(pair.Name, new Template(Text(pair.Value))))];
     }
+
+    private static RequestBody BodyOf(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Object ? new RequestBody(value) : throw new FormatException("it has to be an object");
 
     private static IReadOnlyList<Parameter> AllowedOnly(IReadOnlyList<Parameter> headers)
     {
