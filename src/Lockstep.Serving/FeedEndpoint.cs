@@ -179,6 +179,7 @@ internal sealed class FeedEndpoint(
                     Share = share,
                     Filter = filter,
                     InOrder = source.RecordOrderField is not null,
+                    Mark = FeedMark.Parse(context.Request.Headers[WireNames.MarkHeader]),
                     WantsPages = context.Request.Headers[WireNames.ResumeHeader] == WireNames.ResumeByPage,
                 },
                 cancellationToken
@@ -186,6 +187,11 @@ internal sealed class FeedEndpoint(
             .ConfigureAwait(false);
         response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, variant);
         response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(reading.KeyColumns);
+        if (reading.Continues is { } before)
+            response.Headers[WireNames.ContinuesHeader] = FeedName.Join(before, variant);
+        var wantsMarks = context.Request.Headers.ContainsKey(WireNames.MarkHeader);
+        if (wantsMarks && reading.Mark is { } mark)
+            response.Headers[WireNames.MarkHeader] = mark.ToString();
         // Through a filter something must come also while it leaves out row after row. Clients of old know heartbeats only.
         var takesBlankLines = context.Request.Headers.Accept.Any(type =>
             type?.Contains("ndjson", StringComparison.OrdinalIgnoreCase) == true
@@ -207,7 +213,18 @@ internal sealed class FeedEndpoint(
         ServingLog.ClientCame(_logger, AddressOf(context), source.Name, since);
         try
         {
-            await SendAsync(context.Request, reading, filter, takesBlankLines, writer, client, measurement, share, cancellationToken)
+            await SendAsync(
+                    context.Request,
+                    wantsMarks,
+                    reading,
+                    filter,
+                    takesBlankLines,
+                    writer,
+                    client,
+                    measurement,
+                    share,
+                    cancellationToken
+                )
                 .ConfigureAwait(false);
         }
         finally
@@ -218,6 +235,7 @@ internal sealed class FeedEndpoint(
 
     private async Task SendAsync(
         HttpRequest request,
+        bool wantsMarks,
         FeedReading reading,
         FeedFilter? filter,
         bool takesBlankLines,
@@ -235,6 +253,8 @@ internal sealed class FeedEndpoint(
 
             // Through a filter goes a copy, and so does what is written in another dialect.
             var held = share.Cover(chunk.Lines.Length * (filter is null && writer is FeedLineWriter ? 1L : 2));
+            if (wantsMarks && chunk.Mark is { } mark)
+                writer.WriteMark(mark);
             var wrote = await writer.WriteRowsAsync(chunk, cancellationToken).ConfigureAwait(false);
             switch (chunk.Kind)
             {
