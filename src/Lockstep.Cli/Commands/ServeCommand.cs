@@ -23,7 +23,8 @@ internal static class ServeCommand
         var table = new Option<string[]>("--table", "-t")
         {
             Description =
-                "A table or view to serve; may be given more than once. Of a file: the table that it must hold; without --path and --postgres its file is NAME.db in the current folder.",
+                "A table or view to serve; may be given more than once. Of a file: the table that it must hold; without "
+                + "--path and --postgres its file is NAME.db in the current folder.",
             HelpName = "NAME",
         };
         var path = new Option<string[]>("--path", "-p")

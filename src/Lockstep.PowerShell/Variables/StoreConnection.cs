@@ -197,7 +197,8 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
         if (wanted < change.Before.StoreTime)
         {
             cmdlet.WriteWarning(
-                $"{wanted:O} is past on the store's clock: '{change.Variable}' changes as soon as every process can know of it, at {change.ActiveAt:O}."
+                $"{wanted:O} is past on the store's clock: '{change.Variable}' changes as soon as every process can know of "
+                    + $"it, at {change.ActiveAt:O}."
             );
         }
 
