@@ -69,6 +69,17 @@ Describe 'Get-LockstepRecord' {
         Remove-LockstepTable exact, exact2 -Confirm:$false
     }
 
+    It 'warns of a -Property that no record has' {
+        $records = Get-LockstepRecord -Property id, nosuch, z*, NAME, /tags/0 -WarningVariable said -WarningAction SilentlyContinue
+        $said | Should -HaveCount 2
+        $said[0] | Should -BeLike "*'people' has a field 'nosuch'. The fields are id, updated_at,*"
+        $records[0].name | Should -Be n1
+    }
+
+    It 'says that an empty filter is empty' {
+        (Get-ErrorOf { Get-LockstepRecord -Filter ' ' -ErrorAction Stop }).Exception.Message | Should -Be 'The filter is empty.'
+    }
+
     It 'takes text in a filter parameter for text' {
         Get-LockstepRecord -Filter 'age = $age' -FilterParameter @{ age = '20' } | Should -BeNullOrEmpty
         (Get-LockstepRecord -Filter 'name = $n' -FilterParameter @{ n = 'n2' }).id | Should -Be 2

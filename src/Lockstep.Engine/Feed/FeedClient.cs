@@ -106,6 +106,12 @@ internal sealed class FeedClient : IDisposable
                     throw new FeedCutException(Uri, "its snapshot came from another place than was asked for.");
             }
 
+            if (response.StatusCode == HttpStatusCode.Accepted)
+            {
+                using (response)
+                    throw new FeedCutException(Uri, "it says that its answer is not ready yet.");
+            }
+
             if (response.IsSuccessStatusCode)
                 return await ReadAsync(response, target, isSnapshot, isPage, part, cancellationToken).ConfigureAwait(false);
 
@@ -142,8 +148,11 @@ internal sealed class FeedClient : IDisposable
         headers.TryAddWithoutValidation("Accept", "application/x-ndjson, application/json;q=0.9, */*;q=0.5");
         if (!_http.Options.DisableCompression)
             headers.TryAddWithoutValidation("Accept-Encoding", "gzip, deflate, br");
-        if (feedIdentity is not null)
-            headers.TryAddWithoutValidation(WireNames.FeedIdentityHeader, feedIdentity);
+        var (identity, mark) = feedIdentity is null ? (null, null) : FeedMark.Split(feedIdentity);
+        if (identity is not null)
+            RequestHeader.Add(headers, WireNames.FeedIdentityHeader, identity);
+        if (identity is not null || isWhole)
+            headers.TryAddWithoutValidation(WireNames.MarkHeader, mark?.ToString() ?? WireNames.NoMark);
         if (isWhole)
             headers.TryAddWithoutValidation(WireNames.ResumeHeader, WireNames.ResumeByPage);
     }
@@ -181,6 +190,11 @@ internal sealed class FeedClient : IDisposable
         return new FeedResponse(response, stream, isSnapshot)
         {
             FeedIdentity = Header(WireNames.FeedIdentityHeader),
+            Continues = Header(WireNames.ContinuesHeader),
+            Mark =
+                pages is not null ? () => pages.Mark
+                : FeedMark.Parse(Header(WireNames.MarkHeader)) is { } mark ? () => mark
+                : null,
             KeyFields = KeyAnnouncement.Parse(Header(WireNames.KeyHeader)),
             InstanceName = Header(WireNames.InstanceNameHeader),
             CaughtUpBy = Header(WireNames.CaughtUpHeader) switch
@@ -197,7 +211,11 @@ internal sealed class FeedClient : IDisposable
             Start = response.StatusCode == HttpStatusCode.PartialContent ? part!.From : 0,
             RangeTag = isSnapshot && !isPaged ? SnapshotRange.TagOf(response) : null,
             Page = pages is null ? null : () => pages.Page,
-            ContentLength = isPaged ? null : response.Content.Headers.ContentLength,
+            // An answer that has no content by its status vouches for no empty set (I6).
+            ContentLength =
+                isPaged || response.StatusCode is HttpStatusCode.NoContent or HttpStatusCode.ResetContent
+                    ? null
+                    : response.Content.Headers.ContentLength,
             IsMarkup = ForeignBody.IsMarkup(response.Content.Headers.ContentType?.MediaType),
             HasDefiniteEnd =
                 response.Content.Headers.ContentLength is not null
