@@ -325,8 +325,10 @@ internal static class TableCatalog
             columns.Find(c => c.Name == TxidColumn)
             ?? throw new PostgresTableException(
                 $"{table} has no column txid, by which changes are told.",
-                (Remedy)($"Let Lockstep track the table: {Term.EnableTracking.For(table.ToString())} adds what it lacks, and "
-                    + $"{Term.PlanTracking} shows how.")
+                (Remedy)(
+                    $"Let Lockstep track the table: {Term.EnableTracking.For(table.ToString())} adds what it lacks, and "
+                    + $"{Term.PlanTracking} shows how."
+                )
             );
         if (txid.Type is not ("bigint" or "integer"))
         {
