@@ -100,7 +100,8 @@ internal sealed record MoreOfList(string Reason, string Keys)
             {
                 reason = string.Create(
                     CultureInfo.InvariantCulture,
-                    $"a page may have {largest} records by {(name == "the answer" ? name : $"'{name}'")}, and {page} came, so that there may be more"
+                    $"a page may have {largest} records by {(name == "the answer" ? name : $"'{name}'")}, and {page} came, "
+                        + $"so that there may be more"
                 );
             }
         }
