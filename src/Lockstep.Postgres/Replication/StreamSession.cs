@@ -229,7 +229,10 @@ internal sealed class StreamSession(
             await FoundTable.LookAsync(owner.Members, connection, names, server, Confirmed, table, cancellationToken).ConfigureAwait(false)
             is not { } found
         )
+        {
             return true;
+        }
+
         if (found.GoesOn && table.Log.Position < Position)
             return false;
         FoundTable.Report([found]);
