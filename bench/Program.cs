@@ -11,7 +11,8 @@ namespace Lockstep.Bench;
 /// The benchmarks: <c>all</c> makes one report; <c>endtoend</c> runs the whole beside its peers, <c>start</c> what does nothing beside
 /// curl, <c>dialects</c> reads feeds of other servers beside a node script, <c>polls</c> lists of up to a million items again,
 /// <c>endless</c> follows a long feed, <c>read</c> reads a table back,
-/// <c>gossip</c> a model beside npm's scuttlebutt, <c>fanout</c> serves many live clients, <c>slow</c> many that do not read, <c>relay</c> a
+/// <c>gossip</c> a model beside npm's scuttlebutt, <c>gossip-loss</c> many nodes whose meetings fail,
+/// <c>fanout</c> serves many live clients, <c>slow</c> many that do not read, <c>relay</c> a
 /// table file that is being synced,
 /// <c>postgres</c> a table feed, <c>postgres-writers</c> what tracking costs, <c>variables</c> a change of a tick variable in each store;
 /// anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
@@ -52,6 +53,9 @@ internal static class Program
                 break;
             case ["gossip", .. var rest]:
                 Gossip.GossipBenchmark.RunAsync(rest).GetAwaiter().GetResult();
+                break;
+            case ["gossip-loss", ..]:
+                Gossip.LossRun.Run();
                 break;
             case ["host", var file, var repeats]:
                 FeedHost.Run(file, long.Parse(repeats, CultureInfo.InvariantCulture));

@@ -24,6 +24,7 @@ internal static class AllRun
         ("Relay of a table file", ["relay", "200000", "200"]),
         ("Fan-out", ["fanout", "1000", "1000", "5", "3"]),
         ("Gossip", ["gossip"]),
+        ("Gossip where meetings fail", ["gossip-loss"]),
     ];
 
     /// <returns>The process's exit code.</returns>

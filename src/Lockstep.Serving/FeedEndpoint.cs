@@ -26,6 +26,9 @@ internal sealed class FeedEndpoint(
     CancellationToken stopping
 )
 {
+    /// <summary>What a client may ask for; the last three are those of pages, as their links have them.</summary>
+    private static readonly string[] KnownOptions = ["since", "update", "columns", "where", "horizon", "feed", "after"];
+
     public const string ContentType = "application/x-ndjson";
     public const string PagesSegment = "pages";
     private const string RecordVariant = "record";
@@ -59,6 +62,7 @@ internal sealed class FeedEndpoint(
         string? filterIdentity = null;
         try
         {
+            RequireKnownOptions(request);
             var filter = FeedFilter.Parse(request.Query["columns"], request.Query["where"]);
             filterIdentity = VariantOf(filter);
             if (filter is not null)
@@ -141,6 +145,18 @@ internal sealed class FeedEndpoint(
     private static string AddressOf(HttpContext context) =>
         $"{context.Connection.RemoteIpAddress}:{context.Connection.RemotePort.ToString(CultureInfo.InvariantCulture)}";
 
+    /// <summary>A filter whose name is misspelt would be none, and all rows would come.</summary>
+    /// <exception cref="FeedFilterException">The query has a name that means nothing here.</exception>
+    private static void RequireKnownOptions(HttpRequest request)
+    {
+        if (request.Query.Keys.FirstOrDefault(name => !KnownOptions.Contains(name, StringComparer.OrdinalIgnoreCase)) is { } unknown)
+        {
+            throw new FeedFilterException(
+                $"There is no query option '{(unknown.Length > 100 ? unknown[..100] + "..." : unknown)}'; there are {string.Join(", ", KnownOptions)}."
+            );
+        }
+    }
+
     private static bool WantsUpdates(HttpRequest request) => CursorOf(request, "") is null or > 0 || request.Query["update"] == "true";
 
     private static long? CursorOf(HttpRequest request, string rest)
@@ -179,6 +195,7 @@ internal sealed class FeedEndpoint(
                     Share = share,
                     Filter = filter,
                     InOrder = source.RecordOrderField is not null,
+                    Mark = FeedMark.Parse(context.Request.Headers[WireNames.MarkHeader]),
                     WantsPages = context.Request.Headers[WireNames.ResumeHeader] == WireNames.ResumeByPage,
                 },
                 cancellationToken
@@ -186,6 +203,11 @@ internal sealed class FeedEndpoint(
             .ConfigureAwait(false);
         response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, variant);
         response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(reading.KeyColumns);
+        if (reading.Continues is { } before)
+            response.Headers[WireNames.ContinuesHeader] = FeedName.Join(before, variant);
+        var wantsMarks = context.Request.Headers.ContainsKey(WireNames.MarkHeader);
+        if (wantsMarks && reading.Mark is { } mark)
+            response.Headers[WireNames.MarkHeader] = mark.ToString();
         // Through a filter something must come also while it leaves out row after row. Clients of old know heartbeats only.
         var takesBlankLines = context.Request.Headers.Accept.Any(type =>
             type?.Contains("ndjson", StringComparison.OrdinalIgnoreCase) == true
@@ -207,7 +229,18 @@ internal sealed class FeedEndpoint(
         ServingLog.ClientCame(_logger, AddressOf(context), source.Name, since);
         try
         {
-            await SendAsync(context.Request, reading, filter, takesBlankLines, writer, client, measurement, share, cancellationToken)
+            await SendAsync(
+                    context.Request,
+                    wantsMarks,
+                    reading,
+                    filter,
+                    takesBlankLines,
+                    writer,
+                    client,
+                    measurement,
+                    share,
+                    cancellationToken
+                )
                 .ConfigureAwait(false);
         }
         finally
@@ -218,6 +251,7 @@ internal sealed class FeedEndpoint(
 
     private async Task SendAsync(
         HttpRequest request,
+        bool wantsMarks,
         FeedReading reading,
         FeedFilter? filter,
         bool takesBlankLines,
@@ -235,6 +269,8 @@ internal sealed class FeedEndpoint(
 
             // Through a filter goes a copy, and so does what is written in another dialect.
             var held = share.Cover(chunk.Lines.Length * (filter is null && writer is FeedLineWriter ? 1L : 2));
+            if (wantsMarks && chunk.Mark is { } mark)
+                writer.WriteMark(mark);
             var wrote = await writer.WriteRowsAsync(chunk, cancellationToken).ConfigureAwait(false);
             switch (chunk.Kind)
             {

@@ -64,6 +64,9 @@ internal sealed class FeedLineWriter(
     public void WritePage(string address) =>
         Bytes += Encoding.UTF8.GetBytes($"{{\"control\":true,\"type\":\"{WireNames.ResumeByPage}\",\"next\":\"{address}\"}}\n", output);
 
+    public void WriteMark(FeedMark mark) =>
+        Bytes += Encoding.UTF8.GetBytes($"{{\"control\":true,\"type\":\"mark\",\"mark\":\"{mark}\"}}\n", output);
+
     /// <summary>
     /// Sends what was written to a response. To one whose client has gone nothing can be written any more, which shows here before the
     /// request's token tells of it.

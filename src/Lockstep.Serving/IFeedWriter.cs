@@ -1,3 +1,4 @@
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 
 namespace Lockstep.Serving;
@@ -26,6 +27,9 @@ internal interface IFeedWriter
     /// <summary>Says where the whole set goes on.</summary>
     /// <param name="address">The page's; of ASCII, without quotes and backslashes.</param>
     void WritePage(string address);
+
+    /// <summary>Says how far the client is told of anything with what follows.</summary>
+    void WriteMark(FeedMark mark);
 
     /// <summary>Sends what was written.</summary>
     /// <exception cref="OperationCanceledException">The client has gone.</exception>

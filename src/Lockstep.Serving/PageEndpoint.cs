@@ -85,6 +85,8 @@ internal sealed class PageEndpoint(
         response.ContentType = FeedEndpoint.ContentType;
         response.Headers[WireNames.FeedIdentityHeader] = identity;
         response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(page.KeyColumns);
+        if (page.Mark is { } mark)
+            response.Headers[WireNames.MarkHeader] = mark.ToString();
         response.Headers.CacheControl = Cacheable(options.PageAge);
         if (page.Next is { } next)
             response.Headers.Link = $"<{Address(request, identity, page.Horizon, next)}>; rel=\"next\"";

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 using Lockstep.Serving.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -78,6 +79,8 @@ internal sealed class RecordWriter : IFeedWriter
     public void WriteBlankLine() => WriteChunk("\n"u8);
 
     public void WritePage(string address) { }
+
+    public void WriteMark(FeedMark mark) { }
 
     public async ValueTask FlushAsync(CancellationToken cancellationToken)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
@@ -38,6 +39,9 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <summary>For Npgsql; a superuser, in the database postgres.</summary>
     public string ConnectionString => ConnectionStringTo("postgres");
 
+    private string[] Psql =>
+        ["-h", "127.0.0.1", "-p", $"{Port}", "-U", User, "-d", "postgres", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"];
+
     private string Data => Path.Combine(_folder, "data");
 
     private string Log => Path.Combine(_folder, "log");
@@ -57,19 +61,7 @@ public sealed class PostgresServer : IAsyncDisposable
                 ["-D", server.Data, "-U", User, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
                 cancellationToken
             );
-            for (var attempt = 1; server.Port == 0; attempt++)
-            {
-                server.Port = FreePort();
-                try
-                {
-                    await server.StartAsync(cancellationToken);
-                }
-                catch (InvalidOperationException) when (attempt < 3 && server.PortWasTaken())
-                {
-                    server.Port = 0;
-                }
-            }
-
+            await server.StartOnAFreePortAsync(cancellationToken);
             return server;
         }
         catch
@@ -78,6 +70,78 @@ public sealed class PostgresServer : IAsyncDisposable
             throw;
         }
     }
+
+    private async Task StartOnAFreePortAsync(CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; Port == 0; attempt++)
+        {
+            Port = FreePort();
+            try
+            {
+                await StartAsync(cancellationToken);
+            }
+            catch (InvalidOperationException) when (attempt < 3 && PortWasTaken())
+            {
+                Port = 0;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Makes a streaming standby of this server and starts it: a copy of the files between the start and the stop of a backup, since
+    /// pg_basebackup is not in every set of programs.
+    /// </summary>
+    public async Task<PostgresServer> StartStandbyAsync(CancellationToken cancellationToken)
+    {
+        var standby = new PostgresServer(_tools, _settings);
+        try
+        {
+            await _tools.OwnAsync(standby._folder, cancellationToken);
+            var version = int.Parse(await RunSqlAsync("SHOW server_version_num", cancellationToken), CultureInfo.InvariantCulture);
+            var (start, stop) =
+                version < 150000
+                    ? ("pg_start_backup('copy', true, false)", "pg_stop_backup(false, false)")
+                    : ("pg_backup_start('copy', true)", "pg_backup_stop(false)");
+            var label = await _tools.RunAsync(
+                "psql",
+                [
+                    .. Psql,
+                    "-c",
+                    $"SELECT 'from ' || {start}",
+                    "-c",
+                    $@"\! cp -a {Data} {standby.Data}; rm -f {standby.Data}/postmaster.*",
+                    "-c",
+                    $"SELECT labelfile FROM {stop}",
+                ],
+                cancellationToken
+            );
+            foreach (
+                var (name, text) in ((string, string)[])
+                    [("backup_label", label[(label.IndexOf('\n') + 1)..].TrimEnd() + "\n"), ("standby.signal", "")]
+            )
+            {
+                await File.WriteAllTextAsync(Path.Combine(standby.Data, name), text, cancellationToken);
+                await _tools.OwnAsync(Path.Combine(standby.Data, name), cancellationToken);
+            }
+
+            await File.AppendAllTextAsync(
+                Path.Combine(standby.Data, "postgresql.auto.conf"),
+                $"primary_conninfo = 'host=127.0.0.1 port={Port} user={User}'\n",
+                cancellationToken
+            );
+            await standby.StartOnAFreePortAsync(cancellationToken);
+            return standby;
+        }
+        catch
+        {
+            await standby.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Makes a standby a primary, on a timeline of its own.</summary>
+    public Task PromoteAsync(CancellationToken cancellationToken) =>
+        _tools.RunAsync("pg_ctl", ["promote", "-D", Data, "-w", "-t", "60", "-s"], cancellationToken);
 
     /// <summary>The connection string of one of the server's databases.</summary>
     public string ConnectionStringTo(string database) =>
@@ -93,30 +157,7 @@ public sealed class PostgresServer : IAsyncDisposable
 
     /// <summary>Runs a script in the database postgres and returns what it prints: values apart by <c>|</c>, a row a line.</summary>
     public async Task<string> RunSqlAsync(string sql, CancellationToken cancellationToken) =>
-        (
-            await _tools.RunAsync(
-                "psql",
-                [
-                    "-h",
-                    "127.0.0.1",
-                    "-p",
-                    $"{Port}",
-                    "-U",
-                    User,
-                    "-d",
-                    "postgres",
-                    "-X",
-                    "-A",
-                    "-t",
-                    "-q",
-                    "-v",
-                    "ON_ERROR_STOP=1",
-                    "-c",
-                    sql,
-                ],
-                cancellationToken
-            )
-        ).TrimEnd();
+        (await _tools.RunAsync("psql", [.. Psql, "-c", sql], cancellationToken)).TrimEnd();
 
     /// <summary>Starts the stopped server again on the same port and data; returns when it accepts connections.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)

@@ -97,3 +97,20 @@ Describe 'Import-LockstepTable' {
         Get-LockstepTable | Should -BeNullOrEmpty
     }
 }
+
+Describe 'Import-LockstepTable of what a job returns' {
+    BeforeAll { Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory) }
+    AfterAll { Pop-Location }
+
+    It 'takes the records without what PowerShell adds to them' {
+        Start-Job { [pscustomobject]@{ id = 1; updated_at = 1; Length = 3; Count = 2; Keys = 'k'; '@removed' = $true; 'a.b' = '[x]' } } |
+            Receive-Job -Wait -AutoRemoveJob | Import-LockstepTable -Table jobs -Disk | Out-Null
+        Get-LockstepRecord jobs -Raw | Should -Be '{"id":1,"updated_at":1,"Length":3,"Count":2,"Keys":"k","@removed":true,"a.b":"[x]"}'
+    }
+
+    It 'keeps fields of such names where a feed has them' {
+        '{"id":1,"updated_at":1,"RunspaceId":"x","PSComputerName":"y"}' | Import-LockstepTable -Table names -Disk | Out-Null
+        Get-LockstepRecord names | Import-LockstepTable -Table again -Disk | Out-Null
+        Get-LockstepRecord again -Raw | Should -Be (Get-LockstepRecord names -Raw)
+    }
+}

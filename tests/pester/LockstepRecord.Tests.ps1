@@ -19,6 +19,28 @@ Describe 'Get-LockstepRecord' {
         $records[0].pstypenames[0, 1] | Should -Be 'Lockstep.Record#people', 'Lockstep.Record'
     }
 
+    It 'gives objects of their own, the first as well as those after it' {
+        function Read-Odd($object) { $object.odd_field_of_this_test }
+        $text = 'text'
+        # This place in the script has seen objects without the property before.
+        foreach ($other in [pscustomobject]@{ id = 1 }, $text) { Read-Odd $other | Should -BeNullOrEmpty }
+        1..3 | ForEach-Object { "{`"id`":$_,`"updated_at`":$_,`"odd_field_of_this_test`":`"v$_`"}" } | Import-LockstepTable -Table odd -Disk
+        foreach ($round in 1..2) {
+            $records = Get-LockstepRecord odd
+            $records | ForEach-Object { Read-Odd $_ } | Should -Be v1, v2, v3
+            foreach ($record in $records) {
+                $copy = $record.psobject.Copy()
+                $copy.odd_field_of_this_test = 'changed'
+                $record.odd_field_of_this_test | Should -Be "v$($record.id)"
+                $record | Add-Member NoteProperty more 1
+                $record.psobject.Properties.Name | Should -Be id, updated_at, odd_field_of_this_test, more
+                $record.psobject.Properties.Remove('more')
+                $record.ODD_FIELD_OF_THIS_TEST | Should -Be "v$($record.id)"
+            }
+        }
+        Remove-LockstepTable odd -Confirm:$false
+    }
+
     It 'reads by key' {
         (Get-LockstepRecord people 7, 2).name | Should -Be n2, n7
         Get-LockstepRecord people 4, 99 | Should -BeNullOrEmpty
@@ -45,6 +67,17 @@ Describe 'Get-LockstepRecord' {
         $records | Import-LockstepTable -Table exact2 -Disk
         Get-LockstepRecord exact2 -Raw | Should -Be (Get-LockstepRecord exact -Raw)
         Remove-LockstepTable exact, exact2 -Confirm:$false
+    }
+
+    It 'warns of a -Property that no record has' {
+        $records = Get-LockstepRecord -Property id, nosuch, z*, NAME, /tags/0 -WarningVariable said -WarningAction SilentlyContinue
+        $said | Should -HaveCount 2
+        $said[0] | Should -BeLike "*'people' has a field 'nosuch'. The fields are id, updated_at,*"
+        $records[0].name | Should -Be n1
+    }
+
+    It 'says that an empty filter is empty' {
+        (Get-ErrorOf { Get-LockstepRecord -Filter ' ' -ErrorAction Stop }).Exception.Message | Should -Be 'The filter is empty.'
     }
 
     It 'takes text in a filter parameter for text' {

@@ -30,6 +30,29 @@ Describe 'Set- and Get-LockstepVariable' {
         { Set-LockstepVariable v 1 -ActiveAt tomorrow -Store ./v.db } | Should -Throw '*is no time. Write it as 2030-01-31*'
     }
 
+    It 'warns of an -ActiveAt that is past' {
+        $set = Set-LockstepVariable rate 5 -ActiveAt 2020-01-01 -Store ./v.db @fast -WarningVariable said -WarningAction SilentlyContinue
+        $said | Should -BeLike '*2020-01-01*is past*'
+        $set.ActiveAt | Should -BeGreaterThan ([datetimeoffset]::Now.AddMinutes(-1))
+        Set-LockstepVariable rate 6 -Force -Store ./v.db -WarningVariable said
+        $said | Should -BeNullOrEmpty
+    }
+
+    It 'refuses <what> without a name of .NET, and names what it takes' -ForEach @(
+        @{ what = 'a script block as value'; with = @{ Value = { 1 } }; takes = '*not a script block*' }
+        @{ what = 'a tick with a comma'; with = @{ Value = 1; Tick = '0,5s' }; takes = '*500ms, 2h*' }
+        @{ what = 'a list as tick'; with = @{ Value = 1; Tick = 0, '5s' }; takes = '*500ms, 2h*' }
+        @{ what = 'a word as tick'; with = @{ Value = 1; DefaultTick = 'soon' }; takes = '*500ms, 2h*' }
+        @{ what = 'a misspelt connection string'; with = @{ Value = 1; Store = 'Hst=localhost' }; takes = '*Host=db*' }
+        @{ what = 'a store in no folder'; with = @{ Value = 1; Store = 'nowhere/v.db' }; takes = '*folder does not exist*' }
+    ) {
+        if (-not $with.Store) { $with.Store = './v.db' }
+        $failure = Get-ErrorOf { Set-LockstepVariable rate @with -ErrorAction Stop }
+        $failure.Exception.Message | Should -BeLike $takes
+        $failure.Exception.Message | Should -Not -Match 'System\.|Nullable'
+        Get-ChildItem | Should -BeNullOrEmpty
+    }
+
     It 'sets a value, says when it becomes active, and the value is that from then on' {
         $set = Set-LockstepVariable rate 5 -Store ./v.db @fast
         $set | Should -BeOfType Lockstep.ScheduledValue
@@ -261,6 +284,16 @@ Describe 'Remove-LockstepVariable' {
         (Get-LockstepVariableSchedule v -Store ./v.db).Value | Should -Be 2
         Get-LockstepVariableSchedule v -Store ./v.db -State Pending | Remove-LockstepVariable
         Get-LockstepVariable -Store ./v.db | Should -BeNullOrEmpty
+    }
+
+    It 'removes a whole variable with -All, and says so of one that is not there' {
+        Set-LockstepVariable gone 1 -Store ./v.db @fast
+        Set-LockstepVariable stays 1 -Store ./v.db @fast
+        Remove-LockstepVariable gone -All -Store ./v.db -WhatIf
+        (Get-LockstepVariable -Store ./v.db).Name | Should -Be gone, stays
+        Remove-LockstepVariable gone -All -Store ./v.db
+        (Get-LockstepVariable -Store ./v.db).Name | Should -Be stays
+        (Get-ErrorOf { Remove-LockstepVariable gone -All -Store ./v.db }).FullyQualifiedErrorId | Should -BeLike 'VariableNotFound,*'
     }
 
     It 'removes nothing with -WhatIf' {

@@ -330,6 +330,14 @@ Describe 'Sync-LockstepTable -AsJob' {
         }
     }
 
+    It 'returns its result when it was stopped' {
+        $job = Start-Feed (New-Record 1 10) | Sync-LockstepTable -Disk -Follow -AsJob
+        Wait-Until { $job.LastChange }
+        Stop-Job $job
+        $result = Receive-Job $job
+        $result.Added, $result.Outcome | Should -Be 1, Stopped
+    }
+
     It 'refuses what a job cannot do: <name>' -ForEach @(
         @{ name = '-Callback'; more = @{ AsJob = $true; Callback = { } } }
         @{ name = '-Transform'; more = @{ AsJob = $true; Transform = { $_ } } }

@@ -159,7 +159,7 @@ internal static class CompareCommands
     {
         writer.WritePropertyName(name);
         if (record is { } json)
-            writer.WriteRawValue(JsonText.OnOneLine(json.Span), skipInputValidation: true);
+            writer.WriteRawValue(RecordJson.Of(json.Span), skipInputValidation: true);
         else
             writer.WriteNullValue();
     }

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Text;
 using System.Text.Json;
 using Lockstep.Cli.Output;
-using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 
 namespace Lockstep.Cli.Commands;
@@ -107,7 +106,7 @@ internal static class RecordsCommand
         using var output = new BufferedStream(Console.OpenStandardOutput(), 64 * 1024);
         while (scan.Read())
         {
-            output.Write(JsonText.OnOneLine(scan.Json));
+            output.Write(RecordJson.Of(scan.Json));
             output.WriteByte((byte)'\n');
         }
     }

@@ -22,7 +22,8 @@ internal static class ServeCommand
         var postgres = new PostgresOption("Serve tables of this database");
         var table = new Option<string[]>("--table", "-t")
         {
-            Description = "A table or view to serve; may be given more than once. Of a file: the table that it must hold.",
+            Description =
+                "A table or view to serve; may be given more than once. Of a file: the table that it must hold; without --path and --postgres its file is NAME.db in the current folder.",
             HelpName = "NAME",
         };
         var path = new Option<string[]>("--path", "-p")
@@ -117,11 +118,13 @@ internal static class ServeCommand
                 using var logs = LogOptions.ForServer(result);
                 var feedLog = logs.CreateLogger(FeedsCategory);
                 var connection = postgres.Read(result);
+                var files = result.GetValue(path) ?? [];
+                // A table that is named, and nothing else, is in the current folder as for every other command.
+                if (files.Length == 0 && connection is null)
+                    files = [.. tables.Select(name => TableOptions.OfName(name).Path)];
                 List<Func<CancellationToken, Task<IFeedSource>>> starts =
                 [
-                    .. (result.GetValue(path) ?? []).Select(file =>
-                        FromFile(file, connection is null ? tables : [], feedLog, maximum, result.GetValue(dialect))
-                    ),
+                    .. files.Select(file => FromFile(file, connection is null ? tables : [], feedLog, maximum, result.GetValue(dialect))),
                 ];
                 if (connection is not null)
                 {
@@ -161,7 +164,7 @@ internal static class ServeCommand
                 }
 
                 if (starts.Count == 0)
-                    throw new ArgumentException("There is nothing to serve: give --postgres with --table, or --path.");
+                    throw new ArgumentException("There is nothing to serve: give --table, --path, or --postgres with --table.");
                 using var certificate = listening.Certificate.Load(result);
                 return await ServeAsync(starts, listening.Read(result, certificate), cancellationToken).ConfigureAwait(false);
             }

@@ -20,7 +20,7 @@ internal static class TestServerCommand
     {
         var port = new Option<int>("--port")
         {
-            Description = "The port; 0 picks a free one.",
+            Description = "The port; 0 picks a free one. The reference feed takes the port after it, too, which redirects to the feed.",
             HelpName = "N",
             DefaultValueFactory = _ => 4567,
         };
@@ -163,6 +163,8 @@ internal static class TestServerCommand
                 {
                     Console.WriteLine($"Listening on port {server.Uri.Port}");
                     Console.WriteLine(server.FeedUri);
+                    if (server.RedirectUri is { } redirect)
+                        Console.WriteLine($"{redirect} redirects there.");
                     try
                     {
                         await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);

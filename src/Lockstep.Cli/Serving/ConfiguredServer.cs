@@ -117,7 +117,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
                     .FindAsync(connection, database.Tables, database.Exclude, database.Mode, cancellationToken)
                     .ConfigureAwait(false);
                 foreach (var table in found)
-                    AddTable(database, connection, table, new TableConfig { Table = table.ToString() });
+                    AddTable(database, connection, table, new TableConfig { Table = table.ToString(), Name = NameOf(table, found) });
             }
             catch (Exception e) when (e is LockstepException or ArgumentException or FormatException)
             {
@@ -153,7 +153,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             );
         }
 
-        // Tables of two schemas may have one name: the second one is served with its schema.
+        // What is named with the name already: a feed of its own, or another database's table.
         void Add(string name, string full, string settings, Func<string, Func<CancellationToken, Task<IFeedSource>>> start)
         {
             var free = plans.ContainsKey(name) ? full : name;
@@ -161,6 +161,13 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
                 log.Say($"{full} is not served: there is a feed {free} already.");
         }
     }
+
+    /// <summary>
+    /// The name of a table's feed: its own. Of several of that name the one of the schema public has it, and the others are named with their
+    /// schema, however many come later: no name may lead to another table than before.
+    /// </summary>
+    private static string NameOf(TableName table, IReadOnlyList<TableName> all) =>
+        table.Schema is null or "public" || all.Count(t => t.Name == table.Name) == 1 ? table.Name : table.ToString();
 
     private async Task<IFeedSource> StartAsync(
         DatabaseConfig database,

@@ -8,6 +8,8 @@ public static class BuiltInDialects
     /// <summary>All of them, by name.</summary>
     public static IReadOnlyList<DialectDescription> All => Known.Value;
 
+    internal static IEnumerable<string> Names => All.Select(dialect => dialect.Name);
+
     /// <summary>One of them; null when there is none of this name.</summary>
     /// <param name="name">Its name, in any case.</param>
     public static DialectDescription? Find(string name) =>

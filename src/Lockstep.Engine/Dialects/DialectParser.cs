@@ -43,6 +43,7 @@ internal sealed class DialectParser(string name)
         "Path",
         "Query",
         "Headers",
+        "Body",
         "Timeout",
     ];
 
@@ -86,7 +87,9 @@ internal sealed class DialectParser(string name)
             if (!known.Contains(pair.Name, StringComparer.OrdinalIgnoreCase))
             {
                 throw Wrong(
-                    $"'{pair.Name}' is no key of a dialect{(TopKeys.Contains(pair.Name, StringComparer.OrdinalIgnoreCase) ? " here" : "")}"
+                    TopKeys.Contains(pair.Name, StringComparer.OrdinalIgnoreCase)
+                        ? $"'{pair.Name}' is no key of a dialect here"
+                        : $"'{pair.Name}' is no key of a dialect.{Spelling.Suggestion(pair.Name, known)}"
                 );
             }
 
@@ -129,6 +132,7 @@ internal sealed class DialectParser(string name)
             "PATH" => rules with { Path = isNull ? null : Text(value) },
             "QUERY" => rules with { Query = Parameters(value) },
             "HEADERS" => rules with { Headers = AllowedOnly(Parameters(value)) },
+            "BODY" => rules with { Body = isNull ? null : BodyOf(value) },
             "TIMEOUT" => rules with { Timeout = Duration(value) },
             _ => rules,
         };
@@ -156,6 +160,9 @@ internal sealed class DialectParser(string name)
         var named = value.EnumerateObject().Where(pair => pair.Value.ValueKind != JsonValueKind.Null);
         return [.. named.Select(pair => new Parameter(pair.Name, new Template(Text(pair.Value))))];
     }
+
+    private static RequestBody BodyOf(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Object ? new RequestBody(value) : throw new FormatException("it has to be an object");
 
     private static IReadOnlyList<Parameter> AllowedOnly(IReadOnlyList<Parameter> headers)
     {

@@ -49,7 +49,15 @@ internal enum CursorType
 /// <param name="Field">The field's name, or the JSON Pointer to it.</param>
 /// <param name="Place">Where the value is.</param>
 /// <param name="IsOfItem">Whether that is beside the record, so that the field is added to it where it has none.</param>
-internal sealed record KeyRule(string Field, Place Place, bool IsOfItem);
+internal sealed record KeyRule(string Field, Place Place, bool IsOfItem)
+{
+    /// <summary>The field's name in UTF-8.</summary>
+    public byte[] Name { get; } = System.Text.Encoding.UTF8.GetBytes(Field);
+
+    /// <summary>The same as it stands in JSON, with quotes and colon.</summary>
+    public byte[] Member { get; } =
+    [.. System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(Field, Records.EngineJson.Default.String), (byte)':'];
+}
 
 /// <summary>A field's name, or with a <c>*</c> before it the end of one. Immutable.</summary>
 internal sealed class FieldPattern(string text)
@@ -146,11 +154,14 @@ internal sealed record DialectRules
 
     public IReadOnlyList<Parameter> Headers { get; init; } = [];
 
+    /// <summary>What is sent, by POST; null where the request is a GET.</summary>
+    public RequestBody? Body { get; init; }
+
     /// <summary>How long a request may be without a sign of life, in the feed's words as <c>{timeout}</c>.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>Whether the cursor is a parameter; otherwise it is the URL to ask.</summary>
-    public bool CursorIsParameter => Query.Any(p => p.Value.HasCursor) || Headers.Any(p => p.Value.HasCursor);
+    public bool CursorIsParameter => Query.Any(p => p.Value.HasCursor) || Headers.Any(p => p.Value.HasCursor) || Body?.HasCursor == true;
 
     /// <summary>Whether the cursor is the largest value of a field that changes with the record.</summary>
     public bool HasMaximumCursor => Cursor.Any(place => place.IsMaximum);

@@ -63,13 +63,10 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
             AddType(list);
         foreach (var lack in lacks)
         {
-            var part = rules.Key.ToList().IndexOf(lack);
             Separate();
-            var name = JsonSerializer.SerializeToUtf8Bytes(lack.Field, EngineJson.Default.String);
-            Fields.Note(Encoding.UTF8.GetBytes(lack.Field));
-            _bytes.Write(name);
-            _bytes.Write(":"u8);
-            _bytes.Write(key.PartText(part));
+            Fields.Note(lack.Name);
+            _bytes.Write(lack.Member);
+            _bytes.Write(key.PartText(PartOf(rules, lack)));
         }
 
         foreach (var field in body.EnumerateObject())
@@ -105,6 +102,14 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
         _bytes.Write(JsonMarshal.GetRawUtf8Value(version));
     }
 
+    private static int PartOf(DialectRules rules, KeyRule key)
+    {
+        var part = 0;
+        while (!ReferenceEquals(rules.Key[part], key))
+            part++;
+        return part;
+    }
+
     private void Separate()
     {
         if (_bytes.WrittenCount > 1)
@@ -118,7 +123,7 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
     }
 
     private static bool Lacks(KeyRule key, JsonElement body) =>
-        key.IsOfItem ? !body.TryGetProperty(key.Field, out _) : key.Place.Kind == PlaceKind.Field && !body.TryGetProperty(key.Field, out _);
+        (key.IsOfItem || key.Place.Kind == PlaceKind.Field) && !body.TryGetProperty(key.Name, out _);
 
     private static bool Drops(DialectRules rules, JsonProperty field)
     {

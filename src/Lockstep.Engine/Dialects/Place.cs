@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Lockstep.Engine.Records;
 
@@ -45,18 +46,19 @@ internal sealed record Place
         ("page:", PlaceKind.Count),
     ];
 
-    private readonly byte[] _utf8;
+    /// <summary>The segments as JSON has them.</summary>
+    private readonly byte[][] _names;
 
     private Place(string text, PlaceKind kind, string name)
     {
         Text = text;
         Kind = kind;
         Name = name;
-        _utf8 = System.Text.Encoding.UTF8.GetBytes(name);
         Segments =
             kind != PlaceKind.Pointer ? [name]
             : name.Length == 0 ? []
             : [.. name[1..].Split('/').Select(FieldPath.Unescape)];
+        _names = [.. Segments.Select(Encoding.UTF8.GetBytes)];
     }
 
     /// <summary>As it was written.</summary>
@@ -110,16 +112,14 @@ internal sealed record Place
         value = root;
         if (Kind is not (PlaceKind.Field or PlaceKind.Pointer))
             return false;
-        if (Kind == PlaceKind.Field && root.ValueKind == JsonValueKind.Object)
-            return root.TryGetProperty(_utf8, out value);
-        foreach (var segment in Segments)
+        for (var i = 0; i < _names.Length; i++)
         {
             if (value.ValueKind == JsonValueKind.Object)
             {
-                if (!value.TryGetProperty(segment, out value))
+                if (!value.TryGetProperty(_names[i], out value))
                     return false;
             }
-            else if (value.ValueKind == JsonValueKind.Array && TryIndex(segment, value.GetArrayLength(), out var index))
+            else if (value.ValueKind == JsonValueKind.Array && TryIndex(Segments[i], value.GetArrayLength(), out var index))
             {
                 value = value[index];
             }

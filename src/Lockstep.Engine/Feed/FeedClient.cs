@@ -142,8 +142,11 @@ internal sealed class FeedClient : IDisposable
         headers.TryAddWithoutValidation("Accept", "application/x-ndjson, application/json;q=0.9, */*;q=0.5");
         if (!_http.Options.DisableCompression)
             headers.TryAddWithoutValidation("Accept-Encoding", "gzip, deflate, br");
-        if (feedIdentity is not null)
-            headers.TryAddWithoutValidation(WireNames.FeedIdentityHeader, feedIdentity);
+        var (identity, mark) = feedIdentity is null ? (null, null) : FeedMark.Split(feedIdentity);
+        if (identity is not null)
+            RequestHeader.Add(headers, WireNames.FeedIdentityHeader, identity);
+        if (identity is not null || isWhole)
+            headers.TryAddWithoutValidation(WireNames.MarkHeader, mark?.ToString() ?? WireNames.NoMark);
         if (isWhole)
             headers.TryAddWithoutValidation(WireNames.ResumeHeader, WireNames.ResumeByPage);
     }
@@ -181,6 +184,11 @@ internal sealed class FeedClient : IDisposable
         return new FeedResponse(response, stream, isSnapshot)
         {
             FeedIdentity = Header(WireNames.FeedIdentityHeader),
+            Continues = Header(WireNames.ContinuesHeader),
+            Mark =
+                pages is not null ? () => pages.Mark
+                : FeedMark.Parse(Header(WireNames.MarkHeader)) is { } mark ? () => mark
+                : null,
             KeyFields = KeyAnnouncement.Parse(Header(WireNames.KeyHeader)),
             InstanceName = Header(WireNames.InstanceNameHeader),
             CaughtUpBy = Header(WireNames.CaughtUpHeader) switch

@@ -64,23 +64,27 @@ internal sealed class FeedHttp : IDisposable
     /// <exception cref="FeedUnreachableException">There is no answer, or not in time.</exception>
     /// <exception cref="InsecureCredentialsException">Credentials would go unencrypted over a network.</exception>
     public Task<HttpResponseMessage> GetAsync(Uri target, Action<HttpRequestHeaders>? addHeaders, CancellationToken cancellationToken) =>
-        GetAsync(target, addHeaders, Options.ConnectionTimeout, cancellationToken);
+        AskAsync(target, addHeaders, body: null, Options.ConnectionTimeout, cancellationToken);
 
-    /// <summary>Sends a GET that the server may hold for a while before it answers.</summary>
+    /// <summary>Sends a GET, or a POST that only reads, which the server may hold for a while before it answers.</summary>
     /// <param name="target">What to ask; credentials and the user's headers go along only if it is of the feed's origin.</param>
     /// <param name="addHeaders">Adds further headers; null for none.</param>
+    /// <param name="body">The JSON that is posted; null for a GET.</param>
     /// <param name="limit">How long the response's headers may take.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="FeedUnreachableException">There is no answer, or not in time.</exception>
     /// <exception cref="InsecureCredentialsException">Credentials would go unencrypted over a network.</exception>
-    internal async Task<HttpResponseMessage> GetAsync(
+    internal async Task<HttpResponseMessage> AskAsync(
         Uri target,
         Action<HttpRequestHeaders>? addHeaders,
+        byte[]? body,
         TimeSpan limit,
         CancellationToken cancellationToken
     )
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, target);
+        using var request = new HttpRequestMessage(body is null ? HttpMethod.Get : HttpMethod.Post, target);
+        if (body is not null)
+            request.Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
         request.Headers.UserAgent.Add(new ProductInfoHeaderValue("Lockstep", Version));
         addHeaders?.Invoke(request.Headers);
         var isOwn = IsSameOrigin(target);

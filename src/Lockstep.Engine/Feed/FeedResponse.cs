@@ -1,3 +1,5 @@
+using Lockstep.Engine.Records;
+
 namespace Lockstep.Engine.Feed;
 
 /// <summary>A response of a feed that is being read. Dispose closes its connection at once. One reader.</summary>
@@ -11,6 +13,12 @@ internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, 
 
     /// <summary>The identity of the feed, when it names one.</summary>
     public string? FeedIdentity { get; init; }
+
+    /// <summary>The identity under which the client's cursor was got, where the feed goes on under another one; null otherwise.</summary>
+    public string? Continues { get; init; }
+
+    /// <summary>How far the client is told of anything before the body's next byte; null where the feed does not say.</summary>
+    public Func<FeedMark?>? Mark { get; init; }
 
     /// <summary>The members that the feed says are its key; null when it does not say.</summary>
     public IReadOnlyList<string>? KeyFields { get; init; }

@@ -35,7 +35,11 @@ internal sealed class PagedBody : ReadOnlyStream
     {
         (_feed, _page, _response, _stream, _fetch, _open) = (feed, page, response, stream, fetch, open);
         _identity = IdentityOf(response);
+        Mark = MarkOf(response);
     }
+
+    /// <summary>How far the client is told of anything by the pages up to this one; null unless all of them say so.</summary>
+    public FeedMark? Mark { get; private set; }
 
     /// <summary>The page that the bytes read last are of.</summary>
     public Uri Page => _page;
@@ -103,6 +107,7 @@ internal sealed class PagedBody : ReadOnlyStream
             var stream = await _open(response, cancellationToken).ConfigureAwait(false);
             _response.Dispose();
             await _stream.DisposeAsync().ConfigureAwait(false);
+            Mark = Mark is { } told && MarkOf(response) is { } mark ? FeedMark.Later(told, mark) : null;
             (_page, _response, _stream) = (next, response, stream);
         }
         catch
@@ -111,6 +116,9 @@ internal sealed class PagedBody : ReadOnlyStream
             throw;
         }
     }
+
+    private static FeedMark? MarkOf(HttpResponseMessage response) =>
+        response.Headers.TryGetValues(WireNames.MarkHeader, out var values) ? FeedMark.Parse(values.FirstOrDefault()) : null;
 
     private static string? IdentityOf(HttpResponseMessage response) =>
         response.Headers.TryGetValues(WireNames.FeedIdentityHeader, out var values) ? values.FirstOrDefault() : null;

@@ -18,6 +18,9 @@ internal enum FeedSignalKind
     /// <summary>All up to here is in the table when the whole set goes on at <see cref="FeedSignal.Next"/>.</summary>
     Page,
 
+    /// <summary>What follows is of the origin's history up to <see cref="FeedSignal.Mark"/>.</summary>
+    Mark,
+
     /// <summary>A control row of another type, which means nothing here.</summary>
     Other,
 }
@@ -40,6 +43,9 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
     /// <summary>The address of the page at which the whole set goes on, when it is cut off; null for other signals.</summary>
     public string? Next { get; init; }
 
+    /// <summary>How far the client is told of anything with what follows; null for other signals.</summary>
+    public FeedMark? Mark { get; private init; }
+
     /// <summary>Reads an object that is valid JSON; null when it is no signal.</summary>
     public static FeedSignal? Read(ReadOnlySpan<byte> json, JsonReaderOptions options)
     {
@@ -51,12 +57,14 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
             snapshot = false,
             beat = false,
             page = false,
+            isOfMark = false,
             leftOut = false,
             typed = false;
         string? key = null,
             reason = null;
         Cursor? cursor = null;
         string? next = null;
+        FeedMark? mark = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             members++;
@@ -64,7 +72,8 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
                 isControl = reader.ValueTextEquals(WireNames.Control);
             bool isType = reader.ValueTextEquals(WireNames.ControlType),
                 isSince = reader.ValueTextEquals(WireNames.Since),
-                isNext = reader.ValueTextEquals(WireNames.Next);
+                isNext = reader.ValueTextEquals(WireNames.Next),
+                isMark = reader.ValueTextEquals(WireNames.Mark);
             bool isKey = reader.ValueTextEquals(WireNames.Key),
                 isReason = reader.ValueTextEquals(WireNames.Reason);
             reader.Read();
@@ -79,6 +88,7 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
                 beat = reader.ValueTextEquals(WireNames.Heartbeat);
                 leftOut = reader.ValueTextEquals(WireNames.RowLeftOut);
                 page = reader.ValueTextEquals(WireNames.Page);
+                isOfMark = reader.ValueTextEquals(WireNames.Mark);
             }
 
             if (isSince)
@@ -87,6 +97,8 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
                 reason = Shortened(JsonText.Decode(ref reader));
             if (isNext && reader.TokenType == JsonTokenType.String)
                 next = JsonText.Decode(ref reader);
+            if (isMark && reader.TokenType == JsonTokenType.String)
+                mark = FeedMark.Parse(JsonText.Decode(ref reader));
             var start = (int)reader.TokenStartIndex;
             reader.Skip();
             if (isKey)
@@ -102,10 +114,12 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
             : beat ? FeedSignalKind.Heartbeat
             : leftOut ? FeedSignalKind.RowLeftOut
             : page && next is not null ? FeedSignalKind.Page
+            : isOfMark && mark is not null ? FeedSignalKind.Mark
             : FeedSignalKind.Other;
         return new FeedSignal(kind, cursor, IsControlRow: true)
         {
             Next = kind == FeedSignalKind.Page ? next : null,
+            Mark = kind == FeedSignalKind.Mark ? mark : null,
             LeftOut = leftOut ? $"{key}: {reason}" : null,
         };
     }

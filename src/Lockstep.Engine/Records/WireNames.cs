@@ -12,6 +12,21 @@ internal static class WireNames
     /// <summary>The response and request header that carries a feed's identity.</summary>
     public const string FeedIdentityHeader = "Lockstep-Feed";
 
+    /// <summary>
+    /// The header in which a client that keeps marks says how far it was told of anything, or <see cref="NoMark"/>, and the feed how far it
+    /// is told by the answer's beginning.
+    /// </summary>
+    public const string MarkHeader = "Lockstep-Mark";
+
+    /// <summary>
+    /// The response header that names the identity which the client sent, where its cursor and its mark are good under another one:
+    /// the feed has gone on elsewhere.
+    /// </summary>
+    public const string ContinuesHeader = "Lockstep-Continues";
+
+    /// <summary>The value of <see cref="MarkHeader"/> of a client that keeps marks and has none.</summary>
+    public const string NoMark = "none";
+
     /// <summary>The response header that names the members which identify a record: a JSON array of strings in ASCII.</summary>
     public const string KeyHeader = "Lockstep-Key";
 
@@ -59,6 +74,8 @@ internal static class WireNames
     internal static ReadOnlySpan<byte> Reason => "reason"u8;
 
     internal static ReadOnlySpan<byte> Page => "page"u8;
+
+    internal static ReadOnlySpan<byte> Mark => "mark"u8;
 
     internal static ReadOnlySpan<byte> Next => "next"u8;
 

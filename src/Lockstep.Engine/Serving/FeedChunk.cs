@@ -1,3 +1,5 @@
+using Lockstep.Engine.Records;
+
 namespace Lockstep.Engine.Serving;
 
 /// <summary>What a chunk means to the client that has received it and everything before it.</summary>
@@ -30,4 +32,7 @@ public readonly record struct FeedChunk(FeedChunkKind Kind, ReadOnlyMemory<byte>
 {
     /// <summary>The page of a snapshot at which it goes on, for <see cref="FeedChunkKind.SnapshotPage"/>; null for all others.</summary>
     public SnapshotPageRequest? Page { get; init; }
+
+    /// <summary>How far the client is told of anything with this chunk, when that is further than before; null otherwise.</summary>
+    internal FeedMark? Mark { get; init; }
 }

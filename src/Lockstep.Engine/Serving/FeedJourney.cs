@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Serving;
 
@@ -17,6 +18,7 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
     private readonly LiveLog<TPosition> _live = steps.Live;
     private readonly TimeSpan _heartbeat = request.HeartbeatInterval;
     private TPosition _known = known;
+    private FeedMark? _mark = request.Mark;
 
     /// <summary>Chunks without end; to be enumerated once.</summary>
     /// <inheritdoc cref="IFeedSource.OpenAsync" path="/exception"/>
@@ -32,7 +34,7 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
                 {
                     _known = step.Position ?? _known;
                     if (!step.Lines.IsEmpty)
-                        yield return new FeedChunk(FeedChunkKind.SnapshotRows, step.Lines, 0);
+                        yield return Marked(FeedChunkKind.SnapshotRows, step.Lines, 0, step.Mark);
                     if (step.Page is { } page && request.WantsPages)
                         yield return new FeedChunk(FeedChunkKind.SnapshotPage, default, 0) { Page = page };
                 }
@@ -49,10 +51,10 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
                 {
                     _known = step.Position ?? _known;
                     if (!step.Lines.IsEmpty)
-                        yield return new FeedChunk(FeedChunkKind.Rows, step.Lines, 0);
+                        yield return Marked(FeedChunkKind.Rows, step.Lines, 0, step.Mark);
                 }
 
-                yield return new FeedChunk(standing, default, _known.Cursor);
+                yield return Marked(standing, default, _known.Cursor, null);
                 standing = FeedChunkKind.CaughtUp;
                 if ((steps.PositionsAreWhole ? _live.PlaceAfter(_known, identity) : end) is { } place)
                 {
@@ -112,17 +114,18 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
                     part = isLast ? 0 : part + 1;
 
                     // A client that does not read must not keep alive what the log lets go (I8): a piece, and not its batch.
+                    var mark = batch.To.Mark;
                     var reached = isLast && !more && (!lines.IsEmpty || _known.Cursor > before);
                     batch = null;
                     if (reached)
-                        yield return new FeedChunk(FeedChunkKind.CaughtUp, lines, _known.Cursor);
+                        yield return Marked(FeedChunkKind.CaughtUp, lines, _known.Cursor, mark);
                     else if (!lines.IsEmpty)
-                        yield return new FeedChunk(FeedChunkKind.Rows, lines, 0);
+                        yield return Marked(FeedChunkKind.Rows, lines, 0, mark);
                     break;
                 case LiveOutcome.AtEnd:
                     Reach(end!);
                     if (silent)
-                        yield return new FeedChunk(FeedChunkKind.CaughtUp, default, _known.Cursor);
+                        yield return Marked(FeedChunkKind.CaughtUp, default, _known.Cursor, null);
                     silent = !await SignalledAsync(changed, cancellationToken).ConfigureAwait(false);
                     break;
                 case LiveOutcome.Lost:
@@ -134,6 +137,16 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
                     throw new FeedUnavailableException($"'{steps.Name}' is no longer served here.", TimeSpan.FromSeconds(1));
             }
         }
+    }
+
+    /// <summary>A chunk, with its mark where that is further than what the client was told.</summary>
+    private FeedChunk Marked(FeedChunkKind kind, ReadOnlyMemory<byte> lines, long since, FeedMark? mark)
+    {
+        var reached = FeedMark.Later(mark, _known.Mark);
+        var isNews = reached is { } now && !(_mark is { } told && !now.IsBeyond(told));
+        if (isNews)
+            _mark = reached;
+        return new FeedChunk(kind, lines, since) { Mark = isNews ? reached : null };
     }
 
     /// <summary>The client may have read further than the log.</summary>

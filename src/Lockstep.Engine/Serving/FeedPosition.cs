@@ -1,3 +1,5 @@
+using Lockstep.Engine.Records;
+
 namespace Lockstep.Engine.Serving;
 
 /// <summary>What a client of a source has, as that source tells it. Immutable.</summary>
@@ -6,6 +8,9 @@ internal interface IFeedPosition<TSelf>
 {
     /// <summary>The client's cursor.</summary>
     long Cursor { get; }
+
+    /// <summary>How far in the origin's history what is here reaches; null where the source cannot say.</summary>
+    FeedMark? Mark => null;
 
     /// <summary>Whether a client at the other position has all that one at this position has.</summary>
     bool IsWithin(TSelf other);

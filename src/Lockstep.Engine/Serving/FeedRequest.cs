@@ -1,3 +1,5 @@
+using Lockstep.Engine.Records;
+
 namespace Lockstep.Engine.Serving;
 
 /// <summary>Where a client stands.</summary>
@@ -14,6 +16,9 @@ public sealed record FeedRequest(long Since, string? Identity, TimeSpan Heartbea
     /// those at the cursor come again.
     /// </summary>
     public bool InOrder { get; init; }
+
+    /// <summary>How far the client was told of anything; null when it does not say.</summary>
+    internal FeedMark? Mark { get; init; }
 
     /// <summary>
     /// What the client wants; null for everything. The rows of a snapshot that do not fit need not be given, for whoever asks filters

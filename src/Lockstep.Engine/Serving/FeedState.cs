@@ -1,3 +1,5 @@
+using Lockstep.Engine.Records;
+
 namespace Lockstep.Engine.Serving;
 
 /// <summary>What a source serves at a moment.</summary>
@@ -19,7 +21,14 @@ public sealed record FeedState(string Identity, long Horizon, IReadOnlyList<stri
 /// To be enumerated once. Throws what <see cref="IFeedSource.OpenAsync"/> throws when that becomes true later; a body that
 /// ends so must be cut off, not ended: a clean end would pass for the end of a snapshot (I6).
 /// </param>
-public sealed record FeedReading(string Identity, IReadOnlyList<string> KeyColumns, IAsyncEnumerable<FeedChunk> Chunks);
+public sealed record FeedReading(string Identity, IReadOnlyList<string> KeyColumns, IAsyncEnumerable<FeedChunk> Chunks)
+{
+    /// <summary>How far the client was told of anything before the first chunk; null where the source cannot say.</summary>
+    internal FeedMark? Mark { get; init; }
+
+    /// <summary>The identity that the client named, where it is to go on under another one; null otherwise.</summary>
+    internal string? Continues { get; init; }
+}
 
 /// <summary>One page of a snapshot.</summary>
 /// <param name="Identity">The feed's identity.</param>
@@ -33,4 +42,8 @@ public sealed record SnapshotPage(
     IReadOnlyList<string> KeyColumns,
     IReadOnlyList<ReadOnlyMemory<byte>> Lines,
     string? Next
-);
+)
+{
+    /// <summary>How far who has the page was told of anything; null where the source cannot say.</summary>
+    internal FeedMark? Mark { get; init; }
+}

@@ -1,3 +1,5 @@
+using Lockstep.Engine.Records;
+
 namespace Lockstep.Engine.Serving;
 
 /// <summary>Lines on a client's way.</summary>
@@ -8,6 +10,9 @@ internal readonly record struct FeedStep<TPosition>(ReadOnlyMemory<byte> Lines, 
 {
     /// <summary>The page of a snapshot at which it goes on for who has all lines so far; null where this does not say.</summary>
     public SnapshotPageRequest? Page { get; init; }
+
+    /// <summary>How far in the origin's history the lines reach; null where the position says it.</summary>
+    public FeedMark? Mark { get; init; }
 
     /// <summary>Says no more than where the snapshot goes on.</summary>
     public static FeedStep<TPosition> At(string identity, long horizon, string? after) =>

@@ -104,6 +104,9 @@ internal sealed class BodyParser(
                 case ParsedKind.Signal when parser.Signal.Kind == FeedSignalKind.Page:
                     NotePage(parser.Signal.Next!);
                     continue;
+                case ParsedKind.Signal when parser.Signal.Kind == FeedSignalKind.Mark:
+                    pacer.Note(parser.Signal.Mark!.Value);
+                    continue;
                 case ParsedKind.Signal:
                     Hear(parser.Signal);
                     return ParseStop.Signal;

@@ -36,6 +36,7 @@ internal sealed class CommitPacer
     private bool _hasOpenTransaction;
     private bool _isFirstCommit;
     private int _quarantinedBytes;
+    private FeedMark? _mark;
 
     public CommitPacer(SyncContext context, BodySource source, CursorTracker tracker)
     {
@@ -85,6 +86,9 @@ internal sealed class CommitPacer
         _batch!.Add(record);
         return _finished is not null || IsFull(_batch);
     }
+
+    /// <summary>What is added from here on is of the origin's history up to a mark, which is committed with it or before.</summary>
+    public void Note(FeedMark mark) => _mark = FeedMark.Later(_mark, mark);
 
     /// <summary>Sets a malformed record aside, to be written with the next commit.</summary>
     public void Quarantine(QuarantinedRecord record)
@@ -158,7 +162,9 @@ internal sealed class CommitPacer
             Feed = _source.IsImport ? null : _source.Feed.Display,
             Cursor = cursor,
             Resume = resume,
-            FeedIdentity = IsStaged ? null : _source.FeedIdentity,
+            FeedIdentity = IsStaged
+                ? null
+                : FeedMark.Join(_source.FeedIdentity, _source.Mark() is { } head ? FeedMark.Later(head, _mark) : null),
             FeedEnding = _source.IsImport ? null : _context.FeedEnding,
             Quarantined = [.. _quarantined],
             QuarantineLimit = _context.Options.QuarantineLimit,

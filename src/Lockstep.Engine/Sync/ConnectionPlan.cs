@@ -98,8 +98,15 @@ internal sealed class ConnectionPlan
         !_resync
         && state.FeedIdentity is { } known
         && body.FeedIdentity is { } met
-        && known != met
+        && !FeedMark.IsOf(known, met)
+        && !(body.Continues is { } before && FeedMark.IsOf(known, before))
         && (state.Rows + state.Tombstones > 0 || !Start.IsStart);
+
+    /// <summary>How far the table was told of the feed before.</summary>
+    private static FeedMark? MarkOf(TableState state, FeedResponse body) =>
+        state.FeedIdentity is { } stored && FeedMark.Split(stored) is var known && known.Identity == (body.Continues ?? body.FeedIdentity)
+            ? known.Mark
+            : null;
 
     public BodySource Describe(FeedClient client, FeedResponse body, TableState state)
     {
@@ -131,11 +138,14 @@ internal sealed class ConnectionPlan
             IsFinite = body.ContentLength is not null,
             MayMergeUnfinished = body.ContentLength is null && !(isTransaction && replaces),
             IsRedirected = body.IsSnapshot,
-            IsAnotherFeed = _isAnotherFeed || (_resync && state.FeedIdentity is { } known && body.FeedIdentity is { } met && known != met),
+            IsAnotherFeed =
+                _isAnotherFeed
+                || (_resync && state.FeedIdentity is { } known && body.FeedIdentity is { } met && !FeedMark.IsOf(known, met)),
             HasDefiniteEnd = body.HasDefiniteEnd,
             CaughtUpBy = body.IsSnapshot ? CaughtUpSign.None : body.CaughtUpBy,
             IsMarkup = body.IsMarkup,
             FeedIdentity = body.FeedIdentity,
+            Mark = () => body.Mark?.Invoke() is { } mark ? FeedMark.Later(mark, MarkOf(state, body)) : null,
             IdleTimeout = client.OperationTimeout,
         };
     }

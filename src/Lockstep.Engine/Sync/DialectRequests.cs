@@ -98,17 +98,24 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     {
         for (int waits = 0, redirects = 0; ; )
         {
+            var (address, places) = rules.Body is null ? (target, []) : TakePlaces(target);
+            var body = rules.Body?.Fill(variable => Value(rules, variable, cursor), places);
             var response = await client
-                .Http.GetAsync(target, headers => AddHeaders(headers, rules, cursor, entityTag), patience, cancellationToken)
+                .Http.AskAsync(address, headers => AddHeaders(headers, rules, cursor, entityTag), body, patience, cancellationToken)
                 .ConfigureAwait(false);
             if (response.IsSuccessStatusCode || response.StatusCode == HttpStatusCode.NotModified)
                 return response;
-            if (client.Http.RedirectOf(response, target) is { } location && response.StatusCode != HttpStatusCode.Gone)
+            if (client.Http.RedirectOf(response, address) is { } location && response.StatusCode != HttpStatusCode.Gone)
             {
+                // Other redirects of a POST lead to a GET.
+                if (body is not null && (int)response.StatusCode is not (307 or 308))
+                    return response;
                 response.Dispose();
                 if (++redirects > FeedHttp.MostRedirects)
                     throw client.Http.TooManyRedirects();
                 target = Own(location.AbsoluteUri, target);
+                foreach (var (place, text) in places)
+                    target = With(target, place, text, replaces: true);
                 continue;
             }
 
@@ -119,6 +126,21 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
             if (!await WaitAsync(pause, error).ConfigureAwait(false))
                 throw error;
         }
+    }
+
+    /// <summary>What of a URI's parameters goes into the body, by JSON Pointers: the next page is named there.</summary>
+    private static (Uri Address, IReadOnlyList<KeyValuePair<string, string>> Places) TakePlaces(Uri uri)
+    {
+        var builder = new UriBuilder(uri);
+        var pairs = builder.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries).ToLookup(IsPlace);
+        builder.Query = string.Join('&', pairs[false]);
+        return (
+            builder.Uri,
+            [.. pairs[true].Select(pair => pair.Split('=', 2)).Select(pair => KeyValuePair.Create(Unescape(pair[0]), Unescape(pair[1])))]
+        );
+
+        static bool IsPlace(string pair) => pair.StartsWith("%2F", StringComparison.OrdinalIgnoreCase) && pair.Contains('=');
+        static string Unescape(string text) => Uri.UnescapeDataString(text);
     }
 
     /// <summary>The error of a status.</summary>
@@ -167,12 +189,12 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
             if (header.Value.Fill(variable => Value(rules, variable, cursor)) is { } value)
             {
                 headers.Remove(header.Name);
-                headers.TryAddWithoutValidation(header.Name, value);
+                RequestHeader.Add(headers, header.Name, value);
             }
         }
 
         if (entityTag is not null)
-            headers.TryAddWithoutValidation("If-None-Match", entityTag);
+            RequestHeader.Add(headers, "If-None-Match", entityTag);
     }
 
     private string? Value(DialectRules rules, string variable, string? cursor)

@@ -87,7 +87,7 @@ internal sealed class FeedConnection(
         if (mayBeForeign && (Foreign = DialectChoice.After(options, state, body.Foreign)) is not null)
             return ConnectionEnd.OtherDialect;
 
-        if (TableBinding.CheckMove(state, options, feed, body.FeedIdentity) is { } move && !_hasToldOfMove)
+        if (TableBinding.CheckMove(state, options, feed, body.Continues ?? body.FeedIdentity) is { } move && !_hasToldOfMove)
         {
             _hasToldOfMove = true;
             await events.PostAsync(FeedEventKind.Warning, move, cancellationToken).ConfigureAwait(false);

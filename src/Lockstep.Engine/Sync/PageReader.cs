@@ -91,6 +91,8 @@ internal sealed class PageReader(DialectSession session)
         };
         try
         {
+            if (rules.Body is not null && !page.AsksForResync && ErrorOf(around.RootElement) is { } error)
+                throw session.Requests.Wrong($"it answers with an error: {error}");
             if (!document.HasItems && !page.AsksForResync)
                 throw Missing(rules, response, around.RootElement);
             session.IsConfirmed = true;
@@ -141,6 +143,26 @@ internal sealed class PageReader(DialectSession session)
                 throw new FeedCutException(session.Client.Uri, "its body ends before the JSON does.");
             }
         }
+    }
+
+    /// <summary>The first error of GraphQL, which comes with status 200, and perhaps with a part of what was asked for (D3).</summary>
+    private static string? ErrorOf(JsonElement body)
+    {
+        if (
+            body.ValueKind != JsonValueKind.Object
+            || !body.TryGetProperty("errors", out var errors)
+            || errors.ValueKind != JsonValueKind.Array
+            || errors.GetArrayLength() == 0
+        )
+        {
+            return null;
+        }
+
+        var text =
+            errors[0] is { ValueKind: JsonValueKind.Object } error && error.TryGetProperty("message", out var message)
+                ? message.ToString()
+                : errors[0].ToString();
+        return text.Length > 200 ? text[..200] + "…" : text;
     }
 
     private static string Describe(JsonException e) => e.Message.Split(" LineNumber")[0].TrimEnd('.');

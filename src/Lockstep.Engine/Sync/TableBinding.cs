@@ -84,7 +84,7 @@ internal static class TableBinding
     {
         if (!IsOfAnotherFeed(state, feed))
             return null;
-        var isSame = state.FeedIdentity is { } known && identity == known;
+        var isSame = state.FeedIdentity is { } known && identity is not null && FeedMark.IsOf(known, identity);
         if (!isSame && !options.Rebind)
             throw OfAnotherFeed(state, options, feed);
         return isSame

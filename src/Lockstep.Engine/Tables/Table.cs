@@ -213,7 +213,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
     public void Remove()
     {
         ReadConnection.Open(path).Dispose();
-        using var writerLock = WriterLock.Take(path);
+        using var writerLock = TakeLock();
         TableFile.Guard(
             path,
             () =>
@@ -263,10 +263,23 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         }
     }
 
+    /// <exception cref="TableBusyException">A sync is writing to the table.</exception>
+    private WriterLock TakeLock()
+    {
+        try
+        {
+            return WriterLock.Take(path);
+        }
+        catch (TableBusyException e)
+        {
+            throw TableBusyException.WithoutWaiting(path, e.Holder);
+        }
+    }
+
     private TableWriter OpenWriter()
     {
         ReadConnection.Open(path).Dispose();
-        var writerLock = WriterLock.Take(path);
+        var writerLock = TakeLock();
         try
         {
             return TableWriter.Open(path, createAs: null, writerLock);

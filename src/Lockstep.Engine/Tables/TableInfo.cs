@@ -103,7 +103,7 @@ public sealed record TableInfo
             Fields = state.Fields,
             Cursor = Shown(state, state.Cursor),
             Resume = state.Resume is { } resume ? Shown(state, resume) : null,
-            FeedIdentity = state.FeedIdentity,
+            FeedIdentity = state.FeedIdentity is { } stored ? FeedMark.Split(stored).Identity : null,
             Rows = state.Rows,
             Tombstones = state.Tombstones,
             Sequence = state.Sequence,

@@ -50,6 +50,10 @@ internal sealed class FeedDatabase(
     /// Whether cursors of an identity are good for what a snapshot shows: it is the feed's, or was that of another server or of an earlier
     /// run, and things were only added to the table since.
     /// </summary>
+    /// <param name="connection">Open and idle.</param>
+    /// <param name="stamp">The snapshot.</param>
+    /// <param name="identity">The identity, on the timeline of the snapshot.</param>
+    /// <param name="cancellationToken">Ends the look.</param>
     public static async Task<bool> AcceptsAsync(
         NpgsqlConnection connection,
         FeedStamp stamp,

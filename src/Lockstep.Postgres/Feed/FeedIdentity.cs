@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -44,6 +45,23 @@ internal static class FeedIdentity
         var (start, end) = Bounds(identity);
         return string.Concat(identity.AsSpan(0, start), fingerprint, identity.AsSpan(end));
     }
+
+    /// <summary>The timeline of the server that an identity is of; null when it is none of a table.</summary>
+    public static long? TimelineOf(string identity) =>
+        Server(identity) is [_, var timeline, _] && long.TryParse(timeline, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : null;
+
+    /// <summary>An identity with another timeline.</summary>
+    public static string OnTimeline(string identity, long timeline)
+    {
+        if (Server(identity) is not [var system, _, var database])
+            return identity;
+        var rest = identity[identity.IndexOf('-', StringComparison.Ordinal)..];
+        return string.Create(CultureInfo.InvariantCulture, $"{system}.{timeline}.{database}{rest}");
+    }
+
+    private static string[] Server(string identity) => identity.Split('-')[0].Split('.');
 
     private static (int Start, int End) Bounds(string identity)
     {

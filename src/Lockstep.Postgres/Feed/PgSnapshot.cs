@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Feed;
@@ -24,6 +25,9 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>, IFeedPosition<PgSnaps
 
     /// <inheritdoc/>
     public long Cursor => Xmin;
+
+    /// <summary>The end of the server's log when it was taken: everything that it shows, and all that had ended, is before that.</summary>
+    public FeedMark? Mark { get; private init; }
 
     /// <summary>One above the newest transaction that can be shown.</summary>
     public long Xmax { get; }
@@ -53,6 +57,9 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>, IFeedPosition<PgSnaps
     /// transactions in progress elsewhere and prints none.
     /// </summary>
     public PgSnapshot WithoutUncertainty() => Below(Xmin);
+
+    /// <summary>The same snapshot, with the end of the server's log.</summary>
+    public PgSnapshot At(FeedMark? mark) => new(Xmin, Xmax, _inProgress) { Mark = mark };
 
     /// <summary>Whether every transaction that this snapshot shows is shown by the other one.</summary>
     public bool IsWithin(PgSnapshot other)

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Feed;
@@ -9,6 +10,7 @@ namespace Lockstep.Postgres.Feed;
 internal sealed class PollingFeed : DatabaseFeed
 {
     private readonly FeedPoller _poller;
+    private readonly TimelineHistory _history;
 
     private PollingFeed(string connectionString, PostgresFeedOptions options, TimeProvider time)
         : base(
@@ -20,6 +22,7 @@ internal sealed class PollingFeed : DatabaseFeed
     {
         Live = new LiveLog<PgSnapshot>(options.LiveBytes);
         Spill = new SendBudget(options.SpillBytes, time);
+        _history = new TimelineHistory(Readers.Source, options, time);
         _poller = new FeedPoller(Readers.Pool, Database, Live, options, Metrics, time);
     }
 
@@ -65,33 +68,69 @@ internal sealed class PollingFeed : DatabaseFeed
 
         // The poller may not have looked since the table was altered: a client that has to resync is to hear it from the status, not from a
         // body cut off.
-        var (stamp, isOurs) = await Readers
+        var (stamp, identity, isOurs) = await Readers
             .ReadAsync(
                 async (connection, token) =>
                 {
                     var stamp = await Database.LookAsync(connection, token).ConfigureAwait(false);
+                    var identity = await HereAsync(stamp, request, token).ConfigureAwait(false);
                     var isOurs = IsView(stamp)
-                        ? IsOfView(stamp, request)
-                        : await FeedDatabase.AcceptsAsync(connection, stamp, request.Identity, token).ConfigureAwait(false);
-                    return (stamp, isOurs);
+                        ? IsOfView(stamp, request with { Identity = identity })
+                        : await FeedDatabase.AcceptsAsync(connection, stamp, identity, token).ConfigureAwait(false);
+                    return (stamp, identity, isOurs);
                 },
                 cancellationToken
             )
             .ConfigureAwait(false);
-        Range(stamp).Admit(isOurs ? stamp.Identity : request.Identity, request.Since);
+        var mark = FeedMark.Later(stamp.Snapshot.Mark, request.Mark);
+        Range(stamp).Admit(isOurs ? stamp.Identity : identity, request.Since);
         var journey = new FeedJourney<PgSnapshot>(
             new PollingSteps(this, stamp.Table, stamp.Identity, request.Share, request.Filter),
             stamp.Identity,
             PgSnapshot.Below(request.Since),
-            request
+            request with
+            {
+                Mark = mark,
+            }
         );
 
-        // A client keeps the name under which its cursor is good.
-        return new FeedReading(
-            isOurs ? request.Identity ?? stamp.Identity : stamp.Identity,
-            KeyNames(stamp.Table),
-            journey.ReadAsync(cancellationToken)
-        );
+        // A client keeps the name under which its cursor is good, but for the timeline: the one that it comes from may yet go on elsewhere.
+        var name = isOurs ? identity ?? stamp.Identity : stamp.Identity;
+        return new FeedReading(name, KeyNames(stamp.Table), journey.ReadAsync(cancellationToken))
+        {
+            Mark = mark,
+            Continues = isOurs && request.Identity is not null && name != request.Identity ? request.Identity : null,
+        };
+    }
+
+    /// <summary>
+    /// A client's identity on the timeline of what is served, when all that the client was told of is on that too; otherwise one that is no
+    /// feed's.
+    /// </summary>
+    /// <exception cref="FeedBehindException">The replica has not come to the client's timeline yet.</exception>
+    private async Task<string?> HereAsync(FeedStamp stamp, FeedRequest request, CancellationToken cancellationToken)
+    {
+        if (
+            request.Identity is not { } identity
+            || FeedIdentity.TimelineOf(identity) is not { } told
+            || FeedIdentity.TimelineOf(stamp.Identity) is not { } now
+        )
+        {
+            return request.Identity;
+        }
+
+        var reached = request.Mark is { } mark && mark.Era >= told ? mark : new FeedMark(told, long.MaxValue);
+        if (reached.Era > now && stamp.IsReplica)
+            throw new FeedBehindException(request.Since, stamp.Snapshot.Xmin, Options.RetryAfter);
+        var isHere =
+            reached.Era == now
+            || (
+                reached.Era < now
+                && !IsView(stamp)
+                && await _history.EndOfAsync(now, reached.Era, cancellationToken).ConfigureAwait(false) is { } end
+                && reached.Place <= end
+            );
+        return isHere ? FeedIdentity.OnTimeline(identity, now) : identity + "~";
     }
 
     public override async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
@@ -113,7 +152,10 @@ internal sealed class PollingFeed : DatabaseFeed
             KeyNames(page.Stamp.Table),
             page.Lines.Take(),
             PagePosition.Format(page.Next)
-        );
+        )
+        {
+            Mark = page.Stamp.Snapshot.Mark,
+        };
     }
 
     /// <summary>Which cursors mean something in a snapshot; every change is kept, but for tombstones that were cleared.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Feed;
@@ -13,6 +14,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
     private const int LargePage = 4;
     private bool _isReplica;
     private bool _isWhole;
+    private FeedMark? _spilled;
 
     /// <summary>A replica's snapshots do not tell which of what is above the horizon they show.</summary>
     public override bool PositionsAreWhole => IsView || !_isReplica;
@@ -44,7 +46,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
             first ??= page.Stamp.Snapshot;
             yield return FeedStep<PgSnapshot>.At(identity, first.Xmin, from.Length == 0 ? null : PagePosition.Format(from));
             foreach (var piece in Take(page.Lines))
-                yield return new FeedStep<PgSnapshot>(piece);
+                yield return new FeedStep<PgSnapshot>(piece) { Mark = page.Stamp.Snapshot.Mark };
         }
 
         yield return new FeedStep<PgSnapshot>(default, first);
@@ -131,7 +133,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
                 Check(page.Stamp, known);
                 round ??= page.Stamp.Snapshot;
                 foreach (var piece in Take(page.Lines))
-                    yield return new FeedStep<PgSnapshot>(piece);
+                    yield return new FeedStep<PgSnapshot>(piece) { Mark = page.Stamp.Snapshot.Mark };
                 after = page.Next;
             }
 
@@ -191,7 +193,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
         try
         {
             await foreach (var piece in pieces.ReadAsync(stop.Token).ConfigureAwait(false))
-                yield return new FeedStep<PgSnapshot>(piece);
+                yield return new FeedStep<PgSnapshot>(piece) { Mark = _spilled };
             yield return new FeedStep<PgSnapshot>(default, await producer.ConfigureAwait(false));
         }
         finally
@@ -234,6 +236,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
                         {
                             Check(stamp, known);
                             snapshot = stamp.Snapshot;
+                            _spilled = snapshot.Mark;
                             var lines = feed.Database.NewLines();
                             while (await rows.ReadAsync(token).ConfigureAwait(false))
                             {

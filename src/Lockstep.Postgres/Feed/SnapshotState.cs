@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Lockstep.Engine.Records;
 using Npgsql;
 
 namespace Lockstep.Postgres.Feed;
@@ -39,9 +40,12 @@ internal sealed record SnapshotState
     {
         var snapshot = PgSnapshot.Parse(row.GetString(1));
         var isReplica = row.GetBoolean(2);
+        var end = row.IsDBNull(12) ? 0 : row.GetInt64(12);
+        FeedMark? mark =
+            (isReplica ? row.IsDBNull(17) : end == 0) ? null : new FeedMark(row.GetInt32(4), isReplica ? row.GetInt64(17) : end);
         return new SnapshotState
         {
-            Snapshot = isReplica ? snapshot.WithoutUncertainty() : snapshot,
+            Snapshot = (isReplica ? snapshot.WithoutUncertainty() : snapshot).At(mark),
             IsReplica = isReplica,
             Server = string.Create(
                 CultureInfo.InvariantCulture,
@@ -57,7 +61,7 @@ internal sealed record SnapshotState
                     row.GetBoolean(15)
                 )
                 : null,
-            End = row.IsDBNull(12) ? 0 : row.GetInt64(12),
+            End = end,
             Flushed = row.IsDBNull(13) ? 0 : row.GetInt64(13),
             Floor = row.GetInt64(14),
         };

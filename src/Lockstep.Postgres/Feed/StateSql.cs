@@ -116,7 +116,8 @@ internal static class StateSql
                     : "0::bigint"
             )},
                 EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = 'zz_lockstep_wake'),
-                coalesce(({Files(table)}), 0)::bigint
+                coalesce(({Files(table)}), 0)::bigint,
+                CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint END
             """;
 
     /// <summary>How many digits stand for one of the facts that may be added to.</summary>

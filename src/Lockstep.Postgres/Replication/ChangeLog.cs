@@ -30,6 +30,7 @@ internal sealed class ChangeLog : IDisposable
         _connectionString = new SqliteConnectionStringBuilder { DataSource = path, DefaultTimeout = 30 }.ToString();
         _writer = new SqliteConnection(_connectionString);
         _writer.Open();
+        SqliteLibrary.Distrust(_writer);
 
         // FULL: what has been committed is what PostgreSQL need not send again, so it has to outlive a power cut.
         Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
@@ -301,6 +302,7 @@ internal sealed class ChangeLog : IDisposable
     {
         var connection = new SqliteConnection(_connectionString);
         connection.Open();
+        SqliteLibrary.Distrust(connection);
         return connection;
     }
 

@@ -6,9 +6,12 @@ namespace Lockstep.Records;
 /// One field of a record. PowerShell copies a property when it is added to an object; this one is made for one object only and
 /// gives itself the first time, which saves half of what a record allocates. Later copies are ordinary note properties.
 /// </summary>
-internal class FieldProperty(string name, object? value) : PSNoteProperty(name, value)
+/// <param name="name">Its name.</param>
+/// <param name="value">Its value.</param>
+/// <param name="isAdded">Whether it is added in a way that copies nothing.</param>
+internal class FieldProperty(string name, object? value, bool isAdded = false) : PSNoteProperty(name, value)
 {
-    private bool _added;
+    private bool _added = isAdded;
 
     public override PSMemberInfo Copy()
     {
@@ -21,7 +24,8 @@ internal class FieldProperty(string name, object? value) : PSNoteProperty(name, 
 }
 
 /// <summary>A field whose property could not keep its name. When the object is written as a record again, the field gets it back.</summary>
-internal sealed class RenamedFieldProperty(string name, object? value, string fieldName) : FieldProperty(name, value)
+internal sealed class RenamedFieldProperty(string name, object? value, string fieldName, bool isAdded = false)
+    : FieldProperty(name, value, isAdded)
 {
     public string Field => fieldName;
 }

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using System.Reflection;
 using System.Runtime.CompilerServices;
 
 namespace Lockstep.Records;
@@ -14,6 +15,32 @@ internal static class PSObjectAccess
     private static readonly bool HasCapacity = Works(() => New(1));
     private static readonly bool HasSharedTypeNames = Works(() => SetTypeNames(new PSObject(), NewTypeNames(["a"], interned: true)));
 
+    private static readonly Func<PSObject, PSMemberInfoCollection<PSMemberInfo>>? InstanceMembers = Method(
+        typeof(PSObject),
+        "get_InstanceMembers"
+    )
+        ?.CreateDelegate<Func<PSObject, PSMemberInfoCollection<PSMemberInfo>>>();
+
+    private static readonly Action<PSMemberInfo, object>? SetOwner = Method(typeof(PSMemberInfo), "ReplicateInstance")
+        ?.CreateDelegate<Action<PSMemberInfo, object>>();
+
+    /// <summary>
+    /// The members of an object that are its own, for <see cref="Add"/>; null when PowerShell has no such list. What the public way does
+    /// besides is to tell all of PowerShell that objects have a property of this name, at each property of each object: once is enough.
+    /// </summary>
+    public static PSMemberInfoCollection<PSMemberInfo>? OwnMembers(PSObject target) =>
+        SetOwner is null ? null : InstanceMembers?.Invoke(target);
+
+    /// <summary>Adds a property of a name that another object got in the public way, without copying it.</summary>
+    /// <param name="members">The target's <see cref="OwnMembers"/>.</param>
+    /// <param name="target">The object.</param>
+    /// <param name="property">The property, which no other object has.</param>
+    public static void Add(PSMemberInfoCollection<PSMemberInfo> members, PSObject target, PSNoteProperty property)
+    {
+        SetOwner!(property, target);
+        members.Add(property, preValidated: true);
+    }
+
     /// <summary>An empty object with room for so many properties. (Public in PowerShell 7; only the reference assembly is older.)</summary>
     public static PSObject WithCapacity(int properties) => HasCapacity ? New(properties) : new PSObject();
 
@@ -24,6 +51,8 @@ internal static class PSObjectAccess
     /// Gives an object a list made by <see cref="ShareableTypeNames"/>. Changing the names of one object then copies the list.
     /// </summary>
     public static void ShareTypeNames(PSObject target, object names) => SetTypeNames(target, names);
+
+    private static MethodInfo? Method(Type type, string name) => type.GetMethod(name, BindingFlags.Instance | BindingFlags.NonPublic);
 
     private static bool Works(Action attempt)
     {

@@ -40,6 +40,9 @@ internal sealed class PropertyNames
     /// <summary>The first field whose property is called otherwise, if there is one.</summary>
     public (string Field, string Property)? FirstRenamed { get; }
 
+    /// <summary>Whether an object has got them all in PowerShell's own way, which from then on looks for them in every object.</summary>
+    public bool AreKnown { get; set; }
+
     public string this[int field] => _names[field];
 
     /// <summary>Whether the property is called otherwise than its field.</summary>

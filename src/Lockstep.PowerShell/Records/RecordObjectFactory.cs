@@ -28,19 +28,24 @@ internal sealed class RecordObjectFactory(string table, Action<string> warn, IRe
     // The names have been looked at: not reserved, not empty, no two the same.
     private static PSObject Fill(PSObject record, PropertyNames properties, ReadOnlySpan<object?> values)
     {
-        var members = record.Properties;
-        for (var i = 0; i < values.Length; i++)
+        if (properties.AreKnown && PSObjectAccess.OwnMembers(record) is { } own)
         {
-            members.Add(
-                properties.IsRenamed(i)
-                    ? new RenamedFieldProperty(properties[i], values[i], properties.FieldAt(i))
-                    : new FieldProperty(properties[i], values[i]),
-                preValidated: true
-            );
+            for (var i = 0; i < values.Length; i++)
+                PSObjectAccess.Add(own, record, PropertyOf(properties, i, values[i], isAdded: true));
+            return record;
         }
 
+        var members = record.Properties;
+        for (var i = 0; i < values.Length; i++)
+            members.Add(PropertyOf(properties, i, values[i], isAdded: false), preValidated: true);
+        properties.AreKnown = true;
         return record;
     }
+
+    private static FieldProperty PropertyOf(PropertyNames properties, int field, object? value, bool isAdded) =>
+        properties.IsRenamed(field)
+            ? new RenamedFieldProperty(properties[field], value, properties.FieldAt(field), isAdded)
+            : new FieldProperty(properties[field], value, isAdded);
 
     private static PSObject FillWanted(PSObject record, IReadOnlyList<SelectedProperty> selected, ReadOnlySpan<object?> values)
     {

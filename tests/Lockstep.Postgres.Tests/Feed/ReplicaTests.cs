@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Lockstep.Engine.Serving;
 using Lockstep.Testing;
 
@@ -19,7 +17,7 @@ public sealed class ReplicaTests
         await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY, name text)");
         await PostgresTracking.EnableAsync(db.ConnectionString, new TableName(null, "items"), cancellationToken: Cancel);
         await db.RunAsync("INSERT INTO items VALUES (1, 'first')");
-        await using var replica = await Replica.StartAsync(primary.Port);
+        await using var replica = await primary.StartStandbyAsync(Cancel);
         await using var copy = TestDatabase.Open(replica.ConnectionString);
         await using var ahead = await StartAsync(db);
         await using var behind = await StartAsync(copy);
@@ -80,7 +78,7 @@ public sealed class ReplicaTests
         // More than a page, all of it above the horizon, where the replica cannot tell what is new.
         const int Rows = 30_000;
         await db.RunAsync($"INSERT INTO items SELECT g, 'n' FROM generate_series(1, {Rows}) g");
-        await using var replica = await Replica.StartAsync(primary.Port);
+        await using var replica = await primary.StartStandbyAsync(Cancel);
         await using var copy = TestDatabase.Open(replica.ConnectionString);
         await using var feed = await StartAsync(copy);
         var follower = new Follower(feed);
@@ -101,43 +99,4 @@ public sealed class ReplicaTests
             new PostgresFeedOptions { Table = new TableName(null, "items"), PollInterval = TimeSpan.FromMilliseconds(20) },
             cancellationToken: Cancel
         );
-
-    private sealed class Replica(PostgresTools tools, string folder, int port) : IAsyncDisposable
-    {
-        public string ConnectionString => $"Host=127.0.0.1;Port={port};Username=lockstep;Database=postgres;Timeout=5";
-
-        private string Data => Path.Combine(folder, "data");
-
-        public static async Task<Replica> StartAsync(int primary)
-        {
-            var tools = PostgresTools.FindOrSkip();
-            var folder = Directory.CreateTempSubdirectory("lockstep-replica-").FullName;
-            await tools.OwnAsync(folder, Cancel);
-            using var listener = new TcpListener(IPAddress.Loopback, 0);
-            listener.Start();
-            var replica = new Replica(tools, folder, ((IPEndPoint)listener.LocalEndpoint).Port);
-            listener.Stop();
-            await tools.RunAsync(
-                "pg_basebackup",
-                ["-h", "127.0.0.1", "-p", $"{primary}", "-U", "lockstep", "-D", replica.Data, "-R", "-c", "fast", "--no-sync"],
-                Cancel
-            );
-            var options =
-                $"-c port={replica.Port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off -c max_connections=200";
-            await tools.RunAsync(
-                "pg_ctl",
-                ["start", "-D", replica.Data, "-l", Path.Combine(folder, "log"), "-w", "-t", "60", "-s", "-o", options],
-                Cancel
-            );
-            return replica;
-        }
-
-        public int Port => port;
-
-        public async ValueTask DisposeAsync()
-        {
-            await tools.RunAsync("pg_ctl", ["stop", "-D", Data, "-m", "immediate", "-w", "-s"], CancellationToken.None);
-            Directory.Delete(folder, recursive: true);
-        }
-    }
 }

@@ -60,36 +60,4 @@ public sealed class RestoredDatabaseTests(SharedPostgres postgres)
             new PostgresFeedOptions { Table = Items, PollInterval = TimeSpan.FromMilliseconds(20) },
             cancellationToken: Cancel
         );
-
-    /// <summary>A source behind which the database changes, while its address stays.</summary>
-    private sealed class SwitchedSource(IFeedSource source) : IFeedSource
-    {
-        private IFeedSource _source = source;
-        private bool _isDisposed;
-
-        public string Name => _source.Name;
-
-        public async Task ChangeAsync(IFeedSource source)
-        {
-            var old = _source;
-            _source = source;
-            await old.DisposeAsync();
-        }
-
-        public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => _source.GetStateAsync(cancellationToken);
-
-        public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>
-            _source.OpenAsync(request, cancellationToken);
-
-        public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) =>
-            _source.ReadPageAsync(request, cancellationToken);
-
-        public ValueTask DisposeAsync()
-        {
-            if (_isDisposed)
-                return ValueTask.CompletedTask;
-            _isDisposed = true;
-            return _source.DisposeAsync();
-        }
-    }
 }

@@ -28,7 +28,11 @@ internal sealed class SyncedFile(Uri feed, string path)
         }
     }
 
-    private SortedDictionary<string, string> Read()
+    /// <summary>How far it has come.</summary>
+    public long Cursor => long.Parse(new Table(path).GetInfo().Cursor.ToString(), System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>The records that it holds, by key.</summary>
+    public SortedDictionary<string, string> Read()
     {
         var rows = new SortedDictionary<string, string>(StringComparer.Ordinal);
         using var scan = new Table(path).Read();

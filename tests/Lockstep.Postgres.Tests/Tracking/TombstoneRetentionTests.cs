@@ -43,7 +43,9 @@ public sealed class TombstoneRetentionTests(SharedPostgres postgres)
             "ALTER TABLE lockstep.tracked DROP COLUMN tombstone_floor; ALTER TABLE lockstep.\"public.items\" DROP COLUMN lockstep_at"
         );
         Assert.Equal(0, await ClearAsync(items.Db, TimeSpan.FromHours(1)));
-        Assert.Equal(1, await ClearAsync(items.Db, TimeSpan.Zero));
+
+        // Transactions of other tests on the same server hold it for a while.
+        await Eventually.TrueAsync(async () => await ClearAsync(items.Db, TimeSpan.Zero) == 1);
         Assert.Equal(0, await ClearAsync(items.Db, TimeSpan.Zero));
     }
 

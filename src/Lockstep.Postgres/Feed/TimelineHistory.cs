@@ -1,0 +1,104 @@
+using System.Globalization;
+using Npgsql;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>
+/// Where the earlier timelines of a server ended: what was written on one beyond that never came to the present one. It is in a file, which
+/// a superuser may read, and others by a function that a superuser has made. Thread-safe.
+/// </summary>
+internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptions options, TimeProvider time)
+{
+    /// <summary>How long an answer is not asked for again that was not given.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
+
+    private const string Function = "lockstep.timeline_history(integer)";
+
+    private readonly Lock _gate = new();
+    private (long Timeline, Task<Dictionary<long, long>?> Ends, long Asked)? _known;
+
+    /// <summary>The place at which a timeline was left for a later one; null when it was not, or when that cannot be learned.</summary>
+    /// <param name="timeline">The timeline of the server.</param>
+    /// <param name="earlier">The one before.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<long?> EndOfAsync(long timeline, long earlier, CancellationToken cancellationToken)
+    {
+        Task<Dictionary<long, long>?> ends;
+        lock (_gate)
+        {
+            var isKnown =
+                _known is { } known
+                && known.Timeline == timeline
+                && !(known.Ends is { IsCompletedSuccessfully: true, Result: null } && time.GetElapsedTime(known.Asked) > Pause);
+            if (!isKnown)
+                _known = (timeline, ReadAsync(timeline), time.GetTimestamp());
+            ends = _known!.Value.Ends;
+        }
+
+        return await ends.WaitAsync(cancellationToken).ConfigureAwait(false) is { } all && all.TryGetValue(earlier, out var end)
+            ? end
+            : null;
+    }
+
+    /// <summary>Reads the server's file: a line for each timeline, with the place at which it ended.</summary>
+    internal static Dictionary<long, long> Parse(string text)
+    {
+        var ends = new Dictionary<long, long>();
+        foreach (var line in text.Split('\n'))
+        {
+            var parts = line.Split('\t', StringSplitOptions.TrimEntries);
+            if (
+                parts.Length >= 2
+                && long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var timeline)
+                && NpgsqlTypes.NpgsqlLogSequenceNumber.TryParse(parts[1], out var end)
+            )
+            {
+                ends[timeline] = (long)(ulong)end;
+            }
+        }
+
+        return ends;
+    }
+
+    private async Task<Dictionary<long, long>?> ReadAsync(long timeline)
+    {
+        // Clients wait for it, and the one who asked first may leave.
+        using var patience = new CancellationTokenSource(Pause, time);
+        try
+        {
+            var connection = await source.OpenConnectionAsync(patience.Token).ConfigureAwait(false);
+            await using (connection.ConfigureAwait(false))
+            {
+                var hasFunction = await connection
+                    .QueryAsync($"SELECT to_regprocedure('{Function}') IS NOT NULL", [], r => r.GetBoolean(0), patience.Token)
+                    .ConfigureAwait(false);
+                var found = await connection
+                    .QueryAsync(
+                        hasFunction[0]
+                            ? "SELECT lockstep.timeline_history($1)"
+                            : "SELECT pg_read_file(format('pg_wal/%s.history', lpad(upper(to_hex($1)), 8, '0')))",
+                        [(int)timeline],
+                        r => r.GetString(0),
+                        patience.Token
+                    )
+                    .ConfigureAwait(false);
+                return Parse(found[0]);
+            }
+        }
+        catch (Exception e)
+            when (e
+                    is NpgsqlException
+                        or OperationCanceledException
+                        or IOException
+                        or System.Net.Sockets.SocketException
+                        or TimeoutException
+            )
+        {
+            PostgresLog.Notice(
+                options.Logger,
+                $"{options.Table}: the server does not tell where it left its earlier timelines ({e.Message.TrimEnd('.')}), so clients from before a failover have to resync. Have a superuser make the function {Function}: see OPERATING.md."
+            );
+            return null;
+        }
+    }
+}
