@@ -391,7 +391,8 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
     {
         await using var db = await TrackedAsync();
         await db.RunAsync(
-            "INSERT INTO items SELECT g, repeat('n', 20000) FROM generate_series(1, 100) g; CREATE VIEW shown AS SELECT id, name, txid FROM items"
+            "INSERT INTO items SELECT g, repeat('n', 20000) FROM generate_series(1, 100) g; CREATE VIEW shown AS SELECT "
+                + "id, name, txid FROM items"
         );
         await using var feed = await StartAsync(db, o => o with { Table = new TableName(null, "shown") });
         List<IAsyncEnumerator<FeedChunk>> stuck = [];
@@ -403,7 +404,8 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         }
 
         const string Open =
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()";
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid "
+            + "<> pg_backend_pid()";
         await Eventually.TrueAsync(async () => await db.ScalarAsync(Open) == "0");
         await db.RunAsync("SET lock_timeout = '5s'; ALTER TABLE items ADD COLUMN more int");
 
