@@ -26,6 +26,9 @@ internal sealed class FeedEndpoint(
     CancellationToken stopping
 )
 {
+    /// <summary>What a client may ask for; the last three are those of pages, as their links have them.</summary>
+    private static readonly string[] KnownOptions = ["since", "update", "columns", "where", "horizon", "feed", "after"];
+
     public const string ContentType = "application/x-ndjson";
     public const string PagesSegment = "pages";
     private const string RecordVariant = "record";
@@ -59,6 +62,7 @@ internal sealed class FeedEndpoint(
         string? filterIdentity = null;
         try
         {
+            RequireKnownOptions(request);
             var filter = FeedFilter.Parse(request.Query["columns"], request.Query["where"]);
             filterIdentity = VariantOf(filter);
             if (filter is not null)
@@ -140,6 +144,19 @@ internal sealed class FeedEndpoint(
 
     private static string AddressOf(HttpContext context) =>
         $"{context.Connection.RemoteIpAddress}:{context.Connection.RemotePort.ToString(CultureInfo.InvariantCulture)}";
+
+    /// <summary>A filter whose name is misspelt would be none, and all rows would come.</summary>
+    /// <exception cref="FeedFilterException">The query has a name that means nothing here.</exception>
+    private static void RequireKnownOptions(HttpRequest request)
+    {
+        if (request.Query.Keys.FirstOrDefault(name => !KnownOptions.Contains(name, StringComparer.OrdinalIgnoreCase)) is { } unknown)
+        {
+            throw new FeedFilterException(
+                $"There is no query option '{(unknown.Length > 100 ? unknown[..100] + "..." : unknown)}'; there are "
+                    + $"{string.Join(", ", KnownOptions)}."
+            );
+        }
+    }
 
     private static bool WantsUpdates(HttpRequest request) => CursorOf(request, "") is null or > 0 || request.Query["update"] == "true";
 

@@ -19,6 +19,7 @@ internal static class Program
         Usage: Lockstep.TestServer [options]
 
           --port <n>         Port to listen on; 0 picks a free one. Default: PORT of the environment, else 4567.
+                             The reference feed takes the port after it, too, which redirects to the feed.
           --listen <address> Address to listen on. Default: 127.0.0.1.
           --allowed-host <name>
                              A name to answer to besides IP addresses and, on loopback, localhost. May be repeated.

@@ -151,6 +151,15 @@ public sealed class TickEditor
         ChangeIfAnyAsync(variable, reading => TickRules.Remove(variable, reading, activeAt.ToUniversalTime()), cancellationToken);
 
     /// <summary>
+    /// Removes a variable with all its values, past, active and pending. This is no switch: a process that still uses the variable finds it
+    /// gone when it next looks at the store, and each at another instant. To switch it off everywhere at once, set it to null first.
+    /// </summary>
+    /// <returns>What was removed; null when there is no such variable.</returns>
+    /// <inheritdoc cref="RescheduleAsync" path="/exception"/>
+    public Task<TickChange?> RemoveAllAsync(string variable, CancellationToken cancellationToken = default) =>
+        ChangeIfAnyAsync(variable, TickRules.RemoveAll, cancellationToken);
+
+    /// <summary>
     /// Moves pending values that do not lie on the first boundary from their wish on there. <see cref="SetAsync"/> and
     /// <see cref="RemoveAsync"/> do this themselves; it is for schedules that something else wrote.
     /// </summary>

@@ -125,6 +125,10 @@ internal static class TickRules
         );
     }
 
+    /// <summary>Takes away the whole schedule, what is active included: no reader is told beforehand.</summary>
+    public static TickEdit RemoveAll(TickReading reading) =>
+        new([.. reading.Schedule.Tuples.Select(tuple => new TickOperation(TickAction.Remove, tuple))], null, null);
+
     /// <summary>The first boundary at which a change that is decided now may become active.</summary>
     public static DateTimeOffset FirstChange(TickReading reading, DateTimeOffset? desired)
     {

@@ -53,6 +53,16 @@ public sealed class ServeCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task A_table_that_is_named_alone_is_served_from_its_file_in_the_current_folder()
+    {
+        await using var origin = await OriginAsync();
+        await SyncAsync(origin.FeedUri, "servers.db");
+        await using var server = await ServeProcess.StartAsync(_folder.Path, [], "-t", "servers", "--port", "0");
+
+        Assert.Equal((1, 0), await SyncAsync(Assert.Single(server.Feeds), "copy.db"));
+    }
+
+    [Fact]
     public async Task A_table_file_is_served_in_the_record_dialect_to_clients_of_the_original()
     {
         await using var origin = await OriginAsync();

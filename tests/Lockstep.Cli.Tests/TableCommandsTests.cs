@@ -172,6 +172,49 @@ public sealed class TableCommandsTests : IDisposable
 
     private static string PathIn(string line) => JsonDocument.Parse(line).RootElement.GetProperty("path").GetString()!;
 
+    [Fact]
+    public async Task A_file_that_is_no_table_is_refused_and_nothing_is_left_beside_it()
+    {
+        await File.WriteAllTextAsync(_folder["x.db"], "no table", TestContext.Current.CancellationToken);
+        await using var feed = new TextFeed(Record);
+
+        var refused = await RunAsync("sync", feed.Uri, "--path", "x.db");
+
+        Assert.Equal(4, refused.ExitCode);
+        Assert.Equal(["x.db"], Directory.EnumerateFiles(_folder.Path).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public async Task Tables_are_listed_with_their_dialect_and_file()
+    {
+        await using var feed = new TextFeed(Record);
+        await RunAsync("sync", feed.Uri, "--path", "some.db", "-q");
+
+        var lines = (await RunAsync("tables")).Lines;
+
+        Assert.Matches(@"^Name .*Dialect +Path +Feed *$", lines[0]);
+        Assert.Matches(@"Record +some\.db +http", lines[2]);
+    }
+
+    [Fact]
+    public async Task Who_clears_a_table_that_is_being_written_is_told_to_stop_that_and_of_no_option_that_is_not_there()
+    {
+        await using var feed = new TextFeed(Record);
+        await RunAsync("sync", feed.Uri, "--path", "busy.db", "-q");
+        using var sync = CliProcess.Start(_folder.Path, "sync", feed.Uri, "--path", "busy.db", "--follow", "-q");
+        try
+        {
+            var cleared = await RunAsync("clear", "--path", "busy.db", "--quarantined");
+            await Eventually.TrueAsync(async () => (cleared = await RunAsync("clear", "--path", "busy.db", "--quarantined")).ExitCode == 4);
+            Assert.Contains("Stop that sync", cleared.Error, StringComparison.Ordinal);
+            Assert.DoesNotContain("--wait", cleared.Error, StringComparison.Ordinal);
+        }
+        finally
+        {
+            sync.Kill();
+        }
+    }
+
     private void MakePipe(string name)
     {
         using var mkfifo = Process.Start("mkfifo", [_folder[name]]);

@@ -17,6 +17,30 @@ public sealed class VarCommandTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    public async Task A_whole_variable_is_removed()
+    {
+        Assert.Equal(0, (await RunAsync("var", "set", "x", "1", "--store", Store)).ExitCode);
+
+        var unsaid = await RunAsync("var", "remove", "x", "--store", Store);
+        var removed = await RunAsync("var", "remove", "x", "--all", "--store", Store, "--json");
+        var again = await RunAsync("var", "remove", "x", "--all", "--store", Store);
+
+        Assert.Equal((2, 0, 1), (unsaid.ExitCode, removed.ExitCode, again.ExitCode));
+        Assert.Equal("removed", JsonDocument.Parse(removed.Output).RootElement.GetProperty("state").GetString());
+        Assert.Contains("There is no variable 'x'", again.Error, StringComparison.Ordinal);
+        Assert.Equal("", (await RunAsync("var", "list", "--store", Store, "--json")).Output);
+    }
+
+    [Fact]
+    public async Task A_time_that_is_past_is_said()
+    {
+        var set = await RunAsync("var", "set", "x", "1", "--active-at", "2020-01-01", "--store", Store);
+
+        Assert.Equal(0, set.ExitCode);
+        Assert.Contains("--active-at is past", set.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_value_that_is_set_is_watched_as_it_becomes_active_got_and_listed()
     {
         using var watch = Start("var", "watch", "banner", "--store", await MakeStoreAsync(), "--include-current", "--first", "2", "--json");

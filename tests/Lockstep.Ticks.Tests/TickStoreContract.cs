@@ -161,6 +161,23 @@ public abstract class TickStoreContract : IAsyncLifetime
         Assert.Empty(await Store.ListAsync(Cancel));
     }
 
+    [Fact]
+    public async Task A_variable_is_removed_with_all_its_values_and_can_be_made_again()
+    {
+        await Editor.SetAsync(Name, "1", cancellationToken: Cancel);
+        await Editor.SetAsync("other", "1", cancellationToken: Cancel);
+        Time.Advance(TimeSpan.FromSeconds(25));
+        await Editor.SetAsync(Name, "2", cancellationToken: Cancel);
+
+        Assert.Equal(["1", "2"], (await Editor.RemoveAllAsync(Name, Cancel))!.Operations.Select(removed => removed.Tuple.Json));
+        Assert.Null(await Editor.RemoveAllAsync(Name, Cancel));
+        Assert.Empty((await ScheduleAsync()).Tuples);
+        Assert.Equal(["other"], await Store.ListAsync(Cancel));
+
+        await Editor.SetAsync(Name, "3", cancellationToken: Cancel);
+        Assert.Equal("3", Assert.Single((await ScheduleAsync()).Tuples).Json);
+    }
+
     [Theory]
     [InlineData(9.999, true)]
     [InlineData(10, false)]

@@ -70,3 +70,29 @@ Describe 'Export-LockstepTable' {
         'x.csv' | Should -Not -Exist
     }
 }
+
+Describe 'Export-LockstepTable of several tables' {
+    BeforeAll {
+        Import-Module $PSScriptRoot/Support.psm1 -Force
+        Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory)
+        foreach ($name in 'a', 'b') { "{`"id`":`"$name`",`"updated_at`":1}" | Import-LockstepTable -Table $name -Disk | Out-Null }
+    }
+
+    AfterAll { Pop-Location }
+
+    It 'writes a file for each into a folder, which it makes' {
+        (Export-LockstepTable * -Destination out -PassThru).Name | Should -Be a.ndjson, b.ndjson
+        Get-Content out/b.ndjson | Should -BeLike '*"b"*'
+        Export-LockstepTable a -Destination one/ -Format Csv
+        'one/a.csv' | Should -Exist
+    }
+
+    It 'makes no folder of what is to be one file' {
+        $failure = Get-ErrorOf { Export-LockstepTable * -Destination all.json -ErrorAction Stop }
+        $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+        $failure.Exception.Message | Should -BeLike '2 tables*'
+        'all.json' | Should -Not -Exist
+        Export-LockstepTable * -Destination later -WhatIf
+        'later' | Should -Not -Exist
+    }
+}

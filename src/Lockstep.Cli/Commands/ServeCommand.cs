@@ -22,7 +22,9 @@ internal static class ServeCommand
         var postgres = new PostgresOption("Serve tables of this database");
         var table = new Option<string[]>("--table", "-t")
         {
-            Description = "A table or view to serve; may be given more than once. Of a file: the table that it must hold.",
+            Description =
+                "A table or view to serve; may be given more than once. Of a file: the table that it must hold; without "
+                + "--path and --postgres its file is NAME.db in the current folder.",
             HelpName = "NAME",
         };
         var path = new Option<string[]>("--path", "-p")
@@ -33,7 +35,8 @@ internal static class ServeCommand
         var dialect = new Option<ServedDialect>("--dialect")
         {
             Description =
-                "With --path: the dialect in which the table is served. Record is that of the original lockstep, for its clients; its order field is then the table's own sequence.",
+                "With --path: the dialect in which the table is served. Record is that of the original lockstep, for its "
+                + "clients; its order field is then the table's own sequence.",
         };
         var schema = new Option<string?>("--schema")
         {
@@ -80,14 +83,17 @@ internal static class ServeCommand
         var config = new Option<FileInfo?>("--config")
         {
             Description =
-                "Serve what this file of JSON says: several databases, patterns of tables, credentials for feeds. SIGHUP has it read again; who reads what stays as it was is not cut off. Only --certificate and the log may be given besides.",
+                "Serve what this file of JSON says: several databases, patterns of tables, credentials for feeds. SIGHUP "
+                + "has it read again; who reads what stays as it was is not cut off. Only --certificate and the log may be "
+                + "given besides.",
             HelpName = "FILE",
         };
         var listening = new ServeOptions();
 
         var command = new Command(
             "serve",
-            "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /_lockstep/ shows clients and lag in a browser, /healthz, /livez, /readyz and /metrics are for those who watch over it."
+            "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /_lockstep/ shows "
+                + "clients and lag in a browser, /healthz, /livez, /readyz and /metrics are for those who watch over it."
         )
         {
             postgres.Option,
@@ -117,11 +123,13 @@ internal static class ServeCommand
                 using var logs = LogOptions.ForServer(result);
                 var feedLog = logs.CreateLogger(FeedsCategory);
                 var connection = postgres.Read(result);
+                var files = result.GetValue(path) ?? [];
+                // A table that is named, and nothing else, is in the current folder as for every other command.
+                if (files.Length == 0 && connection is null)
+                    files = [.. tables.Select(name => TableOptions.OfName(name).Path)];
                 List<Func<CancellationToken, Task<IFeedSource>>> starts =
                 [
-                    .. (result.GetValue(path) ?? []).Select(file =>
-                        FromFile(file, connection is null ? tables : [], feedLog, maximum, result.GetValue(dialect))
-                    ),
+                    .. files.Select(file => FromFile(file, connection is null ? tables : [], feedLog, maximum, result.GetValue(dialect))),
                 ];
                 if (connection is not null)
                 {
@@ -161,7 +169,7 @@ internal static class ServeCommand
                 }
 
                 if (starts.Count == 0)
-                    throw new ArgumentException("There is nothing to serve: give --postgres with --table, or --path.");
+                    throw new ArgumentException("There is nothing to serve: give --table, --path, or --postgres with --table.");
                 using var certificate = listening.Certificate.Load(result);
                 return await ServeAsync(starts, listening.Read(result, certificate), cancellationToken).ConfigureAwait(false);
             }
@@ -209,7 +217,8 @@ internal static class ServeCommand
             {
                 await Console
                     .Error.WriteLineAsync(
-                        "lockstep: everybody may read, so only requests to an IP address are answered; allow the server's names with --allowed-host."
+                        "lockstep: everybody may read, so only requests to an IP address are answered; allow the server's "
+                            + "names with --allowed-host."
                     )
                     .ConfigureAwait(false);
             }

@@ -71,7 +71,7 @@ internal static class TablesCommand
                             writer.WriteString("name", info.Name);
                             writer.WriteString("path", info.Location);
                             writer.WriteString("feed", info.Feed);
-                            writer.WriteString("dialect", info.Dialect.ToString());
+                            writer.WriteString("dialect", info.DialectName);
                             writer.WriteString("key", string.Join(",", info.KeyFields));
                             writer.WriteString("orderBy", info.OrderField);
                             writer.WriteString("cursor", info.Cursor.ToString());
@@ -107,6 +107,10 @@ internal static class TablesCommand
                             ["Size"] = info.Size.ToString(CultureInfo.InvariantCulture),
                             ["LastSync"] = info.LastSync?.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "",
                             ["Note"] = info.IsSetOwed ? "whole set owed" : "",
+                            ["Dialect"] = info.DialectName ?? "",
+                            ["Path"] = Path.IsPathFullyQualified(info.Location)
+                                ? Path.GetRelativePath(Environment.CurrentDirectory, info.Location)
+                                : info.Location,
                             ["Feed"] = info.Feed ?? "",
                         }
                     );

@@ -20,7 +20,7 @@ internal static class TestServerCommand
     {
         var port = new Option<int>("--port")
         {
-            Description = "The port; 0 picks a free one.",
+            Description = "The port; 0 picks a free one. The reference feed takes the port after it, too, which redirects to the feed.",
             HelpName = "N",
             DefaultValueFactory = _ => 4567,
         };
@@ -33,7 +33,8 @@ internal static class TestServerCommand
         var feed = new Option<FeedKind?>("--feed")
         {
             Description =
-                "What to serve: a feed of Lockstep's own, or that of another server such as ODataDelta or Kubernetes. Default: Reference, or Scripted when there are records.",
+                "What to serve: a feed of Lockstep's own, or that of another server such as ODataDelta or Kubernetes. "
+                + "Default: Reference, or Scripted when there are records.",
         };
         var feedPath = new Option<string?>("--feed-path")
         {
@@ -49,7 +50,8 @@ internal static class TestServerCommand
         var dialect = new Option<string?>("--dialect")
         {
             Description =
-                "The dialect in which the Rest feed is served, as a JSON file; with --record-from the dialect of the feed, by name or file.",
+                "The dialect in which the Rest feed is served, as a JSON file; with --record-from the dialect of the feed, "
+                + "by name or file.",
             HelpName = "FILE",
         };
         var record = new Option<string[]>("--record")
@@ -163,6 +165,8 @@ internal static class TestServerCommand
                 {
                     Console.WriteLine($"Listening on port {server.Uri.Port}");
                     Console.WriteLine(server.FeedUri);
+                    if (server.RedirectUri is { } redirect)
+                        Console.WriteLine($"{redirect} redirects there.");
                     try
                     {
                         await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
@@ -212,7 +216,8 @@ internal static class TestServerCommand
         Console.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"Recorded {recording.Bytes} bytes of a {recording.Status} answer in {recording.Duration.TotalSeconds:0.000} s ({recording.End})."
+                $"Recorded {recording.Bytes} bytes of a {recording.Status} answer in "
+                    + $"{recording.Duration.TotalSeconds:0.000} s ({recording.End})."
             )
         );
         return ExitCodes.Ok;

@@ -25,7 +25,10 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
                 _output.Flush();
                 break;
             case FeedEventOccurred { Event: var happened } when !quiet && !isLogged && IsWorthTelling(happened.Kind):
-                Console.Error.WriteLine($"lockstep: {happened.Kind}: {PlainText.Of(happened.Render(ShellWords.Say))}");
+                Console.Error.WriteLine(
+                    $"lockstep: {(happened.Kind == FeedEventKind.Load ? "Note" : happened.Kind)}: "
+                        + $"{PlainText.Of(happened.Render(ShellWords.Say))}"
+                );
                 break;
             case SyncEnded { Result: var result } when !quiet:
                 if (json)
@@ -86,7 +89,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
                 writer.WriteString("key", change.Key.ToString());
                 writer.WriteNumber("sequence", change.Sequence);
                 writer.WritePropertyName("record");
-                writer.WriteRawValue(JsonText.OnOneLine(change.Record.Span), skipInputValidation: true);
+                writer.WriteRawValue(RecordJson.Of(change.Record.Span), skipInputValidation: true);
             }
         );
 

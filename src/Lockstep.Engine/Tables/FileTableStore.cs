@@ -74,7 +74,11 @@ public sealed class FileTableStore(string path) : TableStore
         {
             if (isNew)
                 TableFile.DeleteUnused(path);
-            writerLock.Dispose();
+            // Nothing is left beside a file that is no table.
+            if (writerLock.IsNew && !Table.IsTable(path))
+                writerLock.DisposeAndDelete();
+            else
+                writerLock.Dispose();
             throw;
         }
     }

@@ -30,10 +30,16 @@ internal static class FilterGuard
     /// <summary>A filter as it stands in a statement: a line end keeps a comment from swallowing what follows.</summary>
     public static string Embed(string filter) => $"\n{filter}\n";
 
-    /// <summary>Refuses a filter that is longer than it may be.</summary>
+    /// <summary>Refuses a filter that is empty, or longer than it may be.</summary>
     /// <exception cref="FilterException">It is.</exception>
     public static void RequireLength(string filter)
     {
+        if (string.IsNullOrWhiteSpace(filter))
+            throw new FilterException(
+                filter,
+                "The filter is empty.",
+                $"Leave {Term.Filter} out, or give an SQL expression such as \"port > 1000\"."
+            );
         if (filter.Length > MaximumLength)
         {
             throw new FilterException(

@@ -57,7 +57,8 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
                 path,
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"The table file '{path}' cannot be read within {LongestLook.TotalSeconds} s: another program holds it, or it is damaged."
+                    $"The table file '{path}' cannot be read within {LongestLook.TotalSeconds} s: another program holds it, "
+                        + $"or it is damaged."
                 ),
                 "End what holds the file and try again; if it is damaged, put a backup in its place."
             );
@@ -213,7 +214,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
     public void Remove()
     {
         ReadConnection.Open(path).Dispose();
-        using var writerLock = WriterLock.Take(path);
+        using var writerLock = TakeLock();
         TableFile.Guard(
             path,
             () =>
@@ -263,10 +264,23 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         }
     }
 
+    /// <exception cref="TableBusyException">A sync is writing to the table.</exception>
+    private WriterLock TakeLock()
+    {
+        try
+        {
+            return WriterLock.Take(path);
+        }
+        catch (TableBusyException e)
+        {
+            throw TableBusyException.WithoutWaiting(path, e.Holder);
+        }
+    }
+
     private TableWriter OpenWriter()
     {
         ReadConnection.Open(path).Dispose();
-        var writerLock = WriterLock.Take(path);
+        var writerLock = TakeLock();
         try
         {
             return TableWriter.Open(path, createAs: null, writerLock);

@@ -47,6 +47,15 @@ public sealed class TableBusyException : LockstepException
             $"Wait for it to end, use {Term.Wait} to do so, or sync to another file with {Term.Path}."
         ) { }
 
+    /// <summary>Of a command that does not wait for writers.</summary>
+    internal static TableBusyException WithoutWaiting(string path, string holder) =>
+        new(
+            path,
+            holder,
+            $"The table file '{path}' is being written by {holder}.",
+            $"Stop that sync, or wait for it to end, and try again."
+        );
+
     internal TableBusyException(string path, string holder, string message, Remedy remedy)
         : base(ErrorKind.TableBusy, message, remedy)
     {

@@ -25,12 +25,16 @@ internal sealed class WriterLock : IDisposable
     private readonly FileStream _file;
     private readonly string _path;
 
-    private WriterLock(FileStream file, string path) => (_file, _path) = (file, path);
+    private WriterLock(FileStream file, string path, bool isNew) => (_file, _path, IsNew) = (file, path, isNew);
+
+    /// <summary>Whether there was no lock file before.</summary>
+    public bool IsNew { get; }
 
     /// <summary>Takes the lock at once, or throws <see cref="TableBusyException"/> that names the holder.</summary>
     public static WriterLock Take(string tablePath)
     {
         var path = PathOf(tablePath);
+        var isNew = !File.Exists(path);
         var file = Open(tablePath, path);
         file.SetLength(0);
         using var self = Process.GetCurrentProcess();
@@ -40,7 +44,7 @@ internal sealed class WriterLock : IDisposable
         );
         file.Write(Encoding.UTF8.GetBytes(holder));
         file.Flush();
-        return new WriterLock(file, path);
+        return new WriterLock(file, path, isNew);
     }
 
     private static FileStream Open(string tablePath, string path)

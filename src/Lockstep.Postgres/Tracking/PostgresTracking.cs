@@ -170,7 +170,8 @@ public static class PostgresTracking
             return plan with
             {
                 Warning =
-                    $"{name} has a column txid already. From now on it holds the number of the transaction that last wrote the row; what was in it is overwritten as rows are written.",
+                    $"{name} has a column txid already. From now on it holds the number of the transaction that last wrote "
+                    + $"the row; what was in it is overwritten as rows are written.",
             };
         }
 
@@ -183,8 +184,10 @@ public static class PostgresTracking
                 Warning =
                     registered.ByStatement == next.ByStatement ? null
                     : next.ByStatement
-                        ? $"{name} gets a trigger for each INSERT in place of one for each row, which costs writers less. Clients of its feed start over once."
-                    : $"{name} gets a trigger for each row that is inserted, since a subscription writes it. Clients of its feed start over once.",
+                        ? $"{name} gets a trigger for each INSERT in place of one for each row, which costs writers less. "
+                            + $"Clients of its feed start over once."
+                    : $"{name} gets a trigger for each row that is inserted, since a subscription writes it. Clients of its "
+                        + $"feed start over once.",
             };
         }
 

@@ -15,7 +15,10 @@ public abstract class FeedCmdlet : LockstepCmdlet
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public CursorStyle CursorStyle { get; set; }
 
-    /// <summary>Further options of the request's query.</summary>
+    /// <summary>
+    /// Further options of the request's query. They go with each request, which asks from the table's cursor on: what another query would
+    /// have given before it comes with -Resync.
+    /// </summary>
     [Parameter]
     public IDictionary? Query { get; set; }
 

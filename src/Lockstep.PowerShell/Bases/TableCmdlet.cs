@@ -3,9 +3,11 @@ using System.Collections.Concurrent;
 using System.Management.Automation;
 using System.Runtime.ExceptionServices;
 using Lockstep.Completers;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 using Lockstep.Parameters;
 using Lockstep.Pipeline;
+using Lockstep.Records;
 using Lockstep.Tables;
 
 namespace Lockstep.Bases;
@@ -104,16 +106,22 @@ public abstract class TableCmdlet : LockstepCmdlet
             _current = name.Length > 0 ? name : null;
             Attempt(() =>
             {
-                foreach (var table in Resolve(name, resolve))
-                {
-                    _current = table.DisplayName;
-                    Attempt(() =>
-                    {
-                        if (table.File is { } file)
-                            FileSystemPath.RequireFile(file);
-                        use(table);
-                    });
-                }
+                ForEachFound(Resolve(name, resolve), use);
+            });
+        }
+    }
+
+    /// <summary>Does something with each of these tables. An error of one does not end the others.</summary>
+    private protected void ForEachFound(IEnumerable<FoundTable> tables, Action<FoundTable> use)
+    {
+        foreach (var table in tables)
+        {
+            _current = table.DisplayName;
+            Attempt(() =>
+            {
+                if (table.File is { } file)
+                    FileSystemPath.RequireFile(file);
+                use(table);
             });
         }
     }
@@ -135,6 +143,9 @@ public abstract class TableCmdlet : LockstepCmdlet
 /// <summary>The base of the cmdlets that read the records of tables, all or those that an expression holds for.</summary>
 public abstract class FilteredTableCmdlet : TableCmdlet
 {
+    /// <summary>A table knows the names of its first fields only.</summary>
+    private const int MostKnownFields = 500;
+
     private protected FilteredTableCmdlet() { }
 
     /// <summary>One SQL expression over the fields: only the records for which it holds.</summary>
@@ -145,4 +156,22 @@ public abstract class FilteredTableCmdlet : TableCmdlet
     /// <summary>Values for the names that -Filter has with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>
     [Parameter]
     public IDictionary? FilterParameter { get; set; }
+
+    /// <summary>Warns of names that mean no field of a table: a slip of the pen would be an empty column.</summary>
+    private protected void WarnOfUnknown(FoundTable found, IReadOnlyList<string>? properties)
+    {
+        if (properties is null || found.Table.GetInfo() is not { Fields: { Count: > 0 and < MostKnownFields } fields } info)
+            return;
+        var names = new PropertyNames(fields);
+        string[] known = [.. fields.Select((_, i) => names[i])];
+        foreach (var wanted in properties.Where(wanted => !FieldPath.IsPointer(wanted)))
+        {
+            var pattern = WildcardPattern.Get(wanted, WildcardOptions.IgnoreCase);
+            if (!fields.Contains(wanted, StringComparer.OrdinalIgnoreCase) && !Array.Exists(known, pattern.IsMatch))
+                WriteWarning(
+                    $"No record of '{info.Name}' has a field '{wanted}'. The fields are "
+                        + $"{string.Join(", ", known.Take(20))}{(known.Length > 20 ? ", ..." : "")}."
+                );
+        }
+    }
 }

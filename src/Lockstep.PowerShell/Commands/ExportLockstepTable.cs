@@ -6,6 +6,7 @@ using Lockstep.Engine.Tables;
 using Lockstep.Exporting;
 using Lockstep.Parameters;
 using Lockstep.Records;
+using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 
@@ -20,7 +21,10 @@ namespace Lockstep.Commands;
 [OutputType(typeof(FileInfo))]
 public sealed class ExportLockstepTableCommand : FilteredTableCmdlet
 {
-    /// <summary>The file, or a folder that exists: then the file is called as the table.</summary>
+    /// <summary>
+    /// The file; or a folder, in which each file is called as its table: one that exists, or one that is made because the name ends with a
+    /// slash, or has no extension and several tables are meant.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 1)]
     public string Destination { get; set; } = "";
 
@@ -48,31 +52,55 @@ public sealed class ExportLockstepTableCommand : FilteredTableCmdlet
     {
         var destination = FileSystemPath.ResolveLiteral(SessionState.Path, Destination);
         var query = new RecordQuery { Filter = Filter, FilterParameters = QueryValues.Parameters(FilterParameter) };
-        ForEachTable(found =>
+        var tables = new List<FoundTable>();
+        ForEachTable(tables.Add);
+        var isFolder = Directory.Exists(destination) || IsNewFolder(destination, tables.Count);
+        if (tables.Count > 1 && !isFolder)
         {
-            var target = Directory.Exists(destination)
-                ? System.IO.Path.Combine(destination, found.Table.GetInfo().Name + TableExport.ExtensionOf(Format))
-                : destination;
-            var format = TableExport.Resolve(Format, target);
-            if (Property is not null && format != ExportFormat.Csv)
-            {
-                throw new InvalidOptionException(
-                    "NDJSON and JSON hold the records as they are, with all their fields.",
-                    "Leave out -Property, or write CSV with -Format Csv."
-                );
-            }
-
-            if (!ShouldProcess(found.DisplayName, $"Export to {target}"))
-                return;
-
-            new TableExport(found.Table, query, format, Property is null ? null : FeedSettings.Named(Property)).Write(
-                target,
-                Force,
-                WriteWarning,
-                StopToken
+            throw new InvalidOptionException(
+                $"{tables.Count} tables do not go into one file '{destination}'.",
+                "Give a folder as -Destination, such as one whose name ends with a slash, or one table."
             );
-            if (PassThru)
-                WriteObject(new FileInfo(target));
-        });
+        }
+
+        ForEachFound(
+            tables,
+            found =>
+            {
+                var target = isFolder
+                    ? System.IO.Path.Combine(destination, found.Table.GetInfo().Name + TableExport.ExtensionOf(Format))
+                    : destination;
+                var format = TableExport.Resolve(Format, target);
+                if (Property is not null && format != ExportFormat.Csv)
+                {
+                    throw new InvalidOptionException(
+                        "NDJSON and JSON hold the records as they are, with all their fields.",
+                        "Leave out -Property, or write CSV with -Format Csv."
+                    );
+                }
+
+                if (!ShouldProcess(found.DisplayName, $"Export to {target}"))
+                    return;
+
+                if (isFolder)
+                    Directory.CreateDirectory(destination);
+                new TableExport(found.Table, query, format, Property is null ? null : FeedSettings.Named(Property)).Write(
+                    target,
+                    Force,
+                    WriteWarning,
+                    StopToken
+                );
+                if (PassThru)
+                    WriteObject(new FileInfo(target));
+            }
+        );
     }
+
+    private bool IsNewFolder(string destination, int tables) =>
+        !File.Exists(destination)
+        && (
+            Destination.EndsWith('/')
+            || Destination.EndsWith(System.IO.Path.DirectorySeparatorChar)
+            || (tables > 1 && !System.IO.Path.HasExtension(destination))
+        );
 }

@@ -91,6 +91,7 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
             if (PagingParameters.IncludeTotalCount)
                 WriteObject(PagingParameters.NewTotalCount((ulong)found.Table.Count(query), accuracy: 1));
 
+            WarnOfUnknown(found, Property);
             using var scan = found.Table.Read(query);
             RecordOutput.Write(
                 this,

@@ -105,7 +105,10 @@ public sealed class SetLockstepVariableCommand : VariableCmdlet
     [Instant]
     public DateTimeOffset? ActiveAt { get; set; }
 
-    /// <summary>How often processes look for changes from then on: seconds, <c>500ms</c>, or a TimeSpan. By default as before.</summary>
+    /// <summary>
+    /// How often processes look for changes from then on: seconds, <c>500ms</c>, or a TimeSpan. By default as before. The first value of a
+    /// variable waits for the store's default tick, by which processes look for a variable that has none.
+    /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Seconds]
     public TimeSpan? Tick { get; set; }
@@ -170,24 +173,47 @@ public sealed class SetLockstepVariableCommand : VariableCmdlet
     }
 }
 
-/// <summary>Removes a value that is pending.</summary>
-[Cmdlet(VerbsCommon.Remove, "LockstepVariable", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+/// <summary>Removes a value that is pending, or a whole variable.</summary>
+[Cmdlet(
+    VerbsCommon.Remove,
+    "LockstepVariable",
+    DefaultParameterSetName = ByInstant,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Medium
+)]
 public sealed class RemoveLockstepVariableCommand : VariableCmdlet
 {
+    private const string ByInstant = "ActiveAt";
+    private const string Whole = "All";
+
     /// <summary>The variable.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(VariableCompleter))]
     public string Name { get; set; } = "";
 
     /// <summary>When the value would become active, to the millisecond, as Get-LockstepVariableSchedule tells it.</summary>
-    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Mandatory = true, Position = 1, ParameterSetName = ByInstant, ValueFromPipelineByPropertyName = true)]
     [Instant]
     public DateTimeOffset ActiveAt { get; set; }
+
+    /// <summary>
+    /// Removes the variable with all its values, the active one included. Processes that still use it find it gone when they next look at
+    /// the store, not at one instant: set it to $null first to switch it off everywhere at once.
+    /// </summary>
+    [Parameter(Mandatory = true, ParameterSetName = Whole)]
+    public SwitchParameter All { get; set; }
 
     private protected override void Process()
     {
         Current = Name;
         var store = Stores[Store];
+        if (ParameterSetName == Whole)
+        {
+            if (All && ShouldProcess($"the variable '{Name}' in {store.Name}", "Remove with all its values"))
+                store.RemoveAll(Name);
+            return;
+        }
+
         if (
             ShouldProcess(
                 $"the variable '{Name}' in {store.Name}",

@@ -75,6 +75,18 @@ public sealed class TestLockstepFeedCommand : FeedCmdlet
         var report = FeedConformance.CheckAsync(feed, options, cancellationToken: StopToken).GetAwaiter().GetResult();
         if (NUnitXmlPath is not null)
             WriteReport(FileSystemPath.ResolveLiteral(SessionState.Path, NUnitXmlPath), report.ToNUnitXml());
+        if (
+            report.Results.Any(result =>
+                result.Id == "required-fields" && result.Outcome == Lockstep.Engine.Conformance.RuleOutcome.Skipped
+            )
+        )
+        {
+            WriteWarning(
+                $"No record of Lockstep's own dialects was seen. If {_feed} is the feed of another server, "
+                    + $"Test-LockstepDialect -Uri '{_feed}' says how it is read."
+            );
+        }
+
         if (Quiet)
             WriteObject(report.Passed);
         else

@@ -73,6 +73,9 @@ internal sealed class BackgroundSync(TableSync sync, EngineLog log, bool passesC
         }
         catch (Exception error) when (_stop.IsCancellationRequested && error is OperationCanceledException or PipelineStoppedException)
         {
+            // What was committed until then is what whoever stopped it asks for next.
+            if (!passesChanges)
+                streams.Output(Result);
             return JobState.Stopped;
         }
         catch (Exception error)

@@ -28,9 +28,12 @@ public sealed class SecondsAttribute : ArgumentTransformationAttribute
                 seconds
             ),
             string text when DurationText.TryParse(text, out var duration) => duration,
-            _ => LanguagePrimitives.TryConvertTo<TimeSpan>(given, CultureInfo.InvariantCulture, out var span) && span < TimeSpan.Zero
-                ? throw Wrong()
-                : inputData,
+            null => inputData,
+            _ => given is TimeSpan or string
+            && LanguagePrimitives.TryConvertTo<TimeSpan>(given, CultureInfo.InvariantCulture, out var span)
+            && span >= TimeSpan.Zero
+                ? span
+                : throw Wrong(),
         };
     }
 
@@ -38,5 +41,5 @@ public sealed class SecondsAttribute : ArgumentTransformationAttribute
         seconds >= 0 && seconds < TimeSpan.MaxValue.TotalSeconds ? TimeSpan.FromSeconds(seconds) : throw Wrong();
 
     private static ArgumentTransformationMetadataException Wrong() =>
-        new("A time is a number of seconds, or a TimeSpan, and is not negative.");
+        new("A length of time is a number of seconds, such as 0.5, or 500ms, 2h, 00:01:30 or a TimeSpan; it is not negative.");
 }

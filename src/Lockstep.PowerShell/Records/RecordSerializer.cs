@@ -22,6 +22,14 @@ internal sealed class RecordSerializer
     private const int MaximumDepth = 64;
     private const string IsoTime = "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK";
 
+    private static readonly HashSet<string> AddedByRemoting = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "RunspaceId",
+        "PSComputerName",
+        "PSShowComputerName",
+        "PSSourceJobInstanceId",
+    };
+
     private readonly JsonOutput _output = new();
 
     // The objects that are being written, each within the one before.
@@ -164,10 +172,17 @@ internal sealed class RecordSerializer
             DataRowView { Row: var row } => Members(row),
             XmlElement element => XmlMembers.Of(element),
             IDataRecord record => Enumerable.Range(0, record.FieldCount).Select(i => (record.GetName(i), (object?)record.GetValue(i))),
-            _ => PSObject
-                .AsPSObject(container)
-                .Properties.Select(property => ((property as RenamedFieldProperty)?.Field ?? property.Name, Read(property))),
+            _ => OfProperties(PSObject.AsPSObject(container).Properties),
         };
+
+    private static IEnumerable<(string Name, object? Value)> OfProperties(PSMemberInfoCollection<PSPropertyInfo> properties)
+    {
+        // What PowerShell adds to an object that comes from a job or another machine is no part of the record.
+        var isRemote = properties["RunspaceId"] is { Value: Guid } && properties["PSComputerName"] is not null;
+        return properties
+            .Where(property => !isRemote || !AddedByRemoting.Contains(property.Name))
+            .Select(property => ((property as RenamedFieldProperty)?.Field ?? property.Name, Read(property)));
+    }
 
     private void WriteMember(string name, object? value)
     {

@@ -113,7 +113,7 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
     /// <summary>Sets a value.</summary>
     /// <returns>The entries of the schedule that were written.</returns>
     public IEnumerable<ScheduledValue> Set(string variable, string json, DateTimeOffset? activeAt, TimeSpan? tick, bool replace) =>
-        Written(Ask(store => new TickEditor(store, Who).SetAsync(variable, json, activeAt, tick, replace, stop)));
+        Written(Ask(store => new TickEditor(store, Who).SetAsync(variable, json, activeAt, tick, replace, stop)), activeAt);
 
     /// <summary>Sets values that switch together.</summary>
     /// <returns>The entries of the schedules that were written.</returns>
@@ -122,7 +122,9 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
         DateTimeOffset? activeAt,
         TimeSpan? tick,
         bool replace
-    ) => Ask(store => new TickEditor(store, Who).SetTogetherAsync(values, activeAt, tick, replace, stop)).SelectMany(Written);
+    ) =>
+        Ask(store => new TickEditor(store, Who).SetTogetherAsync(values, activeAt, tick, replace, stop))
+            .SelectMany(change => Written(change, activeAt));
 
     /// <summary>Clears away all past values but the newest.</summary>
     public void Purge(string variable, int keep) => Ask(store => new TickEditor(store, Who).PurgeAsync(variable, keep, stop));
@@ -147,7 +149,11 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
         int? steps,
         DateTimeOffset? activeAt,
         TimeSpan? tick
-    ) => Written(Ask(store => new TickEditor(store, Who).RampAsync(variable, new TickRamp(from, to, over, steps), activeAt, tick, stop)));
+    ) =>
+        Written(
+            Ask(store => new TickEditor(store, Who).RampAsync(variable, new TickRamp(from, to, over, steps), activeAt, tick, stop)),
+            activeAt
+        );
 
     /// <exception cref="VariableNotFoundException">The schedule has nothing at that instant.</exception>
     public void Remove(string variable, DateTimeOffset activeAt)
@@ -156,6 +162,14 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
             Ask(store => new TickEditor(store, Who).RemoveAsync(variable, activeAt, stop))
             ?? throw new VariableNotFoundException(variable, activeAt, $"{Name}");
         Tell(change);
+    }
+
+    /// <summary>Removes a variable with all its values.</summary>
+    /// <exception cref="VariableNotFoundException">There is no such variable.</exception>
+    public void RemoveAll(string variable)
+    {
+        if (Ask(store => new TickEditor(store, Who).RemoveAllAsync(variable, stop)) is null)
+            throw new VariableNotFoundException(variable, $"{Name}");
     }
 
     /// <summary>What becomes active, and what goes wrong meanwhile; an <see cref="ActivationOutput"/> takes it.</summary>
@@ -177,9 +191,17 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
         return reading.Schedule.Tuples.Count > 0 ? reading : throw new VariableNotFoundException(variable, $"{Name}");
     }
 
-    private IEnumerable<ScheduledValue> Written(TickChange change)
+    private IEnumerable<ScheduledValue> Written(TickChange change, DateTimeOffset? wanted)
     {
         Tell(change);
+        if (wanted < change.Before.StoreTime)
+        {
+            cmdlet.WriteWarning(
+                $"{wanted:O} is past on the store's clock: '{change.Variable}' changes as soon as every process can know of "
+                    + $"it, at {change.ActiveAt:O}."
+            );
+        }
+
         return change
             .Operations.Where(operation => operation.Action == TickAction.Set)
             .Select(operation => ToModel(change.Variable, operation.Tuple, ScheduleState.Pending, Who, change.Before.StoreTime));
@@ -200,7 +222,8 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
         foreach (var moved in change.Operations.Where(operation => operation.Action == TickAction.Move))
         {
             cmdlet.WriteWarning(
-                $"The tick changes, and with it the value of '{change.Variable}' that was pending for {moved.MovedFrom:O} moves to {moved.Tuple.ActiveAt:O}."
+                $"The tick changes, and with it the value of '{change.Variable}' that was pending for {moved.MovedFrom:O} "
+                    + $"moves to {moved.Tuple.ActiveAt:O}."
             );
         }
     }

@@ -1,4 +1,6 @@
+using System.Management.Automation;
 using System.Text;
+using Lockstep.Engine;
 using Lockstep.Engine.Records;
 using Lockstep.Records;
 
@@ -15,14 +17,22 @@ internal sealed class VariableValues(Action<string> warn)
             "",
             _ =>
                 warn(
-                    "Some members of a value have other names in the object, because PowerShell does not tell names apart by case; the property Json has the value as it is."
+                    "Some members of a value have other names in the object, because PowerShell does not tell names apart "
+                        + "by case; the property Json has the value as it is."
                 ),
             null
         )
     );
 
     /// <exception cref="Errors.UnsuitableObjectException">The value holds something that JSON has no form for.</exception>
-    public string ToJson(object? value) => Encoding.UTF8.GetString(_serializer.SerializeValue("Value", value).Span);
+    /// <exception cref="InvalidOptionException">It is a script block.</exception>
+    public string ToJson(object? value) =>
+        (value is PSObject wrapped ? wrapped.BaseObject : value) is ScriptBlock
+            ? throw new InvalidOptionException(
+                "A variable's value is data, not a script block.",
+                "Run it, as in (& { ... }), or give its text as a string."
+            )
+            : Encoding.UTF8.GetString(_serializer.SerializeValue("Value", value).Span);
 
     public object? ToObject(string? json) => json is null ? null : _reader.ReadAny(Encoding.UTF8.GetBytes(json));
 }

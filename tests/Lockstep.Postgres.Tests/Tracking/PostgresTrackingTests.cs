@@ -65,7 +65,8 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
         Assert.Equal(
             "id|id,txid",
             await db.ScalarAsync(
-                "SELECT string_agg(c, '|' ORDER BY r) FROM (SELECT attrelid::regclass::text r, string_agg(attname, ',' ORDER BY attnum) c FROM pg_attribute "
+                "SELECT string_agg(c, '|' ORDER BY r) FROM (SELECT attrelid::regclass::text r, string_agg(attname, ',' "
+                    + "ORDER BY attnum) c FROM pg_attribute "
                     + "WHERE attrelid IN ('items'::regclass, 'own'::regclass) AND attnum > 0 AND NOT attisdropped GROUP BY 1) x"
             )
         );
@@ -119,7 +120,8 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
         await PostgresTracking.EnableAsync(db.ConnectionString, Items, cancellationToken: Cancel);
         await db.RunAsync("CREATE TABLE later PARTITION OF items DEFAULT");
         await db.RunAsync(
-            "SET session_replication_role = replica; INSERT INTO items VALUES (1); UPDATE items SET id = 2; INSERT INTO later VALUES (7); DELETE FROM later WHERE id = 7"
+            "SET session_replication_role = replica; INSERT INTO items VALUES (1); UPDATE items SET id = 2; INSERT INTO "
+                + "later VALUES (7); DELETE FROM later WHERE id = 7"
         );
         Assert.Equal("1,7", await db.ScalarAsync("SELECT string_agg(id::text, ',' ORDER BY id) FROM lockstep.\"public.items\""));
     }
@@ -131,7 +133,8 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
         await db.RunAsync(
             """
             DO $$ BEGIN CREATE ROLE tracking_writer LOGIN; CREATE ROLE tracking_reader LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;
-            CREATE TABLE items (id int PRIMARY KEY); GRANT INSERT, DELETE, SELECT ON items TO tracking_writer; GRANT SELECT ON items TO tracking_reader;
+            CREATE TABLE items (id int PRIMARY KEY); GRANT INSERT, DELETE, SELECT ON items TO tracking_writer; GRANT
+                SELECT ON items TO tracking_reader;
             """
         );
         await PostgresTracking.EnableAsync(db.ConnectionString, Items, cancellationToken: Cancel);

@@ -86,7 +86,8 @@ public sealed class ZooTests
             if (!got.SequenceEqual(expected))
             {
                 wrong +=
-                    $"{file.Feed.AbsolutePath} ({got.Length} rows of {expected.Length}, {file.Resyncs} resyncs)\n  lacks {Some(expected.Except(got))}\n  has {Some(got.Except(expected))}\n";
+                    $"{file.Feed.AbsolutePath} ({got.Length} rows of {expected.Length}, {file.Resyncs} resyncs)\n  lacks "
+                    + $"{Some(expected.Except(got))}\n  has {Some(got.Except(expected))}\n";
             }
         }
 

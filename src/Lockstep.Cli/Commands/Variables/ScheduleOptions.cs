@@ -67,8 +67,18 @@ internal sealed class ScheduleOptions
     }
 
     /// <summary>Prints what becomes of a variable, and warns if some process may learn of it late.</summary>
-    public static async Task TellAsync(VariableLines lines, TickChange change)
+    public async Task TellAsync(ParseResult result, VariableLines lines, TickChange change)
     {
+        if (ActiveAt(result) is { } wanted && wanted < change.Before.StoreTime)
+        {
+            await Console
+                .Error.WriteLineAsync(
+                    $"lockstep: --active-at is past on the store's clock: '{change.Variable}' changes as soon as every "
+                        + $"process can know of it."
+                )
+                .ConfigureAwait(false);
+        }
+
         foreach (var operation in change.Operations.Where(operation => operation.Action is TickAction.Set or TickAction.Move))
             lines.WriteChange(change.Variable, operation);
         if (change.IsLate)

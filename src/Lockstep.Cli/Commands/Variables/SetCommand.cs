@@ -44,7 +44,7 @@ internal static class SetCommand
                             : await editor
                                 .SetAsync(variable, json!, activeAt, tick, schedule.Replace(result), cancellationToken)
                                 .ConfigureAwait(false);
-                        await ScheduleOptions.TellAsync(store.Lines(result), change).ConfigureAwait(false);
+                        await schedule.TellAsync(result, store.Lines(result), change).ConfigureAwait(false);
                         return ExitCodes.Ok;
                     },
                     cancellationToken

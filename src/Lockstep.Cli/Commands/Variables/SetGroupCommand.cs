@@ -49,7 +49,7 @@ internal static class SetGroupCommand
                             .ConfigureAwait(false);
                         var lines = store.Lines(result);
                         foreach (var change in changes)
-                            await ScheduleOptions.TellAsync(lines, change).ConfigureAwait(false);
+                            await schedule.TellAsync(result, lines, change).ConfigureAwait(false);
                         return ExitCodes.Ok;
                     },
                     cancellationToken

@@ -10,25 +10,39 @@ internal static class TidyCommands
     public static Command Remove(StoreOptions store)
     {
         var name = new Argument<string>("name") { Description = "The variable." };
-        var activeAt = new Option<DateTimeOffset>("--active-at")
+        var activeAt = new Option<DateTimeOffset?>("--active-at")
         {
             Description = "When the value would become active, to the millisecond, as list tells it.",
             HelpName = "TIME",
-            Required = true,
         };
-        var command = new Command("remove", "Remove a value that is pending, and print it.") { name, activeAt };
+        var all = new Option<bool>("--all")
+        {
+            Description =
+                "Remove the variable with all its values instead. Processes that use it find it gone when they next look, "
+                + "not at one instant.",
+        };
+        var command = new Command("remove", "Remove a value that is pending, or a whole variable, and print it.") { name, activeAt, all };
         command.SetAction(
             (result, cancellationToken) =>
-                store.UseAsync(
+            {
+                if (result.GetValue(activeAt) is null != result.GetValue(all))
+                    throw new ArgumentException("Give --active-at, or --all for the whole variable.");
+                return store.UseAsync(
                     result,
                     null,
                     async opened =>
                     {
                         var variable = result.GetValue(name)!;
-                        var instant = result.GetValue(activeAt);
-                        var change = await new TickEditor(opened).RemoveAsync(variable, instant, cancellationToken).ConfigureAwait(false);
+                        var editor = new TickEditor(opened);
+                        var change = result.GetValue(activeAt) is { } instant
+                            ? await editor.RemoveAsync(variable, instant, cancellationToken).ConfigureAwait(false)
+                            : await editor.RemoveAllAsync(variable, cancellationToken).ConfigureAwait(false);
                         if (change is null)
-                            throw new CommandException($"'{variable}' has no value that becomes active at {instant:O}.");
+                            throw new CommandException(
+                                result.GetValue(all)
+                                    ? $"There is no variable '{variable}' in {opened.Description}."
+                                    : $"'{variable}' has no value that becomes active at {result.GetValue(activeAt):O}."
+                            );
 
                         var lines = store.Lines(result);
                         foreach (var operation in change.Operations)
@@ -36,7 +50,8 @@ internal static class TidyCommands
                         return ExitCodes.Ok;
                     },
                     cancellationToken
-                )
+                );
+            }
         );
         return command;
     }
