@@ -115,7 +115,10 @@ public static class PostgresTracking
             async (connection, token) =>
             {
                 var planned = await plan(connection, token).ConfigureAwait(false);
-                planned = planned with { Statements = [.. await PruneAsync(connection, token).ConfigureAwait(false), .. planned.Statements] };
+                planned = planned with
+                {
+                    Statements = [.. await PruneAsync(connection, token).ConfigureAwait(false), .. planned.Statements],
+                };
                 foreach (var statement in run ? planned.Statements : [])
                     await connection.ExecuteAsync(statement, token).ConfigureAwait(false);
                 return planned;

@@ -11,7 +11,10 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
     [Fact]
     public async Task What_a_dropped_table_has_left_goes_when_another_one_is_tracked()
     {
-        await using var items = await Feed.TableCase.MakeAsync(postgres, "CREATE TABLE items (id int PRIMARY KEY); CREATE TABLE other (id int PRIMARY KEY)");
+        await using var items = await Feed.TableCase.MakeAsync(
+            postgres,
+            "CREATE TABLE items (id int PRIMARY KEY); CREATE TABLE other (id int PRIMARY KEY)"
+        );
         await items.Db.RunAsync("DROP TABLE items");
         const string Left = "SELECT count(*) FROM pg_class WHERE relnamespace = 'lockstep'::regnamespace AND relname = 'public.items'";
         const string Functions = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'lockstep'::regnamespace AND proname = 'public.items'";
