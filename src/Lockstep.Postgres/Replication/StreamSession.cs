@@ -62,7 +62,8 @@ internal sealed class StreamSession(
         else
         {
             table.Waits(
-                $"{table.Options.Table} joins the replication stream when the transactions that are open have ended: what they wrote before may not be told."
+                $"{table.Options.Table} joins the replication stream when the transactions that are open have ended: what "
+                    + $"they wrote before may not be told."
             );
             added.Wait(stamp, names.Slot);
         }
