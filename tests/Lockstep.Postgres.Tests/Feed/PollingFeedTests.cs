@@ -237,7 +237,7 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
     public async Task A_snapshot_in_one_body_says_at_which_page_it_goes_on()
     {
         await using var db = await TrackedAsync();
-        await db.RunAsync("INSERT INTO items SELECT g, repeat('n', 2000) FROM generate_series(1, 1000) g");
+        await db.RunAsync("INSERT INTO items SELECT g, repeat('n', 2000) FROM generate_series(1, 3000) g");
         await using var feed = await StartAsync(db, o => o);
         var request = new FeedRequest(0, null, TimeSpan.FromSeconds(1)) { WantsPages = true };
         var (rows, places) = (0, new List<(int Rows, SnapshotPageRequest Page)>());
@@ -250,7 +250,7 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
                 break;
         }
 
-        Assert.Equal((1000, 0), (rows, places[0].Rows));
+        Assert.Equal((3000, 0), (rows, places[0].Rows));
         Assert.True(places.Count > 2);
         foreach (var (before, place) in places)
         {
@@ -262,7 +262,7 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
                 rest += page.Lines.Sum(piece => piece.Span.Count((byte)'\n'));
                 next = page.Next;
             } while (next is not null);
-            Assert.Equal(1000 - before, rest);
+            Assert.Equal(3000 - before, rest);
         }
     }
 
