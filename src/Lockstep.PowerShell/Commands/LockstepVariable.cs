@@ -217,7 +217,7 @@ public sealed class RemoveLockstepVariableCommand : VariableCmdlet
         if (
             ShouldProcess(
                 $"the variable '{Name}' in {store.Name}",
-                $"Remove the value that becomes active at {ActiveAt:yyyy-MM-dd HH:mm:ss.fffK}"
+                $"Remove the value that becomes active at {ActiveAt:O}"
             )
         )
         {
