@@ -166,7 +166,7 @@ public sealed class SqliteTickStore : ITickStore
         try
         {
             connection.Open();
-
+            SqliteLibrary.Distrust(connection);
             SqliteTurn.Prepare(connection);
             return connection;
         }

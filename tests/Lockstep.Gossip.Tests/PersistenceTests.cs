@@ -92,7 +92,7 @@ public sealed class PersistenceTests : IDisposable
         {
             broken.Open();
             using var command = broken.CreateCommand();
-            command.CommandText = "CREATE TRIGGER no BEFORE INSERT ON gossip_update BEGIN SELECT RAISE(ABORT, 'full'); END";
+            command.CommandText = "DROP TABLE gossip_update";
             command.ExecuteNonQuery();
         }
 

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Text;
 using System.Text.Json;
 using Lockstep.Cli.Output;
-using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 
 namespace Lockstep.Cli.Commands;
@@ -27,7 +26,8 @@ internal static class RecordsCommand
         var parameter = new Option<string[]>("--filter-parameter")
         {
             Description =
-                "A value for a parameter of the filter: a number, true, false or null as JSON writes it; anything else, 0042 and 9e5 too, is text.",
+                "A value for a parameter of the filter: a number, true, false or null as JSON writes it; anything else, "
+                + "0042 and 9e5 too, is text.",
             HelpName = "NAME=VALUE",
         };
         var text = new Option<string[]>("--filter-text")
@@ -107,7 +107,7 @@ internal static class RecordsCommand
         using var output = new BufferedStream(Console.OpenStandardOutput(), 64 * 1024);
         while (scan.Read())
         {
-            output.Write(JsonText.OnOneLine(scan.Json));
+            output.Write(RecordJson.Of(scan.Json));
             output.WriteByte((byte)'\n');
         }
     }

@@ -16,7 +16,7 @@ internal static class UsageText
         var help = $"See 'lockstep {PathOf(command.CommandResult)}--help'.";
         if (UnknownOption(command) is { } unknown)
         {
-            yield return PlainText.Of($"There is no option '{unknown}'.{Suggestion(unknown, OptionsOf(command.CommandResult))}");
+            yield return PlainText.Of($"There is no option '{unknown}'.{Spelling.Suggestion(unknown, OptionsOf(command.CommandResult))}");
             yield return help;
             yield break;
         }
@@ -39,7 +39,9 @@ internal static class UsageText
         var named = command.UnmatchedTokens is [var first, ..] ? first : null;
         if (named is not null && called.Subcommands.Count > 0)
         {
-            yield return PlainText.Of($"There is no command '{named}'.{Suggestion(named, called.Subcommands.Select(known => known.Name))}");
+            yield return PlainText.Of(
+                $"There is no command '{named}'.{Spelling.Suggestion(named, called.Subcommands.Select(known => known.Name))}"
+            );
             yield return help;
             yield break;
         }
@@ -69,43 +71,6 @@ internal static class UsageText
         called
             .Command.Options.SelectMany(option => option.Aliases.Append(option.Name))
             .Concat(called.Parent is CommandResult parent ? OptionsOf(parent) : []);
-
-    /// <summary>The known name that is meant most likely; empty where none is near.</summary>
-    private static string Suggestion(string given, IEnumerable<string> known)
-    {
-        var nearest = known
-            .Select(name => (Name: name, Distance: Distance(given, name)))
-            .Where(near => near.Distance <= Math.Max(1, near.Name.TrimStart('-').Length / 3))
-            .OrderBy(near => near.Distance)
-            .FirstOrDefault();
-        return nearest.Name is null ? "" : $" Did you mean '{nearest.Name}'?";
-    }
-
-    /// <summary>How many characters to add, drop, replace or exchange with their neighbour.</summary>
-    private static int Distance(string a, string b)
-    {
-        if (a.Length > 64)
-            return int.MaxValue;
-        var rows = new int[a.Length + 1, b.Length + 1];
-        for (var i = 0; i <= a.Length; i++)
-        {
-            for (var j = 0; j <= b.Length; j++)
-            {
-                if (i == 0 || j == 0)
-                {
-                    rows[i, j] = i + j;
-                    continue;
-                }
-
-                var changed = rows[i - 1, j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-                rows[i, j] = Math.Min(changed, 1 + Math.Min(rows[i - 1, j], rows[i, j - 1]));
-                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                    rows[i, j] = Math.Min(rows[i, j], rows[i - 2, j - 2] + 1);
-            }
-        }
-
-        return rows[a.Length, b.Length];
-    }
 
     /// <summary>
     /// What looks like an option and is none of the command's: it would be taken for an argument, or leave none for what comes after it. A

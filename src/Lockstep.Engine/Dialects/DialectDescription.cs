@@ -10,6 +10,9 @@ namespace Lockstep.Engine.Dialects;
 /// </summary>
 public sealed class DialectDescription
 {
+    /// <summary>The most characters of a description, and bytes of its file.</summary>
+    public const int MaximumLength = 1 << 20;
+
     private static readonly TimeSpan DefaultInterval = TimeSpan.FromMinutes(5);
 
     private DialectDescription(string name, string json)
@@ -73,6 +76,20 @@ public sealed class DialectDescription
     public static DialectDescription Parse(string json, string name)
     {
         ArgumentNullException.ThrowIfNull(json);
+        if (json.Length > MaximumLength)
+            throw new DialectFormatException(name, $"it is longer than {MaximumLength} characters");
+        try
+        {
+            return Read(json, name);
+        }
+        catch (InvalidOperationException)
+        {
+            throw new DialectFormatException(name, "a text in it is not valid Unicode");
+        }
+    }
+
+    private static DialectDescription Read(string json, string name)
+    {
         JsonDocument document;
         try
         {
@@ -97,7 +114,8 @@ public sealed class DialectDescription
             {
                 throw new DialectFormatException(
                     name,
-                    $"'{from}' is no built-in dialect; there are {string.Join(", ", BuiltInDialects.All.Select(d => d.Name))}"
+                    $"'{from}' is no built-in dialect; there are "
+                        + $"{string.Join(", ", BuiltInDialects.Names)}.{Spelling.Suggestion(from, BuiltInDialects.Names)}"
                 );
             }
 
@@ -144,12 +162,15 @@ public sealed class DialectDescription
         {
             throw new DialectFormatException(
                 nameOrPath,
-                $"it is no file that ends in .json, and the built-in ones are {string.Join(", ", BuiltInDialects.All.Select(d => d.Name))}"
+                $"it is no file that ends in .json, and the built-in ones are "
+                    + $"{string.Join(", ", BuiltInDialects.Names)}.{Spelling.Suggestion(nameOrPath, BuiltInDialects.Names)}"
             );
         }
 
         try
         {
+            if (new FileInfo(nameOrPath).Length > MaximumLength)
+                throw new DialectFormatException(nameOrPath, $"its file is larger than {MaximumLength} bytes");
             return Parse(File.ReadAllText(nameOrPath), Path.GetFileNameWithoutExtension(nameOrPath));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

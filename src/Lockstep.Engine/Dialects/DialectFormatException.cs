@@ -6,7 +6,7 @@ public sealed class DialectFormatException : LockstepException
     internal DialectFormatException(string name, string reason)
         : base(
             ErrorKind.InvalidArgument,
-            $"The dialect '{name}' cannot be used: {reason}.",
+            $"The dialect '{name}' cannot be used: {reason}{(reason.EndsWith('?') ? "" : ".")}",
             "Correct it; docs/DIALECTS.md has all that a dialect may say."
         ) { }
 }

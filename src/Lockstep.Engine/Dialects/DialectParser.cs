@@ -87,7 +87,9 @@ internal sealed class DialectParser(string name)
             if (!known.Contains(pair.Name, StringComparer.OrdinalIgnoreCase))
             {
                 throw Wrong(
-                    $"'{pair.Name}' is no key of a dialect{(TopKeys.Contains(pair.Name, StringComparer.OrdinalIgnoreCase) ? " here" : "")}"
+                    TopKeys.Contains(pair.Name, StringComparer.OrdinalIgnoreCase)
+                        ? $"'{pair.Name}' is no key of a dialect here"
+                        : $"'{pair.Name}' is no key of a dialect.{Spelling.Suggestion(pair.Name, known)}"
                 );
             }
 

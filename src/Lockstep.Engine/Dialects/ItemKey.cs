@@ -27,6 +27,9 @@ internal sealed class ItemKey
     /// <summary>Why there is no key.</summary>
     public string Reason { get; private set; } = "";
 
+    /// <summary>Whether a record had nothing where the dialect says that its key is.</summary>
+    public bool IsMissing { get; private set; }
+
     /// <summary>The key, where it is one integer.</summary>
     public long Integer => _reader.Integer;
 
@@ -60,7 +63,13 @@ internal sealed class ItemKey
             if (value is null && rules.Key.Count == 1 && places.EventId is { Length: > 0 } id)
                 value = new PlaceValue(id);
             if (value is not { Text: { } text } found || found.Json is { ValueKind: not (JsonValueKind.String or JsonValueKind.Number) })
-                return Refuse($"it has no string or number '{key.Place}', its key{(isDeleted ? ", though it is a deletion" : "")}");
+            {
+                IsMissing = true;
+                return Refuse(
+                    $"it has no string or number '{key.Place}', its key{(isDeleted ? ", though it is a deletion" : Fields(body))}"
+                );
+            }
+
             var at = _text.WrittenCount;
             if (found.Json is { } json)
                 _text.Write(JsonMarshal.GetRawUtf8Value(json));
@@ -129,6 +138,13 @@ internal sealed class ItemKey
         for (var i = 0; i <= index; i++)
             reader.Read();
         return _text.WrittenSpan[(int)reader.TokenStartIndex..(int)reader.BytesConsumed];
+    }
+
+    /// <summary>The names of the fields that there are, to choose a key from.</summary>
+    private static string Fields(JsonElement body)
+    {
+        var names = body.EnumerateObject().Take(8).Select(field => $"'{field.Name}'").ToList();
+        return names.Count == 0 ? "" : "; it has " + string.Join(", ", names);
     }
 
     private bool Refuse(string reason)

@@ -57,6 +57,9 @@ internal sealed class ItemReader
     /// <summary>Why the item is malformed.</summary>
     public string Reason { get; private set; } = "";
 
+    /// <inheritdoc cref="ItemKey.IsMissing"/>
+    public bool LacksKey => _key.IsMissing;
+
     /// <summary>The item's cursor; null where it names none.</summary>
     public PlaceValue? Cursor { get; private set; }
 

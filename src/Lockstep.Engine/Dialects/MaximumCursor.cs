@@ -27,6 +27,9 @@ internal sealed class MaximumCursor(DialectRules rules)
 
     private bool IsTime => rules.CursorType != CursorType.Number;
 
+    /// <summary>The same values come a second time, in a round of their own.</summary>
+    public void Restart() => (_number, _time) = (null, null);
+
     /// <summary>Whether a text is a value that such a cursor could have.</summary>
     public bool CanBe(string text) => IsTime ? TimeText.Parse(text, rules.Zone) is not null : Cursor.Parse(text).IsNumber;
 

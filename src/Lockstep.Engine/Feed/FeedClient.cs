@@ -106,6 +106,12 @@ internal sealed class FeedClient : IDisposable
                     throw new FeedCutException(Uri, "its snapshot came from another place than was asked for.");
             }
 
+            if (response.StatusCode == HttpStatusCode.Accepted)
+            {
+                using (response)
+                    throw new FeedCutException(Uri, "it says that its answer is not ready yet.");
+            }
+
             if (response.IsSuccessStatusCode)
                 return await ReadAsync(response, target, isSnapshot, isPage, part, cancellationToken).ConfigureAwait(false);
 
@@ -144,7 +150,7 @@ internal sealed class FeedClient : IDisposable
             headers.TryAddWithoutValidation("Accept-Encoding", "gzip, deflate, br");
         var (identity, mark) = feedIdentity is null ? (null, null) : FeedMark.Split(feedIdentity);
         if (identity is not null)
-            headers.TryAddWithoutValidation(WireNames.FeedIdentityHeader, identity);
+            RequestHeader.Add(headers, WireNames.FeedIdentityHeader, identity);
         if (identity is not null || isWhole)
             headers.TryAddWithoutValidation(WireNames.MarkHeader, mark?.ToString() ?? WireNames.NoMark);
         if (isWhole)
@@ -205,7 +211,11 @@ internal sealed class FeedClient : IDisposable
             Start = response.StatusCode == HttpStatusCode.PartialContent ? part!.From : 0,
             RangeTag = isSnapshot && !isPaged ? SnapshotRange.TagOf(response) : null,
             Page = pages is null ? null : () => pages.Page,
-            ContentLength = isPaged ? null : response.Content.Headers.ContentLength,
+            // An answer that has no content by its status vouches for no empty set (I6).
+            ContentLength =
+                isPaged || response.StatusCode is HttpStatusCode.NoContent or HttpStatusCode.ResetContent
+                    ? null
+                    : response.Content.Headers.ContentLength,
             IsMarkup = ForeignBody.IsMarkup(response.Content.Headers.ContentType?.MediaType),
             HasDefiniteEnd =
                 response.Content.Headers.ContentLength is not null

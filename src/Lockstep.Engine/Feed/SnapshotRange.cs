@@ -36,7 +36,7 @@ internal sealed record SnapshotRange(long From, string Tag)
     public void AddTo(HttpRequestHeaders headers)
     {
         headers.TryAddWithoutValidation("Range", string.Create(CultureInfo.InvariantCulture, $"{Unit}{From}-"));
-        headers.TryAddWithoutValidation("If-Range", Tag);
+        RequestHeader.Add(headers, "If-Range", Tag);
         headers.Remove("Accept-Encoding");
     }
 

@@ -189,12 +189,12 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
             if (header.Value.Fill(variable => Value(rules, variable, cursor)) is { } value)
             {
                 headers.Remove(header.Name);
-                headers.TryAddWithoutValidation(header.Name, value);
+                RequestHeader.Add(headers, header.Name, value);
             }
         }
 
         if (entityTag is not null)
-            headers.TryAddWithoutValidation("If-None-Match", entityTag);
+            RequestHeader.Add(headers, "If-None-Match", entityTag);
     }
 
     private string? Value(DialectRules rules, string variable, string? cursor)

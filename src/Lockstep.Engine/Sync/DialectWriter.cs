@@ -108,7 +108,11 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         if (context.Options.MalformedRecord == MalformedRecordPolicy.Stop)
         {
             var snippet = Encoding.UTF8.GetString(item[..Math.Min(Snippet, item.Length)]).ReplaceLineEndings(" ");
-            throw new MalformedRecordException(feed, offset, reason, snippet);
+            Remedy? remedy = null;
+            if (Items.LacksKey)
+                remedy = (Remedy)
+                    $"Name the field that is the key with {Term.Key}; with {Term.MalformedRecord} Quarantine what has none is set aside.";
+            throw new MalformedRecordException(feed, offset, reason, snippet, remedy);
         }
 
         _quarantined.Add(new QuarantinedRecord(context.Time.GetUtcNow(), offset, reason, item.ToArray()));

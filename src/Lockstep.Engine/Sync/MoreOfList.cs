@@ -100,7 +100,8 @@ internal sealed record MoreOfList(string Reason, string Keys)
             {
                 reason = string.Create(
                     CultureInfo.InvariantCulture,
-                    $"a page may have {largest} records by {(name == "the answer" ? name : $"'{name}'")}, and {page} came, so that there may be more"
+                    $"a page may have {largest} records by {(name == "the answer" ? name : $"'{name}'")}, and {page} came, "
+                        + $"so that there may be more"
                 );
             }
         }
@@ -141,16 +142,16 @@ internal sealed record MoreOfList(string Reason, string Keys)
     private static Uri With(Uri uri, string name, long value) =>
         DialectRequests.With(uri, name, value.ToString(CultureInfo.InvariantCulture), replaces: true);
 
-    private static string? StartsLater(IReadOnlyDictionary<string, string> query) =>
+    private static string? StartsLater(Dictionary<string, string> query) =>
         PageParameters.Concat(OffsetParameters).FirstOrDefault(name => Value(query, name) > 1) is { } name ? $"{name}={query[name]}" : null;
 
-    private static (string Name, long Size)? Size(IReadOnlyDictionary<string, string> query) =>
+    private static (string Name, long Size)? Size(Dictionary<string, string> query) =>
         SizeParameters.Select(name => (name, Value(query, name))).FirstOrDefault(pair => pair.Item2 is not null) is ({ } found, { } size)
             ? (found, size)
             : null;
 
     /// <summary>What the dialect could say, by what the URI says already.</summary>
-    private static string Suggest(IReadOnlyDictionary<string, string> query)
+    private static string Suggest(Dictionary<string, string> query)
     {
         var offset = OffsetParameters.FirstOrDefault(query.ContainsKey);
         var page = PageParameters.FirstOrDefault(query.ContainsKey);

@@ -172,6 +172,7 @@ internal sealed class PageRound(DialectSession session)
                 _pages = 0;
                 _links.Forget();
                 _rest.Restart();
+                _maximum?.Restart();
                 continue;
             }
 
@@ -186,7 +187,10 @@ internal sealed class PageRound(DialectSession session)
                     .EndAsync(isStaged, more is null || isOrdered ? end : null, more is null, cancellationToken)
                     .ConfigureAwait(false)
             )
+            {
                 return RoundEnd.Refused;
+            }
+
             if (more is not null)
             {
                 session.EntityTag = null;
@@ -294,7 +298,8 @@ internal sealed class PageRound(DialectSession session)
     /// again where only what is newer than the largest value does. What is read in the order of its changes is not asked for by numbers.
     /// </summary>
     private bool MayHaveMissed(DialectRules rules, bool isStaged, bool isEmpty) =>
-        (isStaged && !isEmpty) || (_maximum is not null && (_isWhole || !rules.IsAscending || !_maximum.IsAscending));
+        (isStaged && !isEmpty)
+        || (_maximum is not null && (_isWhole || !rules.IsAscending || !_maximum.IsAscending || _links.WentByNumber));
 
     private bool GoesOnFrom(DialectRules rules, Page page, string? said, string? before) =>
         rules.UpToDate is not null

@@ -44,6 +44,7 @@ internal static class TableBackup
     {
         using var copy = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = file, Pooling = false }.ConnectionString);
         copy.Open();
+        Native.SqliteLibrary.Distrust(copy);
         source.BackupDatabase(copy);
         if (WhatIsWrong(copy) is { } fault)
         {

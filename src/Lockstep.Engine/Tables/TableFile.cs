@@ -231,6 +231,7 @@ internal static class TableFile
         try
         {
             connection.Open();
+            Native.SqliteLibrary.Distrust(connection);
             Execute(connection, "PRAGMA busy_timeout=10000");
         }
         catch

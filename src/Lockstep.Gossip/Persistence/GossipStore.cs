@@ -78,6 +78,7 @@ internal sealed class GossipStore : IDisposable
         try
         {
             connection.Open();
+            SqliteLibrary.Distrust(connection);
             Prepare(connection, path, kind, requiredId ?? newId);
             RequireModel(connection, path, sealedFor);
             var store = new GossipStore(fileLock, connection);

@@ -30,12 +30,14 @@ internal sealed class ChangeLog : IDisposable
         _connectionString = new SqliteConnectionStringBuilder { DataSource = path, DefaultTimeout = 30 }.ToString();
         _writer = new SqliteConnection(_connectionString);
         _writer.Open();
+        SqliteLibrary.Distrust(_writer);
 
         // FULL: what has been committed is what PostgreSQL need not send again, so it has to outlive a power cut.
         Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
         Execute(
             """
-            CREATE TABLE IF NOT EXISTS log (version INTEGER NOT NULL, slot TEXT NOT NULL, id TEXT NOT NULL, epoch INTEGER NOT NULL, relation TEXT NOT NULL,
+            CREATE TABLE IF NOT EXISTS log (version INTEGER NOT NULL, slot TEXT NOT NULL, id TEXT NOT NULL, epoch INTEGER NOT NULL,
+                relation TEXT NOT NULL,
                 base TEXT NOT NULL, position INTEGER NOT NULL, floor INTEGER NOT NULL, floor_piece INTEGER NOT NULL);
             CREATE TABLE IF NOT EXISTS piece (id INTEGER PRIMARY KEY AUTOINCREMENT, last_lsn INTEGER NOT NULL, lines BLOB NOT NULL);
             CREATE INDEX IF NOT EXISTS piece_lsn ON piece (last_lsn);
@@ -88,7 +90,8 @@ internal sealed class ChangeLog : IDisposable
             fileLock?.Dispose();
             throw new PostgresReplicationException(
                 $"The change log {path} cannot be opened: {e.Message}",
-                "Each feed needs a log of its own, in a folder that it may write to. A log that was damaged can be deleted: all clients then resync.",
+                "Each feed needs a log of its own, in a folder that it may write to. A log that was damaged can be "
+                    + "deleted: all clients then resync.",
                 e
             );
         }
@@ -301,6 +304,7 @@ internal sealed class ChangeLog : IDisposable
     {
         var connection = new SqliteConnection(_connectionString);
         connection.Open();
+        SqliteLibrary.Distrust(connection);
         return connection;
     }
 

@@ -112,7 +112,10 @@ internal static class ErrorRecords
             return null;
         return new ErrorRecord(error, entry.Id, entry.Category, target)
         {
-            ErrorDetails = new ErrorDetails(PlainText.Lines(error.Message)) { RecommendedAction = entry.RecommendedAction },
+            ErrorDetails = new ErrorDetails(PlainText.Lines(error.Message))
+            {
+                RecommendedAction = PlainText.Lines(entry.RecommendedAction),
+            },
         };
     }
 

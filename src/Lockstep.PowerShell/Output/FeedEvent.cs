@@ -1,3 +1,5 @@
+using Lockstep.Engine;
+
 namespace Lockstep;
 
 /// <summary>Something that happened to the connection of a sync, as the information stream carries it.</summary>
@@ -19,8 +21,8 @@ public sealed class FeedEvent
     /// <summary>The same in words. Holds no secret.</summary>
     public string Message { get; }
 
-    /// <summary>What it is, and the same in words.</summary>
-    public override string ToString() => $"{Kind}: {Message}";
+    /// <summary>What it is, and the same in words, as it may be shown: without control characters.</summary>
+    public override string ToString() => $"{Kind}: {PlainText.Of(Message)}";
 }
 
 /// <summary>What can happen to the connection of a sync.</summary>

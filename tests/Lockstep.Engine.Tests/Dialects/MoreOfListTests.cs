@@ -145,6 +145,24 @@ public sealed class MoreOfListTests : DialectTest
     }
 
     [Fact]
+    public async Task What_a_list_lacks_that_may_go_on_is_no_difference_of_the_table()
+    {
+        await using var server = Serve(
+            (_, number) => Json(number == 1 ? """[{"id":1},{"id":2},{"id":3}]""" : """{"items":[{"id":1},{"id":2,"v":2}],"total":3}""")
+        );
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+
+        var kinds = new List<DifferenceKind>();
+        await foreach (var step in new TableComparison(Dialect(server, "items", "Rest")).RunAsync(Cancellation))
+        {
+            if (step is DifferenceFound found)
+                kinds.Add(found.Difference.Kind);
+        }
+
+        Assert.Equal([DifferenceKind.Different], kinds);
+    }
+
+    [Fact]
     public async Task Between_two_polls_of_a_list_a_sync_that_follows_waits()
     {
         await using var server = Serve((_, _) => Json(Two));

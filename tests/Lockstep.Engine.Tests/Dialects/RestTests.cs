@@ -10,7 +10,8 @@ namespace Lockstep.Engine.Tests.Dialects;
 public sealed class RestTests : DialectTest
 {
     private const string Since = """
-        { "From": "Rest", "Cursor": "max:updated_at", "Ascending": true, "Changes": { "Query": { "since": "{cursor}", "sort": "updated" } } }
+        { "From": "Rest", "Cursor": "max:updated_at", "Ascending": true,
+          "Changes": { "Query": { "since": "{cursor}", "sort": "updated" } } }
         """;
 
     private const string Date = "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n";
@@ -152,7 +153,8 @@ public sealed class RestTests : DialectTest
                     1 => Json("""[{"id":1,"updated_at":"2026-01-01T11:59:59Z"},{"id":2,"updated_at":"2026-01-01T12:00:00Z"}]""", Date),
                     // A record of the second that was running when the first round read it, with the same time.
                     2 => Json(
-                        """[{"id":1,"updated_at":"2026-01-01T11:59:59Z"},{"id":2,"updated_at":"2026-01-01T12:00:00Z"},{"id":3,"updated_at":"2026-01-01T12:00:00Z"}]""",
+                        """[{"id":1,"updated_at":"2026-01-01T11:59:59Z"},{"id":2,"updated_at":"2026-01-01T12:00:00Z"},{"id":3"""
+                            + ""","updated_at":"2026-01-01T12:00:00Z"}]""",
                         Date
                     ),
                     _ => Json("[]", Date),
@@ -283,6 +285,54 @@ public sealed class RestTests : DialectTest
 
         Assert.Equal(5, Info.Rows);
     }
+
+    [Fact]
+    public async Task What_moves_while_an_instant_is_read_by_numbers_comes_in_a_second_round()
+    {
+        // Four of one instant in pages of two, and one after it. As the second page is asked for, the first two have moved behind.
+        int[] ids = [1, 2, 3, 4, 5];
+        var hasMoved = false;
+        string Item(int id) => $$"""{"id":{{id}},"updated_at":"2026-01-01T03:00:0{{(id == 5 ? 1 : hasMoved && id < 3 ? 2 : 0)}}Z"}""";
+        await using var server = Serve(
+            (path, number) =>
+            {
+                if (number == 1)
+                    return Json($"[{Item(9).Replace("03:", "02:", StringComparison.Ordinal)}]", Date);
+                if (path.Contains("page=2") && !hasMoved)
+                    (hasMoved, ids) = (true, [3, 4, 5, 1, 2]);
+                var since = path.Split("since=")[1].Split('&')[0];
+                var left = ids.Where(id =>
+                    string.CompareOrdinal($"2026-01-01T03:00:0{(id == 5 ? 1 : hasMoved && id < 3 ? 2 : 0)}Z", since) >= 0
+                );
+                var page = path.Contains("page=2") ? left.Skip(2).Take(2) : left.Take(2);
+                var next = left.Count() > 2 && !path.Contains("page=2") ? $"Link: </issues?since={since}&page=2>; rel=\"next\"\r\n" : "";
+                return Json("[" + string.Join(',', page.Select(Item)) + "]", Date + next);
+            }
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "issues", Since));
+        await SyncRun.ToEndAsync(Dialect(server, "issues", Since));
+
+        Assert.Equal(["1", "2", "3", "4", "5", "9"], Keys);
+    }
+
+    [Fact]
+    public async Task A_record_without_the_key_says_what_it_has_and_how_to_name_it()
+    {
+        await using var server = Serve((_, _) => Json("""[{"number":1,"title":"a"}]"""));
+
+        var (error, _) = await SyncRun.ToErrorAsync<MalformedRecordException>(Dialect(server, "issues", "Rest"));
+
+        Assert.Contains("it has 'number', 'title'", error.Message);
+        Assert.Contains("Name the field that is the key", error.Remedy!.ToString());
+    }
+
+    [Theory]
+    [InlineData("""{ "From": "Rest", "Itmes": "result" }""", "Did you mean 'Items'?")]
+    [InlineData("""{ "From": "Rest", "Changes": { "Qeury": {} } }""", "Did you mean 'Query'?")]
+    [InlineData("""{ "From": "Kubernets" }""", "Did you mean 'Kubernetes'?")]
+    public void A_misspelt_name_is_told_what_was_meant(string dialect, string said) =>
+        Assert.EndsWith(said, Assert.Throws<DialectFormatException>(() => DialectDescription.Parse(dialect, "test")).Message);
 
     [Fact]
     public async Task An_answer_that_is_not_ready_is_asked_for_again_and_a_key_of_another_kind_is_told_by_its_field()

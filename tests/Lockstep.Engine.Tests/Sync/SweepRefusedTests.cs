@@ -27,6 +27,23 @@ public sealed class SweepRefusedTests : SyncTest
         Assert.Equal(($"{rows}", true), (Info.Cursor.ToString(), Info.IsSetOwed));
     }
 
+    [Theory]
+    [InlineData("204 No Content")]
+    [InlineData("205 Reset Content")]
+    [InlineData("202 Accepted")]
+    public async Task A_status_that_has_no_content_is_no_empty_set(string status)
+    {
+        await using var server = new RawServer(exchange =>
+            exchange.Number == 1 ? exchange.BodyAsync(Records(3)) : exchange.StatusAsync(status)
+        );
+        await SyncRun.ToEndAsync(Options(server));
+
+        var error = await Assert.ThrowsAnyAsync<FeedException>(() => SyncRun.ToEndAsync(Options(server, resync: true)));
+
+        Assert.True(error is SweepRefusedException or FeedCutException, error.ToString());
+        Assert.Equal(3, Keys.Count);
+    }
+
     [Fact]
     public async Task Half_a_table_most_of_a_small_one_and_a_set_that_the_feed_ended_itself_are_believed()
     {

@@ -9,6 +9,12 @@ internal static class SqliteLibrary
     /// <summary>The switch by which a program that has its SQLite to itself spares that the locks at each call.</summary>
     private const string UnlockedSwitch = "Lockstep.Sqlite.OneThreadPerConnection";
 
+    /// <summary>SQLITE_DBCONFIG_ENABLE_TRIGGER.</summary>
+    private const int EnableTrigger = 1003;
+
+    /// <summary>SQLITE_DBCONFIG_TRUSTED_SCHEMA.</summary>
+    private const int TrustedSchema = 1017;
+
     /// <summary>
     /// Older ones can begin the write-ahead log again while another process still needs it, which a sync beside a server makes likely:
     /// commits are lost, or the file is damaged.
@@ -26,6 +32,16 @@ internal static class SqliteLibrary
     {
         if (found < Oldest)
             throw new SqliteVersionException(found, Oldest);
+    }
+
+    /// <summary>
+    /// What the schema of a file says is not run, for the file may be anybody's: no trigger of it fires, and its views, indexes and checks
+    /// call no function that could do more than compute. For each connection to a file, once it is open.
+    /// </summary>
+    public static void Distrust(Microsoft.Data.Sqlite.SqliteConnection connection)
+    {
+        _ = SQLitePCL.raw.sqlite3_db_config(connection.Handle, EnableTrigger, 0, out _);
+        _ = SQLitePCL.raw.sqlite3_db_config(connection.Handle, TrustedSchema, 0, out _);
     }
 
     private static Version Load()

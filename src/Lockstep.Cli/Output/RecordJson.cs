@@ -1,0 +1,33 @@
+using System.Buffers;
+using System.Text;
+using Lockstep.Engine;
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Cli.Output;
+
+/// <summary>
+/// A record's JSON as one line that may go to a terminal: what would steer that is written as JSON's own escape, which means the same. A
+/// file from elsewhere may hold raw escapes, although JSON has none within texts.
+/// </summary>
+internal static class RecordJson
+{
+    /// <summary>With which all steering characters begin in UTF-8; few texts have any of these.</summary>
+    private static readonly SearchValues<byte> Suspects = SearchValues.Create([
+        .. Enumerable.Range(0, 0x20).Select(b => (byte)b),
+        0x7F,
+        0xC2,
+        0xD8,
+        0xE2,
+        0xEF,
+    ]);
+
+    public static ReadOnlySpan<byte> Of(ReadOnlySpan<byte> json)
+    {
+        var line = JsonText.OnOneLine(json);
+        if (!line.ContainsAny(Suspects))
+            return line;
+        var text = Encoding.UTF8.GetString(line);
+        var plain = PlainText.Of(text);
+        return ReferenceEquals(plain, text) ? line : Encoding.UTF8.GetBytes(plain);
+    }
+}

@@ -1,0 +1,16 @@
+using System.Text;
+using Lockstep.Cli.Output;
+
+namespace Lockstep.Cli.Tests;
+
+/// <summary>Records as JSON have nothing in them that steers a terminal, and mean the same.</summary>
+public sealed class RecordJsonTests
+{
+    [Theory]
+    [InlineData("{\"a\":\"\u001b[31m\u0007\"}", """{"a":"\u001b[31m\u0007"}""")]
+    [InlineData("{\"\u009b1m\":\"\u202e\u007f\"}", """{"\u009b1m":"\u202e\u007f"}""")]
+    [InlineData("{\"a\":\n1}", """{"a": 1}""")]
+    [InlineData("{\"a\":\"é – ж 語 😀\"}", "{\"a\":\"é – ж 語 😀\"}")]
+    public void What_steers_is_an_escape(string json, string shown) =>
+        Assert.Equal(shown, Encoding.UTF8.GetString(RecordJson.Of(Encoding.UTF8.GetBytes(json))));
+}
