@@ -5,7 +5,7 @@
     Author               = 'The Lockstep contributors'
     CompanyName          = 'The Lockstep contributors'
     Copyright            = '(c) The Lockstep contributors. MIT licence.'
-    Description          = 'Keeps a local SQLite table in step with a feed of JSON records over HTTP: sync, follow, resume where it left off, and a feed server to test against.'
+    Description          = 'Keeps a local SQLite table in step with a feed of JSON records over HTTP; with a feed server to test against.'
 
     CompatiblePSEditions = @('Core')
     PowerShellVersion    = '7.6'
@@ -79,7 +79,8 @@
 
     PrivateData          = @{
         PSData = @{
-            Tags         = @('lockstep', 'sync', 'feed', 'ndjson', 'json', 'sqlite', 'http', 'stream', 'replication', 'changefeed', 'testserver', 'gossip', 'scuttlebutt',
+            Tags         = @('lockstep', 'sync', 'feed', 'ndjson', 'json', 'sqlite', 'http', 'stream', 'replication', 'changefeed',
+                'testserver', 'gossip', 'scuttlebutt',
                 'Windows', 'Linux', 'MacOS', 'PSEdition_Core')
             LicenseUri   = 'https://github.com/lockstep-ps/lockstep-ps/blob/main/LICENSE'
             ProjectUri   = 'https://github.com/lockstep-ps/lockstep-ps'

@@ -1,5 +1,6 @@
 @{
-    # What the analyzer cannot see in Pester files: variables that cross from BeforeAll to It, helpers that are not for users, and secrets that are none.
+    # What the analyzer cannot see in Pester files: variables that cross from BeforeAll to It, helpers that are not for users, and
+    # secrets that are none.
     ExcludeRules = @(
         'PSUseDeclaredVarsMoreThanAssignments'
         'PSUseShouldProcessForStateChangingFunctions'

@@ -49,7 +49,8 @@ function CompileAhead {
     # The engine for this platform, beside the one for all. Without the compiler's package, which is large, the module works as well.
     $made = Join-Path $root 'artifacts/compiled'
     try {
-        dotnet publish "$root/src/Lockstep.Engine" --configuration Release --runtime $platform -p:PublishReadyToRun=true --output $made --nologo --verbosity minimal
+        $compiled = '--configuration', 'Release', '--runtime', $platform, '-p:PublishReadyToRun=true'
+        dotnet publish "$root/src/Lockstep.Engine" @compiled --output $made --nologo --verbosity minimal
     }
     catch {
         Write-Warning "The engine was not compiled ahead for $platform, so the first sync of a session takes a moment longer: $_"
@@ -83,7 +84,8 @@ function Tool {
 function Package {
     if (-not $NoBuild) { Build }
     # A package with a hole that is known is none to give away.
-    $staging = Get-ChildItem "$root/build/Lockstep.Staging/bin/*/net10.0/Lockstep.Staging.dll" | Sort-Object LastWriteTime | Select-Object -Last 1
+    $staging = Get-ChildItem "$root/build/Lockstep.Staging/bin/*/net10.0/Lockstep.Staging.dll" | Sort-Object LastWriteTime |
+        Select-Object -Last 1
     dotnet $staging check "$root/build/known-holes.json" "$module/sbom.cdx.json" |
         ForEach-Object { Write-Warning $_ }
     $manifest = Import-PowerShellDataFile "$module/Lockstep.psd1"
@@ -123,7 +125,8 @@ function Audit {
 }
 
 function Clean {
-    $made = @("$root/out", "$root/artifacts") + @(Get-ChildItem "$root/src", "$root/tests", "$root/bench", "$root/build" -Directory -Recurse -Include bin, obj, TestResults)
+    $made = @("$root/out", "$root/artifacts") + @(Get-ChildItem "$root/src", "$root/tests", "$root/bench",
+        "$root/build" -Directory -Recurse -Include bin, obj, TestResults)
     $made | Where-Object { Test-Path $_ } | Remove-Item -Recurse -Force
 }
 

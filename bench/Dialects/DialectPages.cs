@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Lockstep.Bench.Dialects;
 
-/// <summary>The answers of a server of a dialect, rendered beforehand: items from 0 on in pages, the last of which says that this is all.</summary>
+/// <summary>
+/// The answers of a server of a dialect, rendered beforehand: items from 0 on in pages, the last of which says that this is all.
+/// </summary>
 internal sealed class DialectPages
 {
     /// <summary>The dialects, and where a server of each has its feed.</summary>
@@ -84,7 +86,7 @@ internal sealed class DialectPages
                     : $$"""],"@odata.nextLink":"ROOT/v1.0/users/delta?$skiptoken={{to}}"}"""
             ),
             "Kubernetes" => (
-                $$$"""{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"{{{(to >= _items ? "" : $",\"continue\":\"{to}\"")}}}},"items":[""",
+                $$$"""{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"{{{Continue(to)}}}},"items":[""",
                 ",",
                 "]}"
             ),
@@ -98,17 +100,21 @@ internal sealed class DialectPages
         return Encoding.UTF8.GetBytes(text.Append(tail).ToString());
     }
 
+    private string Continue(int to) => to >= _items ? "" : $",\"continue\":\"{to}\"";
+
     private string Item(int i)
     {
         var fields =
-            $"\"displayName\":\"User {i}\",\"mail\":\"user{i}@contoso.com\",\"department\":\"Department {i % 17}\",\"accountEnabled\":{(i % 3 > 0 ? "true" : "false")},\"createdDateTime\":\"2026-01-{(i % 28) + 1:D2}T08:00:00Z\",\"n\":{i}";
+            $"\"displayName\":\"User {i}\",\"mail\":\"user{i}@contoso.com\",\"department\":\"Department {i % 17}\","
+            + $"\"accountEnabled\":{(i % 3 > 0 ? "true" : "false")},"
+            + $"\"createdDateTime\":\"2026-01-{(i % 28) + 1:D2}T08:00:00Z\",\"n\":{i}";
         var record = $"{{\"id\":\"u{i:D7}\",{fields}}}";
         return _dialect switch
         {
-            "Kubernetes" =>
-                $"{{\"metadata\":{{\"name\":\"p{i}\",\"namespace\":\"d\",\"uid\":\"u{i:D7}\",\"resourceVersion\":\"{i}\"}},\"spec\":{{{fields}}}}}",
-            "CouchDb" =>
-                $"{{\"seq\":\"{i + 1}-x\",\"id\":\"u{i:D7}\",\"changes\":[{{\"rev\":\"1-a\"}}],\"doc\":{{\"_id\":\"u{i:D7}\",\"_rev\":\"1-a\",{fields}}}}}",
+            "Kubernetes" => $"{{\"metadata\":{{\"name\":\"p{i}\",\"namespace\":\"d\",\"uid\":\"u{i:D7}\",\"resourceVersion\":\"{i}\"}},"
+                + $"\"spec\":{{{fields}}}}}",
+            "CouchDb" => $"{{\"seq\":\"{i + 1}-x\",\"id\":\"u{i:D7}\",\"changes\":[{{\"rev\":\"1-a\"}}],"
+                + $"\"doc\":{{\"_id\":\"u{i:D7}\",\"_rev\":\"1-a\",{fields}}}}}",
             "Shape" =>
                 $"{{\"key\":\"\\\"public\\\".\\\"items\\\"/\\\"{i}\\\"\",\"value\":{record},\"headers\":{{\"operation\":\"insert\"}}}}",
             "EventStream" => $"id: {i + 1}\ndata: {record}\n\n",

@@ -70,7 +70,8 @@ internal static class DialectRun
                 Console.WriteLine(
                     string.Create(
                         CultureInfo.InvariantCulture,
-                        $"| {items:#,0} | {load.Seconds:0.00} | {load.PeakMegabytes:0} | {poll.Seconds:0.00} | {poll.PeakMegabytes:0} | {written} | {(new FileInfo(file).Length - size) / 1e6:0} |"
+                        $"| {items:#,0} | {load.Seconds:0.00} | {load.PeakMegabytes:0} | {poll.Seconds:0.00} | "
+                            + $"{poll.PeakMegabytes:0} | {written} | {(new FileInfo(file).Length - size) / 1e6:0} |"
                     )
                 );
             }
@@ -105,7 +106,9 @@ internal static class DialectRun
         }
     }
 
-    /// <summary>What a competent script would do for each server: follow its pages, parse them, upsert the records, one transaction.</summary>
+    /// <summary>
+    /// What a competent script would do for each server: follow its pages, parse them, upsert the records, one transaction.
+    /// </summary>
     private const string Script = """
         const http = require('http'), Database = require('better-sqlite3');
         const [, dialect, feed, file] = process.argv, db = new Database(file), agent = new http.Agent({ keepAlive: true });
@@ -114,19 +117,40 @@ internal static class DialectRun
         const upsert = db.prepare('INSERT INTO row VALUES(?,?) ON CONFLICT(key) DO UPDATE SET body=excluded.body');
         const put = (key, record) => upsert.run(key, JSON.stringify(record));
         const get = uri => new Promise((done, fail) => http.get(uri, { agent }, r => {
-          const parts = []; r.on('data', d => parts.push(d)); r.on('end', () => done({ headers: r.headers, body: JSON.parse(Buffer.concat(parts)) })); r.on('error', fail);
+          const parts = []; r.on('data', d => parts.push(d));
+            r.on('end', () => done({ headers: r.headers, body: JSON.parse(Buffer.concat(parts)) })); r.on('error', fail);
         }));
         const at = (name, value) => { const uri = new URL(feed); uri.searchParams.set(name, value); return uri; };
         const ways = {
-          async ODataDelta() { for (let uri = feed; uri;) { const { body } = await get(uri); for (const r of body.value) put(r.id, r); uri = body['@odata.nextLink']; } },
-          async Rest() { for (let uri = feed; uri;) { const { headers, body } = await get(uri); for (const r of body) put(r.id, r); uri = /<([^>]*)>; rel="next"/.exec(headers.link ?? '')?.[1]; } },
-          async Kubernetes() { for (let uri = feed; uri;) { const { body } = await get(uri); for (const r of body.items) put(r.metadata.uid, { kind: 'Pod', apiVersion: 'v1', ...r }); uri = body.metadata.continue && at('continue', body.metadata.continue); } },
-          async CouchDb() { for (let since = '0', more = true; more;) { const uri = at('since', since); uri.searchParams.set('include_docs', 'true'); const { body } = await get(uri); for (const r of body.results) put(r.id, r.doc); since = body.last_seq; more = body.pending > 0; } },
-          async Shape() { for (let offset = '-1', more = true; more;) { const { headers, body } = await get(at('offset', offset)); for (const r of body) put(r.key, r.value); offset = headers['electric-offset']; more = headers['electric-up-to-date'] === undefined; } },
-          async DurableStream() { for (let offset = '-1', more = true; more;) { const { headers, body } = await get(at('offset', offset)); for (const r of body) put(r.id, r); offset = headers['stream-next-offset']; more = headers['stream-up-to-date'] === undefined; } },
+          async ODataDelta() { for (let uri = feed; uri;) {
+            const { body } = await get(uri);
+            for (const r of body.value) put(r.id, r);
+            uri = body['@odata.nextLink']; } },
+          async Rest() { for (let uri = feed; uri;) {
+            const { headers, body } = await get(uri);
+            for (const r of body) put(r.id, r);
+            uri = /<([^>]*)>; rel="next"/.exec(headers.link ?? '')?.[1]; } },
+          async Kubernetes() { for (let uri = feed; uri;) {
+            const { body } = await get(uri);
+            for (const r of body.items) put(r.metadata.uid, { kind: 'Pod', apiVersion: 'v1', ...r });
+            uri = body.metadata.continue && at('continue', body.metadata.continue); } },
+          async CouchDb() { for (let since = '0', more = true; more;) {
+            const uri = at('since', since); uri.searchParams.set('include_docs', 'true');
+            const { body } = await get(uri);
+            for (const r of body.results) put(r.id, r.doc);
+            since = body.last_seq; more = body.pending > 0; } },
+          async Shape() { for (let offset = '-1', more = true; more;) {
+            const { headers, body } = await get(at('offset', offset));
+            for (const r of body) put(r.key, r.value);
+            offset = headers['electric-offset']; more = headers['electric-up-to-date'] === undefined; } },
+          async DurableStream() { for (let offset = '-1', more = true; more;) {
+            const { headers, body } = await get(at('offset', offset));
+            for (const r of body) put(r.id, r);
+            offset = headers['stream-next-offset']; more = headers['stream-up-to-date'] === undefined; } },
           EventStream: () => new Promise((done, fail) => http.get(feed, r => {
             let rest = ''; r.setEncoding('utf8'); r.on('error', fail); r.on('end', done);
-            r.on('data', d => { const events = (rest + d).split('\n\n'); rest = events.pop(); for (const e of events) { const data = e.slice(e.indexOf('\ndata: ') + 7), o = JSON.parse(data); upsert.run(o.id, data); } });
+            r.on('data', d => { const events = (rest + d).split('\n\n'); rest = events.pop();
+              for (const e of events) { const data = e.slice(e.indexOf('\ndata: ') + 7), o = JSON.parse(data); upsert.run(o.id, data); } });
           })),
         };
         db.exec('BEGIN');

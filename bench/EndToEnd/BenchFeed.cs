@@ -44,7 +44,8 @@ internal static class BenchFeed
         var deletedAt = deleted ? updatedAt.ToString(System.Globalization.CultureInfo.InvariantCulture) : "null";
         output.Write(
             Encoding.UTF8.GetBytes(
-                $"{{\"id\":{id},\"updated_at\":{updatedAt},\"deleted_at\":{deletedAt},\"ip\":\"10.{random.Next(256)}.{random.Next(256)}.{random.Next(256)}\",\"port\":{random.Next(65536)}}}\n"
+                $"{{\"id\":{id},\"updated_at\":{updatedAt},\"deleted_at\":{deletedAt},"
+                    + $"\"ip\":\"10.{random.Next(256)}.{random.Next(256)}.{random.Next(256)}\",\"port\":{random.Next(65536)}}}\n"
             )
         );
     }

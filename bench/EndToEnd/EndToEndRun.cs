@@ -124,7 +124,8 @@ internal static class EndToEndRun
         if (Tool.Find("pwsh") is { } pwsh && StagedModule is { } module)
         {
             var script =
-                $"Import-Module '{module}'; $w = [Diagnostics.Stopwatch]::StartNew(); Sync-LockstepTable -Uri {uri} -Path '{Database("pwsh")}' | Out-Null; $w.Elapsed.TotalSeconds.ToString([cultureinfo]::InvariantCulture)";
+                $"Import-Module '{module}'; $w = [Diagnostics.Stopwatch]::StartNew(); Sync-LockstepTable -Uri {uri} -Path "
+                + $"'{Database("pwsh")}' | Out-Null; $w.Elapsed.TotalSeconds.ToString([cultureinfo]::InvariantCulture)";
             yield return new Contestant(
                 "pwsh, Sync-LockstepTable alone",
                 pwsh,
@@ -227,7 +228,8 @@ internal static class EndToEndRun
                     for line in feed:
                         r = json.loads(line)
                         yield r["id"], r["updated_at"], r["deleted_at"] is not None, line.decode()
-            db.executemany("INSERT INTO row VALUES(?,?,?,?) ON CONFLICT(key) DO UPDATE SET ord=excluded.ord, gone=excluded.gone, body=excluded.body WHERE excluded.ord>=ord", rows())
+            db.executemany("INSERT INTO row VALUES(?,?,?,?) ON CONFLICT(key) DO UPDATE SET ord=excluded.ord, gone=excluded.gone,"
+                " body=excluded.body WHERE excluded.ord>=ord", rows())
             db.execute("COMMIT"); db.close()
             """;
 
@@ -237,7 +239,8 @@ internal static class EndToEndRun
             const [, uri, file] = process.argv, body = file + '.ndjson';
             http.get(uri + '0', r => r.pipe(fs.createWriteStream(body)).on('finish', async () => {
               const db = await (await DuckDBInstance.create(file)).connect();
-              await db.run(`CREATE TABLE row AS SELECT * FROM read_json('${body}', format = 'newline_delimited') QUALIFY row_number() OVER (PARTITION BY id ORDER BY updated_at DESC) = 1`);
+              await db.run(`CREATE TABLE row AS SELECT * FROM read_json('${body}', format = 'newline_delimited')
+                QUALIFY row_number() OVER (PARTITION BY id ORDER BY updated_at DESC) = 1`);
               db.closeSync(); fs.unlinkSync(body); process.exit(0);
             }));
             """;
@@ -247,11 +250,13 @@ internal static class EndToEndRun
             const [, uri, file] = process.argv, db = new Database(file);
             db.pragma('journal_mode=WAL'); db.pragma('synchronous=NORMAL'); db.pragma('cache_size=-65536');
             db.exec('CREATE TABLE row(key INTEGER PRIMARY KEY, ord INTEGER, gone INTEGER, body TEXT)');
-            const put = db.prepare('INSERT INTO row VALUES(?,?,?,?) ON CONFLICT(key) DO UPDATE SET ord=excluded.ord, gone=excluded.gone, body=excluded.body WHERE excluded.ord>=ord');
+            const put = db.prepare('INSERT INTO row VALUES(?,?,?,?) ON CONFLICT(key) DO UPDATE SET ord=excluded.ord, '
+              + 'gone=excluded.gone, body=excluded.body WHERE excluded.ord>=ord');
             db.exec('BEGIN');
             let rest = '';
             http.get(uri + '0', r => { r.setEncoding('utf8');
-              r.on('data', d => { const lines = (rest + d).split('\n'); rest = lines.pop(); for (const l of lines) { const o = JSON.parse(l); put.run(o.id, o.updated_at, o.deleted_at === null ? 0 : 1, l); } });
+              r.on('data', d => { const lines = (rest + d).split('\n'); rest = lines.pop();
+                for (const l of lines) { const o = JSON.parse(l); put.run(o.id, o.updated_at, o.deleted_at === null ? 0 : 1, l); } });
               r.on('end', () => { db.exec('COMMIT'); db.close(); }); });
             """;
     }

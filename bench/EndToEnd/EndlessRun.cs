@@ -24,7 +24,8 @@ internal static class EndlessRun
             Console.WriteLine(
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"| {millions},000,000 | {run.Seconds:0.0} | {millions * 1e6 / run.Seconds:#,0} | {run.ProcessorSeconds:0.0} | {run.PeakMegabytes:0} |"
+                    $"| {millions},000,000 | {run.Seconds:0.0} | {millions * 1e6 / run.Seconds:#,0} | "
+                        + $"{run.ProcessorSeconds:0.0} | {run.PeakMegabytes:0} |"
                 )
             );
         }

@@ -11,7 +11,8 @@ namespace Lockstep.Bench.EndToEnd;
 internal static class RawLoop
 {
     private const string Sql =
-        "INSERT INTO row(key, ord, gone, body) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(key) DO UPDATE SET ord = excluded.ord, gone = excluded.gone, body = excluded.body WHERE excluded.ord >= ord";
+        "INSERT INTO row(key, ord, gone, body) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(key) DO UPDATE SET ord = excluded.ord, "
+        + "gone = excluded.gone, body = excluded.body WHERE excluded.ord >= ord";
 
     public static void Run(string feed, string database, bool sorted)
     {
@@ -27,7 +28,8 @@ internal static class RawLoop
         connection.Open();
         Execute(
             connection,
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; CREATE TABLE row(key INTEGER PRIMARY KEY, ord INTEGER, gone INTEGER, body TEXT)"
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; CREATE TABLE row(key INTEGER "
+                + "PRIMARY KEY, ord INTEGER, gone INTEGER, body TEXT)"
         );
 
         var start = System.Diagnostics.Stopwatch.GetTimestamp();

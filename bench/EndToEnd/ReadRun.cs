@@ -104,7 +104,8 @@ internal static class ReadRun
                     PowerShell(
                         pwsh,
                         "",
-                        "& { for ($i = 0; $i -lt 1000000; $i++) { [pscustomobject]@{ id = $i; updated_at = $i; deleted_at = $null; ip = '10.0.0.1'; port = 80 } } } | Out-Null"
+                        "& { for ($i = 0; $i -lt 1000000; $i++) { [pscustomobject]@{ id = $i; updated_at = $i; deleted_at "
+                            + "= $null; ip = '10.0.0.1'; port = 80 } } } | Out-Null"
                     )
             );
         }
@@ -118,7 +119,8 @@ internal static class ReadRun
                     "-NoProfile",
                     "-NonInteractive",
                     "-Command",
-                    $"{before}; $w = [Diagnostics.Stopwatch]::StartNew(); {timed}; $w.Elapsed.TotalSeconds.ToString([cultureinfo]::InvariantCulture)",
+                    $"{before}; $w = [Diagnostics.Stopwatch]::StartNew(); {timed}; "
+                        + $"$w.Elapsed.TotalSeconds.ToString([cultureinfo]::InvariantCulture)",
                 ],
                 takesPrintedTime: true
             )
@@ -127,7 +129,8 @@ internal static class ReadRun
     private const string Node = """
         const Database = require('better-sqlite3'), start = process.hrtime.bigint();
         let count = 0;
-        for (const row of new Database(process.argv[1], { readonly: true }).prepare('SELECT body FROM lockstep_row WHERE gone = 0 ORDER BY key').iterate()) count += JSON.parse(row.body) ? 1 : 0;
+        const rows = new Database(process.argv[1], { readonly: true }).prepare('SELECT body FROM lockstep_row WHERE gone = 0 ORDER BY key');
+        for (const row of rows.iterate()) count += JSON.parse(row.body) ? 1 : 0;
         console.log(Number(process.hrtime.bigint() - start) / 1e9);
         """;
 

@@ -19,7 +19,8 @@ internal static class FanOutRun
             $"{clients} clients, {rate} records/s, {seconds} s measured; {Environment.ProcessorCount} cores, {Environment.OSVersion}"
         );
         Console.WriteLine(
-            $"{"server", -10} {"deliveries/s", 13} {"p50 ms", 8} {"p99 ms", 8} {"server CPU-s/s", 15} {"clients CPU-s/s", 16} {"KB a client", 12}"
+            $"{"server", -10} {"deliveries/s", 13} {"p50 ms", 8} {"p99 ms", 8} {"server CPU-s/s", 15} "
+                + $"{"clients CPU-s/s", 16} {"KB a client", 12}"
         );
         for (var round = 0; round < rounds; round++)
         {

@@ -93,7 +93,8 @@ internal static class RelayRun
         for (var id = first; id < first + count; id++)
         {
             var json = Encoding.UTF8.GetBytes(
-                $"{{\"id\":{id},\"updated_at\":{order},\"deleted_at\":null,\"ip\":\"10.0.{id >> 8 & 255}.{id & 255}\",\"port\":{id & 65535}}}"
+                $"{{\"id\":{id},\"updated_at\":{order},\"deleted_at\":null,"
+                    + $"\"ip\":\"10.0.{id >> 8 & 255}.{id & 255}\",\"port\":{id & 65535}}}"
             );
             parser.Parse(json, out var record);
             batch ??= new RecordBatch(parser.Shape!.KeyLayout, parser.Shape.OrderKind, coalesce: true);

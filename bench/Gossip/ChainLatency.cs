@@ -54,7 +54,8 @@ internal static class ChainLatency
         Console.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"one update through a chain of {Nodes} nodes over loopback: median {times[Updates / 2]:N0} us, 95 % {times[Updates * 95 / 100]:N0} us, 99 % {times[Updates * 99 / 100]:N0} us"
+                $"one update through a chain of {Nodes} nodes over loopback: median {times[Updates / 2]:N0} us, 95 % "
+                    + $"{times[Updates * 95 / 100]:N0} us, 99 % {times[Updates * 99 / 100]:N0} us"
             )
         );
     }

@@ -46,7 +46,8 @@ internal static class GossipBenchmark
         Console.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{keys:N0} keys from A to B over loopback; medians of {Rounds} rounds by turns, new processes in each, {Times} transfers into a new model in each; node {Version()}, .NET {Environment.Version}"
+                $"{keys:N0} keys from A to B over loopback; medians of {Rounds} rounds by turns, new processes in each, "
+                    + $"{Times} transfers into a new model in each; node {Version()}, .NET {Environment.Version}"
             )
         );
         var results = sides.Select(static _ => new List<Round>()).ToArray();
@@ -67,7 +68,9 @@ internal static class GossipBenchmark
             Console.WriteLine(
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"  {sides[i].Name, -24} {m.First, 8:N0} {m.FirstCpu, 8:N0} | {m.Warm, 8:N0} {m.WarmCpu, 8:N0} | {m.PeakA / 1024, 5:N0} ({(m.PeakA - e.PeakA) / 1024, 3:N0}) | {m.PeakB / 1024, 5:N0} ({(m.PeakB - e.PeakB) / 1024, 3:N0})"
+                    $"  {sides[i].Name, -24} {m.First, 8:N0} {m.FirstCpu, 8:N0} | {m.Warm, 8:N0} {m.WarmCpu, 8:N0} | "
+                        + $"{m.PeakA / 1024, 5:N0} ({(m.PeakA - e.PeakA) / 1024, 3:N0}) | {m.PeakB / 1024, 5:N0} "
+                        + $"({(m.PeakB - e.PeakB) / 1024, 3:N0})"
                 )
             );
         }
@@ -76,7 +79,10 @@ internal static class GossipBenchmark
         Console.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"  npm / Lockstep: first {theirs.First / ours.First:N1}, warm {theirs.Warm / ours.Warm:N1} in time; memory A {theirs.PeakA / ours.PeakA:N1}, B {theirs.PeakB / ours.PeakB:N1}; above an empty process A {(theirs.PeakA - empty[0].PeakA) / (ours.PeakA - empty[1].PeakA):N1}, B {(theirs.PeakB - empty[0].PeakB) / (ours.PeakB - empty[1].PeakB):N1}"
+                $"  npm / Lockstep: first {theirs.First / ours.First:N1}, warm {theirs.Warm / ours.Warm:N1} in time; memory "
+                    + $"A {theirs.PeakA / ours.PeakA:N1}, B {theirs.PeakB / ours.PeakB:N1}; above an empty process A "
+                    + $"{(theirs.PeakA - empty[0].PeakA) / (ours.PeakA - empty[1].PeakA):N1}, B "
+                    + $"{(theirs.PeakB - empty[0].PeakB) / (ours.PeakB - empty[1].PeakB):N1}"
             )
         );
     }

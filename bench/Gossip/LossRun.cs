@@ -9,7 +9,8 @@ namespace Lockstep.Bench.Gossip;
 /// How long it takes until all of many nodes agree when meetings fail: in each round every node meets another one at random, and of the
 /// meetings a part breaks off in the middle, so that what is under way is lost. The links are simulated, the protocol is the real one:
 /// each meeting is a stream of its own, with its header and its lines. Beside it the rounds that push and pull need by
-/// theory (Karp and others, Randomized Rumor Spreading, 2000), where all meet at once; here the meetings of a round come one after the other.
+/// theory (Karp and others, Randomized Rumor Spreading, 2000), where all meet at once; here the meetings of a round come one after the
+/// other.
 /// </summary>
 internal static class LossRun
 {
@@ -19,7 +20,8 @@ internal static class LossRun
     public static void Run()
     {
         Console.WriteLine(
-            "| nodes | meetings that break off | rounds until all agree | log3 n + ln ln n, over what goes well | bytes a node | of which updates |"
+            "| nodes | meetings that break off | rounds until all agree | log3 n + ln ln n, over what goes well | bytes a "
+                + "node | of which updates |"
         );
         Console.WriteLine("| --- | --- | --- | --- | --- | --- |");
         foreach (var nodes in Sizes)
@@ -37,7 +39,8 @@ internal static class LossRun
                 Console.WriteLine(
                     string.Create(
                         CultureInfo.InvariantCulture,
-                        $"| {nodes:N0} | {loss:P0} | {middle.Rounds} | {theory:0.0} | {middle.Bytes / nodes:N0} | {middle.UpdateBytes / nodes:N0} |"
+                        $"| {nodes:N0} | {loss:P0} | {middle.Rounds} | {theory:0.0} | {middle.Bytes / nodes:N0} | "
+                            + $"{middle.UpdateBytes / nodes:N0} |"
                     )
                 );
             }

@@ -20,7 +20,8 @@ internal static class FeedRun
         await using var source = NpgsqlDataSource.Create(connectionString);
         await ExecuteAsync(
             source,
-            $"DROP TABLE IF EXISTS {Table}; CREATE TABLE {Table} (id bigint PRIMARY KEY, name text, user_id int, updated timestamptz, ok boolean)"
+            $"DROP TABLE IF EXISTS {Table}; CREATE TABLE {Table} (id bigint PRIMARY KEY, name text, user_id int, updated "
+                + $"timestamptz, ok boolean)"
         );
         await ExecuteAsync(
             source,
@@ -185,7 +186,8 @@ internal static class FeedRun
         await ExecuteAsync(source, $"DELETE FROM {Table} WHERE id > {rows}");
         arrivals.Sort();
         Console.WriteLine(
-            $"{how}, {clients} clients: {arrivals.Count} of {clients * Commits} changes, from COMMIT's return to the client p50 {At(0.5):F2} ms, p99 {At(0.99):F2} ms, max {At(1):F2} ms; "
+            $"{how}, {clients} clients: {arrivals.Count} of {clients * Commits} changes, from COMMIT's return to the client "
+                + $"p50 {At(0.5):F2} ms, p99 {At(0.99):F2} ms, max {At(1):F2} ms; "
                 + $"memory {GC.GetTotalMemory(false) >> 20} MiB"
         );
 

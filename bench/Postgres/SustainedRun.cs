@@ -58,7 +58,8 @@ internal static class SustainedRun
                 Console.WriteLine(
                     string.Create(
                         CultureInfo.InvariantCulture,
-                        $"{way.Mode}: writers alone {alone:N0} rows/s; then {reached:N0} rows/s for {time.TotalSeconds:N0} s, {ages.Count:N0} arrived; "
+                        $"{way.Mode}: writers alone {alone:N0} rows/s; then {reached:N0} rows/s for {time.TotalSeconds:N0} "
+                            + $"s, {ages.Count:N0} arrived; "
                             + $"from the write to the client p50 {At(0.5):N0} ms, p99 {At(0.99):N0} ms, max {At(1):N0} ms"
                     )
                 );

@@ -34,7 +34,8 @@ internal static class WritersRun
             {
                 await ExecuteAsync(
                     source,
-                    $"DROP TABLE IF EXISTS {Table(i)}; CREATE TABLE {Table(i)} (id bigint PRIMARY KEY, name text, n int) WITH (fillfactor = 90)"
+                    $"DROP TABLE IF EXISTS {Table(i)}; CREATE TABLE {Table(i)} (id bigint PRIMARY KEY, name text, n int) "
+                        + $"WITH (fillfactor = 90)"
                 );
                 if (Ways[i].Options is { } options)
                     await PostgresTracking.EnableAsync(connectionString, new TableName(null, Table(i)), options);
@@ -82,7 +83,8 @@ internal static class WritersRun
     {
         await ExecuteAsync(
             source,
-            $"TRUNCATE {table}; INSERT INTO {table} (id, name, n) SELECT g, 'name' || g, 0 FROM generate_series(1, {Rows}) g; VACUUM ANALYZE {table}; CHECKPOINT"
+            $"TRUNCATE {table}; INSERT INTO {table} (id, name, n) SELECT g, 'name' || g, 0 FROM generate_series(1, {Rows}) "
+                + $"g; VACUUM ANALYZE {table}; CHECKPOINT"
         );
         var began = Stopwatch.GetTimestamp();
         var end = began + (long)(time.TotalSeconds * Stopwatch.Frequency);

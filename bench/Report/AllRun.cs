@@ -80,11 +80,11 @@ internal static class AllRun
     private static string Machine(int rounds)
     {
         using var sqlite = new SqliteConnection("Data Source=:memory:");
+        var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 30;
         return string.Create(
             CultureInfo.InvariantCulture,
             $"""
-            {RuntimeInformation.OSDescription}, {Processor()}, {Environment.ProcessorCount} cores, {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes
-                >> 30} GiB.
+            {RuntimeInformation.OSDescription}, {Processor()}, {Environment.ProcessorCount} cores, {memory} GiB.
             Lockstep {Output(EndToEndRun.Lockstep, ["--version"]).Split('+')[
                 0
             ].Trim()}, .NET {Environment.Version}, SQLite {sqlite.ServerVersion}{Peer("node")}{Peer("python3")}.

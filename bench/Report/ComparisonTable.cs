@@ -46,7 +46,8 @@ internal sealed partial class ComparisonTable(string title, string limit)
             var spread = (runs.Max(run => run.Seconds) - runs.Min(run => run.Seconds)) / median.Seconds;
             text.AppendLine(
                 CultureInfo.InvariantCulture,
-                $"| {Escape(name)} | {median.Seconds:0.000} | {spread:P0} | {Ratio(runs):0.00} | {Known(median.ProcessorSeconds, "0.00")} | {Known(median.PeakMegabytes, "0")} |"
+                $"| {Escape(name)} | {median.Seconds:0.000} | {spread:P0} | {Ratio(runs):0.00} | "
+                    + $"{Known(median.ProcessorSeconds, "0.00")} | {Known(median.PeakMegabytes, "0")} |"
             );
         }
 

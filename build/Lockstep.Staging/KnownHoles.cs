@@ -26,7 +26,8 @@ internal static class KnownHoles
             from part in parts.RootElement.GetProperty("components").EnumerateArray()
             from hole in known.RootElement.GetProperty("holes").EnumerateArray()
             where Text(part, "name") == Text(hole, "component") && IsBefore(Text(part, "version"), Text(hole, "fixedIn"))
-            select $"{Text(part, "name")} {Text(part, "version")} has {Text(hole, "id")} ({Text(hole, "what")}), closed in {Text(hole, "fixedIn")}."
+            select $"{Text(part, "name")} {Text(part, "version")} has {Text(hole, "id")} ({Text(hole, "what")}), closed in "
+                + $"{Text(hole, "fixedIn")}."
         ).ToArray();
         if (found.Length > 0)
             throw new StagingException(string.Join(" ", found) + " Update the SDK or the package, and stage again.");

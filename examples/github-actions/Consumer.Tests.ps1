@@ -17,7 +17,8 @@ Describe 'The consumer' {
 
     It 'takes up what has changed since' {
         & $PSScriptRoot/Consumer.ps1 -Feed $server.FeedUri -Folder $folder
-        @{ id = 1; updated_at = 3; deleted_at = 3 }, @{ id = 3; updated_at = 4; deleted_at = $null; name = 'dns'; port = 53 } | Add-LockstepTestRecord -Server $server
+        @{ id = 1; updated_at = 3; deleted_at = 3 }, @{ id = 3; updated_at = 4; deleted_at = $null; name = 'dns'; port = 53 } |
+            Add-LockstepTestRecord -Server $server
         (& $PSScriptRoot/Consumer.ps1 -Feed $server.FeedUri -Folder $folder).Deleted | Should -Be 1
         (Import-Csv $folder/low-ports.csv).name | Should -Be dns
     }

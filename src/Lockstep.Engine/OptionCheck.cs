@@ -27,7 +27,8 @@ internal readonly struct OptionCheck(Func<string, string?, string>? say)
             option,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"a number of seconds above 0 and up to {LongestTimeout.TotalSeconds}, or {(say is null ? "Timeout.InfiniteTimeSpan" : "0")} for any time"
+                $"a number of seconds above 0 and up to {LongestTimeout.TotalSeconds}, or "
+                    + $"{(say is null ? "Timeout.InfiniteTimeSpan" : "0")} for any time"
             )
         );
     }

@@ -7,7 +7,8 @@ public sealed class SqliteVersionException : LockstepException
         : base(
             ErrorKind.InvalidState,
             $"SQLite {found} can lose commits when several processes use a file; Lockstep needs {oldest} or newer.",
-            $"Update the package with SQLite's native library (SQLite, or SourceGear.sqlite3) of the program that loads Lockstep, to {oldest} or newer."
+            $"Update the package with SQLite's native library (SQLite, or SourceGear.sqlite3) of the program that loads "
+                + $"Lockstep, to {oldest} or newer."
         ) => Found = found;
 
     /// <summary>The version that was loaded.</summary>

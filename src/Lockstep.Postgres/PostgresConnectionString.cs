@@ -38,7 +38,8 @@ public static class PostgresConnectionString
         {
             // Npgsql names the part it stumbles over, which may be half of a password.
             throw new ArgumentException(
-                "The connection string cannot be read. It is like Host=db;Username=app;Password=...;Database=app, or postgres://app:...@db/app; a password with ; or = goes in quotes, and in a URI it is percent-encoded."
+                "The connection string cannot be read. It is like Host=db;Username=app;Password=...;Database=app, or "
+                    + "postgres://app:...@db/app; a password with ; or = goes in quotes, and in a URI it is percent-encoded."
             );
         }
     }

@@ -71,7 +71,8 @@ internal static class PostgresErrors
             ),
             PostgresException { SqlState: "42501" } e => new PostgresAccessException(
                 $"{target}: {e.MessageText} ({e.SqlState}).",
-                "Grant this user SELECT on the table (and on its tombstones in the schema lockstep, if it is tracked) and USAGE on the schemas.",
+                "Grant this user SELECT on the table (and on its tombstones in the schema lockstep, if it is tracked) and "
+                    + "USAGE on the schemas.",
                 e
             ),
             PostgresException { SqlState: "3D000" } e => new PostgresAccessException(
@@ -91,7 +92,8 @@ internal static class PostgresErrors
                 e
             ),
             PostgresException { SqlState: "53300" } e => new FeedUnavailableException(
-                $"PostgreSQL has no connection left for {target}: {e.MessageText} ({e.SqlState}). Raise the role's CONNECTION LIMIT or max_connections, or have the feed use fewer (MaxReaders).",
+                $"PostgreSQL has no connection left for {target}: {e.MessageText} ({e.SqlState}). Raise the role's "
+                    + $"CONNECTION LIMIT or max_connections, or have the feed use fewer (MaxReaders).",
                 TimeSpan.FromSeconds(1),
                 e
             ),

@@ -14,7 +14,9 @@ internal static partial class PostgresLog
     [LoggerMessage(
         42,
         LogLevel.Warning,
-        "{Table}: the replication slot {Slot} was dropped, since the server kept {Lag} MiB of its log for it, and {Bound} MiB are allowed (MaxSlotLagBytes). A new one is being made, and all clients have to resync. A transaction left open or a feed too slow for its table is the cause."
+        "{Table}: the replication slot {Slot} was dropped, since the server kept {Lag} MiB of its log for it, and {Bound} "
+            + "MiB are allowed (MaxSlotLagBytes). A new one is being made, and all clients have to resync. A transaction left "
+            + "open or a feed too slow for its table is the cause."
     )]
     public static partial void SlotDropped(ILogger logger, TableName table, string slot, long lag, long bound);
 

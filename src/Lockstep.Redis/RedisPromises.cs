@@ -15,7 +15,8 @@ internal static class RedisPromises
         if ((string?)settings.GetValueOrDefault("appendonly") != "yes" || (string?)settings.GetValueOrDefault("appendfsync") != "always")
         {
             throw new RedisCommandException(
-                "the URI asks for fsync=always, and the server does not write each change to its disk: it needs appendonly yes and appendfsync always"
+                "the URI asks for fsync=always, and the server does not write each change to its disk: it needs appendonly "
+                    + "yes and appendfsync always"
             );
         }
     }

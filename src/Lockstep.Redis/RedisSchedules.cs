@@ -91,7 +91,8 @@ internal static class RedisSchedules
     public static string Text(TickTuple tuple) =>
         string.Create(
             CultureInfo.InvariantCulture,
-            $"{Milliseconds(tuple.Tick)} {(tuple.WishedAt == tuple.ActiveAt ? None : Milliseconds(tuple.WishedAt))} {tuple.Group ?? None} {tuple.Json}"
+            $"{Milliseconds(tuple.Tick)} {(tuple.WishedAt == tuple.ActiveAt ? None : Milliseconds(tuple.WishedAt))} "
+                + $"{tuple.Group ?? None} {tuple.Json}"
         );
 
     /// <summary>A line of an audit stream.</summary>

@@ -25,7 +25,8 @@ internal sealed partial class RedisStoreAddress
     private const int LongestWaitMs = 60_000;
 
     private const string Form =
-        "The URI of the Redis store cannot be read. It is like redis://user:password@host:6379/0?prefix=flags; what is no letter or digit in user and password is percent-encoded.";
+        "The URI of the Redis store cannot be read. It is like redis://user:password@host:6379/0?prefix=flags; what is no "
+        + "letter or digit in user and password is percent-encoded.";
 
     private readonly string? _caFile;
 
@@ -87,7 +88,8 @@ internal sealed partial class RedisStoreAddress
             WaitMs = wait,
             RequiresFsync = fsync is not null,
             Description =
-                $"{(isTls ? "rediss" : "redis")}://{string.Join(',', settings.EndPoints.Select(Show))}/{settings.DefaultDatabase}?prefix={prefix}"
+                $"{(isTls ? "rediss" : "redis")}://{string.Join(',', settings.EndPoints.Select(Show))}/"
+                + $"{settings.DefaultDatabase}?prefix={prefix}"
                 + (service is null ? "" : $"&sentinel={service}"),
         };
         return address;
@@ -184,7 +186,8 @@ internal sealed partial class RedisStoreAddress
         };
 
     [GeneratedRegex(
-        @"\Aredis(?<tls>s)?://((?<user>[^:@/?\s]*)(:(?<password>[^@/?\s]*))?@)?(?<hosts>[^@/?\s]+)(/(?<database>[0-9]+)?)?(\?(?<options>[^@\s]*))?\z",
+        @"\Aredis(?<tls>s)?://((?<user>[^:@/?\s]*)(:(?<password>[^@/?\s]*))?@)?"
+            + @"(?<hosts>[^@/?\s]+)(/(?<database>[0-9]+)?)?(\?(?<options>[^@\s]*))?\z",
         RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant
     )]
     private static partial Regex Parts();

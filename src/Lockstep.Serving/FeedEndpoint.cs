@@ -152,7 +152,8 @@ internal sealed class FeedEndpoint(
         if (request.Query.Keys.FirstOrDefault(name => !KnownOptions.Contains(name, StringComparer.OrdinalIgnoreCase)) is { } unknown)
         {
             throw new FeedFilterException(
-                $"There is no query option '{(unknown.Length > 100 ? unknown[..100] + "..." : unknown)}'; there are {string.Join(", ", KnownOptions)}."
+                $"There is no query option '{(unknown.Length > 100 ? unknown[..100] + "..." : unknown)}'; there are "
+                    + $"{string.Join(", ", KnownOptions)}."
             );
         }
     }

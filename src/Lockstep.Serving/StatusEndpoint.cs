@@ -25,7 +25,8 @@ internal sealed class StatusEndpoint(ServedFeeds feeds, FeedServerOptions option
                     context,
                     StatusCodes.Status403Forbidden,
                     "this_machine_only",
-                    "A server that lets everybody read shows its status to its own machine only, at a loopback address. Give the server credentials to see it from elsewhere."
+                    "A server that lets everybody read shows its status to its own machine only, at a loopback address. "
+                        + "Give the server credentials to see it from elsewhere."
                 )
                 .ConfigureAwait(false);
             return;

@@ -44,14 +44,18 @@ internal static class SqliteTickTables
             connection,
             """
             CREATE TABLE IF NOT EXISTS lockstep_tick_settings (
-                one INTEGER PRIMARY KEY CHECK (one = 1), default_tick_ms INTEGER NOT NULL, skew_bound_ms INTEGER, latency_ms INTEGER NOT NULL);
+                one INTEGER PRIMARY KEY CHECK (one = 1), default_tick_ms INTEGER NOT NULL, skew_bound_ms INTEGER,
+                    latency_ms INTEGER NOT NULL);
             CREATE TABLE IF NOT EXISTS lockstep_tick_tuples (
-                name TEXT NOT NULL, active_at_ms INTEGER NOT NULL, value TEXT NOT NULL, tick_ms INTEGER NOT NULL, PRIMARY KEY (name, active_at_ms)) WITHOUT ROWID;
+                name TEXT NOT NULL, active_at_ms INTEGER NOT NULL, value TEXT NOT NULL, tick_ms INTEGER NOT NULL,
+                    PRIMARY KEY (name, active_at_ms)) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS lockstep_tick_audit (
-                id INTEGER PRIMARY KEY AUTOINCREMENT, change_id TEXT NOT NULL, at_ms INTEGER NOT NULL, who TEXT NOT NULL, name TEXT NOT NULL, action TEXT NOT NULL,
+                id INTEGER PRIMARY KEY AUTOINCREMENT, change_id TEXT NOT NULL, at_ms INTEGER NOT NULL, who TEXT NOT NULL,
+                    name TEXT NOT NULL, action TEXT NOT NULL,
                 active_at_ms INTEGER NOT NULL, value TEXT NOT NULL, tick_ms INTEGER NOT NULL, moved_from_ms INTEGER);
             CREATE INDEX IF NOT EXISTS lockstep_tick_audit_name ON lockstep_tick_audit (name, id);
-            INSERT OR IGNORE INTO lockstep_tick_settings (one, default_tick_ms, skew_bound_ms, latency_ms) VALUES (1, $tick, $skew, $latency);
+            INSERT OR IGNORE INTO lockstep_tick_settings (one, default_tick_ms, skew_bound_ms, latency_ms)
+                VALUES (1, $tick, $skew, $latency);
             """,
             ("$tick", (long)settings.DefaultTick.TotalMilliseconds),
             ("$skew", settings.SkewBound is { } skew ? (long)skew.TotalMilliseconds : DBNull.Value),

@@ -61,7 +61,8 @@ public sealed class TickGroupException(string variable, DateTimeOffset activeAt)
 public sealed class TickTooLateException(string variable, DateTimeOffset instant, DateTimeOffset nextAvailable)
     : TickException(
         ErrorKind.InvalidState,
-        $"It is too late to change '{variable}' at {instant:O}: the first instant that every process can still be told of is {nextAvailable:O}.",
+        $"It is too late to change '{variable}' at {instant:O}: the first instant that every process can still be told of "
+            + $"is {nextAvailable:O}.",
         "Set a new value for that instant or a later one instead."
     )
 {
@@ -75,7 +76,8 @@ public sealed class TickTooLateException(string variable, DateTimeOffset instant
 public sealed class TickTooSmallException(TimeSpan tick, TimeSpan minimum)
     : TickException(
         ErrorKind.LimitExceeded,
-        $"A tick of {tick.TotalMilliseconds} ms is too small: with this store's bounds on clock skew and latency it must be at least {minimum.TotalMilliseconds} ms.",
+        $"A tick of {tick.TotalMilliseconds} ms is too small: with this store's bounds on clock skew and latency it must be "
+            + $"at least {minimum.TotalMilliseconds} ms.",
         "Choose a longer tick; a store with tighter bounds allows shorter ones."
     )
 {
@@ -107,7 +109,8 @@ public sealed class TickStoreReplacedException(string store, string reason)
     : TickException(
         ErrorKind.VariableStoreReplaced,
         $"The store {store} is not the one that was read before: {reason}. The last known values stay.",
-        "Bring the store back, or, if the new one is meant, have the program take it (TickLocker.AdoptStoreAsync, or start it again without its bootstrap file)."
+        "Bring the store back, or, if the new one is meant, have the program take it (TickLocker.AdoptStoreAsync, or start "
+            + "it again without its bootstrap file)."
     );
 
 /// <summary>The store was written by a newer Lockstep, in a format that this one does not know. Nothing was changed in it.</summary>

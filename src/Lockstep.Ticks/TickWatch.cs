@@ -78,7 +78,8 @@ public static class TickWatch
                 status.Variable,
                 Trouble.Stale,
                 () =>
-                    $"'{status.Variable}' may switch late: {(status.LastRefresh is { } last ? $"the store was last read at {last:O}" : "the store has not been read")}."
+                    $"'{status.Variable}' may switch late: "
+                    + (status.LastRefresh is { } last ? $"the store was last read at {last:O}." : "the store has not been read.")
                     + (status.LastError is { } error ? " " + error.Message : "")
             );
 
@@ -87,7 +88,8 @@ public static class TickWatch
                 status.Variable,
                 Trouble.Skewed,
                 () =>
-                    $"This machine's clock is {status.ClockOffset!.Value.Duration().TotalMilliseconds:0} ms {(status.ClockOffset > TimeSpan.Zero ? "behind" : "ahead of")} the store's, "
+                    $"This machine's clock is {status.ClockOffset!.Value.Duration().TotalMilliseconds:0} ms "
+                    + $"{(status.ClockOffset > TimeSpan.Zero ? "behind" : "ahead of")} the store's, "
                     + $"more than the store allows: '{status.Variable}' does not switch with the others. Set the clock right."
             );
 

@@ -165,7 +165,8 @@ public sealed class GossipCommandTests
 
         string[] same = ["--path", folder["s.db"], "--shared-name", "prices", .. reader];
         Assert.Contains(
-            "are missing here: a peer holds them back, or another node replaced them before their writer knew. Other peers are asked for number 1-2.",
+            "are missing here: a peer holds them back, or another node replaced them before their writer knew. Other peers "
+                + "are asked for number 1-2.",
             (await RunAsync(["import", folder["relayed"], .. same], errors: true)).Output,
             StringComparison.Ordinal
         );
@@ -348,7 +349,8 @@ public sealed class GossipCommandTests
         await File.WriteAllTextAsync(folder["key"], key.ExportPkcs8PrivateKeyPem(), Cancelled);
         await File.WriteAllTextAsync(
             folder["lines"],
-            "{\"id\":\"x\",\"clock\":{},\"meta\":{\"signature\":\"ecdsa-p256-sha256\"}}\n[[\"k\",1],1,\"nobody\"]\n[[\"l\",1],2,\"nobody\"]\n\"SYNC\"\n",
+            "{\"id\":\"x\",\"clock\":{},\"meta\":{\"signature\":\"ecdsa-p256-sha256\"}}\n[[\"k\",1],1,\"nobody\"]\n"
+                + "[[\"l\",1],2,\"nobody\"]\n\"SYNC\"\n",
             Cancelled
         );
         Assert.Equal(
@@ -357,7 +359,8 @@ public sealed class GossipCommandTests
         );
         await File.WriteAllTextAsync(
             folder["lines"],
-            $"{{\"id\":\"x\",\"clock\":{{}}}}\n[[\"k\",1],{DateTimeOffset.UtcNow.AddHours(2).ToUnixTimeMilliseconds()},\"early\"]\n\"SYNC\"\n",
+            $"{{\"id\":\"x\",\"clock\":{{}}}}\n"
+                + $"[[\"k\",1],{DateTimeOffset.UtcNow.AddHours(2).ToUnixTimeMilliseconds()},\"early\"]\n\"SYNC\"\n",
             Cancelled
         );
         Assert.StartsWith(

@@ -403,6 +403,12 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
 
     private static string? State(NodePeer peer, string key) => peer.State().TryGetProperty(key, out var value) ? value.GetRawText() : null;
 
+    /// <summary>A name that JavaScript takes for an array's index, or one that it does not.</summary>
+    private static string RandomName(Random random) =>
+        random.Next(2) == 0
+            ? random.Next(20).ToString(CultureInfo.InvariantCulture)
+            : "k" + random.Next(4).ToString(CultureInfo.InvariantCulture);
+
     private static string RandomJson(Random random, int depth) =>
         random.Next(depth > 0 ? 6 : 4) switch
         {
@@ -414,12 +420,7 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
             _ => "{"
                 + string.Join(
                     ",",
-                    Enumerable
-                        .Range(0, random.Next(5))
-                        .Select(i =>
-                            $"\"{(random.Next(2) == 0 ? random.Next(20).ToString(CultureInfo.InvariantCulture) : "k" + random.Next(4).ToString(CultureInfo.InvariantCulture))}\" : "
-                            + RandomJson(random, depth - 1)
-                        )
+                    Enumerable.Range(0, random.Next(5)).Select(i => $"\"{RandomName(random)}\" : " + RandomJson(random, depth - 1))
                 )
                 + "}",
         };

@@ -256,7 +256,8 @@ public sealed class TransportTests
 #pragma warning restore CA5350
             await stream.WriteAsync(
                 Encoding.ASCII.GetBytes(
-                    $"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+                    $"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                        + $"Sec-WebSocket-Accept: {accept}\r\n\r\n"
                 ),
                 Token
             );

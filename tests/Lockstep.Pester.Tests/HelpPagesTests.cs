@@ -82,7 +82,8 @@ public sealed class HelpPagesTests
     public void Markdown_reads_well_in_a_terminal()
     {
         var text = MarkdownText.Topic(
-            "# Title\n\nSome `code` and a [link](https://x/) in\ntwo lines.\n\n- an **item**\n  that goes on\n- another\n\n```\n  as `it` is\n```\n"
+            "# Title\n\nSome `code` and a [link](https://x/) in\ntwo lines.\n\n- an **item**\n  that goes on\n- another\n\n"
+                + "```\n  as `it` is\n```\n"
         );
         Assert.Equal(
             "TITLE\n\n    Some code and a link in two lines.\n\n    - an item that goes on\n    - another\n\n      as `it` is\n",

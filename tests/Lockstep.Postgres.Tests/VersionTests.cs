@@ -43,7 +43,8 @@ public sealed class VersionTests : IDisposable
         for (var round = 0; round < 3; round++)
         {
             await db.RunAsync(
-                $"INSERT INTO items SELECT g, 'n' || g FROM generate_series({round * 50}, {(round * 50) + 99}) g ON CONFLICT (id) DO UPDATE SET name = 'again';"
+                $"INSERT INTO items SELECT g, 'n' || g FROM generate_series({round * 50}, {(round * 50) + 99}) g ON "
+                    + $"CONFLICT (id) DO UPDATE SET name = 'again';"
                     + $"DELETE FROM items WHERE id % 7 = {round}; UPDATE items SET id = id + 1000 WHERE id % 11 = {round}"
             );
             var expected = await db.RowsAsync("items");

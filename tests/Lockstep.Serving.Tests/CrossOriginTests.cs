@@ -35,7 +35,8 @@ public sealed class CrossOriginTests
         await using var server = await StartAsync([Site], FeedCredential.Bearer("secret"));
         var head = await AskAsync(
             server,
-            $"OPTIONS /items HTTP/1.1\r\nOrigin: {Site}\r\nAccess-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: authorization,lockstep-feed\r\n"
+            $"OPTIONS /items HTTP/1.1\r\nOrigin: {Site}\r\nAccess-Control-Request-Method: GET\r\n"
+                + $"Access-Control-Request-Headers: authorization,lockstep-feed\r\n"
         );
         Assert.StartsWith("HTTP/1.1 204", head, StringComparison.Ordinal);
         Assert.Equal(Site, Value(head, "Access-Control-Allow-Origin"));

@@ -61,7 +61,8 @@ internal static class PageChecks
     private static async Task<int[]> ColorAsync(IPage page, string selector, string property)
     {
         var json = await page.EvaluateAsync<string>(
-            "([selector, property]) => JSON.stringify(getComputedStyle(document.querySelector(selector))[property].match(/\\d+/g).map(Number))",
+            "([selector, property]) => "
+                + "JSON.stringify(getComputedStyle(document.querySelector(selector))[property].match(/\\d+/g).map(Number))",
             new[] { selector, property }
         );
         return JsonSerializer.Deserialize<int[]>(json)!;

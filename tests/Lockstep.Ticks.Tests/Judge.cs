@@ -82,8 +82,12 @@ internal sealed class Judge(
     public override string ToString()
     {
         _distances.Sort();
-        return $"{Seen} switches in time, {_excused} not by processes that said so while the store was away, {Announced} not by processes that said so otherwise, {HeldUp} held up by the machine; farthest from its instant {_distances.LastOrDefault():0} ms, "
-            + $"half within {(Seen == 0 ? 0 : _distances[Seen / 2]):0} ms. {_reads} reads in {_intervals} process ticks, {_judgedIntervals} of them undisturbed; the store was away {downAt:ss.fff}-{upAt:ss.fff}. {string.Join("; ", Faults.Take(8))}";
+        return $"{Seen} switches in time, {_excused} not by processes that said so while the store was away, {Announced} not by "
+            + $"processes that said so otherwise, {HeldUp} held up by the machine; farthest from its instant "
+            + $"{_distances.LastOrDefault():0} ms, "
+            + $"half within {(Seen == 0 ? 0 : _distances[Seen / 2]):0} ms. {_reads} reads in {_intervals} process ticks, "
+            + $"{_judgedIntervals} of them undisturbed; the store was away {downAt:ss.fff}-{upAt:ss.fff}. "
+            + $"{string.Join("; ", Faults.Take(8))}";
     }
 
     /// <summary>Every value of the schedule is seen at its instant.</summary>
@@ -147,7 +151,8 @@ internal sealed class Judge(
         else
         {
             Faults.Add(
-                $"{process.Name}: {sighting.Value} was seen at {sighting.NewAt:ss.fff} and is not on the schedule{process.Circumstances(sighting.NewAt)}"
+                $"{process.Name}: {sighting.Value} was seen at {sighting.NewAt:ss.fff} and is not on the "
+                    + $"schedule{process.Circumstances(sighting.NewAt)}"
             );
         }
     }
@@ -186,7 +191,8 @@ internal sealed class Judge(
             if (count != 1)
             {
                 Faults.Add(
-                    $"{name}: {count} reads from {from:ss.fff} to {to:ss.fff} by a process with a skew of {process.Skew.TotalMilliseconds:0} ms{process.Circumstances(to)}"
+                    $"{name}: {count} reads from {from:ss.fff} to {to:ss.fff} by a process with a skew of "
+                        + $"{process.Skew.TotalMilliseconds:0} ms{process.Circumstances(to)}"
                 );
             }
         }
@@ -270,7 +276,8 @@ internal sealed class Judge(
             var said = Report
                 .Switches.Where(said => said.Variable == Name && (said.At - at).Duration() < around)
                 .Select(said => $"{said.At - Skew:ss.fff} {said.Value}{(said.IsStale ? " stale" : "")}");
-            return $" (reads {string.Join(' ', reads)}; said it might be late {string.Join(' ', stale)}; switched {string.Join(", ", said)})";
+            return $" (reads {string.Join(' ', reads)}; said it might be late {string.Join(' ', stale)}; switched "
+                + $"{string.Join(", ", said)})";
         }
 
         private static string? Shown(TickTuple? tuple) => tuple is null ? null : Value(tuple);

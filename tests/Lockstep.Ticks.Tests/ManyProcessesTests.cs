@@ -75,7 +75,8 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
     {
         Assert.SkipUnless(
             Environment.GetEnvironmentVariable("LOCKSTEP_LONG") == "1",
-            "Processes that switch together in real time say nothing on a machine that runs other tests beside them. Set LOCKSTEP_LONG=1 and run this project alone."
+            "Processes that switch together in real time say nothing on a machine that runs other tests beside them. Set "
+                + "LOCKSTEP_LONG=1 and run this project alone."
         );
         var workers = new List<WorkerProcess>();
         try
@@ -122,7 +123,9 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
                     string.Join(
                         Environment.NewLine,
                         trail.Select(entry =>
-                            $"{name} {entry.At:ss.fff} {entry.Operation.Action} {entry.Operation.MovedFrom:ss.fff} {entry.Operation.Tuple.ActiveAt:ss.fff} {entry.Operation.Tuple.Json} {entry.Operation.Tuple.Tick.TotalMilliseconds}"
+                            $"{name} {entry.At:ss.fff} {entry.Operation.Action} {entry.Operation.MovedFrom:ss.fff} "
+                            + $"{entry.Operation.Tuple.ActiveAt:ss.fff} {entry.Operation.Tuple.Json} "
+                            + $"{entry.Operation.Tuple.Tick.TotalMilliseconds}"
                         )
                     )
                 );

@@ -52,7 +52,8 @@ public sealed class ManyWritersTests(ITestOutputHelper output)
     {
         Assert.SkipUnless(
             Environment.GetEnvironmentVariable("LOCKSTEP_LONG") == "1",
-            "How long twenty processes wait for their turns says nothing on a machine that runs other tests beside them. Set LOCKSTEP_LONG=1 and run this project alone."
+            "How long twenty processes wait for their turns says nothing on a machine that runs other tests beside them. "
+                + "Set LOCKSTEP_LONG=1 and run this project alone."
         );
         await store.ReadSettingsAsync(Cancel);
         var workers = new List<WorkerProcess>();

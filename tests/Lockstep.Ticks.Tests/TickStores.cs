@@ -52,9 +52,11 @@ public sealed class SqliteTickStoreTests : TickStoreContract
             await using var command = connection.CreateCommand();
             command.CommandText = """
                 CREATE TABLE lockstep_tick_settings (
-                    one INTEGER PRIMARY KEY CHECK (one = 1), default_tick_ms INTEGER NOT NULL, skew_bound_ms INTEGER, latency_ms INTEGER NOT NULL);
+                    one INTEGER PRIMARY KEY CHECK (one = 1), default_tick_ms INTEGER NOT NULL, skew_bound_ms INTEGER,
+                        latency_ms INTEGER NOT NULL);
                 CREATE TABLE lockstep_tick_tuples (
-                    name TEXT NOT NULL, active_at_ms INTEGER NOT NULL, value TEXT NOT NULL, tick_ms INTEGER NOT NULL, PRIMARY KEY (name, active_at_ms)) WITHOUT ROWID;
+                    name TEXT NOT NULL, active_at_ms INTEGER NOT NULL, value TEXT NOT NULL, tick_ms INTEGER NOT NULL,
+                        PRIMARY KEY (name, active_at_ms)) WITHOUT ROWID;
                 INSERT INTO lockstep_tick_settings VALUES (1, 10000, NULL, 100);
                 INSERT INTO lockstep_tick_tuples VALUES ('x', 1000, '"old"', 10000);
                 """;

@@ -146,7 +146,8 @@ Describe 'Wait-LockstepModel' {
 
     It 'waits for a peer that comes to a listener' {
         $listener = Start-LockstepModelListener $model
-        (Get-ErrorOf { Wait-LockstepModel $model -Synced -TimeoutSec 0.1 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'ModelSyncTimeout,*'
+        (Get-ErrorOf { Wait-LockstepModel $model -Synced -TimeoutSec 0.1 -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'ModelSyncTimeout,*'
         $peer = New-LockstepModel peer
         $null = Connect-LockstepModel $peer $listener.Uri
         Wait-LockstepModel $model -Synced -TimeoutSec 60 -PassThru | ForEach-Object Name | Should -Be m
@@ -160,7 +161,9 @@ Describe 'Wait-LockstepModel' {
     It 'ends when the pipeline is stopped' {
         $session = New-Session
         $session.Commands.Clear()
-        $running = $session.AddScript("New-LockstepModel m | Out-Null; Connect-LockstepModel -Uri tcp://127.0.0.1:1 | Out-Null; 'waiting'; Wait-LockstepModel -Synced").BeginInvoke()
+        $running = $session.AddScript(
+            "New-LockstepModel m | Out-Null; Connect-LockstepModel -Uri tcp://127.0.0.1:1 | Out-Null; 'waiting'; " +
+            'Wait-LockstepModel -Synced').BeginInvoke()
         $session.Stop()
         $running.AsyncWaitHandle.WaitOne(30000) | Should -BeTrue
         $session.InvocationStateInfo.State | Should -Be Stopped

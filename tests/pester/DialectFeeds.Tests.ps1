@@ -5,7 +5,8 @@ Describe 'A consumer of Microsoft Graph in CI' {
     It 'gets over a busy directory and a token that is too old' {
         function Update-Staff($Uri) { Sync-LockstepTable $Uri -Path TestDrive:/staff.db }
 
-        $graph = 1..5 | ForEach-Object { @{ id = "u$_"; mail = "u$_@a.example"; city = 'Bern' } } | Start-LockstepTestServer -Port 0 -Feed ODataDelta -PageSize 2
+        $graph = 1..5 | ForEach-Object { @{ id = "u$_"; mail = "u$_@a.example"; city = 'Bern' } } |
+            Start-LockstepTestServer -Port 0 -Feed ODataDelta -PageSize 2
         (Update-Staff $graph.FeedUri).Added | Should -Be 5
         $null = $graph | Add-LockstepTestFault -Kind Status -Code 429 -RetryAfter 0 -Times 1
         @{ id = 'u2'; mail = 'new@a.example' } | Add-LockstepTestRecord
@@ -53,7 +54,8 @@ Describe 'A list in a dialect of your own' {
 
     It 'is served as the dialect reads it' {
         $dialect = @{ From = 'Rest'; Items = '/data/rows'; Key = 'sku'; Next = 'more' }
-        $server = 1..5 | ForEach-Object { @{ sku = "s$_" } } | Start-LockstepTestServer -Port 0 -Dialect $dialect -FeedPath /api/articles -PageSize 2
+        $server = 1..5 | ForEach-Object { @{ sku = "s$_" } } |
+            Start-LockstepTestServer -Port 0 -Dialect $dialect -FeedPath /api/articles -PageSize 2
         $server.Feed, $server.RecordCount | Should -Be Rest, 5
         $answer = Invoke-RestMethod $server.FeedUri
         $answer.data.rows.sku | Should -Be s1, s2
@@ -77,13 +79,20 @@ Describe 'What makes no sense' {
         @{ name = 'pages of a feed that has none'; start = { Start-LockstepTestServer -Port 0 -PageSize 5 } }
         @{ name = 'a path of a feed that has its own'; start = { Start-LockstepTestServer -Port 0 -Feed Scripted -FeedPath /x } }
         @{ name = 'a dialect of a feed that has its own'; start = { Start-LockstepTestServer -Port 0 -Feed Shape -Dialect Rest } }
-        @{ name = 'a removal in the scripted feed'; start = { $null = Start-LockstepTestServer -Port 0 -Feed Scripted; @{ id = 1 } | Add-LockstepTestRecord -Removed -ErrorAction Stop } }
+        @{
+            name = 'a removal in the scripted feed'
+            start = {
+                $null = Start-LockstepTestServer -Port 0 -Feed Scripted
+                @{ id = 1 } | Add-LockstepTestRecord -Removed -ErrorAction Stop
+            }
+        }
     ) {
         (Get-ErrorOf $start).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
     }
 
     It 'is refused: a record without its key' {
         $null = Start-LockstepTestServer -Port 0 -Feed ODataDelta
-        (Get-ErrorOf { @{ name = 'x' } | Add-LockstepTestRecord -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidRecord,*'
+        (Get-ErrorOf { @{ name = 'x' } | Add-LockstepTestRecord -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'InvalidRecord,*'
     }
 }

@@ -55,11 +55,16 @@ Describe '<Document>' -ForEach $documents {
             if ($block.Before) { . ([scriptblock]::Create($block.Before)) }
             try { $printed = . { $ErrorActionPreference = 'Stop'; . ([scriptblock]::Create($code)) } | Out-String -Width 120 }
             catch { throw "$Document, $($block.Title): $code`n$_" }
-            if ($block.Output) { ConvertTo-Shape $printed | Should -Be (ConvertTo-Shape $block.Output) -Because "$($block.Title) has: $code" }
+            if ($block.Output) {
+                ConvertTo-Shape $printed | Should -Be (ConvertTo-Shape $block.Output) -Because "$($block.Title) has: $code"
+            }
             $run++
         }
         $run | Should -BeGreaterThan 0
-        if ($missing) { Set-ItResult -Skipped -Because "there is no $($missing -replace '^type sqlite$', 'extension of DuckDB for SQLite' -join ' and no '); the other blocks were run" }
+        if ($missing) {
+            $names = $missing -replace '^type sqlite$', 'extension of DuckDB for SQLite' -join ' and no '
+            Set-ItResult -Skipped -Because "there is no $names; the other blocks were run"
+        }
     }
 }
 
@@ -78,15 +83,20 @@ Describe 'A table file in DuckDB' {
         if (-not (Test-DuckDBSqlite)) { Set-ItResult -Skipped -Because 'there is no extension of DuckDB for SQLite' }
         $server = $Keys | ForEach-Object { @{ id = $_; updated_at = 5; rank = 1234; name = "n $_" } } | Start-LockstepTestServer -Port 0
         $job = $server | Sync-LockstepTable -Table things -Disk -Follow -AsJob
-        function Read-WithDuckDB([string] $Sql) { duckdb -csv -c "load sqlite; attach 'things.db' as t (type sqlite, read_only); $Sql" | Select-Object -Skip 1 }
+        function Read-WithDuckDB([string] $Sql) {
+            duckdb -csv -c "load sqlite; attach 'things.db' as t (type sqlite, read_only); $Sql" | Select-Object -Skip 1
+        }
         Wait-Until { $job.Sync.Added -eq 3 }
-        Read-WithDuckDB "select id from sqlite_query('t', 'select id from things') order by id" | Should -Be ($Keys | Sort-Object { "$_" } -Culture '')
+        Read-WithDuckDB "select id from sqlite_query('t', 'select id from things') order by id" |
+            Should -Be ($Keys | Sort-Object { "$_" } -Culture '')
 
         # What is committed later is in the write-ahead log, as the writer has the file open.
-        $null = @{ id = $Keys[0]; updated_at = 6; rank = 9; name = 'nine' }, @{ id = $Keys[1]; updated_at = 7; deleted_at = 7 } | Add-LockstepTestRecord -Server $server
+        $null = @{ id = $Keys[0]; updated_at = 6; rank = 9; name = 'nine' }, @{ id = $Keys[1]; updated_at = 7; deleted_at = 7 } |
+            Add-LockstepTestRecord -Server $server
         Wait-Until { $job.Sync.Deleted -eq 1 }
         (Get-Item things.db-wal).Length | Should -BeGreaterThan 0
-        Read-WithDuckDB "select count(*) as n, max(rank::bigint) as rank from sqlite_query('t', 'select rank from things')" | Should -Be '2,1234'
+        Read-WithDuckDB "select count(*) as n, max(rank::bigint) as rank from sqlite_query('t', 'select rank from things')" |
+            Should -Be '2,1234'
         Read-WithDuckDB 'select count(*) as n, max(rank::bigint) as rank from t.things' | Should -Be '2,1234'
         Read-WithDuckDB "select (name->>'$') as name from t.things where rank = 9" | Should -Be nine
         Read-WithDuckDB "select name from sqlite_query('t', 'select name from things where rank = 9')" | Should -Be nine
@@ -111,8 +121,12 @@ Describe 'Links of the documents' {
 Describe 'docs/METRICS.md' {
     It 'lists every instrument that there is, and no other' {
         $there = Get-ChildItem $root/src -Recurse -Filter *.cs | Where-Object FullName -NotMatch '[\\/](obj|bin)[\\/]' |
-            ForEach-Object { [regex]::Matches((Get-Content $_ -Raw), '\.Create\w+(?:<\w+>)?\(\s*"(lockstep\.[\w.]+)"').ForEach{ $_.Groups[1].Value } } | Sort-Object -Unique
-        $listed = [regex]::Matches((Get-Content $root/docs/METRICS.md -Raw), '(?m)^\| `[\w.]+` \| `(lockstep\.[\w.]+)`').ForEach{ $_.Groups[1].Value } | Sort-Object -Unique
+            ForEach-Object { [regex]::Matches((Get-Content $_ -Raw), '\.Create\w+(?:<\w+>)?\(\s*"(lockstep\.[\w.]+)"').ForEach{
+                $_.Groups[1].Value
+            } } | Sort-Object -Unique
+        $listed = [regex]::Matches((Get-Content $root/docs/METRICS.md -Raw), '(?m)^\| `[\w.]+` \| `(lockstep\.[\w.]+)`').ForEach{
+            $_.Groups[1].Value
+        } | Sort-Object -Unique
         $listed | Should -Be $there
     }
 }

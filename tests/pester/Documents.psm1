@@ -4,6 +4,8 @@
 #   <!-- not run: why -->     the next block is not run, and its test says why
 #   <!-- before: code -->     is run before the next block
 
+$dialects = "$PSScriptRoot/../../examples/dialects"
+
 # The blocks of PowerShell in a markdown file: the heading they stand under, the code, and the output that is shown below it, if any.
 function Get-DocumentBlock([string] $Path, [string] $Section) {
     $heading = ''
@@ -39,7 +41,11 @@ function Get-DocumentBlock([string] $Path, [string] $Section) {
 
 # A feed with the five records of the reference feed. It says when it has nothing more.
 function Start-ExampleFeed {
-    $server = 123..127 | ForEach-Object { [ordered]@{ id = $_; updated_at = $_ -eq 123 ? 999 : 877 + $_; deleted_at = $null; ip = '0.0.0.0'; port = 1111 + $_ } } |
+    $server = 123..127 |
+        ForEach-Object {
+            $at = $_ -eq 123 ? 999 : 877 + $_
+            [ordered]@{ id = $_; updated_at = $at; deleted_at = $null; ip = '0.0.0.0'; port = 1111 + $_ }
+        } |
         Start-LockstepTestServer -Port 0
     $null = $server | Add-LockstepTestFault -Kind Heartbeat -Shape Object -Every 5
     $server
@@ -56,18 +62,20 @@ $exampleServers = @(
         }
     }
     @{ Name = 'cluster'; Origin = 'http://127.0.0.1:8001/'; Start = {
-            [ordered]@{ metadata = @{ name = 'web-1' }; status = @{ phase = 'Pending' } }, [ordered]@{ metadata = @{ name = 'db-0' }; status = @{ phase = 'Running' } } |
+            [ordered]@{ metadata = @{ name = 'web-1' }; status = @{ phase = 'Pending' } },
+                [ordered]@{ metadata = @{ name = 'db-0' }; status = @{ phase = 'Running' } } |
                 Start-LockstepTestServer -Port 0 -Feed Kubernetes
         }
     }
     @{ Name = 'github'; Origin = 'https://api.github.com/'; Start = {
-            [ordered]@{ id = 1; title = 'Crash at start'; state = 'open' }, [ordered]@{ id = 2; title = 'Tabs and spaces'; state = 'open' } |
-                Start-LockstepTestServer -Port 0 -Feed Rest -FeedPath /repos/PowerShell/PowerShell/issues -Dialect $PSScriptRoot/../../examples/dialects/github.json
+            [ordered]@{ id = 1; title = 'Crash at start'; state = 'open' },
+                [ordered]@{ id = 2; title = 'Tabs and spaces'; state = 'open' } |
+                Start-LockstepTestServer -Port 0 -Feed Rest -FeedPath /repos/PowerShell/PowerShell/issues -Dialect $dialects/github.json
         }
     }
     @{ Name = 'servicenow'; Origin = 'https://x.service-now.com/'; Start = {
             [ordered]@{ sys_id = 'a1'; number = 'INC1' }, [ordered]@{ sys_id = 'b2'; number = 'INC2' } |
-                Start-LockstepTestServer -Port 0 -FeedPath /api/now/table/incident -Dialect $PSScriptRoot/../../examples/dialects/servicenow.json
+                Start-LockstepTestServer -Port 0 -FeedPath /api/now/table/incident -Dialect $dialects/servicenow.json
         }
     }
 )
@@ -81,10 +89,13 @@ function Use-ExampleServer([string] $Code, [hashtable] $Running) {
     $Code
 }
 
-# Text that is equal where only larger figures, such as ports, times and rates, and the widths they take differ. A figure of one digit counts.
+# Text that is equal where only larger figures, such as ports, times and rates, and the widths they take differ. A figure of one
+# digit counts.
 function ConvertTo-Shape([string] $Text) {
     $plain = $Text -replace '\e\[[0-9;?]*[a-zA-Z]' -replace '\r'
-    (($plain -split "`n").ForEach{ (($_ -replace '\d{2,}', '#' -replace '(#[.,:-])+#', '#' -replace '-+', '-' -replace '[ \t]+', ' ').Trim()) }.Where{ $_ }) -join "`n"
+    (($plain -split "`n").ForEach{
+        (($_ -replace '\d{2,}', '#' -replace '(#[.,:-])+#', '#' -replace '-+', '-' -replace '[ \t]+', ' ').Trim())
+    }.Where{ $_ }) -join "`n"
 }
 
 # Ends what an example has left running.

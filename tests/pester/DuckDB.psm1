@@ -1,5 +1,7 @@
-# DuckDB for what docs/OTHER-TOOLS.md shows: its command line where that is installed, else its package for node, which is fetched into a temporary folder.
-# Its extension for SQLite it fetches itself. One that was built by hand, and put where DuckDB looks for it, is taken where LOCKSTEP_DUCKDB_UNSIGNED is 1.
+# DuckDB for what docs/OTHER-TOOLS.md shows: its command line where that is installed, else its package for node, which is fetched into
+# a temporary folder.
+# Its extension for SQLite it fetches itself. One that was built by hand, and put where DuckDB looks for it, is taken where
+# LOCKSTEP_DUCKDB_UNSIGNED is 1.
 
 $program = Get-Command duckdb -CommandType Application -ErrorAction Ignore | Select-Object -First 1
 $folder = $null
@@ -9,8 +11,11 @@ $options = @(if ($env:LOCKSTEP_DUCKDB_UNSIGNED -eq '1') { '-unsigned' })
 # Whether there is a DuckDB; the package is fetched where there is not.
 function Test-DuckDB {
     if ($program -or $folder) { return $true }
-    if (-not (Get-Command node -CommandType Application -ErrorAction Ignore) -or -not (Get-Command npm -ErrorAction Ignore)) { return $false }
-    $new = (New-Item -ItemType Directory (Join-Path ([System.IO.Path]::GetTempPath()) "lockstep-duckdb-$([guid]::NewGuid().ToString('n'))")).FullName
+    if (-not (Get-Command node -CommandType Application -ErrorAction Ignore) -or -not (Get-Command npm -ErrorAction Ignore)) {
+        return $false
+    }
+    $new = Join-Path ([System.IO.Path]::GetTempPath()) "lockstep-duckdb-$([guid]::NewGuid().ToString('n'))"
+    $new = (New-Item -ItemType Directory $new).FullName
     Copy-Item $PSScriptRoot/../interop/duckdb/* $new
     Push-Location -LiteralPath $new
     try { $null = npm install --no-package-lock --no-audit --no-fund --ignore-scripts 2>&1 }

@@ -56,7 +56,9 @@ Describe 'Sync-LockstepTable' {
         It 'I9: follows no redirect from https to http' {
             $open = Start-LockstepTestServer -Port 0 -Feed Finite
             $null = Add-LockstepTestFault Redirect -To "$($open.FeedUri)" -Server $server
-            $failure = Get-ErrorOf { Sync-LockstepTable ($server.FeedUri -replace '//', '//me:hunter2@') -Disk -SkipCertificateCheck -ErrorAction Stop }
+            $failure = Get-ErrorOf {
+                Sync-LockstepTable ($server.FeedUri -replace '//', '//me:hunter2@') -Disk -SkipCertificateCheck -ErrorAction Stop
+            }
             $failure.FullyQualifiedErrorId | Should -BeLike 'FeedRedirect,*'
             $failure | Should -BeLike '*from https to http*'
             "$failure $($failure.Exception)" | Should -Not -Match hunter2
@@ -86,7 +88,8 @@ Describe 'Sync-LockstepTable' {
                         $stream.AuthenticateAsServer($options)
                         $null = $stream.Read([byte[]]::new(8192))
                         $body = '{"id":1,"updated_at":1}'
-                        $stream.Write([byte[]][char[]]"HTTP/1.1 200 OK`r`nConnection: close`r`nContent-Length: $($body.Length)`r`n`r`n$body")
+                        $stream.Write(
+                            [byte[]][char[]]"HTTP/1.1 200 OK`r`nConnection: close`r`nContent-Length: $($body.Length)`r`n`r`n$body")
                         $stream.RemoteCertificate.Thumbprint
                     }
                     catch { 'refused' }
@@ -129,7 +132,9 @@ Describe 'Sync-LockstepTable' {
 
         It 'takes -ProxyUseDefaultCredentials, and fails clearly where they are not enough' {
             $null = Add-LockstepTestFault Status -Code 407 -Headers @{ 'Proxy-Authenticate' = 'Basic realm="x"' } -Server $proxy
-            $failure = Get-ErrorOf { Sync-LockstepTable http://feed.invalid/servers/ -Disk -Proxy $proxy.Uri -ProxyUseDefaultCredentials -ErrorAction Stop }
+            $failure = Get-ErrorOf {
+                Sync-LockstepTable http://feed.invalid/servers/ -Disk -Proxy $proxy.Uri -ProxyUseDefaultCredentials -ErrorAction Stop
+            }
             $failure | Should -BeLike '*407*'
             (Get-LockstepTestRequest -Server $proxy).Status | Select-Object -Unique | Should -Be 407
         }
@@ -138,7 +143,8 @@ Describe 'Sync-LockstepTable' {
             $module = Join-Path (Split-Path (Get-Module Lockstep).Path) Lockstep.psd1
             $feed = Start-LockstepTestServer -Port 0 -Feed Finite
             # .NET reads the environment once, so that this takes a process of its own.
-            $script = "Import-Module '$module'; (Sync-LockstepTable '$($feed.FeedUri)' -Table proxied).Added; (Sync-LockstepTable '$($feed.FeedUri)' -Table direct -NoProxy).Added"
+            $script = "Import-Module '$module'; (Sync-LockstepTable '$($feed.FeedUri)' -Table proxied).Added; " +
+                "(Sync-LockstepTable '$($feed.FeedUri)' -Table direct -NoProxy).Added"
             $start = New-PowerShellStart '-Command', $script
             $start.RedirectStandardOutput = $true
             $start.Environment['http_proxy'] = $proxy.Uri
@@ -181,7 +187,8 @@ Describe 'Sync-LockstepTable' {
             $null = $server | Sync-LockstepTable -Disk
             '{"id":7,"updated_at":1}' | Import-LockstepTable -Destination servers.db | Out-Null
             $null = Add-LockstepTestFault Garbage -Text "oops`n" -AtRecord 2 -Times 1 -Server $server
-            $result = $server | Sync-LockstepTable -Disk -Resync -MalformedRecord Quarantine -WarningVariable warned -WarningAction SilentlyContinue
+            $result = $server |
+                Sync-LockstepTable -Disk -Resync -MalformedRecord Quarantine -WarningVariable warned -WarningAction SilentlyContinue
             (Get-LockstepRecord).id | Should -Be 7, 123
             $result.IsSetOwed | Should -BeTrue
             "$warned" | Should -BeLike '*could not be read*nothing was removed*'
@@ -195,7 +202,8 @@ Describe 'Sync-LockstepTable' {
             $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1)
             $null = $server | Sync-LockstepTable -Disk @quick
             2..4 | ForEach-Object { "{`"id`":$_,`"updated_at`":1}" } | Import-LockstepTable -Destination servers.db | Out-Null
-            Invoke-Quietly { $server | Sync-LockstepTable -Disk -Resync -WhatIf @quick } | Should -BeLike '*add 0, update 0, remove 0 records*'
+            Invoke-Quietly { $server | Sync-LockstepTable -Disk -Resync -WhatIf @quick } |
+                Should -BeLike '*add 0, update 0, remove 0 records*'
             $null = $server | Sync-LockstepTable -Disk -Resync @quick -WarningAction SilentlyContinue
             (Get-LockstepRecord).Count | Should -Be 4
         }
@@ -224,7 +232,8 @@ Describe 'Sync-LockstepTable' {
         }
 
         It 'refuses a record above -MaximumRecordSize' {
-            $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1), "{`"id`":2,`"updated_at`":2,`"text`":`"$('x' * 3000)`"}", (New-Json 3 3)
+            $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1), "{`"id`":2,`"updated_at`":2,`"text`":`"$('x' * 3000)`"}",
+                (New-Json 3 3)
             $failure = Get-ErrorOf { $server | Sync-LockstepTable -Disk @quick -MaximumRecordSize 1000 -ErrorAction Stop }
             $failure.FullyQualifiedErrorId | Should -BeLike 'MalformedRecord,*'
             $failure | Should -BeLike '*1000*'
@@ -284,7 +293,9 @@ Describe 'Sync-LockstepTable' {
             $null = Add-LockstepTestFault Unauthorized -Token two -Request 2 -Server $server
             $null = Add-LockstepTestFault Cut -AtRecord 1 -Times 1 -Server $server
             $script:asked = 0
-            $result = $server | Sync-LockstepTable -Disk @quick -MaximumRetryCount 3 -RetryIntervalSec 0.01 -TokenProvider { $script:asked++; @('one', 'two')[$script:asked - 1] }
+            $result = $server | Sync-LockstepTable -Disk @quick -MaximumRetryCount 3 -RetryIntervalSec 0.01 -TokenProvider {
+                $script:asked++; @('one', 'two')[$script:asked - 1]
+            }
             $result.Added, $script:asked | Should -Be 2, 2
             (Get-LockstepTestRequest -Server $server).Status | Should -Be 200, 401, 200
             (Get-LockstepTestRequest -Server $server).Cursor | Should -Be 0, 1, 1
@@ -316,7 +327,9 @@ Describe 'Sync-LockstepTable' {
             $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1)
             $null = Add-LockstepTestFault Unauthorized -Token 401 -Server $server
             try {
-                $result = $server | Sync-LockstepTable -Disk @quick -AsJob -TokenProvider { if ($_) { "$($_.StatusCode)" } else { 'none' } } | Receive-Job -Wait
+                $result = $server | Sync-LockstepTable -Disk @quick -AsJob -TokenProvider {
+                    if ($_) { "$($_.StatusCode)" } else { 'none' }
+                } | Receive-Job -Wait
                 $result.Added | Should -Be 1
             }
             finally { Get-Job | Remove-Job -Force }
@@ -324,7 +337,9 @@ Describe 'Sync-LockstepTable' {
 
         It 'refuses what it cannot use without showing it' {
             $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1)
-            $failure = Get-ErrorOf { $server | Sync-LockstepTable -Disk -TokenProvider { @{ Uri = 'ftp://s3cret/'; Token = 's3cret' } } -ErrorAction Stop }
+            $failure = Get-ErrorOf { $server | Sync-LockstepTable -Disk -TokenProvider {
+                @{ Uri = 'ftp://s3cret/'; Token = 's3cret' }
+            } -ErrorAction Stop }
             $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
             "$failure $($failure.ErrorDetails.RecommendedAction)" | Should -Not -Match s3cret
         }
@@ -365,11 +380,13 @@ Describe 'Sync-LockstepTable' {
 
         It 'counts what is set aside in the result, its view and a warning, keeps one copy of each, and bounds it' {
             Get-LockstepTable | Out-String | Should -BeLike '*Quarantined*'
-            $result = $server | Sync-LockstepTable -Disk @quick -Since 0 -MalformedRecord Quarantine -WarningVariable warned -WarningAction SilentlyContinue
+            $result = $server |
+                Sync-LockstepTable -Disk @quick -Since 0 -MalformedRecord Quarantine -WarningVariable warned -WarningAction SilentlyContinue
             $result.Malformed, $result.Quarantined | Should -Be 2, 2
             $result | Out-String | Should -BeLike '*Quarantined*'
             "$warned" | Should -BeLike '*2 malformed records came in this sync; the quarantine holds 2.*Clear-LockstepTable -Quarantined*'
-            $null = $server | Sync-LockstepTable -Disk @quick -Since 0 -MalformedRecord Quarantine -QuarantineLimit 1 -WarningAction SilentlyContinue
+            $null = $server |
+                Sync-LockstepTable -Disk @quick -Since 0 -MalformedRecord Quarantine -QuarantineLimit 1 -WarningAction SilentlyContinue
             (Get-LockstepTable).Quarantined | Should -Be 1
         }
 
@@ -382,7 +399,10 @@ Describe 'Sync-LockstepTable' {
 
         It 'is an error where nothing else came, that names the likely field and the parameter' {
             '{"id":1,"updatedAt":5}', '{"id":2,"updatedAt":6}' | Set-Content wrong.ndjson
-            $failure = Get-ErrorOf { Import-LockstepTable wrong.ndjson -Table wrong -Disk -MalformedRecord Quarantine -WarningAction SilentlyContinue -ErrorAction Stop }
+            $failure = Get-ErrorOf {
+                $loose = @{ MalformedRecord = 'Quarantine'; WarningAction = 'SilentlyContinue'; ErrorAction = 'Stop' }
+                Import-LockstepTable wrong.ndjson -Table wrong -Disk @loose
+            }
             $failure.FullyQualifiedErrorId | Should -BeLike 'AllRecordsMalformed,*'
             $failure.Exception.Message | Should -BeLike '*its fields are updatedAt, id*'
             $failure.ErrorDetails.RecommendedAction | Should -BeLike '*-OrderBy updatedAt*'
@@ -396,7 +416,8 @@ Describe 'Sync-LockstepTable' {
         }
 
         It 'refuses what only records have' {
-            (Get-ErrorOf { Get-LockstepRecord -Quarantined -Filter 'id = 2' -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+            (Get-ErrorOf { Get-LockstepRecord -Quarantined -Filter 'id = 2' -ErrorAction Stop }).FullyQualifiedErrorId |
+                Should -BeLike 'InvalidOption,*'
         }
     }
 }
@@ -412,6 +433,9 @@ Describe 'Test-LockstepFeed' {
         $results = Test-LockstepFeed http://feed.invalid/servers/ -Proxy $server.Uri @token -Query @{ part = 'a' }
         ($results | Where-Object Id -EQ status).Outcome | Should -Be Passed
         (Get-LockstepTestRequest -Last 1 -Server $server).Path | Should -BeLike '*part=a*'
-        (Get-ErrorOf { Test-LockstepFeed http://feed.invalid/servers/ -Proxy $server.Uri -Token (ConvertTo-SecureString x -AsPlainText -Force) -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InsecureCredentials,*'
+        (Get-ErrorOf {
+            Test-LockstepFeed http://feed.invalid/servers/ -Proxy $server.Uri -Token (
+                ConvertTo-SecureString x -AsPlainText -Force) -ErrorAction Stop
+        }).FullyQualifiedErrorId | Should -BeLike 'InsecureCredentials,*'
     }
 }

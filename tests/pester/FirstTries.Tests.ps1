@@ -55,7 +55,8 @@ Describe 'The pipeline' {
 }
 
 Describe 'A path' {
-    It 'of a folder is refused as what it is, by <_>' -ForEach 'Get-LockstepRecord', 'Get-LockstepTable', 'Watch-LockstepTable', 'Remove-LockstepTable' {
+    It 'of a folder is refused as what it is, by <_>' -ForEach 'Get-LockstepRecord', 'Get-LockstepTable', 'Watch-LockstepTable',
+        'Remove-LockstepTable' {
         $failure = Get-ErrorOf { & $_ -LiteralPath (Get-Location) -ErrorAction Stop }
         $failure.FullyQualifiedErrorId | Should -BeLike 'PathIsFolder,*'
         $failure.CategoryInfo.Category | Should -Be InvalidArgument
@@ -93,7 +94,8 @@ Describe 'Export-LockstepTable' {
 
 Describe '-Verbose' {
     It 'tells the story of a sync' {
-        $said = $server | Sync-LockstepTable -Table story -SettleSec 0.2 -Verbose 4>&1 | Where-Object { $_ -is [System.Management.Automation.VerboseRecord] } | Out-String
+        $said = $server | Sync-LockstepTable -Table story -SettleSec 0.2 -Verbose 4>&1 |
+            Where-Object { $_ -is [System.Management.Automation.VerboseRecord] } | Out-String
         $said | Should -BeLike '*Connected*'
         $said | Should -BeLike '*Committed: 2 added, 0 updated, 0 deleted; the cursor is 2.*'
         $said | Should -BeLike '*Done (Settled):*'
@@ -107,7 +109,8 @@ Describe 'Errors' {
         $failure = Get-ErrorOf { Wait-LockstepTable mine -Count 99 -TimeoutSec 0.1 -ErrorAction Stop }
         "$failure" | Should -BeLike "The table 'mine' *"
         (Get-ErrorOf { Get-LockstepRecord mine -Filter 'nothing > 1' -ErrorAction Stop }).TargetObject | Should -Be mine
-        Invoke-Quietly { Clear-LockstepTable mine -WhatIf; Export-LockstepTable mine -Destination mine.csv -WhatIf } | Should -Not -BeLike '*lockstep-session*'
+        Invoke-Quietly { Clear-LockstepTable mine -WhatIf; Export-LockstepTable mine -Destination mine.csv -WhatIf } |
+            Should -Not -BeLike '*lockstep-session*'
         Remove-LockstepTable mine -Confirm:$false
     }
 
@@ -154,7 +157,8 @@ Describe 'Nothing where something is meant' {
     }
 
     It 'is no key, as in a short line of a CSV file' {
-        Set-Content -LiteralPath (Join-Path (Get-Location) feeds.csv) -Value 'Uri,Table,KeyProperty,OrderBy', "$($server.FeedUri),short", "$($server.FeedUri),empty,,", "$($server.FeedUri),full,id,updated_at"
+        Set-Content -LiteralPath (Join-Path (Get-Location) feeds.csv) -Value 'Uri,Table,KeyProperty,OrderBy', "$($server.FeedUri),short",
+            "$($server.FeedUri),empty,,", "$($server.FeedUri),full,id,updated_at"
         (Import-Csv -LiteralPath (Join-Path (Get-Location) feeds.csv) | Sync-LockstepTable -Disk -SettleSec 0.2).Added | Should -Be 2, 2, 2
     }
 

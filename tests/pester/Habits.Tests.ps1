@@ -4,7 +4,8 @@ BeforeDiscovery {
     $cmdlets = Get-Command -Module Lockstep -CommandType Cmdlet | ForEach-Object { @{ Name = $_.Name; Command = $_ } }
     $typeNames = [xml](Get-Content (Join-Path (Split-Path (Get-Module Lockstep).Path) Lockstep.format.ps1xml)) |
         ForEach-Object { $_.Configuration.ViewDefinitions.View.ViewSelectedBy.TypeName } | Sort-Object -Unique
-    $outputs = Get-Command -Module Lockstep | ForEach-Object { $_.OutputType.Name } | Where-Object { $_ -like 'Lockstep.*' -and $_ -ne 'Lockstep.Record' } |
+    $outputs = Get-Command -Module Lockstep | ForEach-Object { $_.OutputType.Name } |
+        Where-Object { $_ -like 'Lockstep.*' -and $_ -ne 'Lockstep.Record' } |
         Sort-Object -Unique | ForEach-Object { @{ Type = $_; Views = $typeNames } }
 }
 
@@ -14,8 +15,10 @@ BeforeAll {
     $reading = 'Get', 'Show', 'Watch', 'Wait', 'Test', 'Receive'
     # Names that are taken from Invoke-RestMethod, Get-Content and the like.
     $customary = @{
-        Uris = 'Uri'; Url = 'Uri'; Server = 'Server'; File = 'Path'; FilePath = 'Path'; FileName = 'Path'; Timeout = 'TimeoutSec'; Retries = 'MaximumRetryCount'
-        User = 'Credential'; Password = 'Credential'; Overwrite = 'Force'; Insecure = 'SkipCertificateCheck'; Parallel = 'ThrottleLimit'; Background = 'AsJob'; Limit = 'First'; Fields = 'Property'
+        Uris = 'Uri'; Url = 'Uri'; Server = 'Server'; File = 'Path'; FilePath = 'Path'; FileName = 'Path'; Timeout = 'TimeoutSec'
+        Retries = 'MaximumRetryCount'
+        User = 'Credential'; Password = 'Credential'; Overwrite = 'Force'; Insecure = 'SkipCertificateCheck'; Parallel = 'ThrottleLimit'
+        Background = 'AsJob'; Limit = 'First'; Fields = 'Property'
     }
 }
 
@@ -27,7 +30,8 @@ Describe '<Name>' -ForEach $cmdlets {
     }
 
     It 'has -WhatIf and -Confirm if and only if it changes something' {
-        $Command.Parameters.ContainsKey('WhatIf') -and $Command.Parameters.ContainsKey('Confirm') | Should -Be ($Command.Verb -notin $reading)
+        $Command.Parameters.ContainsKey('WhatIf') -and $Command.Parameters.ContainsKey('Confirm') |
+            Should -Be ($Command.Verb -notin $reading)
     }
 
     It 'names its parameters as is the custom' {
@@ -38,20 +42,26 @@ Describe '<Name>' -ForEach $cmdlets {
             if ($parameter.ParameterType -eq [switch]) { $parameter.Name | Should -Not -MatchExactly '^(Enable|Is|Do|Should)[A-Z]' }
             if ($parameter.ParameterType -eq [bool]) { throw "-$($parameter.Name) should be a switch" }
             if ($parameter.Name -like '*Credential') { $parameter.ParameterType | Should -BeIn ([pscredential]), ([pscredential[]]) }
-            if ($parameter.Name -match '^(Token|Password|Secret)$') { $parameter.ParameterType | Should -BeIn ([securestring]), ([securestring[]]) }
+            if ($parameter.Name -match '^(Token|Password|Secret)$') {
+                $parameter.ParameterType | Should -BeIn ([securestring]), ([securestring[]])
+            }
             if ($parameter.Name -eq 'LiteralPath') { $parameter.Aliases | Should -Contain PSPath }
         }
     }
 
     It 'says what it puts out, if it puts out anything' {
-        if ($Command.Verb -in 'Get', 'Watch', 'Receive', 'Test', 'Show' -or $Command.Parameters.ContainsKey('PassThru')) { $Command.OutputType | Should -Not -BeNullOrEmpty }
+        if ($Command.Verb -in 'Get', 'Watch', 'Receive', 'Test', 'Show' -or $Command.Parameters.ContainsKey('PassThru')) {
+            $Command.OutputType | Should -Not -BeNullOrEmpty
+        }
     }
 
     It 'completes what names a thing of ours' {
         foreach ($name in 'Table', 'Property', 'OrderBy', 'KeyProperty', 'Model', 'Server', 'Store') {
             $parameter = $Command.Parameters[$name]
             # What lies in a database cannot be completed without asking it.
-            $elsewhere = -not ($Command.ParameterSets | Where-Object { $_.Parameters.Name -contains $name -and -not ($_.Parameters | Where-Object { $_.Name -eq 'ConnectionString' -and $_.IsMandatory }) })
+            $elsewhere = -not ($Command.ParameterSets |
+                Where-Object { $_.Parameters.Name -contains $name -and
+                -not ($_.Parameters | Where-Object { $_.Name -eq 'ConnectionString' -and $_.IsMandatory }) })
             if ($parameter -and -not $elsewhere -and ($name -ne 'Server' -or $parameter.ParameterType.Name -like 'TestServerInfo*')) {
                 $parameter.Attributes | Where-Object { $_ -is [ArgumentCompleter] } | Should -Not -BeNullOrEmpty -Because "-$name"
             }

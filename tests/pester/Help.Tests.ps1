@@ -5,7 +5,8 @@ BeforeDiscovery {
     $cmdlets = Get-Command -Module Lockstep -CommandType Cmdlet | ForEach-Object {
         @{ Name = $_.Name; Parameters = @($_.Parameters.Keys | Where-Object { $_ -notin $common }) }
     }
-    $topics = 'about_Lockstep', 'about_Lockstep_Feeds', 'about_Lockstep_TestServer', 'about_Lockstep_Models', 'about_Lockstep_Variables' | ForEach-Object { @{ Topic = $_ } }
+    $topics = 'about_Lockstep', 'about_Lockstep_Feeds', 'about_Lockstep_TestServer', 'about_Lockstep_Models',
+        'about_Lockstep_Variables' | ForEach-Object { @{ Topic = $_ } }
 }
 
 BeforeAll {
@@ -20,13 +21,17 @@ Describe 'Help of <Name>' -ForEach $cmdlets {
         $help.Name | Should -Be $Name
         $help.Synopsis.Trim().Length | Should -BeGreaterThan 10
         $help.Synopsis | Should -Not -Match "^\s*$Name" -Because 'PowerShell makes that up where there is no help'
-        (Get-Text $help.description).Length | Should -BeGreaterThan 40 -Because 'docs/help has a page per cmdlet, with a section Description'
+        (Get-Text $help.description).Length |
+            Should -BeGreaterThan 40 -Because 'docs/help has a page per cmdlet, with a section Description'
     }
 
     It 'describes every parameter' {
         $described = @{}
-        foreach ($parameter in $help.parameters.parameter | Where-Object name) { $described[$parameter.name] = Get-Text $parameter.description }
-        $Parameters | Where-Object { "$($described[$_])".Length -lt 10 } | Should -BeNullOrEmpty -Because 'the comment of the property in the code is the help of the parameter'
+        foreach ($parameter in $help.parameters.parameter | Where-Object name) {
+            $described[$parameter.name] = Get-Text $parameter.description
+        }
+        $Parameters | Where-Object { "$($described[$_])".Length -lt 10 } |
+            Should -BeNullOrEmpty -Because 'the comment of the property in the code is the help of the parameter'
         $described.Keys | Where-Object { $_ -notin $Parameters } | Should -BeNullOrEmpty
     }
 
@@ -36,8 +41,10 @@ Describe 'Help of <Name>' -ForEach $cmdlets {
             $real = $command.Parameters[$parameter.name]
             $uses = @($real.ParameterSets.Values)
             $parameter.required | Should -BeIn $uses.IsMandatory.ForEach{ "$_" } -Because $parameter.name
-            $parameter.pipelineInput -like 'True*' | Should -Be ($uses[0].ValueFromPipeline -or $uses[0].ValueFromPipelineByPropertyName) -Because $parameter.name
-            ($parameter.aliases -replace '^none$') -split ', ' | Where-Object { $_ } | Sort-Object | Should -Be @($real.Aliases | Sort-Object) -Because $parameter.name
+            $parameter.pipelineInput -like 'True*' |
+                Should -Be ($uses[0].ValueFromPipeline -or $uses[0].ValueFromPipelineByPropertyName) -Because $parameter.name
+            ($parameter.aliases -replace '^none$') -split ', ' | Where-Object { $_ } | Sort-Object |
+                Should -Be @($real.Aliases | Sort-Object) -Because $parameter.name
         }
     }
 
@@ -53,14 +60,16 @@ Describe 'Help of <Name>' -ForEach $cmdlets {
 
     It 'names related things that there are' {
         $names = $help.relatedLinks.navigationLink.linkText | Select-Object -Skip 1
-        $names | Where-Object { $_ -notlike 'about_*' -and -not (Get-Command $_ -Module Lockstep -ErrorAction Ignore) } | Should -BeNullOrEmpty
+        $names | Where-Object { $_ -notlike 'about_*' -and -not (Get-Command $_ -Module Lockstep -ErrorAction Ignore) } |
+            Should -BeNullOrEmpty
         $names | Where-Object { $_ -like 'about_*' -and -not (Test-Path "$pages/$_.md") } | Should -BeNullOrEmpty
     }
 }
 
 Describe 'The pages' {
     It 'are of cmdlets that there are' {
-        (Get-ChildItem $pages -Filter *-*.md).BaseName | Where-Object { -not (Get-Command $_ -Module Lockstep -ErrorAction Ignore) } | Should -BeNullOrEmpty
+        (Get-ChildItem $pages -Filter *-*.md).BaseName | Where-Object { -not (Get-Command $_ -Module Lockstep -ErrorAction Ignore) } |
+            Should -BeNullOrEmpty
     }
 
     It 'include <Topic>, as a topic of help' -ForEach $topics {

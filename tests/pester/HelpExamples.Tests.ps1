@@ -18,7 +18,9 @@ Describe '<Page>' -ForEach $pages {
 
     It '<Title>' -ForEach $Examples {
         if ($Reason) { Set-ItResult -Skipped -Because $Reason }
-        if ($Code.Contains('https://feeds.example/servers/')) { $Code = $Code.Replace('https://feeds.example/servers/', (Start-ExampleFeed).FeedUri) }
+        if ($Code.Contains('https://feeds.example/servers/')) {
+            $Code = $Code.Replace('https://feeds.example/servers/', (Start-ExampleFeed).FeedUri)
+        }
         $ErrorActionPreference = 'Stop'
         if ($Before) { $null = . ([scriptblock]::Create($Before)) }
         $printed = . ([scriptblock]::Create($Code)) | Out-String -Width 120

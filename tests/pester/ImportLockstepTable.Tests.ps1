@@ -9,7 +9,8 @@ Describe 'Import-LockstepTable' {
     }
 
     It 'takes objects, hashtables and JSON texts from the pipeline' {
-        $result = [pscustomobject]@{ id = 1; updated_at = 1 }, @{ id = 2; updated_at = 2 }, '{"id":3,"updated_at":3}' | Import-LockstepTable -Disk
+        $result = [pscustomobject]@{ id = 1; updated_at = 1 }, @{ id = 2; updated_at = 2 }, '{"id":3,"updated_at":3}' |
+            Import-LockstepTable -Disk
         $result.Table, $result.Added, $result.Cursor, $result.EndReason | Should -Be lockstep, 3, 3, EndOfFeed
         (Get-LockstepRecord).id | Should -Be 1, 2, 3
     }
@@ -23,13 +24,15 @@ Describe 'Import-LockstepTable' {
     }
 
     It 'goes by the rules of a feed: the newer record wins, a tombstone removes' {
-        $null = '{"id":1,"updated_at":5,"v":"new"}', '{"id":1,"updated_at":3,"v":"old"}', '{"id":2,"updated_at":1}', '{"id":2,"updated_at":6,"deleted_at":6}' |
+        $null = '{"id":1,"updated_at":5,"v":"new"}', '{"id":1,"updated_at":3,"v":"old"}', '{"id":2,"updated_at":1}',
+            '{"id":2,"updated_at":6,"deleted_at":6}' |
             Import-LockstepTable -WarningAction SilentlyContinue
         Get-LockstepRecord -Raw | Should -Be '{"id":1,"updated_at":5,"v":"new"}'
     }
 
     It 'takes XML elements, rows of data and switches' {
-        $feed = [xml]'<servers><server id="1" updated_at="1"><name>a</name></server><server id="2" updated_at="2"><name>b</name></server></servers>'
+        $feed = [xml]('<servers><server id="1" updated_at="1"><name>a</name></server>' +
+            '<server id="2" updated_at="2"><name>b</name></server></servers>')
         ($feed.servers.server | Import-LockstepTable -Table xml).Added | Should -Be 2
         (Get-LockstepRecord xml).name | Should -Be a, b
 
@@ -44,14 +47,16 @@ Describe 'Import-LockstepTable' {
     }
 
     It 'names the property that has no form as JSON' {
-        $failure = Get-ErrorOf { [pscustomobject]@{ id = 1; updated_at = 1; clock = [System.Diagnostics.Stopwatch]::new() } | Import-LockstepTable -ErrorAction Stop }
+        $failure = Get-ErrorOf { [pscustomobject]@{ id = 1; updated_at = 1; clock = [System.Diagnostics.Stopwatch]::new() } |
+            Import-LockstepTable -ErrorAction Stop }
         $failure | Should -BeLike "*'clock' is a Stopwatch*"
         $failure = Get-ErrorOf { [xml]'<r/>' | Import-LockstepTable -ErrorAction Stop }
         $failure | Should -BeLike '*whole XML document*'
     }
 
     It 'takes another key and order field' {
-        $null = [pscustomobject]@{ host = 'a'; port = 1; rev = 1 }, [pscustomobject]@{ host = 'a'; port = 2; rev = 1 } | Import-LockstepTable -KeyProperty host, port -OrderBy rev
+        $null = [pscustomobject]@{ host = 'a'; port = 1; rev = 1 }, [pscustomobject]@{ host = 'a'; port = 2; rev = 1 } |
+            Import-LockstepTable -KeyProperty host, port -OrderBy rev
         (Get-LockstepTable).KeyProperty | Should -Be host, port
         (Get-LockstepRecord -Key (, ('a', 2))).port | Should -Be 2
     }
@@ -75,11 +80,13 @@ Describe 'Import-LockstepTable' {
         '{"id":1,"updated_at":1}' | Set-Content b.ndjson
         $results = Import-LockstepTable a.ndjson, nothing.ndjson, b.ndjson -ErrorVariable failures -ErrorAction SilentlyContinue
         $results.Table | Should -Be b
-        $failures.FullyQualifiedErrorId | Should -Be 'MalformedRecord,Lockstep.Commands.ImportLockstepTableCommand', 'FileNotFound,Lockstep.Commands.ImportLockstepTableCommand'
+        $failures.FullyQualifiedErrorId | Should -Be 'MalformedRecord,Lockstep.Commands.ImportLockstepTableCommand',
+            'FileNotFound,Lockstep.Commands.ImportLockstepTableCommand'
     }
 
     It 'goes on with the other objects after one that has no form as a record' {
-        $result = @{ id = 1; updated_at = 1 }, @{ id = [double]::NaN }, @{ id = 3; updated_at = 3 } | Import-LockstepTable -ErrorVariable failures -ErrorAction SilentlyContinue
+        $result = @{ id = 1; updated_at = 1 }, @{ id = [double]::NaN }, @{ id = 3; updated_at = 3 } |
+            Import-LockstepTable -ErrorVariable failures -ErrorAction SilentlyContinue
         $result.Added | Should -Be 2
         $failures[0].FullyQualifiedErrorId | Should -BeLike 'UnsuitableObject,*'
     }

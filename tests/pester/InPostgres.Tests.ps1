@@ -21,7 +21,8 @@ Describe 'In PostgreSQL' -Skip:([bool] $obstacle) -Tag "$obstacle" {
 
     Context 'a table' {
         BeforeEach {
-            $origin = Start-LockstepTestServer -Port 0 -Record @{ id = 1; updated_at = 1; name = 'one' }, @{ id = 2; updated_at = 2; name = 'two' }
+            $origin = Start-LockstepTestServer -Port 0 -Record @{ id = 1; updated_at = 1; name = 'one' },
+                @{ id = 2; updated_at = 2; name = 'two' }
         }
         AfterEach {
             Get-LockstepTestServer | Stop-LockstepTestServer
@@ -46,7 +47,8 @@ Describe 'In PostgreSQL' -Skip:([bool] $obstacle) -Tag "$obstacle" {
         It 'is filtered by the same expressions as one in a file' {
             $null = Sync-LockstepTable $origin servers @shared
             (Get-LockstepRecord servers @shared -Filter "name like 't%' and id > :least" -FilterParameter @{ least = 1 }).id | Should -Be 2
-            (Get-ErrorOf { Get-LockstepRecord servers @shared -Filter 'port = 1' -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'Filter,*'
+            (Get-ErrorOf { Get-LockstepRecord servers @shared -Filter 'port = 1' -ErrorAction Stop }).FullyQualifiedErrorId |
+                Should -BeLike 'Filter,*'
         }
 
         It 'gives each version of a record with -EveryChange' {
@@ -66,7 +68,8 @@ Describe 'In PostgreSQL' -Skip:([bool] $obstacle) -Tag "$obstacle" {
             (Get-LockstepTable 's*' @shared).Name | Should -Be servers
 
             (Wait-LockstepTable servers @shared -Cursor 2 -TimeoutSec 60).Rows | Should -Be 2
-            (Get-ErrorOf { Wait-LockstepTable servers @shared -Count 3 -TimeoutSec 0 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'WaitTimeout,*'
+            (Get-ErrorOf { Wait-LockstepTable servers @shared -Count 3 -TimeoutSec 0 -ErrorAction Stop }).FullyQualifiedErrorId |
+                Should -BeLike 'WaitTimeout,*'
 
             Clear-LockstepTable servers @shared -WhatIf
             (Get-LockstepTable servers @shared).Rows | Should -Be 2
@@ -97,7 +100,8 @@ Describe 'In PostgreSQL' -Skip:([bool] $obstacle) -Tag "$obstacle" {
             $null = Sync-LockstepTable $origin servers @shared
             $seen = Watch-LockstepTable servers @shared -Since 0 -WarningVariable told -WarningAction SilentlyContinue | ForEach-Object {
                 if ($_.Sequence -eq 2) {
-                    $null = Invoke-Sql $postgres "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'lockstep'"
+                    $null = Invoke-Sql $postgres (
+                        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'lockstep'")
                     $null = '{"id":3,"updated_at":3,"name":"three"}' | Import-LockstepTable -Table servers @shared
                 }
                 $_
@@ -109,16 +113,19 @@ Describe 'In PostgreSQL' -Skip:([bool] $obstacle) -Tag "$obstacle" {
         }
 
         It 'takes what is imported from the pipeline and from files' {
-            $result = @{ id = 1; updated_at = 5; name = 'un' }, @{ id = 2; updated_at = 2; name = 'two' } | Import-LockstepTable -Table servers @shared
+            $result = @{ id = 1; updated_at = 5; name = 'un' }, @{ id = 2; updated_at = 2; name = 'two' } |
+                Import-LockstepTable -Table servers @shared
             $result.Added, $result.Path | Should -Be 2, $place
             $file = Join-Path $TestDrive servers.ndjson
-            '{"id":1,"updated_at":4,"name":"older"}', '{"id":2,"updated_at":6,"deleted_at":6}', '{"id":3,"updated_at":7,"name":"three"}' | Set-Content $file
+            '{"id":1,"updated_at":4,"name":"older"}', '{"id":2,"updated_at":6,"deleted_at":6}',
+                '{"id":3,"updated_at":7,"name":"three"}' | Set-Content $file
             $again = Import-LockstepTable $file @shared
             $again.Added, $again.Deleted, $again.Updated | Should -Be 1, 1, 0
             (Get-LockstepRecord servers @shared).name | Should -Be un, three
             Import-LockstepTable -LiteralPath $file -Table others @shared -WhatIf
             (Get-LockstepTable @shared).Name | Should -Be servers
-            (Get-ErrorOf { Import-LockstepTable $file @shared -Disk -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+            (Get-ErrorOf { Import-LockstepTable $file @shared -Disk -ErrorAction Stop }).FullyQualifiedErrorId |
+                Should -BeLike 'InvalidOption,*'
         }
 
         It 'is shown and exported' {
@@ -132,7 +139,8 @@ Describe 'In PostgreSQL' -Skip:([bool] $obstacle) -Tag "$obstacle" {
         It 'is compared with its feed and repaired' {
             $null = Sync-LockstepTable $origin servers @shared
             Test-LockstepTable servers @shared -Quiet | Should -BeTrue
-            $null = Invoke-Sql $postgres "DELETE FROM lockstep_tables.lockstep_rows_$(Invoke-Sql $postgres "SELECT id FROM lockstep_tables.lockstep_directory WHERE name = 'servers'") WHERE seq = 1"
+            $id = Invoke-Sql $postgres "SELECT id FROM lockstep_tables.lockstep_directory WHERE name = 'servers'"
+            $null = Invoke-Sql $postgres "DELETE FROM lockstep_tables.lockstep_rows_$id WHERE seq = 1"
             $difference = Test-LockstepTable servers @shared
             $difference.Kind, $difference.Key | Should -Be Missing, 1
             (Get-LockstepTable servers @shared | Repair-LockstepTable @shared).Added | Should -Be 1
@@ -155,7 +163,8 @@ Describe 'In PostgreSQL' -Skip:([bool] $obstacle) -Tag "$obstacle" {
                 (Wait-LockstepTable servers @shared -Count 3 -TimeoutSec 60).Writer | Should -Match 'lockstep'
                 (Get-LockstepTable servers @shared).State | Should -Not -BeNullOrEmpty
                 (Get-ErrorOf { Clear-LockstepTable servers @shared -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TableBusy,*'
-                (Get-ErrorOf { '{"id":9,"updated_at":9}' | Import-LockstepTable -Table servers @shared -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TableBusy,*'
+                (Get-ErrorOf { '{"id":9,"updated_at":9}' |
+                    Import-LockstepTable -Table servers @shared -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TableBusy,*'
             }
             finally {
                 $job | Stop-Job -PassThru | Remove-Job
@@ -163,12 +172,20 @@ Describe 'In PostgreSQL' -Skip:([bool] $obstacle) -Tag "$obstacle" {
         }
 
         It 'refuses <name>' -ForEach @(
-            @{ name = 'a file as well'; script = { Sync-LockstepTable 'http://127.0.0.1:1/x/' @shared -Disk -ErrorAction Stop }; id = 'InvalidOption' }
-            @{ name = 'a backup to a file'; script = { $null = Sync-LockstepTable $origin servers @shared; Backup-LockstepTable servers x.db @shared -ErrorAction Stop }; id = 'InvalidOption' }
+            @{ name = 'a file as well'; script = { Sync-LockstepTable 'http://127.0.0.1:1/x/' @shared -Disk -ErrorAction Stop }
+            id = 'InvalidOption' }
+            @{ name = 'a backup to a file'; script = {
+                $null = Sync-LockstepTable $origin servers @shared; Backup-LockstepTable servers x.db @shared -ErrorAction Stop
+            }; id = 'InvalidOption' }
             @{ name = 'to remove all'; script = { Remove-LockstepTable @shared -ErrorAction Stop }; id = 'InvalidOption' }
             @{ name = 'a table that is not there'; script = { Get-LockstepRecord nothing @shared -ErrorAction Stop }; id = 'TableNotFound' }
-            @{ name = 'a wrong password'; script = { Sync-LockstepTable $origin servers -ConnectionString "postgres://stranger:s3cret@127.0.0.1:$($postgres.Port)/postgres" -Follow -ErrorAction Stop }; id = 'PostgresAccess' }
-            @{ name = 'a database that is not there'; script = { Get-LockstepTable -ConnectionString 'postgres://me:s3cret@127.0.0.1:1/db' -ErrorAction Stop }; id = 'TableStoreUnavailable' }
+            @{ name = 'a wrong password'; script = {
+                $stranger = "postgres://stranger:s3cret@127.0.0.1:$($postgres.Port)/postgres"
+                Sync-LockstepTable $origin servers -ConnectionString $stranger -Follow -ErrorAction Stop
+            }; id = 'PostgresAccess' }
+            @{ name = 'a database that is not there'
+            script = { Get-LockstepTable -ConnectionString 'postgres://me:s3cret@127.0.0.1:1/db' -ErrorAction Stop }
+            id = 'TableStoreUnavailable' }
         ) {
             $failure = Get-ErrorOf $script
             $failure.FullyQualifiedErrorId | Should -BeLike "$id,*"
@@ -196,7 +213,8 @@ Describe 'In PostgreSQL' -Skip:([bool] $obstacle) -Tag "$obstacle" {
         }
 
         It 'tell of a store that is not there without its password' {
-            $problem = { Get-LockstepVariable rate -Store 'postgres://me:s3cret@127.0.0.1:1/db' -ErrorAction Stop } | Should -Throw -PassThru
+            $problem = { Get-LockstepVariable rate -Store 'postgres://me:s3cret@127.0.0.1:1/db' -ErrorAction Stop } |
+                Should -Throw -PassThru
             "$problem $($problem.Exception)" | Should -Not -Match 's3cret'
         }
     }

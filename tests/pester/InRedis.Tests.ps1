@@ -1,5 +1,6 @@
 BeforeDiscovery {
-    $obstacle = if (-not (Get-Command redis-server -CommandType Application -ErrorAction Ignore) -and $env:LOCKSTEP_REQUIRE_REDIS -ne '1') { 'There is no redis-server on the search path.' }
+    $obstacle = if (-not (Get-Command redis-server -CommandType Application -ErrorAction Ignore) -and
+        $env:LOCKSTEP_REQUIRE_REDIS -ne '1') { 'There is no redis-server on the search path.' }
 }
 
 BeforeAll { Import-Module $PSScriptRoot/Support.psm1 -Force }
@@ -12,7 +13,9 @@ Describe 'Variables in Redis' -Skip:([bool] $obstacle) -Tag "$obstacle" {
             $listener.Start()
             $script:port = $listener.LocalEndpoint.Port
             $listener.Stop()
-            $script:redis = Start-Process redis-server "--port $port --bind 127.0.0.1 --requirepass s3cret --save `"`" --dir $($folder.FullName)" -PassThru -RedirectStandardOutput (Join-Path $folder.FullName log)
+            $script:redis =
+                $options = "--port $port --bind 127.0.0.1 --requirepass s3cret --save `"`" --dir $($folder.FullName)"
+                Start-Process redis-server $options -PassThru -RedirectStandardOutput (Join-Path $folder.FullName log)
         }
         function Stop-Redis { if ($redis -and -not $redis.HasExited) { $redis.Kill(); $redis.WaitForExit() } }
         # Whatever comes in between, a test run's end included, no server is left.
@@ -24,7 +27,9 @@ Describe 'Variables in Redis' -Skip:([bool] $obstacle) -Tag "$obstacle" {
                 Start-Redis
                 $store = @{ Store = "redis://:s3cret@127.0.0.1:$port/0?prefix=flags" }
                 $limit = [datetime]::UtcNow.AddSeconds(30)
-                do { try { $null = Set-LockstepVariable first 0 -DefaultTick 1s @store -ErrorAction Stop; $ready = $true } catch { $ready = $false } } until ($ready -or $redis.HasExited -or [datetime]::UtcNow -gt $limit)
+                do { try { $null = Set-LockstepVariable first 0 -DefaultTick 1s @store -ErrorAction Stop; $ready = $true } catch {
+                    $ready = $false
+                } } until ($ready -or $redis.HasExited -or [datetime]::UtcNow -gt $limit)
             }
         }
         finally { if (-not $ready) { Stop-Redis } }

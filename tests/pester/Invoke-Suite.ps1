@@ -57,7 +57,8 @@ foreach ($file in $files) {
             if ($part.ErrorRecord) { @{ Name = "$($part.Name ?? $part.Item)"; Result = 'Failed'; Message = Get-Message $part.ErrorRecord } }
         }
     )
-    ConvertTo-Json @{ File = $file.FullName; Seconds = $run.Duration.TotalSeconds; Outcomes = $outcomes } -Depth 4 -Compress | Add-Content -LiteralPath $ResultPath
+    ConvertTo-Json @{ File = $file.FullName; Seconds = $run.Duration.TotalSeconds; Outcomes = $outcomes } -Depth 4 -Compress |
+        Add-Content -LiteralPath $ResultPath
     # Whoever reads along looks at the result file when a line comes.
     "$name has run."
 }

@@ -58,10 +58,13 @@ Describe 'Send- and Receive-LockstepEvent' {
         $session.Runspace.SessionStateProxy.SetVariable('bus', $bus)
         $session.Commands.Clear()
         $output = [System.Management.Automation.PSDataCollection[psobject]]::new()
-        $null = $session.AddScript('Receive-LockstepEvent $bus -NewOnly').BeginInvoke([System.Management.Automation.PSDataCollection[psobject]]::new(), $output)
+        $null = $session.AddScript('Receive-LockstepEvent $bus -NewOnly').BeginInvoke(
+            [System.Management.Automation.PSDataCollection[psobject]]::new(), $output)
         # From when on it listens cannot be seen from here: events are sent until it has one.
         $limit = [System.Diagnostics.Stopwatch]::StartNew()
-        while ($output.Count -eq 0 -and $limit.Elapsed.TotalSeconds -lt 60) { Send-LockstepEvent $bus new; [System.Threading.Thread]::Sleep(10) }
+        while ($output.Count -eq 0 -and $limit.Elapsed.TotalSeconds -lt 60) {
+            Send-LockstepEvent $bus new; [System.Threading.Thread]::Sleep(10)
+        }
         $output[0].Name | Should -Be new
         $session.Stop()
         $session.InvocationStateInfo.State | Should -Be Stopped
@@ -70,7 +73,8 @@ Describe 'Send- and Receive-LockstepEvent' {
 
     It 'refuses <name>' -ForEach @(
         @{ name = 'a name that harms peers'; arguments = @{ Model = 'bus'; Name = '__proto__' }; id = 'InvalidOption' }
-        @{ name = 'an argument that has no form as JSON'; arguments = @{ Model = 'bus'; Name = 'x'; Argument = [double]::NaN }; id = 'UnsuitableObject' }
+        @{ name = 'an argument that has no form as JSON'; arguments = @{ Model = 'bus'; Name = 'x'; Argument = [double]::NaN }
+        id = 'UnsuitableObject' }
         @{ name = 'a model of values'; arguments = @{ Model = 'values'; Name = 'x' }; id = 'InvalidOption' }
         @{ name = 'a model that is not there'; arguments = @{ Model = 'nothing'; Name = 'x' }; id = 'ModelNotFound' }
     ) {

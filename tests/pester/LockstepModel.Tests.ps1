@@ -48,10 +48,12 @@ Describe 'New-LockstepModel' {
     It 'refuses <name>' -ForEach @(
         @{ name = 'a name that is taken'; arguments = @{ Name = 'TAKEN' }; id = 'ModelNameInUse'; category = 'ResourceExists' }
         @{ name = 'a name that is no part of a URI'; arguments = @{ Name = '..' }; id = 'InvalidOption'; category = 'InvalidArgument' }
-        @{ name = 'another id than the file has'; arguments = @{ Path = 'TestDrive:/has-id.db'; Id = 'other'; Name = 'x' }; id = 'GossipIdentity'; category = 'InvalidArgument' }
+        @{ name = 'another id than the file has'; arguments = @{ Path = 'TestDrive:/has-id.db'; Id = 'other'; Name = 'x' }
+        id = 'GossipIdentity'; category = 'InvalidArgument' }
         @{ name = 'an id that is no id'; arguments = @{ Id = '__proto__' }; id = 'GossipIdentity'; category = 'InvalidArgument' }
         @{ name = 'a file that is none of ours'; arguments = @{ Path = 'TestDrive:/text.db' }; id = 'GossipStore'; category = 'OpenError' }
-        @{ name = 'a path that is none of the file system'; arguments = @{ Path = 'Env:/PATH' }; id = 'PathProvider'; category = 'InvalidArgument' }
+        @{ name = 'a path that is none of the file system'; arguments = @{ Path = 'Env:/PATH' }; id = 'PathProvider'
+        category = 'InvalidArgument' }
     ) {
         $null = New-LockstepModel -Name taken
         New-LockstepModel -Path TestDrive:/has-id.db -Id first | Remove-LockstepModel

@@ -61,7 +61,9 @@ Describe 'Start-LockstepModelListener' {
         # It is shown the door; what comes before that is our header.
         $buffer = [byte[]]::new(4096)
         $client.ReceiveTimeout = 30000
-        try { while ($client.Client.Receive($buffer)) { } } catch { $_.Exception.InnerException.SocketErrorCode | Should -Be ConnectionReset }
+        try { while ($client.Client.Receive($buffer)) { } } catch {
+            $_.Exception.InnerException.SocketErrorCode | Should -Be ConnectionReset
+        }
         $client.Dispose()
         $listener | Stop-LockstepModelListener
         $listener.FailureCount | Should -Be 1

@@ -42,7 +42,8 @@ Describe 'Set- and Get-LockstepModelValue' {
 
     It 'takes keys, values and models from the pipeline by property name' {
         $other = New-LockstepModel other
-        [pscustomobject]@{ Key = 'a'; Value = 1 }, [pscustomobject]@{ Key = 'b'; Value = $null }, [pscustomobject]@{ Key = 'c'; Value = 'x' } | Set-LockstepModelValue -Model m
+        [pscustomobject]@{ Key = 'a'; Value = 1 }, [pscustomobject]@{ Key = 'b'; Value = $null },
+            [pscustomobject]@{ Key = 'c'; Value = 'x' } | Set-LockstepModelValue -Model m
         [pscustomobject]@{ Model = 'other'; Key = 'd'; Value = 2 } | Set-LockstepModelValue
         (Get-LockstepModelValue m).Key | Should -Be a, c
         (Get-LockstepModelValue other).Key | Should -Be d
@@ -70,8 +71,10 @@ Describe 'Set- and Get-LockstepModelValue' {
     }
 
     It 'refuses <name>' -ForEach @(
-        @{ name = 'a value that has no form as JSON'; arguments = @{ Model = 'm'; Key = 'k'; Value = [double]::NaN }; id = 'UnsuitableObject' }
-        @{ name = 'a secret'; arguments = @{ Model = 'm'; Key = 'k'; Value = (ConvertTo-SecureString x -AsPlainText -Force) }; id = 'UnsuitableObject' }
+        @{ name = 'a value that has no form as JSON'; arguments = @{ Model = 'm'; Key = 'k'; Value = [double]::NaN }
+        id = 'UnsuitableObject' }
+        @{ name = 'a secret'; arguments = @{ Model = 'm'; Key = 'k'; Value = (ConvertTo-SecureString x -AsPlainText -Force) }
+        id = 'UnsuitableObject' }
         @{ name = 'a key that harms peers'; arguments = @{ Model = 'm'; Key = '__proto__'; Value = 1 }; id = 'InvalidOption' }
         @{ name = 'a model that is not there'; arguments = @{ Model = 'nothing'; Key = 'k'; Value = 1 }; id = 'ModelNotFound' }
         @{ name = 'a model of events'; arguments = @{ Model = 'bus'; Key = 'k'; Value = 1 }; id = 'InvalidOption' }
@@ -143,7 +146,8 @@ Describe 'Models of the data types of npm packages' {
         Remove-LockstepModelValue $peer row
         $peer.Count | Should -Be 0
         Remove-LockstepModel doc
-        (Get-ErrorOf { New-LockstepModel values -Path TestDrive:/doc.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'GossipStore,*'
+        (Get-ErrorOf { New-LockstepModel values -Path TestDrive:/doc.db -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'GossipStore,*'
     }
 
     It 'has values that grow old, as expiry-model' {
@@ -152,6 +156,7 @@ Describe 'Models of the data types of npm packages' {
         Set-LockstepModelValue $model k @{ b = 2 }
         $value = Get-LockstepModelValue $model k -ValueOnly
         $value.a, $value.b | Should -Be 1, 2
-        (Get-ErrorOf { New-LockstepModel m -Kind RValue -MaximumEventAge 1 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+        (Get-ErrorOf { New-LockstepModel m -Kind RValue -MaximumEventAge 1 -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'InvalidOption,*'
     }
 }

@@ -3,7 +3,8 @@ BeforeAll {
     Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory)
 
     # Ten people, one of them deleted; added in one order, keyed in another.
-    10..1 | ForEach-Object { [pscustomobject]@{ id = $_; updated_at = 100 - $_; name = "n$_"; age = 10 * $_; tags = @('a', @{ deep = $true }) } } |
+    10..1 | ForEach-Object { [pscustomobject]@{ id = $_; updated_at = 100 - $_; name = "n$_"; age = 10 * $_
+    tags = @('a', @{ deep = $true }) } } |
         Import-LockstepTable -Table people -Disk
     '{"id":4,"updated_at":200,"deleted_at":200}' | Import-LockstepTable -Table people -Disk
 }
@@ -47,7 +48,8 @@ Describe 'Get-LockstepRecord' {
     }
 
     It 'filters by an SQL expression with parameters' {
-        (Get-LockstepRecord -Filter 'age > $age and name like $name' -FilterParameter @{ age = 50; name = 'n%' }).id | Should -Be 6, 7, 8, 9, 10
+        (Get-LockstepRecord -Filter 'age > $age and name like $name' -FilterParameter @{ age = 50; name = 'n%' }).id |
+            Should -Be 6, 7, 8, 9, 10
         (Get-LockstepRecord -Filter 'age = @age' -FilterParameter @{ '@age' = 20 }).id | Should -Be 2
     }
 
@@ -55,7 +57,8 @@ Describe 'Get-LockstepRecord' {
         $lines = '{"id":1,"updated_at":1,"v":9223372036854775811,"d":0.12345678901234567890,"t":1e400}',
         '{"id":2,"updated_at":2,"v":9223372036854775812,"d":0.12345678901234567891,"t":1e401}'
         $lines | Import-LockstepTable -Table exact -Disk
-        foreach ($v in [bigint]::Parse('9223372036854775811'), 9223372036854775811, [ulong]9223372036854775811, [UInt128]9223372036854775811) {
+        foreach ($v in [bigint]::Parse('9223372036854775811'), 9223372036854775811,
+            [ulong]9223372036854775811, [UInt128]9223372036854775811) {
             (Get-LockstepRecord exact -Filter 'v = $v' -FilterParameter @{ v = $v }).id | Should -Be 1
         }
         (Get-LockstepRecord exact -Filter 'd > :d' -FilterParameter @{ d = 0.12345678901234567890d }).id | Should -Be 2
@@ -98,7 +101,8 @@ Describe 'Get-LockstepRecord' {
     }
 
     It 'refuses a filter parameter that is no value' {
-        (Get-ErrorOf { Get-LockstepRecord -Filter 'age = $x' -FilterParameter @{ x = @{} } }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+        (Get-ErrorOf { Get-LockstepRecord -Filter 'age = $x' -FilterParameter @{ x = @{} } }).FullyQualifiedErrorId |
+            Should -BeLike 'InvalidOption,*'
     }
 
     It 'pages, and counts' {

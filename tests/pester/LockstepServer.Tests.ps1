@@ -10,7 +10,8 @@ BeforeAll {
 
 Describe 'Start-LockstepServer over a table file' {
     BeforeEach {
-        $origin = Start-LockstepTestServer -Port 0 -Record @{ id = 1; updated_at = 1; name = 'one' }, @{ id = 2; updated_at = 2; name = 'two' }
+        $origin = Start-LockstepTestServer -Port 0 -Record @{ id = 1; updated_at = 1; name = 'one' },
+            @{ id = 2; updated_at = 2; name = 'two' }
         $file = Join-Path $TestDrive "$([guid]::NewGuid().ToString('n')).db"
         $null = Sync-LockstepTable $origin servers -Path $file -SettleSec 0.2
     }
@@ -50,7 +51,8 @@ Describe 'Start-LockstepServer over a table file' {
         $again = Sync-LockstepTable $server -Path $copy
         $again.Added, $again.Deleted | Should -Be 1, 1
         (Get-LockstepRecord -Path $copy).id | Should -Be 2, 3
-        { Start-LockstepServer servers -ConnectionString 'Host=nowhere' -Dialect Record -Port 0 } | Should -Throw -ErrorId 'AmbiguousParameterSet*'
+        { Start-LockstepServer servers -ConnectionString 'Host=nowhere' -Dialect Record -Port 0 } |
+            Should -Throw -ErrorId 'AmbiguousParameterSet*'
     }
 
     It 'finds a synced table by its name, and serves several' {
@@ -82,7 +84,8 @@ Describe 'Start-LockstepServer over a table file' {
 
     It 'filters' {
         $server = Start-LockstepServer -Path $file -Port 0
-        Read-Feed "$($server.Feed.Uri)?where=id=2&columns=name" | ConvertFrom-Json | ForEach-Object { "$($_.id) $($_.name)" } | Should -Be '2 two'
+        Read-Feed "$($server.Feed.Uri)?where=id=2&columns=name" | ConvertFrom-Json | ForEach-Object { "$($_.id) $($_.name)" } |
+            Should -Be '2 two'
     }
 
     It 'stops, is listed while it runs, and ends with its session' {
@@ -129,7 +132,7 @@ Describe 'Start-LockstepServer over a table file' {
 
     It 'warns of credentials that go unencrypted over the network' {
         $token = ConvertTo-SecureString 't0ken' -AsPlainText
-        $null = Start-LockstepServer -Path $file -Port 0 -Token $token -ListenAddress 0.0.0.0 -WarningVariable said -WarningAction SilentlyContinue
+        $null = Start-LockstepServer -Path $file -Port 0 -Token $token -ListenAddress 0.0.0.0 -WarningVariable said 3> $null
         "$said" | Should -BeLike '*-Certificate*'
     }
 
@@ -142,9 +145,12 @@ Describe 'Start-LockstepServer over a table file' {
         @{ name = 'a table that is not there'; arguments = @{ Table = 'nothing' }; id = 'TableNotFound' }
         @{ name = 'a file that is not there'; arguments = @{ Path = 'TestDrive:/nothing.db' }; id = 'TableNotFound' }
         @{ name = 'another table than that of the file'; arguments = @{ Table = 'domains' }; needsFile = $true; id = 'TableNotFound' }
-        @{ name = 'a connection string that cannot be read'; arguments = @{ Table = 't'; ConnectionString = 'Host=x;Pass word=s3cret' }; id = 'InvalidOption' }
-        @{ name = 'two schemas'; arguments = @{ Table = 'a.t'; Schema = 'b'; ConnectionString = 'Host=127.0.0.1;Port=1' }; id = 'InvalidOption' }
-        @{ name = 'a database that is not there'; arguments = @{ Table = 't'; ConnectionString = 'postgres://me:s3cret@127.0.0.1:1/db' }; id = 'FeedUnavailable' }
+        @{ name = 'a connection string that cannot be read'; arguments = @{ Table = 't'; ConnectionString = 'Host=x;Pass word=s3cret' }
+        id = 'InvalidOption' }
+        @{ name = 'two schemas'; arguments = @{ Table = 'a.t'; Schema = 'b'; ConnectionString = 'Host=127.0.0.1;Port=1' }
+        id = 'InvalidOption' }
+        @{ name = 'a database that is not there'; arguments = @{ Table = 't'; ConnectionString = 'postgres://me:s3cret@127.0.0.1:1/db' }
+        id = 'FeedUnavailable' }
     ) {
         if ($needsFile) { $arguments.LiteralPath = $file }
         $failure = Get-ErrorOf { Start-LockstepServer -Port 0 @arguments -ErrorAction Stop }
@@ -172,9 +178,11 @@ Describe 'Start-LockstepServer over PostgreSQL' -Skip:([bool] $obstacle) -Tag "$
     AfterEach { Get-LockstepServer | Stop-LockstepServer }
 
     It 'has tracking shown and then added by Enable-LockstepPostgresTracking' {
-        Invoke-Quietly { Enable-LockstepPostgresTracking @connection domains -WhatIf } | Should -BeLike '*ADD COLUMN txid bigint*CREATE TRIGGER*COMMIT;*'
+        Invoke-Quietly { Enable-LockstepPostgresTracking @connection domains -WhatIf } |
+            Should -BeLike '*ADD COLUMN txid bigint*CREATE TRIGGER*COMMIT;*'
         Invoke-Sql $postgres "SELECT count(*) FROM pg_attribute WHERE attrelid = 'domains'::regclass AND attname = 'txid'" | Should -Be 0
-        'domains', 'things' | ForEach-Object { Enable-LockstepPostgresTracking @connection $_ -Schema $(if ($_ -eq 'things') { 'Other' } else { 'public' }) }
+        'domains', 'things' |
+            ForEach-Object { Enable-LockstepPostgresTracking @connection $_ -Schema $(if ($_ -eq 'things') { 'Other' } else { 'public' }) }
         Invoke-Sql $postgres 'SELECT name FROM lockstep.tracked ORDER BY 1' | Should -Be Other.things, public.domains
         Enable-LockstepPostgresTracking @connection domains -Verbose 4>&1 | Should -BeLike '*nothing to do*'
     }
@@ -201,9 +209,11 @@ Describe 'Start-LockstepServer over PostgreSQL' -Skip:([bool] $obstacle) -Tag "$
     }
 
     It 'says what to do about <name>' -ForEach @(
-        @{ name = 'a wrong password'; user = 'stranger'; password = 'wr0ng'; table = 'domains'; id = 'PostgresAccess'; category = 'AuthenticationError'; says = '*password*' }
+        @{ name = 'a wrong password'; user = 'stranger'; password = 'wr0ng'; table = 'domains'; id = 'PostgresAccess'
+        category = 'AuthenticationError'; says = '*password*' }
         @{ name = 'a missing table'; table = 'nothing'; id = 'PostgresTable'; category = 'ObjectNotFound'; says = '*name*' }
-        @{ name = 'missing columns'; table = 'bare'; id = 'PostgresTable'; category = 'ObjectNotFound'; says = '*Enable-LockstepPostgresTracking*' }
+        @{ name = 'missing columns'; table = 'bare'; id = 'PostgresTable'; category = 'ObjectNotFound'
+        says = '*Enable-LockstepPostgresTracking*' }
     ) {
         $with = if ($user) { "$stranger;Password=$password" } else { $postgres.ConnectionString }
         $failure = Get-ErrorOf { Start-LockstepServer -ConnectionString $with -Table $table -Port 0 -ErrorAction Stop }
@@ -225,7 +235,8 @@ Describe 'Start-LockstepServer over PostgreSQL' -Skip:([bool] $obstacle) -Tag "$
         $null = Invoke-Sql $postgres 'CREATE TABLE public.fading (id int PRIMARY KEY); INSERT INTO fading VALUES (1), (2)'
         Enable-LockstepPostgresTracking @connection fading
         $null = Invoke-Sql $postgres 'DELETE FROM fading'
-        $count = "SELECT (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %s', tombstones), true, true, '')))[1] FROM lockstep.tracked WHERE name = 'public.fading'"
+        $count = "SELECT (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %s', tombstones), true, true, '')))[1] " +
+            "FROM lockstep.tracked WHERE name = 'public.fading'"
         Clear-LockstepPostgresTombstone @connection fading -OlderThan 1.00:00:00
         Invoke-Sql $postgres $count | Should -Be 2
         Clear-LockstepPostgresTombstone @connection fading -OlderThan 00:00:00 -WhatIf
@@ -243,7 +254,8 @@ Describe 'Start-LockstepServer over PostgreSQL' -Skip:([bool] $obstacle) -Tag "$
         Invoke-Quietly { Disable-LockstepPostgresTracking @connection domains -WhatIf } | Should -BeLike '*DROP COLUMN IF EXISTS txid*'
         Disable-LockstepPostgresTracking @connection domains -Confirm:$false
         Invoke-Sql $postgres "SELECT count(*) FROM lockstep.tracked WHERE name = 'public.domains'" | Should -Be 0
-        (Get-ErrorOf { Disable-LockstepPostgresTracking @connection nothing -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'PostgresTable,*'
+        (Get-ErrorOf { Disable-LockstepPostgresTracking @connection nothing -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'PostgresTable,*'
     }
 
     It 'serves a table as it is, by replication' {
@@ -261,6 +273,8 @@ Describe 'Start-LockstepServer over PostgreSQL' -Skip:([bool] $obstacle) -Tag "$
         Invoke-Sql $postgres 'SELECT count(*) FROM pg_replication_slots' | Should -Be 1
         Disable-LockstepPostgresTracking @connection plain -Mode Replication -Confirm:$false
         Invoke-Sql $postgres 'SELECT count(*) FROM pg_replication_slots' | Should -Be 0
-        (Get-ErrorOf { Start-LockstepServer @connection -Table plain -Mode Replication -Port 0 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+        (Get-ErrorOf {
+            Start-LockstepServer @connection -Table plain -Mode Replication -Port 0 -ErrorAction Stop
+        }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
     }
 }

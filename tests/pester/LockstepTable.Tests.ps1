@@ -30,7 +30,8 @@ Describe 'The tables there are' {
 
         It 'names a file here that cannot be read, and goes on' {
             Copy-Item numbers.db torn.db
-            [System.IO.File]::WriteAllBytes((Get-Item torn.db).FullName, [System.IO.File]::ReadAllBytes((Get-Item torn.db).FullName)[0..4095])
+            [System.IO.File]::WriteAllBytes((Get-Item torn.db).FullName,
+                [System.IO.File]::ReadAllBytes((Get-Item torn.db).FullName)[0..4095])
             if (-not $IsWindows) { mkfifo pipe.db }
             $failed = $null
             (Get-LockstepTable -ErrorAction SilentlyContinue -ErrorVariable failed).Name | Should -Be letters, numbers

@@ -1,7 +1,8 @@
 BeforeAll { Import-Module $PSScriptRoot/Support.psm1 -Force }
 
 Describe 'Add-, Get- and Remove-LockstepTestFault' {
-    BeforeEach { $server = Start-LockstepTestServer -Port 0 -Record @{ id = 1; updated_at = 1; deleted_at = $null }, @{ id = 2; updated_at = 2; deleted_at = $null } }
+    BeforeEach { $server = Start-LockstepTestServer -Port 0 -Record @{ id = 1; updated_at = 1; deleted_at = $null },
+        @{ id = 2; updated_at = 2; deleted_at = $null } }
     AfterEach { Get-LockstepTestServer | Stop-LockstepTestServer }
 
     It 'cuts the second request and no other' {
@@ -36,7 +37,8 @@ Describe 'Add-, Get- and Remove-LockstepTestFault' {
     It 'lists the kinds with what they take' {
         $kinds = Get-LockstepTestFault -ListAvailable
         $kinds | Should -HaveCount 22
-        ($kinds | Where-Object Kind -EQ Cut).Parameter | Should -Contain '-How <Fin|Reset> Fin: the client gets what was sent, then the end. Reset: it gets an error.'
+        ($kinds | Where-Object Kind -EQ Cut).Parameter |
+            Should -Contain '-How <Fin|Reset> Fin: the client gets what was sent, then the end. Reset: it gets an error.'
     }
 
     It 'says what is wrong with <name>' -ForEach @(

@@ -25,7 +25,8 @@ Describe 'Add-LockstepTestRecord' {
 
     It 'goes on with the others after a record that is none' {
         $server = Start-LockstepTestServer -Port 0 -Feed Scripted
-        '{"id":1,"updated_at":1}', '[]', '{"id":2,"updated_at":2}' | Add-LockstepTestRecord -ErrorVariable failures -ErrorAction SilentlyContinue
+        '{"id":1,"updated_at":1}', '[]', '{"id":2,"updated_at":2}' |
+            Add-LockstepTestRecord -ErrorVariable failures -ErrorAction SilentlyContinue
         $server.RecordCount | Should -Be 2
         $failures | Should -HaveCount 1
         $failures[0].FullyQualifiedErrorId | Should -BeLike 'InvalidRecord,*'
@@ -34,7 +35,8 @@ Describe 'Add-LockstepTestRecord' {
 
     It 'says what is wrong where <name>' -ForEach @(
         @{ name = 'no server runs'; start = { }; id = 'TestServerNotFound' }
-        @{ name = 'several run'; start = { 1..2 | ForEach-Object { Start-LockstepTestServer -Port 0 -Feed Scripted } }; id = 'TestServerNotFound' }
+        @{ name = 'several run'; start = { 1..2 | ForEach-Object { Start-LockstepTestServer -Port 0 -Feed Scripted } }
+        id = 'TestServerNotFound' }
         @{ name = 'the server has another feed'; start = { Start-LockstepTestServer -Port 0 }; id = 'InvalidOption' }
     ) {
         $null = & $start

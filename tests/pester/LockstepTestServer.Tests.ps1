@@ -25,7 +25,9 @@ Describe 'Start-LockstepTestServer' {
 
     It 'serves the finite feed' {
         $server = Start-LockstepTestServer -Port 0 -Feed Finite
-        (Invoke-WebRequest "$($server.FeedUri)998").Content | Should -Be "{`"id`":123,`"updated_at`":999,`"deleted_at`":null,`"ip`":`"0.0.0.0`",`"port`":1234}`n{`"id`":124,`"updated_at`":1000,`"deleted_at`":1000,`"ip`":`"0.0.0.0`",`"port`":1234}`n"
+        (Invoke-WebRequest "$($server.FeedUri)998").Content |
+            Should -Be ('{"id":123,"updated_at":999,"deleted_at":null,"ip":"0.0.0.0","port":1234}' + "`n" +
+                '{"id":124,"updated_at":1000,"deleted_at":1000,"ip":"0.0.0.0","port":1234}' + "`n")
         $server.RedirectUri | Should -BeNullOrEmpty
     }
 
@@ -38,8 +40,10 @@ Describe 'Start-LockstepTestServer' {
 
     It 'takes records from the pipeline, and from a file after them' {
         '{"id":3,"updated_at":3}', '', '{"id":4,"updated_at":4}' | Set-Content TestDrive:/records.ndjson
-        $server = [pscustomobject]@{ id = 1; updated_at = 1 }, [pscustomobject]@{ id = 2; updated_at = 2 } | Start-LockstepTestServer -Port 0 -Path TestDrive:/records.ndjson
-        Read-Feed "$($server.FeedUri)0" -Count 4 | Should -Be '{"id":1,"updated_at":1}', '{"id":2,"updated_at":2}', '{"id":3,"updated_at":3}', '{"id":4,"updated_at":4}'
+        $server = [pscustomobject]@{ id = 1; updated_at = 1 }, [pscustomobject]@{ id = 2; updated_at = 2 } |
+            Start-LockstepTestServer -Port 0 -Path TestDrive:/records.ndjson
+        Read-Feed "$($server.FeedUri)0" -Count 4 |
+            Should -Be '{"id":1,"updated_at":1}', '{"id":2,"updated_at":2}', '{"id":3,"updated_at":3}', '{"id":4,"updated_at":4}'
     }
 
     It 'recommends -Port 0 when the port is taken' {

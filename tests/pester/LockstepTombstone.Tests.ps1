@@ -2,7 +2,8 @@ BeforeAll { Import-Module $PSScriptRoot/Support.psm1 -Force }
 
 Describe 'Clear-LockstepTombstone' {
     BeforeEach {
-        $server = Start-LockstepTestServer -Port 0 -Feed Scripted -Record @{ id = 1; updated_at = 1; deleted_at = 1 }, @{ id = 2; updated_at = 5; deleted_at = $null }
+        $server = Start-LockstepTestServer -Port 0 -Feed Scripted -Record @{ id = 1; updated_at = 1; deleted_at = 1 },
+            @{ id = 2; updated_at = 5; deleted_at = $null }
         $null = $server | Sync-LockstepTable -Table graves -SettleSec 0.2
     }
 
@@ -27,6 +28,7 @@ Describe 'Clear-LockstepTombstone' {
     }
 
     It 'refuses a horizon above the cursor' {
-        (Get-ErrorOf { Clear-LockstepTombstone graves -Before 6 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+        (Get-ErrorOf { Clear-LockstepTombstone graves -Before 6 -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'InvalidOption,*'
     }
 }

@@ -60,7 +60,9 @@ Describe 'Set- and Get-LockstepVariable' {
         "$($set.Store)" | Should -Be (Join-Path (Get-Location).ProviderPath v.db)
 
         $until = Get-LockstepVariable rate -Store ./v.db
-        if ([datetimeoffset]::Now -lt $set.ActiveAt) { $until.Value, $until.ActiveAt, $until.NextValue, $until.NextActiveAt | Should -Be $null, $null, 5, $set.ActiveAt }
+        if ([datetimeoffset]::Now -lt $set.ActiveAt) {
+            $until.Value, $until.ActiveAt, $until.NextValue, $until.NextActiveAt | Should -Be $null, $null, 5, $set.ActiveAt
+        }
         Wait-Until { (Get-LockstepVariable rate -Store ./v.db).Value -eq 5 }
         [datetimeoffset]::Now | Should -BeGreaterOrEqual $set.ActiveAt
         (Get-LockstepVariable rate -Store ./v.db).ActiveAt | Should -Be $set.ActiveAt
@@ -80,7 +82,8 @@ Describe 'Set- and Get-LockstepVariable' {
     ) {
         $set = Set-LockstepVariable v $value -Store ./v.db
         $set.Json | Should -BeExactly $json
-        ConvertTo-Json $set.Value -Compress -Depth 5 | Should -BeExactly (ConvertTo-Json (ConvertFrom-Json $json -NoEnumerate) -Compress -Depth 5)
+        ConvertTo-Json $set.Value -Compress -Depth 5 |
+            Should -BeExactly (ConvertTo-Json (ConvertFrom-Json $json -NoEnumerate) -Compress -Depth 5)
         (Get-LockstepVariable v -Store ./v.db).NextJson | Should -BeExactly $json
     }
 
@@ -115,9 +118,11 @@ Describe 'Set- and Get-LockstepVariable' {
     }
 
     It 'takes everything from the pipeline by property name' {
-        $null = [pscustomobject]@{ Name = 'a'; Value = 1; Tick = 2 }, [pscustomobject]@{ Name = 'b'; Value = 2; Tick = 3 } | Set-LockstepVariable -Store ./v.db
+        $null = [pscustomobject]@{ Name = 'a'; Value = 1; Tick = 2 }, [pscustomobject]@{ Name = 'b'; Value = 2; Tick = 3 } |
+            Set-LockstepVariable -Store ./v.db
         (Get-LockstepVariable -Store ./v.db).Name | Should -Be a, b
-        Get-LockstepVariable a -Store ./v.db | Set-LockstepVariable -Store ./copy.db -Value 7 | ForEach-Object { "$($_.Store)" } | Should -BeLike '*copy.db'
+        Get-LockstepVariable a -Store ./v.db | Set-LockstepVariable -Store ./copy.db -Value 7 | ForEach-Object { "$($_.Store)" } |
+            Should -BeLike '*copy.db'
         (Get-LockstepVariable a -Store ./v.db | Get-LockstepVariable).NextValue | Should -Be 1
     }
 
@@ -178,7 +183,8 @@ Describe 'Set- and Get-LockstepVariable' {
         $answers[0].Position | Should -Be ([math]::Truncate([decimal]$place / 18446744073709551616d * 100000000) / 1000000)
         (Get-LockstepVariable share -For ann -Store ./v.db).IsIncluded | Should -BeFalse
         $null = Set-LockstepVariable word 'off' -ActiveAt 2090-01-01 -Store ./v.db
-        (Get-ErrorOf { Get-LockstepVariable word -For ann -At 2090-01-02 -Store ./v.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+        (Get-ErrorOf { Get-LockstepVariable word -For ann -At 2090-01-02 -Store ./v.db -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'InvalidOption,*'
     }
 
     It 'sets a group as one, which no change of one tick parts' {
@@ -186,8 +192,10 @@ Describe 'Set- and Get-LockstepVariable' {
         $set.Name | Should -Be a, b
         $set.Json | Should -Be '{"x":1}', '"red"'
         $set.ActiveAt | Select-Object -Unique | Should -HaveCount 1
-        (Get-ErrorOf { Set-LockstepVariable a 0 -ActiveAt 2089-01-01 -Tick 7 -Store ./v.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TickGroup,*'
-        (Get-ErrorOf { Set-LockstepVariable -Group @{ a = 2; c = 2 } -ActiveAt 2090-01-01 -Store ./v.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TickConflict,*'
+        (Get-ErrorOf { Set-LockstepVariable a 0 -ActiveAt 2089-01-01 -Tick 7 -Store ./v.db -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'TickGroup,*'
+        (Get-ErrorOf { Set-LockstepVariable -Group @{ a = 2
+        c = 2 } -ActiveAt 2090-01-01 -Store ./v.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TickConflict,*'
         (Get-LockstepVariable -Store ./v.db).Name | Should -Be a, b
         $null = Set-LockstepVariable -Group @{ a = 2; c = 2 } -ActiveAt 2090-01-01 -Store ./v.db -Force
         (Get-LockstepVariable a, b, c -At 2090-01-02 -Store ./v.db).Json | Should -Be 2, '"red"', 2
@@ -207,23 +215,44 @@ Describe 'Set- and Get-LockstepVariable' {
     It 'completes names' {
         $null = Set-LockstepVariable rate 1 -Store ./v.db
         $line = 'Get-LockstepVariable -Store ./v.db -Name r'
-        [System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, $null).CompletionMatches.CompletionText | Should -Be rate
+        [System.Management.Automation.CommandCompletion]::CompleteInput($line, $line.Length, $null).CompletionMatches.CompletionText |
+            Should -Be rate
     }
 
     Context 'errors' {
         It 'says what is wrong: <name>' -ForEach @(
-            @{ name = 'a taken boundary'; script = { 1..2 | ForEach-Object { Set-LockstepVariable v $_ -ActiveAt 2090-01-01 -Store ./v.db -ErrorAction Stop } }; id = 'TickConflict'; category = 'ResourceExists' }
-            @{ name = 'a tick too small'; script = { Set-LockstepVariable v 1 -Tick 1ms -Store ./v.db -ErrorAction Stop }; id = 'TickTooSmall'; category = 'LimitsExceeded' }
-            @{ name = 'a store that is not there'; script = { Get-LockstepVariable -Store ./none.db -ErrorAction Stop }; id = 'TickStoreUnavailable'; category = 'ResourceUnavailable' }
-            @{ name = 'a server that is not there'; script = { Get-LockstepVariable -Store 'postgres://me:s3cret@127.0.0.1:1/db' -ErrorAction Stop }; id = 'TickStoreUnavailable'; category = 'ResourceUnavailable' }
-            @{ name = 'a Redis server that is not there'; script = { Get-LockstepVariable -Store 'redis://me:s3cret@127.0.0.1:1' -ErrorAction Stop }; id = 'TickStoreUnavailable'; category = 'ResourceUnavailable' }
-            @{ name = 'a URI of Redis with an unknown option'; script = { Get-LockstepVariable -Store 'redis://me:s3cret@127.0.0.1?s3cret=x' -ErrorAction Stop }; id = 'InvalidOption'; category = 'InvalidArgument' }
-            @{ name = 'a connection string with an unknown part'; script = { Get-LockstepVariable -Store 'Host=127.0.0.1;Password=a;s3cret=x' -ErrorAction Stop }; id = 'InvalidOption'; category = 'InvalidArgument' }
-            @{ name = 'no such variable'; script = { Set-LockstepVariable v 1 -Store ./v.db; Get-LockstepVariable w -Store ./v.db -ErrorAction Stop }; id = 'VariableNotFound'; category = 'ObjectNotFound' }
-            @{ name = 'a value without a form as JSON'; script = { Set-LockstepVariable v ([double]::NaN) -Store ./v.db -ErrorAction Stop }; id = 'UnsuitableObject'; category = 'InvalidData' }
-            @{ name = 'a secret'; script = { Set-LockstepVariable v ([securestring]::new()) -Store ./v.db -ErrorAction Stop }; id = 'UnsuitableObject'; category = 'InvalidData' }
-            @{ name = 'a ramp shorter than a tick'; script = { Set-LockstepVariable v -From 0 -To 1 -Over 1 -Store ./v.db -ErrorAction Stop }; id = 'InvalidOption'; category = 'InvalidArgument' }
-            @{ name = 'a name with a line break'; script = { Set-LockstepVariable "a`nb" 1 -Store ./v.db -ErrorAction Stop }; id = 'InvalidOption'; category = 'InvalidArgument' }
+            @{ name = 'a taken boundary'; script = {
+                1..2 | ForEach-Object { Set-LockstepVariable v $_ -ActiveAt 2090-01-01 -Store ./v.db -ErrorAction Stop }
+            }; id = 'TickConflict'; category = 'ResourceExists' }
+            @{ name = 'a tick too small'; script = { Set-LockstepVariable v 1 -Tick 1ms -Store ./v.db -ErrorAction Stop }
+            id = 'TickTooSmall'; category = 'LimitsExceeded' }
+            @{ name = 'a store that is not there'; script = { Get-LockstepVariable -Store ./none.db -ErrorAction Stop }
+            id = 'TickStoreUnavailable'; category = 'ResourceUnavailable' }
+            @{ name = 'a server that is not there'
+            script = { Get-LockstepVariable -Store 'postgres://me:s3cret@127.0.0.1:1/db' -ErrorAction Stop }
+            id = 'TickStoreUnavailable'; category = 'ResourceUnavailable' }
+            @{ name = 'a Redis server that is not there'
+            script = { Get-LockstepVariable -Store 'redis://me:s3cret@127.0.0.1:1' -ErrorAction Stop }; id = 'TickStoreUnavailable'
+            category = 'ResourceUnavailable' }
+            @{ name = 'a URI of Redis with an unknown option'
+            script = { Get-LockstepVariable -Store 'redis://me:s3cret@127.0.0.1?s3cret=x' -ErrorAction Stop }; id = 'InvalidOption'
+            category = 'InvalidArgument' }
+            @{ name = 'a connection string with an unknown part'
+            script = { Get-LockstepVariable -Store 'Host=127.0.0.1;Password=a;s3cret=x' -ErrorAction Stop }; id = 'InvalidOption'
+            category = 'InvalidArgument' }
+            @{ name = 'no such variable'; script = {
+                Set-LockstepVariable v 1 -Store ./v.db; Get-LockstepVariable w -Store ./v.db -ErrorAction Stop
+            }; id = 'VariableNotFound'; category = 'ObjectNotFound' }
+            @{ name = 'a value without a form as JSON'
+            script = { Set-LockstepVariable v ([double]::NaN) -Store ./v.db -ErrorAction Stop }; id = 'UnsuitableObject'
+            category = 'InvalidData' }
+            @{ name = 'a secret'; script = { Set-LockstepVariable v ([securestring]::new()) -Store ./v.db -ErrorAction Stop }
+            id = 'UnsuitableObject'; category = 'InvalidData' }
+            @{ name = 'a ramp shorter than a tick'
+            script = { Set-LockstepVariable v -From 0 -To 1 -Over 1 -Store ./v.db -ErrorAction Stop }; id = 'InvalidOption'
+            category = 'InvalidArgument' }
+            @{ name = 'a name with a line break'; script = { Set-LockstepVariable "a`nb" 1 -Store ./v.db -ErrorAction Stop }
+            id = 'InvalidOption'; category = 'InvalidArgument' }
         ) {
             $failure = Get-ErrorOf $script
             $failure.FullyQualifiedErrorId | Should -BeLike "$id,*"
@@ -241,7 +270,8 @@ Describe 'Set- and Get-LockstepVariable' {
 
         It 'leaves a file alone that is something else' {
             'text' | Set-Content ./other.txt
-            (Get-ErrorOf { Set-LockstepVariable v 1 -Store ./other.txt -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TickStoreUnavailable,*'
+            (Get-ErrorOf { Set-LockstepVariable v 1 -Store ./other.txt -ErrorAction Stop }).FullyQualifiedErrorId |
+                Should -BeLike 'TickStoreUnavailable,*'
             Get-Content ./other.txt | Should -Be text
         }
 
@@ -253,7 +283,9 @@ Describe 'Set- and Get-LockstepVariable' {
 
         It 'replaces a pending value with -Force, as the error says where it helps' {
             $null = Set-LockstepVariable v 1 -ActiveAt 2090-01-01 -Store ./v.db
-            (Get-ErrorOf { Set-LockstepVariable v 2 -ActiveAt 2090-01-01 -Store ./v.db -ErrorAction Stop }).ErrorDetails.RecommendedAction | Should -BeLike '*-Force*'
+            (Get-ErrorOf {
+                Set-LockstepVariable v 2 -ActiveAt 2090-01-01 -Store ./v.db -ErrorAction Stop
+            }).ErrorDetails.RecommendedAction | Should -BeLike '*-Force*'
             $ramp = Get-ErrorOf { Set-LockstepVariable v -From 0 -To 9 -Over 1h -ActiveAt 2090-01-01 -Store ./v.db -ErrorAction Stop }
             $ramp.FullyQualifiedErrorId | Should -BeLike 'TickConflict,*'
             $ramp.ErrorDetails.RecommendedAction | Should -Not -BeLike '*-Force*'
@@ -265,8 +297,10 @@ Describe 'Set- and Get-LockstepVariable' {
     It 'shows no password of a store' {
         $store = [Lockstep.VariableStore]'Host=db.example;Username=me;Password=s3cret;Database=app'
         "$store" | Should -Be 'postgres://db.example:5432/app'
-        "$([Lockstep.VariableStore]'postgresql://me:s3cret@db.example:6000/app?sslmode=verify-full')" | Should -Be 'postgres://db.example:6000/app'
-        "$([Lockstep.VariableStore]'rediss://me:s3cret@redis.example/2?prefix=flags')" | Should -Be 'rediss://redis.example:6379/2?prefix=flags'
+        "$([Lockstep.VariableStore]'postgresql://me:s3cret@db.example:6000/app?sslmode=verify-full')" |
+            Should -Be 'postgres://db.example:6000/app'
+        "$([Lockstep.VariableStore]'rediss://me:s3cret@redis.example/2?prefix=flags')" |
+            Should -Be 'rediss://redis.example:6379/2?prefix=flags'
         $store | Format-List * -Force | Out-String | Should -Not -Match s3cret
         $store | ConvertTo-Json | Should -Not -Match s3cret
     }
@@ -308,7 +342,8 @@ Describe 'Remove-LockstepVariable' {
         $failure = Get-ErrorOf { $set | Remove-LockstepVariable -ErrorAction Stop }
         $failure.FullyQualifiedErrorId | Should -BeLike 'TickTooLate,*'
         $failure.CategoryInfo.Category | Should -Be InvalidOperation
-        (Get-ErrorOf { Remove-LockstepVariable v -ActiveAt 2090-01-01 -Store ./v.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'VariableNotFound,*'
+        (Get-ErrorOf { Remove-LockstepVariable v -ActiveAt 2090-01-01 -Store ./v.db -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'VariableNotFound,*'
     }
 }
 
@@ -351,7 +386,9 @@ Describe 'Watch-LockstepVariable' {
         Start-Watch 'Watch-LockstepVariable v, probe -Store $store | Select-Object -First 1'
         $null = Set-LockstepVariable probe 1 -Store $store -ActiveAt ([datetimeoffset]::Now.AddSeconds(4))
         # Should the watch begin only after that, on a busy machine, further ones end it.
-        Wait-Until { if (-not $running.IsCompleted -and -not (Get-LockstepVariable probe -Store $store).NextActiveAt) { $null = Set-LockstepVariable probe 1 -Store $store }; $running.IsCompleted }
+        Wait-Until { if (-not $running.IsCompleted -and -not (Get-LockstepVariable probe -Store $store).NextActiveAt) {
+            $null = Set-LockstepVariable probe 1 -Store $store
+        }; $running.IsCompleted }
         $seen.Name | Should -Be probe
     }
 
@@ -370,6 +407,7 @@ Describe 'Watch-LockstepVariable' {
         $seen.Name | Should -Be v
         $null = Set-LockstepVariable v 1 -Store "$store.other"
         $two = @(Get-LockstepVariable v -Store $store) + @(Get-LockstepVariable v -Store "$store.other")
-        (Get-ErrorOf { $two | Watch-LockstepVariable -IncludeCurrent -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+        (Get-ErrorOf { $two | Watch-LockstepVariable -IncludeCurrent -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'InvalidOption,*'
     }
 }

@@ -9,7 +9,8 @@ Describe 'Get-LockstepVariableSchedule' {
         $two = Set-LockstepVariable v 2 -Store ./v.db -ActiveAt $one.ActiveAt.AddSeconds(2)
         $three = Set-LockstepVariable v 3 -Store ./v.db -ActiveAt 2090-01-01
         $limit = [datetime]::UtcNow.AddMinutes(1)
-        do { $schedule = Get-LockstepVariableSchedule v -Store ./v.db } until ($schedule[1].State -ne 'Pending' -or [datetime]::UtcNow -gt $limit)
+        do { $schedule = Get-LockstepVariableSchedule v -Store ./v.db } until ($schedule[1].State -ne 'Pending' -or
+            [datetime]::UtcNow -gt $limit)
 
         $schedule | Should -HaveCount 3
         $schedule[0] | Should -BeOfType Lockstep.ScheduledValue
@@ -31,7 +32,7 @@ Describe 'Get-LockstepVariableSchedule' {
     It 'says where pending values move when the tick changes before them' {
         $null = Set-LockstepVariable v 1 -Store ./v.db -ActiveAt 2090-01-01T00:00:10Z -Tick 1
         $later = Set-LockstepVariable v 2 -Store ./v.db -ActiveAt 2090-01-01T00:00:20Z
-        $null = Set-LockstepVariable v 3 -Store ./v.db -ActiveAt 2090-01-01T00:00:15Z -Tick 7s -WarningVariable warnings -WarningAction SilentlyContinue
+        $null = Set-LockstepVariable v 3 -Store ./v.db -ActiveAt 2090-01-01T00:00:15Z -Tick 7s -WarningVariable warnings 3> $null
         $schedule = Get-LockstepVariableSchedule v -Store ./v.db
         $schedule.Value | Should -Be 1, 3, 2
         ($schedule[2].ActiveAt - $schedule[1].ActiveAt).TotalSeconds | Should -Be 7
@@ -41,7 +42,8 @@ Describe 'Get-LockstepVariableSchedule' {
 
     It 'reports a variable that is not there' {
         $null = Set-LockstepVariable v 1 -Store ./v.db
-        (Get-ErrorOf { Get-LockstepVariableSchedule w -Store ./v.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'VariableNotFound,*'
+        (Get-ErrorOf { Get-LockstepVariableSchedule w -Store ./v.db -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'VariableNotFound,*'
     }
 }
 
@@ -49,8 +51,10 @@ Describe 'Clear- and Update-LockstepVariableSchedule' {
     BeforeAll {
         # By the module's own SQLite: a second one within the process would lose its locks.
         function Invoke-Sqlite([string] $Path, [string] $Sql) {
-            $sqlite = [System.AppDomain]::CurrentDomain.GetAssemblies() | Where-Object { $_.GetName().Name -eq 'Microsoft.Data.Sqlite' } | Select-Object -First 1
-            $connection = [System.Activator]::CreateInstance($sqlite.GetType('Microsoft.Data.Sqlite.SqliteConnection'), "Data Source=$Path;Pooling=False")
+            $sqlite = [System.AppDomain]::CurrentDomain.GetAssemblies() |
+                Where-Object { $_.GetName().Name -eq 'Microsoft.Data.Sqlite' } | Select-Object -First 1
+            $connection = [System.Activator]::CreateInstance($sqlite.GetType('Microsoft.Data.Sqlite.SqliteConnection'),
+                "Data Source=$Path;Pooling=False")
             try {
                 $connection.Open()
                 $command = $connection.CreateCommand()
@@ -104,7 +108,9 @@ Describe 'Clear- and Update-LockstepVariableSchedule' {
     }
 
     It 'reports a store that is not there' {
-        (Get-ErrorOf { Clear-LockstepVariableSchedule -Store ./none.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TickStoreUnavailable,*'
-        (Get-ErrorOf { Update-LockstepVariableSchedule -Store ./none.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TickStoreUnavailable,*'
+        (Get-ErrorOf { Clear-LockstepVariableSchedule -Store ./none.db -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'TickStoreUnavailable,*'
+        (Get-ErrorOf { Update-LockstepVariableSchedule -Store ./none.db -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'TickStoreUnavailable,*'
     }
 }

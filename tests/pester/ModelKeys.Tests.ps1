@@ -14,7 +14,8 @@ BeforeAll {
     function New-Certificate {
         $key = [System.Security.Cryptography.RSA]::Create(2048)
         $request = [System.Security.Cryptography.X509Certificates.CertificateRequest]::new(
-            'CN=lockstep', $key, [System.Security.Cryptography.HashAlgorithmName]::SHA256, [System.Security.Cryptography.RSASignaturePadding]::Pkcs1)
+            'CN=lockstep', $key, [System.Security.Cryptography.HashAlgorithmName]::SHA256,
+            [System.Security.Cryptography.RSASignaturePadding]::Pkcs1)
         $names = [System.Security.Cryptography.X509Certificates.SubjectAlternativeNameBuilder]::new()
         $names.AddIpAddress('127.0.0.1')
         $request.CertificateExtensions.Add($names.Build())
@@ -60,10 +61,14 @@ Describe 'Models with keys' {
     It 'signs as npm scuttlebutt does, with an id from the public key''s text' {
         New-KeyPair npm Rsa
         New-KeyPair peer Rsa
-        $model = New-LockstepModel npm -Signature RsaSha1 -PrivateKeyPath TestDrive:/npm.key -PublicKeyPath TestDrive:/npm.pub -TrustedKeyPath TestDrive:/peer.pub
+        $npmKeys = @{ PrivateKeyPath = 'TestDrive:/npm.key'; PublicKeyPath = 'TestDrive:/npm.pub'; TrustedKeyPath = 'TestDrive:/peer.pub' }
+        $peerKeys = @{
+            PrivateKeyPath = 'TestDrive:/peer.key'; PublicKeyPath = 'TestDrive:/peer.pub'; TrustedKeyPath = 'TestDrive:/npm.pub'
+        }
+        $model = New-LockstepModel npm -Signature RsaSha1 @npmKeys
         $text = [System.IO.File]::ReadAllBytes((Get-Item TestDrive:/npm.pub).FullName)
         $model.Id | Should -Be ([Convert]::ToBase64String([System.Security.Cryptography.SHA1]::HashData($text)))
-        $peer = New-LockstepModel peer -Signature RsaSha1 -PrivateKeyPath TestDrive:/peer.key -PublicKeyPath TestDrive:/peer.pub -TrustedKeyPath TestDrive:/npm.pub
+        $peer = New-LockstepModel peer -Signature RsaSha1 @peerKeys
         Set-LockstepModelValue $model k 1
         $null = Start-LockstepModelListener $model | Connect-LockstepModel $peer
         (Watch-LockstepModel $peer k -IncludeExisting | Select-Object -First 1).Source | Should -Be $model.Id
@@ -73,14 +78,17 @@ Describe 'Models with keys' {
         $first = New-LockstepModel first -PrivateKeyPath TestDrive:/alice.key -SharedName prices
         Set-LockstepModelValue $first k 1
         Export-LockstepModel $first TestDrive:/prices.ndjson
-        $same = New-LockstepModel same -PrivateKeyPath TestDrive:/bob.key -TrustedKeyPath TestDrive:/alice.pub -SharedName prices -ModernOnly
+        $bobKeys = @{ PrivateKeyPath = 'TestDrive:/bob.key'; TrustedKeyPath = 'TestDrive:/alice.pub' }
+        $same = New-LockstepModel same @bobKeys -SharedName prices -ModernOnly
         $other = New-LockstepModel other -PrivateKeyPath TestDrive:/bob.key -TrustedKeyPath TestDrive:/alice.pub -ModernOnly
-        (Get-ErrorOf { Import-LockstepModel other TestDrive:/prices.ndjson -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'GossipSecurity,*'
+        (Get-ErrorOf { Import-LockstepModel other TestDrive:/prices.ndjson -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'GossipSecurity,*'
         # Who has no key does not say for which model it passes changes on.
         (Get-Content TestDrive:/prices.ndjson) -replace ',"sealedFor":"prices"', '' | Set-Content TestDrive:/relayed.ndjson
         'other', 'same' | ForEach-Object { Import-LockstepModel $_ TestDrive:/relayed.ndjson }
         $other.Count, $same.Count | Should -Be 0, 1
-        (Get-ErrorOf { New-LockstepModel m -SharedName m -ModernOnly -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'GossipSecurity,*'
+        (Get-ErrorOf { New-LockstepModel m -SharedName m -ModernOnly -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'GossipSecurity,*'
     }
 
     It 'shows and warns of changes that a peer held back' {
@@ -89,10 +97,12 @@ Describe 'Models with keys' {
         Export-LockstepModel $writer TestDrive:/whole.ndjson
         $whole = Get-Content TestDrive:/whole.ndjson
         $whole[0, 3, 4] | Set-Content TestDrive:/censored.ndjson
-        $reader = New-LockstepModel reader -PrivateKeyPath TestDrive:/bob.key -TrustedKeyPath TestDrive:/alice.pub -SharedName prices -ModernOnly
+        $bobKeys = @{ PrivateKeyPath = 'TestDrive:/bob.key'; TrustedKeyPath = 'TestDrive:/alice.pub' }
+        $reader = New-LockstepModel reader @bobKeys -SharedName prices -ModernOnly
         Import-LockstepModel $reader TestDrive:/censored.ndjson
         $reader.Missing[0].Source, $reader.Missing[0].Count, $reader.Missing[0].Number | Should -Be $writer.Id, 2, '1-2'
-        $null = Start-LockstepModelListener $reader | Connect-LockstepModel (New-LockstepModel third -PrivateKeyPath TestDrive:/eve.key -SharedName prices)
+        $null = Start-LockstepModelListener $reader |
+            Connect-LockstepModel (New-LockstepModel third -PrivateKeyPath TestDrive:/eve.key -SharedName prices)
         Wait-LockstepModel $reader -Synced -TimeoutSec 60 -WarningVariable told -WarningAction SilentlyContinue
         $told | Should -BeLike "reader: Changes of '$($writer.Id)' are missing (number 1-2): *"
         Import-LockstepModel $reader TestDrive:/whole.ndjson
@@ -101,12 +111,18 @@ Describe 'Models with keys' {
     }
 
     It 'refuses <name>' -ForEach @(
-        @{ name = 'a file that is no key'; arguments = @{ PrivateKeyPath = 'TestDrive:/text.key' }; id = 'GossipSecurity'; category = 'SecurityError' }
-        @{ name = 'a key of another kind'; arguments = @{ PrivateKeyPath = 'TestDrive:/alice.key'; PublicKeyPath = 'TestDrive:/alice.pub'; Signature = 'RsaSha1' }; id = 'GossipSecurity'; category = 'SecurityError' }
-        @{ name = 'trusted keys without one''s own'; arguments = @{ TrustedKeyPath = 'TestDrive:/alice.pub' }; id = 'GossipSecurity'; category = 'SecurityError' }
-        @{ name = 'RSA without the public key''s file'; arguments = @{ PrivateKeyPath = 'TestDrive:/alice.key'; Signature = 'RsaSha1' }; id = 'GossipSecurity'; category = 'SecurityError' }
-        @{ name = 'a key that is not there'; arguments = @{ PrivateKeyPath = 'TestDrive:/nothing.key' }; id = 'FileNotFound'; category = 'ObjectNotFound' }
-        @{ name = 'another id than the key''s'; arguments = @{ PrivateKeyPath = 'TestDrive:/alice.key'; Id = 'me' }; id = 'GossipIdentity'; category = 'InvalidArgument' }
+        @{ name = 'a file that is no key'; arguments = @{ PrivateKeyPath = 'TestDrive:/text.key' }; id = 'GossipSecurity'
+        category = 'SecurityError' }
+        @{ name = 'a key of another kind'; arguments = @{ PrivateKeyPath = 'TestDrive:/alice.key'
+        PublicKeyPath = 'TestDrive:/alice.pub'; Signature = 'RsaSha1' }; id = 'GossipSecurity'; category = 'SecurityError' }
+        @{ name = 'trusted keys without one''s own'; arguments = @{ TrustedKeyPath = 'TestDrive:/alice.pub' }; id = 'GossipSecurity'
+        category = 'SecurityError' }
+        @{ name = 'RSA without the public key''s file'; arguments = @{ PrivateKeyPath = 'TestDrive:/alice.key'; Signature = 'RsaSha1' }
+        id = 'GossipSecurity'; category = 'SecurityError' }
+        @{ name = 'a key that is not there'; arguments = @{ PrivateKeyPath = 'TestDrive:/nothing.key' }; id = 'FileNotFound'
+        category = 'ObjectNotFound' }
+        @{ name = 'another id than the key''s'; arguments = @{ PrivateKeyPath = 'TestDrive:/alice.key'; Id = 'me' }
+        id = 'GossipIdentity'; category = 'InvalidArgument' }
     ) {
         'not a key' | Set-Content TestDrive:/text.key
         $failure = Get-ErrorOf { New-LockstepModel refused @arguments -ErrorAction Stop }
@@ -152,7 +168,8 @@ Describe 'Models over TLS and named pipes' {
 
     It 'needs the certificate''s private key' {
         $public = [System.Security.Cryptography.X509Certificates.X509CertificateLoader]::LoadCertificate($certificate.RawData)
-        (Get-ErrorOf { Start-LockstepModelListener $there -Certificate $public -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+        (Get-ErrorOf { Start-LockstepModelListener $there -Certificate $public -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'InvalidOption,*'
     }
 
     It 'listens on a named pipe, where several models are told apart by name' {
@@ -201,9 +218,12 @@ Describe 'Retention of events' {
     }
 
     It 'is of events only, and no time is negative' {
-        (Get-ErrorOf { New-LockstepModel m -MaximumEventCount 2 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
-        (Get-ErrorOf { New-LockstepModel m -Kind Events -MaximumEventAge '-1' -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'ParameterArgument*Error,*'
-        (Get-ErrorOf { New-LockstepModel m -MaximumFuture '-1' -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'ParameterArgument*Error,*'
+        (Get-ErrorOf { New-LockstepModel m -MaximumEventCount 2 -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'InvalidOption,*'
+        (Get-ErrorOf { New-LockstepModel m -Kind Events -MaximumEventAge '-1' -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'ParameterArgument*Error,*'
+        (Get-ErrorOf { New-LockstepModel m -MaximumFuture '-1' -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'ParameterArgument*Error,*'
         Get-LockstepModel | Should -BeNullOrEmpty
     }
 
@@ -212,7 +232,8 @@ Describe 'Retention of events' {
         $listener = Start-LockstepModelListener $model
         $client = [System.Net.Sockets.TcpClient]::new('127.0.0.1', $listener.Port)
         $soon = [datetimeoffset]::UtcNow.AddMinutes(30).ToUnixTimeMilliseconds()
-        $null = $client.Client.Send([byte[]][char[]]"{`"id`":`"x`",`"clock`":{}}`n[[`"now`",1],1,`"y`"]`n[[`"later`",1],$soon,`"x`"]`n`"SYNC`"`n")
+        $null = $client.Client.Send(
+            [byte[]][char[]]"{`"id`":`"x`",`"clock`":{}}`n[[`"now`",1],1,`"y`"]`n[[`"later`",1],$soon,`"x`"]`n`"SYNC`"`n")
         Wait-LockstepModel $model -Synced -TimeoutSec 60 -WarningVariable told -WarningAction SilentlyContinue
         Get-LockstepModelValue $model | ForEach-Object Key | Should -Be now
         $told | Should -BeLike "m: Changes of 'x' are held until *"
@@ -257,10 +278,14 @@ Describe 'Export- and Import-LockstepModel' {
     }
 
     It 'refuses <name>' -ForEach @(
-        @{ name = 'to overwrite a file'; script = { Export-LockstepModel m TestDrive:/there.ndjson -ErrorAction Stop }; id = 'InvalidOption' }
-        @{ name = 'a file that is not there'; script = { Import-LockstepModel m TestDrive:/nothing.ndjson -ErrorAction Stop }; id = 'FileNotFound' }
-        @{ name = 'a file of something else'; script = { Import-LockstepModel m TestDrive:/there.ndjson -ErrorAction Stop }; id = 'GossipProtocol' }
-        @{ name = 'the events of a file for a model of values'; script = { Import-LockstepModel m TestDrive:/events.ndjson -ErrorAction Stop }; id = 'GossipKind' }
+        @{ name = 'to overwrite a file'; script = { Export-LockstepModel m TestDrive:/there.ndjson -ErrorAction Stop }
+        id = 'InvalidOption' }
+        @{ name = 'a file that is not there'; script = { Import-LockstepModel m TestDrive:/nothing.ndjson -ErrorAction Stop }
+        id = 'FileNotFound' }
+        @{ name = 'a file of something else'; script = { Import-LockstepModel m TestDrive:/there.ndjson -ErrorAction Stop }
+        id = 'GossipProtocol' }
+        @{ name = 'the events of a file for a model of values'
+        script = { Import-LockstepModel m TestDrive:/events.ndjson -ErrorAction Stop }; id = 'GossipKind' }
     ) {
         'something else' | Set-Content TestDrive:/there.ndjson
         $bus = New-LockstepModel bus -Kind Events

@@ -12,7 +12,8 @@ BeforeDiscovery {
 
 Describe 'Parameters that are numbers or times' {
     It 'are found' {
-        $all = Get-Command -Module Lockstep -CommandType Cmdlet | ForEach-Object { $_.Parameters.Values } | Where-Object ParameterType -In ([double], [int])
+        $all = Get-Command -Module Lockstep -CommandType Cmdlet | ForEach-Object { $_.Parameters.Values } |
+            Where-Object ParameterType -In ([double], [int])
         $all.Count | Should -BeGreaterThan 20
     }
 
@@ -35,8 +36,11 @@ Describe 'Parameters that are numbers or times' {
     }
 
     It 'that go through all checks of a cmdlet are held against those of the engine, in the words of PowerShell' {
-        (Get-ErrorOf { Sync-LockstepTable http://127.0.0.1:1/x/ -FollowFor 0 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
-        "$(Get-ErrorOf { Sync-LockstepTable http://127.0.0.1:1/x/ -FollowFor 0 -ErrorAction Stop })" | Should -Be '-FollowFor takes a number of seconds above 0 and up to 4233600.'
-        "$(Get-ErrorOf { Sync-LockstepTable http://127.0.0.1:1/x/ -KeyProperty a, a -ErrorAction Stop })" | Should -BeLike '-KeyProperty takes names of fields*'
+        (Get-ErrorOf { Sync-LockstepTable http://127.0.0.1:1/x/ -FollowFor 0 -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'InvalidOption,*'
+        "$(Get-ErrorOf { Sync-LockstepTable http://127.0.0.1:1/x/ -FollowFor 0 -ErrorAction Stop })" |
+            Should -Be '-FollowFor takes a number of seconds above 0 and up to 4233600.'
+        "$(Get-ErrorOf { Sync-LockstepTable http://127.0.0.1:1/x/ -KeyProperty a, a -ErrorAction Stop })" |
+            Should -BeLike '-KeyProperty takes names of fields*'
     }
 }

@@ -48,8 +48,11 @@ Describe 'The package' {
         try {
             $reader = [System.IO.StreamReader]::new($zip.GetEntry('Lockstep.nuspec').Open())
             $metadata = ([xml]$reader.ReadToEnd()).package.metadata
-            $metadata.id, $metadata.version, $metadata.license.'#text' | Should -Be Lockstep, (Import-PowerShellDataFile $manifest).ModuleVersion, MIT
-            foreach ($name in 'description', 'authors', 'projectUrl', 'iconUrl', 'releaseNotes', 'copyright') { $metadata.$name | Should -Not -BeNullOrEmpty -Because $name }
+            $metadata.id, $metadata.version, $metadata.license.'#text' |
+                Should -Be Lockstep, (Import-PowerShellDataFile $manifest).ModuleVersion, MIT
+            foreach ($name in 'description', 'authors', 'projectUrl', 'iconUrl', 'releaseNotes', 'copyright') {
+                $metadata.$name | Should -Not -BeNullOrEmpty -Because $name
+            }
             -split $metadata.tags | Should -Contain PSModule
             -split $metadata.tags | Should -Contain PSCmdlet_Sync-LockstepTable
             $zip.Entries.FullName | Should -Contain en-US/Lockstep.PowerShell.dll-Help.xml
@@ -58,13 +61,15 @@ Describe 'The package' {
         finally { $zip.Dispose() }
     }
 
-    # The user's own folders are elsewhere for that process, so that nothing is installed on this machine. (On Windows they cannot be moved.)
+    # The user's own folders are elsewhere for that process, so that nothing is installed on this machine. (On Windows they cannot
+    # be moved.)
     It 'installs by Install-PSResource from a local repository, and does its job' {
         if ($IsWindows) { Set-ItResult -Skipped -Because 'Windows does not let a process move the user''s folders'; return }
         if (-not $gallery) { Set-ItResult -Skipped -Because 'there is no Install-PSResource'; return }
         $userHome = New-Item "$TestDrive/home" -ItemType Directory
         $null = New-Item "$userHome/.local/share", "$userHome/.config", "$userHome/.cache" -ItemType Directory
-        $printed = Invoke-Fresh -Environment @{ HOME = $userHome.FullName; XDG_DATA_HOME = "$userHome/.local/share"; XDG_CONFIG_HOME = "$userHome/.config"; XDG_CACHE_HOME = "$userHome/.cache" } @"
+        $printed = Invoke-Fresh -Environment @{ HOME = $userHome.FullName; XDG_DATA_HOME = "$userHome/.local/share"
+        XDG_CONFIG_HOME = "$userHome/.config"; XDG_CACHE_HOME = "$userHome/.cache" } @"
 Register-PSResourceRepository -Name LockstepTest -Uri '$packages' -Trusted
 Install-PSResource Lockstep -Repository LockstepTest -Scope CurrentUser -Quiet
 Import-Module Lockstep
@@ -88,14 +93,18 @@ Describe 'The manifest' {
     It 'is complete' {
         $module = Test-ModuleManifest $manifest -ErrorAction Stop
         $module.Description.Length | Should -BeGreaterThan 50
-        foreach ($name in 'Author', 'CompanyName', 'Copyright', 'LicenseUri', 'ProjectUri', 'IconUri', 'ReleaseNotes', 'PowerShellVersion', 'CompatiblePSEditions') { $module.$name | Should -Not -BeNullOrEmpty -Because $name }
+        foreach ($name in 'Author', 'CompanyName', 'Copyright', 'LicenseUri', 'ProjectUri', 'IconUri', 'ReleaseNotes',
+            'PowerShellVersion', 'CompatiblePSEditions') { $module.$name | Should -Not -BeNullOrEmpty -Because $name }
         $module.Tags | Should -Contain PSEdition_Core
         $data = Import-PowerShellDataFile $manifest
-        foreach ($kind in 'Cmdlets', 'Functions', 'Variables', 'Aliases') { @($data["${kind}ToExport"]) | Should -Not -Contain '*' -Because 'PowerShell would have to load the module to know its commands' }
+        foreach ($kind in 'Cmdlets', 'Functions', 'Variables', 'Aliases') {
+            @($data["${kind}ToExport"]) | Should -Not -Contain '*' -Because 'PowerShell would have to load the module to know its commands'
+        }
     }
 
     It 'lets PowerShell find the commands without loading the module' {
-        $found = Invoke-Fresh -Environment @{ PSModulePath = (Split-Path $staged) + [System.IO.Path]::PathSeparator + $env:PSModulePath } '(Get-Command Sync-LockstepTable).ModuleName; (Get-LockstepTestServer | Measure-Object).Count'
+        $found = Invoke-Fresh -Environment @{ PSModulePath = (Split-Path $staged) + [System.IO.Path]::PathSeparator +
+            $env:PSModulePath } '(Get-Command Sync-LockstepTable).ModuleName; (Get-LockstepTestServer | Measure-Object).Count'
         $found | Should -Be Lockstep, 0
     }
 }
@@ -113,8 +122,10 @@ Describe 'The scripts' {
     It 'of the repository have nothing either' {
         if (-not $analyzer) { Set-ItResult -Skipped -Because 'PSScriptAnalyzer is not installed'; return }
         $settings = Join-Path $root PSScriptAnalyzerSettings.psd1
-        $scripts = @("$root/build.ps1") + @(Get-ChildItem "$root/tests/pester", "$root/examples" -Recurse -Include *.ps1, *.psm1, *.psd1 -ErrorAction Ignore).FullName
-        $scripts | ForEach-Object { Invoke-ScriptAnalyzer -Path $_ -Settings $settings } | Where-Object RuleName -NE PSReviewUnusedParameter |
+        $scripts = @("$root/build.ps1") + @(Get-ChildItem "$root/tests/pester", "$root/examples" -Recurse -Include *.ps1, *.psm1,
+            *.psd1 -ErrorAction Ignore).FullName
+        $scripts | ForEach-Object { Invoke-ScriptAnalyzer -Path $_ -Settings $settings } |
+            Where-Object RuleName -NE PSReviewUnusedParameter |
             ForEach-Object { "$($_.ScriptName):$($_.Line) $($_.RuleName): $($_.Message)" } | Should -BeNullOrEmpty
     }
 }
@@ -123,9 +134,11 @@ Describe 'Beside another module' {
     BeforeAll {
         # A module with libraries of the same names and another version, as many have. It has loaded them, in PowerShell's own context.
         $neighbour = New-Item "$TestDrive/Neighbour" -ItemType Directory
-        $libraries = 'Microsoft.Data.Sqlite', 'Microsoft.Extensions.Logging.Abstractions', 'Microsoft.Extensions.Options', 'SQLitePCLRaw.core', 'Npgsql'
+        $libraries = 'Microsoft.Data.Sqlite', 'Microsoft.Extensions.Logging.Abstractions', 'Microsoft.Extensions.Options',
+            'SQLitePCLRaw.core', 'Npgsql'
         foreach ($name in $libraries) {
-            $assembly = [System.Reflection.Emit.PersistedAssemblyBuilder]::new([System.Reflection.AssemblyName]"$name, Version=99.0.0.0", [object].Assembly)
+            $assembly = [System.Reflection.Emit.PersistedAssemblyBuilder]::new([System.Reflection.AssemblyName]"$name, Version=99.0.0.0",
+                [object].Assembly)
             $type = $assembly.DefineDynamicModule($name).DefineType("$name.Theirs", 'Public')
             $code = $type.DefineMethod('Name', 'Public, Static', [string], [type[]]@()).GetILGenerator()
             $code.Emit([System.Reflection.Emit.OpCodes]::Ldstr, "$name of the neighbour")
@@ -142,7 +155,8 @@ $server = Start-LockstepTestServer -Port 0 -Feed Finite
 ($server | Sync-LockstepTable).Added
 $server | Stop-LockstepTestServer
 Get-Neighbour
-[System.Runtime.Loader.AssemblyLoadContext]::All.Assemblies | ForEach-Object { $_.GetName() } | Where-Object Name -EQ Microsoft.Data.Sqlite | ForEach-Object { $_.Version.Major } | Sort-Object
+[System.Runtime.Loader.AssemblyLoadContext]::All.Assemblies | ForEach-Object { $_.GetName() } |
+    Where-Object Name -EQ Microsoft.Data.Sqlite | ForEach-Object { $_.Version.Major } | Sort-Object
 '@
     }
 

@@ -8,7 +8,8 @@ function Find-PostgresServer {
     else {
         $env:PATH -split [System.IO.Path]::PathSeparator
         '/usr/lib/postgresql', '/usr/local/opt', '/opt/homebrew/opt', "$env:ProgramFiles/PostgreSQL" | Where-Object { Test-Path $_ } |
-            Get-ChildItem -Directory | Sort-Object { [int]($_.Name -replace '\D') } -Descending | ForEach-Object { Join-Path $_.FullName bin }
+            Get-ChildItem -Directory | Sort-Object { [int]($_.Name -replace '\D') } -Descending |
+            ForEach-Object { Join-Path $_.FullName bin }
     }
     $folders | Where-Object { $_ -and (Test-Path $_) } | Where-Object {
         $folder = $_
@@ -25,7 +26,8 @@ function Get-PostgresUser {
 # Why no server can be started here; empty when one can. Where LOCKSTEP_REQUIRE_POSTGRES is 1 the tests are not to be skipped.
 function Get-PostgresObstacle {
     $reason = if (-not (Find-PostgresServer)) { 'There are no PostgreSQL server programs.' }
-    elseif (-not $IsWindows -and [System.Environment]::UserName -eq 'root' -and (-not (Get-PostgresUser) -or -not (Test-Path /usr/bin/setpriv))) {
+    elseif (-not $IsWindows -and [System.Environment]::UserName -eq 'root' -and
+        (-not (Get-PostgresUser) -or -not (Test-Path /usr/bin/setpriv))) {
         'initdb refuses to run as root, and there is nobody to become.'
     }
     if ($env:LOCKSTEP_REQUIRE_POSTGRES -ne '1') { $reason }
@@ -41,13 +43,16 @@ function Invoke-PostgresProgram($Server, [string] $Program, [string[]] $Argument
 
 # Starts it; Stop-PostgresServer ends it. User lockstep is a superuser; with -Password everybody else has to give one.
 function Start-PostgresServer {
-    $server = [pscustomobject]@{ Bin = Find-PostgresServer; User = Get-PostgresUser; Folder = Join-Path ([System.IO.Path]::GetTempPath()) "lockstep-pg-$([guid]::NewGuid().ToString('n').Substring(0, 12))"; Port = 0; ConnectionString = '' }
+    $server = [pscustomobject]@{ Bin = Find-PostgresServer; User = Get-PostgresUser
+    Folder = Join-Path ([System.IO.Path]::GetTempPath()) "lockstep-pg-$([guid]::NewGuid().ToString('n').Substring(0, 12))"; Port = 0
+    ConnectionString = '' }
     $null = New-Item -ItemType Directory $server.Folder
     if ($server.User) { chown $server.User $server.Folder }
     Push-Location ([System.IO.Path]::GetPathRoot($server.Folder))
     try {
         $data = Join-Path $server.Folder data
-        $null = Invoke-PostgresProgram $server initdb @('-D', $data, '-U', 'lockstep', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync')
+        $null = Invoke-PostgresProgram $server initdb @('-D', $data, '-U', 'lockstep', '-A', 'trust', '-E', 'UTF8', '--locale=C',
+            '--no-sync')
         $rules = Join-Path $data pg_hba.conf
         @('host all stranger all scram-sha-256') + (Get-Content $rules) | Set-Content $rules
         for ($attempt = 1; -not $server.Port; $attempt++) {
@@ -55,9 +60,11 @@ function Start-PostgresServer {
             $listener.Start()
             $port = $listener.LocalEndpoint.Port
             $listener.Stop()
-            $options = "-c port=$port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$($server.Folder) -c fsync=off -c shared_buffers=16MB -c wal_level=logical"
+            $options = "-c port=$port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$($server.Folder) " +
+                '-c fsync=off -c shared_buffers=16MB -c wal_level=logical'
             # The server inherits no pipe of ours: PowerShell would wait for it to close.
-            try { $null = Invoke-PostgresProgram $server pg_ctl @('start', '-D', $data, '-l', (Join-Path $server.Folder log), '-w', '-t', '60', '-s', '-o', $options); $server.Port = $port }
+            try { $null = Invoke-PostgresProgram $server pg_ctl @('start', '-D', $data, '-l', (Join-Path $server.Folder log), '-w', '-t',
+                '60', '-s', '-o', $options); $server.Port = $port }
             catch { if ($attempt -ge 3) { throw } }
         }
     }
@@ -78,5 +85,6 @@ function Stop-PostgresServer($Server) {
 
 # Runs a script and gives what it prints: values apart by |, a row a line.
 function Invoke-Sql($Server, [string] $Sql) {
-    Invoke-PostgresProgram $Server psql @('-h', '127.0.0.1', '-p', $Server.Port, '-U', 'lockstep', '-d', 'postgres', '-X', '-A', '-t', '-q', '-v', 'ON_ERROR_STOP=1', '-c', $Sql)
+    Invoke-PostgresProgram $Server psql @('-h', '127.0.0.1', '-p', $Server.Port, '-U', 'lockstep', '-d', 'postgres', '-X', '-A', '-t',
+        '-q', '-v', 'ON_ERROR_STOP=1', '-c', $Sql)
 }

@@ -6,19 +6,22 @@ BeforeAll {
 
     function ConvertFrom-Record([string[]] $Json, [string] $Table = 'servers') {
         $warnings.Clear()
-        $objects = $assembly.GetType('Lockstep.Records.RecordObjects').GetConstructors()[0].Invoke(@($Table, [Action[string]] { param($text) $warnings.Add($text) }, $null))
+        $objects = $assembly.GetType('Lockstep.Records.RecordObjects').GetConstructors()[0].Invoke(
+            @($Table, [Action[string]] { param($text) $warnings.Add($text) }, $null))
         foreach ($record in $Json) { $objects.Read([ReadOnlyMemory[byte]][Text.Encoding]::UTF8.GetBytes($record)) }
     }
 
     function ConvertTo-Record($Record) {
-        try { [Text.Encoding]::UTF8.GetString($assembly.GetType('Lockstep.Records.RecordSerializer').GetConstructors()[0].Invoke(@()).Serialize($Record).ToArray()) }
+        try { [Text.Encoding]::UTF8.GetString($assembly.GetType('Lockstep.Records.RecordSerializer').GetConstructors()[0].Invoke(
+            @()).Serialize($Record).ToArray()) }
         catch [System.Management.Automation.MethodInvocationException] { throw $_.Exception.InnerException }
     }
 }
 
 Describe 'A record as an object' {
     It 'has the JSON types' {
-        $record = ConvertFrom-Record '{"id":1,"big":123456789012345678901234567890,"f":0.5,"when":"2026-01-01T00:00:00Z","yes":true,"none":null,"o":{"a":[1,"x",{"b":false}]},"e":[]}'
+        $record = ConvertFrom-Record ('{"id":1,"big":123456789012345678901234567890,"f":0.5,"when":"2026-01-01T00:00:00Z","yes":true,' +
+            '"none":null,"o":{"a":[1,"x",{"b":false}]},"e":[]}')
 
         $record.id | Should -BeOfType long
         $record.big | Should -BeOfType bigint
@@ -36,7 +39,8 @@ Describe 'A record as an object' {
 
     It 'carries the type names of its table, and what is nested does not' {
         $record = ConvertFrom-Record '{"id":1,"o":{}}'
-        $record.pstypenames | Should -Be 'Lockstep.Record#servers', 'Lockstep.Record', 'System.Management.Automation.PSCustomObject', 'System.Object'
+        $record.pstypenames | Should -Be 'Lockstep.Record#servers', 'Lockstep.Record', 'System.Management.Automation.PSCustomObject',
+            'System.Object'
         $record.o.pstypenames | Should -Be 'System.Management.Automation.PSCustomObject', 'System.Object'
     }
 
@@ -90,18 +94,29 @@ Describe 'An object as a record' {
 
     It 'takes <name>' -ForEach @(
         @{ name = 'a hashtable'; value = @{ id = 1 }; json = '{"id":1}' }
-        @{ name = 'an ordered dictionary with keys that are no strings'; value = [ordered]@{ 1 = 'a'; [datetime]'2026-01-02' = 'b' }; json = '{"1":"a","01/02/2026 00:00:00":"b"}' }
+        @{ name = 'an ordered dictionary with keys that are no strings'; value = [ordered]@{ 1 = 'a'; [datetime]'2026-01-02' = 'b' }
+        json = '{"1":"a","01/02/2026 00:00:00":"b"}' }
         @{ name = 'a custom object in a hashtable'; value = @{ o = [pscustomobject]@{ a = 1, 2 } }; json = '{"o":{"a":[1,2]}}' }
-        @{ name = 'numbers of every kind'; value = [ordered]@{ a = [byte]1; b = 1.50d; c = [uint64]::MaxValue; d = [single]0.1; e = [bigint]::Pow(2, 70) }; json = '{"a":1,"b":1.50,"c":18446744073709551615,"d":0.1,"e":1180591620717411303424}' }
-        @{ name = 'times in ISO 8601'; value = [ordered]@{ a = [datetime]::new(2026, 1, 2, 3, 4, 5, 6, [DateTimeKind]::Utc); b = [datetimeoffset]::new(2026, 1, 2, 3, 4, 5, [timespan]::FromHours(2)); c = [dateonly]::new(2026, 1, 2); d = [timespan]'1.02:03:04' }; json = '{"a":"2026-01-02T03:04:05.006Z","b":"2026-01-02T03:04:05+02:00","c":"2026-01-02","d":"1.02:03:04"}' }
+        @{ name = 'numbers of every kind'; value = [ordered]@{ a = [byte]1; b = 1.50d; c = [uint64]::MaxValue; d = [single]0.1
+        e = [bigint]::Pow(2, 70) }; json = '{"a":1,"b":1.50,"c":18446744073709551615,"d":0.1,"e":1180591620717411303424}' }
+        @{ name = 'times in ISO 8601'; value = [ordered]@{ a = [datetime]::new(2026, 1, 2, 3, 4, 5, 6, [DateTimeKind]::Utc)
+        b = [datetimeoffset]::new(2026, 1, 2, 3, 4, 5, [timespan]::FromHours(2)); c = [dateonly]::new(2026, 1, 2)
+        d = [timespan]'1.02:03:04' }
+        json = '{"a":"2026-01-02T03:04:05.006Z","b":"2026-01-02T03:04:05+02:00","c":"2026-01-02","d":"1.02:03:04"}' }
         @{ name = 'bytes as base64'; value = @{ a = [byte[]](1, 2, 3) }; json = '{"a":"AQID"}' }
         @{ name = 'enums by name'; value = @{ a = [DayOfWeek]::Monday }; json = '{"a":"Monday"}' }
         @{ name = 'switches'; value = [ordered]@{ a = [switch]$true; b = [switch]$false }; json = '{"a":true,"b":false}' }
-        @{ name = 'an XML element, by its attributes and elements'; value = ([xml]'<r><s id="7"><name>x</name><tag>a</tag><tag>b</tag><at c="1"><d>e</d></at></s></r>').r.s; json = '{"id":"7","name":"x","tag":["a","b"],"at":{"c":"1","d":"e"}}' }
+        @{ name = 'an XML element, by its attributes and elements'
+        value = ([xml]'<r><s id="7"><name>x</name><tag>a</tag><tag>b</tag><at c="1"><d>e</d></at></s></r>').r.s
+        json = '{"id":"7","name":"x","tag":["a","b"],"at":{"c":"1","d":"e"}}' }
         @{ name = 'an XML document in a property, as its text'; value = @{ a = [xml]'<r><s>1</s></r>' }; json = '{"a":"<r><s>1</s></r>"}' }
-        @{ name = 'an XML element in a property'; value = @{ a = ([xml]'<r><s b="2">1</s></r>').r.s }; json = '{"a":{"b":"2","#text":"1"}}' }
-        @{ name = 'a bag of members that .NET takes for a list'; value = (& { $bag = [System.Dynamic.ExpandoObject]::new(); $bag.id = 1; $bag.inner = [System.Dynamic.ExpandoObject]::new(); $bag.inner.a = 2; , $bag }); json = '{"id":1,"inner":{"a":2}}' }
-        @{ name = 'null in its forms'; value = [ordered]@{ a = $null; b = [DBNull]::Value; c = [System.Management.Automation.Internal.AutomationNull]::Value }; json = '{"a":null,"b":null,"c":null}' }
+        @{ name = 'an XML element in a property'; value = @{ a = ([xml]'<r><s b="2">1</s></r>').r.s }
+        json = '{"a":{"b":"2","#text":"1"}}' }
+        @{ name = 'a bag of members that .NET takes for a list'
+        value = (& { $bag = [System.Dynamic.ExpandoObject]::new(); $bag.id = 1; $bag.inner = [System.Dynamic.ExpandoObject]::new()
+        $bag.inner.a = 2; , $bag }); json = '{"id":1,"inner":{"a":2}}' }
+        @{ name = 'null in its forms'; value = [ordered]@{ a = $null; b = [DBNull]::Value
+        c = [System.Management.Automation.Internal.AutomationNull]::Value }; json = '{"a":null,"b":null,"c":null}' }
     ) {
         ConvertTo-Record $value | Should -BeExactly $json
     }
@@ -142,7 +157,8 @@ Describe 'An object as a record' {
             $culture.NumberFormat.NumberDecimalSeparator = ','
             $culture.NumberFormat.NegativeSign = '~'
             [cultureinfo]::CurrentCulture = $culture
-            ConvertTo-Record ([ordered]@{ a = -1.5; b = [decimal]-1.5; c = -1; d = [datetime]'2026-01-02' }) | Should -Be '{"a":-1.5,"b":-1.5,"c":-1,"d":"2026-01-02T00:00:00"}'
+            ConvertTo-Record ([ordered]@{ a = -1.5; b = [decimal]-1.5; c = -1; d = [datetime]'2026-01-02' }) |
+                Should -Be '{"a":-1.5,"b":-1.5,"c":-1,"d":"2026-01-02T00:00:00"}'
         }
         finally { [cultureinfo]::CurrentCulture = $before }
     }
@@ -151,7 +167,8 @@ Describe 'An object as a record' {
         @{ name = 'what is no number'; value = @{ a = [double]::NaN }; message = "*'a' is NaN*" }
         @{ name = 'infinity'; value = @{ a = [single]::PositiveInfinity }; message = "*'a' is Infinity*" }
         @{ name = 'a secret'; value = @{ a = [securestring]::new() }; message = "*'a' is a secret*" }
-        @{ name = 'an object of some other class'; value = @{ a = [System.Diagnostics.Stopwatch]::new() }; message = "*'a' is a Stopwatch*" }
+        @{ name = 'an object of some other class'; value = @{ a = [System.Diagnostics.Stopwatch]::new() }
+        message = "*'a' is a Stopwatch*" }
         @{ name = 'a string'; value = 'x'; message = 'The record is a string*' }
         @{ name = 'an array'; value = , (1, 2); message = 'The record is an array*' }
         @{ name = 'a whole XML document'; value = [xml]'<r/>'; message = 'The record is a whole XML document*' }
@@ -174,6 +191,7 @@ Describe 'An object as a record' {
     }
 
     It 'passes on what a property throws' {
-        { ConvertTo-Record ([pscustomobject]@{} | Add-Member -PassThru ScriptProperty bad { throw 'broken' }) } | Should -Throw "*'bad' cannot be read*broken*"
+        { ConvertTo-Record ([pscustomobject]@{} | Add-Member -PassThru ScriptProperty bad { throw 'broken' }) } |
+            Should -Throw "*'bad' cannot be read*broken*"
     }
 }

@@ -26,7 +26,8 @@ Describe 'Save-LockstepFeed' {
 
     It 'keeps the times of an endless feed, which -Speed shortens' {
         $real = Start-LockstepTestServer -Port 0 -Record '{"id":1,"updated_at":1}'
-        $null = Invoke-LockstepTestScenario @{ waitForClients = 1 }, @{ waitForDelivery = $true }, @{ pause = 0.2 }, @{ send = [ordered]@{ id = 2; updated_at = 2 } } -NoWait -Server $real
+        $null = Invoke-LockstepTestScenario @{ waitForClients = 1 }, @{ waitForDelivery = $true }, @{ pause = 0.2 },
+            @{ send = [ordered]@{ id = 2; updated_at = 2 } } -NoWait -Server $real
         ($real | Save-LockstepFeed -RecordTo feed.rec -MaximumBytes 48).End | Should -Be Stopped
         # As if the second record had come a day later.
         $lines = Get-Content feed.rec | ConvertFrom-Json -AsHashtable
@@ -52,7 +53,8 @@ Describe 'Save-LockstepFeed' {
         $session = New-Session
         try {
             $session.Commands.Clear()
-            $running = $session.AddCommand('Save-LockstepFeed').AddParameter('Uri', $real.FeedUri).AddParameter('RecordTo', $file).BeginInvoke()
+            $running = $session.AddCommand('Save-LockstepFeed').AddParameter('Uri', $real.FeedUri).AddParameter('RecordTo',
+                $file).BeginInvoke()
             Wait-Until { (Get-LockstepTestRequest -Server $real).Records -gt 100 }
             $session.Stop()
             $running.AsyncWaitHandle.WaitOne(60000) | Should -BeTrue
@@ -66,17 +68,21 @@ Describe 'Save-LockstepFeed' {
     It 'I9: saves no secret' {
         $real = Start-LockstepTestServer -Port 0 -Feed Finite
         $null = Add-LockstepTestFault Unauthorized -Token t0k3n -Server $real
-        $recording = $real | Save-LockstepFeed -RecordTo feed.rec -Token (ConvertTo-SecureString t0k3n -AsPlainText -Force) -Headers @{ 'X-Mine' = 'hunter2' }
+        $recording = $real | Save-LockstepFeed -RecordTo feed.rec -Token (ConvertTo-SecureString t0k3n -AsPlainText -Force) -Headers @{
+            'X-Mine' = 'hunter2'
+        }
         $recording.Status | Should -Be 200
         Get-Content feed.rec -Raw | Should -Not -Match 't0k3n|hunter2'
     }
 
     It 'warns where there is no feed, and fails where there is nothing' {
         $real = Start-LockstepTestServer -Port 0 -Feed Finite
-        (Save-LockstepFeed "$($real.Uri)nothing/" -RecordTo feed.rec -WarningVariable warnings -WarningAction SilentlyContinue).Status | Should -Be 404
+        (Save-LockstepFeed "$($real.Uri)nothing/" -RecordTo feed.rec -WarningVariable warnings -WarningAction SilentlyContinue).Status |
+            Should -Be 404
         $warnings | Should -BeLike '*404*'
         $real | Stop-LockstepTestServer
-        (Get-ErrorOf { $real | Save-LockstepFeed -RecordTo none.rec -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'FeedUnreachable,*'
+        (Get-ErrorOf { $real | Save-LockstepFeed -RecordTo none.rec -ErrorAction Stop }).FullyQualifiedErrorId |
+            Should -BeLike 'FeedUnreachable,*'
         Test-Path none.rec | Should -BeFalse
     }
 

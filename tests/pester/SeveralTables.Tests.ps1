@@ -6,7 +6,8 @@ Describe 'Several tables' {
     BeforeEach {
         Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory)
         $servers = 1..3 | ForEach-Object { Start-LockstepTestServer -Port 0 -Feed Finite }
-        $servers | ForEach-Object { $n = 0 } { $n++; [pscustomobject]@{ Uri = $_.FeedUri; Table = "t$n"; OrderBy = ''; KeyProperty = '' } } | Export-Csv feeds.csv
+        $servers | ForEach-Object { $n = 0 } { $n++
+        [pscustomobject]@{ Uri = $_.FeedUri; Table = "t$n"; OrderBy = ''; KeyProperty = '' } } | Export-Csv feeds.csv
     }
     AfterEach {
         Pop-Location
@@ -43,7 +44,10 @@ Describe 'Several tables' {
                 $watch = [System.Threading.Tasks.Task]::Run([action] { })
                 $feeder = Start-ThreadJob {
                     foreach ($server in $using:servers) { while ($server.ClientCount -lt 1) { Start-Sleep -Milliseconds 20 } }
-                    foreach ($server in $using:servers) { $null = [System.Net.Http.HttpClient]::new().PostAsync("$($server.Uri)_lockstep/records", [System.Net.Http.StringContent]::new('{"id":1,"updated_at":1}')).Result }
+                    foreach ($server in $using:servers) {
+                        $null = [System.Net.Http.HttpClient]::new().PostAsync("$($server.Uri)_lockstep/records",
+                            [System.Net.Http.StringContent]::new('{"id":1,"updated_at":1}')).Result
+                    }
                 }
             } | Select-Object -First 3
         $results | Should -HaveCount 3
@@ -55,7 +59,8 @@ Describe 'Several tables' {
 
     It 'give one result each with -ThrottleLimit, and an error ends only its own' {
         $servers[1] | Stop-LockstepTestServer
-        $results = Import-Csv feeds.csv | Sync-LockstepTable -Disk -ThrottleLimit 2 -ResultVariable all -ErrorVariable problems -ErrorAction SilentlyContinue
+        $results = Import-Csv feeds.csv |
+            Sync-LockstepTable -Disk -ThrottleLimit 2 -ResultVariable all -ErrorVariable problems -ErrorAction SilentlyContinue
         $results.Table | Sort-Object | Should -Be t1, t3
         $all.Table | Sort-Object | Should -Be t1, t2, t3
         $problems | Should -HaveCount 1
@@ -70,7 +75,10 @@ Describe 'Several tables' {
         try {
             Invoke-Session $session ([scriptblock]::Create("Set-Location '$((Get-Location).ProviderPath)'"))
             $session.Commands.Clear()
-            $null = $session.AddScript("'$($endless[0].FeedUri)', '$($endless[1].FeedUri)' | ForEach-Object { `$n = 0 } { `$n++; [pscustomobject]@{ Uri = `$_; Table = `"e`$n`" } } | Sync-LockstepTable -Disk -Follow -ThrottleLimit 2")
+            $null = $session.AddScript(
+                "'$($endless[0].FeedUri)', '$($endless[1].FeedUri)' | " +
+                "ForEach-Object { `$n = 0 } { `$n++; [pscustomobject]@{ Uri = `$_; Table = `"e`$n`" } } | " +
+                'Sync-LockstepTable -Disk -Follow -ThrottleLimit 2')
             $running = $session.BeginInvoke()
             while ($endless.ClientCount -contains 0 -and -not $running.IsCompleted) { Start-Sleep -Milliseconds 20 }
             $session.Stop()

@@ -3,7 +3,8 @@ BeforeAll { Import-Module $PSScriptRoot/Support.psm1 -Force }
 Describe 'Show-LockstepTable' {
     BeforeEach {
         Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory)
-        $null = '{"id":1,"updated_at":1,"name":"one","tags":["x"]}', '{"id":2,"updated_at":2,"name":"t\u001b[31mwo","more":null}' | Import-LockstepTable -Table things -Disk
+        $null = '{"id":1,"updated_at":1,"name":"one","tags":["x"]}', '{"id":2,"updated_at":2,"name":"t\u001b[31mwo","more":null}' |
+            Import-LockstepTable -Table things -Disk
     }
     AfterEach { Pop-Location }
 
@@ -22,18 +23,25 @@ Describe 'Show-LockstepTable' {
     }
 
     It 'shows a change while it is looked at, and gives the terminal back on Ctrl+C' {
-        if (-not (Get-Command script -CommandType Application -ErrorAction Ignore)) { Set-ItResult -Skipped -Because 'there is no program script, which makes a terminal'; return }
+        if (-not (Get-Command script -CommandType Application -ErrorAction Ignore)) {
+            Set-ItResult -Skipped -Because 'there is no program script, which makes a terminal'; return
+        }
         $manifest = Join-Path (Split-Path (Get-Module Lockstep).Path) Lockstep.psd1
         Set-Content show.ps1 @"
 Import-Module '$manifest'
 `$null = Start-ThreadJob {
     Import-Module '$manifest'
-    for (`$n = 4; ; `$n++) { `$null = @{ id = 3; updated_at = `$n; name = "round `$n" } | Import-LockstepTable -Destination '$((Get-Location).ProviderPath)/things.db' -Wait; Start-Sleep -Milliseconds 100 }
+    for (`$n = 4; ; `$n++) {
+        `$record = @{ id = 3; updated_at = `$n; name = "round `$n" }
+        `$null = `$record | Import-LockstepTable -Destination '$((Get-Location).ProviderPath)/things.db' -Wait
+        Start-Sleep -Milliseconds 100
+    }
 }
 Show-LockstepTable -Path things.db
 "@
         # A terminal of its own for that process, whose screen is read here and whose keys are pressed here.
-        $start = [System.Diagnostics.ProcessStartInfo]::new('script', [string[]]('-qec', "$(Get-PowerShell) -NoProfile -NonInteractive -File show.ps1", '/dev/null'))
+        $start = [System.Diagnostics.ProcessStartInfo]::new('script',
+            [string[]]('-qec', "$(Get-PowerShell) -NoProfile -NonInteractive -File show.ps1", '/dev/null'))
         $start.WorkingDirectory = (Get-Location).ProviderPath
         $start.RedirectStandardInput = $start.RedirectStandardOutput = $true
         $process = [System.Diagnostics.Process]::Start($start)

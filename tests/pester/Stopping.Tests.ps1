@@ -7,7 +7,8 @@ Describe 'I10: Ctrl+C' {
         function Start-Pipeline([string] $Command, [hashtable] $Parameters) {
             $session = New-Session
             $session.Commands.Clear()
-            @{ Session = $session; Running = $session.AddCommand($Command).AddParameters($Parameters).BeginInvoke(); Path = $Parameters.Path }
+            @{ Session = $session; Running = $session.AddCommand($Command).AddParameters($Parameters).BeginInvoke()
+            Path = $Parameters.Path }
         }
 
         # As Ctrl+C does it; ended when the pipeline has.
@@ -34,7 +35,8 @@ Describe 'I10: Ctrl+C' {
             Test-StopsWithinASecond {
                 $script:path = New-Path
                 $pipeline = Start-Pipeline Sync-LockstepTable (New-SyncIn $state $path)
-                Wait-Until { (Test-Path -LiteralPath $path) -and (Get-LockstepTable -LiteralPath $path -ErrorAction Ignore).State -eq $state }
+                Wait-Until { (Test-Path -LiteralPath $path) -and
+                    (Get-LockstepTable -LiteralPath $path -ErrorAction Ignore).State -eq $state }
                 $pipeline
             } { param($pipeline) Stop-Pipeline $pipeline } | Should -BeTrue
             # A file that was made for nothing is gone; any other has no writer.
@@ -46,7 +48,9 @@ Describe 'I10: Ctrl+C' {
             $holder = Start-Pipeline Sync-LockstepTable (New-SyncIn Live $path)
             Wait-Until { (Test-Path -LiteralPath $path) -and (Get-LockstepTable -LiteralPath $path -ErrorAction Ignore).State -eq 'Live' }
             $uri = (Get-LockstepTestServer).FeedUri
-            Test-StopsWithinASecond { Start-Pipeline Sync-LockstepTable @{ Uri = $uri; Path = $path; Wait = $true } } { param($pipeline) Stop-Pipeline $pipeline } | Should -BeTrue
+            Test-StopsWithinASecond { Start-Pipeline Sync-LockstepTable @{ Uri = $uri; Path = $path; Wait = $true } } {
+                param($pipeline) Stop-Pipeline $pipeline
+            } | Should -BeTrue
             (Get-LockstepTable -LiteralPath $path).State | Should -Be Live
             Stop-Pipeline $holder
         }
@@ -55,7 +59,8 @@ Describe 'I10: Ctrl+C' {
             $server = Start-LockstepTestServer -Port 0
             Test-StopsWithinASecond {
                 $session = New-Session
-                $session.Runspace.SessionStateProxy.SetVariable('sync', @{ Uri = $server.FeedUri; Path = New-Path; Follow = $true; EveryChange = $true })
+                $session.Runspace.SessionStateProxy.SetVariable('sync',
+                    @{ Uri = $server.FeedUri; Path = New-Path; Follow = $true; EveryChange = $true })
                 $reached = [System.Threading.ManualResetEventSlim]::new()
                 $session.Runspace.SessionStateProxy.SetVariable('reached', $reached)
                 $session.Commands.Clear()
@@ -108,7 +113,9 @@ Describe 'I10: Ctrl+C' {
             $path = New-Path
             $null = '{"id":1,"updated_at":1}' | Import-LockstepTable -Destination $path
             # SQLite's own bytes, locked by a process that is not this one.
-            $start = New-PowerShellStart '-Command', "`$f = [IO.File]::Open('$path', 'Open', 'ReadWrite', 'ReadWrite'); `$f.Lock(0x40000000, 512); 'held'; [Console]::In.ReadLine()"
+            $start = New-PowerShellStart '-Command',
+                "`$f = [IO.File]::Open('$path', 'Open', 'ReadWrite', 'ReadWrite'); `$f.Lock(0x40000000, 512); " +
+                "'held'; [Console]::In.ReadLine()"
             $start.RedirectStandardOutput = $start.RedirectStandardInput = $true
             $holder = [System.Diagnostics.Process]::Start($start)
             try {
@@ -133,13 +140,16 @@ Describe 'I10: Ctrl+C' {
         $sync = New-SyncIn $state "$path.db"
         $module = Join-Path (Split-Path (Get-Module Lockstep).Path) Lockstep.psd1
         # What comes after Ctrl+C is not run; what is in finally is.
-        $script = "Import-Module '$module'; try { Set-Content '$path.begun' 1; Sync-LockstepTable '$($sync.Uri)' -Path '$path.db' -Follow -RetryIntervalSec 600; Set-Content '$path.after' 1 } finally { Set-Content '$path.finally' 1 }"
+        $script = "Import-Module '$module'; try { Set-Content '$path.begun' 1; " +
+            "Sync-LockstepTable '$($sync.Uri)' -Path '$path.db' -Follow -RetryIntervalSec 600; " +
+            "Set-Content '$path.after' 1 } finally { Set-Content '$path.finally' 1 }"
         $start = New-PowerShellStart '-Command', $script
         $start.RedirectStandardOutput = $start.RedirectStandardError = $start.RedirectStandardInput = $true
         $process = [System.Diagnostics.Process]::Start($start)
         try {
             # Connecting and backing off leave no more trace outside than the lock file beside the table.
-            Wait-Until { $process.HasExited -or (Test-Path "$path.db") -and (Get-LockstepTable -LiteralPath "$path.db" -ErrorAction Ignore).Writer }
+            Wait-Until { $process.HasExited -or (Test-Path "$path.db") -and
+                (Get-LockstepTable -LiteralPath "$path.db" -ErrorAction Ignore).Writer }
             if ($state -eq 'Live') { Wait-Until { (Get-LockstepTable -LiteralPath "$path.db").Rows -eq 1 } }
             $process.HasExited | Should -BeFalse
             sh -c "kill -INT $($process.Id)"

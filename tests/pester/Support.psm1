@@ -80,8 +80,8 @@ function Wait-Until([scriptblock] $Condition, [int] $TimeoutSec = 60) {
     }
 }
 
-# Whether what is started can be stopped within a second. On a busy machine one attempt may lose that second to others; a stop that waits for
-# something that does not come loses it each time.
+# Whether what is started can be stopped within a second. On a busy machine one attempt may lose that second to others; a stop that waits
+# for something that does not come loses it each time.
 function Test-StopsWithinASecond([scriptblock] $Start, [scriptblock] $Stop, [int] $Attempts = 3) {
     for ($i = 0; $i -lt $Attempts; $i++) {
         $started = & $Start
@@ -92,7 +92,8 @@ function Test-StopsWithinASecond([scriptblock] $Start, [scriptblock] $Stop, [int
     $false
 }
 
-# A server of each state that a following sync can be in: what to sync with, by splatting, so that the table 'stopping' gets there and stays.
+# A server of each state that a following sync can be in: what to sync with, by splatting, so that the table 'stopping' gets there
+# and stays.
 function New-SyncIn([ValidateSet('Connecting', 'Snapshot', 'Live', 'BackingOff')] [string] $State, [string] $Path) {
     $record = '{"id":1,"updated_at":10,"deleted_at":null}'
     $sync = @{ Path = $Path; Follow = $true; RetryIntervalSec = 600 }

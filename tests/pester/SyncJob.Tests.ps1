@@ -50,7 +50,8 @@ Describe 'Sync-LockstepTable -AsJob' {
         }
 
         It 'with a name of its own when none is given, one for each feed' {
-            $jobs = (Start-Feed (New-Record 1 10)), (Start-Feed (New-Record 2 20)) | ForEach-Object { Sync-LockstepTable $_ -Table "at$($_.Port)" @quick -AsJob }
+            $jobs = (Start-Feed (New-Record 1 10)), (Start-Feed (New-Record 2 20)) |
+                ForEach-Object { Sync-LockstepTable $_ -Table "at$($_.Port)" @quick -AsJob }
             $jobs | Should -HaveCount 2
             $jobs[0].Name | Should -Not -Be $jobs[1].Name
             ($jobs | Wait-Job -Timeout 60 | Receive-Job).Added | Should -Be 1, 1
@@ -80,7 +81,9 @@ Describe 'Sync-LockstepTable -AsJob' {
             try {
                 Stop-Job $job
                 Wait-Until { @(Get-Event states).Count -ge 2 }
-                (Get-Event states).SourceArgs.ForEach({ if ($_ -is [System.Management.Automation.JobStateEventArgs]) { $_.JobStateInfo.State } }) | Should -Be Stopping, Stopped
+                (Get-Event states).SourceArgs.ForEach({
+                    if ($_ -is [System.Management.Automation.JobStateEventArgs]) { $_.JobStateInfo.State }
+                }) | Should -Be Stopping, Stopped
             }
             finally { Unregister-Event states; Get-Event | Remove-Event }
             $job.State | Should -Be Stopped
@@ -108,7 +111,8 @@ Describe 'Sync-LockstepTable -AsJob' {
             $sync = New-SyncIn $state $path
             $job = Sync-LockstepTable @sync -AsJob
             # The job is connecting from the start; the file shows it once it is open.
-            Wait-Until { $job.Sync.State -eq $state -and (Test-Path -LiteralPath $path) -and (Get-LockstepTable -LiteralPath $path -ErrorAction Ignore).State -eq $state }
+            Wait-Until { $job.Sync.State -eq $state -and (Test-Path -LiteralPath $path) -and
+                (Get-LockstepTable -LiteralPath $path -ErrorAction Ignore).State -eq $state }
             $job
         } { param($job) Stop-Job $job; $job.State | Should -Be Stopped } | Should -BeTrue
     }
@@ -118,7 +122,9 @@ Describe 'Sync-LockstepTable -AsJob' {
         $server = Start-Feed (New-Record 1 10)
         $holder = $server | Sync-LockstepTable -Path $path -Follow -AsJob
         Wait-Until { $holder.Sync.State -eq 'Live' }
-        Test-StopsWithinASecond { $server | Sync-LockstepTable -Path $path -Wait -AsJob } { param($job) Stop-Job $job; $job.State | Should -Be Stopped } | Should -BeTrue
+        Test-StopsWithinASecond { $server | Sync-LockstepTable -Path $path -Wait -AsJob } {
+            param($job) Stop-Job $job; $job.State | Should -Be Stopped
+        } | Should -BeTrue
         $holder.State | Should -Be Running
     }
 
@@ -179,7 +185,8 @@ Describe 'Sync-LockstepTable -AsJob' {
 
     Context 'I8: that nobody reads' {
         It 'keeps the newest 10,000 changes, counts what it drops and says so once' {
-            $server = Start-LockstepTestServer -Port 0 -Record (1..10050 | ForEach-Object { "{`"id`":$_,`"updated_at`":$_,`"deleted_at`":null}" })
+            $server = Start-LockstepTestServer -Port 0 -Record (1..10050 |
+                ForEach-Object { "{`"id`":$_,`"updated_at`":$_,`"deleted_at`":null}" })
             $job = $server | Sync-LockstepTable -Disk -PassThru -Follow -AsJob
             Wait-Until { $job.Sync.Added -eq 10050 -and $job.Dropped -eq 50 }
             '{"id":1,"updated_at":99999,"deleted_at":null}' | Add-LockstepTestRecord -Server $server
@@ -238,7 +245,9 @@ Describe 'Sync-LockstepTable -AsJob' {
             $server = Start-Feed (New-Record 1 10)
             Test-StopsWithinASecond {
                 $started = Join-Path (Get-Location).ProviderPath "$([guid]::NewGuid())"
-                $job = $server | Sync-LockstepTable -Path "$started.db" -AsJob -TokenProvider { Set-Content -LiteralPath $using:started 1; Start-Sleep 600 }
+                $job = $server | Sync-LockstepTable -Path "$started.db" -AsJob -TokenProvider {
+                    Set-Content -LiteralPath $using:started 1; Start-Sleep 600
+                }
                 Wait-Until { Test-Path -LiteralPath $started }
                 $job
             } { param($job) Stop-Job $job; $job.State | Should -Be Stopped } | Should -BeTrue
@@ -249,7 +258,8 @@ Describe 'Sync-LockstepTable -AsJob' {
         BeforeEach {
             $server = Start-Feed (New-Record 1 10)
             $session = New-Session
-            $session.Runspace.SessionStateProxy.SetVariable('sync', @{ Uri = $server.FeedUri; Path = (Join-Path (Get-Location).ProviderPath s.db); Follow = $true })
+            $session.Runspace.SessionStateProxy.SetVariable('sync',
+                @{ Uri = $server.FeedUri; Path = (Join-Path (Get-Location).ProviderPath s.db); Follow = $true })
             $job = Invoke-Session $session { Sync-LockstepTable @sync -AsJob } | ForEach-Object { $_ }
             # With its record committed: a file that a sync brought nothing to goes away with it.
             Wait-Until { $job.Sync.State -eq 'Live' -and $job.Sync.Added -eq 1 }
@@ -277,7 +287,9 @@ Describe 'Sync-LockstepTable -AsJob' {
 
     It 'I9: shows no password' {
         $server = Start-LockstepTestServer -Port 0 -Feed Finite
-        $job = Sync-LockstepTable ($server.FeedUri -replace '//', '//user:hunter2@') -Disk -AsJob -Headers @{ Cookie = 'hunter2' } -Query @{ } | Wait-Job -Timeout 60
+        $job = Sync-LockstepTable ($server.FeedUri -replace '//', '//user:hunter2@') -Disk -AsJob -Headers @{
+            Cookie = 'hunter2'
+        } -Query @{ } | Wait-Job -Timeout 60
         $said = $job | Format-List * | Out-String
         $said += $job.Sync, $job.Command, $job.StatusMessage, $job.Verbose, $job.Information, $job.Progress | Format-List * | Out-String
         $said | Should -Not -Match hunter2

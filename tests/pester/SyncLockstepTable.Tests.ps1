@@ -3,7 +3,9 @@ BeforeAll {
     $quick = @{ SettleSec = 0.2 }
 
     function Start-Feed([object[]] $Record) { Start-LockstepTestServer -Port 0 -Feed Scripted -Record $Record }
-    function New-Record($Id, $At, [hashtable] $More = @{}) { [pscustomobject]([ordered]@{ id = $Id; updated_at = $At; deleted_at = $null } + $More) }
+    function New-Record($Id, $At, [hashtable] $More = @{}) {
+        [pscustomobject]([ordered]@{ id = $Id; updated_at = $At; deleted_at = $null } + $More)
+    }
 }
 
 Describe 'Sync-LockstepTable' {
@@ -42,7 +44,8 @@ Describe 'Sync-LockstepTable' {
         $session = New-Session
         try {
             $session.Runspace.SessionStateProxy.SetVariable('server', $server)
-            Invoke-Session $session { $DebugPreference = $VerbosePreference = 'Continue'; $null = Sync-LockstepTable $server.FeedUri -Table t -SettleSec 0.2 }
+            Invoke-Session $session { $DebugPreference = $VerbosePreference = 'Continue'
+            $null = Sync-LockstepTable $server.FeedUri -Table t -SettleSec 0.2 }
             $debug = @($session.Streams.Debug.Message)
             $debug | Where-Object { $_ -like 'The table t in * begins to sync from * at cursor 0.' } | Should -HaveCount 1
             $debug | Where-Object { $_ -like 'Committed up to cursor 10: 1 added*' } | Should -Not -BeNullOrEmpty
@@ -90,7 +93,8 @@ Describe 'Sync-LockstepTable' {
 
     Context 'key and order' {
         It 'takes id as the key where there is one, without a word' {
-            $null = Start-Feed ([pscustomobject]@{ name = 'x'; id = 7; updated_at = 1 }) | Sync-LockstepTable -Disk @quick -WarningVariable warnings
+            $null = Start-Feed ([pscustomobject]@{ name = 'x'; id = 7; updated_at = 1 }) |
+                Sync-LockstepTable -Disk @quick -WarningVariable warnings
             (Get-LockstepTable).KeyProperty | Should -Be id
             $warnings | Should -BeNullOrEmpty
         }
@@ -104,7 +108,8 @@ Describe 'Sync-LockstepTable' {
         }
 
         It 'takes several fields as the key, and another order field' {
-            $null = Start-Feed '{"a":1,"b":"x","v":5}', '{"a":1,"b":"y","v":6}' | Sync-LockstepTable -KeyProperty a, b -OrderBy v -Disk @quick
+            $null = Start-Feed '{"a":1,"b":"x","v":5}', '{"a":1,"b":"y","v":6}' |
+                Sync-LockstepTable -KeyProperty a, b -OrderBy v -Disk @quick
             $table = Get-LockstepTable
             $table.KeyProperty | Should -Be a, b
             $table.OrderBy | Should -Be v
@@ -113,7 +118,8 @@ Describe 'Sync-LockstepTable' {
         }
 
         It 'reads the transaction dialect' {
-            $null = Start-Feed '{"txid":10,"current_xmin":12,"since":10,"deleted":false,"data":{"name":"a","n":1}}', '{"txid":11,"current_xmin":12,"since":11,"deleted":true,"data":{"name":"b","n":2}}' |
+            $null = Start-Feed '{"txid":10,"current_xmin":12,"since":10,"deleted":false,"data":{"name":"a","n":1}}',
+                '{"txid":11,"current_xmin":12,"since":11,"deleted":true,"data":{"name":"b","n":2}}' |
                 Sync-LockstepTable -KeyProperty name -Disk @quick
             (Get-LockstepTable).Dialect | Should -Be Transaction
             Get-LockstepRecord -Raw | Should -Be '{"name":"a","n":1}'
@@ -125,7 +131,9 @@ Describe 'Sync-LockstepTable' {
 
         It 'shows each record to -Callback when it is committed, and discards its output' {
             $seen = [System.Collections.Generic.List[object]]::new()
-            $result = $server | Sync-LockstepTable -Disk @quick -Callback { $seen.Add([pscustomobject]@{ Id = $_.id; At = $_.updated_at; Type = $_.pstypenames[0] }); 'noise' }
+            $result = $server | Sync-LockstepTable -Disk @quick -Callback {
+                $seen.Add([pscustomobject]@{ Id = $_.id; At = $_.updated_at; Type = $_.pstypenames[0] }); 'noise'
+            }
             $result | Should -BeOfType Lockstep.SyncResult
             $seen.Id | Should -Be 1, 2, 1
             $seen.At | Should -Be 10, 20, 30
@@ -154,7 +162,8 @@ Describe 'Sync-LockstepTable' {
         }
 
         It 'gives fields that had to be renamed their names back' {
-            $null = Start-Feed '{"id":1,"updated_at":1,"A":1,"a":2}' | Sync-LockstepTable -Table other -Disk @quick -WarningAction SilentlyContinue -Transform { $_.a_2 = 3; $_ }
+            $null = Start-Feed '{"id":1,"updated_at":1,"A":1,"a":2}' |
+                Sync-LockstepTable -Table other -Disk @quick -WarningAction SilentlyContinue -Transform { $_.a_2 = 3; $_ }
             Get-LockstepRecord other -Raw | Should -BeExactly '{"id":1,"updated_at":1,"A":1,"a":3}'
         }
 
@@ -230,7 +239,8 @@ Describe 'Sync-LockstepTable' {
             $session = New-Session
             try {
                 $session.Commands.Clear()
-                $null = $session.AddCommand('Sync-LockstepTable').AddParameter('Uri', "http://127.0.0.1:$($silent.LocalEndpoint.Port)/servers/").AddParameter('Follow')
+                $null = $session.AddCommand('Sync-LockstepTable').AddParameter('Uri',
+                    "http://127.0.0.1:$($silent.LocalEndpoint.Port)/servers/").AddParameter('Follow')
                 $running = $session.BeginInvoke()
                 $client = $silent.AcceptTcpClient()
                 $stopped = $session.BeginStop($null, $null)
@@ -252,7 +262,8 @@ $($one.FeedUri),one,,
 http://127.0.0.1:1/nobody/,none,,
 $($two.FeedUri),two,id,updated_at
 "@ | Set-Content feeds.csv
-            $results = Import-Csv feeds.csv | Sync-LockstepTable -Disk @quick -ErrorVariable failures -ErrorAction SilentlyContinue -ResultVariable all
+            $results = Import-Csv feeds.csv |
+                Sync-LockstepTable -Disk @quick -ErrorVariable failures -ErrorAction SilentlyContinue -ResultVariable all
             $results.Table | Should -Be one, two
             $failures | Should -HaveCount 1
             $failures[0].FullyQualifiedErrorId | Should -BeLike 'FeedUnreachable,*'
@@ -320,11 +331,13 @@ $($two.FeedUri),two,id,updated_at
         }
 
         It 'puts the cursor into the query with further options' {
-            $request, $session = Get-RequestOf @{ Uri = 'http://user:hunter2@127.0.0.1/feed/'; CursorStyle = 'Query'; Since = '998'; Query = @{ key = 'a b' }; Headers = @{ 'X-Mine' = 'yes' } }
+            $request, $session = Get-RequestOf @{ Uri = 'http://user:hunter2@127.0.0.1/feed/'; CursorStyle = 'Query'; Since = '998'
+            Query = @{ key = 'a b' }; Headers = @{ 'X-Mine' = 'yes' } }
             $request.RawUrl | Should -Be '/feed/?since=998&key=a%20b'
             $request.Headers['X-Mine'] | Should -Be yes
             $request.Headers['Authorization'] | Should -Be "Basic $([Convert]::ToBase64String([byte[]][char[]]'user:hunter2'))"
-            $said = $session.Streams.Verbose, $session.Streams.Information, $session.Streams.Error, ($session.Runspace.SessionStateProxy.GetVariable('outcome') | Format-List | Out-String)
+            $said = $session.Streams.Verbose, $session.Streams.Information, $session.Streams.Error,
+                ($session.Runspace.SessionStateProxy.GetVariable('outcome') | Format-List | Out-String)
             "$said" | Should -Not -Match hunter2
             $session.Runspace.SessionStateProxy.GetVariable('outcome').Uri.UserInfo | Should -BeNullOrEmpty
         }
@@ -333,7 +346,8 @@ $($two.FeedUri),two,id,updated_at
             $credential = [pscredential]::new('me', (ConvertTo-SecureString p:w -AsPlainText -Force))
             $request, $null = Get-RequestOf @{ Uri = 'http://127.0.0.1/feed/'; Credential = $credential }
             $request.Headers['Authorization'] | Should -Be "Basic $([Convert]::ToBase64String([byte[]][char[]]'me:p:w'))"
-            $request, $null = Get-RequestOf @{ Uri = 'http://127.0.0.1/feed/'; Credential = $credential; Token = ConvertTo-SecureString t0k3n -AsPlainText -Force }
+            $request, $null = Get-RequestOf @{ Uri = 'http://127.0.0.1/feed/'; Credential = $credential
+            Token = ConvertTo-SecureString t0k3n -AsPlainText -Force }
             $request.Headers['Authorization'] | Should -Be 'Bearer t0k3n'
         }
     }
@@ -355,19 +369,43 @@ $($two.FeedUri),two,id,updated_at
         }
 
         It 'is one clear error: <name>' -ForEach @(
-            @{ name = 'nobody listens'; command = { Sync-LockstepTable http://127.0.0.1:1/servers/ -Disk @refused }; id = 'FeedUnreachable'; category = 'ConnectionError' }
-            @{ name = 'the feed is not there'; command = { $s = Start-LockstepTestServer -Port 0 -Feed Finite; Sync-LockstepTable "$($s.Uri)nothing/" -Disk @refused }; id = 'FeedStatus'; category = 'ObjectNotFound' }
-            @{ name = 'a URI that is none'; command = { Sync-LockstepTable servers -Disk @refused }; id = 'InvalidOption'; category = 'InvalidArgument' }
-            @{ name = 'a record without the key'; command = { Start-Feed '{"updated_at":1}' | Sync-LockstepTable -KeyProperty id -Disk @refused }; id = 'MalformedRecord'; category = 'InvalidData' }
-            @{ name = 'a record without the order field'; command = { Start-Feed '{"id":1}' | Sync-LockstepTable -Disk @refused }; id = 'MalformedRecord'; category = 'InvalidData' }
-            @{ name = 'a file that is no database'; command = { Set-Content x.db ('x' * 5000); Start-Feed '{"id":1,"updated_at":1}' | Sync-LockstepTable -Path x.db @refused }; id = 'TableFile'; category = 'OpenError' }
-            @{ name = 'a folder that is not there'; command = { Start-Feed '{"id":1,"updated_at":1}' | Sync-LockstepTable -Path nowhere/x.db @refused }; id = 'TableFile'; category = 'OpenError' }
-            @{ name = 'a path of another provider'; command = { Start-Feed '{"id":1,"updated_at":1}' | Sync-LockstepTable -Path Env:/x @refused }; id = 'PathProvider'; category = 'InvalidArgument' }
-            @{ name = 'two paths'; command = { Start-Feed '{"id":1,"updated_at":1}' | Sync-LockstepTable -Path a.db -LiteralPath b.db @refused }; id = 'InvalidOption'; category = 'InvalidArgument' }
-            @{ name = 'a name that cannot be a table'; command = { Start-Feed '{"id":1,"updated_at":1}' | Sync-LockstepTable -Table a/b @refused }; id = 'InvalidOption'; category = 'InvalidArgument' }
-            @{ name = 'a table of another feed'; command = { Start-Feed (New-Record 1 1) | Sync-LockstepTable -Disk @refused; Start-Feed (New-Record 1 1) | Sync-LockstepTable -Disk @refused }; id = 'TableMismatch'; category = 'InvalidArgument' }
-            @{ name = 'a table with another key'; command = { $s = Start-Feed (New-Record 1 1); $s | Sync-LockstepTable -Disk @refused; $s | Sync-LockstepTable -Disk -KeyProperty ip @refused }; id = 'TableMismatch'; category = 'InvalidArgument' }
-            @{ name = 'credentials over plain http'; command = { Sync-LockstepTable http://user:hunter2@192.0.2.1/servers/ -Disk @refused }; id = 'InsecureCredentials'; category = 'SecurityError' }
+            @{ name = 'nobody listens'; command = { Sync-LockstepTable http://127.0.0.1:1/servers/ -Disk @refused }
+            id = 'FeedUnreachable'; category = 'ConnectionError' }
+            @{ name = 'the feed is not there'; command = {
+                $s = Start-LockstepTestServer -Port 0 -Feed Finite; Sync-LockstepTable "$($s.Uri)nothing/" -Disk @refused
+            }; id = 'FeedStatus'; category = 'ObjectNotFound' }
+            @{ name = 'a URI that is none'; command = { Sync-LockstepTable servers -Disk @refused }; id = 'InvalidOption'
+            category = 'InvalidArgument' }
+            @{ name = 'a record without the key'; command = {
+                Start-Feed '{"updated_at":1}' | Sync-LockstepTable -KeyProperty id -Disk @refused
+            }; id = 'MalformedRecord'; category = 'InvalidData' }
+            @{ name = 'a record without the order field'; command = { Start-Feed '{"id":1}' | Sync-LockstepTable -Disk @refused }
+            id = 'MalformedRecord'; category = 'InvalidData' }
+            @{ name = 'a file that is no database'
+            command = { Set-Content x.db ('x' * 5000); Start-Feed '{"id":1,"updated_at":1}' | Sync-LockstepTable -Path x.db @refused }
+            id = 'TableFile'; category = 'OpenError' }
+            @{ name = 'a folder that is not there'
+            command = { Start-Feed '{"id":1,"updated_at":1}' | Sync-LockstepTable -Path nowhere/x.db @refused }; id = 'TableFile'
+            category = 'OpenError' }
+            @{ name = 'a path of another provider'
+            command = { Start-Feed '{"id":1,"updated_at":1}' | Sync-LockstepTable -Path Env:/x @refused }; id = 'PathProvider'
+            category = 'InvalidArgument' }
+            @{ name = 'two paths'; command = { Start-Feed '{"id":1,"updated_at":1}' |
+                Sync-LockstepTable -Path a.db -LiteralPath b.db @refused }; id = 'InvalidOption'; category = 'InvalidArgument' }
+            @{ name = 'a name that cannot be a table'
+            command = { Start-Feed '{"id":1,"updated_at":1}' | Sync-LockstepTable -Table a/b @refused }; id = 'InvalidOption'
+            category = 'InvalidArgument' }
+            @{ name = 'a table of another feed'; command = {
+                Start-Feed (New-Record 1 1) | Sync-LockstepTable -Disk @refused; Start-Feed (New-Record 1 1) |
+                    Sync-LockstepTable -Disk @refused
+            }; id = 'TableMismatch'; category = 'InvalidArgument' }
+            @{ name = 'a table with another key'; command = {
+                $s = Start-Feed (New-Record 1 1); $s | Sync-LockstepTable -Disk @refused; $s |
+                    Sync-LockstepTable -Disk -KeyProperty ip @refused
+            }; id = 'TableMismatch'; category = 'InvalidArgument' }
+            @{ name = 'credentials over plain http'
+            command = { Sync-LockstepTable http://user:hunter2@192.0.2.1/servers/ -Disk @refused }; id = 'InsecureCredentials'
+            category = 'SecurityError' }
         ) {
             $failure = Get-ErrorOf $command
             $failure.FullyQualifiedErrorId | Should -BeLike "$id,*"

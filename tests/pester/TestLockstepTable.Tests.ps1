@@ -19,7 +19,8 @@ Describe 'A table beside its feed' {
     }
 
     It 'differs when the feed has gone on, record by record' {
-        [ordered]@{ id = 2; updated_at = 9; deleted_at = $null }, [ordered]@{ id = 4; updated_at = 9; deleted_at = $null } | Add-LockstepTestRecord
+        [ordered]@{ id = 2; updated_at = 9; deleted_at = $null }, [ordered]@{ id = 4; updated_at = 9; deleted_at = $null } |
+            Add-LockstepTestRecord
         Test-LockstepTable -Quiet -SettleSec 0.2 | Should -BeFalse
         $differences = Test-LockstepTable servers -SettleSec 0.2
         $differences.Kind | Should -Be Different, Missing
@@ -28,7 +29,8 @@ Describe 'A table beside its feed' {
     }
 
     It 'is mended, also where the table has what is newer or was never sent' {
-        [ordered]@{ id = 1; updated_at = 99; deleted_at = $null; wrong = $true }, [ordered]@{ id = 77; updated_at = 99; deleted_at = $null } | Import-LockstepTable -Disk -Table servers | Out-Null
+        [ordered]@{ id = 1; updated_at = 99; deleted_at = $null; wrong = $true },
+            [ordered]@{ id = 77; updated_at = 99; deleted_at = $null } | Import-LockstepTable -Disk -Table servers | Out-Null
         (Test-LockstepTable -SettleSec 0.2).Kind | Should -Be Different, Extra
         $said = Invoke-Quietly { Repair-LockstepTable -SettleSec 0.2 -WhatIf }
         $said | Should -Match 'Add 0 missing, remove 1 extra and replace 1 different'
@@ -49,7 +51,9 @@ Describe 'A token that is got when it is needed' {
         try {
             $null = Add-LockstepTestFault -Server $server -Kind Unauthorized -Token fresh
             $state = @{ asked = 0 }
-            $result = $server | Sync-LockstepTable -Table guarded -TokenProvider { $state.asked++; if ($state.asked -gt 1) { 'fresh' } else { 'stale' } }
+            $result = $server | Sync-LockstepTable -Table guarded -TokenProvider {
+                $state.asked++; if ($state.asked -gt 1) { 'fresh' } else { 'stale' }
+            }
             $result.Added | Should -Be 1
             $state.asked | Should -Be 2
         }

@@ -6,11 +6,13 @@ BeforeAll {
         $Session.Runspace.SessionStateProxy.SetVariable('model', $Model)
         $Session.Commands.Clear()
         $output = [System.Management.Automation.PSDataCollection[psobject]]::new()
-        $null = $Session.AddScript($Script.ToString()).BeginInvoke([System.Management.Automation.PSDataCollection[psobject]]::new(), $output)
+        $null = $Session.AddScript($Script.ToString()).BeginInvoke([System.Management.Automation.PSDataCollection[psobject]]::new(),
+            $output)
         , $output
     }
 
-    # Waits until so many objects have come and gives all that have; fails where they do not come. (To enumerate the collection would wait for its end.)
+    # Waits until so many objects have come and gives all that have; fails where they do not come. (To enumerate the
+    # collection would wait for its end.)
     function Wait-Output($Output, [int] $Count) {
         $limit = [System.Diagnostics.Stopwatch]::StartNew()
         while ($Output.Count -lt $Count) {
@@ -67,7 +69,9 @@ Describe 'Watch-LockstepModel' {
         $null = Wait-Output $output 1
         # From when on it watches cannot be seen from here: it gets changes until it has one.
         $limit = [System.Diagnostics.Stopwatch]::StartNew()
-        while ($output.Count -lt 2 -and $limit.Elapsed.TotalSeconds -lt 60) { Set-LockstepModelValue $model new 1; [System.Threading.Thread]::Sleep(10) }
+        while ($output.Count -lt 2 -and $limit.Elapsed.TotalSeconds -lt 60) {
+            Set-LockstepModelValue $model new 1; [System.Threading.Thread]::Sleep(10)
+        }
         $output[1].Key | Should -Be new
     }
 
@@ -104,7 +108,8 @@ Describe 'Watch-LockstepModel' {
         $deep = ('[' * 100) + (']' * 100)
         $listener = Start-LockstepModelListener $model
         $client = [System.Net.Sockets.TcpClient]::new('127.0.0.1', $listener.Port)
-        $null = $client.Client.Send([byte[]][char[]]"{`"id`":`"x`",`"clock`":{}}`n[[`"deep`",$deep],1,`"x`"]`n[[`"flat`",1],2,`"x`"]`n`"SYNC`"`n")
+        $null = $client.Client.Send(
+            [byte[]][char[]]"{`"id`":`"x`",`"clock`":{}}`n[[`"deep`",$deep],1,`"x`"]`n[[`"flat`",1],2,`"x`"]`n`"SYNC`"`n")
         $changes = Watch-LockstepModel $model -IncludeExisting -ErrorVariable failed -ErrorAction SilentlyContinue | Select-Object -First 1
         $changes.Key | Should -Be flat
         $failed.FullyQualifiedErrorId | Should -BeLike 'InvalidJson,*'

@@ -19,7 +19,8 @@ Describe 'Watching a table' {
 
         It 'tells added from updated and deleted' {
             $sequence = (Get-LockstepTable seen).Sequence
-            @{ id = 1; updated_at = 2; deleted_at = $null; port = 5 }, @{ id = 2; updated_at = 3; deleted_at = $null }, @{ id = 3; updated_at = 4; deleted_at = 4 } | Add-LockstepTestRecord
+            @{ id = 1; updated_at = 2; deleted_at = $null; port = 5 }, @{ id = 2; updated_at = 3; deleted_at = $null },
+                @{ id = 3; updated_at = 4; deleted_at = 4 } | Add-LockstepTestRecord
             $null = $server | Sync-LockstepTable -Table seen -SettleSec 0.2
             (Watch-LockstepTable seen -Since $sequence | Select-Object -First 3).Kind | Should -Be Updated, Added, Deleted
         }
@@ -28,7 +29,9 @@ Describe 'Watching a table' {
             $path = Join-Path TestDrive: 'other.db'
             $file = Join-Path (Get-Item TestDrive:).FullName 'other.db'
             $null = $server | Sync-LockstepTable -Path $path -SettleSec 0.2
-            $job = Start-Job { param($module, $uri, $file) Import-Module $module; Sync-LockstepTable $uri -Path $file -FollowFor 20 } -ArgumentList (Get-Module Lockstep).Path.Replace('Lockstep.PowerShell.dll', 'Lockstep.psd1'), $server.FeedUri, $file
+            $job = Start-Job { param($module, $uri, $file) Import-Module $module
+            Sync-LockstepTable $uri -Path $file -FollowFor 20 } -ArgumentList (Get-Module Lockstep).Path.Replace(
+                'Lockstep.PowerShell.dll', 'Lockstep.psd1'), $server.FeedUri, $file
             try {
                 $null = Wait-LockstepTable -Path $path -UpToDate -TimeoutSec 60
                 $sequence = (Get-LockstepTable -Path $path).Sequence
@@ -49,7 +52,8 @@ Describe 'Watching a table' {
         }
 
         It 'is an error when the time is up' {
-            (Get-ErrorOf { Wait-LockstepTable seen -Count 2 -TimeoutSec 0.2 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'WaitTimeout,*'
+            (Get-ErrorOf { Wait-LockstepTable seen -Count 2 -TimeoutSec 0.2 -ErrorAction Stop }).FullyQualifiedErrorId |
+                Should -BeLike 'WaitTimeout,*'
         }
 
         Context 'on a table that a job keeps in step' {
@@ -67,7 +71,8 @@ Describe 'Watching a table' {
                 $null = Wait-LockstepTable seen -UpToDate -TimeoutSec 60
                 $server | Stop-LockstepTestServer
                 Wait-Until { $job.Sync.State -eq 'BackingOff' }
-                (Get-ErrorOf { Wait-LockstepTable seen -UpToDate -TimeoutSec 0.3 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'WaitTimeout,*'
+                (Get-ErrorOf { Wait-LockstepTable seen -UpToDate -TimeoutSec 0.3 -ErrorAction Stop }).FullyQualifiedErrorId |
+                    Should -BeLike 'WaitTimeout,*'
             }
 
             It 'ends with the error of a job that has failed' {
@@ -99,13 +104,15 @@ Describe 'Watching a table' {
             It 'tells why there is no table where the first sync has failed' {
                 $job = Sync-LockstepTable http://127.0.0.1:1/nobody/ -AsJob | Wait-Job -Timeout 60
                 $job.State | Should -Be Failed
-                (Get-ErrorOf { Wait-LockstepTable nobody -UpToDate -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'FeedUnreachable,*'
+                (Get-ErrorOf { Wait-LockstepTable nobody -UpToDate -ErrorAction Stop }).FullyQualifiedErrorId |
+                    Should -BeLike 'FeedUnreachable,*'
             }
 
             It 'does not hold a failed job against a table that was synced since' {
                 $null = Sync-LockstepTable http://127.0.0.1:1/nobody/ -Table other -AsJob | Wait-Job -Timeout 60
                 $null = $server | Sync-LockstepTable -Table other -SettleSec 0.2
-                (Get-ErrorOf { Wait-LockstepTable other -Count 99 -TimeoutSec 0.5 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'WaitTimeout,*'
+                (Get-ErrorOf { Wait-LockstepTable other -Count 99 -TimeoutSec 0.5 -ErrorAction Stop }).FullyQualifiedErrorId |
+                    Should -BeLike 'WaitTimeout,*'
             }
         }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Lockstep.Cli.Output;
 using Lockstep.Engine;
 using Lockstep.Engine.Records;
@@ -191,8 +192,10 @@ internal static class CompareCommands
         return PlainText.Of(
             counts.Values.Sum() == 0
                 ? $"{table} equals its feed."
-                : FormattableString.Invariant(
-                    $"{table} differs from its feed: {Count(DifferenceKind.Missing)} missing, {Count(DifferenceKind.Extra)} extra, {Count(DifferenceKind.Different)} different."
+                : string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{table} differs from its feed: {Count(DifferenceKind.Missing)} missing, {Count(DifferenceKind.Extra)} "
+                        + $"extra, {Count(DifferenceKind.Different)} different."
                 )
         );
     }

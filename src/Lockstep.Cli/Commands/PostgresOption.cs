@@ -12,7 +12,8 @@ internal sealed class PostgresOption(string purpose)
         new("--postgres")
         {
             Description =
-                $"{purpose}: a connection string or postgres:// URI. Without a value it is taken from {Variable}; a password alone, from PGPASSWORD or the password file of libpq.",
+                $"{purpose}: a connection string or postgres:// URI. Without a value it is taken from {Variable}; a "
+                + $"password alone, from PGPASSWORD or the password file of libpq.",
             HelpName = "CONNECTION",
             Arity = ArgumentArity.ZeroOrOne,
         };

@@ -26,7 +26,8 @@ internal static class RecordsCommand
         var parameter = new Option<string[]>("--filter-parameter")
         {
             Description =
-                "A value for a parameter of the filter: a number, true, false or null as JSON writes it; anything else, 0042 and 9e5 too, is text.",
+                "A value for a parameter of the filter: a number, true, false or null as JSON writes it; anything else, "
+                + "0042 and 9e5 too, is text.",
             HelpName = "NAME=VALUE",
         };
         var text = new Option<string[]>("--filter-text")

@@ -23,7 +23,8 @@ internal static class ServeCommand
         var table = new Option<string[]>("--table", "-t")
         {
             Description =
-                "A table or view to serve; may be given more than once. Of a file: the table that it must hold; without --path and --postgres its file is NAME.db in the current folder.",
+                "A table or view to serve; may be given more than once. Of a file: the table that it must hold; without "
+                + "--path and --postgres its file is NAME.db in the current folder.",
             HelpName = "NAME",
         };
         var path = new Option<string[]>("--path", "-p")
@@ -34,7 +35,8 @@ internal static class ServeCommand
         var dialect = new Option<ServedDialect>("--dialect")
         {
             Description =
-                "With --path: the dialect in which the table is served. Record is that of the original lockstep, for its clients; its order field is then the table's own sequence.",
+                "With --path: the dialect in which the table is served. Record is that of the original lockstep, for its "
+                + "clients; its order field is then the table's own sequence.",
         };
         var schema = new Option<string?>("--schema")
         {
@@ -81,14 +83,17 @@ internal static class ServeCommand
         var config = new Option<FileInfo?>("--config")
         {
             Description =
-                "Serve what this file of JSON says: several databases, patterns of tables, credentials for feeds. SIGHUP has it read again; who reads what stays as it was is not cut off. Only --certificate and the log may be given besides.",
+                "Serve what this file of JSON says: several databases, patterns of tables, credentials for feeds. SIGHUP "
+                + "has it read again; who reads what stays as it was is not cut off. Only --certificate and the log may be "
+                + "given besides.",
             HelpName = "FILE",
         };
         var listening = new ServeOptions();
 
         var command = new Command(
             "serve",
-            "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /_lockstep/ shows clients and lag in a browser, /healthz, /livez, /readyz and /metrics are for those who watch over it."
+            "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /_lockstep/ shows "
+                + "clients and lag in a browser, /healthz, /livez, /readyz and /metrics are for those who watch over it."
         )
         {
             postgres.Option,
@@ -212,7 +217,8 @@ internal static class ServeCommand
             {
                 await Console
                     .Error.WriteLineAsync(
-                        "lockstep: everybody may read, so only requests to an IP address are answered; allow the server's names with --allowed-host."
+                        "lockstep: everybody may read, so only requests to an IP address are answered; allow the server's "
+                            + "names with --allowed-host."
                     )
                     .ConfigureAwait(false);
             }

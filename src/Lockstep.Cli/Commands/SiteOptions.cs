@@ -9,7 +9,8 @@ internal sealed class SiteOptions
     private readonly Option<string[]> _host = new("--allowed-host")
     {
         Description =
-            "A name under which the server may be asked for; may be given several times. IP addresses always pass, and localhost where it listens on loopback.",
+            "A name under which the server may be asked for; may be given several times. IP addresses always pass, and "
+            + "localhost where it listens on loopback.",
         HelpName = "NAME",
     };
     private readonly Option<string[]> _origin = new("--allowed-origin")

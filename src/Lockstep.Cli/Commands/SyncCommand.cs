@@ -26,7 +26,8 @@ internal static class SyncCommand
         var disk = new Option<bool>("--disk")
         {
             Description =
-                "Keep the table in a file. It is here, but for --postgres; the option is taken so that a command carries over from PowerShell.",
+                "Keep the table in a file. It is here, but for --postgres; the option is taken so that a command carries "
+                + "over from PowerShell.",
         };
         var orderBy = new Option<string?>("--order-by")
         {
@@ -59,7 +60,8 @@ internal static class SyncCommand
         var dialect = new Option<string>("--dialect")
         {
             Description =
-                "How the feed is read: Auto, Record, Transaction, the name of another server's dialect (ODataDelta, Rest, Kubernetes, CouchDb, EventStream, Shape, DurableStream), or a file with one.",
+                "How the feed is read: Auto, Record, Transaction, the name of another server's dialect (ODataDelta, Rest, "
+                + "Kubernetes, CouchDb, EventStream, Shape, DurableStream), or a file with one.",
             HelpName = "NAME|FILE.json",
             DefaultValueFactory = _ => nameof(Dialect.Auto),
         };
@@ -103,13 +105,15 @@ internal static class SyncCommand
         var rebind = new Option<bool>("--rebind")
         {
             Description =
-                "Bind a table that belongs to another feed to this one. (One that only moved to another host or port is known by its identity.)",
+                "Bind a table that belongs to another feed to this one. (One that only moved to another host or port is "
+                + "known by its identity.)",
         };
         var force = new Option<bool>("--force") { Description = "Believe a whole set this once, however much it removes." };
         var sweepLimit = new Option<int?>("--sweep-limit")
         {
             Description =
-                "How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the table keeps it. An empty one is believed at 100 only. Default: 50.",
+                "How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the "
+                + "table keeps it. An empty one is believed at 100 only. Default: 50.",
             HelpName = "PERCENT",
         };
         var lookback = new Option<decimal>("--lookback")
@@ -143,7 +147,8 @@ internal static class SyncCommand
         var wait = new Option<bool>("--wait")
         {
             Description =
-                "Wait for another writer of the file to end. (Of several syncs of a table in a database one leads, and the others always wait.)",
+                "Wait for another writer of the file to end. (Of several syncs of a table in a database one leads, and the "
+                + "others always wait.)",
         };
         var isPrivate = new Option<bool>("--private")
         {

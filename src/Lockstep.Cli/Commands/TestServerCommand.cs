@@ -33,7 +33,8 @@ internal static class TestServerCommand
         var feed = new Option<FeedKind?>("--feed")
         {
             Description =
-                "What to serve: a feed of Lockstep's own, or that of another server such as ODataDelta or Kubernetes. Default: Reference, or Scripted when there are records.",
+                "What to serve: a feed of Lockstep's own, or that of another server such as ODataDelta or Kubernetes. "
+                + "Default: Reference, or Scripted when there are records.",
         };
         var feedPath = new Option<string?>("--feed-path")
         {
@@ -49,7 +50,8 @@ internal static class TestServerCommand
         var dialect = new Option<string?>("--dialect")
         {
             Description =
-                "The dialect in which the Rest feed is served, as a JSON file; with --record-from the dialect of the feed, by name or file.",
+                "The dialect in which the Rest feed is served, as a JSON file; with --record-from the dialect of the feed, "
+                + "by name or file.",
             HelpName = "FILE",
         };
         var record = new Option<string[]>("--record")
@@ -214,7 +216,8 @@ internal static class TestServerCommand
         Console.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"Recorded {recording.Bytes} bytes of a {recording.Status} answer in {recording.Duration.TotalSeconds:0.000} s ({recording.End})."
+                $"Recorded {recording.Bytes} bytes of a {recording.Status} answer in "
+                    + $"{recording.Duration.TotalSeconds:0.000} s ({recording.End})."
             )
         );
         return ExitCodes.Ok;

@@ -19,7 +19,8 @@ internal static class TrackCommand
         var notify = new Option<bool>("--notify")
         {
             Description =
-                "Changes notify servers, so that they look at once. Writers then wait for each other at their commits. Without it servers look often while there is something new.",
+                "Changes notify servers, so that they look at once. Writers then wait for each other at their commits. "
+                + "Without it servers look often while there is something new.",
         };
         var noNotify = new Option<bool>("--no-notify") { Description = "Changes of a table that was tracked with --notify no longer do." };
         var softDelete = new Option<bool?>("--soft-delete")

@@ -26,7 +26,8 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
                 break;
             case FeedEventOccurred { Event: var happened } when !quiet && !isLogged && IsWorthTelling(happened.Kind):
                 Console.Error.WriteLine(
-                    $"lockstep: {(happened.Kind == FeedEventKind.Load ? "Note" : happened.Kind)}: {PlainText.Of(happened.Render(ShellWords.Say))}"
+                    $"lockstep: {(happened.Kind == FeedEventKind.Load ? "Note" : happened.Kind)}: "
+                        + $"{PlainText.Of(happened.Render(ShellWords.Say))}"
                 );
                 break;
             case SyncEnded { Result: var result } when !quiet:

@@ -42,7 +42,8 @@ internal sealed class VariableLines(bool json)
         {
             var note = operation.MovedFrom is { } moved ? $"moved from {Instant(moved)}" : gone;
             Console.WriteLine(
-                $"{Instant(operation.Tuple.ActiveAt)}  {variable}  {CliJson.Compact(operation.Tuple.Json)}{(note is null ? "" : $"  ({note})")}"
+                $"{Instant(operation.Tuple.ActiveAt)}  {variable}  "
+                    + $"{CliJson.Compact(operation.Tuple.Json)}{(note is null ? "" : $"  ({note})")}"
             );
         }
     }

@@ -163,8 +163,8 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
     }
 
     /// <summary>
-    /// The name of a table's feed: its own. Of several of that name the one of the schema public has it, and the others are named with their
-    /// schema, however many come later: no name may lead to another table than before.
+    /// The name of a table's feed: its own. Of several of that name the one of the schema public has it, and the others are named with
+    /// their schema, however many come later: no name may lead to another table than before.
     /// </summary>
     private static string NameOf(TableName table, IReadOnlyList<TableName> all) =>
         table.Schema is null or "public" || all.Count(t => t.Name == table.Name) == 1 ? table.Name : table.ToString();

@@ -2,9 +2,9 @@ namespace Lockstep.Cli.Serving;
 
 /// <summary>
 /// Gives back what clients have left. When it is quiet: the runtime collects when it allocates, and a server that nobody asks anything
-/// allocates nothing. And while thousands leave at once: what they held has grown old, and by itself the runtime would collect it only after
-/// all that their leaving allocates. Looking costs nothing, what gains little is done less and less often, and nothing is done for more than a
-/// fifth of the time.
+/// allocates nothing. And while thousands leave at once: what they held has grown old, and by itself the runtime would collect it only
+/// after all that their leaving allocates. Looking costs nothing, what gains little is done less and less often, and nothing is done for
+/// more than a fifth of the time.
 /// </summary>
 internal sealed class MemoryReturn : IAsyncDisposable
 {

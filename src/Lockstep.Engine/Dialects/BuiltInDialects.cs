@@ -22,7 +22,8 @@ public static class BuiltInDialects
                 {
                   "Description": "Delta queries of Microsoft Graph, Dataverse, Business Central and other services of OData",
                   "Framing": "Json", "Items": "value", "Key": "id", "Update": "Merge", "Resume": true, "Drop": "*@delta",
-                  "Deleted": ["@removed", "@odata.removed", "deleted", { "@odata.context": "*/$deletedEntity" }, { "@context": "*/$deletedEntity" }],
+                  "Deleted": ["@removed", "@odata.removed", "deleted", { "@odata.context": "*/$deletedEntity" },
+                    { "@context": "*/$deletedEntity" }],
                   "DeletedKey": ["id", "@odata.id", "@id"],
                   "Skip": { "@odata.context": ["*/$link", "*/$deletedLink"] },
                   "Next": ["@odata.nextLink", "@nextLink"],
@@ -61,8 +62,10 @@ public static class BuiltInDialects
                   },
                   "Live": {
                     "Framing": "JsonLines", "Record": "object", "Deleted": { "type": "DELETED" }, "Heartbeat": { "type": "BOOKMARK" },
-                    "Skip": { "type": "ERROR" }, "Only": { "type": ["ADDED", "MODIFIED", "DELETED"] }, "Cursor": "last:/object/metadata/resourceVersion", "Timeout": "00:05:00",
-                    "Query": { "watch": "true", "resourceVersion": "{cursor}", "allowWatchBookmarks": "true", "timeoutSeconds": "{timeout}" }
+                    "Skip": { "type": "ERROR" }, "Only": { "type": ["ADDED", "MODIFIED", "DELETED"] },
+                    "Cursor": "last:/object/metadata/resourceVersion", "Timeout": "00:05:00",
+                    "Query": { "watch": "true", "resourceVersion": "{cursor}", "allowWatchBookmarks": "true",
+                      "timeoutSeconds": "{timeout}" }
                   },
                   "Interval": "00:00:30"
                 }
@@ -114,7 +117,8 @@ public static class BuiltInDialects
                   "Changes": { "Query": { "offset": "{cursor}", "handle": "{identity}", "replica": "full" } },
                   "Live": {
                     "Timeout": "00:01:00",
-                    "Query": { "offset": "{cursor}", "handle": "{identity}", "replica": "full", "live": "true", "cursor": "{header:electric-cursor}" }
+                    "Query": { "offset": "{cursor}", "handle": "{identity}", "replica": "full", "live": "true",
+                      "cursor": "{header:electric-cursor}" }
                   },
                   "Interval": "00:00:05"
                 }
@@ -126,11 +130,13 @@ public static class BuiltInDialects
                 {
                   "Description": "Streams of JSON on a Durable Streams server",
                   "Framing": "Json", "Items": "", "Key": "id", "Whole": false,
-                  "Cursor": "header:stream-next-offset", "CursorType": "Text", "UpToDate": "header:stream-up-to-date", "End": "header:stream-closed",
+                  "Cursor": "header:stream-next-offset", "CursorType": "Text", "UpToDate": "header:stream-up-to-date",
+                  "End": "header:stream-closed",
                   "Resync": 410,
                   "Snapshot": { "Query": { "offset": "-1" } },
                   "Changes": { "Query": { "offset": "{cursor}" } },
-                  "Live": { "Timeout": "00:01:30", "Query": { "offset": "{cursor}", "live": "long-poll", "cursor": "{header:stream-cursor}" } },
+                  "Live": { "Timeout": "00:01:30",
+                    "Query": { "offset": "{cursor}", "live": "long-poll", "cursor": "{header:stream-cursor}" } },
                   "Interval": "00:00:05"
                 }
                 """,

@@ -114,7 +114,8 @@ public sealed class DialectDescription
             {
                 throw new DialectFormatException(
                     name,
-                    $"'{from}' is no built-in dialect; there are {string.Join(", ", BuiltInDialects.Names)}.{Spelling.Suggestion(from, BuiltInDialects.Names)}"
+                    $"'{from}' is no built-in dialect; there are "
+                        + $"{string.Join(", ", BuiltInDialects.Names)}.{Spelling.Suggestion(from, BuiltInDialects.Names)}"
                 );
             }
 
@@ -161,7 +162,8 @@ public sealed class DialectDescription
         {
             throw new DialectFormatException(
                 nameOrPath,
-                $"it is no file that ends in .json, and the built-in ones are {string.Join(", ", BuiltInDialects.Names)}.{Spelling.Suggestion(nameOrPath, BuiltInDialects.Names)}"
+                $"it is no file that ends in .json, and the built-in ones are "
+                    + $"{string.Join(", ", BuiltInDialects.Names)}.{Spelling.Suggestion(nameOrPath, BuiltInDialects.Names)}"
             );
         }
 

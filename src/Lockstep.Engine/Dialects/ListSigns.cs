@@ -194,7 +194,7 @@ internal sealed class ListSigns
         NoteToken("header:X-Next-Page", "page", places.Header("X-Next-Page"));
         NoteToken("header:x-ms-continuation", "continuationToken", places.Header("x-ms-continuation"));
         string? Relation(string name) => places.Find(Place.Parse("link:" + name))?.Text;
-        (string? head, string? tail, string? previous) = (Relation("first"), Relation("last"), Relation("prev") ?? Relation("previous"));
+        var (head, tail, previous) = (Relation("first"), Relation("last"), Relation("prev") ?? Relation("previous"));
         // Who links pages would have linked the next one, if there were one.
         if (tail is not null && previous is null && tail != head)
             More ??= "link:last";

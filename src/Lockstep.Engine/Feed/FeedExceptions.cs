@@ -25,9 +25,15 @@ public sealed class FeedUnreachableException : FeedException
             feed,
             $"The feed {feed.Display} cannot be reached: {reason}",
             inner is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError }
-                ? (Remedy)
-                    $"Have the server's certificate repaired, or its issuer trusted: on this machine, or here with {Term.CertificateAuthority}; {Term.SkipCertificateCheck} accepts any certificate, including an impostor's."
-                : $"Check the address, that the server runs, and {Term.ConnectionTimeout}; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep tries again by itself.",
+                ? (Remedy)(
+                    $"Have the server's certificate repaired, or its issuer trusted: on this machine, or here with "
+                    + $"{Term.CertificateAuthority}; {Term.SkipCertificateCheck} accepts any certificate, including an "
+                    + $"impostor's."
+                )
+                : (Remedy)(
+                    $"Check the address, that the server runs, and {Term.ConnectionTimeout}; with {Term.Follow} or "
+                    + $"{Term.MaximumRetryCount} Lockstep tries again by itself."
+                ),
             inner
         ) { }
 }
@@ -112,11 +118,14 @@ public sealed class FeedStatusException : FeedException
             HttpStatusCode.Unauthorized => (Remedy)$"Give {Term.Credential} or {Term.Token}, or check the one that was given.",
             HttpStatusCode.Forbidden => "Check that these credentials may read the feed.",
             HttpStatusCode.NotFound =>
-                $"Check the URI and {Term.CursorStyle}: a feed whose URI ends with / gets the cursor as the last path element, another as ?since=.",
+                $"Check the URI and {Term.CursorStyle}: a feed whose URI ends with / gets the cursor as the last path "
+                    + $"element, another as ?since=.",
             HttpStatusCode.TooManyRequests =>
-                $"Ask less often, or wait as long as the feed says; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep waits by itself.",
+                $"Ask less often, or wait as long as the feed says; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep "
+                    + $"waits by itself.",
             HttpStatusCode.RequestTimeout =>
-                $"The feed waited too long for the request, often behind a proxy: try again; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep does so by itself.",
+                $"The feed waited too long for the request, often behind a proxy: try again; with {Term.Follow} or "
+                    + $"{Term.MaximumRetryCount} Lockstep does so by itself.",
             HttpStatusCode.Gone or HttpStatusCode.Conflict => $"Sync again with {Term.Resync}.",
             >= HttpStatusCode.InternalServerError =>
                 $"Try again later; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep does so by itself.",
@@ -210,7 +219,8 @@ public sealed class MalformedRecordException : FeedException
                 ?? (
                     feed.IsImport
                         ? (Remedy)$"Correct it, or import with {Term.MalformedRecord} Quarantine: such records are then set aside."
-                        : $"Tell the feed's operator; with {Term.MalformedRecord} Quarantine such records are set aside and the sync goes on."
+                        : $"Tell the feed's operator; with {Term.MalformedRecord} Quarantine such records are set aside and "
+                            + $"the sync goes on."
                 )
         )
     {
@@ -275,12 +285,18 @@ public sealed class SweepRefusedException : FeedException
             feed,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"The whole set of {feed.Display} would remove {lost} of {rows} records{Among(examples)}, and its end is not certain: nothing was changed. It is fetched again from {due:u} on."
+                $"The whole set of {feed.Display} would remove {lost} of {rows} records{Among(examples)}, and its end is "
+                    + $"not certain: nothing was changed. It is fetched again from {due:u} on."
             ),
             other is null
-                ? (Remedy)
-                    $"If the records are really gone, sync again with {Term.Resync} and {Term.Force}, or allow more with {Term.SweepLimit}; otherwise tell the feed's operator."
-                : $"The table was filled from {other}: another query is another table, whose name {Term.Table} gives. {Term.Force} makes this one the query's."
+                ? (Remedy)(
+                    $"If the records are really gone, sync again with {Term.Resync} and {Term.Force}, or allow more with "
+                    + $"{Term.SweepLimit}; otherwise tell the feed's operator."
+                )
+                : (Remedy)(
+                    $"The table was filled from {other}: another query is another table, whose name {Term.Table} gives. "
+                    + $"{Term.Force} makes this one the query's."
+                )
         ) => (Lost, Rows) = (lost, rows);
 
     /// <summary>One that was not believed before is not fetched again yet.</summary>
@@ -295,7 +311,8 @@ public sealed class SweepRefusedException : FeedException
             feed,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"The feed was not asked: its whole set, fetched at {at:u}, would have removed {lost} of {rows} records, and its end is not certain. The next try is due at {due:u}."
+                $"The feed was not asked: its whole set, fetched at {at:u}, would have removed {lost} of {rows} records, "
+                    + $"and its end is not certain. The next try is due at {due:u}."
             ),
             $"{Term.Force} fetches it now, and believes it; {Term.Resync} fetches it now, and judges it again."
         ) => (Lost, Rows) = (lost, rows);

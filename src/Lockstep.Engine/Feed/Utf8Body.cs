@@ -3,8 +3,8 @@ using System.Text;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// A body as UTF-8, whatever its head says of it: its first bytes tell that it is compressed, or in UTF-16 or UTF-32, with a byte order mark
-/// or without. Those of JSON are never so. Owns the stream; reading only.
+/// A body as UTF-8, whatever its head says of it: its first bytes tell that it is compressed, or in UTF-16 or UTF-32, with a byte order
+/// mark or without. Those of JSON are never so. Owns the stream; reading only.
 /// </summary>
 internal sealed class Utf8Body(Stream source) : ReadOnlyStream
 {

@@ -3,7 +3,9 @@ namespace Lockstep.Engine.Framing;
 /// <summary>What a body begins with, once all that says nothing is left out: a byte order mark, white space, a guard.</summary>
 internal static class BodyStart
 {
-    /// <summary>What servers write before JSON so that no browser runs it as a script; the longer one of two that begin alike first.</summary>
+    /// <summary>
+    /// What servers write before JSON so that no browser runs it as a script; the longer one of two that begin alike first.
+    /// </summary>
     private static readonly byte[][] Guards =
     [
         ")]}',"u8.ToArray(),

@@ -288,7 +288,8 @@ internal sealed class RecordParser
         return _routing.WhatIsMissing()
             ?? (
                 shape.OrderKind != OrderKind.Unknown && shape.OrderKind != _order.Kind
-                    ? $"its order field '{shape.OrderField}' is a {Describe(_order.Kind)}, while this table's are {Describe(shape.OrderKind)}s"
+                    ? $"its order field '{shape.OrderField}' is a {Describe(_order.Kind)}, while this table's are "
+                        + $"{Describe(shape.OrderKind)}s"
                     : _key.WhatDiffers() ?? "it is no record"
             );
     }

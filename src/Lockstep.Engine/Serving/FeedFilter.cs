@@ -7,9 +7,9 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Serving;
 
 /// <summary>
-/// Which rows and which columns of a feed a client wants. Works on finished lines, so it serves every source alike; a source may leave out of
-/// a snapshot what cannot fit. A changed row that does not fit is sent as deleted, with its key, since it may have fitted before; the key is always
-/// among the columns. Immutable, thread-safe.
+/// Which rows and which columns of a feed a client wants. Works on finished lines, so it serves every source alike; a source may leave out
+/// of a snapshot what cannot fit. A changed row that does not fit is sent as deleted, with its key, since it may have fitted before; the
+/// key is always among the columns. Immutable, thread-safe.
 /// </summary>
 public sealed class FeedFilter
 {

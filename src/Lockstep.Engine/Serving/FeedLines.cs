@@ -81,7 +81,8 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
     }
 
     /// <summary>
-    /// Leaves out the row begun and its key as well, which no client can have: only a control row says so. Of a deleted one nothing is said.
+    /// Leaves out the row begun and its key as well, which no client can have: only a control row says so. Of a deleted one nothing is
+    /// said.
     /// </summary>
     /// <param name="reason">What is wrong with its key, as a sentence in plain ASCII without quotes.</param>
     public void LeaveOutWithKey(string reason)

@@ -106,6 +106,17 @@ public sealed class SendBudget(long bytes, TimeProvider? time = null)
         }
     }
 
+    internal bool TryTake(SendShare share, long more)
+    {
+        lock (_gate)
+        {
+            if (_waiting.Count > 0 || _held + more > bytes / 2)
+                return false;
+            Add(share, more);
+            return true;
+        }
+    }
+
     internal void Give(SendShare share, long less)
     {
         lock (_gate)
@@ -218,6 +229,9 @@ public sealed class SendShare : IDisposable
     /// <summary>Waits until so many bytes may be held, and holds them.</summary>
     /// <exception cref="FeedUnavailableException">Its turn did not come within <see cref="SendBudget.LongestWait"/>.</exception>
     public Task TakeAsync(long bytes, CancellationToken cancellationToken) => _budget.TakeAsync(this, bytes, cancellationToken);
+
+    /// <summary>Holds so many bytes more if there is room to spare: nobody waits, and half of all is left.</summary>
+    public bool TryTake(long bytes) => _budget.TryTake(this, bytes);
 
     /// <summary>
     /// Holds at least so many bytes, which are in memory already, and makes others give up theirs where these are too many.

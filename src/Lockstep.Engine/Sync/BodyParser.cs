@@ -177,7 +177,8 @@ internal sealed class BodyParser(
         {
             reason = foreign;
             remedy =
-                "A feed is one JSON object after another (NDJSON): check the URI, or have its records written so; Import-LockstepTable of the PowerShell module takes objects from anywhere.";
+                "A feed is one JSON object after another (NDJSON): check the URI, or have its records written so; "
+                + "Import-LockstepTable of the PowerShell module takes objects from anywhere.";
         }
 
         // Likewise: what begins as another server's answer does is read by its dialect, or at least told which that is.

@@ -77,7 +77,9 @@ internal sealed record BodySource
 
     public string? FeedIdentity { get; init; }
 
-    /// <summary>How far the client was told of anything by what came before the body's next byte; null where the feed does not say.</summary>
+    /// <summary>
+    /// How far the client was told of anything by what came before the body's next byte; null where the feed does not say.
+    /// </summary>
     public Func<FeedMark?> Mark { get; init; } = () => null;
 
     public TimeSpan IdleTimeout { get; init; } = Timeout.InfiniteTimeSpan;

@@ -29,7 +29,8 @@ internal sealed class BodyWarnings(SyncContext context, BodySource source)
         await context
             .PostEventAsync(
                 FeedEventKind.Warning,
-                $"The records have no field 'id', so their first field '{field}' is taken as the key. If it is not unique, records overwrite each other.",
+                $"The records have no field 'id', so their first field '{field}' is taken as the key. If it is not unique, "
+                    + $"records overwrite each other.",
                 $"Name the key with {Term.Key}."
             )
             .ConfigureAwait(false);
@@ -62,7 +63,8 @@ internal sealed class BodyWarnings(SyncContext context, BodySource source)
                 FeedEventKind.Warning,
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{source.Feed.Subject} holds a malformed record at byte {first.ByteOffset}, which is set aside, as others will be: {first.Reason}."
+                    $"{source.Feed.Subject} holds a malformed record at byte {first.ByteOffset}, which is set aside, as "
+                        + $"others will be: {first.Reason}."
                 ),
                 $"{Term.ReadQuarantined} shows what is set aside."
             )

@@ -144,8 +144,8 @@ internal sealed class FeedConnection(
     }
 
     /// <summary>
-    /// Whether the server has taken the request and sends no head of an answer for so long, as some do that have nothing to send yet: a plain
-    /// sync of a table that has a cursor, and whose feed has never ended, takes that for silence.
+    /// Whether the server has taken the request and sends no head of an answer for so long, as some do that have nothing to send yet: a
+    /// plain sync of a table that has a cursor, and whose feed has never ended, takes that for silence.
     /// </summary>
     private async Task<bool> IsQuietAsync(SyncContext context, ConnectionPlan plan, Task opening)
     {

@@ -47,7 +47,9 @@ internal sealed class ListRest(DialectSession session)
         }
     }
 
-    /// <summary>What says that a list goes on where its dialect finds no next page; its next page, if it can be told, is said once.</summary>
+    /// <summary>
+    /// What says that a list goes on where its dialect finds no next page; its next page, if it can be told, is said once.
+    /// </summary>
     public async Task<MoreOfList?> FindAsync(
         DialectRules rules,
         Page page,
@@ -104,7 +106,8 @@ internal sealed class ListRest(DialectSession session)
                 FeedEventKind.Dialect,
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{lacking} {(lacking == 1 ? "record is" : "records are")} in none of the pages, which are read once more: while pages are counted, records move between them."
+                    $"{lacking} {(lacking == 1 ? "record is" : "records are")} in none of the pages, which are read once "
+                        + $"more: while pages are counted, records move between them."
                 ),
                 cancellationToken
             )

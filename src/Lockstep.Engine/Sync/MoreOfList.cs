@@ -100,7 +100,8 @@ internal sealed record MoreOfList(string Reason, string Keys)
             {
                 reason = string.Create(
                     CultureInfo.InvariantCulture,
-                    $"a page may have {largest} records by {(name == "the answer" ? name : $"'{name}'")}, and {page} came, so that there may be more"
+                    $"a page may have {largest} records by {(name == "the answer" ? name : $"'{name}'")}, and {page} came, "
+                        + $"so that there may be more"
                 );
             }
         }
@@ -120,7 +121,7 @@ internal sealed record MoreOfList(string Reason, string Keys)
         places.Select(place => place.Text).SequenceEqual(BuiltInDialects.Find("Rest")!.Snapshot.NextUrl.Select(place => place.Text));
 
     /// <summary>The next page by the parameter of the user's own URI that counts them, if that began with the first one.</summary>
-    private static Uri? Counted(IReadOnlyDictionary<string, string> query, Uri asked, int page, int pages)
+    private static Uri? Counted(Dictionary<string, string> query, Uri asked, int page, int pages)
     {
         foreach (var name in PageParameters)
         {
@@ -141,16 +142,16 @@ internal sealed record MoreOfList(string Reason, string Keys)
     private static Uri With(Uri uri, string name, long value) =>
         DialectRequests.With(uri, name, value.ToString(CultureInfo.InvariantCulture), replaces: true);
 
-    private static string? StartsLater(IReadOnlyDictionary<string, string> query) =>
+    private static string? StartsLater(Dictionary<string, string> query) =>
         PageParameters.Concat(OffsetParameters).FirstOrDefault(name => Value(query, name) > 1) is { } name ? $"{name}={query[name]}" : null;
 
-    private static (string Name, long Size)? Size(IReadOnlyDictionary<string, string> query) =>
+    private static (string Name, long Size)? Size(Dictionary<string, string> query) =>
         SizeParameters.Select(name => (name, Value(query, name))).FirstOrDefault(pair => pair.Item2 is not null) is ({ } found, { } size)
             ? (found, size)
             : null;
 
     /// <summary>What the dialect could say, by what the URI says already.</summary>
-    private static string Suggest(IReadOnlyDictionary<string, string> query)
+    private static string Suggest(Dictionary<string, string> query)
     {
         var offset = OffsetParameters.FirstOrDefault(query.ContainsKey);
         var page = PageParameters.FirstOrDefault(query.ContainsKey);
@@ -160,7 +161,7 @@ internal sealed record MoreOfList(string Reason, string Keys)
             : ByPage;
     }
 
-    private static long? Value(IReadOnlyDictionary<string, string> query, string name) =>
+    private static long? Value(Dictionary<string, string> query, string name) =>
         query.TryGetValue(name, out var text) && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? number
             : null;

@@ -32,7 +32,9 @@ internal sealed class PageLinks(DialectSession session)
     /// <summary>Whether a page was named by how many there were before it, so that records may move between pages.</summary>
     public bool AreCounted { get; private set; }
 
-    /// <summary>Whether, of records in the order of their changes, a page was asked for by its number, as one instant filled the page before.</summary>
+    /// <summary>
+    /// Whether, of records in the order of their changes, a page was asked for by its number, as one instant filled the page before.
+    /// </summary>
     public bool WentByNumber { get; private set; }
 
     /// <summary>The pages that were asked for in this round.</summary>
@@ -110,7 +112,9 @@ internal sealed class PageLinks(DialectSession session)
     /// <summary>A next page that no link names.</summary>
     public void NoteGuess(Uri next) => AreCounted |= IsCounted(next);
 
-    /// <summary>Of what comes in the order of its changes, the rest is what is above the largest value; null where that was asked for.</summary>
+    /// <summary>
+    /// Of what comes in the order of its changes, the rest is what is above the largest value; null where that was asked for.
+    /// </summary>
     public Uri? AfterLargest(DialectRules rules, RequestKind kind, MaximumCursor? maximum)
     {
         if (kind != RequestKind.Changes || !rules.IsAscending || maximum is not { IsAscending: true, Largest: { } largest })

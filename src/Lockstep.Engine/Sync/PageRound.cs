@@ -187,7 +187,10 @@ internal sealed class PageRound(DialectSession session)
                     .EndAsync(isStaged, more is null || isOrdered ? end : null, more is null, cancellationToken)
                     .ConfigureAwait(false)
             )
+            {
                 return RoundEnd.Refused;
+            }
+
             if (more is not null)
             {
                 session.EntityTag = null;

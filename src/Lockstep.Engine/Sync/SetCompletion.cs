@@ -136,7 +136,8 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
                     FeedEventKind.Warning,
                     string.Create(
                         CultureInfo.InvariantCulture,
-                        $"The whole set holds {_kept.Count} malformed records, which were set aside; what the table has under their keys stays."
+                        $"The whole set holds {_kept.Count} malformed records, which were set aside; what the table has "
+                            + $"under their keys stays."
                     ),
                     "Look at what was set aside, and tell the feed's operator."
                 )
@@ -201,7 +202,8 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         await context
             .PostEventAsync(
                 FeedEventKind.Warning,
-                "The feed does not say where its whole set ends, so records that it no longer holds cannot be told; what it sent was merged into the table.",
+                "The feed does not say where its whole set ends, so records that it no longer holds cannot be told; what "
+                    + "it sent was merged into the table.",
                 null
             )
             .ConfigureAwait(false);
@@ -226,6 +228,9 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
                     isCertain: source.IsFinite
                 )
                 .ConfigureAwait(false);
+            // Also where a poll brought nothing new.
+            if (!IsRefused && !source.IsRedirected)
+                await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
         }
         else if (end == BodyEnd.EndOfBody && pacer.IsStaged)
         {

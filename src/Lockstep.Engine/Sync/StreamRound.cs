@@ -202,7 +202,8 @@ internal sealed class StreamRound(DialectSession session)
             await session
                 .SayAsync(
                     FeedEventKind.Warning,
-                    "The server no longer has the event that this table came to, and goes on from a later one: what was between them is missing.",
+                    "The server no longer has the event that this table came to, and goes on from a later one: what was "
+                        + "between them is missing.",
                     cancellationToken
                 )
                 .ConfigureAwait(false);

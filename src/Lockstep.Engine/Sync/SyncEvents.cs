@@ -84,10 +84,12 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
             FeedEventKind.Warning,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{malformed} malformed {(malformed == 1 ? "record" : "records")} came in this sync; the quarantine holds {table.Quarantined}.{full}"
+                $"{malformed} malformed {(malformed == 1 ? "record" : "records")} came in this sync; the quarantine holds "
+                    + $"{table.Quarantined}.{full}"
             ),
             cancellationToken,
-            $"Look at them with {Term.ReadQuarantined}, and empty the quarantine with {Term.ClearQuarantined}; its size is {Term.QuarantineLimit}."
+            $"Look at them with {Term.ReadQuarantined}, and empty the quarantine with {Term.ClearQuarantined}; its size is "
+                + $"{Term.QuarantineLimit}."
         );
     }
 
@@ -96,7 +98,8 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
             FeedEventKind.Retry,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{(isWell ? "The feed is asked again" : "The next attempt is")} in {wait.TotalSeconds:0.0} s.{(note is null ? "" : " " + note)}"
+                $"{(isWell ? "The feed is asked again" : "The next attempt is")} in {wait.TotalSeconds:0.0} "
+                    + $"s.{(note is null ? "" : " " + note)}"
             ),
             cancellationToken
         );

@@ -30,7 +30,8 @@ internal static partial class SyncLog
     [LoggerMessage(
         3,
         LogLevel.Information,
-        "The sync of {Table} ended ({Reason}) at cursor {Cursor} after {Seconds:0.000} s: {Added} added, {Updated} updated, {Deleted} deleted."
+        "The sync of {Table} ended ({Reason}) at cursor {Cursor} after {Seconds:0.000} s: {Added} added, {Updated} "
+            + "updated, {Deleted} deleted."
     )]
     private static partial void Ended(
         ILogger logger,

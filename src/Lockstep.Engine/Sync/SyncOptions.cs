@@ -121,8 +121,8 @@ public sealed class SyncOptions
     public int MaximumRecordSize { get; init; } = FrameReader.DefaultMaximumLength;
 
     /// <summary>
-    /// How much memory a process that only syncs is to take at most, in bytes, from 64 MiB on: its buffers are made so small. Null for buffers
-    /// that make it fast, which take up to 250 MB. A record that is as large as the limit exceeds it.
+    /// How much memory a process that only syncs is to take at most, in bytes, from 64 MiB on: its buffers are made so small. Null for
+    /// buffers that make it fast, which take up to 250 MB. A record that is as large as the limit exceeds it.
     /// </summary>
     public long? MemoryLimit { get; init; }
 

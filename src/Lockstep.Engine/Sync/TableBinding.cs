@@ -67,7 +67,8 @@ internal static class TableBinding
         {
             throw new TableMismatchException(
                 path,
-                $"The key of the table '{state.Name}' in '{path}' is '{string.Join(", ", shape.KeyFields)}', not '{string.Join(", ", keys)}'.",
+                $"The key of the table '{state.Name}' in '{path}' is '{string.Join(", ", shape.KeyFields)}', not "
+                    + $"'{string.Join(", ", keys)}'.",
                 advice
             );
         }
@@ -88,7 +89,8 @@ internal static class TableBinding
         if (!isSame && !options.Rebind)
             throw OfAnotherFeed(state, options, feed);
         return isSame
-            ? $"The feed {state.Feed} has moved: the table '{state.Name}' belongs to {feed.Display} from now on, which names the same identity."
+            ? $"The feed {state.Feed} has moved: the table '{state.Name}' belongs to {feed.Display} from now on, which names "
+                + $"the same identity."
             : $"The table '{state.Name}' belonged to the feed {state.Feed}; as was asked for, it belongs to {feed.Display} from now on.";
     }
 
@@ -99,7 +101,8 @@ internal static class TableBinding
         return new TableMismatchException(
             path,
             $"The table '{state.Name}' in '{path}' belongs to the feed {state.Feed}, not to {feed.Display}.",
-            $"If it is the same feed at a new address, bind the table to it with {Term.Rebind}; else sync to another file with {Term.Path}, or empty this one with {Term.ClearTable}."
+            $"If it is the same feed at a new address, bind the table to it with {Term.Rebind}; else sync to another file "
+                + $"with {Term.Path}, or empty this one with {Term.ClearTable}."
         );
     }
 

@@ -108,7 +108,9 @@ internal sealed class ExactComparer
         return 0;
     }
 
-    /// <summary>The number at a path, true and false as SQLite has them; empty for anything else. Of two members of one name the first counts.</summary>
+    /// <summary>
+    /// The number at a path, true and false as SQLite has them; empty for anything else. Of two members of one name the first counts.
+    /// </summary>
     private static ReadOnlySpan<byte> Read(ReadOnlySpan<byte> body, byte[][] path)
     {
         var json = new Utf8JsonReader(body, AnyDepth);

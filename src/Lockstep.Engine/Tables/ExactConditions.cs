@@ -61,7 +61,8 @@ internal sealed class ExactConditions
         if (Array.TrueForAll(numbers, number => number.IsSmallInteger))
             return $"({field.Sql} IN ({all}) AND (typeof({field.Sql}) <> 'real' OR {exact}))";
         var integers = string.Join(", ", numbers.Where(number => number.Integer is not null).Select(number => number.Sql));
-        return $"(CASE typeof({field.Sql}) WHEN 'null' THEN NULL WHEN 'real' THEN {exact} WHEN 'integer' THEN {field.Sql} IN ({integers}) ELSE {field.Sql} IN ({all}) END)";
+        return $"(CASE typeof({field.Sql}) WHEN 'null' THEN NULL WHEN 'real' THEN {exact} WHEN 'integer' THEN {field.Sql} IN "
+            + $"({integers}) ELSE {field.Sql} IN ({all}) END)";
     }
 
     private string WithNumber(string field, IReadOnlyList<string> path, string comparison, FilterNumber number)

@@ -7,7 +7,8 @@ namespace Lockstep.Engine.Tables;
 /// A filter in which numbers compare with all their digits. SQLite has 64-bit integers and doubles: it would take
 /// <c>huge = 9223372036854775811</c> for true of any number that rounds to the same double. So each comparison of a field with a number or
 /// with another field is written in a form that settles near ties by the record's own text (<see cref="ExactComparer"/>), and keeps the
-/// plain comparison beside it, for an index. Arithmetic and functions compute as SQLite does; a number that it would round is refused there.
+/// plain comparison beside it, for an index. Arithmetic and functions compute as SQLite does; a number that it would round is refused
+/// there.
 /// </summary>
 internal sealed class ExactFilter
 {
@@ -74,7 +75,9 @@ internal sealed class ExactFilter
         Sql = sql.Append(_filter, copied, _filter.Length - copied).ToString();
     }
 
-    /// <summary>Finds the ANDs that belong to a BETWEEN, and tells which tokens are within a SELECT, where a name may mean another column.</summary>
+    /// <summary>
+    /// Finds the ANDs that belong to a BETWEEN, and tells which tokens are within a SELECT, where a name may mean another column.
+    /// </summary>
     private bool[] MarkBrackets()
     {
         var isOfSelect = new bool[_tokens.Length];

@@ -59,7 +59,8 @@ internal static class FieldIndexes
         {
             TableFile.Execute(
                 connection,
-                $"CREATE INDEX IF NOT EXISTS {TableView.Quote(Prefix + field)} ON {TableSchema.Rows}({TableView.Value(field)}) WHERE gone = 0"
+                $"CREATE INDEX IF NOT EXISTS {TableView.Quote(Prefix + field)} ON "
+                    + $"{TableSchema.Rows}({TableView.Value(field)}) WHERE gone = 0"
             );
         }
     }

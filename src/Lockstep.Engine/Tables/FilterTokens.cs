@@ -74,7 +74,9 @@ internal static class FilterTokens
     /// <summary>Whether a name without quotes is a word of SQL that cannot be a field.</summary>
     public static bool IsReserved(FilterToken token) => token.Kind == FilterTokenKind.Word && Reserved.Contains(token.Value);
 
-    /// <summary>The tokens; null for what is no plain expression: a comment or quotes that do not end, a character of no expression.</summary>
+    /// <summary>
+    /// The tokens; null for what is no plain expression: a comment or quotes that do not end, a character of no expression.
+    /// </summary>
     public static IReadOnlyList<FilterToken>? Of(string filter)
     {
         var tokens = new List<FilterToken>();

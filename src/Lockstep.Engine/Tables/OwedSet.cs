@@ -57,7 +57,9 @@ internal sealed record RefusedSweep(long Lost, long Rows)
 {
     private readonly string? _feed;
 
-    /// <summary>The feed's address with its query, which another query is not held against; null where an earlier version noted none.</summary>
+    /// <summary>
+    /// The feed's address with its query, which another query is not held against; null where an earlier version noted none.
+    /// </summary>
     public string? Feed
     {
         get => _feed;

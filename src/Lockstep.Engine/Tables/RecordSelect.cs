@@ -71,7 +71,8 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
         // The table's own columns stand aside under longer names, so that a filter sees the fields by theirs.
         var fields = query.Filter is null || state.Fields.Count == 0 ? "" : ", " + TableView.Columns(state.Fields, state.Shape?.KeyFields);
         var source =
-            $"(SELECT key AS lockstep_key, seq AS lockstep_seq, gone AS lockstep_gone, body AS lockstep_body, born AS lockstep_born{fields} FROM {TableSchema.Rows})";
+            $"(SELECT key AS lockstep_key, seq AS lockstep_seq, gone AS lockstep_gone, body AS lockstep_body, born AS "
+            + $"lockstep_born{fields} FROM {TableSchema.Rows})";
         var where = conditions.Count > 0 ? " WHERE " + string.Join(" AND ", conditions) : "";
         if (ending.Length > 0 && FindsByIndex())
         {

@@ -53,7 +53,8 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
     public Statement Update { get; } =
         new(
             connection,
-            $"UPDATE {table} SET born = CASE gone WHEN 0 THEN born ELSE ?2 END, seq = ?2, ord = ?3, txid = ?4, gone = ?5, body = ?6 WHERE key = ?1"
+            $"UPDATE {table} SET born = CASE gone WHEN 0 THEN born ELSE ?2 END, seq = ?2, ord = ?3, txid = ?4, gone = ?5, "
+                + $"body = ?6 WHERE key = ?1"
         );
 
     /// <summary>The same record came with a higher order value: that is remembered, and is no change.</summary>
@@ -77,6 +78,7 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
     private static string ValuesOf(int before) =>
         string.Create(
             CultureInfo.InvariantCulture,
-            $"(?{before + KeyParameter},?{before + SequenceParameter},?{before + SequenceParameter},?{before + OrderParameter},?{before + TransactionParameter},?{before + GoneParameter},?{before + BodyParameter})"
+            $"(?{before + KeyParameter},?{before + SequenceParameter},?{before + SequenceParameter},?{before + OrderParameter},"
+                + $"?{before + TransactionParameter},?{before + GoneParameter},?{before + BodyParameter})"
         );
 }

@@ -225,7 +225,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         if (wantsChanges)
         {
             Changes = Read(
-                $"SELECT key, seq, CASE gone WHEN 0 THEN {(int)ChangeKind.Added} ELSE {(int)ChangeKind.Deleted} END, body FROM {TableSchema.Rows} WHERE seq > {sequence} ORDER BY seq",
+                $"SELECT key, seq, CASE gone WHEN 0 THEN {(int)ChangeKind.Added} ELSE {(int)ChangeKind.Deleted} END, body "
+                    + $"FROM {TableSchema.Rows} WHERE seq > {sequence} ORDER BY seq",
                 shape.KeyLayout
             );
         }
@@ -238,7 +239,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         using var copy = new Statement(
             connection,
             $"""
-            INSERT INTO {TableSchema.Rows}(key, seq, born, ord, txid, gone, body) SELECT key, seq, born, ord, txid, gone, body FROM {TableSchema.Stage} WHERE key = ?1
+            INSERT INTO {TableSchema.Rows}(key, seq, born, ord, txid, gone, body) SELECT key, seq, born, ord, txid, gone, body
+                FROM {TableSchema.Stage} WHERE key = ?1
             ON CONFLICT(key) DO UPDATE SET born = CASE gone WHEN 0 THEN born ELSE excluded.seq END,
                 seq = excluded.seq, ord = excluded.ord, txid = excluded.txid, gone = excluded.gone, body = excluded.body
             """

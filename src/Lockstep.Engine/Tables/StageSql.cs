@@ -77,7 +77,8 @@ internal static class StageSql
         using (
             var insert = new Statement(
                 connection,
-                $"INSERT INTO {Target}(key, seq, born, ord, txid, gone, body) SELECT ?2, seq, born, ord, txid, gone, body FROM {table} WHERE key = ?1"
+                $"INSERT INTO {Target}(key, seq, born, ord, txid, gone, body) SELECT ?2, seq, born, ord, txid, gone, body "
+                    + $"FROM {table} WHERE key = ?1"
             )
         )
         {

@@ -1,8 +1,8 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Whether a whole set whose end nothing vouches for is believed, by how much of a table it would remove: an empty one never, and of more than a few
-/// records it may remove no more than the limit (I6, D4).
+/// Whether a whole set whose end nothing vouches for is believed, by how much of a table it would remove: an empty one never, and of more
+/// than a few records it may remove no more than the limit (I6, D4).
 /// </summary>
 internal static class SweepGuard
 {

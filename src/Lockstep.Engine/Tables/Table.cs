@@ -57,7 +57,8 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
                 path,
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"The table file '{path}' cannot be read within {LongestLook.TotalSeconds} s: another program holds it, or it is damaged."
+                    $"The table file '{path}' cannot be read within {LongestLook.TotalSeconds} s: another program holds it, "
+                        + $"or it is damaged."
                 ),
                 "End what holds the file and try again; if it is damaged, put a backup in its place."
             );

@@ -57,7 +57,8 @@ internal static class TableSchema
     {
         var key = layout == KeyLayout.Integer ? "INTEGER PRIMARY KEY" : "BLOB NOT NULL PRIMARY KEY";
         var without = layout == KeyLayout.Encoded && averageBody < LargeBody ? " WITHOUT ROWID" : "";
-        return $"CREATE TABLE {table}(key {key}, seq INTEGER NOT NULL, born INTEGER NOT NULL, ord, txid INTEGER, gone INTEGER NOT NULL, body TEXT NOT NULL){without}";
+        return $"CREATE TABLE {table}(key {key}, seq INTEGER NOT NULL, born INTEGER NOT NULL, ord, txid INTEGER, gone INTEGER NOT "
+            + $"NULL, body TEXT NOT NULL){without}";
     }
 }
 

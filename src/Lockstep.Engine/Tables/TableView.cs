@@ -10,7 +10,8 @@ internal static class TableView
     /// <param name="fields">The fields of its records.</param>
     /// <param name="keys">The key's fields, of which those within objects have columns, too.</param>
     public static string Create(string table, IReadOnlyList<string> fields, IReadOnlyList<string>? keys) =>
-        $"DROP VIEW IF EXISTS {Quote(table)}; CREATE VIEW {Quote(table)} AS SELECT {Columns(fields, keys)} FROM {TableSchema.Rows} WHERE gone = 0";
+        $"DROP VIEW IF EXISTS {Quote(table)}; CREATE VIEW {Quote(table)} AS SELECT {Columns(fields, keys)} FROM "
+        + $"{TableSchema.Rows} WHERE gone = 0";
 
     /// <summary>
     /// The select list: one column per field, and one per part of the key that is within an object, called by its JSON Pointer. Names that

@@ -82,7 +82,8 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
         )
         {
             throw new GossipProtocolException(
-                $"The peer brings updates of more than {MaxSources} sources, or of too many with those of others, that cannot be accepted now."
+                $"The peer brings updates of more than {MaxSources} sources, or of too many with those of others, that "
+                    + $"cannot be accepted now."
             );
         }
 

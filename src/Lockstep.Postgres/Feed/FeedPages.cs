@@ -18,7 +18,7 @@ internal sealed record FeedPage<TPosition>(FeedStamp Stamp, FeedLines Lines, TPo
 /// <summary>Reads a table in pages, each a short transaction.</summary>
 internal static class FeedPages
 {
-    /// <inheritdoc cref="ReadKeysAsync(FeedDatabase, NpgsqlConnection, string[], long?, int, FeedFilter?, CancellationToken)"/>
+    /// <inheritdoc cref="ReadKeysAsync(FeedDatabase, NpgsqlConnection, string[], long?, int, int, FeedFilter?, CancellationToken)"/>
     public static Task<FeedPage<string[]>> ReadKeysAsync(
         FeedDatabase database,
         NpgsqlConnection connection,
@@ -26,14 +26,15 @@ internal static class FeedPages
         long? horizon,
         int limit,
         CancellationToken cancellationToken
-    ) => ReadKeysAsync(database, connection, after, horizon, limit, filter: null, cancellationToken);
+    ) => ReadKeysAsync(database, connection, after, horizon, limit, PageSize.Bytes, filter: null, cancellationToken);
 
     /// <summary>A page of the rows in key order above a key (empty: from the start).</summary>
     /// <param name="database">Reads.</param>
     /// <param name="connection">Open and idle.</param>
     /// <param name="after">The key, each part as text; empty for the first page.</param>
     /// <param name="horizon">The horizon of the first page, which bounds every row's <c>since</c>; null for the first page.</param>
-    /// <param name="limit">The most rows; fewer where these are more bytes than a page is to have (I8).</param>
+    /// <param name="limit">The most rows.</param>
+    /// <param name="bytes">With the row that reaches so many bytes the page ends (I8).</param>
     /// <param name="filter">Which rows are of use; others may come too.</param>
     /// <param name="cancellationToken">Ends the read.</param>
     public static async Task<FeedPage<string[]>> ReadKeysAsync(
@@ -42,6 +43,7 @@ internal static class FeedPages
         string[] after,
         long? horizon,
         int limit,
+        int bytes,
         FeedFilter? filter,
         CancellationToken cancellationToken
     )
@@ -63,7 +65,7 @@ internal static class FeedPages
                 while (next is null && await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
                 {
                     lines.Append(rows, stamp.Table.Key, horizon ?? stamp.Snapshot.Xmin);
-                    if (lines.Rows == limit || lines.Bytes >= PageSize.Bytes)
+                    if (lines.Rows == limit || lines.Bytes >= bytes)
                         next = KeyOf(rows);
                 }
             },

@@ -42,7 +42,8 @@ internal static class FeedSql
             tombstones = "\nUNION ALL\n" + Branch(table, table.Tombstones, table.Key, "true", where);
         }
 
-        return $"SELECT c.txid, c.deleted, c.data{texts}\nFROM (\n{live}{tombstones}\n) AS c(txid, deleted, data{keys})\nORDER BY c.txid{order}\nLIMIT $3";
+        return $"SELECT c.txid, c.deleted, c.data{texts}\nFROM (\n{live}{tombstones}\n) AS c(txid, deleted, data{keys})\nORDER BY "
+            + $"c.txid{order}\nLIMIT $3";
     }
 
     /// <summary>
@@ -81,10 +82,13 @@ internal static class FeedSql
 
     /// <summary>Every row of a view, in no order. Columns: data, and its share of the <see cref="Digest"/>.</summary>
     public static string Shown(TableDescription table) =>
-        $"SELECT j.data, hashtextextended(j.data, 0)\nFROM {table.SqlName} AS r, {Data(table.Columns, "r")}, LATERAL (SELECT {Json("d")} AS data OFFSET 0) AS j"
+        $"SELECT j.data, hashtextextended(j.data, 0)\nFROM {table.SqlName} AS r, {Data(table.Columns, "r")}, LATERAL "
+        + $"(SELECT {Json("d")} AS data OFFSET 0) AS j"
         + Living(table);
 
-    /// <summary>Stands for the content of a view, so that a change of it is seen. Columns: the number of rows, and a sum over them.</summary>
+    /// <summary>
+    /// Stands for the content of a view, so that a change of it is seen. Columns: the number of rows, and a sum over them.
+    /// </summary>
     public static string Digest(TableDescription table) =>
         $"SELECT count(*), coalesce(sum(hashtextextended({Json("d")}, 0)), 0)::text\nFROM {table.SqlName} AS r, {Data(table.Columns, "r")}"
         + Living(table);
@@ -118,7 +122,8 @@ internal static class FeedSql
     internal static string Json(string data) => $"row_to_json({data}.*)::text";
 
     internal static string Data(IReadOnlyList<TableColumn> columns, string row) =>
-        $"LATERAL (SELECT {string.Join(", ", columns.Where(c => !c.IsHidden).Select(c => $"{Value(c, row)} AS {Sql.Quote(c.Name)}"))}) AS d";
+        $"LATERAL (SELECT "
+        + $"{string.Join(", ", columns.Where(c => !c.IsHidden).Select(c => $"{Value(c, row)} AS {Sql.Quote(c.Name)}"))}) AS d";
 
     private static string Value(TableColumn column, string row)
     {
@@ -135,7 +140,8 @@ internal static class FeedSql
     /// <summary>An array of arrays of binaries: its JSON, each text in it, which is hexadecimal, made base64.</summary>
     private static string Matrix(string array) =>
         $"""
-            (SELECT string_agg(coalesce('"' || translate(encode(decode(part[1], 'hex'), 'base64'), E'\n', '') || '"', part[2]), '' ORDER BY at)::json
+            (SELECT string_agg(coalesce('"' || translate(encode(decode(part[1], 'hex'), 'base64'), E'\n', '') || '"', part[2]),
+                '' ORDER BY at)::json
                 FROM regexp_matches(to_json({array})::text, E'"\\\\\\\\x([0-9a-f]*)"|([^"]+)', 'g') WITH ORDINALITY AS parts(part, at))
             """;
 

@@ -19,7 +19,8 @@ internal static class NewPartitions
                 (SELECT max(now.txid - ((now.txid & 4294967295) - i.xmin::text::bigint + 4294967296) % 4294967296)
                     FROM now, pg_partition_ancestors(c.oid) a JOIN pg_inherits i ON i.inhrelid = a.relid),
                 made.xmin::text,
-                (SELECT CASE WHEN bool_and(age(i.xmin) >= age(made.xmin)) THEN max(i.cmin::text::bigint) FILTER (WHERE i.xmin = made.xmin) END
+                (SELECT CASE WHEN bool_and(age(i.xmin) >= age(made.xmin)) THEN max(i.cmin::text::bigint)
+                    FILTER (WHERE i.xmin = made.xmin) END
                     FROM pg_partition_ancestors(c.oid) a JOIN pg_inherits i ON i.inhrelid = a.relid)
             FROM related JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
                 JOIN pg_attribute made ON made.attrelid = c.oid AND made.attname = 'tableoid'

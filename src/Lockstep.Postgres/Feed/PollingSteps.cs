@@ -11,6 +11,7 @@ namespace Lockstep.Postgres.Feed;
 internal sealed class PollingSteps(PollingFeed feed, TableDescription table, string identity, SendShare? client, FeedFilter? filter)
     : DatabaseSteps<PgSnapshot>(feed, feed.Live)
 {
+    private const int LargePage = 4;
     private bool _isReplica;
     private bool _isWhole;
     private FeedMark? _spilled;
@@ -39,24 +40,61 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
         }
 
         PgSnapshot? first = null;
-        for (string[]? after = []; after is not null; )
+        await foreach (var (from, page) in PagesAsync(cancellationToken).ConfigureAwait(false))
         {
-            var (from, rows) = (after, feed.Pages.Rows);
-            var page = await feed
-                .Readers.ReadAsync(
-                    (c, token) => FeedPages.ReadKeysAsync(feed.Database, c, from, first?.Xmin, rows, filter, token),
-                    cancellationToken
-                )
-                .ConfigureAwait(false);
             Check(page.Stamp, PgSnapshot.Below(0));
             first ??= page.Stamp.Snapshot;
             yield return FeedStep<PgSnapshot>.At(identity, first.Xmin, from.Length == 0 ? null : PagePosition.Format(from));
             foreach (var piece in Take(page.Lines))
                 yield return new FeedStep<PgSnapshot>(piece) { Mark = page.Stamp.Snapshot.Mark };
-            after = page.Next;
         }
 
         yield return new FeedStep<PgSnapshot>(default, first);
+    }
+
+    /// <summary>
+    /// The pages of a snapshot and the key after which each begins. While there is memory to spare they are larger, since to say what a
+    /// snapshot belongs to takes the server as long as to read some hundred rows, and the next one is read while one is sent.
+    /// </summary>
+    private async IAsyncEnumerable<(string[] From, FeedPage<string[]> Page)> PagesAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Task<FeedPage<string[]>>? ahead = null;
+        long? horizon = null;
+        var isWide = false;
+        try
+        {
+            for (string[]? after = []; after is not null; )
+            {
+                // Two large pages, one of which is there anyway.
+                isWide = isWide || client?.TryTake(((2 * LargePage) - 1) * (long)PageSize.Bytes) != false;
+                var from = after;
+                var page = await (ahead ?? ReadAsync(from, isWide ? LargePage : 1)).ConfigureAwait(false);
+                horizon ??= page.Stamp.Snapshot.Xmin;
+                after = page.Next;
+                ahead = isWide && after is not null ? ReadAsync(after, LargePage) : null;
+                yield return (from, page);
+            }
+        }
+        finally
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+            if (ahead is not null)
+                await ((Task)ahead).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (isWide)
+                client?.Give(((2 * LargePage) - 1) * (long)PageSize.Bytes);
+        }
+
+        Task<FeedPage<string[]>> ReadAsync(string[] from, int times)
+        {
+            var (fixedAt, rows) = (horizon, feed.Pages.Rows * times);
+            return feed.Readers.ReadAsync(
+                (c, token) => FeedPages.ReadKeysAsync(feed.Database, c, from, fixedAt, rows, PageSize.Bytes * times, filter, token),
+                stop.Token
+            );
+        }
     }
 
     /// <summary>The changes after what the client knows, in rounds.</summary>

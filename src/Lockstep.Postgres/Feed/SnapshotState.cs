@@ -123,7 +123,8 @@ internal sealed record TableFacts(string Core, string Columns, string Labels, st
         var whole = Encoding.UTF8.GetBytes($"{Columns[..columns]} {Labels[..labels]} {Partitions[..partitions]}");
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{Core}.{columns / StateSql.DigestLength}.{labels / StateSql.DigestLength}.{partitions / StateSql.DigestLength}.{file}.{Convert.ToHexStringLower(SHA256.HashData(whole))[..8]}"
+            $"{Core}.{columns / StateSql.DigestLength}.{labels / StateSql.DigestLength}.{partitions / StateSql.DigestLength}."
+                + $"{file}.{Convert.ToHexStringLower(SHA256.HashData(whole))[..8]}"
         );
     }
 }

@@ -51,12 +51,14 @@ internal static class StateSql
 
     private const string SoftDelete = """
         UNION ALL
-        SELECT format('soft delete %s', to_jsonb(t) ->> 'soft_delete') FROM lockstep.tracked t JOIN pg_attribute a ON a.attrelid = t.relation
+        SELECT format('soft delete %s', to_jsonb(t) ->> 'soft_delete') FROM lockstep.tracked t
+            JOIN pg_attribute a ON a.attrelid = t.relation
             WHERE relation = to_regclass($1) AND attname = 'deleted' AND atttypid = 'bool'::regtype AND NOT attisdropped
         """;
 
     private const string ReplicaIdentity =
-        "SELECT format('identity %s %s', c.relreplident, (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident))";
+        "SELECT format('identity %s %s', c.relreplident, (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND "
+        + "i.indisreplident))";
 
     /// <summary>The query for <see cref="SnapshotState"/>; its first column is for nobody.</summary>
     /// <remarks>
@@ -92,7 +94,8 @@ internal static class StateSql
                 pg_is_in_recovery(),
                 (SELECT system_identifier FROM pg_control_system()),
                 CASE WHEN pg_is_in_recovery()
-                    THEN (SELECT greatest(c.timeline_id, r.min_recovery_end_timeline) FROM pg_control_checkpoint() c, pg_control_recovery() r)
+                    THEN (SELECT greatest(c.timeline_id, r.min_recovery_end_timeline) FROM pg_control_checkpoint() c,
+                        pg_control_recovery() r)
                     ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
                 (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
                 to_regclass($1) IS NOT NULL,
@@ -112,7 +115,8 @@ internal static class StateSql
                 CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint END,
                 {(
                 table.Registry
-                    ? "(SELECT coalesce(max((to_jsonb(t) ->> 'tombstone_floor')::bigint), 0) FROM lockstep.tracked t JOIN related ON relation = oid)"
+                    ? "(SELECT coalesce(max((to_jsonb(t) ->> 'tombstone_floor')::bigint), 0) FROM lockstep.tracked t "
+                        + "JOIN related ON relation = oid)"
                     : "0::bigint"
             )},
                 EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = 'zz_lockstep_wake'),

@@ -11,7 +11,8 @@ internal static class TableCatalog
     private const string CurrentXmin = "current_xmin";
 
     private const string Relation = """
-        SELECT c.oid::bigint, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind::text, to_regclass('lockstep.tracked') IS NOT NULL, row_security_active(c.oid)
+        SELECT c.oid::bigint, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind::text,
+            to_regclass('lockstep.tracked') IS NOT NULL, row_security_active(c.oid)
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)
         """;
 
@@ -22,10 +23,13 @@ internal static class TableCatalog
             UNION ALL
             SELECT attnum, typbasetype FROM types JOIN pg_type USING (oid) WHERE typtype = 'd'
         )
-        SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text, a.atttypid::bigint, a.atttypmod, a.attgenerated <> '',
+        SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text, a.atttypid::bigint, a.atttypmod,
+            a.attgenerated <> '',
             quote_ident(n.nspname) || '.' || quote_ident(l.collname),
-            NOT (coalesce(l.collisdeterministic, true) AND (t.typtype = 'e' OR t.typname = ANY($2) OR (t.typname = 'bpchar' AND a.atttypmod > 0)
-                OR EXISTS (SELECT FROM pg_range r JOIN pg_type s ON s.oid = r.rngsubtype WHERE t.oid IN (r.rngtypid, r.rngmultitypid) AND s.typname = ANY($3)))),
+            NOT (coalesce(l.collisdeterministic, true) AND (t.typtype = 'e' OR t.typname = ANY($2)
+                OR (t.typname = 'bpchar' AND a.atttypmod > 0)
+                OR EXISTS (SELECT FROM pg_range r JOIN pg_type s ON s.oid = r.rngsubtype WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
+                    AND s.typname = ANY($3)))),
             CASE WHEN t.typname IN ('float4', 'float8', 'numeric') THEN 'f'
                 WHEN t.typname IN ('bool', 'json', 'jsonb', 'hstore') OR t.typcategory = 'A' OR t.typtype = 'c' THEN '-' ELSE 'v' END
         FROM pg_attribute a JOIN types USING (attnum) JOIN pg_type t ON t.oid = types.oid AND t.typtype <> 'd'
@@ -94,7 +98,8 @@ internal static class TableCatalog
             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.at <= i.indnkeyatts ORDER BY k.at)
         FROM pg_index i
         WHERE i.indrelid = $1::bigint::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
-            AND NOT EXISTS (SELECT FROM unnest(i.indkey::smallint[]) AS k(attnum) JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+            AND NOT EXISTS (SELECT FROM unnest(i.indkey::smallint[]) AS k(attnum) JOIN pg_attribute a ON a.attrelid = i.indrelid
+                AND a.attnum = k.attnum
                 WHERE NOT a.attnotnull)
         ORDER BY i.indisprimary DESC, i.indexrelid
         """;
@@ -247,7 +252,8 @@ internal static class TableCatalog
     public static PostgresAccessException HidesRows(TableName table) =>
         new(
             $"Row level security is in force on {table} for this user, and a row that a policy comes to hide would not be told as deleted.",
-            "Connect as the table's owner or as a role with BYPASSRLS. To serve some of the rows, let clients ask for them with ?where=, or serve a view that has tombstones."
+            "Connect as the table's owner or as a role with BYPASSRLS. To serve some of the rows, let clients ask for them "
+                + "with ?where=, or serve a view that has tombstones."
         );
 
     /// <summary>A tracked table: what was deleted is in its tombstones, and every column but txid is data.</summary>
@@ -260,7 +266,8 @@ internal static class TableCatalog
             throw new PostgresTableException(
                 $"{table} was tracked by an earlier version, which left its column {odd.Name} out of records"
                     + (deleted is null ? "." : " and took rows where it is true for deleted."),
-                $"Say once what the column is: {Term.EnableTracking.For(table.ToString())} makes it data like any other; {Term.SoftDelete} keeps deleted as a mark. All clients of the feed then resync."
+                $"Say once what the column is: {Term.EnableTracking.For(table.ToString())} makes it data like any other; "
+                    + $"{Term.SoftDelete} keeps deleted as a mark. All clients of the feed then resync."
             );
         }
 
@@ -275,7 +282,8 @@ internal static class TableCatalog
             Tombstones = tracked.Tombstones,
             TrackingId = tracked.Name,
             Notice = tracked.IsLax
-                ? $"the triggers that track {table} no longer fire for what logical replication or pg_restore --disable-triggers writes. Track the table again, which has them fire always."
+                ? $"the triggers that track {table} no longer fire for what logical replication or pg_restore "
+                    + $"--disable-triggers writes. Track the table again, which has them fire always."
                 : null,
         };
     }
@@ -317,8 +325,10 @@ internal static class TableCatalog
             columns.Find(c => c.Name == TxidColumn)
             ?? throw new PostgresTableException(
                 $"{table} has no column txid, by which changes are told.",
-                (Remedy)
-                    $"Let Lockstep track the table: {Term.EnableTracking.For(table.ToString())} adds what it lacks, and {Term.PlanTracking} shows how."
+                (Remedy)(
+                    $"Let Lockstep track the table: {Term.EnableTracking.For(table.ToString())} adds what it lacks, and "
+                    + $"{Term.PlanTracking} shows how."
+                )
             );
         if (txid.Type is not ("bigint" or "integer"))
         {

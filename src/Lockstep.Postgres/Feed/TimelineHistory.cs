@@ -96,7 +96,9 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
         {
             PostgresLog.Notice(
                 options.Logger,
-                $"{options.Table}: the server does not tell where it left its earlier timelines ({e.Message.TrimEnd('.')}), so clients from before a failover have to resync. Have a superuser make the function {Function}: see OPERATING.md."
+                $"{options.Table}: the server does not tell where it left its earlier timelines ({e.Message.TrimEnd('.')}), "
+                    + $"so clients from before a failover have to resync. Have a superuser make the function {Function}: see "
+                    + $"OPERATING.md."
             );
             return null;
         }

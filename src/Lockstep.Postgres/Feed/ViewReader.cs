@@ -314,8 +314,10 @@ internal sealed class ViewReader
             PostgresLog.Notice(
                 view._options.Logger,
                 change == RowChange.Duplicate
-                    ? $"the rows of {view._options.Table} cannot be told apart by their key, so all clients start over whenever it changes. Name the columns that identify a row."
-                    : $"{view._options.Table} has too many rows to compare them in memory, so all clients start over whenever it changes. A view with txid and tombstones needs no comparing."
+                    ? $"the rows of {view._options.Table} cannot be told apart by their key, so all clients start over "
+                        + $"whenever it changes. Name the columns that identify a row."
+                    : $"{view._options.Table} has too many rows to compare them in memory, so all clients start over whenever "
+                        + $"it changes. A view with txid and tombstones needs no comparing."
             );
         }
 

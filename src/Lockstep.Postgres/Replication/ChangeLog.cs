@@ -36,7 +36,8 @@ internal sealed class ChangeLog : IDisposable
         Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
         Execute(
             """
-            CREATE TABLE IF NOT EXISTS log (version INTEGER NOT NULL, slot TEXT NOT NULL, id TEXT NOT NULL, epoch INTEGER NOT NULL, relation TEXT NOT NULL,
+            CREATE TABLE IF NOT EXISTS log (version INTEGER NOT NULL, slot TEXT NOT NULL, id TEXT NOT NULL, epoch INTEGER NOT NULL,
+                relation TEXT NOT NULL,
                 base TEXT NOT NULL, position INTEGER NOT NULL, floor INTEGER NOT NULL, floor_piece INTEGER NOT NULL);
             CREATE TABLE IF NOT EXISTS piece (id INTEGER PRIMARY KEY AUTOINCREMENT, last_lsn INTEGER NOT NULL, lines BLOB NOT NULL);
             CREATE INDEX IF NOT EXISTS piece_lsn ON piece (last_lsn);
@@ -89,7 +90,8 @@ internal sealed class ChangeLog : IDisposable
             fileLock?.Dispose();
             throw new PostgresReplicationException(
                 $"The change log {path} cannot be opened: {e.Message}",
-                "Each feed needs a log of its own, in a folder that it may write to. A log that was damaged can be deleted: all clients then resync.",
+                "Each feed needs a log of its own, in a folder that it may write to. A log that was damaged can be "
+                    + "deleted: all clients then resync.",
                 e
             );
         }

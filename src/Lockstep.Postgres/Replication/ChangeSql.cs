@@ -93,7 +93,9 @@ internal sealed class ChangeSql
         var parameter = 0;
         string Next(string type) => FormattableString.Invariant($"${++parameter}::{type}[]");
         string Unnest(string types, IEnumerable<string> names) =>
-            $"unnest({Next("int")}, {Next("bigint")}{string.Concat(types.Select(t => ", " + Next(t == 't' ? "text" : "bool")))}) AS t(n, lsn{string.Concat(names.Select(n => ", " + n))})";
+            $"unnest({Next("int")}, "
+            + $"{Next("bigint")}{string.Concat(types.Select(t => ", " + Next(t == 't' ? "text" : "bool")))}) AS t(n, "
+            + $"lsn{string.Concat(names.Select(n => ", " + n))})";
         string Cast(int column) => FormattableString.Invariant($"t.c{column}::{_columns[column].Type}");
         var names = Enumerable.Range(0, _columns.Count).Select(i => FormattableString.Invariant($"c{i}")).ToArray();
 

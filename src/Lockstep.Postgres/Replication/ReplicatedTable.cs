@@ -9,9 +9,11 @@ namespace Lockstep.Postgres.Replication;
 internal static class ReplicatedTable
 {
     private const string Relation = """
-        SELECT c.oid::bigint, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind::text, c.relpersistence::text, c.relreplident::text,
+        SELECT c.oid::bigint, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind::text, c.relpersistence::text,
+            c.relreplident::text,
             c.relkind <> 'p' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
-            (SELECT min(p.oid::regclass::text) FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid WHERE t.isleaf AND p.oid <> c.oid AND p.relreplident NOT IN ('d', 'f')),
+            (SELECT min(p.oid::regclass::text) FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid WHERE t.isleaf
+                AND p.oid <> c.oid AND p.relreplident NOT IN ('d', 'f')),
             row_security_active(c.oid), to_regclass('lockstep.tracked') IS NOT NULL
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)
         """;
@@ -21,7 +23,8 @@ internal static class ReplicatedTable
         SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(attnum, at)
             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.at <= i.indnkeyatts ORDER BY k.at)
         FROM pg_index i
-        WHERE i.indrelid = $1::bigint::oid AND i.indimmediate AND i.indisvalid AND CASE $2 WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END
+        WHERE i.indrelid = $1::bigint::oid AND i.indimmediate AND i.indisvalid
+            AND CASE $2 WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END
         """;
 
     private const string Partitions = "SELECT relid::oid::bigint FROM pg_partition_tree($1::bigint::oid)";

@@ -35,11 +35,14 @@ internal static class ReplicationSetup
         SELECT p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
             AND (c.relkind <> 'p' OR NOT p.pubviaroot
                 AND (p.puballtables OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid)))
-            AND NOT EXISTS (SELECT FROM (SELECT c.oid WHERE c.relkind <> 'p' UNION SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf) AS has(oid)
+            AND NOT EXISTS (SELECT FROM (SELECT c.oid WHERE c.relkind <> 'p' UNION SELECT relid FROM pg_partition_tree(c.oid)
+                WHERE isleaf) AS has(oid)
                 JOIN pg_class l ON l.oid = has.oid JOIN pg_namespace n ON n.oid = l.relnamespace
-                WHERE NOT EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = p.pubname AND t.schemaname = n.nspname AND t.tablename = l.relname
+                WHERE NOT EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = p.pubname AND t.schemaname = n.nspname
+                    AND t.tablename = l.relname
                     AND coalesce(to_jsonb(t) ->> 'rowfilter', '') = ''
-                    AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = l.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+                    AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = l.oid AND attnum > 0 AND NOT attisdropped
+                        AND attgenerated = ''
                         AND NOT jsonb_exists(nullif(to_jsonb(t) -> 'attnames', 'null'), attname))))
         FROM pg_publication p, pg_class c WHERE p.pubname = $1 AND c.oid = to_regclass($2)
         """;
@@ -48,7 +51,8 @@ internal static class ReplicationSetup
         "SELECT EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE p.pubname = $1)";
 
     private const string Slot = """
-        SELECT coalesce(plugin = 'pgoutput' AND database = current_database() AND NOT temporary AND wal_status <> 'lost', false), active_pid,
+        SELECT coalesce(plugin = 'pgoutput' AND database = current_database() AND NOT temporary AND wal_status <> 'lost', false),
+            active_pid,
             coalesce(confirmed_flush_lsn - '0/0'::pg_lsn, 0)::bigint
         FROM pg_replication_slots WHERE slot_name = $1
         """;
@@ -140,7 +144,8 @@ internal static class ReplicationSetup
                     found is null
                         ? $"BEGIN; SET LOCAL lock_timeout = '2s'; {create}; COMMIT"
                         : $"BEGIN; SET LOCAL lock_timeout = '2s'; {Take(names, table.SqlName)};"
-                            + $"ALTER PUBLICATION {name} SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = false);"
+                            + $"ALTER PUBLICATION {name} SET (publish = 'insert, update, delete, truncate', "
+                            + $"publish_via_partition_root = false);"
                             + $"ALTER PUBLICATION {name} ADD TABLE {table.SqlName}; COMMIT",
                     cancellationToken
                 )
@@ -166,7 +171,9 @@ internal static class ReplicationSetup
             new(
                 found is null
                     ? $"There is no publication {names.Publication}."
-                    : $"The publication {names.Publication} does not publish every change of {table.SqlName} whole: it leaves out the table, rows, columns or kinds of changes, or publishes partitions otherwise than by their own names as those of a table that it has.",
+                    : $"The publication {names.Publication} does not publish every change of {table.SqlName} whole: it leaves "
+                        + $"out the table, rows, columns or kinds of changes, or publishes partitions otherwise than by their own "
+                        + $"names as those of a table that it has.",
                 $"Let the owner of the table run: {create}"
             );
     }
@@ -261,7 +268,8 @@ internal static class ReplicationSetup
     /// <summary>The error for a slot from which another process streams.</summary>
     public static FeedUnavailableException InUse(string name, Exception? inner = null) =>
         new(
-            $"The replication slot {name} is in use: another process serves tables of this database from it, or one that was cut off has not been missed yet. A second one needs a slot of its own.",
+            $"The replication slot {name} is in use: another process serves tables of this database from it, or one that "
+                + $"was cut off has not been missed yet. A second one needs a slot of its own.",
             TimeSpan.FromSeconds(1),
             inner
         );

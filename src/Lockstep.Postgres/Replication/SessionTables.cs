@@ -54,7 +54,8 @@ internal sealed class SessionTables(ReplicationStream owner, NpgsqlConnection co
     public List<TableSession> Of(IEnumerable<uint> relations) => _tables.FindAll(t => relations.Any(t.Has));
 
     /// <summary>
-    /// The tables that a relation, which the open transaction changed, is, or is a partition of: there may be more partitions than when the tables were looked at last.
+    /// The tables that a relation, which the open transaction changed, is, or is a partition of: there may be more partitions than
+    /// when the tables were looked at last.
     /// </summary>
     public async Task<List<TableSession>> RouteAsync(uint relation, LoggedTransaction open, CancellationToken cancellationToken)
     {

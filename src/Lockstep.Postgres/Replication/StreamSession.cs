@@ -62,7 +62,8 @@ internal sealed class StreamSession(
         else
         {
             table.Waits(
-                $"{table.Options.Table} joins the replication stream when the transactions that are open have ended: what they wrote before may not be told."
+                $"{table.Options.Table} joins the replication stream when the transactions that are open have ended: what "
+                    + $"they wrote before may not be told."
             );
             added.Wait(stamp, names.Slot);
         }
@@ -229,7 +230,10 @@ internal sealed class StreamSession(
             await FoundTable.LookAsync(owner.Members, connection, names, server, Confirmed, table, cancellationToken).ConfigureAwait(false)
             is not { } found
         )
+        {
             return true;
+        }
+
         if (found.GoesOn && table.Log.Position < Position)
             return false;
         FoundTable.Report([found]);

@@ -41,7 +41,8 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
             if (!names.OwnsSlot && !tables.Exists(t => t.Table.Log.Slot == names.Slot))
             {
                 throw new PostgresReplicationException(
-                    $"There is a replication slot {names.Slot}, which is not that of the log {tables[0].Table.Options.Replication!.LogPath}.",
+                    $"There is a replication slot {names.Slot}, which is not that of the log "
+                        + $"{tables[0].Table.Options.Replication!.LogPath}.",
                     $"Name another slot, or drop that one if nobody needs it: SELECT pg_drop_replication_slot('{names.Slot}')"
                 );
             }
@@ -57,7 +58,8 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
                     foreach (var (table, _, _) in tables)
                     {
                         table.Waits(
-                            $"The replication slot for {table.Options.Table} is being made: PostgreSQL waits for the transactions that are open to end."
+                            $"The replication slot for {table.Options.Table} is being made: PostgreSQL waits for the "
+                                + $"transactions that are open to end."
                         );
                     }
                 },

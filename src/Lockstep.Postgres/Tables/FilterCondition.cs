@@ -42,7 +42,8 @@ internal sealed class FilterCondition(List<string> parameters, int firstParamete
         var number = $"{Next(value.Text)}::text::numeric";
         return Of(
             field,
-            $"CASE json_typeof(f.value) WHEN 'number' THEN CASE WHEN {IsPlainNumber} THEN {Close(comparison, $"{Scalar}::numeric", number)} ELSE true END "
+            $"CASE json_typeof(f.value) WHEN 'number' THEN CASE WHEN {IsPlainNumber} THEN "
+                + $"{Close(comparison, $"{Scalar}::numeric", number)} ELSE true END "
                 + $"WHEN 'boolean' THEN {Close(comparison, $"({Scalar} = 'true')::int", number)} WHEN 'null' THEN false ELSE {isAbove} END"
         );
     }
@@ -51,7 +52,8 @@ internal sealed class FilterCondition(List<string> parameters, int firstParamete
     public string Like(string field, string pattern) =>
         Of(
             field,
-            $"CASE json_typeof(f.value) WHEN 'string' THEN lower({Scalar} COLLATE \"C\") LIKE lower({Next(pattern)}::text COLLATE \"C\") ESCAPE '' WHEN 'null' THEN false ELSE true END"
+            $"CASE json_typeof(f.value) WHEN 'string' THEN lower({Scalar} COLLATE \"C\") LIKE lower({Next(pattern)}::text "
+                + $"COLLATE \"C\") ESCAPE '' WHEN 'null' THEN false ELSE true END"
         );
 
     private static string Close(string comparison, string left, string right)
@@ -71,7 +73,8 @@ internal sealed class FilterCondition(List<string> parameters, int firstParamete
     }
 
     private string Of(string field, string condition) =>
-        $"(SELECT {condition} FROM json_each(body::json) WITH ORDINALITY AS f(key, value, place) WHERE f.key = {Next(field)}::text ORDER BY f.place LIMIT 1)";
+        $"(SELECT {condition} FROM json_each(body::json) WITH ORDINALITY AS f(key, value, place) WHERE f.key = "
+        + $"{Next(field)}::text ORDER BY f.place LIMIT 1)";
 
     private string Next(string value)
     {

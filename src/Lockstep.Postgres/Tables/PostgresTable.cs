@@ -192,7 +192,8 @@ public sealed class PostgresTable : ITable
             {
                 var state = ReadState(connection);
                 using var command = new NpgsqlCommand(
-                    $"SELECT pg_total_relation_size(to_regclass('{TableSql.Rows(_table)}')), (SELECT count(*) FROM {TableSql.Quarantine} WHERE table_id = $1)",
+                    $"SELECT pg_total_relation_size(to_regclass('{TableSql.Rows(_table)}')), (SELECT count(*) FROM "
+                        + $"{TableSql.Quarantine} WHERE table_id = $1)",
                     connection
                 );
                 command.Parameters.Add(new NpgsqlParameter { Value = _table });

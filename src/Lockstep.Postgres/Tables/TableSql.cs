@@ -32,9 +32,11 @@ internal static class TableSql
         {{LockCreation}};
         CREATE SCHEMA IF NOT EXISTS lockstep_tables;
         CREATE TABLE IF NOT EXISTS lockstep_tables.lockstep_directory (
-            id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE, epoch bigint NOT NULL DEFAULT 0, state text NOT NULL DEFAULT '{}');
+            id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE, epoch bigint NOT NULL DEFAULT 0,
+                state text NOT NULL DEFAULT '{}');
         CREATE TABLE IF NOT EXISTS {{Quarantine}} (
-            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, table_id int NOT NULL REFERENCES lockstep_tables.lockstep_directory, at timestamptz NOT NULL,
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, table_id int NOT NULL REFERENCES lockstep_tables.lockstep_directory,
+                at timestamptz NOT NULL,
             byte_offset bigint NOT NULL, reason text NOT NULL, bytes bytea NOT NULL);
         CREATE INDEX IF NOT EXISTS lockstep_quarantine_place ON {{Quarantine}} (table_id, byte_offset);
         """;
@@ -51,7 +53,8 @@ internal static class TableSql
         "key bytea NOT NULL, seq bigint NOT NULL, ord text, txid bigint, gone smallint NOT NULL, body text NOT NULL";
 
     private const string RowColumns =
-        "key bytea PRIMARY KEY, seq bigint NOT NULL, born bigint NOT NULL, ord numeric, txid bigint, gone smallint NOT NULL, body text NOT NULL";
+        "key bytea PRIMARY KEY, seq bigint NOT NULL, born bigint NOT NULL, ord numeric, txid bigint, gone smallint NOT "
+        + "NULL, body text NOT NULL";
 
     /// <summary>Who leads a table, in words; null when nobody does.</summary>
     public static string? HolderOf(NpgsqlConnection connection, int table)
@@ -59,7 +62,8 @@ internal static class TableSql
         using var command = new NpgsqlCommand(
             $"""
             SELECT format('%s from %s', application_name, coalesce(host(client_addr), 'this machine')) FROM pg_stat_activity WHERE pid = (
-                SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::bigint::oid AND objid = $2::bigint::oid AND objsubid = 2 AND granted
+                SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::bigint::oid AND objid = $2::bigint::oid
+                    AND objsubid = 2 AND granted
                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1)
             """,
             connection
@@ -106,7 +110,8 @@ internal static class TableSql
                     END AS kind
                 FROM {source} s LEFT JOIN {target} r ON r.key = s.key),
             written AS (
-                INSERT INTO {target} AS kept (key, seq, born, ord, txid, gone, body) SELECT key, seq, seq, ord, txid, gone, body FROM judged WHERE kind BETWEEN 1 AND 3
+                INSERT INTO {target} AS kept (key, seq, born, ord, txid, gone, body) SELECT key, seq, seq, ord, txid, gone, body
+                    FROM judged WHERE kind BETWEEN 1 AND 3
                 ON CONFLICT (key) DO UPDATE SET born = CASE kept.gone WHEN 0 THEN kept.born ELSE excluded.seq END,
                     seq = excluded.seq, ord = excluded.ord, txid = excluded.txid, gone = excluded.gone, body = excluded.body),
             raised AS (UPDATE {target} r SET ord = j.ord, txid = j.txid FROM judged j WHERE j.kind = 4 AND j.key = r.key)
@@ -170,7 +175,8 @@ internal static class TableSql
 
     /// <summary>Removes what was set aside first, all but the newest $2.</summary>
     public const string DropOldest =
-        $"DELETE FROM {Quarantine} WHERE table_id = $1 AND id <= (SELECT id FROM {Quarantine} WHERE table_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)";
+        $"DELETE FROM {Quarantine} WHERE table_id = $1 AND id <= (SELECT id FROM {Quarantine} WHERE table_id = $1 ORDER BY "
+        + $"id DESC LIMIT 1 OFFSET $2)";
 
     public const string CountQuarantined = $"SELECT count(*) FROM {Quarantine} WHERE table_id = $1";
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lockstep.Engine;
 using Lockstep.Engine.Tables;
 
@@ -32,7 +33,8 @@ public sealed class TableSetBackException : TableStoreException
         : base(
             ErrorKind.TableSetBack,
             FormattableString.Invariant($"{table} was set back: it stands at change {now}, and change {seen} had been seen."),
-            $"Watch again with {Term.Since} {now}, after a look at all records; what came after change {now} is gone, or will come again under the same numbers."
+            $"Watch again with {Term.Since} {now}, after a look at all records; what came after change {now} is gone, or "
+                + $"will come again under the same numbers."
         ) { }
 }
 
@@ -44,8 +46,10 @@ public sealed class TableFormatException : LockstepException
     internal TableFormatException(string table, long format, int known)
         : base(
             ErrorKind.FileUnusable,
-            FormattableString.Invariant(
-                $"The table '{table}' was written by a newer Lockstep (format {format}, this one reads up to {known}). Nothing was changed in it."
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"The table '{table}' was written by a newer Lockstep (format {format}, this one reads up to {known}). "
+                    + $"Nothing was changed in it."
             ),
             "Update Lockstep, or sync to a table of another name."
         ) { }

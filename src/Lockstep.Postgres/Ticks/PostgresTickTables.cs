@@ -39,11 +39,14 @@ internal static class PostgresTickTables
         await using var tables = new NpgsqlCommand(
             """
             CREATE TABLE lockstep_tick_settings (
-                one integer PRIMARY KEY DEFAULT 1 CHECK (one = 1), default_tick_ms bigint NOT NULL, skew_bound_ms bigint, latency_ms bigint NOT NULL);
+                one integer PRIMARY KEY DEFAULT 1 CHECK (one = 1), default_tick_ms bigint NOT NULL, skew_bound_ms bigint,
+                    latency_ms bigint NOT NULL);
             CREATE TABLE lockstep_tick_tuples (
-                name text COLLATE "C" NOT NULL, active_at timestamptz NOT NULL, value json NOT NULL, tick_ms bigint NOT NULL, PRIMARY KEY (name, active_at));
+                name text COLLATE "C" NOT NULL, active_at timestamptz NOT NULL, value json NOT NULL, tick_ms bigint NOT NULL,
+                    PRIMARY KEY (name, active_at));
             CREATE TABLE lockstep_tick_audit (
-                id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, change_id uuid NOT NULL, at timestamptz NOT NULL, who text NOT NULL, name text COLLATE "C" NOT NULL,
+                id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, change_id uuid NOT NULL, at timestamptz NOT NULL,
+                    who text NOT NULL, name text COLLATE "C" NOT NULL,
                 action text NOT NULL, active_at timestamptz NOT NULL, value json NOT NULL, tick_ms bigint NOT NULL, moved_from timestamptz);
             CREATE INDEX lockstep_tick_audit_name ON lockstep_tick_audit (name, id);
             """ + Additions,
@@ -295,9 +298,11 @@ internal static class PostgresTickTables
             batch.BatchCommands.Add(
                 new NpgsqlBatchCommand(
                     """
-                    INSERT INTO lockstep_tick_tuples (name, active_at, value, tick_ms, wished_at, change_group) VALUES ($1, $2, $3, $4, $5, $6)
+                    INSERT INTO lockstep_tick_tuples (name, active_at, value, tick_ms, wished_at, change_group)
+                        VALUES ($1, $2, $3, $4, $5, $6)
                     ON CONFLICT (name, active_at) DO UPDATE
-                    SET value = EXCLUDED.value, tick_ms = EXCLUDED.tick_ms, wished_at = EXCLUDED.wished_at, change_group = EXCLUDED.change_group
+                    SET value = EXCLUDED.value, tick_ms = EXCLUDED.tick_ms, wished_at = EXCLUDED.wished_at,
+                        change_group = EXCLUDED.change_group
                     """
                 )
                 {

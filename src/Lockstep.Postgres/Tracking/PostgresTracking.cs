@@ -115,12 +115,26 @@ public static class PostgresTracking
             async (connection, token) =>
             {
                 var planned = await plan(connection, token).ConfigureAwait(false);
+                planned = planned with
+                {
+                    Statements = [.. await PruneAsync(connection, token).ConfigureAwait(false), .. planned.Statements],
+                };
                 foreach (var statement in run ? planned.Statements : [])
                     await connection.ExecuteAsync(statement, token).ConfigureAwait(false);
                 return planned;
             },
             cancellationToken
         );
+
+    /// <summary>What tables that were dropped have left behind goes with the next change to any table's tracking.</summary>
+    private static async Task<IReadOnlyList<string>> PruneAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var registry = await TrackingCatalog.RegistryAsync(connection, cancellationToken).ConfigureAwait(false);
+        if (!registry.Exists)
+            return [];
+        var left = await TrackingCatalog.LeftAsync(connection, cancellationToken).ConfigureAwait(false);
+        return [.. left.SelectMany(TrackingSql.Prune)];
+    }
 
     private static async Task<TrackingPlan> PlanEnableAsync(
         NpgsqlConnection connection,
@@ -159,7 +173,8 @@ public static class PostgresTracking
             return plan with
             {
                 Warning =
-                    $"{name} has a column txid already. From now on it holds the number of the transaction that last wrote the row; what was in it is overwritten as rows are written.",
+                    $"{name} has a column txid already. From now on it holds the number of the transaction that last wrote "
+                    + $"the row; what was in it is overwritten as rows are written.",
             };
         }
 
@@ -172,8 +187,10 @@ public static class PostgresTracking
                 Warning =
                     registered.ByStatement == next.ByStatement ? null
                     : next.ByStatement
-                        ? $"{name} gets a trigger for each INSERT in place of one for each row, which costs writers less. Clients of its feed start over once."
-                    : $"{name} gets a trigger for each row that is inserted, since a subscription writes it. Clients of its feed start over once.",
+                        ? $"{name} gets a trigger for each INSERT in place of one for each row, which costs writers less. "
+                            + $"Clients of its feed start over once."
+                    : $"{name} gets a trigger for each row that is inserted, since a subscription writes it. Clients of its "
+                        + $"feed start over once.",
             };
         }
 

@@ -44,7 +44,8 @@ internal static class TombstoneFunction
             END
 
             """;
-        return $"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = {path}{style} AS {Body(body)}";
+        return $"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = "
+            + $"{path}{style} AS {Body(body)}";
     }
 
     /// <remarks>

@@ -10,7 +10,8 @@ namespace Lockstep.Postgres.Tracking;
 internal static class TombstoneRetention
 {
     private const string Registered = """
-        SELECT tombstones::text, EXISTS (SELECT FROM pg_attribute WHERE attrelid = tombstones AND attname = 'lockstep_at' AND NOT attisdropped)
+        SELECT tombstones::text, EXISTS (SELECT FROM pg_attribute WHERE attrelid = tombstones AND attname = 'lockstep_at'
+            AND NOT attisdropped)
         FROM lockstep.tracked WHERE relation = to_regclass($1)
         """;
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lockstep.Postgres.Feed;
 using Npgsql;
 
@@ -10,7 +11,8 @@ internal static class TrackingCatalog
         SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.nspname || '.' || c.relname, c.relkind::text,
             EXISTS (SELECT FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent WHERE i.inhparent = c.oid AND p.relkind = 'r'),
             c.relispartition,
-            coalesce((SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = c.oid AND attname = 'txid' AND NOT attisdropped), ''),
+            coalesce((SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = c.oid AND attname = 'txid'
+                AND NOT attisdropped), ''),
             ARRAY(SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
                 FROM aclexplode(c.relacl) WHERE privilege_type = 'SELECT' AND grantee <> c.relowner),
             coalesce((SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(attnum, at)
@@ -22,14 +24,16 @@ internal static class TrackingCatalog
         """;
 
     private const string OperatorSchemas = """
-        SELECT DISTINCT quote_ident(n.nspname) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN pg_namespace n ON n.oid = t.typnamespace
+        SELECT DISTINCT quote_ident(n.nspname) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+            JOIN pg_namespace n ON n.oid = t.typnamespace
         WHERE a.attrelid = $1::bigint::oid AND a.attname = ANY($2) AND n.nspname <> 'pg_catalog' ORDER BY 1
         """;
 
     private const string Registered = """
         SELECT name, added_txid, key_columns, (to_jsonb(t) ->> 'soft_delete')::boolean,
             EXISTS (SELECT FROM pg_trigger WHERE tgrelid = t.relation AND tgname = 'zz_lockstep_wake'),
-            ARRAY(SELECT tgname::text FROM pg_trigger WHERE tgrelid = t.relation AND tgname LIKE 'zz\_lockstep\_%' AND tgenabled <> 'A' ORDER BY 1),
+            ARRAY(SELECT tgname::text FROM pg_trigger WHERE tgrelid = t.relation AND tgname LIKE 'zz\_lockstep\_%'
+                AND tgenabled <> 'A' ORDER BY 1),
             EXISTS (SELECT FROM pg_trigger WHERE tgrelid = t.relation AND tgname = 'zz_lockstep_insert'),
             EXISTS (SELECT FROM pg_attribute WHERE attrelid = tombstones AND attname = 'lockstep_at' AND NOT attisdropped),
             ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = tombstones AND atttypid = 'text'::regtype)
@@ -39,6 +43,14 @@ internal static class TrackingCatalog
     private const string Registry = """
         SELECT to_regclass('lockstep.tracked') IS NOT NULL,
             EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('lockstep.tracked') AND attname = 'tombstone_floor')
+        """;
+
+    // Also where somebody has dropped the tombstones too.
+    private const string Left = """
+        SELECT t.name FROM lockstep.tracked t LEFT JOIN pg_class own ON own.oid = t.tombstones
+        WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.relation)
+            AND has_table_privilege('lockstep.tracked', 'DELETE') AND (own.oid IS NULL OR pg_has_role(own.relowner, 'USAGE'))
+        ORDER BY 1
         """;
 
     /// <summary>A table as it is, how it stands in the registry if it does, and the type of its column txid, empty for none.</summary>
@@ -146,6 +158,12 @@ internal static class TrackingCatalog
         }
     }
 
+    /// <summary>
+    /// The names in the registry of tables that were dropped, of which tombstones and functions are left, and this user may take them away.
+    /// </summary>
+    public static async Task<List<string>> LeftAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        await connection.QueryAsync(Left, [], r => r.GetString(0), cancellationToken).ConfigureAwait(false);
+
     /// <summary>The registry of the database.</summary>
     public static async Task<TrackingRegistry> RegistryAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
@@ -161,7 +179,8 @@ internal static class TrackingCatalog
     {
         var odd = await connection
             .QueryAsync(
-                $"SELECT txid FROM {table.SqlName} WHERE txid < 0 OR txid >= (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint) LIMIT 1",
+                $"SELECT txid FROM {table.SqlName} WHERE txid < 0 OR txid >= (SELECT "
+                    + $"pg_snapshot_xmax(pg_current_snapshot())::text::bigint) LIMIT 1",
                 [],
                 r => r.GetInt64(0),
                 cancellationToken
@@ -170,8 +189,10 @@ internal static class TrackingCatalog
         if (odd is not [var value])
             return;
         throw new PostgresTableException(
-            FormattableString.Invariant(
-                $"The column txid of {table.SqlName} holds {value}, which is no transaction of this server, and tracking would overwrite it."
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"The column txid of {table.SqlName} holds {value}, which is no transaction of this server, and tracking "
+                    + $"would overwrite it."
             ),
             "If the column is data of your own, rename it. If it came with a dump of another server, drop it."
         );

@@ -92,13 +92,14 @@ internal static class TrackingSql
 
         statements.AddRange([
             $"CREATE INDEX {Sql.Quote(IndexName(table))} ON {table.SqlName} (txid, {keys}) WHERE txid > 0",
-            $"CREATE TABLE {tombstones} AS SELECT {string.Join(", ", table.Key.Select(k => k.IsLoose ? $"{KeySql.Value(k, "t")} AS {Sql.Quote(k.Name)}" : Sql.Quote(k.Name)))}"
+            $"CREATE TABLE {tombstones} AS SELECT {string.Join(", ", table.Key.Select(KeyColumn))}"
                 + $" FROM {table.SqlName} AS t WITH NO DATA",
             $"ALTER TABLE {tombstones} ADD COLUMN txid bigint NOT NULL, ADD PRIMARY KEY ({keys})",
             AddTime(tombstones),
             $"CREATE INDEX ON {tombstones} (txid, {keys})",
             TombstoneFunction.Create(table, function, tombstones),
-            $"CREATE TRIGGER {Triggers[0]} BEFORE INSERT OR UPDATE ON {table.SqlName} FOR EACH ROW WHEN (NEW.txid IS DISTINCT FROM {CurrentTransaction}) EXECUTE FUNCTION lockstep.stamp()",
+            $"CREATE TRIGGER {Triggers[0]} BEFORE INSERT OR UPDATE ON {table.SqlName} FOR EACH ROW WHEN (NEW.txid IS "
+                + $"DISTINCT FROM {CurrentTransaction}) EXECUTE FUNCTION lockstep.stamp()",
             .. RowTriggers(table),
             $"CREATE TRIGGER {Triggers[1]} AFTER UPDATE ON {table.SqlName} FOR EACH ROW WHEN ("
                 + string.Join(" OR ", table.Key.Select(k => $"{KeySql.Value(k, "OLD")} IS DISTINCT FROM {KeySql.Value(k, "NEW")}"))
@@ -113,7 +114,9 @@ internal static class TrackingSql
         statements.Add(
             "INSERT INTO lockstep.tracked (name, relation, tombstones, key_columns, epoch, added_txid, soft_delete) VALUES ("
                 + $"{Sql.Literal(table.Name)}, {Sql.Literal(table.SqlName)}, {Sql.Literal(tombstones)}, "
-                + $"ARRAY[{string.Join(", ", table.Key.Select(k => Sql.Literal(k.Name)))}], (extract(epoch FROM clock_timestamp()) * 1000)::bigint, {(table.HasTxid ? "false" : "true")}, {(softDelete ? "true" : "false")})"
+                + $"ARRAY[{string.Join(", ", table.Key.Select(k => Sql.Literal(k.Name)))}], (extract(epoch FROM "
+                + $"clock_timestamp()) * 1000)::bigint, {(table.HasTxid ? "false" : "true")}, "
+                + $"{(softDelete ? "true" : "false")})"
         );
         return statements;
     }
@@ -156,7 +159,8 @@ internal static class TrackingSql
 
     /// <summary>What this version adds to the registry of an earlier one.</summary>
     public const string AddColumns =
-        "ALTER TABLE lockstep.tracked ADD COLUMN IF NOT EXISTS soft_delete boolean, ADD COLUMN IF NOT EXISTS tombstone_floor bigint NOT NULL DEFAULT 0";
+        "ALTER TABLE lockstep.tracked ADD COLUMN IF NOT EXISTS soft_delete boolean, ADD COLUMN IF NOT EXISTS "
+        + "tombstone_floor bigint NOT NULL DEFAULT 0";
 
     /// <summary>Has tombstones know their age, for their retention; those that are there begin now.</summary>
     public static string AddTime(string tombstones) =>
@@ -186,7 +190,8 @@ internal static class TrackingSql
 
     private static string[] Wake(TrackedTable table) =>
         [
-            $"CREATE TRIGGER {WakeTrigger} AFTER INSERT OR UPDATE OR DELETE ON {table.SqlName} FOR EACH STATEMENT EXECUTE FUNCTION lockstep.wake({Sql.Literal(table.Name)})",
+            $"CREATE TRIGGER {WakeTrigger} AFTER INSERT OR UPDATE OR DELETE ON {table.SqlName} FOR EACH STATEMENT EXECUTE "
+                + $"FUNCTION lockstep.wake({Sql.Literal(table.Name)})",
             EnableAlways(table, WakeTrigger),
         ];
 
@@ -199,6 +204,14 @@ internal static class TrackingSql
             $"DROP INDEX IF EXISTS {IndexSchema(table)}.{Sql.Quote(IndexName(table))}",
             .. dropTxid ? [$"ALTER TABLE {table.SqlName} DROP COLUMN IF EXISTS txid"] : Array.Empty<string>(),
             $"DELETE FROM lockstep.tracked WHERE name = {Sql.Literal(table.Name)}",
+        ];
+
+    /// <summary>The statements that take away what is left of a table that was dropped.</summary>
+    public static IReadOnlyList<string> Prune(string name) =>
+        [
+            $"DROP FUNCTION IF EXISTS lockstep.{Sql.Quote(name)}()",
+            $"DROP TABLE IF EXISTS lockstep.{Sql.Quote(name)}",
+            $"DELETE FROM lockstep.tracked WHERE name = {Sql.Literal(name)}",
         ];
 
     private static readonly string[] Common =
@@ -227,7 +240,8 @@ internal static class TrackingSql
             $$
             """,
         """
-            CREATE OR REPLACE FUNCTION lockstep.truncated() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+            CREATE OR REPLACE FUNCTION lockstep.truncated() RETURNS trigger LANGUAGE plpgsql
+                SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
             DECLARE
                 entry record;
             BEGIN
@@ -246,6 +260,9 @@ internal static class TrackingSql
             $$
             """,
     ];
+
+    private static string KeyColumn(TableColumn key) =>
+        key.IsLoose ? $"{KeySql.Value(key, "t")} AS {Sql.Quote(key.Name)}" : Sql.Quote(key.Name);
 
     private static string TombstonesName(TrackedTable table) => $"lockstep.{Sql.Quote(table.Name)}";
 

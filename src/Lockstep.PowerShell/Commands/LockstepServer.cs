@@ -210,14 +210,16 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
         if (Credential.Length + Token.Length > 0 && Certificate is null && !IPAddress.IsLoopback(ListenAddress))
         {
             WriteWarning(
-                "Passwords and tokens go over the network unencrypted. Give the server a certificate with -Certificate, or have a proxy speak TLS for it."
+                "Passwords and tokens go over the network unencrypted. Give the server a certificate with -Certificate, or "
+                    + "have a proxy speak TLS for it."
             );
         }
 
         if (Credential.Length + Token.Length + AllowedHost.Length == 0 && !IPAddress.IsLoopback(ListenAddress))
         {
             WriteWarning(
-                "Everybody may read, so only requests to an IP address are answered. Allow the server's names with -AllowedHost, or give it credentials."
+                "Everybody may read, so only requests to an IP address are answered. Allow the server's names with "
+                    + "-AllowedHost, or give it credentials."
             );
         }
 

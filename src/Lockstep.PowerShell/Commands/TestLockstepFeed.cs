@@ -82,7 +82,8 @@ public sealed class TestLockstepFeedCommand : FeedCmdlet
         )
         {
             WriteWarning(
-                $"No record of Lockstep's own dialects was seen. If {_feed} is the feed of another server, Test-LockstepDialect -Uri '{_feed}' says how it is read."
+                $"No record of Lockstep's own dialects was seen. If {_feed} is the feed of another server, "
+                    + $"Test-LockstepDialect -Uri '{_feed}' says how it is read."
             );
         }
 

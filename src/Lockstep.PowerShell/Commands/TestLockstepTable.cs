@@ -172,7 +172,8 @@ public sealed class RepairLockstepTableCommand : CompareTableCmdlet
         int Count(DifferenceKind kind) => counts.GetValueOrDefault(kind);
         var what = string.Create(
             CultureInfo.InvariantCulture,
-            $"Add {Count(DifferenceKind.Missing)} missing, remove {Count(DifferenceKind.Extra)} extra and replace {Count(DifferenceKind.Different)} different records"
+            $"Add {Count(DifferenceKind.Missing)} missing, remove {Count(DifferenceKind.Extra)} extra and replace "
+                + $"{Count(DifferenceKind.Different)} different records"
         );
         if (!ShouldProcess(table.Location, what))
             return;

@@ -30,7 +30,8 @@ internal sealed class ModelValueNotFoundException(string model, string key)
     : LockstepException(
         ErrorKind.NotFound,
         $"The model '{model}' has no value under the key '{key}'.",
-        "Get-LockstepModelValue without -Key lists what it has. A value that a peer has set may be on its way: see Wait-LockstepModel -Synced."
+        "Get-LockstepModelValue without -Key lists what it has. A value that a peer has set may be on its way: see "
+            + "Wait-LockstepModel -Synced."
     );
 
 /// <summary>No listener was named, and there is not exactly one.</summary>

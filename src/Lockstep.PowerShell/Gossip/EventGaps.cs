@@ -20,7 +20,8 @@ internal sealed class EventGaps(LockstepCmdlet cmdlet, LockstepEmitter events)
             if (_told is null || until > _told[source])
             {
                 cmdlet.WriteWarning(
-                    $"Events of '{source}' up to {DateTimeOffset.UnixEpoch.AddMilliseconds(until).LocalDateTime:G} are missing here: the peers had forgotten them."
+                    $"Events of '{source}' up to {DateTimeOffset.UnixEpoch.AddMilliseconds(until).LocalDateTime:G} are "
+                        + $"missing here: the peers had forgotten them."
                 );
             }
         }

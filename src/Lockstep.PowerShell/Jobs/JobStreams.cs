@@ -88,7 +88,8 @@ internal sealed class JobStreams : ISyncStreams
         Warn(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"The job keeps its newest {MostOutput} objects of output for Receive-Job, and older ones have been dropped. The table has all: read it with Get-LockstepRecord -Since."
+                $"The job keeps its newest {MostOutput} objects of output for Receive-Job, and older ones have been "
+                    + $"dropped. The table has all: read it with Get-LockstepRecord -Since."
             )
         );
     }

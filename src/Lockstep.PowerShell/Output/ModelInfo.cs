@@ -67,7 +67,8 @@ public sealed class ModelMissing
 
     /// <summary>What is missing and why, as a sentence.</summary>
     public override string ToString() =>
-        $"Changes of '{Source}' are missing (number {Number}): a peer holds them back, or another node replaced them before '{Source}' knew.";
+        $"Changes of '{Source}' are missing (number {Number}): a peer holds them back, or another node replaced them before "
+        + $"'{Source}' knew.";
 }
 
 /// <summary>A node whose changes came and are not applied, because one of them is refused for now.</summary>

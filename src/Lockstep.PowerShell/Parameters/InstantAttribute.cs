@@ -4,8 +4,8 @@ using System.Management.Automation;
 namespace Lockstep.Parameters;
 
 /// <summary>
-/// Takes a text for the same instant in every culture, as PowerShell does for its own dates: in the calendar of another one, next year may be
-/// long past.
+/// Takes a text for the same instant in every culture, as PowerShell does for its own dates: in the calendar of another one, next year may
+/// be long past.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
 public sealed class InstantAttribute : ArgumentTransformationAttribute

@@ -5,8 +5,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Records;
 
 /// <summary>
-/// A number that no type of .NET holds with all its digits: its text, marked by the type name <c>Lockstep.Number</c>, so that it is a number
-/// again when the object is written as a record.
+/// A number that no type of .NET holds with all its digits: its text, marked by the type name <c>Lockstep.Number</c>, so that it is a
+/// number again when the object is written as a record.
 /// </summary>
 internal static class NumberText
 {

@@ -66,7 +66,8 @@ internal sealed class RecordObjectFactory(string table, Action<string> warn, IRe
         {
             _warned = true;
             warn(
-                $"The field '{renamed.Field}' is called '{renamed.Property}' in the objects, because PowerShell does not tell names apart by case, "
+                $"The field '{renamed.Field}' is called '{renamed.Property}' in the objects, because PowerShell does not "
+                    + $"tell names apart by case, "
                     + "has no empty ones and keeps some for itself. Other fields may be renamed alike; -Raw gives the records as they are."
             );
         }

@@ -25,7 +25,9 @@ internal sealed class ResyncPreview(SyncOptions options)
     public override string ToString() =>
         string.Create(
             CultureInfo.InvariantCulture,
-            $": add {Count(Engine.Sync.DifferenceKind.Missing)}, update {Count(Engine.Sync.DifferenceKind.Different)}, remove {(_removes ? Count(Engine.Sync.DifferenceKind.Extra) : 0)} records{(_removes ? "" : "; where the feed's set ends is not said, so what it lacks stays")}"
+            $": add {Count(Engine.Sync.DifferenceKind.Missing)}, update {Count(Engine.Sync.DifferenceKind.Different)}, "
+                + $"remove {(_removes ? Count(Engine.Sync.DifferenceKind.Extra) : 0)} "
+                + $"records{(_removes ? "" : "; where the feed's set ends is not said, so what it lacks stays")}"
         );
 
     private int Count(Engine.Sync.DifferenceKind kind) => _counts.GetValueOrDefault(kind);

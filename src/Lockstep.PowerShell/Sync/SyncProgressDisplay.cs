@@ -32,7 +32,8 @@ internal sealed class SyncProgressDisplay(ISyncStreams streams, string activity)
     public static string Describe(EngineSyncResult result) =>
         string.Create(
             CultureInfo.CurrentCulture,
-            $"{result.State.Phase}: {result.Received:N0} records, {result.Rate:N0}/s, {result.Added:N0} added, {result.Updated:N0} updated, {result.Deleted:N0} deleted"
+            $"{result.State.Phase}: {result.Received:N0} records, {result.Rate:N0}/s, {result.Added:N0} added, "
+                + $"{result.Updated:N0} updated, {result.Deleted:N0} deleted"
         )
         + (
             result.LoadedBefore > 0

@@ -75,7 +75,8 @@ internal sealed class TableScene(
         var seconds = Math.Min(RateOver.TotalSeconds, Math.Max(1, time.GetElapsedTime(_began).TotalSeconds));
         return string.Create(
             CultureInfo.CurrentCulture,
-            $"  {TableFrame.Plain(info.Name)}: {info.Rows:N0} records, cursor {TableFrame.Plain($"{info.Cursor}")}, {_recent.Sum(batch => batch.Count) / seconds:N0} changes/s"
+            $"  {TableFrame.Plain(info.Name)}: {info.Rows:N0} records, cursor {TableFrame.Plain($"{info.Cursor}")}, "
+                + $"{_recent.Sum(batch => batch.Count) / seconds:N0} changes/s"
         );
     }
 

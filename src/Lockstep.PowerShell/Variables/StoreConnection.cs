@@ -197,7 +197,8 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
         if (wanted < change.Before.StoreTime)
         {
             cmdlet.WriteWarning(
-                $"{wanted:O} is past on the store's clock: '{change.Variable}' changes as soon as every process can know of it, at {change.ActiveAt:O}."
+                $"{wanted:O} is past on the store's clock: '{change.Variable}' changes as soon as every process can know of "
+                    + $"it, at {change.ActiveAt:O}."
             );
         }
 
@@ -221,7 +222,8 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
         foreach (var moved in change.Operations.Where(operation => operation.Action == TickAction.Move))
         {
             cmdlet.WriteWarning(
-                $"The tick changes, and with it the value of '{change.Variable}' that was pending for {moved.MovedFrom:O} moves to {moved.Tuple.ActiveAt:O}."
+                $"The tick changes, and with it the value of '{change.Variable}' that was pending for {moved.MovedFrom:O} "
+                    + $"moves to {moved.Tuple.ActiveAt:O}."
             );
         }
     }

@@ -17,7 +17,8 @@ internal sealed class VariableValues(Action<string> warn)
             "",
             _ =>
                 warn(
-                    "Some members of a value have other names in the object, because PowerShell does not tell names apart by case; the property Json has the value as it is."
+                    "Some members of a value have other names in the object, because PowerShell does not tell names apart "
+                        + "by case; the property Json has the value as it is."
                 ),
             null
         )

@@ -45,13 +45,8 @@ internal sealed class ContentCodings(bool isOn)
         {
             var parts = item.Split(';', StringSplitOptions.TrimEntries);
             var weight = 1.0;
-            foreach (var part in parts.Skip(1))
-            {
-                if (part.StartsWith("q=", StringComparison.OrdinalIgnoreCase))
-                    weight = double.TryParse(part.AsSpan(2), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var q)
-                        ? q
-                        : 0;
-            }
+            foreach (var part in parts.Skip(1).Where(part => part.StartsWith("q=", StringComparison.OrdinalIgnoreCase)))
+                weight = double.TryParse(part.AsSpan(2), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var q) ? q : 0;
 
             switch (parts[0].ToLowerInvariant())
             {

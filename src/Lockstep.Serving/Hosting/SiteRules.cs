@@ -53,7 +53,8 @@ public sealed record SiteRules
         {
             return (
                 "unknown_host",
-                $"This server is not known as '{request.Host.Host}'. Ask for it by its address, or have the name allowed where the server is started."
+                $"This server is not known as '{request.Host.Host}'. Ask for it by its address, or have the name allowed "
+                    + $"where the server is started."
             );
         }
 

@@ -90,7 +90,8 @@ internal sealed class ControlPath(IControlledServer server)
             return (
                 StatusCodes.Status404NotFound,
                 Error(
-                    $"There is no {parts[0]} here. Choose one of {string.Join(", ", Actions.Select(action => $"{action.Method} {Prefix}/{action.Path}"))}."
+                    $"There is no {parts[0]} here. Choose one of "
+                        + $"{string.Join(", ", Actions.Select(action => $"{action.Method} {Prefix}/{action.Path}"))}."
                 )
             );
         }

@@ -11,7 +11,8 @@ public sealed class CouchDbTests : DialectTest
 {
     private static string Row(string id, string seq, string? more = null, bool deleted = false) =>
         deleted
-            ? $$$"""{"seq":"{{{seq}}}","id":"{{{id}}}","changes":[{"rev":"2-x"}],"deleted":true,"doc":{"_id":"{{{id}}}","_rev":"2-x","_deleted":true}}"""
+            ? $$$"""{"seq":"{{{seq}}}","id":"{{{id}}}","changes":[{"rev":"2-x"}],"deleted":true"""
+                + $$$""","doc":{"_id":"{{{id}}}","_rev":"2-x","_deleted":true}}"""
             : $$$"""{"seq":"{{{seq}}}","id":"{{{id}}}","changes":[{"rev":"1-x"}],"doc":{"_id":"{{{id}}}","_rev":"1-x"{{{more}}}}}""";
 
     private static string Page(string rows, string last, int? pending = 0) =>
@@ -86,7 +87,8 @@ public sealed class CouchDbTests : DialectTest
                 : path.Contains("since=[7,\"x\"]") ? Json("""{"results":[],"last_seq":[7,"x"]}""")
                 : path.Contains("since=2")
                     ? Json(
-                        """{"results":[{"seq":7,"id":"b","changes":[],"doc":{"_id":"b"}},{"seq":8,"id":"c","changes":[],"doc":null}],"last_seq":[7,"x"]}"""
+                        """{"results":[{"seq":7,"id":"b","changes":[],"doc":{"_id":"b"}},{"seq":8,"id":"c","changes":[]"""
+                            + ""","doc":null}],"last_seq":[7,"x"]}"""
                     )
                 : Json("""{"results":[{"seq":2,"id":"a","changes":[],"doc":{"_id":"a"}}],"last_seq":2}""")
         );

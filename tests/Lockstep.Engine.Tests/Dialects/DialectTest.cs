@@ -26,7 +26,8 @@ public abstract class DialectTest : SyncTest
             else
             {
                 await exchange.SendAsync(
-                    $"HTTP/1.1 {reply.Status}\r\nConnection: close\r\n{reply.Headers}Content-Length: {Encoding.UTF8.GetByteCount(reply.Body)}\r\n\r\n{reply.Body}"
+                    $"HTTP/1.1 {reply.Status}\r\nConnection: close\r\n{reply.Headers}Content-Length: "
+                        + $"{Encoding.UTF8.GetByteCount(reply.Body)}\r\n\r\n{reply.Body}"
                 );
             }
         });

@@ -23,7 +23,8 @@ public sealed class EventStreamTests : DialectTest
     {
         await using var server = Stream(number =>
             number == 1
-                ? "\uFEFFretry: 5\n\n: hello\nid: [1]\ndata: {\"id\":1,\ndata: \"v\":2}\n\nid: ä2\ndata: [{\"id\":2},{\"id\":3}]\n\nid: ü3\n\n"
+                ? "\uFEFFretry: 5\n\n: hello\nid: [1]\ndata: {\"id\":1,\ndata: \"v\":2}\n\nid: ä2\ndata: "
+                    + "[{\"id\":2},{\"id\":3}]\n\nid: ü3\n\n"
                 : "event: delete\nid: 4\ndata: {\"id\":2}\n\n"
         );
 
@@ -54,7 +55,8 @@ public sealed class EventStreamTests : DialectTest
             """{ "From": "EventStream", "Key": "/meta/id", "Skip": [{ "event:": "done" }, { "/meta/domain": "canary" }] }""";
         await using var server = Stream(number =>
             number == 1
-                ? "event: done\ndata: [DONE]\n\nid: 1\ndata: {\"meta\":{\"id\":\"a\",\"domain\":\"canary\"}}\n\nid: 2\ndata: {\"meta\":{\"id\":\"b\"}}\n\n"
+                ? "event: done\ndata: [DONE]\n\nid: 1\ndata: {\"meta\":{\"id\":\"a\",\"domain\":\"canary\"}}\n\nid: 2\ndata: "
+                    + "{\"meta\":{\"id\":\"b\"}}\n\n"
                 : "data: [DONE]\n\n"
         );
 
@@ -130,7 +132,8 @@ public sealed class EventStreamTests : DialectTest
     public void However_the_bytes_are_cut_the_events_are_the_same()
     {
         const string Text =
-            "\uFEFF: c\r\n\r\ndata:a\rdata: b\r\n\nid: 1\nid: 2\0\nevent: x\ndata\n\n\nid\ndata:  ä: {\n\nretry: 50\nretry: x\ndata: last\n\ndata: dropped\n";
+            "\uFEFF: c\r\n\r\ndata:a\rdata: b\r\n\nid: 1\nid: 2\0\nevent: x\ndata\n\n\nid\ndata:  ä: {\n\nretry: 50\n"
+            + "retry: x\ndata: last\n\ndata: dropped\n";
         string[] expected = ["|a\nb|", "x||1", "| ä: {|", "|last|"];
         var bytes = Encoding.UTF8.GetBytes(Text);
         var random = new Random(7);

@@ -79,7 +79,8 @@ public sealed class ExampleDialectTests : DialectTest
                     ? path.Contains("pageToken=p2")
                             ? Json("""{"newStartPageToken":"12","changes":[{"fileId":"c","file":{"id":"c","name":"new"}}]}""")
                         : Json(
-                            """{"nextPageToken":"p2","changes":[{"fileId":"a","removed":true},{"fileId":"b","file":{"id":"b","name":"b2"}}]}"""
+                            """{"nextPageToken":"p2","changes":[{"fileId":"a","removed":true}"""
+                                + """,{"fileId":"b","file":{"id":"b","name":"b2"}}]}"""
                         )
                 : listed++ == 0 ? Json("""{"nextPageToken":"f2","files":[{"id":"a","name":"a"}]}""")
                 : Json("""{"files":[{"id":"b","name":"b"}]}""")

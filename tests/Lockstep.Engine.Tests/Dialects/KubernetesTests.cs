@@ -17,8 +17,11 @@ public sealed class KubernetesTests : DialectTest
         $$$"""{"kind":"Pod","apiVersion":"v1","metadata":{"name":"{{{uid}}}","uid":"{{{uid}}}","resourceVersion":"{{{version}}}"}}""";
 
     private static string List(int version, string items, string? more = null) =>
-        $$$"""{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"{{{version}}}"{{{(more is null ? "" : $",\"continue\":\"{more}\"")}}}},"items":[{{{items}}}]}"""
+        $$$"""{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"{{{version}}}"{{{Continue(more)}}}}"""
+        + $$$""","items":[{{{items}}}]}"""
         + "\n";
+
+    private static string Continue(string? more) => more is null ? "" : $",\"continue\":\"{more}\"";
 
     private static string Event(string type, string item) => $$"""{"type":"{{type}}","object":{{item}}}""" + "\n";
 
@@ -222,7 +225,8 @@ public sealed class KubernetesTests : DialectTest
     public async Task A_bookmark_that_goes_back_is_taken_as_it_is_and_an_object_may_be_larger_than_any_buffer()
     {
         var large =
-            $$$"""{"kind":"Pod","apiVersion":"v1","metadata":{"uid":"a","resourceVersion":"9"},"data":"{{{new string('x', 1_500_000)}}}"}""";
+            $$$"""{"kind":"Pod","apiVersion":"v1","metadata":{"uid":"a","resourceVersion":"9"}"""
+            + $$$""","data":"{{{new string('x', 1_500_000)}}}"}""";
         await using var server = Cluster(
             (_, _) => List(5, ""),
             Event("ADDED", large) + Event("BOOKMARK", """{"metadata":{"resourceVersion":"7"}}"""),

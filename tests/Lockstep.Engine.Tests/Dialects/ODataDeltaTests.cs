@@ -413,7 +413,8 @@ public sealed class ODataDeltaTests : DialectTest
                     : Json(
                         Page(
                             server,
-                            """{"@odata.context":"x/$metadata#accounts/$deletedEntity","id":"a","reason":"deleted"},{"id":"b","deleted":{}}""",
+                            """{"@odata.context":"x/$metadata#accounts/$deletedEntity","id":"a","reason":"deleted"}"""
+                                + """,{"id":"b","deleted":{}}""",
                             delta: "two"
                         )
                     )
@@ -443,7 +444,8 @@ public sealed class ODataDeltaTests : DialectTest
                     : Json(
                         Page(
                             server,
-                            $$"""{"@odata.context":"x/$metadata#accounts/$deletedEntity","id":{{id}},"reason":"deleted"},{"@odata.context":"x/$metadata#accounts/$link","source":"a","relationship":"b","target":"c"}""",
+                            $$"""{"@odata.context":"x/$metadata#accounts/$deletedEntity","id":{{id}},"reason":"deleted"}"""
+                                + $$""",{"@odata.context":"x/$metadata#accounts/$link","source":"a","relationship":"b","target":"c"}""",
                             delta: "two"
                         )
                     )

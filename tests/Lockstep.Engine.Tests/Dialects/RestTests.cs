@@ -10,7 +10,8 @@ namespace Lockstep.Engine.Tests.Dialects;
 public sealed class RestTests : DialectTest
 {
     private const string Since = """
-        { "From": "Rest", "Cursor": "max:updated_at", "Ascending": true, "Changes": { "Query": { "since": "{cursor}", "sort": "updated" } } }
+        { "From": "Rest", "Cursor": "max:updated_at", "Ascending": true,
+          "Changes": { "Query": { "since": "{cursor}", "sort": "updated" } } }
         """;
 
     private const string Date = "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n";
@@ -152,7 +153,8 @@ public sealed class RestTests : DialectTest
                     1 => Json("""[{"id":1,"updated_at":"2026-01-01T11:59:59Z"},{"id":2,"updated_at":"2026-01-01T12:00:00Z"}]""", Date),
                     // A record of the second that was running when the first round read it, with the same time.
                     2 => Json(
-                        """[{"id":1,"updated_at":"2026-01-01T11:59:59Z"},{"id":2,"updated_at":"2026-01-01T12:00:00Z"},{"id":3,"updated_at":"2026-01-01T12:00:00Z"}]""",
+                        """[{"id":1,"updated_at":"2026-01-01T11:59:59Z"},{"id":2,"updated_at":"2026-01-01T12:00:00Z"},{"id":3"""
+                            + ""","updated_at":"2026-01-01T12:00:00Z"}]""",
                         Date
                     ),
                     _ => Json("[]", Date),

@@ -11,6 +11,7 @@ using Lockstep.TestServer;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Foreign;
+using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Responses;
 
 namespace Lockstep.Engine.Tests.Dialects;
@@ -137,9 +138,10 @@ public sealed class RoundTripTests : SyncTest
                 "Rest by page" => """{"From":"Rest","Items":"data","Next":{"page":"page:"}}""",
                 "Rest by offset" => """{"From":"Rest","Items":"/list/rows","Next":{"skip":"offset:"}}""",
                 "Rest by token" =>
-                    """{"From":"Rest","Items":"items","Deleted":{"status":"cancelled"},"Next":{"pageToken":"nextPageToken"},"Cursor":"nextSyncToken","Resync":410,"Changes":{"Query":{"syncToken":"{cursor}"}}}""",
-                "Rest by link" =>
-                    """{"From":"Rest","Items":"values","Deleted":{"/fields/gone":true},"Next":"nextLink","Cursor":"nextLink","UpToDate":"isLastBatch","Resync":410}""",
+                    """{"From":"Rest","Items":"items","Deleted":{"status":"cancelled"},"Next":{"pageToken":"nextPageToken"}"""
+                        + ""","Cursor":"nextSyncToken","Resync":410,"Changes":{"Query":{"syncToken":"{cursor}"}}}""",
+                "Rest by link" => """{"From":"Rest","Items":"values","Deleted":{"/fields/gone":true}"""
+                    + ""","Next":"nextLink","Cursor":"nextLink","UpToDate":"isLastBatch","Resync":410}""",
                 _ => $$"""{"From":"{{name}}"}""",
             };
             var dialect = DialectDescription.Parse(json, "test");
@@ -269,7 +271,10 @@ public sealed class RoundTripTests : SyncTest
         }
 
         public string Story() =>
-            $"{Server.Faults.FirstOrDefault()?.Description}; table {Look(Table) ?? "none"}; server {Truth()}; asked {string.Join(", ", Server.Requests.TakeLast(12).Select(r => $"{Uri.UnescapeDataString(r.Path)} {r.Status} {r.Ending}"))}";
+            $"{Server.Faults.FirstOrDefault()?.Description}; table {Look(Table) ?? "none"}; server {Truth()}; "
+            + $"asked {string.Join(", ", Server.Requests.TakeLast(12).Select(Describe))}";
+
+        private static string Describe(TestRequest r) => $"{Uri.UnescapeDataString(r.Path)} {r.Status} {r.Ending}";
 
         private string Truth() => string.Join(' ', _truth.Select(pair => $"{pair.Key}={pair.Value.V},{pair.Value.W}"));
 

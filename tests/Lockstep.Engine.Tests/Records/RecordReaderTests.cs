@@ -15,7 +15,8 @@ public sealed class RecordReaderTests
     public void Values_keep_their_json_type()
     {
         var record = Read(
-            """{"i":1,"min":-9223372036854775808,"big":9223372036854775808,"f":1.5,"e":1e2,"s":"2026-01-01T00:00:00Z","t":true,"n":null,"a":[1,"x",[]],"o":{"p":{}}}"""
+            """{"i":1,"min":-9223372036854775808,"big":9223372036854775808,"f":1.5,"e":1e2,"s":"2026-01-01T00:00:00Z","t":true"""
+                + ""","n":null,"a":[1,"x",[]],"o":{"p":{}}}"""
         );
 
         Assert.Equal(1L, record["i"]);

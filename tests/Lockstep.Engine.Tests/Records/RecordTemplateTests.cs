@@ -143,7 +143,9 @@ public sealed class RecordTemplateTests
     }
 
     private static string Describe(RecordParser parser, RoutedRecord record) =>
-        $"{parser.Shape} {record.KeyLayout} {record.IntegerKey} {Convert.ToHexString(record.EncodedKey)} {record.OrderKind} {record.OrderIsText} {record.IntegerOrder} {Encoding.UTF8.GetString(record.OrderText)} {record.IsDeleted} {record.TransactionId} {Encoding.UTF8.GetString(record.Json)}".Replace(
+        $"{parser.Shape} {record.KeyLayout} {record.IntegerKey} {Convert.ToHexString(record.EncodedKey)} {record.OrderKind} "
+        + $"{record.OrderIsText} {record.IntegerOrder} {Encoding.UTF8.GetString(record.OrderText)} {record.IsDeleted} "
+        + $"{record.TransactionId} {Encoding.UTF8.GetString(record.Json)}".Replace(
             "System.Collections.Generic.",
             "",
             StringComparison.Ordinal

@@ -136,7 +136,8 @@ public sealed class InterruptedLoadTests : SyncTest
             var (status, range) =
                 from > 0 ? ("206 Partial", $"Content-Range: bytes {from}-{body.Length - 1}/{body.Length}\r\n") : ("200 OK", "");
             await exchange.SendAsync(
-                $"HTTP/1.1 {status}\r\nConnection: close\r\nAccept-Ranges: bytes\r\nETag: {tag}\r\n{range}Content-Length: {body.Length - from}\r\n\r\n"
+                $"HTTP/1.1 {status}\r\nConnection: close\r\nAccept-Ranges: bytes\r\nETag: {tag}\r\n{range}Content-Length: "
+                    + $"{body.Length - from}\r\n\r\n"
             );
             var isFirst = exchange.Number == 2;
             var rest = body.AsMemory(from, isFirst ? body.Length / 5 * 4 : body.Length - from).ToArray();

@@ -64,6 +64,7 @@ internal sealed class Truth
     private string Text(int order) =>
         string.Create(
             CultureInfo.InvariantCulture,
-            $$"""{"id":{{Key(order)}},"updated_at":{{order}},"deleted_at":{{(IsDeletion(order) ? "1" : "null")}},"name":"record {{order}} {}\"é😀"}"""
+            $$"""{"id":{{Key(order)}},"updated_at":{{order}},"deleted_at":{{(IsDeletion(order) ? "1" : "null")}}"""
+                + $$""","name":"record {{order}} {}\"é😀"}"""
         ) + "\n";
 }

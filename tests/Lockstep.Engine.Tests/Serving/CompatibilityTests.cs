@@ -17,7 +17,8 @@ public sealed class CompatibilityTests : SyncTest
 {
     /// <summary>What 0.1.0 answers from cursor 0, recorded.</summary>
     private const string FirstServerHead =
-        "Content-Type: application/x-ndjson\r\nCache-Control: no-store\r\nLockstep-Feed: table-554e71a4f5424c8194fd0d115a8e5713\r\nLockstep-Key: [\"id\"]\r\n";
+        "Content-Type: application/x-ndjson\r\nCache-Control: no-store\r\nLockstep-Feed: "
+        + "table-554e71a4f5424c8194fd0d115a8e5713\r\nLockstep-Key: [\"id\"]\r\n";
 
     private readonly TestTable _served = new();
 

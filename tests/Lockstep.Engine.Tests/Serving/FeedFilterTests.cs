@@ -69,7 +69,8 @@ public class FeedFilterTests
     public void A_condition_compares_by_type_and_value(string where, bool fits)
     {
         const string Data =
-            """{"id":7,"a":1,"big":9007199254740993,"s":"x y","q":"a\"b","t":true,"n":null,"o":{"a":1},"twice":1,"twice":2,"half":"\ud800"}""";
+            """{"id":7,"a":1,"big":9007199254740993,"s":"x y","q":"a\"b","t":true,"n":null,"o":{"a":1},"twice":1,"twice":2"""
+            + ""","half":"\ud800"}""";
         var written = Write(FeedFilter.Parse([], [where])!, Row(false, Data), ["id"], isNew: false);
         Assert.Equal(fits ? Row(false, Data) : Row(true, """{"id":7}"""), written);
     }

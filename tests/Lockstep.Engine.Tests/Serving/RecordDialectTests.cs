@@ -27,7 +27,8 @@ public sealed class RecordDialectTests : SyncTest
 
     [Theory]
     [InlineData(
-        """{"txid":7,"current_xmin":9,"since":7,"deleted":false,"data":{"id": 1, "updated_at": 999 ,"deleted_at":null,"a":{"updated_at":1}}}""",
+        """{"txid":7,"current_xmin":9,"since":7,"deleted":false,"data":{"id": 1, "updated_at": 999 ,"deleted_at":null"""
+            + ""","a":{"updated_at":1}}}""",
         """{"id": 1, "updated_at": 7 ,"deleted_at":null,"a":{"updated_at":1}}"""
     )]
     [InlineData(

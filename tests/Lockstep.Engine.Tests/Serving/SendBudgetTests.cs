@@ -30,6 +30,25 @@ public sealed class SendBudgetTests
     }
 
     [Fact]
+    public async Task What_is_there_to_spare_is_had_only_while_half_is_left_and_nobody_waits()
+    {
+        var budget = new SendBudget(100, _time);
+        using var first = Join(budget, "first");
+        using var second = Join(budget, "second");
+        Assert.True(first.TryTake(50));
+        Assert.False(second.TryTake(1));
+        await second.TakeAsync(50, Cancel);
+        first.Give(45);
+        using var third = Join(budget, "third");
+        var waiting = third.TakeAsync(50, Cancel);
+        second.Give(20);
+        Assert.False(waiting.IsCompleted || first.TryTake(1));
+        second.Give(30);
+        await waiting;
+        Assert.Equal((55, 0), (budget.Held, budget.CutOff));
+    }
+
+    [Fact]
     public async Task Who_takes_nothing_is_cut_off_when_another_one_waits_and_not_before()
     {
         var budget = new SendBudget(100, _time);

@@ -211,7 +211,8 @@ public sealed class EndingTests : SyncTest
     public async Task The_first_odd_mark_of_a_deletion_is_told_once_with_what_it_was_taken_for()
     {
         await using var server = RawServer.WithBodies(
-            "{\"id\":1,\"updated_at\":1,\"deleted_at\":\"0\"}\n{\"id\":2,\"updated_at\":2,\"deleted_at\":0}\n{\"id\":3,\"updated_at\":3,\"deleted_at\":3}\n"
+            "{\"id\":1,\"updated_at\":1,\"deleted_at\":\"0\"}\n{\"id\":2,\"updated_at\":2,\"deleted_at\":0}\n"
+                + "{\"id\":3,\"updated_at\":3,\"deleted_at\":3}\n"
         );
 
         var run = await SyncRun.ToEndAsync(Options(server));

@@ -16,7 +16,8 @@ public sealed class NestedKeyTests : SyncTest
         + "\n";
 
     private static string Row(string name, long order, bool deleted = false) =>
-        $$$"""{"txid":{{{order}}},"since":{{{order}}},"deleted":{{{(deleted ? "true" : "false")}}},"data":{"metadata":{"uid":"u-{{{name}}}"},"uid":"no"}}"""
+        $$$"""{"txid":{{{order}}},"since":{{{order}}},"deleted":{{{(deleted ? "true" : "false")}}}"""
+        + $$$""","data":{"metadata":{"uid":"u-{{{name}}}"},"uid":"no"}}"""
         + "\n";
 
     private SyncOptions Keyed(Uri feed, string path, params string[] keys) =>

@@ -32,7 +32,8 @@ public abstract class SyncTest : IDisposable
     private protected static string Gone(int id, long order) => $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":{{order}}}""" + "\n";
 
     private protected static string Row(int id, long order, bool deleted = false) =>
-        $$$"""{"txid":{{{order}}},"current_xmin":{{{order}}},"since":{{{order}}},"deleted":{{{(deleted ? "true" : "false")}}},"data":{"id":{{{id}}}}}"""
+        $$$"""{"txid":{{{order}}},"current_xmin":{{{order}}},"since":{{{order}}},"deleted":{{{(deleted ? "true" : "false")}}}"""
+        + $$$""","data":{"id":{{{id}}}}}"""
         + "\n";
 
     private protected static string Completed(long since) =>

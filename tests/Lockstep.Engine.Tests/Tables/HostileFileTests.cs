@@ -8,7 +8,8 @@ public sealed class HostileFileTests
     [Theory]
     [InlineData("AFTER INSERT ON lockstep_row BEGIN DELETE FROM lockstep_row; END")]
     [InlineData(
-        "AFTER UPDATE ON lockstep_table BEGIN INSERT INTO lockstep_row(key, seq, born, gone, body) WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n) SELECT i, i, i, 0, '{}' FROM n; END"
+        "AFTER UPDATE ON lockstep_table BEGIN INSERT INTO lockstep_row(key, seq, born, gone, body) WITH RECURSIVE n(i) AS "
+            + "(SELECT 1000 UNION ALL SELECT i + 1 FROM n) SELECT i, i, i, 0, '{}' FROM n; END"
     )]
     [InlineData("BEFORE UPDATE ON lockstep_table BEGIN SELECT RAISE(IGNORE); END")]
     public void No_trigger_of_a_file_fires(string trigger)

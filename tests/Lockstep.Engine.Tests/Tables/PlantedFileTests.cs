@@ -168,7 +168,8 @@ public sealed partial class PlantedFileTests : IDisposable
     private static string Here([CallerFilePath] string path = "") => Path.GetDirectoryName(path)!;
 
     [GeneratedRegex(
-        @"FileMode\.(Create|CreateNew|OpenOrCreate|Append|Truncate)\b|File\.(Create|Write|Append|Copy)\w*\(|StreamWriter\(path|new SqliteConnection\(|GetTempFileName"
+        @"FileMode\.(Create|CreateNew|OpenOrCreate|Append|Truncate)\b"
+            + @"|File\.(Create|Write|Append|Copy)\w*\(|StreamWriter\(path|new SqliteConnection\(|GetTempFileName"
     )]
     private static partial Regex Makes();
 }

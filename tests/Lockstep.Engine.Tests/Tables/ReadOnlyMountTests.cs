@@ -5,7 +5,9 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>A table on a mount that is read-only: what a writer on the other side of it commits is seen, and nothing is claimed of it.</summary>
+/// <summary>
+/// A table on a mount that is read-only: what a writer on the other side of it commits is seen, and nothing is claimed of it.
+/// </summary>
 public sealed class ReadOnlyMountTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -39,7 +41,8 @@ public sealed class ReadOnlyMountTests : IDisposable
         Execute(writer, "PRAGMA wal_autocheckpoint=0");
         Execute(
             writer,
-            "INSERT INTO lockstep_row(key, seq, born, ord, gone, body) SELECT 2, seq + 1, seq + 1, ord, gone, '{\"id\":2}' FROM lockstep_row"
+            "INSERT INTO lockstep_row(key, seq, born, ord, gone, body) SELECT 2, seq + 1, seq + 1, ord, gone, '{\"id\":2}' "
+                + "FROM lockstep_row"
         );
         Execute(writer, "UPDATE lockstep_table SET rows = 2");
         Mount();
@@ -47,7 +50,8 @@ public sealed class ReadOnlyMountTests : IDisposable
 
         Execute(
             writer,
-            "INSERT INTO lockstep_row(key, seq, born, ord, gone, body) SELECT 3, 9, 9, ord, gone, '{\"id\":3}' FROM lockstep_row WHERE key = 1"
+            "INSERT INTO lockstep_row(key, seq, born, ord, gone, body) SELECT 3, 9, 9, ord, gone, '{\"id\":3}' FROM "
+                + "lockstep_row WHERE key = 1"
         );
         Assert.Equal(["1", "2", "3"], SyncRun.Read(InMount("t.db")).Keys);
         Assert.Equal(2, new Table(InMount("t.db")).GetInfo().Rows);

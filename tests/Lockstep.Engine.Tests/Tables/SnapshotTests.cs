@@ -31,7 +31,8 @@ public sealed class SnapshotTests
     {
         var ending = SnapshotEnding.Sweep | (isAnotherFeed ? SnapshotEnding.ForgetOrder : 0);
         static string Row(int id, long since, string value = "a") =>
-            $$$"""{"txid":{{{since}}},"current_xmin":{{{since}}},"since":{{{since}}},"deleted":false,"data":{"id":{{{id}}},"v":"{{{value}}}"}}""";
+            $$$"""{"txid":{{{since}}},"current_xmin":{{{since}}},"since":{{{since}}},"deleted":false,"data":{"id":{{{id}}}"""
+            + $$$""","v":"{{{value}}}"}}""";
         using var table = new TestTable();
         table.Apply(Row(1, 1), Row(2, 2));
         var before = table.Table.GetInfo().Sequence;

@@ -24,7 +24,8 @@ public sealed class ViewTests
     {
         using var table = new TestTable();
         table.Apply(
-            """{"id":1,"updated_at":2,"a\"b":3,"it's":4,"Port":5,"port":6,"":7,"back\\slash":8,"$.x[0]":9,"ключ":10,"\u0000nul":11,"line\n":12,"port_2":13}"""
+            """{"id":1,"updated_at":2,"a\"b":3,"it's":4,"Port":5,"port":6,"":7,"back\\slash":8,"$.x[0]":9,"ключ":10,"\u0000nul":11"""
+                + ""","line\n":12,"port_2":13}"""
         );
 
         Assert.Equal(

@@ -85,7 +85,8 @@ public sealed class ComparedViewTests(SharedPostgres postgres)
     public async Task A_row_that_time_takes_away_goes_without_a_transaction()
     {
         await using var db = await MakeAsync(
-            "CREATE TABLE offers (id int PRIMARY KEY, until timestamptz); INSERT INTO offers VALUES (1, 'infinity'), (2, clock_timestamp() + interval '2 s');"
+            "CREATE TABLE offers (id int PRIMARY KEY, until timestamptz); INSERT INTO offers VALUES (1, 'infinity'), (2, "
+                + "clock_timestamp() + interval '2 s');"
                 + "CREATE VIEW items AS SELECT id FROM offers WHERE until > clock_timestamp()"
         );
         await using var feed = await StartAsync(db, ["id"]);

@@ -30,7 +30,8 @@ public sealed class ConcurrencyTests : IClassFixture<ConcurrencyTests.Server>
         var wake = seed % 2 == 0;
         await db.RunAsync(
             partitioned
-                ? "CREATE TABLE items (id int PRIMARY KEY, v int) PARTITION BY RANGE (id); CREATE TABLE items_a PARTITION OF items FOR VALUES FROM (0) TO (20);"
+                ? "CREATE TABLE items (id int PRIMARY KEY, v int) PARTITION BY RANGE (id); CREATE TABLE items_a PARTITION OF "
+                    + "items FOR VALUES FROM (0) TO (20);"
                     + "CREATE TABLE items_b PARTITION OF items DEFAULT"
                 : "CREATE TABLE items (id int PRIMARY KEY, v int)"
         );

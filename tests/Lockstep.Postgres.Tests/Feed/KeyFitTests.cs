@@ -18,7 +18,8 @@ public sealed class KeyFitTests(SharedPostgres postgres)
     {
         await using var items = await TableCase.MakeAsync(
             postgres,
-            $"CREATE TYPE pair AS (a int, b int); CREATE DOMAIN yes AS boolean; CREATE TABLE items (part int, k {type}, txid bigint, deleted boolean, PRIMARY KEY (part, k))",
+            $"CREATE TYPE pair AS (a int, b int); CREATE DOMAIN yes AS boolean; CREATE TABLE items (part int, k {type}, "
+                + $"txid bigint, deleted boolean, PRIMARY KEY (part, k))",
             track: false
         );
         var refused = await Assert.ThrowsAsync<PostgresTableException>(() => items.ServeAsync());

@@ -83,7 +83,8 @@ public sealed class LooseKeyTests(SharedPostgres postgres)
         var db = await TestDatabase.CreateAsync(postgres);
         if (
             await db.ScalarAsync(
-                "SELECT (SELECT count(*) FROM pg_available_extensions WHERE name = 'citext') * (SELECT count(*) FROM pg_collation WHERE collname = 'und-x-icu')"
+                "SELECT (SELECT count(*) FROM pg_available_extensions WHERE name = 'citext') * (SELECT count(*) FROM "
+                    + "pg_collation WHERE collname = 'und-x-icu')"
             ) == "0"
         )
         {
@@ -95,7 +96,8 @@ public sealed class LooseKeyTests(SharedPostgres postgres)
                 + "CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
                 + $"CREATE TABLE items ({columns});"
                 + "CREATE FUNCTION all_rows() RETURNS text LANGUAGE sql SET IntervalStyle = iso_8601 AS $$ "
-                + "SELECT coalesce(string_agg((to_jsonb(t) - 'txid')::text, E'\\n' ORDER BY to_json(name)::text COLLATE \"C\"), '') FROM items t $$"
+                + "SELECT coalesce(string_agg((to_jsonb(t) - 'txid')::text, E'\\n' ORDER BY to_json(name)::text COLLATE "
+                + "\"C\"), '') FROM items t $$"
         );
         await PostgresTracking.EnableAsync(db.ConnectionString, Items, cancellationToken: Cancel);
         return db;

@@ -17,7 +17,8 @@ public sealed class OwnColumnTests(SharedPostgres postgres)
             postgres,
             """
             CREATE TABLE base (id int PRIMARY KEY, v int); INSERT INTO base VALUES (1, 1), (2, 1);
-            CREATE MATERIALIZED VIEW items AS SELECT id, v, 5::bigint AS txid, false AS deleted FROM base; CREATE UNIQUE INDEX ON items (id);
+            CREATE MATERIALIZED VIEW items AS SELECT id, v, 5::bigint AS txid, false AS deleted FROM base;
+            CREATE UNIQUE INDEX ON items (id);
             """,
             track: false
         );
@@ -88,7 +89,8 @@ public sealed class OwnColumnTests(SharedPostgres postgres)
     {
         await using var items = await TableCase.MakeAsync(
             postgres,
-            "CREATE TABLE items (id int PRIMARY KEY, txid bigint DEFAULT pg_current_xact_id()::text::bigint, deleted boolean NOT NULL DEFAULT false)",
+            "CREATE TABLE items (id int PRIMARY KEY, txid bigint DEFAULT pg_current_xact_id()::text::bigint, deleted "
+                + "boolean NOT NULL DEFAULT false)",
             track: false
         );
         await items.ServeAsync();

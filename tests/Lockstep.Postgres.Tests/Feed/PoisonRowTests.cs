@@ -55,7 +55,8 @@ public sealed class PoisonRowTests(LogicalPostgres postgres) : IClassFixture<Log
     public async Task A_view_without_a_key_goes_on_behind_it(string poison)
     {
         await using var db = await postgres.CreateAsync(
-            $"CREATE VIEW items AS SELECT 1::bigint AS txid, false AS deleted, g AS id, CASE g WHEN 5 THEN {poison} ELSE '1' END AS v FROM generate_series(1, 10) g"
+            $"CREATE VIEW items AS SELECT 1::bigint AS txid, false AS deleted, g AS id, CASE g WHEN 5 THEN {poison} ELSE "
+                + $"'1' END AS v FROM generate_series(1, 10) g"
         );
         await using var feed = await StartAsync(db, PostgresFeedMode.Polling);
         await using var server = await ServeAsync(feed);

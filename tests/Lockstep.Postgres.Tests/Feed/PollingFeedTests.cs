@@ -237,7 +237,7 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
     public async Task A_snapshot_in_one_body_says_at_which_page_it_goes_on()
     {
         await using var db = await TrackedAsync();
-        await db.RunAsync("INSERT INTO items SELECT g, repeat('n', 2000) FROM generate_series(1, 1000) g");
+        await db.RunAsync("INSERT INTO items SELECT g, repeat('n', 2000) FROM generate_series(1, 3000) g");
         await using var feed = await StartAsync(db, o => o);
         var request = new FeedRequest(0, null, TimeSpan.FromSeconds(1)) { WantsPages = true };
         var (rows, places) = (0, new List<(int Rows, SnapshotPageRequest Page)>());
@@ -250,7 +250,7 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
                 break;
         }
 
-        Assert.Equal((1000, 0), (rows, places[0].Rows));
+        Assert.Equal((3000, 0), (rows, places[0].Rows));
         Assert.True(places.Count > 2);
         foreach (var (before, place) in places)
         {
@@ -262,7 +262,7 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
                 rest += page.Lines.Sum(piece => piece.Span.Count((byte)'\n'));
                 next = page.Next;
             } while (next is not null);
-            Assert.Equal(1000 - before, rest);
+            Assert.Equal(3000 - before, rest);
         }
     }
 
@@ -391,7 +391,8 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
     {
         await using var db = await TrackedAsync();
         await db.RunAsync(
-            "INSERT INTO items SELECT g, repeat('n', 20000) FROM generate_series(1, 100) g; CREATE VIEW shown AS SELECT id, name, txid FROM items"
+            "INSERT INTO items SELECT g, repeat('n', 20000) FROM generate_series(1, 100) g; CREATE VIEW shown AS SELECT "
+                + "id, name, txid FROM items"
         );
         await using var feed = await StartAsync(db, o => o with { Table = new TableName(null, "shown") });
         List<IAsyncEnumerator<FeedChunk>> stuck = [];
@@ -403,7 +404,8 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         }
 
         const string Open =
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()";
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid "
+            + "<> pg_backend_pid()";
         await Eventually.TrueAsync(async () => await db.ScalarAsync(Open) == "0");
         await db.RunAsync("SET lock_timeout = '5s'; ALTER TABLE items ADD COLUMN more int");
 

@@ -22,11 +22,13 @@ public sealed class PoolerTests(SharedPostgres postgres)
         await items.Db.RunAsync(
             $"""
             ALTER DATABASE {name} SET TimeZone = 'America/New_York'; ALTER DATABASE {name} SET IntervalStyle = 'postgres_verbose';
-            ALTER DATABASE {name} SET DateStyle = 'German'; ALTER DATABASE {name} SET extra_float_digits = -5; ALTER DATABASE {name} SET bytea_output = 'escape'
+            ALTER DATABASE {name} SET DateStyle = 'German'; ALTER DATABASE {name} SET extra_float_digits = -5;
+            ALTER DATABASE {name} SET bytea_output = 'escape'
             """
         );
         await items.Db.RunAsync(
-            "INSERT INTO items SELECT g, '2026-01-02 03:04:05+00', '1 day 02:03:04', 0.1::float8 + 0.2, ARRAY['\\x00ff'::bytea], 12.5, 'n' FROM generate_series(1, 20) g"
+            "INSERT INTO items SELECT g, '2026-01-02 03:04:05+00', '1 day 02:03:04', 0.1::float8 + 0.2, "
+                + "ARRAY['\\x00ff'::bytea], 12.5, 'n' FROM generate_series(1, 20) g"
         );
         await items.ServeAsync();
         await items.CatchUpAsync();

@@ -10,7 +10,8 @@ namespace Lockstep.Postgres.Tests.Feed;
 public sealed class PushedFilterTests(SharedPostgres postgres)
 {
     private const string Rows = """
-        CREATE TABLE items (id int PRIMARY KEY, i bigint, n numeric(10, 3), f float8, s text, v varchar(20), c char(4), b boolean, u uuid, j jsonb,
+        CREATE TABLE items (id int PRIMARY KEY, i bigint, n numeric(10, 3), f float8, s text, v varchar(20), c char(4), b boolean,
+            u uuid, j jsonb,
             d date, "Odd ""name" text);
         INSERT INTO items VALUES
             (1, 1, 1.500, 1.5, 'one', 'one', 'one', true, '0000000a-0000-0000-0000-000000000001', '1', '2030-01-01', 'x'),
@@ -97,7 +98,8 @@ public sealed class PushedFilterTests(SharedPostgres postgres)
     {
         await using var items = await TableCase.MakeAsync(
             postgres,
-            "CREATE TABLE items (id int PRIMARY KEY, s text); INSERT INTO items SELECT g, repeat('x', 2000) || g % 3 FROM generate_series(1, 3000) g"
+            "CREATE TABLE items (id int PRIMARY KEY, s text); INSERT INTO items SELECT g, repeat('x', 2000) || g % 3 FROM "
+                + "generate_series(1, 3000) g"
         );
         await items.ServeAsync();
         var rows = await ReadAsync(items.Feed, FeedFilter.Parse([], [$"s={new string('x', 2000)}1"]));

@@ -70,7 +70,8 @@ public sealed class RowJsonTests(SharedPostgres postgres)
         await db.RunAsync(
             "CREATE TYPE mood AS ENUM ('so-so'); CREATE DOMAIN small AS int CHECK (VALUE < 10); CREATE DOMAIN inner_secret AS bytea;"
                 + "CREATE DOMAIN secret AS inner_secret; CREATE TYPE pair AS (a int, b text);"
-                + $"CREATE TABLE t (id int PRIMARY KEY, v {type}, txid bigint, deleted boolean); INSERT INTO t VALUES (1, {value}, 0, false)"
+                + $"CREATE TABLE t (id int PRIMARY KEY, v {type}, txid bigint, deleted boolean); INSERT INTO t VALUES (1, "
+                + $"{value}, 0, false)"
         );
         await using var feed = await PostgresFeed.StartAsync(
             db.ConnectionString,

@@ -37,7 +37,8 @@ public sealed class SchemaChangeTests(SharedPostgres postgres)
     [MemberData(nameof(SchemaChanges.Harmful), MemberType = typeof(SchemaChanges))]
     [InlineData(
         Plain,
-        "ALTER TABLE items DISABLE TRIGGER ALL; UPDATE items SET v = 'sad'; DELETE FROM items WHERE id = 2; ALTER TABLE items ENABLE TRIGGER ALL"
+        "ALTER TABLE items DISABLE TRIGGER ALL; UPDATE items SET v = 'sad'; DELETE FROM items WHERE id = 2; ALTER TABLE "
+            + "items ENABLE TRIGGER ALL"
     )]
     [InlineData(Parts, "ALTER TABLE p0 DISABLE TRIGGER ALL; DELETE FROM p0 WHERE id = 2; ALTER TABLE p0 ENABLE TRIGGER ALL")]
     public async Task What_reaches_rows_past_the_triggers_makes_clients_start_over_and_the_operator_is_told(string sql, string change)
@@ -57,7 +58,8 @@ public sealed class SchemaChangeTests(SharedPostgres postgres)
     public async Task A_second_restore_without_triggers_is_noticed_too_and_tracking_again_repairs_them()
     {
         const string Restore =
-            "ALTER TABLE items DISABLE TRIGGER ALL; DELETE FROM items WHERE id = (SELECT min(id) FROM items); ALTER TABLE items ENABLE TRIGGER ALL";
+            "ALTER TABLE items DISABLE TRIGGER ALL; DELETE FROM items WHERE id = (SELECT min(id) FROM items); ALTER TABLE "
+            + "items ENABLE TRIGGER ALL";
         await using var items = await TableCase.MakeAsync(postgres, Plain);
         await items.Db.RunAsync("INSERT INTO items VALUES (1, 'ok'), (2, 'sad'), (3, 'ok')");
         await items.ServeAsync();

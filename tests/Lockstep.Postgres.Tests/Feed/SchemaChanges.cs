@@ -30,7 +30,8 @@ public static class SchemaChanges
             },
             {
                 Parts,
-                "CREATE TABLE p1 PARTITION OF items FOR VALUES FROM (100) TO (200) PARTITION BY RANGE (id); CREATE TABLE p2 PARTITION OF p1 DEFAULT",
+                "CREATE TABLE p1 PARTITION OF items FOR VALUES FROM (100) TO (200) PARTITION BY RANGE (id); CREATE TABLE "
+                    + "p2 PARTITION OF p1 DEFAULT",
                 "INSERT INTO items VALUES (9), (102)"
             },
         };
@@ -55,11 +56,13 @@ public static class SchemaChanges
             { Parts, "ALTER TABLE items DETACH PARTITION p0" },
             {
                 Parts,
-                "BEGIN; CREATE TABLE p1 (LIKE items INCLUDING ALL); INSERT INTO p1 VALUES (150); ALTER TABLE items ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200); COMMIT"
+                "BEGIN; CREATE TABLE p1 (LIKE items INCLUDING ALL); INSERT INTO p1 VALUES (150); ALTER TABLE items ATTACH "
+                    + "PARTITION p1 FOR VALUES FROM (100) TO (200); COMMIT"
             },
             {
                 Parts,
-                "CREATE TABLE p1 (LIKE items INCLUDING ALL); INSERT INTO p1 VALUES (150); ALTER TABLE items ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200)"
+                "CREATE TABLE p1 (LIKE items INCLUDING ALL); INSERT INTO p1 VALUES (150); ALTER TABLE items ATTACH "
+                    + "PARTITION p1 FOR VALUES FROM (100) TO (200)"
             },
         };
 

@@ -51,7 +51,8 @@ public sealed class ServerCrashTests(SharedPostgres postgres)
     [InlineData("CREATE UNLOGGED TABLE items (id int PRIMARY KEY, txid bigint, deleted boolean)")]
     [InlineData("CREATE UNLOGGED TABLE base (id int PRIMARY KEY, txid bigint, deleted boolean); CREATE VIEW items AS SELECT * FROM base")]
     [InlineData(
-        "CREATE TABLE items (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE UNLOGGED TABLE part PARTITION OF items DEFAULT; ALTER TABLE items ADD txid bigint, ADD deleted boolean"
+        "CREATE TABLE items (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE UNLOGGED TABLE part PARTITION OF items "
+            + "DEFAULT; ALTER TABLE items ADD txid bigint, ADD deleted boolean"
     )]
     public async Task Rows_that_a_crash_empties_are_not_served(string sql)
     {

@@ -60,7 +60,8 @@ public sealed class SharedConnectionTests(SharedPostgres postgres)
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
         await db.RunAsync(
-            "CREATE TABLE items (id int PRIMARY KEY); CREATE TABLE base (id int PRIMARY KEY); CREATE VIEW clock AS SELECT 1 AS id, clock_timestamp() AS t"
+            "CREATE TABLE items (id int PRIMARY KEY); CREATE TABLE base (id int PRIMARY KEY); CREATE VIEW clock AS SELECT "
+                + "1 AS id, clock_timestamp() AS t"
         );
         await PostgresTracking.EnableAsync(db.ConnectionString, new TableName(null, "items"), new TrackingOptions { Wake = wake }, Cancel);
         using var idle = new FeedMeasurements("idle");

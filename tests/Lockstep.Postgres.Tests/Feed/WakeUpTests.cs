@@ -47,7 +47,8 @@ public sealed class WakeUpTests(SharedPostgres postgres)
         {
             await server.RunSqlAsync($"ALTER DATABASE {name} ALLOW_CONNECTIONS false", Cancel);
             await inside.ExecuteAsync(
-                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lockstep'",
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = current_database() AND "
+                    + "application_name = 'lockstep'",
                 Cancel
             );
             await inside.ExecuteAsync("INSERT INTO items VALUES (1, 'unheard')", Cancel);

@@ -71,7 +71,8 @@ public sealed class ReplicatedSchemaChangeTests(LogicalPostgres postgres) : ICla
     private const string Parts = SchemaChanges.Parts;
 
     private const string ColumnBetween =
-        "BEGIN; INSERT INTO items VALUES (7, 'ok'); ALTER TABLE items ADD COLUMN more text; INSERT INTO items (id, v, more) VALUES (8, 'ok', 'x'); COMMIT";
+        "BEGIN; INSERT INTO items VALUES (7, 'ok'); ALTER TABLE items ADD COLUMN more text; INSERT INTO items (id, v, "
+        + "more) VALUES (8, 'ok', 'x'); COMMIT";
 
     /// <summary>A row that nobody wrote since a column was added may lack it, which is null.</summary>
     private static async Task CatchUpAsync(Follower client, TestDatabase db)

@@ -25,7 +25,8 @@ public sealed class ReplicationConcurrencyTests(LogicalPostgres postgres) : ICla
         using var folder = new TempFolder();
         await using var db = await postgres.CreateAsync(
             seed % 3 == 0
-                ? "CREATE TABLE items (id int PRIMARY KEY, v int) PARTITION BY RANGE (id); CREATE TABLE items_a PARTITION OF items FOR VALUES FROM (0) TO (20);"
+                ? "CREATE TABLE items (id int PRIMARY KEY, v int) PARTITION BY RANGE (id); CREATE TABLE items_a PARTITION OF "
+                    + "items FOR VALUES FROM (0) TO (20);"
                     + "CREATE TABLE items_b PARTITION OF items DEFAULT"
                 : "CREATE TABLE items (id int PRIMARY KEY, v int)"
         );

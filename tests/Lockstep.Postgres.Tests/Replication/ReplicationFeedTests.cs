@@ -98,7 +98,8 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         var follower = new Follower(feed);
         await CatchUpAsync(follower, db);
         await db.RunAsync(
-            "INSERT INTO items VALUES (-1, 'before'); INSERT INTO items SELECT g, repeat('x', 100) FROM generate_series(1, 20000) g; DELETE FROM items WHERE id % 3 = 0"
+            "INSERT INTO items VALUES (-1, 'before'); INSERT INTO items SELECT g, repeat('x', 100) FROM generate_series(1, "
+                + "20000) g; DELETE FROM items WHERE id % 3 = 0"
         );
         await CatchUpAsync(follower, db);
         Assert.Equal(0, follower.Resyncs);
@@ -114,7 +115,8 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await CatchUpAsync(follower, db);
         await db.RunAsync("INSERT INTO items SELECT g, 'n', repeat(g::text, 5000), repeat('ab', 5000) FROM generate_series(1, 5) g");
         await db.RunAsync(
-            "UPDATE items SET name = 'changed'; UPDATE items SET id = id + 100 WHERE id > 3; UPDATE items SET big = repeat('y', 9000), id = 200 WHERE id = 3"
+            "UPDATE items SET name = 'changed'; UPDATE items SET id = id + 100 WHERE id > 3; UPDATE items SET big = "
+                + "repeat('y', 9000), id = 200 WHERE id = 3"
         );
         await db.RunAsync("BEGIN; UPDATE items SET name = 'gone' WHERE id = 2; DELETE FROM items WHERE id = 2; COMMIT");
         await CatchUpAsync(follower, db);
@@ -129,7 +131,8 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
     public async Task A_generated_column_and_a_key_of_several_columns_are_followed()
     {
         await using var db = await TableAsync(
-            "CREATE TABLE items (twice int GENERATED ALWAYS AS (part * 2) STORED, \"the id\" text COLLATE \"C\", part int, v numeric, PRIMARY KEY (part, \"the id\"))"
+            "CREATE TABLE items (twice int GENERATED ALWAYS AS (part * 2) STORED, \"the id\" text COLLATE \"C\", part int, "
+                + "v numeric, PRIMARY KEY (part, \"the id\"))"
         );
         await using var feed = await StartAsync(db);
         Assert.Equal(["part", "the id"], (await feed.GetStateAsync(Cancel)).KeyColumns);
@@ -154,7 +157,8 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
     public async Task A_partitioned_table_is_followed_across_its_partitions()
     {
         await using var db = await TableAsync(
-            "CREATE TABLE items (id int PRIMARY KEY, name text) PARTITION BY RANGE (id); CREATE TABLE low PARTITION OF items FOR VALUES FROM (0) TO (10); "
+            "CREATE TABLE items (id int PRIMARY KEY, name text) PARTITION BY RANGE (id); CREATE TABLE low PARTITION OF "
+                + "items FOR VALUES FROM (0) TO (10); "
                 + "CREATE TABLE high (name text, id int NOT NULL PRIMARY KEY); ALTER TABLE items ATTACH PARTITION high DEFAULT"
         );
         await using var feed = await StartAsync(db);
@@ -190,7 +194,8 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         Assert.Equal("{\"id\":1,\"more\":5,\"name\":\"after!\"}", follower.Rows["1"]);
 
         await db.RunAsync(
-            "BEGIN; INSERT INTO items VALUES (3, 'y', 7); ALTER TABLE items RENAME COLUMN more TO less; ALTER TABLE items DROP COLUMN name; INSERT INTO items VALUES (4, 8); COMMIT"
+            "BEGIN; INSERT INTO items VALUES (3, 'y', 7); ALTER TABLE items RENAME COLUMN more TO less; ALTER TABLE items "
+                + "DROP COLUMN name; INSERT INTO items VALUES (4, 8); COMMIT"
         );
         await CatchUpAsync(follower, db);
         Assert.Equal("{\"id\":3,\"less\":7}", follower.Rows["3"]);
@@ -279,7 +284,8 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
             ("int", "NULL"),
         };
         await using var db = await postgres.CreateAsync(
-            "CREATE TYPE mood AS ENUM ('so-so'); CREATE DOMAIN small AS int CHECK (VALUE < 10); CREATE DOMAIN secret AS bytea; CREATE TYPE pair AS (a int, b text);"
+            "CREATE TYPE mood AS ENUM ('so-so'); CREATE DOMAIN small AS int CHECK (VALUE < 10); CREATE DOMAIN secret AS "
+                + "bytea; CREATE TYPE pair AS (a int, b text);"
                 + $"CREATE TABLE items (id int PRIMARY KEY, {string.Join(", ", values.Select((v, i) => $"c{i} {v.Type}"))})"
         );
         var row = string.Join(", ", values.Select(v => v.Value));
@@ -369,7 +375,8 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         Assert.Equal(
             "0|0",
             await db.ScalarAsync(
-                "SELECT (SELECT count(*) FROM pg_replication_slots WHERE database = current_database()) || '|' || (SELECT count(*) FROM pg_publication)"
+                "SELECT (SELECT count(*) FROM pg_replication_slots WHERE database = current_database()) || '|' || (SELECT "
+                    + "count(*) FROM pg_publication)"
             )
         );
     }
@@ -494,7 +501,8 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         var file = new SyncedFile(new Uri(server.Uri, "items"), _folder["items.db"]);
         await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
         await db.RunAsync(
-            "DELETE FROM items WHERE id < 100; UPDATE items SET name = 'changed' WHERE id % 10 = 0; UPDATE items SET id = -id WHERE id > 2990"
+            "DELETE FROM items WHERE id < 100; UPDATE items SET name = 'changed' WHERE id % 10 = 0; UPDATE items SET id = "
+                + "-id WHERE id > 2990"
         );
         await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
 
@@ -502,7 +510,8 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         for (var i = 0; i < 4; i++)
         {
             await db.RunAsync(
-                "UPDATE items SET name = name || 'x'; DELETE FROM items WHERE id = (SELECT max(id) FROM items); INSERT INTO items VALUES (5, 'back') ON CONFLICT DO NOTHING"
+                "UPDATE items SET name = name || 'x'; DELETE FROM items WHERE id = (SELECT max(id) FROM items); INSERT "
+                    + "INTO items VALUES (5, 'back') ON CONFLICT DO NOTHING"
             );
         }
 

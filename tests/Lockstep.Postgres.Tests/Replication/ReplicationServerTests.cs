@@ -239,9 +239,12 @@ public sealed class ReplicationServerTests
         await using var db = TestDatabase.Open(server.ConnectionString);
         await db.RunAsync(
             """
-            CREATE TABLE keyless (id int); CREATE VIEW v AS SELECT 1 AS id; CREATE UNLOGGED TABLE unlogged (id int PRIMARY KEY); CREATE TABLE items (id int PRIMARY KEY);
-            CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child () INHERITS (parent); CREATE TABLE late (id int PRIMARY KEY DEFERRABLE);
-            CREATE TABLE nothing (id int PRIMARY KEY); ALTER TABLE nothing REPLICA IDENTITY NOTHING; CREATE PUBLICATION narrow FOR TABLE items WITH (publish = 'insert');
+            CREATE TABLE keyless (id int); CREATE VIEW v AS SELECT 1 AS id; CREATE UNLOGGED TABLE unlogged (id int PRIMARY KEY);
+            CREATE TABLE items (id int PRIMARY KEY);
+            CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child () INHERITS (parent);
+            CREATE TABLE late (id int PRIMARY KEY DEFERRABLE);
+            CREATE TABLE nothing (id int PRIMARY KEY); ALTER TABLE nothing REPLICA IDENTITY NOTHING;
+            CREATE PUBLICATION narrow FOR TABLE items WITH (publish = 'insert');
             CREATE ROLE reader LOGIN; CREATE ROLE replicator LOGIN REPLICATION; GRANT SELECT ON items TO reader, replicator;
             """
         );

@@ -44,7 +44,9 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
 
             // A transaction that changes all of them, in turns.
             await db.RunAsync(
-                $"BEGIN;{string.Concat(Enumerable.Range(0, 40).Select(i => $"INSERT INTO t{i % Count} VALUES ({(life * 100) + 10 + i}, 'n');"))}COMMIT"
+                "BEGIN;"
+                    + string.Concat(Enumerable.Range(0, 40).Select(i => $"INSERT INTO t{i % Count} VALUES ({(life * 100) + 10 + i}, 'n');"))
+                    + "COMMIT"
             );
             for (var i = 0; i < Count; i++)
             {
@@ -102,8 +104,10 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
             .Select(i => Task.Run(() => RandomWriter.WriteAsync(db, new Random(i), i, canPrepare: true), Cancel))
             .ToArray();
         await db.RunAsync(
-            "CREATE FUNCTION copy() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN IF TG_OP <> 'INSERT' THEN DELETE FROM more WHERE id = OLD.id; END IF; "
-                + "IF TG_OP <> 'DELETE' THEN INSERT INTO more VALUES (NEW.id, NEW.v) ON CONFLICT (id) DO UPDATE SET v = EXCLUDED.v; END IF; RETURN NULL; END $f$; "
+            "CREATE FUNCTION copy() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN IF TG_OP <> 'INSERT' THEN DELETE FROM "
+                + "more WHERE id = OLD.id; END IF; "
+                + "IF TG_OP <> 'DELETE' THEN INSERT INTO more VALUES (NEW.id, NEW.v) ON CONFLICT (id) DO UPDATE SET v = "
+                + "EXCLUDED.v; END IF; RETURN NULL; END $f$; "
                 + "CREATE TRIGGER copy AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECUTE FUNCTION copy()"
         );
         var clients = new List<(Follower Client, PostgresFeed Feed)>();

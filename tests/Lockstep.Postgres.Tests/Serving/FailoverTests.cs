@@ -153,7 +153,8 @@ public sealed class FailoverTests
                 );
                 await PostgresTracking.EnableAsync(db.ConnectionString, Items, cancellationToken: Cancel);
                 await db.RunAsync(
-                    "GRANT SELECT ON ALL TABLES IN SCHEMA public, lockstep TO reader; GRANT USAGE ON SCHEMA lockstep TO reader; GRANT pg_monitor TO reader"
+                    "GRANT SELECT ON ALL TABLES IN SCHEMA public, lockstep TO reader; GRANT USAGE ON SCHEMA lockstep TO "
+                        + "reader; GRANT pg_monitor TO reader"
                 );
             }
 

@@ -29,7 +29,8 @@ public sealed class PostgresOverHttpTests(SharedPostgres postgres)
         var file = new SyncedFile(new Uri(server.Uri, "items"), folder["items.db"]);
         await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
         await db.RunAsync(
-            "DELETE FROM items WHERE id < 100; UPDATE items SET name = 'changed' WHERE id % 10 = 0; UPDATE items SET id = -id WHERE id > 2990"
+            "DELETE FROM items WHERE id < 100; UPDATE items SET name = 'changed' WHERE id % 10 = 0; UPDATE items SET id = "
+                + "-id WHERE id > 2990"
         );
         await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
         await db.RunAsync("TRUNCATE items; INSERT INTO items VALUES (1, 'after')");

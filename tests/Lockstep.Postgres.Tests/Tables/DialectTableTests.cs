@@ -88,7 +88,8 @@ public sealed class DialectTableTests(SharedPostgres postgres)
         await using var db = await TestDatabase.CreateAsync(postgres);
         var store = new PostgresTableStore(db.ConnectionString);
         await using var server = RawServer.WithBodies(
-            """{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[{"metadata":{"uid":"a"}},{"metadata":{"uid":"b"}}]}"""
+            """{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[{"metadata":{"uid":"a"}}"""
+                + """,{"metadata":{"uid":"b"}}]}"""
         );
 
         await SyncAsync(server, "api/v1/pods", store);

@@ -226,7 +226,8 @@ public sealed class FilterPushdownTests(SharedPostgres postgres)
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
         await db.RunAsync(
-            "CREATE TABLE r (body text); INSERT INTO r SELECT format('{\"id\":%s,\"value\":%s,\"name\":\"name%s\"}', g, g, g) FROM generate_series(1, 50) g"
+            "CREATE TABLE r (body text); INSERT INTO r SELECT format('{\"id\":%s,\"value\":%s,\"name\":\"name%s\"}', g, g, "
+                + "g) FROM generate_series(1, 50) g"
         );
         List<string> values = [];
         var query = new RecordQuery

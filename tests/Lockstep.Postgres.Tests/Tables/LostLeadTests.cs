@@ -16,7 +16,8 @@ namespace Lockstep.Postgres.Tests.Tables;
 public sealed class LostLeadTests(SharedPostgres postgres)
 {
     private const string Leader =
-        "SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        "SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid "
+        + "FROM pg_database WHERE datname = current_database())";
 
     private const string InLine =
         "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()";

@@ -74,7 +74,8 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
                             : random.Next(10) == 0 ? $"{++order}.5"
                             : $"{++order}";
                         var key = seed == 4 && random.Next(3) == 0 ? $"{random.Next(20)}.5" : $"{random.Next(20)}";
-                        return $$"""{"id":{{key}},"updated_at":{{at}},"deleted_at":{{(random.Next(4) == 0 ? at : "null")}},"value":"{{random.Next(3)}} äöü"}""";
+                        return $$"""{"id":{{key}},"updated_at":{{at}},"deleted_at":{{(random.Next(4) == 0 ? at : "null")}}"""
+                            + $$""","value":"{{random.Next(3)}} äöü"}""";
                     }),
             ];
     }
@@ -491,7 +492,8 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         Assert.Empty(await CompareAsync());
 
         await db.RunAsync(
-            "DELETE FROM lockstep_tables.lockstep_rows_1 WHERE seq = 1; UPDATE lockstep_tables.lockstep_rows_1 SET body = '{\"id\":2}' WHERE seq = 2"
+            "DELETE FROM lockstep_tables.lockstep_rows_1 WHERE seq = 1; UPDATE lockstep_tables.lockstep_rows_1 SET body = "
+                + "'{\"id\":2}' WHERE seq = 2"
         );
         server.AddRecord(Encoding.UTF8.GetBytes("""{"id":3,"updated_at":4,"deleted_at":4}"""));
         Assert.Equal(["Missing 1", "Different 2", "Extra 3"], await CompareAsync());
@@ -530,7 +532,8 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
                 ) != "0"
             );
             var leader = await db.ScalarAsync(
-                "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM "
+                    + "pg_database WHERE datname = current_database())"
             );
 
             // It dies in the midst of its work.

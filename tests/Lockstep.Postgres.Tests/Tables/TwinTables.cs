@@ -103,7 +103,8 @@ internal sealed class TwinTables : IDisposable
         if (file != postgres)
         {
             Assert.Fail(
-                $"{query}\n{string.Join('\n', file.Split('\n').Except(postgres.Split('\n')))}\nis in the file, in PostgreSQL there is\n{string.Join('\n', postgres.Split('\n').Except(file.Split('\n')))}"
+                $"{query}\n{string.Join('\n', file.Split('\n').Except(postgres.Split('\n')))}\nis in the file, in "
+                    + $"PostgreSQL there is\n{string.Join('\n', postgres.Split('\n').Except(file.Split('\n')))}"
             );
         }
 

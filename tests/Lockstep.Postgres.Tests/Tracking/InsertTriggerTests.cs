@@ -34,7 +34,8 @@ public sealed class InsertTriggerTests(SharedPostgres postgres)
         {
             await connection.ExecuteAsync("BEGIN", Cancel);
             await connection.ExecuteAsync(
-                "SET LOCAL track_functions = 'all'; INSERT INTO items VALUES (1, 1); INSERT INTO items (id, txid) VALUES (2, 5), (3, NULL), (4, DEFAULT)",
+                "SET LOCAL track_functions = 'all'; INSERT INTO items VALUES (1, 1); INSERT INTO items (id, txid) VALUES "
+                    + "(2, 5), (3, NULL), (4, DEFAULT)",
                 Cancel
             );
             await using (var copy = await connection.BeginTextImportAsync("COPY items (id, v, txid) FROM STDIN", Cancel))
@@ -48,7 +49,8 @@ public sealed class InsertTriggerTests(SharedPostgres postgres)
             );
             Assert.Equal([0L], await connection.QueryAsync(Odd, [], r => r.GetInt64(0), Cancel));
 
-            // Of seven rows that came with another stamp by INSERT and COPY, seven copies, and two updates; not of the four that came without.
+            // Of seven rows that came with another stamp by INSERT and COPY, seven copies, and two updates; not of the four that came
+            // without.
             Assert.Equal(
                 [4L + 7 + 1 + 2],
                 await connection.QueryAsync(
@@ -200,8 +202,10 @@ public sealed class InsertTriggerTests(SharedPostgres postgres)
         await source.RunAsync("CREATE PUBLICATION all_of_it FOR TABLE items");
         await source.RunAsync("SELECT pg_create_logical_replication_slot('to_copy', 'pgoutput')");
         await copy.RunAsync(
-            FormattableString.Invariant(
-                $"CREATE SUBSCRIPTION to_copy CONNECTION 'host={from.Host} port={from.Port} user={from.Username} dbname={from.Database}' PUBLICATION all_of_it WITH (create_slot = false)"
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"CREATE SUBSCRIPTION to_copy CONNECTION 'host={from.Host} port={from.Port} user={from.Username} "
+                    + $"dbname={from.Database}' PUBLICATION all_of_it WITH (create_slot = false)"
             )
         );
         var plan = await PostgresTracking.EnableAsync(copy.ConnectionString, TableCase.Items, cancellationToken: Cancel);

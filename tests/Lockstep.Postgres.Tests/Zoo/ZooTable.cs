@@ -117,7 +117,8 @@ internal sealed record ZooTable(string Name, (string Name, string Value)[] Key, 
     /// <summary>Writes a row, over the one of the key if there is one.</summary>
     public string Upsert(int k, int n) =>
         Fill(
-            $"INSERT INTO {Name} ({Names(Key)}, {Names(Columns)}) VALUES ({Values(Key)}, {Values(Columns)}) ON CONFLICT ({Names(Key)}) DO UPDATE SET "
+            $"INSERT INTO {Name} ({Names(Key)}, {Names(Columns)}) VALUES ({Values(Key)}, {Values(Columns)}) ON CONFLICT "
+                + $"({Names(Key)}) DO UPDATE SET "
                 + string.Join(", ", Columns.Select(c => $"{c.Name} = EXCLUDED.{c.Name}")),
             k,
             n

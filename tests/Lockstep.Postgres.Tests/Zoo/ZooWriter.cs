@@ -86,8 +86,9 @@ internal sealed class ZooWriter(string connectionString, Random random, bool alt
             3 => $"ALTER TABLE {table} ADD COLUMN x{number} int; ALTER TABLE {table} DROP COLUMN x{number}",
             4 => $"ALTER TYPE rental.rating ADD VALUE 'X{number}'",
             5 => $"VACUUM FULL {table}",
-            6 =>
-                $"CREATE TABLE rental.p{number} (LIKE rental.payment INCLUDING ALL); ALTER TABLE rental.payment ATTACH PARTITION rental.p{number} FOR VALUES FROM ('{2100 + (number % 900)}-01-01') TO ('{2100 + (number % 900)}-02-01')",
+            6 => $"CREATE TABLE rental.p{number} (LIKE rental.payment INCLUDING ALL); ALTER TABLE rental.payment ATTACH "
+                + $"PARTITION rental.p{number} FOR VALUES FROM ('{2100 + (number % 900)}-01-01') TO "
+                + $"('{2100 + (number % 900)}-02-01')",
             _ => $"ALTER TABLE {table} ADD COLUMN x{number} int; ALTER TABLE {table} RENAME COLUMN x{number} TO y{number}",
         };
     }

@@ -49,7 +49,8 @@ public sealed class ODataDeltaFeedTests : DialectFeedTest
         Server.AddRecord("""{"id":"c","w":1}""");
 
         Assert.Equal(
-            """[{"id":"a","x":2,"y":null},{"id":"b","@removed":{"reason":"changed"}},{"id":"c","@removed":{"reason":"deleted"}},{"id":"c","w":1}]""",
+            """[{"id":"a","x":2,"y":null},{"id":"b","@removed":{"reason":"changed"}},{"id":"c","@removed":{"reason":"deleted"}}"""
+                + """,{"id":"c","w":1}]""",
             Value(await GetAsync(link))
         );
         Assert.Equal("""[{"id":"a","x":2,"y":null},{"id":"c","w":1}]""", Value(await GetAsync()));

@@ -121,7 +121,8 @@ public sealed class OtherDialectFeedTests : DialectFeedTest
     public async Task A_list_by_token_gives_the_token_at_the_end_and_marks_what_is_gone()
     {
         var dialect =
-            """{"From":"Rest","Items":"items","Deleted":{"status":"cancelled"},"Next":{"pageToken":"nextPageToken"},"Cursor":"nextSyncToken","Changes":{"Query":{"syncToken":"{cursor}"}}}""";
+            """{"From":"Rest","Items":"items","Deleted":{"status":"cancelled"},"Next":{"pageToken":"nextPageToken"}"""
+            + ""","Cursor":"nextSyncToken","Changes":{"Query":{"syncToken":"{cursor}"}}}""";
         await StartAsync(
             FeedKind.Rest,
             o => (o.PageSize, o.Description) = (1, DialectDescription.Parse(dialect, "test")),

@@ -85,7 +85,9 @@ internal sealed class StreamsOfFeeds : IAsyncDisposable
     private async Task AppendAsync(HttpContext context)
     {
         if (!_streams.ContainsKey(context.Request.Path.Value!))
+        {
             context.Response.StatusCode = 404;
+        }
         else if (await AddAsync(context, mayBeEmpty: false))
         {
             context.Response.StatusCode = 204;

@@ -112,13 +112,15 @@ internal static class GossipCommand
         var uri = new Argument<Uri>("uri")
         {
             Description =
-                "The peer: tcp://host:port[/name], tls://..., ws://host:port/name, wss://..., pipe://localhost/pipe[/name], or stdio: for who has started this program.",
+                "The peer: tcp://host:port[/name], tls://..., ws://host:port/name, wss://..., "
+                + "pipe://localhost/pipe[/name], or stdio: for who has started this program.",
             CustomParser = PeerOptions.ParseUri,
         };
         var once = new Option<bool>("--once") { Description = "End when both sides have what the other had." };
         var command = new Command(
             "connect",
-            "Keep a model in step with a peer until Ctrl+C, and print each change; over stdio: until the input ends, and nothing is printed."
+            "Keep a model in step with a peer until Ctrl+C, and print each change; over stdio: until the input ends, and "
+                + "nothing is printed."
         )
         {
             uri,

@@ -70,7 +70,8 @@ internal static class ValueCommands
         var peer = PeerOptions.Peer("Set it at this peer, also.");
         var command = new Command(
             "set",
-            "Set a value of a model that is in a file, or at a peer; with --json those that standard input has, one {\"key\":...,\"value\":...} a line."
+            "Set a value of a model that is in a file, or at a peer; with --json those that standard input has, one "
+                + "{\"key\":...,\"value\":...} a line."
         )
         {
             key,

@@ -73,7 +73,8 @@ internal sealed class ScheduleOptions
         {
             await Console
                 .Error.WriteLineAsync(
-                    $"lockstep: --active-at is past on the store's clock: '{change.Variable}' changes as soon as every process can know of it."
+                    $"lockstep: --active-at is past on the store's clock: '{change.Variable}' changes as soon as every "
+                        + $"process can know of it."
                 )
                 .ConfigureAwait(false);
         }

@@ -18,7 +18,8 @@ internal static class TidyCommands
         var all = new Option<bool>("--all")
         {
             Description =
-                "Remove the variable with all its values instead. Processes that use it find it gone when they next look, not at one instant.",
+                "Remove the variable with all its values instead. Processes that use it find it gone when they next look, "
+                + "not at one instant.",
         };
         var command = new Command("remove", "Remove a value that is pending, or a whole variable, and print it.") { name, activeAt, all };
         command.SetAction(

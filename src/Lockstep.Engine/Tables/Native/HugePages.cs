@@ -13,7 +13,9 @@ internal static unsafe partial class HugePages
 
     private static bool _isUnknown = !OperatingSystem.IsLinux();
 
-    /// <summary>Asks for it, for memory that stays where it is and has not been touched; where there is no such thing, nothing happens.</summary>
+    /// <summary>
+    /// Asks for it, for memory that stays where it is and has not been touched; where there is no such thing, nothing happens.
+    /// </summary>
     public static void Advise(ReadOnlySpan<byte> memory)
     {
         if (_isUnknown)

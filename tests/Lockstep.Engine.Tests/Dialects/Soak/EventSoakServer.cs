@@ -51,11 +51,19 @@ internal sealed class EventSoakServer : SoakServer
             var end = Ends[Random.Next(Ends.Length)];
             var id = $"id: é{change.Version}{end}";
             if (change.IsGone)
+            {
                 yield return $"event: delete{end}{id}data: {{\"id\":\"{change.Key}\"}}{end}{end}";
+            }
             else if (Random.Next(3) == 0)
+            {
                 yield return $"data: [{_last[change.Version]},{end}data:{_last[change.Version]}]{end}{id}{end}";
+            }
             else
-                yield return $"{id}data:{_last[change.Version].Replace(",\"n\"", $",{end}data: \"n\"", StringComparison.Ordinal)}{end}{end}";
+            {
+                var lines = _last[change.Version].Replace(",\"n\"", $",{end}data: \"n\"", StringComparison.Ordinal);
+                yield return $"{id}data:{lines}{end}{end}";
+            }
+
             if (Random.Next(5) == 0)
                 yield return $"{id}{end}";
         }

@@ -56,7 +56,8 @@ internal sealed class KubernetesSoakServer : SoakServer
         }
 
         return new SoakAnswer(
-            $$"""{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"{{list.Version}}"{{more}}},"items":[{{List(list.Items.Take(size))}}]}"""
+            $$"""{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"{{list.Version}}"{{more}}}"""
+                + $$""","items":[{{List(list.Items.Take(size))}}]}"""
                 + "\n",
             "Content-Type: application/json\r\n"
         );
@@ -125,7 +126,7 @@ internal sealed class KubernetesSoakServer : SoakServer
     }
 
     private static string Bookmark(long version) =>
-        $"{{\"type\":\"BOOKMARK\",\"object\":{{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{{\"resourceVersion\":\"{version}\"}}}}}}\n";
+        $$$"""{"type":"BOOKMARK","object":{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"{{{version}}}"}""" + "}}\n";
 
     private static string Pod(string key, SoakRecord record, bool isTyped)
     {

@@ -146,7 +146,8 @@ internal abstract class SoakServer : IAsyncDisposable
                 (isCut, cut) = (true, Random.Next(answer.Body.Length + 1));
             chunk = Random.Next(1, 200);
             Story.Enqueue(
-                $"{exchange.Head.Split(' ')[1]} -> {answer.Status} {answer.Headers.ReplaceLineEndings(" ")}{answer.Body}{(isCut ? $" cut at {cut}" : "")}{(kill is null ? "" : " kill")}"
+                $"{exchange.Head.Split(' ')[1]} -> {answer.Status} {answer.Headers.ReplaceLineEndings(" ")}"
+                    + $"{answer.Body}{(isCut ? $" cut at {cut}" : "")}{(kill is null ? "" : " kill")}"
             );
         }
 
