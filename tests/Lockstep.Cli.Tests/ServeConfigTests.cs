@@ -93,7 +93,8 @@ public sealed class ServeConfigTests : IDisposable
         );
         await File.WriteAllTextAsync(
             _folder["lockstep.json"],
-            """{ "listen": { "port": 0 }, "databases": [{ "connectionVariable": "ITS_DATABASE", "tables": ["*.*"], "pollIntervalSeconds": 0.1 }] }""",
+            """{ "listen": { "port": 0 }, "databases": [{ "connectionVariable": "ITS_DATABASE", "tables": ["*.*"]"""
+                + """, "pollIntervalSeconds": 0.1 }] }""",
             Cancel
         );
         await using var server = await Service.StartAsync(
@@ -119,6 +120,7 @@ public sealed class ServeConfigTests : IDisposable
     [InlineData("""{ "databases": [{ "tables": ["a"] }] }""", "connectionVariable")]
     [InlineData("""{ "databases": [{ "connection": "Host=a" }] }""", "needs tables")]
     [InlineData("""{ "listen": { "prot": 1 } }""", "prot")]
+    [InlineData("""{ "listen": { "port": -1 } }""", "listen.port takes")]
     [InlineData("""{ "credentials": [{ "tokenVariable": "NOT_SET_ANYWHERE" }] }""", "NOT_SET_ANYWHERE")]
     [InlineData("""{ "credentials": [{}] }""", "needs a user")]
     public async Task A_configuration_that_cannot_be_is_refused_with_the_reason(string json, string reason)
