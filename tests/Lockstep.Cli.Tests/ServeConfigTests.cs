@@ -81,10 +81,46 @@ public sealed class ServeConfigTests : IDisposable
             );
     }
 
+    [Fact]
+    public async Task Of_tables_of_one_name_that_of_public_has_it_and_the_others_are_named_with_their_schema()
+    {
+        await using var postgres = await PostgresServer.StartAsync(Cancel);
+        const string Columns = "(id int PRIMARY KEY, txid bigint DEFAULT 1, deleted boolean DEFAULT false)";
+        await postgres.RunSqlAsync(
+            $"CREATE SCHEMA a; CREATE SCHEMA b; CREATE TABLE a.one {Columns}; CREATE TABLE public.one {Columns};"
+                + $"CREATE TABLE a.two {Columns}; CREATE TABLE b.two {Columns}; CREATE TABLE b.three {Columns}",
+            Cancel
+        );
+        await File.WriteAllTextAsync(
+            _folder["lockstep.json"],
+            """{ "listen": { "port": 0 }, "databases": [{ "connectionVariable": "ITS_DATABASE", "tables": ["*.*"]"""
+                + """, "pollIntervalSeconds": 0.1 }] }""",
+            Cancel
+        );
+        await using var server = await Service.StartAsync(
+            _folder.Path,
+            new() { ["ITS_DATABASE"] = postgres.ConnectionString },
+            "--config",
+            "lockstep.json"
+        );
+        using var client = new HttpClient();
+        foreach (var name in (string[])["one", "a.one", "a.two", "b.two", "three"])
+            await Eventually.TrueAsync(async () => await StatusAsync(name) == HttpStatusCode.OK, name);
+        foreach (var name in (string[])["two", "public.one", "b.three"])
+            Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(name));
+
+        async Task<HttpStatusCode> StatusAsync(string name)
+        {
+            using var answer = await client.GetAsync(new Uri(server.Uri, name), HttpCompletionOption.ResponseHeadersRead, Cancel);
+            return answer.StatusCode;
+        }
+    }
+
     [Theory]
     [InlineData("""{ "databases": [{ "tables": ["a"] }] }""", "connectionVariable")]
     [InlineData("""{ "databases": [{ "connection": "Host=a" }] }""", "needs tables")]
     [InlineData("""{ "listen": { "prot": 1 } }""", "prot")]
+    [InlineData("""{ "listen": { "port": -1 } }""", "listen.port takes")]
     [InlineData("""{ "credentials": [{ "tokenVariable": "NOT_SET_ANYWHERE" }] }""", "NOT_SET_ANYWHERE")]
     [InlineData("""{ "credentials": [{}] }""", "needs a user")]
     public async Task A_configuration_that_cannot_be_is_refused_with_the_reason(string json, string reason)

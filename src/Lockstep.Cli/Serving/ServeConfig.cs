@@ -37,6 +37,8 @@ internal sealed record ServeConfig
 
     private void Check()
     {
+        if (Listen.Port is < 0 or > 65535)
+            throw new ArgumentException("listen.port takes a port, 0 to 65535.");
         if (Listen.HeartbeatSeconds is not (> 0 and <= 86400))
             throw new ArgumentException("listen.heartbeatSeconds takes seconds, above 0 and up to a day.");
         foreach (var database in Databases)

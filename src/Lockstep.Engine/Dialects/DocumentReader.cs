@@ -136,6 +136,16 @@ internal sealed class DocumentReader
         }
     }
 
+    /// <summary>
+    /// Takes what was written once the document is whole. Whether it is white space: anything else is a part of something that is not read.
+    /// </summary>
+    public bool TakeRest()
+    {
+        var isBlank = _buffer.AsSpan(_start, _end - _start).IndexOfAnyExcept(" \t\r\n"u8) < 0;
+        PassOver(_end - _start);
+        return isBlank;
+    }
+
     /// <summary>The next item, or the end of the items.</summary>
     private bool ReadItem(ref Utf8JsonReader reader, ItemSink sink, out bool pauses)
     {

@@ -121,7 +121,7 @@ internal sealed record MoreOfList(string Reason, string Keys)
         places.Select(place => place.Text).SequenceEqual(BuiltInDialects.Find("Rest")!.Snapshot.NextUrl.Select(place => place.Text));
 
     /// <summary>The next page by the parameter of the user's own URI that counts them, if that began with the first one.</summary>
-    private static Uri? Counted(IReadOnlyDictionary<string, string> query, Uri asked, int page, int pages)
+    private static Uri? Counted(Dictionary<string, string> query, Uri asked, int page, int pages)
     {
         foreach (var name in PageParameters)
         {
@@ -161,7 +161,7 @@ internal sealed record MoreOfList(string Reason, string Keys)
             : ByPage;
     }
 
-    private static long? Value(IReadOnlyDictionary<string, string> query, string name) =>
+    private static long? Value(Dictionary<string, string> query, string name) =>
         query.TryGetValue(name, out var text) && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? number
             : null;

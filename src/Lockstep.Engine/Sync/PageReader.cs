@@ -69,6 +69,7 @@ internal sealed class PageReader(DialectSession session)
         try
         {
             await ReadBodyAsync(rules, stream, document, items, cancellationToken).ConfigureAwait(false);
+            await RequireEndAsync(stream, document, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -163,6 +164,26 @@ internal sealed class PageReader(DialectSession session)
                 ? message.ToString()
                 : errors[0].ToString();
         return text.Length > 200 ? text[..200] + "…" : text;
+    }
+
+    /// <summary>
+    /// What follows the document would be lost without a word: a second list, say. A connection that breaks off behind it takes nothing away.
+    /// </summary>
+    private async Task RequireEndAsync(IdleStream stream, DocumentReader document, CancellationToken cancellationToken)
+    {
+        try
+        {
+            for (var count = 1; count > 0; document.Advance(count))
+            {
+                if (!document.TakeRest())
+                    throw session.Requests.Wrong("something follows its JSON");
+                count = await stream.ReadAsync(document.GetFreeMemory(), cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e) when (e is FeedCutException or IOException or HttpRequestException or InvalidDataException)
+        {
+            // The document is whole.
+        }
     }
 
     private static string Describe(JsonException e) => e.Message.Split(" LineNumber")[0].TrimEnd('.');

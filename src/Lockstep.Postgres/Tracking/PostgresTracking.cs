@@ -115,12 +115,26 @@ public static class PostgresTracking
             async (connection, token) =>
             {
                 var planned = await plan(connection, token).ConfigureAwait(false);
+                planned = planned with
+                {
+                    Statements = [.. await PruneAsync(connection, token).ConfigureAwait(false), .. planned.Statements],
+                };
                 foreach (var statement in run ? planned.Statements : [])
                     await connection.ExecuteAsync(statement, token).ConfigureAwait(false);
                 return planned;
             },
             cancellationToken
         );
+
+    /// <summary>What tables that were dropped have left behind goes with the next change to any table's tracking.</summary>
+    private static async Task<IReadOnlyList<string>> PruneAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var registry = await TrackingCatalog.RegistryAsync(connection, cancellationToken).ConfigureAwait(false);
+        if (!registry.Exists)
+            return [];
+        var left = await TrackingCatalog.LeftAsync(connection, cancellationToken).ConfigureAwait(false);
+        return [.. left.SelectMany(TrackingSql.Prune)];
+    }
 
     private static async Task<TrackingPlan> PlanEnableAsync(
         NpgsqlConnection connection,

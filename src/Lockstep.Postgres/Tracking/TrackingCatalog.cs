@@ -45,6 +45,14 @@ internal static class TrackingCatalog
             EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('lockstep.tracked') AND attname = 'tombstone_floor')
         """;
 
+    // Also where somebody has dropped the tombstones too.
+    private const string Left = """
+        SELECT t.name FROM lockstep.tracked t LEFT JOIN pg_class own ON own.oid = t.tombstones
+        WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.relation)
+            AND has_table_privilege('lockstep.tracked', 'DELETE') AND (own.oid IS NULL OR pg_has_role(own.relowner, 'USAGE'))
+        ORDER BY 1
+        """;
+
     /// <summary>A table as it is, how it stands in the registry if it does, and the type of its column txid, empty for none.</summary>
     /// <exception cref="PostgresTableException">It is missing, or is nothing that can be tracked.</exception>
     public static async Task<(TrackedTable Table, Registration? Registered, string TxidType)> FindAsync(
@@ -149,6 +157,12 @@ internal static class TrackingCatalog
                 return name;
         }
     }
+
+    /// <summary>
+    /// The names in the registry of tables that were dropped, of which tombstones and functions are left, and this user may take them away.
+    /// </summary>
+    public static async Task<List<string>> LeftAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        await connection.QueryAsync(Left, [], r => r.GetString(0), cancellationToken).ConfigureAwait(false);
 
     /// <summary>The registry of the database.</summary>
     public static async Task<TrackingRegistry> RegistryAsync(NpgsqlConnection connection, CancellationToken cancellationToken)

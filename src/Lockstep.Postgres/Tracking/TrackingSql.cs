@@ -206,6 +206,14 @@ internal static class TrackingSql
             $"DELETE FROM lockstep.tracked WHERE name = {Sql.Literal(table.Name)}",
         ];
 
+    /// <summary>The statements that take away what is left of a table that was dropped.</summary>
+    public static IReadOnlyList<string> Prune(string name) =>
+        [
+            $"DROP FUNCTION IF EXISTS lockstep.{Sql.Quote(name)}()",
+            $"DROP TABLE IF EXISTS lockstep.{Sql.Quote(name)}",
+            $"DELETE FROM lockstep.tracked WHERE name = {Sql.Literal(name)}",
+        ];
+
     private static readonly string[] Common =
     [
         "CREATE SCHEMA IF NOT EXISTS lockstep",

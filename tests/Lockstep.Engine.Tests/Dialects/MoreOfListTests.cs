@@ -162,6 +162,22 @@ public sealed class MoreOfListTests : DialectTest
         Assert.Equal([DifferenceKind.Different], kinds);
     }
 
+    [Theory]
+    [InlineData("""[{"id":1}] garbage""")]
+    [InlineData("""[{"id":1}][{"id":2}]""")]
+    [InlineData("""{"items":[{"id":1}]}{"items":[{"id":2}]}""")]
+    [Trait("Invariant", "I7")]
+    public async Task What_follows_a_list_is_not_dropped_without_a_word(string body)
+    {
+        await using var server = Serve((_, number) => Json(number == 1 ? Two + " \r\n" : body));
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+
+        (var error, _) = await SyncRun.ToErrorAsync<DialectException>(Dialect(server, "items", "Rest"));
+
+        Assert.Contains("something follows its JSON", error.Message, StringComparison.Ordinal);
+        Assert.Equal(["1", "2"], Keys);
+    }
+
     [Fact]
     public async Task Between_two_polls_of_a_list_a_sync_that_follows_waits()
     {

@@ -9,6 +9,31 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
+    public async Task What_a_dropped_table_has_left_goes_when_another_one_is_tracked()
+    {
+        await using var items = await Feed.TableCase.MakeAsync(
+            postgres,
+            "CREATE TABLE items (id int PRIMARY KEY); CREATE TABLE other (id int PRIMARY KEY)"
+        );
+        await items.Db.RunAsync("DROP TABLE items");
+        const string Left = "SELECT count(*) FROM pg_class WHERE relnamespace = 'lockstep'::regnamespace AND relname = 'public.items'";
+        const string Functions = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'lockstep'::regnamespace AND proname = 'public.items'";
+        Assert.Equal("1", await items.Db.ScalarAsync(Left));
+        await PostgresTracking.EnableAsync(items.Db.ConnectionString, new TableName(null, "other"), cancellationToken: Cancel);
+        Assert.Equal("0", await items.Db.ScalarAsync(Left));
+        Assert.Equal("0", await items.Db.ScalarAsync(Functions));
+        Assert.Equal("public.other", await items.Db.ScalarAsync("SELECT string_agg(name, ' ') FROM lockstep.tracked"));
+
+        // And a table that comes back under the name is tracked as a new one.
+        await items.Db.RunAsync("CREATE TABLE public.items (id int PRIMARY KEY)");
+        await PostgresTracking.EnableAsync(items.Db.ConnectionString, Feed.TableCase.Items, cancellationToken: Cancel);
+        Assert.Equal(
+            "public.items public.other",
+            await items.Db.ScalarAsync("SELECT string_agg(name, ' ' ORDER BY name) FROM lockstep.tracked")
+        );
+    }
+
+    [Fact]
     public async Task A_plan_changes_nothing_and_its_script_does_the_same_as_enabling()
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
