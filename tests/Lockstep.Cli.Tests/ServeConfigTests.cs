@@ -93,7 +93,8 @@ public sealed class ServeConfigTests : IDisposable
         );
         await File.WriteAllTextAsync(
             _folder["lockstep.json"],
-            """{ "listen": { "port": 0 }, "databases": [{ "connectionVariable": "ITS_DATABASE", "tables": ["*.*"], "pollIntervalSeconds": 0.1 }] }""",
+            """{ "listen": { "port": 0 }, "databases": [{ "connectionVariable": "ITS_DATABASE", "tables": ["*.*"]"""
+                + """, "pollIntervalSeconds": 0.1 }] }""",
             Cancel
         );
         await using var server = await Service.StartAsync(

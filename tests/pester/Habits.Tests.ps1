@@ -138,3 +138,21 @@ Describe 'Completion' {
         Complete 'Get-LockstepVariable -Store ./flags.db -Name b' | Should -Be banner
     }
 }
+
+Describe 'Times in views' {
+    It 'have the years of ISO 8601 in every culture' {
+        $format = Get-Content "$((Get-Module Lockstep).ModuleBase)/Lockstep.format.ps1xml" -Raw
+        [regex]::Matches($format, "\.ToString\('(yyyy|HH)[^)]*\)") | Should -Not -BeNullOrEmpty
+        [regex]::Matches($format, "\.ToString\('(yyyy|HH)[^)]*\)").Value | Should -Match 'InvariantCulture'
+    }
+
+    It 'are not those of another calendar: <_>' -ForEach 'th-TH', 'ar-SA', 'fa-IR' {
+        $culture = [cultureinfo]::CurrentCulture
+        try {
+            [cultureinfo]::CurrentCulture = $_
+            Set-LockstepVariable v 1 -ActiveAt 2037-01-02 | Out-String -Width 200 | Should -Match '2037-01-02 00:00'
+            Remove-LockstepVariable v -All
+        }
+        finally { [cultureinfo]::CurrentCulture = $culture }
+    }
+}

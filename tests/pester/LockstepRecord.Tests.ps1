@@ -79,6 +79,11 @@ Describe 'Get-LockstepRecord' {
         $records[0].name | Should -Be n1
     }
 
+    It 'takes a -Key that is null for no way to ask for all' {
+        (Get-ErrorOf { Get-LockstepRecord -Key $null -ErrorAction Stop }).Exception.Message | Should -Be 'A key is not null.'
+        Get-LockstepRecord -Key @() | Should -BeNullOrEmpty
+    }
+
     It 'says that an empty filter is empty' {
         (Get-ErrorOf { Get-LockstepRecord -Filter ' ' -ErrorAction Stop }).Exception.Message | Should -Be 'The filter is empty.'
     }

@@ -32,7 +32,8 @@ Describe 'What feeds say is shown as plain text' {
             $stream = $client.GetStream()
             $null = $stream.Read([byte[]]::new(8192), 0, 8192)
             $body = '{"id":1,"updated_at":1}'
-            $answer = [Text.Encoding]::Latin1.GetBytes("HTTP/1.1 200 OK`r`nInstance-Name: i$([char]0x9b)31m`r`nContent-Length: $($body.Length)`r`nConnection: close`r`n`r`n$body")
+            $head = "HTTP/1.1 200 OK`r`nInstance-Name: i$([char]0x9b)31m`r`nContent-Length: $($body.Length)`r`nConnection: close`r`n`r`n"
+            $answer = [Text.Encoding]::Latin1.GetBytes($head + $body)
             $stream.Write($answer, 0, $answer.Length)
             $client.Dispose()
         }

@@ -142,7 +142,7 @@ internal static class SyncCommand
             Description =
                 "Take at most so much memory, from 64MB on: smaller buffers, and slower for it. Default: what is fast, up to 250MB.",
             HelpName = "BYTES",
-            CustomParser = ByteCount.Parse,
+            CustomParser = BytesOption.Parse,
         };
         var wait = new Option<bool>("--wait")
         {

@@ -23,9 +23,11 @@ internal static class UsageText
 
         var commas = WithCommas(command.CommandResult).ToArray();
         foreach (var option in commas)
+        {
             yield return PlainText.Of(
                 $"{option.Option.Name} takes a number, and not '{option.Tokens[0].Value}': a point goes before its fraction."
             );
+        }
         if (command.Errors.Count == 0)
         {
             if (commas.Length > 0)

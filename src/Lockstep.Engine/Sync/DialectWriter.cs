@@ -110,8 +110,11 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             var snippet = Encoding.UTF8.GetString(item[..Math.Min(Snippet, item.Length)]).ReplaceLineEndings(" ");
             Remedy? remedy = null;
             if (Items.LacksKey)
+            {
                 remedy = (Remedy)
                     $"Name the field that is the key with {Term.Key}; with {Term.MalformedRecord} Quarantine what has none is set aside.";
+            }
+
             throw new MalformedRecordException(feed, offset, reason, snippet, remedy);
         }
 

@@ -35,11 +35,14 @@ internal static class FilterGuard
     public static void RequireLength(string filter)
     {
         if (string.IsNullOrWhiteSpace(filter))
+        {
             throw new FilterException(
                 filter,
                 "The filter is empty.",
                 $"Leave {Term.Filter} out, or give an SQL expression such as \"port > 1000\"."
             );
+        }
+
         if (filter.Length > MaximumLength)
         {
             throw new FilterException(

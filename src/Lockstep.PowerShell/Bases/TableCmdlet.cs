@@ -168,10 +168,12 @@ public abstract class FilteredTableCmdlet : TableCmdlet
         {
             var pattern = WildcardPattern.Get(wanted, WildcardOptions.IgnoreCase);
             if (!fields.Contains(wanted, StringComparer.OrdinalIgnoreCase) && !Array.Exists(known, pattern.IsMatch))
+            {
                 WriteWarning(
                     $"No record of '{info.Name}' has a field '{wanted}'. The fields are "
                         + $"{string.Join(", ", known.Take(20))}{(known.Length > 20 ? ", ..." : "")}."
                 );
+            }
         }
     }
 }

@@ -214,12 +214,7 @@ public sealed class RemoveLockstepVariableCommand : VariableCmdlet
             return;
         }
 
-        if (
-            ShouldProcess(
-                $"the variable '{Name}' in {store.Name}",
-                $"Remove the value that becomes active at {ActiveAt:yyyy-MM-dd HH:mm:ss.fffK}"
-            )
-        )
+        if (ShouldProcess($"the variable '{Name}' in {store.Name}", $"Remove the value that becomes active at {ActiveAt:O}"))
         {
             store.Remove(Name, ActiveAt);
         }

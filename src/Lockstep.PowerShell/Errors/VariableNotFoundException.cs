@@ -15,7 +15,7 @@ internal sealed class VariableNotFoundException : LockstepException
     public VariableNotFoundException(string variable, DateTimeOffset activeAt, string store)
         : base(
             ErrorKind.NotFound,
-            $"The variable '{variable}' in the store {store} has no value that becomes active at {activeAt:yyyy-MM-dd HH:mm:ss.fffK}.",
+            $"The variable '{variable}' in the store {store} has no value that becomes active at {activeAt:O}.",
             "Pipe what is to go from Get-LockstepVariableSchedule -State Pending, which tells instants to the millisecond."
         ) { }
 }

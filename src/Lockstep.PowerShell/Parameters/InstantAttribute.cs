@@ -15,9 +15,11 @@ public sealed class InstantAttribute : ArgumentTransformationAttribute
     /// <param name="inputData">What was given.</param>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
     {
-        if ((inputData is PSObject wrapped ? wrapped.BaseObject : inputData) is not string text)
+        var given = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;
+        if (given is null or DateTime or DateTimeOffset)
             return inputData;
-        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out var instant)
+        var text = given as string ?? LanguagePrimitives.ConvertTo<string>(given);
+        return given is string && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out var instant)
             ? instant
             : throw new ArgumentTransformationMetadataException(
                 $"'{text}' is no time. Write it as 2030-01-31, 2030-01-31 08:00 or 2030-01-31T08:00Z."

@@ -16,6 +16,23 @@ internal static class EngineWarmup
     private const BindingFlags Own =
         BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
 
+    /// <summary>Whose methods those are, in the order in which a record comes by.</summary>
+    internal static readonly Type[] Hot =
+    [
+        typeof(BodyParser),
+        typeof(RecordParser),
+        typeof(RoutingReader),
+        typeof(RecordTemplate),
+        typeof(JsonScanner),
+        typeof(JsonLexer),
+        typeof(FieldCatalog),
+        typeof(RecordBatch),
+        typeof(FrameReader),
+        typeof(ObjectScanner),
+        typeof(KeySort),
+        typeof(RowApplier),
+    ];
+
     private static int _begun;
 
     /// <summary>Begins in the background, the first time that it is called. Any thread.</summary>
@@ -27,23 +44,7 @@ internal static class EngineWarmup
 
     private static void CompileHot()
     {
-        // In the order in which a record comes by.
-        Type[] hot =
-        [
-            typeof(BodyParser),
-            typeof(RecordParser),
-            typeof(RoutingReader),
-            typeof(RecordTemplate),
-            typeof(JsonScanner),
-            typeof(JsonLexer),
-            typeof(FieldCatalog),
-            typeof(RecordBatch),
-            typeof(FrameReader),
-            typeof(ObjectScanner),
-            typeof(KeySort),
-            typeof(RowApplier),
-        ];
-        foreach (var method in hot.SelectMany(type => type.GetMethods(Own)))
+        foreach (var method in Hot.SelectMany(type => type.GetMethods(Own)))
         {
             if ((method.MethodImplementationFlags & MethodImplAttributes.AggressiveOptimization) != 0)
                 RuntimeHelpers.PrepareMethod(method.MethodHandle);

@@ -38,11 +38,13 @@ internal static class TidyCommands
                             ? await editor.RemoveAsync(variable, instant, cancellationToken).ConfigureAwait(false)
                             : await editor.RemoveAllAsync(variable, cancellationToken).ConfigureAwait(false);
                         if (change is null)
+                        {
                             throw new CommandException(
                                 result.GetValue(all)
                                     ? $"There is no variable '{variable}' in {opened.Description}."
                                     : $"'{variable}' has no value that becomes active at {result.GetValue(activeAt):O}."
                             );
+                        }
 
                         var lines = store.Lines(result);
                         foreach (var operation in change.Operations)
