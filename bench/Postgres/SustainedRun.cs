@@ -42,6 +42,8 @@ internal static class SustainedRun
             foreach (var way in ways.Where(way => isLogical || way.Mode == PostgresFeedMode.Polling))
             {
                 var alone = await WriteAsync(source, TimeSpan.FromSeconds(10), rate: null);
+                // What is in the table already would come as a snapshot, and before what is measured.
+                await ExecuteAsync(source, $"TRUNCATE {Table}");
                 await using var server = await FeedServer.StartAsync(
                     [await PostgresFeed.StartAsync(connectionString, way)],
                     new FeedServerOptions()
@@ -81,10 +83,6 @@ internal static class SustainedRun
     /// <summary>Writes for a time, at a rate or as fast as possible; returns the rate reached, in rows a second.</summary>
     private static async Task<double> WriteAsync(NpgsqlDataSource source, TimeSpan time, double? rate)
     {
-        // Not while it is served: all clients would start over.
-        if (rate is null)
-            await ExecuteAsync(source, $"TRUNCATE {Table}");
-        var offset = rate is null ? 0 : 5_000_000_000L;
         var began = Stopwatch.GetTimestamp();
         var counts = await Task.WhenAll(Enumerable.Range(0, Writers).Select(i => Task.Run(() => WriterAsync(i))));
         return counts.Sum() / Stopwatch.GetElapsedTime(began).TotalSeconds;
@@ -107,7 +105,7 @@ internal static class SustainedRun
                     : default;
                 if (due > TimeSpan.FromMilliseconds(1))
                     await Task.Delay(due);
-                var first = offset + (writer * 10_000_000_000L) + count;
+                var first = (writer * 10_000_000_000L) + count;
                 (values[0].TypedValue, values[1].TypedValue) = (first, first + RowsPerCommit - 1);
                 values[2].TypedValue = Stopwatch.GetTimestamp();
                 await command.ExecuteNonQueryAsync();
@@ -133,9 +131,11 @@ internal static class SustainedRun
                 for (int end; (end = text.IndexOf((byte)'\n')) >= 0; text = text[(end + 1)..])
                 {
                     var line = text[..end];
-                    if (line.IndexOf("\"at\":"u8) is >= 0 and var at)
+                    if (
+                        line.IndexOf("\"at\":"u8) is >= 0 and var at
+                        && System.Buffers.Text.Utf8Parser.TryParse(line[(at + 5)..], out long sent, out _)
+                    )
                     {
-                        System.Buffers.Text.Utf8Parser.TryParse(line[(at + 5)..], out long sent, out _);
                         ages.Add(Stopwatch.GetElapsedTime(sent, now).TotalMilliseconds);
                     }
                 }

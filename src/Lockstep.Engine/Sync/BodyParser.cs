@@ -176,9 +176,7 @@ internal sealed class BodyParser(
         if (isFirst && ForeignBody.Describe(frame.Bytes) is { } foreign)
         {
             reason = foreign;
-            remedy =
-                "A feed is one JSON object after another (NDJSON): check the URI, or have its records written so; "
-                + "Import-LockstepTable of the PowerShell module takes objects from anywhere.";
+            remedy = "A feed is one JSON object after another (NDJSON): check the URI, or have its records written so.";
         }
 
         // Likewise: what begins as another server's answer does is read by its dialect, or at least told which that is.

@@ -126,7 +126,7 @@ public sealed class Utf8BodyTests : SyncTest
             : form == "loop" ? "for(;;);" + text
             : form.EndsWith("blank", StringComparison.Ordinal) ? " \r\n\n\t" + text
             : text;
-        Encoding encoding = form.Split(' ')[0] switch
+        var encoding = form.Split(' ')[0] switch
         {
             "utf-16" => new UnicodeEncoding(bigEndian: false, byteOrderMark: true),
             "utf-16be" => new UnicodeEncoding(bigEndian: true, byteOrderMark: true),

@@ -169,10 +169,13 @@ public sealed class PauseTests : SyncTest
         await SyncRun.ToEndAsync(Quick(aWhile));
 
         foreach (var run in (SyncRun[])[second, third])
+        {
             Assert.Equal(
                 (SyncEndReason.Settled, false, SyncOutcome.Incomplete),
                 (run.Result.EndReason, run.Result.IsComplete, run.Result.Outcome)
             );
+        }
+
         Assert.Contains(second.Events, e => e.Kind == FeedEventKind.Warning);
         Assert.Equal(!sendsHead, third.Events.Any(e => e.Kind == FeedEventKind.Warning));
         Assert.Equal(["1", "2"], Keys);
