@@ -43,7 +43,9 @@ internal static class SyncCommand
         var style = new Option<CursorStyle>("--cursor-style") { Description = "Where the cursor goes in a request." };
         var query = new Option<string[]>("--query")
         {
-            Description = "A further query option of the feed; may be given more than once.",
+            Description =
+                "A further query option of the feed; may be given more than once. Other options than those that filled the table are "
+                + "refused: --resync fetches the whole set by the new ones.",
             HelpName = "NAME=VALUE",
         };
         var queryFile = new Option<FileInfo?>("--query-file")
@@ -106,7 +108,7 @@ internal static class SyncCommand
         {
             Description =
                 "Bind a table that belongs to another feed to this one. (One that only moved to another host or port is "
-                + "known by its identity.)",
+                + "known by its identity.) Also goes on from the cursor by another --query, which must ask for the same records.",
         };
         var force = new Option<bool>("--force") { Description = "Believe a whole set this once, however much it removes." };
         var sweepLimit = new Option<int?>("--sweep-limit")
