@@ -36,7 +36,7 @@ internal sealed record Template
             if (name is not ("cursor" or "identity" or "timeout" or "header"))
             {
                 throw new FormatException(
-                    $"'{{{variable}}}' is not known: there are {{cursor}}, {{identity}}, {{timeout}} and {{header:NAME}}"
+                    $"'{{{variable}}}' is unknown: use {{cursor}}, {{identity}}, {{timeout}} and {{header:NAME}}"
                 );
             }
 

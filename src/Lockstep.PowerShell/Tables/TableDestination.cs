@@ -50,7 +50,7 @@ internal sealed class TableDestination
         {
             throw new InvalidOptionException(
                 "-Private is for table files.",
-                "Who may read a table in a database, the database's rights say."
+                "A database's own rights decide who may read a table in it."
             );
         }
 
@@ -66,7 +66,7 @@ internal sealed class TableDestination
         if (given is not null && !TableNaming.IsValid(given))
         {
             throw new InvalidOptionException(
-                $"'{given}' cannot name a table.",
+                $"'{given}' is not a valid table name.",
                 "Use up to 120 characters, none of / \\ : * ? \" < > |, and no prefix lockstep_ or sqlite_. A file is named with -Path."
             );
         }
