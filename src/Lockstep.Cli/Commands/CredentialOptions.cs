@@ -15,8 +15,7 @@ internal sealed class CredentialOptions
 
     private readonly Option<FileInfo?> _headerFile = new("--header-file")
     {
-        Description =
-            "A file of secret request headers, NAME:VALUE, one per line; LOCKSTEP_HEADER may also hold such lines.",
+        Description = "A file of secret request headers, NAME:VALUE, one per line; LOCKSTEP_HEADER may also hold such lines.",
         HelpName = "FILE",
     };
 

@@ -17,7 +17,10 @@ internal static class IndexCommand
         };
         var table = new TableOptions();
         var none = new Option<bool>("--none") { Description = "Drop all indexes." };
-        var command = new Command("index", "Index fields of a table file, so that filters find records without reading them all.") { fields };
+        var command = new Command("index", "Index fields of a table file, so that filters find records without reading them all.")
+        {
+            fields,
+        };
         table.AddTo(command);
         command.Options.Add(none);
         command.SetAction(result =>

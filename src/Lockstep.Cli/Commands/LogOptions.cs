@@ -11,8 +11,7 @@ internal static class LogOptions
 {
     private static readonly Option<LogLevel?> Level = new("--log-level")
     {
-        Description =
-            "Log to standard error at this level or above: Trace, Debug, Information, Warning, Error, None. Default: None.",
+        Description = "Log to standard error at this level or above: Trace, Debug, Information, Warning, Error, None. Default: None.",
         HelpName = "LEVEL",
         Recursive = true,
     };

@@ -48,8 +48,7 @@ internal static class SyncCommand
         };
         var queryFile = new Option<FileInfo?>("--query-file")
         {
-            Description =
-                "A file of secret query options, NAME=VALUE, one per line; LOCKSTEP_QUERY may also hold such lines.",
+            Description = "A file of secret query options, NAME=VALUE, one per line; LOCKSTEP_QUERY may also hold such lines.",
             HelpName = "FILE",
         };
         var since = new Option<string?>("--since")
@@ -139,8 +138,7 @@ internal static class SyncCommand
         };
         var memory = new Option<long?>("--memory-limit")
         {
-            Description =
-                "Use at most this much memory, 64MB or more: smaller buffers, and slower. Default: what is fast, up to 250MB.",
+            Description = "Use at most this much memory, 64MB or more: smaller buffers, and slower. Default: what is fast, up to 250MB.",
             HelpName = "BYTES",
             CustomParser = BytesOption.Parse,
         };

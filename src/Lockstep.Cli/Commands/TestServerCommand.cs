@@ -59,7 +59,11 @@ internal static class TestServerCommand
             Description = "A record to serve, as JSON; may be given more than once.",
             HelpName = "JSON",
         };
-        var path = new Option<string?>("--path") { Description = "A file of records to serve, one JSON object per line.", HelpName = "FILE" };
+        var path = new Option<string?>("--path")
+        {
+            Description = "A file of records to serve, one JSON object per line.",
+            HelpName = "FILE",
+        };
         var scenario = new Option<string?>("--scenario")
         {
             Description = "A scenario to run, as a JSON file of steps: send, waitForClients, fault, close and others.",

@@ -43,7 +43,10 @@ internal sealed class LoadNews(SyncContext context, BodySource source, CursorTra
         {
             context.LoadedBefore = before;
             await SayAsync(
-                    string.Create(CultureInfo.InvariantCulture, $"The first load resumes where it was cut off: {before} records are already there.")
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"The first load resumes where it was cut off: {before} records are already there."
+                    )
                 )
                 .ConfigureAwait(false);
         }

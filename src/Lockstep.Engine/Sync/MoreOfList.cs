@@ -79,10 +79,7 @@ internal sealed record MoreOfList(string Reason, string Keys)
         var query = Parameters(asked);
         var reason =
             signs.Total is { } total && soFar < total.Count
-                ? string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"'{total.Place}' announces {total.Count} records, but {soFar} came"
-                )
+                ? string.Create(CultureInfo.InvariantCulture, $"'{total.Place}' announces {total.Count} records, but {soFar} came")
             : signs.More is { } flag ? $"'{flag}' says that more follow"
             : signs.Pages is { } all && soFar is not null && pages < all.Count
                 ? string.Create(CultureInfo.InvariantCulture, $"'{all.Place}' announces {all.Count} pages, but {pages} came")

@@ -8,8 +8,7 @@ namespace Lockstep.Postgres.Tables;
 public sealed class TableLeaderException : TableStoreException
 {
     internal TableLeaderException(string table)
-        : base(ErrorKind.TableTakenOver, $"Another sync has taken over {table}.", "Nothing is lost. Sync again to wait for your turn.")
-    { }
+        : base(ErrorKind.TableTakenOver, $"Another sync has taken over {table}.", "Nothing is lost. Sync again to wait for your turn.") { }
 }
 
 /// <summary>The database that keeps a table cannot be reached, or went away.</summary>

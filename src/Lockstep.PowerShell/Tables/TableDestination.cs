@@ -48,10 +48,7 @@ internal sealed class TableDestination
     {
         if (connectionString is not null && isPrivate)
         {
-            throw new InvalidOptionException(
-                "-Private is for table files.",
-                "A database's own rights decide who may read a table in it."
-            );
+            throw new InvalidOptionException("-Private is for table files.", "A database's own rights decide who may read a table in it.");
         }
 
         if (connectionString is not null && (disk || !string.IsNullOrEmpty(path) || !string.IsNullOrEmpty(literalPath)))

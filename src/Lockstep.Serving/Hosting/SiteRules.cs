@@ -59,10 +59,7 @@ public sealed record SiteRules
         }
 
         return IsFromOtherSite(request)
-            ? (
-                "other_site",
-                "This request comes from a page of another site. Open the server's own page, or allow the page's origin."
-            )
+            ? ("other_site", "This request comes from a page of another site. Open the server's own page, or allow the page's origin.")
             : null;
     }
 

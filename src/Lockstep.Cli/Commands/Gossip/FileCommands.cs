@@ -15,11 +15,7 @@ internal static class FileCommands
         );
 
     public static Command Import() =>
-        Create(
-            "import",
-            "Apply a file of JSON lines, as npm scuttlebutt keeps them. What is already known stays.",
-            GossipFile.ImportAsync
-        );
+        Create("import", "Apply a file of JSON lines, as npm scuttlebutt keeps them. What is already known stays.", GossipFile.ImportAsync);
 
     private static Command Create(string name, string description, Func<GossipNode, string, CancellationToken, Task> use)
     {
