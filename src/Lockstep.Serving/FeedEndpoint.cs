@@ -79,7 +79,7 @@ internal sealed class FeedEndpoint(
             else
             {
                 await Answer
-                    .WriteAsync(context, StatusCodes.Status400BadRequest, "bad_cursor", "The cursor is a whole number, 0 or above.")
+                    .WriteAsync(context, StatusCodes.Status400BadRequest, "bad_cursor", "The cursor is a whole number, 0 or more.")
                     .ConfigureAwait(false);
             }
         }

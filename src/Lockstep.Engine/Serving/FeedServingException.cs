@@ -17,7 +17,7 @@ internal sealed class FeedIdentityChangedException : FeedServingException
     public FeedIdentityChangedException(string identity)
         : base(
             ErrorKind.FeedRequest,
-            $"The cursor belongs to another feed than the one served now ({identity}): the table was altered, truncated or restored, "
+            $"The cursor belongs to a different feed from the one served now ({identity}): the table was altered, truncated or restored, "
                 + "or another database answers.",
             "Start over from cursor 0."
         )
@@ -38,7 +38,7 @@ internal sealed class FeedBehindException : FeedServingException
     public FeedBehindException(long since, long horizon, TimeSpan retryAfter)
         : base(
             ErrorKind.FeedRequest,
-            $"This server stands at {horizon}, behind the cursor {since}: it may be a replica that lags.",
+            $"This server is at {horizon}, behind the cursor {since}: it may be a lagging replica.",
             "Try again. If the database was restored from a backup, start over from cursor 0."
         )
     {
@@ -90,7 +90,7 @@ internal sealed class FeedPositionException : FeedServingException
     public FeedPositionException(Exception? inner = null)
         : base(
             ErrorKind.FeedRequest,
-            "The page's position is not one that this server gave out.",
+            "The page's position is not one that this server issued.",
             "Take the address of a page from the page before it.",
             inner
         ) { }

@@ -244,7 +244,7 @@ public sealed class TableFeed : IFeedSource
                     ref _error,
                     e as FeedUnavailableException
                         ?? new FeedUnavailableException(
-                            $"The table file '{_options.Path}' cannot be read for now: {e.Message}",
+                            $"The table file '{_options.Path}' cannot be read at the moment: {e.Message}",
                             TimeSpan.FromSeconds(1),
                             e
                         )

@@ -60,7 +60,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
                     $"The table file '{path}' cannot be read within {LongestLook.TotalSeconds} s: another program holds it, "
                         + $"or it is damaged."
                 ),
-                "End what holds the file and try again; if it is damaged, put a backup in its place."
+                "Close the program that holds the file and try again; if the file is damaged, restore a backup."
             );
         }
     }
@@ -248,7 +248,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         {
             throw new TableFileException(
                 target,
-                $"The file '{target}' is there already.",
+                $"The file '{target}' already exists.",
                 $"Name another file; only a table file can be overwritten, with {Term.Overwrite}."
             );
         }

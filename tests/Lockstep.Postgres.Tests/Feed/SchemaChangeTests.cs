@@ -51,7 +51,7 @@ public sealed class SchemaChangeTests(SharedPostgres postgres)
         await items.CatchUpAsync();
         Assert.Equal(await items.Db.RowsAsync("items"), items.Client.Rows);
         Assert.Equal(1, items.Client.Resyncs);
-        await Eventually.TrueAsync(() => items.Notices.Any(n => n.Contains("all clients have to resync", StringComparison.Ordinal)));
+        await Eventually.TrueAsync(() => items.Notices.Any(n => n.Contains("all clients must resync", StringComparison.Ordinal)));
     }
 
     [Fact]
