@@ -11,7 +11,7 @@ public abstract class FeedServingException : LockstepException
 /// <summary>
 /// The client's cursor belongs to another feed (restored, truncated or altered since): it has to start over from 0. HTTP 409.
 /// </summary>
-public sealed class FeedIdentityChangedException : FeedServingException
+internal sealed class FeedIdentityChangedException : FeedServingException
 {
     /// <summary>Names the identity that is served now.</summary>
     public FeedIdentityChangedException(string identity)
@@ -32,7 +32,7 @@ public sealed class FeedIdentityChangedException : FeedServingException
 /// <summary>
 /// The server has not yet seen what the client has, as a lagging replica: the client has to wait, not to resync. HTTP 503.
 /// </summary>
-public sealed class FeedBehindException : FeedServingException
+internal sealed class FeedBehindException : FeedServingException
 {
     /// <summary>Says how far behind, and when to try again.</summary>
     public FeedBehindException(long since, long horizon, TimeSpan retryAfter)
@@ -50,7 +50,7 @@ public sealed class FeedBehindException : FeedServingException
 }
 
 /// <summary>The changes after the client's cursor are no longer kept: it has to start over from 0. HTTP 410.</summary>
-public sealed class FeedCursorExpiredException : FeedServingException
+internal sealed class FeedCursorExpiredException : FeedServingException
 {
     /// <summary>Names the oldest cursor that is still served.</summary>
     public FeedCursorExpiredException(long since, long oldest)
@@ -84,7 +84,7 @@ public sealed class FeedUnavailableException : FeedServingException
 }
 
 /// <summary>A position in a request is not one that the source gave out. HTTP 400.</summary>
-public sealed class FeedPositionException : FeedServingException
+internal sealed class FeedPositionException : FeedServingException
 {
     /// <summary>Says that it is not.</summary>
     public FeedPositionException(Exception? inner = null)
@@ -97,7 +97,7 @@ public sealed class FeedPositionException : FeedServingException
 }
 
 /// <summary>A filter in a request cannot be understood. HTTP 400.</summary>
-public sealed class FeedFilterException : FeedServingException
+internal sealed class FeedFilterException : FeedServingException
 {
     /// <summary>Says which part.</summary>
     public FeedFilterException(string message)
