@@ -32,7 +32,7 @@ internal static class Program
     /// <summary>Asks for all that is known of an error.</summary>
     private static readonly Option<bool> Debug = new("--debug")
     {
-        Description = "When something fails, print all that is known of the error, for a report.",
+        Description = "On failure, print everything known about the error, for a report.",
         Recursive = true,
     };
 
@@ -84,7 +84,7 @@ internal static class Program
     /// <summary>What a command line says; nothing is done yet.</summary>
     internal static ParseResult Parse(string[] args)
     {
-        var root = new RootCommand("Keeps local tables in step with records that change elsewhere.") { Debug };
+        var root = new RootCommand("Keeps local tables in sync with records that change elsewhere.") { Debug };
         foreach (var option in LogOptions.All)
             root.Add(option);
         // Making a command with its options takes longer than running some of them: the one that is called is enough.

@@ -25,7 +25,7 @@ internal static class TableNaming
         IsValid(name)
             ? name
             : throw new ArgumentException(
-                $"'{name}' cannot name a table: use up to {Longest} characters, none of / \\ : * ? \" < > |, and no prefix "
+                $"'{name}' is not a valid table name: use up to {Longest} characters, none of / \\ : * ? \" < > |, and no prefix "
                     + $"lockstep_ or sqlite_.",
                 nameof(name)
             );

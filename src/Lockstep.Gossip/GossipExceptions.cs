@@ -16,14 +16,14 @@ public class GossipException : LockstepException
 
 /// <summary>A peer sent a line that is no message of the protocol. The stream is closed; the node goes on.</summary>
 public sealed class GossipProtocolException(string message, Exception? innerException = null)
-    : GossipException(ErrorKind.PeerProtocol, message, "Mend or replace the peer, or the file; this node is as it was.", innerException);
+    : GossipException(ErrorKind.PeerProtocol, message, "Repair or replace the peer, or the file; this node is unchanged.", innerException);
 
 /// <summary>What is to be written is longer, or nested deeper, than peers accept. Nothing was changed.</summary>
 public sealed class GossipChangeException(string message, Exception? innerException = null)
     : GossipException(
         ErrorKind.LimitExceeded,
         message,
-        "Divide the value among several keys, or keep it elsewhere and share where it is.",
+        "Split the value across several keys, or keep it elsewhere and share its location.",
         innerException
     );
 

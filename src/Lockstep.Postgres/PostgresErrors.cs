@@ -93,7 +93,7 @@ internal static class PostgresErrors
             ),
             PostgresException { SqlState: "53300" } e => new FeedUnavailableException(
                 $"PostgreSQL has no connection left for {target}: {e.MessageText} ({e.SqlState}). Raise the role's "
-                    + $"CONNECTION LIMIT or max_connections, or have the feed use fewer (MaxReaders).",
+                    + $"CONNECTION LIMIT or max_connections, or let the feed use fewer connections (MaxReaders).",
                 TimeSpan.FromSeconds(1),
                 e
             ),
@@ -108,7 +108,7 @@ internal static class PostgresErrors
                 e
             ),
             PostgresException e => new FeedUnavailableException(
-                $"PostgreSQL cannot serve {target} for now: {e.MessageText} ({e.SqlState}).",
+                $"PostgreSQL cannot serve {target} at the moment: {e.MessageText} ({e.SqlState}).",
                 TimeSpan.FromSeconds(1),
                 e
             ),

@@ -93,16 +93,21 @@ public sealed class PostgresFeed : IFeedSource
     /// <inheritdoc/>
     public Task CheckAsync(CancellationToken cancellationToken) => _feed.CheckAsync(cancellationToken);
 
-    /// <inheritdoc/>
-    public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => _feed.GetStateAsync(cancellationToken);
+    internal ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => _feed.GetStateAsync(cancellationToken);
 
-    /// <inheritdoc/>
-    public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>
+    internal ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>
         _feed.OpenAsync(request, cancellationToken);
 
-    /// <inheritdoc/>
-    public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) =>
+    internal ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) =>
         _feed.ReadPageAsync(request, cancellationToken);
+
+    ValueTask<FeedState> IFeedSource.GetStateAsync(CancellationToken cancellationToken) => GetStateAsync(cancellationToken);
+
+    ValueTask<FeedReading> IFeedSource.OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>
+        OpenAsync(request, cancellationToken);
+
+    ValueTask<SnapshotPage> IFeedSource.ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) =>
+        ReadPageAsync(request, cancellationToken);
 
     /// <summary>
     /// Stops following and closes the connections. Clients that still read are cut off. A replication slot stays, for the feed's next

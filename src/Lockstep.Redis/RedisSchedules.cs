@@ -79,7 +79,7 @@ internal static class RedisSchedules
         }
         catch (Exception e) when (e is KeyNotFoundException or ArgumentException or OverflowException or FormatException)
         {
-            throw new FormatException("something else lies under its prefix", e);
+            throw new FormatException("its prefix holds something else", e);
         }
     }
 
@@ -129,7 +129,7 @@ internal static class RedisSchedules
                 parts[1] == None ? null : Instant(parts[1]),
                 parts[2] == None ? null : parts[2]
             )
-            : throw new FormatException("something else lies under its prefix");
+            : throw new FormatException("its prefix holds something else");
     }
 
     private static Dictionary<string, string> Fields(RedisResult flat)

@@ -74,10 +74,10 @@ internal sealed partial class RedisStoreAddress
 
         var prefix = options.GetValueOrDefault("prefix", "lockstep");
         if (!PrefixForm().IsMatch(prefix))
-            throw new ArgumentException("A prefix has 1 to 100 letters, digits, dots, colons, dashes and underscores.");
+            throw new ArgumentException("A prefix consists of 1 to 100 letters, digits, dots, colons, dashes and underscores.");
         var fsync = options.GetValueOrDefault("fsync");
         if (fsync is not (null or "always"))
-            throw new ArgumentException("fsync is 'always', or left away.");
+            throw new ArgumentException("fsync is 'always', or left out.");
         var wait = Number(options.GetValueOrDefault("waitMs", "1000"), 1, LongestWaitMs, "waitMs");
         settings.AsyncTimeout += wait;
         var address = new RedisStoreAddress(options.GetValueOrDefault("ca"))
@@ -164,7 +164,7 @@ internal sealed partial class RedisStoreAddress
             {
                 // Not repeated: an at sign that was not encoded makes half of a password an option.
                 throw new ArgumentException(
-                    $"The URI of the Redis store has an option that there is not, or one twice. There are {string.Join(", ", known)}."
+                    $"The URI of the Redis store has an unknown or repeated option. The options are {string.Join(", ", known)}."
                 );
             }
         }

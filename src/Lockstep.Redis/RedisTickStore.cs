@@ -11,7 +11,7 @@ namespace Lockstep.Redis;
 /// </summary>
 public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposable
 {
-    private static readonly TimeSpan LongestTry = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestTry = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(25);
 
@@ -163,7 +163,7 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
 
         _wasThere |= state is not null;
         if (state is null)
-            throw Unavailable("there is no store of that prefix; setting a variable makes it", outcomeUnknown: false, null);
+            throw Unavailable("there is no store of that prefix; setting a variable creates it", outcomeUnknown: false, null);
         return _clock is null
             ? state
             : state with

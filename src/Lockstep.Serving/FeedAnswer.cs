@@ -36,7 +36,7 @@ internal static class FeedAnswer
                     context,
                     StatusCodes.Status503ServiceUnavailable,
                     "unavailable",
-                    "The feed cannot be read for now."
+                    "The feed cannot be read at the moment."
                 );
             default:
                 return Answer.WriteAsync(context, StatusCodes.Status400BadRequest, "bad_request", Text(error));

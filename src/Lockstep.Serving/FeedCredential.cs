@@ -28,7 +28,7 @@ public sealed class FeedCredential
     {
         ArgumentNullException.ThrowIfNull(user);
         if (user.Contains(':', StringComparison.Ordinal))
-            throw new ArgumentException("A user's name cannot hold a colon.", nameof(user));
+            throw new ArgumentException("A user name cannot contain a colon.", nameof(user));
         return new FeedCredential(isBearer: false, $"{user}:{password}", feeds);
     }
 

@@ -46,7 +46,7 @@ internal sealed class HealthEndpoint(ServedFeeds feeds, FeedAccess access)
         }
 
         await Answer
-            .WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "unavailable", "A feed cannot be read for now.")
+            .WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "unavailable", "A feed cannot be read at the moment.")
             .ConfigureAwait(false);
     }
 }

@@ -42,18 +42,15 @@ public sealed class LateSource : IFeedSource
     /// <summary>Whether its first try is still under way.</summary>
     public bool IsStarting => _source is null && _error is null;
 
-    /// <inheritdoc/>
-    public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => Started.GetStateAsync(cancellationToken);
+    ValueTask<FeedState> IFeedSource.GetStateAsync(CancellationToken cancellationToken) => Started.GetStateAsync(cancellationToken);
 
     /// <inheritdoc/>
     public async Task CheckAsync(CancellationToken cancellationToken) => await Started.CheckAsync(cancellationToken).ConfigureAwait(false);
 
-    /// <inheritdoc/>
-    public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>
+    ValueTask<FeedReading> IFeedSource.OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>
         Started.OpenAsync(request, cancellationToken);
 
-    /// <inheritdoc/>
-    public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) =>
+    ValueTask<SnapshotPage> IFeedSource.ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) =>
         Started.ReadPageAsync(request, cancellationToken);
 
     /// <inheritdoc/>

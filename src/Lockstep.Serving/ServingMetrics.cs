@@ -45,7 +45,7 @@ internal sealed class ServingMetrics : IDisposable
                     new KeyValuePair<string, object?>("feed", source.Name)
                 )),
             "{row}",
-            "Versions of rows that clients could not take and the feed leaves out."
+            "Versions of rows that clients would refuse and the feed leaves out."
         );
         _meter.CreateObservableGauge("lockstep.serving.buffered", () => budget.Held, "By", "Bytes read for clients and not yet sent.");
         _meter.CreateObservableCounter(

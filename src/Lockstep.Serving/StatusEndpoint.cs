@@ -25,7 +25,7 @@ internal sealed class StatusEndpoint(ServedFeeds feeds, FeedServerOptions option
                     context,
                     StatusCodes.Status403Forbidden,
                     "this_machine_only",
-                    "A server that lets everybody read shows its status to its own machine only, at a loopback address. "
+                    "A server that anyone may read shows its status only to its own machine, at a loopback address. "
                         + "Give the server credentials to see it from elsewhere."
                 )
                 .ConfigureAwait(false);
@@ -60,7 +60,7 @@ internal sealed class StatusEndpoint(ServedFeeds feeds, FeedServerOptions option
         if (answer is null)
         {
             await Answer
-                .WriteAsync(context, StatusCodes.Status404NotFound, "not_found", "There is no such thing here; there are state and latest.")
+                .WriteAsync(context, StatusCodes.Status404NotFound, "not_found", "There is no such resource here, only state and latest.")
                 .ConfigureAwait(false);
             return;
         }

@@ -234,7 +234,9 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
         lock (_scenarioGate)
         {
             if (CurrentScenario is { State: ScenarioState.Running })
-                throw new InvalidOperationException("A scenario is running already. Wait for its end, or put the steps into one.");
+                throw new InvalidOperationException(
+                    "A scenario is already running. Wait for it to end, or combine the steps in one scenario."
+                );
             return CurrentScenario = new ScenarioRun(scenario, this, _host.Stopping);
         }
     }
@@ -258,7 +260,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
     private IRecordFeed Taking =>
         _feed as IRecordFeed
         ?? throw new InvalidOperationException(
-            $"A server with the {Feed} feed accepts no records. Start one with the Scripted feed, or that of a dialect."
+            $"A server with the {Feed} feed does not accept records. Start one with the Scripted feed or a dialect's feed."
         );
 
     private static void AddFile(IRecordFeed feed, string file)

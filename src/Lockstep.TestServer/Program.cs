@@ -122,7 +122,7 @@ internal static class Program
                         && char.IsAsciiLetter(value[0])
                             ? feed
                             : throw new ArgumentException(
-                                $"{value} is no feed: choose one of {string.Join(", ", Enum.GetNames<FeedKind>()).ToLowerInvariant()}."
+                                $"{value} is not a feed: choose one of {string.Join(", ", Enum.GetNames<FeedKind>()).ToLowerInvariant()}."
                             );
                     break;
                 case "--records":

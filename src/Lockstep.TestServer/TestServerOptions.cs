@@ -81,16 +81,16 @@ public sealed class TestServerOptions
     internal void Validate()
     {
         Site.Checked();
-        Require(Port is >= 0 and <= IPEndPoint.MaxPort, $"The port must lie between 0 and {IPEndPoint.MaxPort}, but is {Port}.");
+        Require(Port is >= 0 and <= IPEndPoint.MaxPort, $"The port must be between 0 and {IPEndPoint.MaxPort}, but is {Port}.");
         Require(Enum.IsDefined(Feed), $"There is no feed {Feed}. Choose one of {string.Join(", ", Enum.GetNames<FeedKind>())}.");
         Require(RequestLogCapacity >= 0, $"The number of requests to keep must not be negative, but is {RequestLogCapacity}.");
         Require(
             EffectiveRedirectPort is null or (>= 0 and <= IPEndPoint.MaxPort),
-            $"The redirecting port must lie between 0 and {IPEndPoint.MaxPort}. Choose a lower port, or 0 for free ones."
+            $"The redirecting port must be between 0 and {IPEndPoint.MaxPort}. Choose a lower port, or 0 for free ones."
         );
         Require(
             RedirectHost is null || Uri.CheckHostName(RedirectHost) != UriHostNameType.Unknown,
-            $"'{RedirectHost}' is no host to redirect to. Give a name or an address, without a port."
+            $"'{RedirectHost}' is not a host to redirect to. Give a name or an address, without a port."
         );
         Require(
             Scripted.HeartbeatInterval is not { } interval || interval >= TimeSpan.FromMilliseconds(1),
@@ -98,10 +98,10 @@ public sealed class TestServerOptions
         );
         Require(
             (Feed == FeedKind.Replay) == (ReplayFile is not null),
-            "The Replay feed and a file to replay belong together. Give both or neither."
+            "The Replay feed needs a file to replay, and only that feed does. Give both or neither."
         );
         Require(ReplaySpeed > 0, "The speed must be above 0; infinity leaves the pauses out.");
-        Require(string.IsNullOrWhiteSpace(Scripted.Separator), "Only white space may stand between records.");
+        Require(string.IsNullOrWhiteSpace(Scripted.Separator), "Only white space may separate records.");
         Require(
             TakesRecords(Feed) || (RecordsFile is null && !Records.Any()),
             $"The {Feed} feed serves no records of your own. Choose Scripted or a dialect, or give no records."

@@ -119,7 +119,7 @@ public sealed class SqliteTickStore : ITickStore
     private string ReasonOf(SqliteException error) =>
         File.Exists(_path) ? error.Message.TrimEnd('.')
         : !Directory.Exists(Path.GetDirectoryName(_path)) ? "its folder does not exist; create it"
-        : _newSettings is null ? "there is no such file; setting a variable makes it"
+        : _newSettings is null ? "there is no such file; setting a variable creates it"
         : error.Message.TrimEnd('.');
 
     private SqliteConnection Open()

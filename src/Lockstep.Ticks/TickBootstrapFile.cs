@@ -54,7 +54,7 @@ internal sealed class TickBootstrapFile(string path)
             using var document = JsonDocument.Parse(File.ReadAllBytes(_path));
             var root = document.RootElement;
             if (root.GetProperty("format").GetInt32() != Format)
-                throw new JsonException("The bootstrap file is of another format.");
+                throw new JsonException("The bootstrap file has another format.");
             var stamp = root.TryGetProperty("store", out var store)
                 ? new TickStoreStamp(
                     store.GetProperty("identity").GetString(),

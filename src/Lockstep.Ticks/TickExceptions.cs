@@ -61,7 +61,7 @@ public sealed class TickGroupException(string variable, DateTimeOffset activeAt)
 public sealed class TickTooLateException(string variable, DateTimeOffset instant, DateTimeOffset nextAvailable)
     : TickException(
         ErrorKind.InvalidState,
-        $"It is too late to change '{variable}' at {instant:O}: the first instant that every process can still be told of "
+        $"It is too late to change '{variable}' at {instant:O}: the first instant that can still reach every process "
             + $"is {nextAvailable:O}.",
         "Set a new value for that instant or a later one instead."
     )
@@ -92,7 +92,7 @@ public sealed class TickDeadlineException(string variable, DateTimeOffset deadli
     : TickException(
         ErrorKind.Timeout,
         $"The change of '{variable}' had to be committed by {deadline:O}; the store was too slow and it was rolled back.",
-        "Try again, and see why the store is slow."
+        "Try again, and find out why the store is slow."
     )
 {
     /// <summary>When it had to be committed, on the store's clock.</summary>
@@ -109,7 +109,7 @@ public sealed class TickStoreReplacedException(string store, string reason)
     : TickException(
         ErrorKind.VariableStoreReplaced,
         $"The store {store} is not the one that was read before: {reason}. The last known values stay.",
-        "Bring the store back, or, if the new one is meant, have the program take it (TickLocker.AdoptStoreAsync, or start "
+        "Restore the store, or, if the new one is intended, have the program adopt it (TickLocker.AdoptStoreAsync, or start "
             + "it again without its bootstrap file)."
     );
 
@@ -142,7 +142,7 @@ public sealed class TickStoreUnavailableException(string store, string reason, b
     : TickException(
         ErrorKind.VariableStoreUnavailable,
         $"The store {store} is not available: {reason}." + (outcomeUnknown ? " Whether the change was committed is not known." : ""),
-        outcomeUnknown ? "Read the schedule before trying again." : "See that the store exists and can be reached, then try again.",
+        outcomeUnknown ? "Read the schedule before trying again." : "Check that the store exists and can be reached, then try again.",
         inner
     )
 {

@@ -22,7 +22,7 @@ public sealed record TickRamp(decimal From, decimal To, TimeSpan Over, int? Step
         if (tick is { } wanted)
             TickRules.CheckTick(reading.Settings, wanted);
         if (Over <= TimeSpan.Zero)
-            throw new ArgumentException("A ramp takes more than no time.");
+            throw new ArgumentException("A ramp must last longer than zero.");
         if (From == To)
             throw new ArgumentException("A ramp goes from one number to another.");
 

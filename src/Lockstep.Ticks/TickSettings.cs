@@ -64,7 +64,7 @@ public sealed record TickSettings(TimeSpan DefaultTick, TimeSpan? SkewBound, Tim
     {
         TickTuple.CheckTick(DefaultTick);
         if (SkewBound < TimeSpan.Zero)
-            throw new ArgumentException("The bound of the skew must not be negative.");
+            throw new ArgumentException("The skew bound must not be negative.");
         if (Latency < TimeSpan.Zero)
             throw new ArgumentException("The latency must not be negative.");
         return IsSafe(DefaultTick) ? this : throw new TickTooSmallException(DefaultTick, MinimumTick);

@@ -33,7 +33,7 @@ public sealed class FirstErrorTests : IDisposable
     }
 
     [Theory]
-    [InlineData("429 Too Many Requests", "Ask less often")]
+    [InlineData("429 Too Many Requests", "Send requests less often")]
     [InlineData("408 Request Timeout", "waited too long for the request")]
     public async Task A_status_that_passes_has_advice_of_its_own(string status, string says)
     {

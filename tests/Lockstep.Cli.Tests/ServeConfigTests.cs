@@ -48,7 +48,7 @@ public sealed class ServeConfigTests : IDisposable
         Assert.Contains("\"id\":1", await lines.ReadLineAsync(Cancel), StringComparison.Ordinal);
         await File.WriteAllTextAsync(_folder["lockstep.json"], "{ nonsense", Cancel);
         server.Signal("HUP");
-        await Eventually.TrueAsync(() => server.Error.Contains("stays as it was", StringComparison.Ordinal));
+        await Eventually.TrueAsync(() => server.Error.Contains("is unchanged", StringComparison.Ordinal));
         await WriteAsync("""["public.one"]""");
         server.Signal("HUP");
         await Eventually.TrueAsync(async () => await StatusAsync("two", "token-of-all") == HttpStatusCode.NotFound);

@@ -36,7 +36,7 @@ public sealed class TableCommandsTests : IDisposable
     {
         if (OperatingSystem.IsWindows())
         {
-            Assert.Skip("Files on Windows have the rights of their folder.");
+            Assert.Skip("Files on Windows have the permissions of their folder.");
             return;
         }
 

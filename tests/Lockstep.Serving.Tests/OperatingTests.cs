@@ -150,7 +150,7 @@ public sealed class OperatingTests
             "late",
             _ => ++tries < 3 ? throw new DeniedException() : Task.FromResult<IFeedSource>(source)
         );
-        await Eventually.WithoutAsync<FeedUnavailableException>(async () => await late.GetStateAsync(Cancel));
+        await Eventually.WithoutAsync<FeedUnavailableException>(async () => await ((IFeedSource)late).GetStateAsync(Cancel));
         Assert.Equal(3, tries);
         Assert.Null(late.Error);
         await late.DisposeAsync();

@@ -27,8 +27,8 @@ Describe 'Set- and Get-LockstepVariable' {
             }
         }
         finally { [cultureinfo]::CurrentCulture = $culture }
-        { Set-LockstepVariable v 1 -ActiveAt 5, 6 -Store ./v.db } | Should -Throw '*is no time. Write it as 2030-01-31*'
-        { Set-LockstepVariable v 1 -ActiveAt tomorrow -Store ./v.db } | Should -Throw '*is no time. Write it as 2030-01-31*'
+        { Set-LockstepVariable v 1 -ActiveAt 5, 6 -Store ./v.db } | Should -Throw '*is not a time. Write it as 2030-01-31*'
+        { Set-LockstepVariable v 1 -ActiveAt tomorrow -Store ./v.db } | Should -Throw '*is not a time. Write it as 2030-01-31*'
     }
 
     It 'warns of an -ActiveAt that is past' {

@@ -15,11 +15,11 @@ internal static class BackupCommand
             Description = "The file of the copy, or a folder that exists: then the copy is called as the table, with .db.",
         };
         var table = new TableOptions();
-        var force = new Option<bool>("--force") { Description = "Overwrite a table file that is there." };
-        var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing but errors." };
+        var force = new Option<bool>("--force") { Description = "Overwrite an existing table file." };
+        var quiet = new Option<bool>("--quiet", "-q") { Description = "Print only errors." };
         var command = new Command(
             "backup",
-            "Copy a table file, also while a sync writes to it. The copy is checked before it gets its name."
+            "Copy a table file, even while a sync writes to it. The copy is checked before it gets its name."
         )
         {
             destination,

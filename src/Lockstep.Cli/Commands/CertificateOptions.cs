@@ -11,7 +11,7 @@ internal sealed class CertificateOptions
 
     private readonly Option<FileInfo?> _certificate = new("--certificate")
     {
-        Description = $"Speak TLS with this certificate: PEM with --certificate-key, or PKCS #12, its password in {PasswordVariable}.",
+        Description = $"Use TLS with this certificate: PEM with --certificate-key, or PKCS #12, its password in {PasswordVariable}.",
         HelpName = "FILE",
     };
     private readonly Option<FileInfo?> _key = new("--certificate-key")

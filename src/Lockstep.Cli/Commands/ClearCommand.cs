@@ -13,7 +13,7 @@ internal static class ClearCommand
         {
             Description = "Empty only the quarantine, where malformed records were set aside; the table's records stay.",
         };
-        var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing but errors." };
+        var quiet = new Option<bool>("--quiet", "-q") { Description = "Print only errors." };
         var command = new Command(
             "clear",
             "Empty a table, and release the feed that it belongs to; or empty its quarantine. The table must be named."
@@ -25,7 +25,7 @@ internal static class ClearCommand
         {
             // What empties a table does not guess which.
             if (table.Store(result) is null)
-                throw new ArgumentException("Say which table, with --table or --path.");
+                throw new ArgumentException("Name the table with --table or --path.");
             var found = table.Find(result);
             var info = found.GetInfo();
             string done;

@@ -30,7 +30,7 @@ internal static class CompareCommands
     public static Command CreateRepair() =>
         Create(
             "repair",
-            "Compare a table with its feed, and where they differ replace the table's records by the feed's whole set, at once.",
+            "Compare a table with its feed; if they differ, replace the table's records with the feed's whole set, at once.",
             async (comparison, options, json, quiet, cancellationToken) =>
             {
                 var differences = await CountAsync(comparison, json: false, quiet: true, cancellationToken).ConfigureAwait(false);
@@ -66,12 +66,12 @@ internal static class CompareCommands
         };
         var settle = new Option<double>("--settle-sec")
         {
-            Description = "An endless feed counts as read when nothing more has come for so long.",
+            Description = "An endless feed counts as read when nothing more has come for this long.",
             HelpName = "SECONDS",
             DefaultValueFactory = _ => 1,
         };
         var json = new Option<bool>("--json") { Description = "Print each difference, and last the result, as one line of JSON." };
-        var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing but errors." };
+        var quiet = new Option<bool>("--quiet", "-q") { Description = "Print only errors." };
         var command = new Command(name, description);
         table.AddTo(command);
         command.Options.Add(uri);

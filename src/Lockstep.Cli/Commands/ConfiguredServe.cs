@@ -63,14 +63,14 @@ internal static class ConfiguredServe
             server.UseCredentials(ConfiguredCredentials.Read(config.Credentials));
             log.Say(
                 config.Listen.Port == now.Listen.Port && config.Listen.Address == now.Listen.Address
-                    ? "The configuration was read again."
-                    : "The configuration was read again; another address or port needs a restart."
+                    ? "The configuration was reloaded."
+                    : "The configuration was reloaded; another address or port needs a restart."
             );
             return config;
         }
         catch (ArgumentException e)
         {
-            log.Say($"The configuration stays as it was: {e.Message}");
+            log.Say($"The configuration is unchanged: {e.Message}");
             return now;
         }
     }

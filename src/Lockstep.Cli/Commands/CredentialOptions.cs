@@ -15,8 +15,7 @@ internal sealed class CredentialOptions
 
     private readonly Option<FileInfo?> _headerFile = new("--header-file")
     {
-        Description =
-            "A file of request headers, NAME:VALUE, one a line, for those that are secret; LOCKSTEP_HEADER holds such lines as well.",
+        Description = "A file of secret request headers, NAME:VALUE, one per line; LOCKSTEP_HEADER may also hold such lines.",
         HelpName = "FILE",
     };
 
@@ -28,14 +27,14 @@ internal sealed class CredentialOptions
 
     private readonly Option<bool> _allowOpen = new("--allow-unencrypted-authentication")
     {
-        Description = "Let credentials go over plain http to another host.",
+        Description = "Allow credentials over plain http to another host.",
     };
 
     private readonly Option<bool> _skipCheck = new("--skip-certificate-check") { Description = "Accept any server certificate." };
 
     private readonly Option<FileInfo?> _authority = new("--certificate-authority")
     {
-        Description = "A PEM file of certificates that vouch for the server's, instead of those that the system trusts.",
+        Description = "A PEM file of certificate authorities to trust for this server, instead of the system's.",
         HelpName = "FILE",
     };
 

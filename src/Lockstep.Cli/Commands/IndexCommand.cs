@@ -12,12 +12,15 @@ internal static class IndexCommand
     {
         var fields = new Argument<string[]>("field")
         {
-            Description = "The fields that have an index from now on, and no others, 16 at most. Without one the indexes are printed.",
+            Description = "The fields to index from now on, at most 16; others lose their index. Without any, prints the indexes.",
             Arity = ArgumentArity.ZeroOrMore,
         };
         var table = new TableOptions();
         var none = new Option<bool>("--none") { Description = "Drop all indexes." };
-        var command = new Command("index", "Index fields of a table file, so that filters find records without reading all.") { fields };
+        var command = new Command("index", "Index fields of a table file, so that filters find records without reading them all.")
+        {
+            fields,
+        };
         table.AddTo(command);
         command.Options.Add(none);
         command.SetAction(result =>

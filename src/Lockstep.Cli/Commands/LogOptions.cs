@@ -11,14 +11,13 @@ internal static class LogOptions
 {
     private static readonly Option<LogLevel?> Level = new("--log-level")
     {
-        Description =
-            "Log to the standard error what is at least so important: Trace, Debug, Information, Warning, Error, None. Default: None.",
+        Description = "Log to standard error at this level or above: Trace, Debug, Information, Warning, Error, None. Default: None.",
         HelpName = "LEVEL",
         Recursive = true,
     };
     private static readonly Option<LogFormat> Format = new("--log-format")
     {
-        Description = "How the log is written: Text, or Json with an object a line.",
+        Description = "The log's format: Text, or Json with one object per line.",
         HelpName = "FORMAT",
         Recursive = true,
     };

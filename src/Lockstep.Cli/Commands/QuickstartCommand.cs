@@ -14,7 +14,7 @@ internal static class QuickstartCommand
     {
         var command = new Command(
             "quickstart",
-            "See the main job done: a feed, a table file, its records, and a second sync that goes on from the cursor."
+            "See it work: a feed, a table file, its records, and a second sync that resumes from the cursor."
         );
         command.SetAction((_, cancellationToken) => RunAsync(Console.Out, cancellationToken));
         return command;

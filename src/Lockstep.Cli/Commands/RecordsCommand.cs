@@ -26,13 +26,13 @@ internal static class RecordsCommand
         var parameter = new Option<string[]>("--filter-parameter")
         {
             Description =
-                "A value for a parameter of the filter: a number, true, false or null as JSON writes it; anything else, "
+                "A value for a filter parameter: a number, true, false or null as JSON writes it; anything else, "
                 + "0042 and 9e5 too, is text.",
             HelpName = "NAME=VALUE",
         };
         var text = new Option<string[]>("--filter-text")
         {
-            Description = "A text for a parameter of the filter, whatever it looks like.",
+            Description = "A filter parameter that is always text.",
             HelpName = "NAME=TEXT",
         };
         var since = new Option<long?>("--since")
@@ -42,9 +42,9 @@ internal static class RecordsCommand
         };
         var deleted = new Option<bool>("--include-deleted") { Description = "Deleted records as well." };
         var first = new Option<long?>("--first") { Description = "At most so many.", HelpName = "N" };
-        var skip = new Option<long>("--skip") { Description = "Pass over so many.", HelpName = "N" };
-        var quarantined = new Option<bool>("--quarantined") { Description = "The malformed records that were set aside, instead." };
-        var json = new Option<bool>("--json") { Description = "Print each record as it came, one a line." };
+        var skip = new Option<long>("--skip") { Description = "Skip this many.", HelpName = "N" };
+        var quarantined = new Option<bool>("--quarantined") { Description = "Print the quarantined records instead." };
+        var json = new Option<bool>("--json") { Description = "Print each record as it came, one per line." };
 
         var command = new Command("records", "Print the records of a table.");
         table.AddTo(command);
@@ -94,7 +94,7 @@ internal static class RecordsCommand
         }
         catch (JsonException e)
         {
-            throw TableFileErrors.Damaged(table.GetInfo().Location, $"the record with the key {scan.Key} is no JSON object.", e);
+            throw TableFileErrors.Damaged(table.GetInfo().Location, $"the record with the key {scan.Key} is not a JSON object.", e);
         }
         finally
         {

@@ -51,40 +51,40 @@ internal static class ServeCommand
         };
         var poll = new Option<double>("--poll-interval-sec")
         {
-            Description = "The time between two looks at a table when nothing wakes the server.",
+            Description = "The time between two polls of a table when nothing wakes the server.",
             HelpName = "SECONDS",
             DefaultValueFactory = _ => 1,
         };
         var noListen = new Option<bool>("--no-listen")
         {
-            Description = "Do not listen for notifications: for a database behind a pool that keeps no sessions.",
+            Description = "Do not listen for notifications: for a database behind a pooler that does not keep sessions.",
         };
         var mode = new Option<PostgresFeedMode>("--mode")
         {
             Description =
-                "How changes are learned of. Replication needs no change to the table, but a --log-path and the attribute REPLICATION.",
+                "How changes are detected. Replication needs no change to the table, but a --log-path and the attribute REPLICATION.",
         };
         var logPath = new Option<string?>("--log-path")
         {
-            Description = "With --mode Replication: the folder that keeps the changes for clients that come back.",
+            Description = "With --mode Replication: the folder that keeps changes for clients that reconnect.",
             HelpName = "FOLDER",
         };
         var publication = new Option<string?>("--publication")
         {
-            Description = "With --mode Replication: the publication that the tables' owner has made.",
+            Description = "With --mode Replication: the publication that the tables' owner created.",
             HelpName = "NAME",
         };
         var maximumSize = new Option<int>("--maximum-record-size")
         {
-            Description = "The largest record in bytes: a larger one, which clients would not take, is left out and logged.",
+            Description = "The largest record in bytes: a larger one, which clients would refuse, is left out and logged.",
             HelpName = "BYTES",
             DefaultValueFactory = _ => TableFeedOptions.DefaultMaximumRowBytes,
         };
         var config = new Option<FileInfo?>("--config")
         {
             Description =
-                "Serve what this file of JSON says: several databases, patterns of tables, credentials for feeds. SIGHUP "
-                + "has it read again; who reads what stays as it was is not cut off. Only --certificate and the log may be "
+                "Serve what this JSON file configures: several databases, patterns of tables, credentials for feeds. SIGHUP "
+                + "reloads it; clients of unchanged feeds stay connected. Only --certificate and the log may be "
                 + "given besides.",
             HelpName = "FILE",
         };
@@ -93,7 +93,7 @@ internal static class ServeCommand
         var command = new Command(
             "serve",
             "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /_lockstep/ shows "
-                + "clients and lag in a browser, /healthz, /livez, /readyz and /metrics are for those who watch over it."
+                + "clients and lag in a browser; /healthz, /livez, /readyz and /metrics are for monitoring."
         )
         {
             postgres.Option,
@@ -208,7 +208,7 @@ internal static class ServeCommand
             {
                 await Console
                     .Error.WriteLineAsync(
-                        "lockstep: passwords and tokens go over the network unencrypted; give a --certificate, or have a proxy speak TLS."
+                        "lockstep: passwords and tokens cross the network unencrypted; give a --certificate, or have a proxy speak TLS."
                     )
                     .ConfigureAwait(false);
             }
@@ -217,7 +217,7 @@ internal static class ServeCommand
             {
                 await Console
                     .Error.WriteLineAsync(
-                        "lockstep: everybody may read, so only requests to an IP address are answered; allow the server's "
+                        "lockstep: anyone may read, so only requests to an IP address are answered; allow the server's "
                             + "names with --allowed-host."
                     )
                     .ConfigureAwait(false);

@@ -30,7 +30,7 @@ internal sealed class ServeOptions
     };
     private readonly Option<string?> _user = new("--user", "-u")
     {
-        Description = $"Let in this user (Basic authentication); the password comes from --password-file or {PasswordVariable}.",
+        Description = $"Accept this user (Basic authentication); the password comes from --password-file or {PasswordVariable}.",
         HelpName = "NAME",
     };
     private readonly Option<FileInfo?> _passwordFile = new("--password-file")
@@ -40,7 +40,7 @@ internal sealed class ServeOptions
     };
     private readonly Option<FileInfo?> _tokenFile = new("--token-file")
     {
-        Description = $"A file of bearer tokens to let in, one a line. {TokenVariable} holds one as well.",
+        Description = $"A file of bearer tokens to accept, one per line. {TokenVariable} may also hold one.",
         HelpName = "FILE",
     };
     private readonly Option<double> _heartbeat = new("--heartbeat-sec")
@@ -51,13 +51,13 @@ internal sealed class ServeOptions
     };
     private readonly Option<string?> _instance = new("--instance-name")
     {
-        Description = "A name for this server, which clients are told.",
+        Description = "A name for this server, sent to clients.",
         HelpName = "NAME",
     };
 
     private readonly Option<int> _connections = new("--connection-limit")
     {
-        Description = "The most connections; others are told to come back later. Fewer where the process may not open so many files.",
+        Description = "The most connections; others are told to come back later. Fewer if the process may not open that many files.",
         HelpName = "N",
         DefaultValueFactory = _ => new ConnectionLimits().Most,
     };

@@ -9,13 +9,13 @@ internal sealed class SiteOptions
     private readonly Option<string[]> _host = new("--allowed-host")
     {
         Description =
-            "A name under which the server may be asked for; may be given several times. IP addresses always pass, and "
-            + "localhost where it listens on loopback.",
+            "A host name that the server answers to; may be given several times. IP addresses are always allowed, as is "
+            + "localhost if it listens on loopback.",
         HelpName = "NAME",
     };
     private readonly Option<string[]> _origin = new("--allowed-origin")
     {
-        Description = "A web page of another site that may ask, by its origin; may be given several times.",
+        Description = "The origin of a web site whose pages may send requests; may be given several times.",
         HelpName = "ORIGIN",
     };
 

@@ -44,19 +44,18 @@ internal static class SyncCommand
         var query = new Option<string[]>("--query")
         {
             Description =
-                "A further query option of the feed; may be given more than once. Other options than those that filled the table are "
-                + "refused: --resync fetches the whole set by the new ones.",
+                "An additional query option for the feed; may be given more than once. Options other than those that filled the table are "
+                + "refused: --resync fetches the whole set with the new ones.",
             HelpName = "NAME=VALUE",
         };
         var queryFile = new Option<FileInfo?>("--query-file")
         {
-            Description =
-                "A file of query options, NAME=VALUE, one a line, for those that are secret; LOCKSTEP_QUERY holds such lines as well.",
+            Description = "A file of secret query options, NAME=VALUE, one per line; LOCKSTEP_QUERY may also hold such lines.",
             HelpName = "FILE",
         };
         var since = new Option<string?>("--since")
         {
-            Description = "The cursor to begin at, instead of the stored one.",
+            Description = "The cursor to start from, instead of the stored one.",
             HelpName = "CURSOR",
         };
         var dialect = new Option<string>("--dialect")
@@ -72,23 +71,23 @@ internal static class SyncCommand
             Description = "With --follow, how long to wait between polls of another server's feed. Default: the dialect's.",
             HelpName = "SECONDS",
         };
-        var follow = new Option<bool>("--follow", "-f") { Description = "Go on when the feed has nothing more, until Ctrl+C." };
-        var followFor = new Option<double?>("--follow-for") { Description = "Follow for so long.", HelpName = "SECONDS" };
+        var follow = new Option<bool>("--follow", "-f") { Description = "Keep following when the feed has nothing more, until Ctrl+C." };
+        var followFor = new Option<double?>("--follow-for") { Description = "Follow for this long.", HelpName = "SECONDS" };
         var settle = new Option<double>("--settle-sec")
         {
-            Description = "An endless feed has settled when nothing changed the table for so long.",
+            Description = "An endless feed has settled when nothing has changed the table for this long.",
             HelpName = "SECONDS",
             DefaultValueFactory = _ => 1,
         };
         var connection = new Option<double>("--connection-timeout-seconds", "--timeout-sec")
         {
-            Description = "How long connecting may take; 0 for any time.",
+            Description = "How long connecting may take; 0 for no limit.",
             HelpName = "SECONDS",
             DefaultValueFactory = _ => 30,
         };
         var operation = new Option<double>("--operation-timeout-seconds")
         {
-            Description = "How long a connection may be silent; 0 for ever.",
+            Description = "How long a connection may be silent; 0 for no limit.",
             HelpName = "SECONDS",
             DefaultValueFactory = _ => 60,
         };
@@ -107,20 +106,20 @@ internal static class SyncCommand
         var rebind = new Option<bool>("--rebind")
         {
             Description =
-                "Bind a table that belongs to another feed to this one. (One that only moved to another host or port is "
-                + "known by its identity.) Also goes on from the cursor by another --query, which must ask for the same records.",
+                "Bind a table that belongs to another feed to this one. (A feed that only moved to another host or port is "
+                + "known by its identity.) Also continues from the cursor with another --query, which must ask for the same records.",
         };
-        var force = new Option<bool>("--force") { Description = "Believe a whole set this once, however much it removes." };
+        var force = new Option<bool>("--force") { Description = "Accept a whole set this once, however much it removes." };
         var sweepLimit = new Option<int?>("--sweep-limit")
         {
             Description =
-                "How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the "
+                "The percentage of a table of more than 20 records that a whole set may remove if its end is uncertain; the "
                 + "table keeps it. An empty one is believed at 100 only. Default: 50.",
             HelpName = "PERCENT",
         };
         var lookback = new Option<decimal>("--lookback")
         {
-            Description = "Begin each connection so far before the cursor, in the order field's units.",
+            Description = "Begin each connection this far before the cursor, in the order field's units.",
             HelpName = "N",
         };
         var malformed = new Option<MalformedRecordPolicy>("--malformed-record")
@@ -129,7 +128,7 @@ internal static class SyncCommand
         };
         var quarantineLimit = new Option<int>("--quarantine-limit")
         {
-            Description = "How many malformed records are set aside at most; the oldest make room.",
+            Description = "The most malformed records to keep in quarantine; the oldest make room.",
             HelpName = "N",
             DefaultValueFactory = _ => 10_000,
         };
@@ -141,8 +140,7 @@ internal static class SyncCommand
         };
         var memory = new Option<long?>("--memory-limit")
         {
-            Description =
-                "Take at most so much memory, from 64MB on: smaller buffers, and slower for it. Default: what is fast, up to 250MB.",
+            Description = "Use at most this much memory, 64MB or more: smaller buffers, and slower. Default: what is fast, up to 250MB.",
             HelpName = "BYTES",
             CustomParser = BytesOption.Parse,
         };
@@ -154,7 +152,7 @@ internal static class SyncCommand
         };
         var isPrivate = new Option<bool>("--private")
         {
-            Description = "Keep the table's file from other users of the machine. Not on Windows, where files have their folder's rights.",
+            Description = "Make the table file private to this user. Not on Windows, where files have their folder's permissions.",
         };
         var passThru = new Option<bool>("--pass-thru") { Description = "Print each change as one line of JSON, as it is committed." };
         var everyChange = new Option<bool>("--every-change")
@@ -163,7 +161,7 @@ internal static class SyncCommand
         };
         var access = new CredentialOptions();
         var json = new Option<bool>("--json") { Description = "Print the result as JSON." };
-        var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing but errors." };
+        var quiet = new Option<bool>("--quiet", "-q") { Description = "Print only errors." };
 
         var command = new Command(
             "sync",

@@ -20,7 +20,7 @@ internal static class TestServerCommand
     {
         var port = new Option<int>("--port")
         {
-            Description = "The port; 0 picks a free one. The reference feed takes the port after it, too, which redirects to the feed.",
+            Description = "The port; 0 picks a free one. The reference feed also uses the next port, which redirects to the feed.",
             HelpName = "N",
             DefaultValueFactory = _ => 4567,
         };
@@ -59,16 +59,20 @@ internal static class TestServerCommand
             Description = "A record to serve, as JSON; may be given more than once.",
             HelpName = "JSON",
         };
-        var path = new Option<string?>("--path") { Description = "A file of records to serve, one JSON object a line.", HelpName = "FILE" };
+        var path = new Option<string?>("--path")
+        {
+            Description = "A file of records to serve, one JSON object per line.",
+            HelpName = "FILE",
+        };
         var scenario = new Option<string?>("--scenario")
         {
             Description = "A scenario to run, as a JSON file of steps: send, waitForClients, fault, close and others.",
             HelpName = "FILE",
         };
-        var replay = new Option<string?>("--replay") { Description = "A recording to serve again, with its timing.", HelpName = "FILE" };
+        var replay = new Option<string?>("--replay") { Description = "A recording to replay, with its timing.", HelpName = "FILE" };
         var redirectHost = new Option<string?>("--redirect-host")
         {
-            Description = "The host in the Location of the port that redirects. Default: 0.0.0.0, as the original says it.",
+            Description = "The host in the Location that the redirecting port sends. Default: 0.0.0.0, as in the original.",
             HelpName = "HOST",
         };
         var speed = new Option<double>("--speed")
@@ -91,7 +95,7 @@ internal static class TestServerCommand
         };
 
         var site = new SiteOptions();
-        var command = new Command("testserver", "Serve a feed for tests, until Ctrl+C; or record one to serve it later.")
+        var command = new Command("testserver", "Serve a feed for tests, until Ctrl+C; or record one to replay later.")
         {
             port,
             listen,

@@ -14,8 +14,8 @@ internal static class TrackCommand
             Description = "The tables, each as table or schema.table.",
             Arity = ArgumentArity.OneOrMore,
         };
-        var postgres = new PostgresOption("Track tables of this database, as a user that owns them");
-        var off = new Option<bool>("--off") { Description = "Take away what tracking added, the column txid and tombstones included." };
+        var postgres = new PostgresOption("Track tables of this database, as a user who owns them");
+        var off = new Option<bool>("--off") { Description = "Remove what tracking added, including the column txid and tombstones." };
         var notify = new Option<bool>("--notify")
         {
             Description =
@@ -30,8 +30,8 @@ internal static class TrackCommand
             Arity = ArgumentArity.ZeroOrOne,
         };
         var plan = new Option<bool>("--plan") { Description = "Print the SQL that would be run, and change nothing." };
-        var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing but warnings and errors." };
-        var command = new Command("track", "Have tables of PostgreSQL tell their changes, so that they can be served by polling.")
+        var quiet = new Option<bool>("--quiet", "-q") { Description = "Print only warnings and errors." };
+        var command = new Command("track", "Track changes of PostgreSQL tables, so that they can be served by polling.")
         {
             names,
             postgres.Option,
@@ -45,7 +45,7 @@ internal static class TrackCommand
         command.SetAction(
             async (result, cancellationToken) =>
             {
-                var connection = postgres.Read(result) ?? throw new ArgumentException("Say which database, with --postgres.");
+                var connection = postgres.Read(result) ?? throw new ArgumentException("Name the database with --postgres.");
                 if (result.GetValue(notify) && result.GetValue(noNotify))
                     throw new ArgumentException("Give --notify or --no-notify, not both.");
                 var isOff = result.GetValue(off);

@@ -29,7 +29,7 @@ internal static class ErrorText
         {
             LockstepException known => $"{Message(e)}\n{known.Remedy.Render(ShellWords.Say)} [{known.ErrorId}]",
             ArgumentException or IOException or UnauthorizedAccessException or CommandException => Message(e),
-            _ => $"{Message(e)} This is not expected; with --debug all is printed that is known of it.",
+            _ => $"{Message(e)} This is unexpected; --debug prints everything known about it.",
         };
 
     /// <summary>What happened, without what to do about it.</summary>

@@ -21,7 +21,8 @@ internal sealed class NodeTroubles : IGossipObserver
             $" The first is due at {due.LocalDateTime.ToString(CultureInfo.CurrentCulture)}."
         );
 
-    public void OnMisfit(GossipUpdate update) => Tell(update.Source, "are none of this kind of node: they are kept and passed on only");
+    public void OnMisfit(GossipUpdate update) =>
+        Tell(update.Source, "do not belong to this kind of node: they are only kept and passed on");
 
     public void OnGap(string source, double from, double horizon) =>
         Tell(source, "are missing here: the peer had forgotten some before this node came");

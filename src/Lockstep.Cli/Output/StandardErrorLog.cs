@@ -28,7 +28,7 @@ internal sealed class StandardErrorLog(LogLevel minimum, LogFormat format, TextW
 
     public ILogger CreateLogger(string categoryName) => new Category(this, categoryName);
 
-    public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException("There is one log, on the standard error.");
+    public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException("There is one log, on standard error.");
 
     public void Dispose() { }
 

@@ -142,7 +142,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
             SyncEndReason.CaughtUp => "Caught up.",
             SyncEndReason.Settled when !result.IsComplete => "The feed fell silent.",
             SyncEndReason.Settled => "Nothing new came.",
-            SyncEndReason.TimeElapsed => "The time is over.",
+            SyncEndReason.TimeElapsed => "The time is up.",
             _ => "Stopped.",
         };
 }

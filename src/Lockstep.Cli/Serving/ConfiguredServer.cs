@@ -158,7 +158,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
         {
             var free = plans.ContainsKey(name) ? full : name;
             if (!plans.TryAdd(free, new FeedPlan(settings, start(free))) && _told.Add(free))
-                log.Say($"{full} is not served: there is a feed {free} already.");
+                log.Say($"{full} is not served: a feed {free} already exists.");
         }
     }
 

@@ -15,7 +15,7 @@ internal sealed class OperatorLog : ILoggerFactory
         new CallbackLogger(categoryName == FeedServer.LogCategory ? LogLevel.Warning : LogLevel.Information, Tell);
 
     /// <inheritdoc/>
-    public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException("There is one log, on the standard error.");
+    public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException("There is one log, on standard error.");
 
     /// <inheritdoc/>
     public void Dispose() { }

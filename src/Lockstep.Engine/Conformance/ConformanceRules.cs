@@ -55,7 +55,7 @@ internal static class ConformanceRules
     private static Finding Framing(FeedObservation seen)
     {
         var wrong = seen.Readings.FirstOrDefault(reading => reading.End == ReadingEnd.Broken);
-        return Finding.Of(wrong is null ? null : $"The body of {wrong.Uri} broke off behind {wrong.Items.Count} objects.");
+        return Finding.Of(wrong is null ? null : $"The body of {wrong.Uri} broke off after {wrong.Items.Count} objects.");
     }
 
     private static Finding Objects(FeedObservation seen)
@@ -90,7 +90,7 @@ internal static class ConformanceRules
             foreach (var item in reading.Records.Where(item => item.Order.Kind == OrderKind.Number))
             {
                 if (last is not null && OrderValue.Compare(item.Order, last.Order) < 0)
-                    return Finding.Broken($"At offset {item.Offset} of {reading.Uri}: {item.Order} comes behind {last.Order}.");
+                    return Finding.Broken($"At offset {item.Offset} of {reading.Uri}: {item.Order} follows {last.Order}.");
                 last = item;
             }
         }
@@ -123,7 +123,7 @@ internal static class ConformanceRules
     private static Finding Resume(FeedObservation seen)
     {
         if (seen is not { Middle: { } middle, MiddleCursor: { } cursor, Whole: { } whole })
-            return Finding.Unknown("There is no cursor in the middle.");
+            return Finding.Unknown("No cursor in the middle was seen.");
         if (!middle.IsSuccess)
             return Finding.Broken($"{middle.Uri} was answered with {middle.Status}.");
         if (middle.End == ReadingEnd.Enough)
@@ -181,7 +181,7 @@ internal static class ConformanceRules
         if (!seen.Records.Any(record => record.Item.Deleted))
             return Finding.Unknown("No deleted record was seen.");
         if (seen is not { Middle: { IsSuccess: true } middle, MiddleCursor: { } cursor, Whole: { } whole })
-            return Finding.Unknown("There is no cursor in the middle.");
+            return Finding.Unknown("No cursor in the middle was seen.");
         HashSet<string?> got = [.. middle.Records.Where(item => item.Deleted).Select(item => item.Key)];
         var lost = whole
             .Records.SkipWhile(item => item != cursor)

@@ -42,7 +42,7 @@ public static class BuiltInDialects
             DialectDescription.Parse(
                 """
                 {
-                  "Description": "A list of JSON, in one page or many; what it does not hold any more is gone",
+                  "Description": "A list of JSON, in one page or many; what is no longer in it is gone",
                   "Framing": "Json", "Key": "id",
                   "Next": ["link:next", "next", "/links/next", "/_links/next/href", "nextLink", "@odata.nextLink"],
                   "Interval": "00:05:00"

@@ -22,7 +22,7 @@ internal abstract record Condition
             JsonValueKind.Object => new Equal([.. json.EnumerateObject().Select(ParseEqual)]),
             JsonValueKind.Array => new Any([.. json.EnumerateArray().Select(Parse)]),
             _ => throw new FormatException(
-                $"{json.GetRawText()} is no condition: a place, an object of places and values, a status from 100 to 599, "
+                $"{json.GetRawText()} is not a condition: a place, an object of places and values, a status from 100 to 599, "
                     + $"or a list of these"
             ),
         };

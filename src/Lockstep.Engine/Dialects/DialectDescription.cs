@@ -31,7 +31,7 @@ public sealed class DialectDescription
         if (Changes is null && Live is null && Snapshot is { Cursor.Count: > 0, Framing: not DialectFraming.EventStream })
             Changes = Snapshot with { IsWhole = false };
         if (Changes is { Cursor.Count: 0 })
-            throw new DialectFormatException(name, "it has Changes, but no Cursor from which they could go on");
+            throw new DialectFormatException(name, "it has Changes, but no Cursor for them to resume from");
         if (Snapshot is { HasMaximumCursor: true, CursorType: CursorType.Text })
             throw new DialectFormatException(name, "CursorType: the largest value has to be a time or a number");
     }
@@ -100,21 +100,21 @@ public sealed class DialectDescription
         }
         catch (JsonException e)
         {
-            throw new DialectFormatException(name, "it is no JSON: " + e.Message.TrimEnd('.'));
+            throw new DialectFormatException(name, "it is not JSON: " + e.Message.TrimEnd('.'));
         }
 
         using (document)
         {
             var root = document.RootElement;
             if (root.ValueKind != JsonValueKind.Object)
-                throw new DialectFormatException(name, "it is no JSON object");
+                throw new DialectFormatException(name, "it is not a JSON object");
             var from = Member(root, "From") is { ValueKind: JsonValueKind.String } text ? text.GetString()! : null;
             var under = from is null ? null : BuiltInDialects.Find(from)?.Json;
             if (from is not null && under is null)
             {
                 throw new DialectFormatException(
                     name,
-                    $"'{from}' is no built-in dialect; there are "
+                    $"'{from}' is not a built-in dialect; the built-in ones are "
                         + $"{string.Join(", ", BuiltInDialects.Names)}.{Spelling.Suggestion(from, BuiltInDialects.Names)}"
                 );
             }
@@ -162,7 +162,7 @@ public sealed class DialectDescription
         {
             throw new DialectFormatException(
                 nameOrPath,
-                $"it is no file that ends in .json, and the built-in ones are "
+                $"it is not a file that ends in .json, and the built-in ones are "
                     + $"{string.Join(", ", BuiltInDialects.Names)}.{Spelling.Suggestion(nameOrPath, BuiltInDialects.Names)}"
             );
         }

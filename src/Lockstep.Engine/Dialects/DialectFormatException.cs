@@ -7,6 +7,6 @@ public sealed class DialectFormatException : LockstepException
         : base(
             ErrorKind.InvalidArgument,
             $"The dialect '{name}' cannot be used: {reason}{(reason.EndsWith('?') ? "" : ".")}",
-            "Correct it; docs/DIALECTS.md has all that a dialect may say."
+            "Correct it; docs/DIALECTS.md lists everything that a dialect may contain."
         ) { }
 }

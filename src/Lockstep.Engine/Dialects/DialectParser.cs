@@ -88,8 +88,8 @@ internal sealed class DialectParser(string name)
             {
                 throw Wrong(
                     TopKeys.Contains(pair.Name, StringComparer.OrdinalIgnoreCase)
-                        ? $"'{pair.Name}' is no key of a dialect here"
-                        : $"'{pair.Name}' is no key of a dialect.{Spelling.Suggestion(pair.Name, known)}"
+                        ? $"'{pair.Name}' is not a dialect key here"
+                        : $"'{pair.Name}' is not a dialect key.{Spelling.Suggestion(pair.Name, known)}"
                 );
             }
 
@@ -156,13 +156,13 @@ internal sealed class DialectParser(string name)
     private static IReadOnlyList<Parameter> Parameters(JsonElement value)
     {
         if (value.ValueKind != JsonValueKind.Object)
-            throw new FormatException("it has to be an object of names and texts");
+            throw new FormatException("it must be an object of names and strings");
         var named = value.EnumerateObject().Where(pair => pair.Value.ValueKind != JsonValueKind.Null);
         return [.. named.Select(pair => new Parameter(pair.Name, new Template(Text(pair.Value))))];
     }
 
     private static RequestBody BodyOf(JsonElement value) =>
-        value.ValueKind == JsonValueKind.Object ? new RequestBody(value) : throw new FormatException("it has to be an object");
+        value.ValueKind == JsonValueKind.Object ? new RequestBody(value) : throw new FormatException("it must be an object");
 
     private static IReadOnlyList<Parameter> AllowedOnly(IReadOnlyList<Parameter> headers)
     {
@@ -181,7 +181,7 @@ internal sealed class DialectParser(string name)
         var place = Place.Parse(Text(value));
         return place.Kind is PlaceKind.Field or PlaceKind.Pointer && !place.IsOfItems
             ? place
-            : throw new FormatException($"'{place}' has to be a field's name or a JSON Pointer");
+            : throw new FormatException($"'{place}' must be a field name or a JSON Pointer");
     }
 
     private static IReadOnlyList<string> Texts(JsonElement value) =>
@@ -199,13 +199,13 @@ internal sealed class DialectParser(string name)
             JsonValueKind.Number => value.GetRawText(),
             JsonValueKind.True => "true",
             JsonValueKind.False => "false",
-            _ => throw new FormatException("it has to be a text"),
+            _ => throw new FormatException("it must be a string"),
         };
 
     private static bool Boolean(JsonElement value) =>
         value.ValueKind is JsonValueKind.True or JsonValueKind.False
             ? value.GetBoolean()
-            : throw new FormatException("it has to be true or false");
+            : throw new FormatException("it must be true or false");
 
     private static Condition? ConditionOf(JsonElement value) => value.ValueKind == JsonValueKind.Null ? null : Condition.Parse(value);
 
@@ -213,7 +213,7 @@ internal sealed class DialectParser(string name)
         where T : struct, Enum =>
         System.Enum.TryParse<T>(Text(value), ignoreCase: true, out var found) && System.Enum.IsDefined(found)
             ? found
-            : throw new FormatException($"it has to be one of {string.Join(", ", System.Enum.GetNames<T>())}");
+            : throw new FormatException($"it must be one of {string.Join(", ", System.Enum.GetNames<T>())}");
 
     private static TimeSpan Duration(JsonElement value)
     {
@@ -221,11 +221,11 @@ internal sealed class DialectParser(string name)
             return TimeSpan.FromSeconds(seconds);
         return TimeSpan.TryParse(Text(value), CultureInfo.InvariantCulture, out var span) && span >= TimeSpan.Zero
             ? span
-            : throw new FormatException("it has to be seconds, or a time such as '00:05:00'");
+            : throw new FormatException("it must be seconds, or a time such as '00:05:00'");
     }
 
     private JsonElement Object(JsonElement value, string key) =>
-        value.ValueKind == JsonValueKind.Object ? value : throw Wrong($"{key} has to be an object");
+        value.ValueKind == JsonValueKind.Object ? value : throw Wrong($"{key} must be an object");
 
     private T Guard<T>(string key, JsonElement value, Func<JsonElement, T> read)
     {

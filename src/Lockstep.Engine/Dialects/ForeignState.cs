@@ -30,7 +30,7 @@ internal sealed record ForeignState(string Name, string Json, string Uri)
     /// <summary>Why what the table has does not go on from here by another URI or dialect; null when it does.</summary>
     public string? WhatDiffers(string uri, DialectDescription dialect) =>
         uri != Uri ? "the URI's options are not those that the cursor came from"
-        : dialect.Json != Json ? "the dialect is described in another way than before"
+        : dialect.Json != Json ? "the dialect's description has changed"
         : null;
 
     /// <summary>One JSON object.</summary>

@@ -22,7 +22,7 @@ internal enum ItemKind
     /// <summary>All that there is has come.</summary>
     UpToDate,
 
-    /// <summary>The feed cannot go on from the cursor.</summary>
+    /// <summary>The feed cannot resume from the cursor.</summary>
     Resync,
 
     /// <summary>No record, though it should be one.</summary>
@@ -107,7 +107,7 @@ internal sealed class ItemReader
             if (rules.Only?.Holds(places) == false)
                 return ItemKind.Unknown;
             if (document.RootElement.ValueKind != JsonValueKind.Object)
-                return Malformed("it is no JSON object");
+                return Malformed("it is not a JSON object");
             return Route(rules, places, origin, ref record);
         }
         catch (JsonException e)
@@ -135,7 +135,7 @@ internal sealed class ItemReader
             if (found.ValueKind == JsonValueKind.Object)
                 body = found;
             else if (!isDeleted)
-                return found.ValueKind == JsonValueKind.Null ? ItemKind.Nothing : Malformed($"its '{place}' is no JSON object");
+                return found.ValueKind == JsonValueKind.Null ? ItemKind.Nothing : Malformed($"its '{place}' is not a JSON object");
         }
 
         if (!_key.Read(rules, places, body, isDeleted))

@@ -95,7 +95,7 @@ internal sealed record Place
                 if (name.Length == 0 == kind is PlaceKind.Header or PlaceKind.Link)
                 {
                     throw new FormatException(
-                        $"'{text}' is no place: {(name.Length == 0 ? "a name follows" : "nothing follows")} '{prefix}'"
+                        $"'{text}' is not a place: {(name.Length == 0 ? "a name follows" : "nothing follows")} '{prefix}'"
                     );
                 }
 

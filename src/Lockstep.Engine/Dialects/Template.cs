@@ -35,9 +35,7 @@ internal sealed record Template
             var name = variable.Split(':')[0];
             if (name is not ("cursor" or "identity" or "timeout" or "header"))
             {
-                throw new FormatException(
-                    $"'{{{variable}}}' is not known: there are {{cursor}}, {{identity}}, {{timeout}} and {{header:NAME}}"
-                );
+                throw new FormatException($"'{{{variable}}}' is unknown: use {{cursor}}, {{identity}}, {{timeout}} and {{header:NAME}}");
             }
 
             _parts.Add((text[at..open], variable));

@@ -103,7 +103,7 @@ internal sealed class FeedClient : IDisposable
             if (response.StatusCode == HttpStatusCode.PartialContent && part?.IsAnsweredBy(response) != true)
             {
                 using (response)
-                    throw new FeedCutException(Uri, "its snapshot came from another place than was asked for.");
+                    throw new FeedCutException(Uri, "its snapshot came from a different address than was requested.");
             }
 
             if (response.StatusCode == HttpStatusCode.Accepted)

@@ -26,7 +26,7 @@ public sealed class FeedUnreachableException : FeedException
             $"The feed {feed.Display} cannot be reached: {reason}",
             inner is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError }
                 ? (Remedy)(
-                    $"Have the server's certificate repaired, or its issuer trusted: on this machine, or here with "
+                    $"Replace the server's certificate, or trust its issuer: on this machine, or here with "
                     + $"{Term.CertificateAuthority}; {Term.SkipCertificateCheck} accepts any certificate, including an "
                     + $"impostor's."
                 )
@@ -121,7 +121,7 @@ public sealed class FeedStatusException : FeedException
                 $"Check the URI and {Term.CursorStyle}: a feed whose URI ends with / gets the cursor as the last path "
                     + $"element, another as ?since=.",
             HttpStatusCode.TooManyRequests =>
-                $"Ask less often, or wait as long as the feed says; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep "
+                $"Send requests less often, or wait as long as the feed says; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep "
                     + $"waits by itself.",
             HttpStatusCode.RequestTimeout =>
                 $"The feed waited too long for the request, often behind a proxy: try again; with {Term.Follow} or "
@@ -142,8 +142,8 @@ public sealed class FeedCutException : FeedException
             feed,
             feed.IsImport ? $"{feed.Subject} could not be read to its end: {reason}" : $"{feed.Subject} was cut off: {reason}",
             feed.IsImport
-                ? (Remedy)"Check the source and import again: what came twice changes nothing."
-                : $"Sync again: it goes on from what was committed. With {Term.Follow} Lockstep reconnects by itself.",
+                ? (Remedy)"Check the source and import again: records imported twice change nothing."
+                : $"Sync again: it resumes from what was committed. With {Term.Follow} Lockstep reconnects by itself.",
             inner
         ) { }
 }
@@ -161,7 +161,7 @@ public sealed class FeedRedirectException : FeedException
             ErrorKind.FeedProtocol,
             feed,
             $"The feed {feed.Display} redirects wrongly: {reason}",
-            "Use the address that the feed is really at, or tell its operator."
+            "Use the feed's real address, or tell its operator."
         ) => _isTransient = isTransient;
 
     /// <inheritdoc/>
@@ -192,9 +192,9 @@ public sealed class AllRecordsMalformedException : FeedException
             feed,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{feed.Subject} brought nothing but malformed records; all {count} were set aside. The first: {reason}."
+                $"{feed.Subject} sent only malformed records; all {count} were set aside. The first: {reason}."
             ),
-            remedy ?? $"Look at them with {Term.ReadQuarantined}, and check that this is the feed that you mean."
+            remedy ?? $"Look at them with {Term.ReadQuarantined}, and check that this is the right feed."
         ) => Count = count;
 
     /// <summary>How many came.</summary>
@@ -218,7 +218,7 @@ public sealed class MalformedRecordException : FeedException
             remedy
                 ?? (
                     feed.IsImport
-                        ? (Remedy)$"Correct it, or import with {Term.MalformedRecord} Quarantine: such records are then set aside."
+                        ? (Remedy)$"Correct it, or import with {Term.MalformedRecord} Quarantine, which sets such records aside."
                         : $"Tell the feed's operator; with {Term.MalformedRecord} Quarantine such records are set aside and "
                             + $"the sync goes on."
                 )
@@ -254,9 +254,9 @@ public sealed class NotAFeedException : FeedException
         : base(
             ErrorKind.UnexpectedAnswer,
             feed,
-            isArray ? $"{feed.Subject} is one JSON array, and no feed of records. It begins: {beginning}"
-                : beginning.Length == 0 ? $"{feed.Subject} is an empty page of HTML or XML, and no feed."
-                : $"{feed.Subject} holds no JSON object, and is no feed. It begins: {beginning}",
+            isArray ? $"{feed.Subject} is one JSON array, not a feed of records. It begins: {beginning}"
+                : beginning.Length == 0 ? $"{feed.Subject} is an empty page of HTML or XML, not a feed."
+                : $"{feed.Subject} holds no JSON object, so it is not a feed. It begins: {beginning}",
             "Check the URI, and whether a proxy or a login answers instead of the feed; the table keeps what it had."
         ) { }
 }
@@ -290,7 +290,7 @@ public sealed class SweepRefusedException : FeedException
             ),
             other is null
                 ? (Remedy)(
-                    $"If the records are really gone, sync again with {Term.Resync} and {Term.Force}, or allow more with "
+                    $"If these records are really gone, sync again with {Term.Resync} and {Term.Force}, or allow more with "
                     + $"{Term.SweepLimit}; otherwise tell the feed's operator."
                 )
                 : (Remedy)(
@@ -312,7 +312,7 @@ public sealed class SweepRefusedException : FeedException
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"The feed was not asked: its whole set, fetched at {at:u}, would have removed {lost} of {rows} records, "
-                    + $"and its end is not certain. The next try is due at {due:u}."
+                    + $"and its end is uncertain. The next attempt is due at {due:u}."
             ),
             $"{Term.Force} fetches it now, and believes it; {Term.Resync} fetches it now, and judges it again."
         ) => (Lost, Rows) = (lost, rows);
@@ -342,8 +342,8 @@ public sealed class TruncatedFeedException : FeedException
                 $"{feed.Subject} ended within a record that begins at byte {byteOffset}: {snippet}"
             ),
             feed.IsImport
-                ? "Complete its last record and import again: what came twice changes nothing."
-                : "Sync again: it goes on from the last whole record."
+                ? "Complete its last record and import again: records imported twice change nothing."
+                : "Sync again: it resumes from the last whole record."
         ) => ByteOffset = byteOffset;
 
     /// <summary>The offset in the body at which the record begins, in bytes after decompression; the first byte has 0.</summary>

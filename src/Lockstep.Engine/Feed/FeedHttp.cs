@@ -128,7 +128,7 @@ internal sealed class FeedHttp : IDisposable
         if ((int)response.StatusCode is not (301 or 302 or 303 or 307 or 308))
             return null;
         if (response.Headers.Location is not { } given)
-            throw new FeedRedirectException(Uri, "it names no Location.");
+            throw new FeedRedirectException(Uri, "it has no Location.");
 
         var location = WildcardHost.ToHostOf(new Uri(target, given), target);
         if (location.Scheme is not ("http" or "https"))

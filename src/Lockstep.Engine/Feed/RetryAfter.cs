@@ -33,7 +33,7 @@ internal readonly record struct RetryAfter(TimeSpan Wait, string? Note)
         }
 
         return seconds > Longest.TotalSeconds
-            ? new RetryAfter(Longest, $"The server asked for longer ('{text}'); an hour is the most.")
+            ? new RetryAfter(Longest, $"The server asked for longer ('{text}'); the limit is an hour.")
             : new RetryAfter(TimeSpan.FromSeconds(seconds), null);
     }
 }

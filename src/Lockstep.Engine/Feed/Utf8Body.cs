@@ -97,7 +97,7 @@ internal sealed class Utf8Body(Stream source) : ReadOnlyStream
         }
         catch (DecoderFallbackException e)
         {
-            throw new InvalidDataException("The body is not in the encoding that it begins in.", e);
+            throw new InvalidDataException("The body is not in the encoding that it starts with.", e);
         }
     }
 

@@ -35,7 +35,7 @@ internal static class RecordingFormat
         {
             var line = Parse(text, path, ++number);
             if (number == 1 && line.Version is not (Version or Conversation))
-                throw new InvalidRecordingException($"{path} is no recording of a feed that this version can read. Record the feed again.");
+                throw new InvalidRecordingException($"{path} is not a recording that this version can read. Record the feed again.");
             yield return line;
         }
         if (number == 0)

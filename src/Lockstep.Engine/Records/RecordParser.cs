@@ -144,7 +144,7 @@ internal sealed class RecordParser
         try
         {
             if (!_routing.TryReadKey(json))
-                return Refuse("it is no JSON object");
+                return Refuse("it is not a JSON object");
             if (_key.WhatIsMissing() is { } missing)
                 return Refuse(missing);
             var layout = Shape!.KeyLayout;
@@ -290,7 +290,7 @@ internal sealed class RecordParser
                 shape.OrderKind != OrderKind.Unknown && shape.OrderKind != _order.Kind
                     ? $"its order field '{shape.OrderField}' is a {Describe(_order.Kind)}, while this table's are "
                         + $"{Describe(shape.OrderKind)}s"
-                    : _key.WhatDiffers() ?? "it is no record"
+                    : _key.WhatDiffers() ?? "it is not a record"
             );
     }
 

@@ -125,7 +125,7 @@ internal sealed class RoutingReader(FieldCatalog fields)
         if (_isTransaction && (TransactionId is null || !_hasData))
             return "it has no integer 'txid' and no object 'data', which every row of the transaction dialect has";
         if (_isUnclear)
-            return "its member 'deleted' says neither that it is deleted nor that it is not";
+            return "its member 'deleted' is neither true nor false";
         return Key.WhatIsMissing()
             ?? (Order.Kind == OrderKind.Unknown ? $"it has no number or string '{_shape!.OrderField}', its order field" : null);
     }

@@ -3,7 +3,7 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Serving;
 
 /// <summary>What a chunk means to the client that has received it and everything before it.</summary>
-public enum FeedChunkKind
+internal enum FeedChunkKind
 {
     /// <summary>Rows, with more to follow at once. Says nothing about the position.</summary>
     Rows,
@@ -28,7 +28,7 @@ public enum FeedChunkKind
 /// <param name="Kind">What follows from having received it.</param>
 /// <param name="Lines">The rows; empty when only the position moves.</param>
 /// <param name="Since">The client's cursor after the chunk; 0 for the kinds of rows only, which carry their own.</param>
-public readonly record struct FeedChunk(FeedChunkKind Kind, ReadOnlyMemory<byte> Lines, long Since)
+internal readonly record struct FeedChunk(FeedChunkKind Kind, ReadOnlyMemory<byte> Lines, long Since)
 {
     /// <summary>The page of a snapshot at which it goes on, for <see cref="FeedChunkKind.SnapshotPage"/>; null for all others.</summary>
     public SnapshotPageRequest? Page { get; init; }

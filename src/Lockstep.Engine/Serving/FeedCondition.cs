@@ -55,7 +55,7 @@ internal sealed class FeedCondition
         }
         catch (Exception e) when (e is EncoderFallbackException or JsonException or InvalidOperationException)
         {
-            throw new FeedFilterException("A condition is not valid Unicode, or has a name in quotes that do not end.");
+            throw new FeedFilterException("A condition is not valid Unicode, or has a name with unclosed quotes.");
         }
     }
 
@@ -138,7 +138,7 @@ internal sealed class FeedCondition
         var name = Encoding.UTF8.GetString(length < 0 ? text : text[..length]).Trim();
         return name.Length > 0 && !name.AsSpan().ContainsAny(NotInNames) && length > 0
             ? (name, length)
-            : throw new FeedFilterException($"'{Encoding.UTF8.GetString(text)}' is no comparison of a column.");
+            : throw new FeedFilterException($"'{Encoding.UTF8.GetString(text)}' is not a comparison of a column.");
     }
 
     /// <summary>A number, string, true, false or null; null for what is none.</summary>
@@ -172,7 +172,7 @@ internal sealed class FeedCondition
             || value.ToUpperInvariant() is "TRUE" or "FALSE" or "NULL";
         return isOdd
             ? throw new FeedFilterException(
-                $"'{condition}' is no single comparison with a number, true, false, null or plain text. "
+                $"'{condition}' is not a single comparison with a number, true, false, null or plain text. "
                     + "Put text with quotes, operators or the words and, or in double quotes; give one where for each condition."
             )
             : value;

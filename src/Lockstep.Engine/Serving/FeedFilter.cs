@@ -11,7 +11,7 @@ namespace Lockstep.Engine.Serving;
 /// of a snapshot what cannot fit. A changed row that does not fit is sent as deleted, with its key, since it may have fitted before; the
 /// key is always among the columns. Immutable, thread-safe.
 /// </summary>
-public sealed class FeedFilter
+internal sealed class FeedFilter
 {
     /// <summary>The most conditions of one filter.</summary>
     public const int MaximumConditions = 32;

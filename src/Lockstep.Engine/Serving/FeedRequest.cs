@@ -6,7 +6,7 @@ namespace Lockstep.Engine.Serving;
 /// <param name="Since">The cursor; 0 for the whole set.</param>
 /// <param name="Identity">The identity that the client stored with its cursor; null when it has none or does not say.</param>
 /// <param name="HeartbeatInterval">The longest silence between two chunks once the client is caught up; above zero.</param>
-public sealed record FeedRequest(long Since, string? Identity, TimeSpan HeartbeatInterval)
+internal sealed record FeedRequest(long Since, string? Identity, TimeSpan HeartbeatInterval)
 {
     /// <summary>The client's part of what a server may hold in memory, which stays the caller's; null where nothing limits it.</summary>
     public SendShare? Share { get; init; }
@@ -34,4 +34,4 @@ public sealed record FeedRequest(long Since, string? Identity, TimeSpan Heartbea
 /// <param name="Identity">The feed that the first page named; null for the first page.</param>
 /// <param name="Horizon">The horizon that the first page fixed; null for the first page.</param>
 /// <param name="After">The previous page's <see cref="SnapshotPage.Next"/>; null for the first page.</param>
-public sealed record SnapshotPageRequest(string? Identity, long? Horizon, string? After);
+internal sealed record SnapshotPageRequest(string? Identity, long? Horizon, string? After);

@@ -11,13 +11,13 @@ public abstract class FeedServingException : LockstepException
 /// <summary>
 /// The client's cursor belongs to another feed (restored, truncated or altered since): it has to start over from 0. HTTP 409.
 /// </summary>
-public sealed class FeedIdentityChangedException : FeedServingException
+internal sealed class FeedIdentityChangedException : FeedServingException
 {
     /// <summary>Names the identity that is served now.</summary>
     public FeedIdentityChangedException(string identity)
         : base(
             ErrorKind.FeedRequest,
-            $"The cursor belongs to another feed than the one served now ({identity}): the table was altered, truncated or restored, "
+            $"The cursor belongs to a different feed from the one served now ({identity}): the table was altered, truncated or restored, "
                 + "or another database answers.",
             "Start over from cursor 0."
         )
@@ -32,13 +32,13 @@ public sealed class FeedIdentityChangedException : FeedServingException
 /// <summary>
 /// The server has not yet seen what the client has, as a lagging replica: the client has to wait, not to resync. HTTP 503.
 /// </summary>
-public sealed class FeedBehindException : FeedServingException
+internal sealed class FeedBehindException : FeedServingException
 {
     /// <summary>Says how far behind, and when to try again.</summary>
     public FeedBehindException(long since, long horizon, TimeSpan retryAfter)
         : base(
             ErrorKind.FeedRequest,
-            $"This server stands at {horizon}, behind the cursor {since}: it may be a replica that lags.",
+            $"This server is at {horizon}, behind the cursor {since}: it may be a lagging replica.",
             "Try again. If the database was restored from a backup, start over from cursor 0."
         )
     {
@@ -50,7 +50,7 @@ public sealed class FeedBehindException : FeedServingException
 }
 
 /// <summary>The changes after the client's cursor are no longer kept: it has to start over from 0. HTTP 410.</summary>
-public sealed class FeedCursorExpiredException : FeedServingException
+internal sealed class FeedCursorExpiredException : FeedServingException
 {
     /// <summary>Names the oldest cursor that is still served.</summary>
     public FeedCursorExpiredException(long since, long oldest)
@@ -84,20 +84,20 @@ public sealed class FeedUnavailableException : FeedServingException
 }
 
 /// <summary>A position in a request is not one that the source gave out. HTTP 400.</summary>
-public sealed class FeedPositionException : FeedServingException
+internal sealed class FeedPositionException : FeedServingException
 {
     /// <summary>Says that it is not.</summary>
     public FeedPositionException(Exception? inner = null)
         : base(
             ErrorKind.FeedRequest,
-            "The page's position is not one that this server gave out.",
+            "The page's position is not one that this server issued.",
             "Take the address of a page from the page before it.",
             inner
         ) { }
 }
 
 /// <summary>A filter in a request cannot be understood. HTTP 400.</summary>
-public sealed class FeedFilterException : FeedServingException
+internal sealed class FeedFilterException : FeedServingException
 {
     /// <summary>Says which part.</summary>
     public FeedFilterException(string message)

@@ -8,7 +8,7 @@ namespace Lockstep.Engine.Serving;
 /// <param name="Horizon">The cursor of a client that has everything.</param>
 /// <param name="KeyColumns">The members of <c>data</c> that identify a record, in key order; empty when the source cannot tell.</param>
 /// <param name="Pages">Whether <see cref="IFeedSource.ReadPageAsync"/> works.</param>
-public sealed record FeedState(string Identity, long Horizon, IReadOnlyList<string> KeyColumns, bool Pages)
+internal sealed record FeedState(string Identity, long Horizon, IReadOnlyList<string> KeyColumns, bool Pages)
 {
     /// <summary>All members that <c>data</c> may have; null where the source cannot tell. A filter on another one is refused.</summary>
     public IReadOnlyList<string>? Columns { get; init; }
@@ -21,7 +21,7 @@ public sealed record FeedState(string Identity, long Horizon, IReadOnlyList<stri
 /// To be enumerated once. Throws what <see cref="IFeedSource.OpenAsync"/> throws when that becomes true later; a body that
 /// ends so must be cut off, not ended: a clean end would pass for the end of a snapshot (I6).
 /// </param>
-public sealed record FeedReading(string Identity, IReadOnlyList<string> KeyColumns, IAsyncEnumerable<FeedChunk> Chunks)
+internal sealed record FeedReading(string Identity, IReadOnlyList<string> KeyColumns, IAsyncEnumerable<FeedChunk> Chunks)
 {
     /// <summary>How far the client was told of anything before the first chunk; null where the source cannot say.</summary>
     internal FeedMark? Mark { get; init; }
@@ -36,7 +36,7 @@ public sealed record FeedReading(string Identity, IReadOnlyList<string> KeyColum
 /// <param name="KeyColumns">As in <see cref="FeedState"/>.</param>
 /// <param name="Lines">The rows, whole lines each ended by a line feed, in pieces that are to be sent one after the other.</param>
 /// <param name="Next">The position of the next page; null when this is the last one.</param>
-public sealed record SnapshotPage(
+internal sealed record SnapshotPage(
     string Identity,
     long Horizon,
     IReadOnlyList<string> KeyColumns,

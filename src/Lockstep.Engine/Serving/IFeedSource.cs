@@ -4,7 +4,10 @@ namespace Lockstep.Engine.Serving;
 /// What a feed endpoint serves: one table, view or log, as lines of the transaction dialect. The source knows where rows come from;
 /// the endpoint knows HTTP. Neither knows the other.
 /// </summary>
-/// <remarks>All members may be used from any thread and by any number of clients at once.</remarks>
+/// <remarks>
+/// All members may be used from any thread and by any number of clients at once. How rows come out of a source is between it and the
+/// endpoint, so a source is one of Lockstep's: a table file (<see cref="TableFeed"/>) or a table of PostgreSQL.
+/// </remarks>
 public interface IFeedSource : IAsyncDisposable
 {
     /// <summary>The name under which the source is served, as a path segment before escaping.</summary>
@@ -19,14 +22,14 @@ public interface IFeedSource : IAsyncDisposable
     /// The order field of the record dialect in which the endpoint is to write the rows; null for the transaction dialect. The source
     /// gives the same lines in either case, to a <see cref="FeedRequest"/> that is <see cref="FeedRequest.InOrder"/>.
     /// </summary>
-    string? RecordOrderField => null;
+    internal string? RecordOrderField => null;
 
     /// <summary>The rows that no client could take, and that the source leaves out.</summary>
     LeftOutRows LeftOut => LeftOutRows.None;
 
     /// <summary>What the source serves at this moment. Cheap: it answers from what the source last saw.</summary>
     /// <exception cref="FeedUnavailableException">Nothing has been seen yet, or the origin cannot be reached.</exception>
-    ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken);
+    internal ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken);
 
     /// <summary>Reads from where the feed comes, to see that it can be read at this moment. Throws what the reading throws.</summary>
     Task CheckAsync(CancellationToken cancellationToken) => GetStateAsync(cancellationToken).AsTask();
@@ -38,7 +41,7 @@ public interface IFeedSource : IAsyncDisposable
     /// <exception cref="FeedBehindException">This server is behind the client; it has to wait.</exception>
     /// <exception cref="FeedCursorExpiredException">What followed the cursor is no longer kept; the client has to resync.</exception>
     /// <exception cref="FeedUnavailableException">The origin cannot be reached.</exception>
-    ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken);
+    internal ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken);
 
     /// <summary>
     /// One page of a snapshot, in key order. The first page (no <see cref="SnapshotPageRequest.After"/>) fixes the horizon that the
@@ -50,5 +53,5 @@ public interface IFeedSource : IAsyncDisposable
     /// <exception cref="FeedIdentityChangedException">The page belongs to another feed.</exception>
     /// <exception cref="FeedBehindException">This server has not yet reached the page's horizon.</exception>
     /// <exception cref="FeedUnavailableException">The origin cannot be reached.</exception>
-    ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken);
+    internal ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken);
 }

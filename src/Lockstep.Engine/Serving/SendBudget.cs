@@ -7,7 +7,7 @@ namespace Lockstep.Engine.Serving;
 /// </summary>
 /// <param name="bytes">The most bytes; at least one client may always hold what it needs, however much that is.</param>
 /// <param name="time">The clock; null for the system's.</param>
-public sealed class SendBudget(long bytes, TimeProvider? time = null)
+internal sealed class SendBudget(long bytes, TimeProvider? time = null)
 {
     /// <summary>What a server has unless told otherwise: 64 MiB.</summary>
     public const long DefaultBytes = 64L << 20;
@@ -210,7 +210,7 @@ public sealed class SendBudget(long bytes, TimeProvider? time = null)
 /// <summary>
 /// What one client holds of a <see cref="SendBudget"/>. Used by one thread at a time; disposing it gives back everything.
 /// </summary>
-public sealed class SendShare : IDisposable
+internal sealed class SendShare : IDisposable
 {
     private readonly SendBudget _budget;
     private readonly Action _cut;

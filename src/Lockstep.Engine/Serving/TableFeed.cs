@@ -59,8 +59,9 @@ public sealed class TableFeed : IFeedSource
     /// <summary>Why the file could not be read when it was last looked at; null when it could. The feed goes on trying.</summary>
     public Exception? Error => Volatile.Read(ref _error);
 
-    /// <inheritdoc/>
-    public string? RecordOrderField => _options.Dialect == ServedDialect.Record ? _file.OrderField : null;
+    internal string? RecordOrderField => _options.Dialect == ServedDialect.Record ? _file.OrderField : null;
+
+    string? IFeedSource.RecordOrderField => RecordOrderField;
 
     internal TimeProvider Time { get; }
 
@@ -108,8 +109,7 @@ public sealed class TableFeed : IFeedSource
         }
     }
 
-    /// <inheritdoc/>
-    public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken)
+    internal ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken)
     {
         if (Volatile.Read(ref _error) is { } error)
             throw error;
@@ -129,8 +129,7 @@ public sealed class TableFeed : IFeedSource
         await ReadAsync(file => file.ReadStamp(), cancellationToken).ConfigureAwait(false);
     }
 
-    /// <inheritdoc/>
-    public async ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
+    internal async ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
 
@@ -147,8 +146,7 @@ public sealed class TableFeed : IFeedSource
         return new FeedReading(stamp.Identity, stamp.KeyFields, journey.ReadAsync(cancellationToken));
     }
 
-    /// <inheritdoc/>
-    public async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
+    internal async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
         if (_options.Dialect == ServedDialect.Record)
@@ -159,6 +157,14 @@ public sealed class TableFeed : IFeedSource
         page.Stamp.Range.Check(request.Identity ?? page.Stamp.Identity, horizon);
         return new SnapshotPage(page.Stamp.Identity, horizon, page.Stamp.KeyFields, page.Lines.Take(), FormatPosition(page.Next));
     }
+
+    ValueTask<FeedState> IFeedSource.GetStateAsync(CancellationToken cancellationToken) => GetStateAsync(cancellationToken);
+
+    ValueTask<FeedReading> IFeedSource.OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>
+        OpenAsync(request, cancellationToken);
+
+    ValueTask<SnapshotPage> IFeedSource.ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) =>
+        ReadPageAsync(request, cancellationToken);
 
     /// <summary>Stops watching the file. Clients that still read are cut off.</summary>
     public async ValueTask DisposeAsync()
@@ -238,7 +244,7 @@ public sealed class TableFeed : IFeedSource
                     ref _error,
                     e as FeedUnavailableException
                         ?? new FeedUnavailableException(
-                            $"The table file '{_options.Path}' cannot be read for now: {e.Message}",
+                            $"The table file '{_options.Path}' cannot be read at the moment: {e.Message}",
                             TimeSpan.FromSeconds(1),
                             e
                         )

@@ -174,7 +174,11 @@ internal sealed class TableFeedFile(string path, int pageBytes, RowLimits limits
         }
         catch (Exception e) when (e is TableNotFoundException or TableFileException)
         {
-            throw new FeedUnavailableException($"The table file '{path}' cannot be read for now: {e.Message}", TimeSpan.FromSeconds(1), e);
+            throw new FeedUnavailableException(
+                $"The table file '{path}' cannot be read at the moment: {e.Message}",
+                TimeSpan.FromSeconds(1),
+                e
+            );
         }
     }
 }

@@ -176,7 +176,7 @@ internal sealed class BodyParser(
         if (isFirst && ForeignBody.Describe(frame.Bytes) is { } foreign)
         {
             reason = foreign;
-            remedy = "A feed is one JSON object after another (NDJSON): check the URI, or have its records written so.";
+            remedy = "A feed is one JSON object after another (NDJSON): check the URI, or write its records that way.";
         }
 
         // Likewise: what begins as another server's answer does is read by its dialect, or at least told which that is.
@@ -211,8 +211,8 @@ internal sealed class BodyParser(
     private string Describe(FrameKind kind) =>
         kind switch
         {
-            FrameKind.Garbage => "it is no JSON object",
-            FrameKind.Torn => "it breaks off within an object",
+            FrameKind.Garbage => "it is not a JSON object",
+            FrameKind.Torn => "it breaks off inside an object",
             FrameKind.TooLong => string.Create(
                 CultureInfo.InvariantCulture,
                 $"it is larger than {context.Options.MaximumRecordSize} bytes, the maximum record size"

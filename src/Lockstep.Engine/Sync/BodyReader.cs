@@ -69,7 +69,7 @@ internal sealed class BodyReader
         catch (Exception e) when (e is IOException or HttpRequestException or InvalidDataException)
         {
             await _set.BreakOffAsync(cancellationToken).ConfigureAwait(false);
-            throw new FeedCutException(_source.Feed, "the connection was closed before the body was whole.", e);
+            throw new FeedCutException(_source.Feed, "the connection was closed before the body was complete.", e);
         }
         catch (FeedException)
         {

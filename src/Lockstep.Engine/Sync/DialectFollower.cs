@@ -147,7 +147,7 @@ internal sealed class DialectFollower(
         switch (end)
         {
             case RoundEnd.Resync:
-                return await ResyncAsync(session, "The feed cannot go on from the cursor", cancellationToken).ConfigureAwait(false);
+                return await ResyncAsync(session, "The feed cannot resume from the cursor", cancellationToken).ConfigureAwait(false);
             case RoundEnd.StreamEnded:
                 return RoundOutcome.GoOn;
             case RoundEnd.Refused:
@@ -207,8 +207,8 @@ internal sealed class DialectFollower(
         {
             throw new InvalidOptionException(
                 options.Resync
-                    ? "A resync fetches the whole set, which begins at no cursor."
-                    : $"The dialect '{dialect.Name}' gives its whole set each time, and begins at no cursor.",
+                    ? "A resync fetches the whole set, so it takes no cursor."
+                    : $"The dialect '{dialect.Name}' returns its whole set each time, so it takes no cursor.",
                 $"Leave {Term.Since} out, or say in {Term.Dialect} with Cursor and Changes how it is asked for what came since."
             );
         }
@@ -257,7 +257,7 @@ internal sealed class DialectFollower(
         switch (end)
         {
             case RoundEnd.Resync:
-                return await ResyncAsync(session, "The feed cannot go on from the cursor", cancellationToken).ConfigureAwait(false);
+                return await ResyncAsync(session, "The feed cannot resume from the cursor", cancellationToken).ConfigureAwait(false);
             case RoundEnd.NotLive:
                 _isPolled = true;
                 return Again();
@@ -308,7 +308,7 @@ internal sealed class DialectFollower(
             _emptyEnds = 0;
             if (isList)
             {
-                return await ResyncAsync(session, "The feed gave no sign of life", cancellationToken, isSuspicion: true)
+                return await ResyncAsync(session, "The feed sent no sign of life", cancellationToken, isSuspicion: true)
                     .ConfigureAwait(false);
             }
 

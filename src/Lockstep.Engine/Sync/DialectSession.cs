@@ -26,7 +26,7 @@ internal enum RoundEnd
     /// <summary>The feed has ended for ever.</summary>
     Ended,
 
-    /// <summary>The feed cannot go on from the cursor.</summary>
+    /// <summary>The feed cannot resume from the cursor.</summary>
     Resync,
 
     /// <summary>The server does not know this kind of request: it is polled instead.</summary>
@@ -139,9 +139,9 @@ internal sealed class DialectSession
     public Task SayThatMoreMayBeAsync(MoreOfList more, CancellationToken cancellationToken) =>
         SayAsync(
             FeedEventKind.Warning,
-            $"The list may go on: {more.Reason}. What came is in the table; nothing was removed by what it lacks.",
+            $"The list may continue: {more.Reason}. What came is in the table; nothing was removed.",
             cancellationToken,
-            $"Say how it goes on with {more.Keys} in {Term.Dialect}, or with \"Whole\": true that one answer is all."
+            $"Set how it continues with {more.Keys} in {Term.Dialect}, or with \"Whole\": true that one answer is all."
         );
 
     /// <summary>The error of a status that is no success. What Lockstep's own feeds mean by 409 and 410 it does not mean here.</summary>

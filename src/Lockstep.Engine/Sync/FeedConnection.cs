@@ -100,7 +100,7 @@ internal sealed class FeedConnection(
             await events
                 .PostAsync(
                     FeedEventKind.Resync,
-                    "The feed is another one than the table has known; the whole set is fetched again.",
+                    "The feed is not the one that the table knows; the whole set is fetched again.",
                     cancellationToken
                 )
                 .ConfigureAwait(false);

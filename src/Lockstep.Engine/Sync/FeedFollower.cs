@@ -89,7 +89,7 @@ internal sealed class FeedFollower(
                 await events
                     .PostAsync(
                         FeedEventKind.Resync,
-                        "The first load cannot go on where it was cut off; the whole set is fetched again.",
+                        "The first load cannot resume where it was cut off; the whole set is fetched again.",
                         cancellationToken
                     )
                     .ConfigureAwait(false);
@@ -106,7 +106,7 @@ internal sealed class FeedFollower(
                 await events
                     .PostAsync(
                         FeedEventKind.Resync,
-                        "The feed cannot go on from the cursor; the whole set is fetched again.",
+                        "The feed cannot resume from the cursor; the whole set is fetched again.",
                         cancellationToken
                     )
                     .ConfigureAwait(false);
@@ -184,9 +184,9 @@ internal sealed class FeedFollower(
             .PostAsync(
                 choice.Dialect.Name == "Rest" ? FeedEventKind.Warning : FeedEventKind.Dialect,
                 choice.Dialect.Name == "Rest"
-                    ? "The feed looks like a list of JSON: it is read by the dialect 'Rest', and where its records and their "
+                    ? "The feed looks like a list of JSON: it is read with the dialect 'Rest', and where its records and their "
                         + "key are is guessed."
-                    : $"The feed is read by the dialect '{choice.Dialect.Name}', which it looks like.",
+                    : $"The feed is read with the dialect '{choice.Dialect.Name}', which it looks like.",
                 cancellationToken,
                 choice.Dialect.Name == "Rest" ? (Remedy)$"Name it with {Term.Dialect.For("Rest")}, and the key with {Term.Key}." : null
             )

@@ -36,10 +36,10 @@ internal static class FeedInquiry
         // What was cut off may have named another feed.
         using var body =
             await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false)
-            ?? throw new FeedCutException(session.Client.Uri, "what it says of itself was cut off, or is no JSON.");
+            ?? throw new FeedCutException(session.Client.Uri, "its description of itself was cut off, or is not JSON.");
         var places = new ResponsePlaces(response, body.RootElement);
         if (body.RootElement is { ValueKind: JsonValueKind.Object } said && said.TryGetProperty("error", out _))
-            throw session.Requests.Wrong("what it says of itself is an error");
+            throw session.Requests.Wrong("its description of itself is an error");
         session.NewestCursor = rules.Cursor.Select(place => places.Find(place)?.Text).FirstOrDefault(text => text is not null);
         var identity = Identity.Of(rules.Identity, places);
         var known = session.Requests.Identity;
@@ -53,7 +53,7 @@ internal static class FeedInquiry
         await session
             .SayAsync(
                 FeedEventKind.Resync,
-                "The feed is another one than the table has known; the whole set is fetched again.",
+                "The feed is not the one that the table knows; the whole set is fetched again.",
                 cancellationToken
             )
             .ConfigureAwait(false);

@@ -43,7 +43,7 @@ internal sealed class IdleStream(Stream inner, FeedUri feed, TimeSpan limit, Tim
         }
         catch (Exception e) when (e is IOException or HttpRequestException or InvalidDataException)
         {
-            throw new FeedCutException(feed, "the connection was closed before the body was whole.", e);
+            throw new FeedCutException(feed, "the connection was closed before the body was complete.", e);
         }
     }
 

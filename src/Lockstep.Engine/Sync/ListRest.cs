@@ -42,7 +42,7 @@ internal sealed class ListRest(DialectSession session)
         {
             throw session.Requests.Wrong(
                 "it answers page after page with the same records",
-                $"Check what asks for the next page, Next in {Term.Dialect}."
+                $"Check how the next page is requested: Next in {Term.Dialect}."
             );
         }
     }
@@ -81,7 +81,7 @@ internal sealed class ListRest(DialectSession session)
             await session
                 .SayAsync(
                     FeedEventKind.Dialect,
-                    $"The list goes on: {more.Reason}. Its next page is guessed.",
+                    $"The list continues: {more.Reason}. Its next page is a guess.",
                     cancellationToken,
                     $"Name it with {more.Keys} in {Term.Dialect}."
                 )

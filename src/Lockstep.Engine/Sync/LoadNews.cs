@@ -43,7 +43,10 @@ internal sealed class LoadNews(SyncContext context, BodySource source, CursorTra
         {
             context.LoadedBefore = before;
             await SayAsync(
-                    string.Create(CultureInfo.InvariantCulture, $"The first load goes on where it was cut off: {before} records are there.")
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"The first load resumes where it was cut off: {before} records are already there."
+                    )
                 )
                 .ConfigureAwait(false);
         }
@@ -54,8 +57,8 @@ internal sealed class LoadNews(SyncContext context, BodySource source, CursorTra
         var reason =
             hasPage ? null
             : tracker.WasOutOfOrder ? "the records do not come in the order of their order field"
-            : source.IsRedirected ? "its snapshot is one body, and its server does not say that it gives it from the middle too"
-            : shape.Dialect == Dialect.Transaction ? "the feed does not say how to go on in the middle of its whole set"
+            : source.IsRedirected ? "its snapshot is one body, and its server does not support ranges"
+            : shape.Dialect == Dialect.Transaction ? "the feed does not say how to resume in the middle of its whole set"
             : null;
         var outlook = reason is null ? LoadOutlook.GoesOn : LoadOutlook.StartsOver;
         if (reason is not null && context.Load != outlook && !IsSmall)

@@ -79,16 +79,13 @@ internal sealed record MoreOfList(string Reason, string Keys)
         var query = Parameters(asked);
         var reason =
             signs.Total is { } total && soFar < total.Count
-                ? string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"'{total.Place}' says that there are {total.Count} records, and {soFar} came"
-                )
-            : signs.More is { } flag ? $"'{flag}' says that there is more"
+                ? string.Create(CultureInfo.InvariantCulture, $"'{total.Place}' announces {total.Count} records, but {soFar} came")
+            : signs.More is { } flag ? $"'{flag}' says that more follow"
             : signs.Pages is { } all && soFar is not null && pages < all.Count
-                ? string.Create(CultureInfo.InvariantCulture, $"'{all.Place}' says that there are {all.Count} pages, and {pages} came")
+                ? string.Create(CultureInfo.InvariantCulture, $"'{all.Place}' announces {all.Count} pages, but {pages} came")
             : places.Status == 206 && signs.Total is null ? "the server says that it is a part (206 Partial Content)"
             : !guessed || pages > 1 ? null
-            : StartsLater(query) is { } later ? $"the URI asks for what begins at '{later}' only"
+            : StartsLater(query) is { } later ? $"the URI asks only for what begins at '{later}'"
             : null;
         if (reason is null && guessed && !signs.SaysEnd && signs.Total is null)
         {

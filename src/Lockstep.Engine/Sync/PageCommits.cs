@@ -63,7 +63,7 @@ internal sealed class PageCommits(DialectSession session)
         await session.Writer.FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
         if ((session.Writer.HasUnreadable || !isKnownWhole) && session.IsAnotherFeed)
         {
-            await session.Judge.WarnOfUnreadableAsync("and it is another feed's, so nothing of it was applied").ConfigureAwait(false);
+            await session.Judge.WarnOfUnreadableAsync("but it belongs to another feed, so nothing was applied").ConfigureAwait(false);
             await session.Judge.OweAsync(refused: null, session.Writer.DiscardAsync, cancellationToken).ConfigureAwait(false);
             return false;
         }

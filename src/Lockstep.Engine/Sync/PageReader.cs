@@ -130,7 +130,7 @@ internal sealed class PageReader(DialectSession session)
             {
                 if (count == 0 && total > 0)
                     throw new FeedCutException(session.Client.Uri, "its body ends before the JSON does.", e);
-                throw session.Requests.Wrong(total == 0 ? "its body is empty" : "its body is no JSON: " + Describe(e));
+                throw session.Requests.Wrong(total == 0 ? "its body is empty" : "its body is not JSON: " + Describe(e));
             }
             catch (InvalidDataException e)
             {
@@ -199,7 +199,7 @@ internal sealed class PageReader(DialectSession session)
         var wanted = rules.Items is { } place ? $"no list in '{place}'" : "no list where lists usually are";
         return session.Requests.Wrong(
             $"it has {wanted}{(has.Length > 0 ? $"; it has {has}" : "")}",
-            $"Check the URI; say where its records are with Items in {Term.Dialect}."
+            $"Check the URI; set where its records are with Items in {Term.Dialect}."
         );
     }
 
@@ -213,7 +213,7 @@ internal sealed class PageReader(DialectSession session)
                     FeedEventKind.Warning,
                     $"The field '{dropped}' is left out: it comes in slices of which a record cannot be made.",
                     cancellationToken,
-                    "Ask for what it holds at an address of its own, as another table."
+                    "Sync what it holds from its own address, as another table."
                 )
                 .ConfigureAwait(false);
         }
@@ -222,7 +222,7 @@ internal sealed class PageReader(DialectSession session)
         {
             _hasWarnedOfUnknown = true;
             await session
-                .SayAsync(FeedEventKind.Warning, "Something came that the dialect does not know; it was passed over.", cancellationToken)
+                .SayAsync(FeedEventKind.Warning, "Something came that the dialect does not know; it was skipped.", cancellationToken)
                 .ConfigureAwait(false);
         }
     }

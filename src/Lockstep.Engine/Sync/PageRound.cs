@@ -140,14 +140,14 @@ internal sealed class PageRound(DialectSession session)
 
                 // The end of a round that is to name its cursor is where it does.
                 if (page.Count > 0 || (said is null && rules.Cursor.Any(place => !place.IsOfItems)))
-                    throw session.Requests.Wrong("it links to a page that has come already");
+                    throw session.Requests.Wrong("it links to a page that has already come");
             }
 
             if (!page.IsUpToDate && GoesOnFrom(rules, page, said, cursor))
             {
                 standstills = said == cursor ? standstills + 1 : 0;
                 if (standstills >= MostStandstills)
-                    throw session.Requests.Wrong("it says that there is more, and its cursor stays where it is");
+                    throw session.Requests.Wrong("it says that more follow, but its cursor does not move");
                 await _commits.KeepAsync(isStaged, rules, said, null, cancellationToken).ConfigureAwait(false);
                 rules = session.Dialect.Changes! with { IsAtomic = rules.IsAtomic };
                 cursor = said;
@@ -213,7 +213,7 @@ internal sealed class PageRound(DialectSession session)
         session.Context.Load = LoadOutlook.StartsOver;
         return session.SayAsync(
             FeedEventKind.Load,
-            "If the first load is cut off, it starts over: of this dialect a set is known only when its last page has come.",
+            "If the first load is cut off, it starts over: with this dialect, a set is known only once its last page has come.",
             cancellationToken
         );
     }

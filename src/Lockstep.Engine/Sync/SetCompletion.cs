@@ -139,7 +139,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
                         $"The whole set holds {_kept.Count} malformed records, which were set aside; what the table has "
                             + $"under their keys stays."
                     ),
-                    "Look at what was set aside, and tell the feed's operator."
+                    "Look at the quarantined records, and tell the feed's operator."
                 )
                 .ConfigureAwait(false);
         }
@@ -172,7 +172,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// </summary>
     private async Task RefuseAsync(CancellationToken cancellationToken)
     {
-        await _judge.WarnOfUnreadableAsync("and it is another feed's, so nothing of it was applied").ConfigureAwait(false);
+        await _judge.WarnOfUnreadableAsync("but it belongs to another feed, so nothing was applied").ConfigureAwait(false);
         await _judge.OweAsync(refused: null, DiscardAsync, cancellationToken).ConfigureAwait(false);
     }
 
@@ -203,7 +203,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         await context
             .PostEventAsync(
                 FeedEventKind.Warning,
-                "The feed does not say where its whole set ends, so records that it no longer holds cannot be told; what "
+                "The feed does not say where its whole set ends, so Lockstep cannot tell which records are gone; what "
                     + "it sent was merged into the table.",
                 null
             )

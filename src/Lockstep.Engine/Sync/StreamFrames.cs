@@ -63,7 +63,7 @@ internal sealed class LineFrames(int maximum) : IFrames
                 _isCut = true;
                 break;
             default:
-                round.Refuse(frame.Bytes, frame.Offset, frame.Kind == FrameKind.TooLong ? "it is too large" : "it is no JSON object");
+                round.Refuse(frame.Bytes, frame.Offset, frame.Kind == FrameKind.TooLong ? "it is too large" : "it is not a JSON object");
                 break;
         }
 
@@ -127,7 +127,7 @@ internal sealed class EventFrames(int maximum) : IFrames
         }
         catch (JsonException)
         {
-            round.Refuse(data.Span, offset, "its data is no JSON");
+            round.Refuse(data.Span, offset, "its data is not JSON");
         }
     }
 }

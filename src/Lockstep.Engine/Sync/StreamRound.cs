@@ -202,7 +202,7 @@ internal sealed class StreamRound(DialectSession session)
             await session
                 .SayAsync(
                     FeedEventKind.Warning,
-                    "The server no longer has the event that this table came to, and goes on from a later one: what was "
+                    "The server no longer has the event that this table had reached, and continues from a later one: what was "
                         + "between them is missing.",
                     cancellationToken
                 )
@@ -216,7 +216,7 @@ internal sealed class StreamRound(DialectSession session)
             return;
         _hasWarned = true;
         await session
-            .SayAsync(FeedEventKind.Warning, "Something came that the dialect does not know; it was passed over.", cancellationToken)
+            .SayAsync(FeedEventKind.Warning, "Something came that the dialect does not know; it was skipped.", cancellationToken)
             .ConfigureAwait(false);
     }
 

@@ -91,6 +91,6 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
         context.PostEventAsync(
             FeedEventKind.Warning,
             $"A part of the whole set could not be read, {consequence}. The set is fetched again later.",
-            "Look at what was set aside, and tell the feed's operator."
+            "Look at the quarantined records, and tell the feed's operator."
         );
 }

@@ -57,9 +57,9 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
         var progress = Cursor.Compare(before, after) == 0 ? $" The sync got no further than the cursor {after}." : "";
         return PostAsync(
             FeedEventKind.Warning,
-            $"The feed brought nothing more without saying that this was all; it may have more.{progress}",
+            $"The feed sent nothing more without saying that this was all; it may have more.{progress}",
             cancellationToken,
-            $"Sync again to see whether more comes; {Term.Follow} stays with the feed."
+            $"Sync again to see whether more comes; {Term.Follow} keeps following the feed."
         );
     }
 
@@ -67,9 +67,9 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
     public Task PostNoAnswerAsync(Cursor cursor, CancellationToken cancellationToken) =>
         PostAsync(
             FeedEventKind.Warning,
-            $"The feed did not answer: it has nothing above the cursor {cursor}, or it hangs; which one cannot be told.",
+            $"The feed did not answer: it has nothing above the cursor {cursor}, or it hangs; Lockstep cannot tell which.",
             cancellationToken,
-            $"{Term.Follow} stays with the feed until it answers."
+            $"{Term.Follow} keeps following the feed until it answers."
         );
 
     /// <summary>Malformed records were set aside.</summary>

@@ -51,7 +51,7 @@ internal static class TableBinding
         {
             throw new TableMismatchException(
                 path,
-                $"The table '{state.Name}' in '{path}' is filled by another server's feed; nothing can be imported into it.",
+                $"The table '{state.Name}' in '{path}' is filled by a feed of another server; nothing can be imported into it.",
                 advice
             );
         }
@@ -109,9 +109,9 @@ internal static class TableBinding
         if (!isSame && !options.Rebind)
             throw OfAnotherFeed(state, options, feed);
         return isSame
-            ? $"The feed {state.Feed} has moved: the table '{state.Name}' belongs to {feed.Display} from now on, which names "
+            ? $"The feed {state.Feed} has moved: the table '{state.Name}' now belongs to {feed.Display}, which names "
                 + $"the same identity."
-            : $"The table '{state.Name}' belonged to the feed {state.Feed}; as was asked for, it belongs to {feed.Display} from now on.";
+            : $"The table '{state.Name}' belonged to the feed {state.Feed}; as requested, it now belongs to {feed.Display}.";
     }
 
     /// <summary>The error of a table that belongs to another feed.</summary>

@@ -72,7 +72,7 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
                 yield return step;
             }
 
-            using var expected = copy.Table.Read();
+            using var expected = copy.Table.Scan();
             using var actual = table.Read();
             bool hasExpected = expected.Read(),
                 hasActual = actual.Read();

@@ -14,7 +14,7 @@ public sealed class TransformException : LockstepException
         : base(
             ErrorKind.Transform,
             $"The transform of the record {key} failed: {reason}.",
-            "Have the transform return exactly one object with the same key, or nothing to skip the record."
+            "Return from the transform exactly one object with the same key, or nothing to skip the record."
         ) => Key = key;
 
     /// <summary>The record's key.</summary>

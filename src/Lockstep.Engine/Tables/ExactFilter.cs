@@ -198,7 +198,7 @@ internal sealed class ExactFilter
                 _filter,
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"The filter computes with {number}, which has more digits than SQLite computes with."
+                    $"The filter computes with {number}, which has more digits than SQLite can compute with."
                 ),
                 "Compare a field itself with it, as in \"total > 12345678901234567890\", or give a number of at most 15 digits."
             );

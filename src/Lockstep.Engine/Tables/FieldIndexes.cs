@@ -73,7 +73,7 @@ internal static class FieldIndexes
         {
             throw new FieldIndexException(
                 "",
-                $"{fields.Count} fields are to have an index; {Most} may.",
+                $"{fields.Count} fields were given; at most {Most} may have an index.",
                 "Name those that filters need most."
             );
         }

@@ -47,8 +47,8 @@ internal static class FilterGuard
         {
             throw new FilterException(
                 filter[..100] + "...",
-                $"The filter has {filter.Length} characters; {MaximumLength} are the most.",
-                "Give a shorter one. Many values go into a list: \"id in (1, 2, 3)\", or are looked up by key."
+                $"The filter has {filter.Length} characters; the limit is {MaximumLength}.",
+                "Use a shorter one. Put many values into a list: \"id in (1, 2, 3)\", or are looked up by key."
             );
         }
     }
@@ -108,7 +108,7 @@ internal static class FilterGuard
         {
             throw new FilterException(
                 filter,
-                $"The filter cannot be worked out: {Plain(e.Message)}.",
+                $"The filter cannot be evaluated: {Plain(e.Message)}.",
                 "Change the expression so that it holds for every record, for example with typeof() or json_valid().",
                 e
             );

@@ -16,7 +16,7 @@ internal static class PrivateFile
         {
             throw new TableFileException(
                 path,
-                "Files on Windows have the rights of their folder.",
+                "Files on Windows have the permissions of their folder.",
                 $"Leave {Term.Private} out, and choose a folder that only you may read with {Term.Path}."
             );
         }

@@ -8,7 +8,7 @@ namespace Lockstep.Engine.Tables;
 /// Reads records one after another, as of the moment at which it was opened; a sync of the same table neither waits for it nor
 /// disturbs it. The current record's properties are valid until the next <see cref="Read"/>. One thread at a time.
 /// </summary>
-public sealed class RecordScan : IRecordScan
+internal sealed class RecordScan : IRecordScan
 {
     private const int RecordsBetweenLooks = 1024;
 

@@ -161,7 +161,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
             throw new FilterException(
                 query.Filter ?? "",
                 $"The filter has no parameter :{unused.First()}.",
-                $"Name it in {Term.Filter}, or leave it out of {Term.FilterParameter}."
+                $"Use it in {Term.Filter}, or leave it out of {Term.FilterParameter}."
             );
         }
     }

@@ -60,7 +60,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
                     $"The table file '{path}' cannot be read within {LongestLook.TotalSeconds} s: another program holds it, "
                         + $"or it is damaged."
                 ),
-                "End what holds the file and try again; if it is damaged, put a backup in its place."
+                "Close the program that holds the file and try again; if the file is damaged, restore a backup."
             );
         }
     }
@@ -69,7 +69,10 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
     /// <exception cref="FilterException">The filter is no read-only expression over the fields.</exception>
     /// <exception cref="OperationCanceledException">It was told to stop; reading on is stopped as well.</exception>
-    public RecordScan Read(RecordQuery? query = null)
+    public IRecordScan Read(RecordQuery? query = null) => Scan(query);
+
+    /// <inheritdoc cref="Read(RecordQuery)"/>
+    internal RecordScan Scan(RecordQuery? query = null)
     {
         var connection = ReadConnection.Open(path, stop);
         try
@@ -93,8 +96,6 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         }
     }
 
-    IRecordScan ITable.Read(RecordQuery? query) => Read(query);
-
     /// <summary>Reads records as objects of the caller's own type, one after another, as of the moment at which reading begins.</summary>
     /// <typeparam name="T">What a record is made into.</typeparam>
     /// <param name="type">How: what <c>System.Text.Json</c>'s source generator makes for the type, or
@@ -110,7 +111,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
 
         IEnumerable<T> ReadAll()
         {
-            using var scan = Read(query);
+            using var scan = Scan(query);
             while (scan.Read())
                 yield return JsonSerializer.Deserialize(scan.Json, type)!;
         }
@@ -247,7 +248,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         {
             throw new TableFileException(
                 target,
-                $"The file '{target}' is there already.",
+                $"The file '{target}' already exists.",
                 $"Name another file; only a table file can be overwritten, with {Term.Overwrite}."
             );
         }

@@ -51,7 +51,7 @@ internal static class TableBackup
             throw new TableFileException(
                 target,
                 $"The copy '{target}' of the table is not whole: {fault}",
-                "The table file itself may be damaged: keep the last backup that was good, and sync to a new file."
+                "The table file itself may be damaged: keep the last good backup, and sync to a new file."
             );
         }
 

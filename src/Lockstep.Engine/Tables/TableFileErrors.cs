@@ -31,7 +31,7 @@ internal static class TableFileErrors
             Full => new TableFileException(
                 path,
                 $"There is no room left for the table file '{path}'.",
-                "Free some space and sync again; what was committed before is kept.",
+                "Free some space and sync again; what was committed is kept.",
                 e
             ),
             Native.NativeSqlite.Busy => new TableFileException(

@@ -88,7 +88,7 @@ internal static class TableFormat
         {
             throw new TableFileException(
                 path,
-                $"'{path}' has views in the place of its tables: no Lockstep made it.",
+                $"'{path}' has views in place of its tables: Lockstep did not create it.",
                 $"Name another file with {Term.Path}."
             );
         }

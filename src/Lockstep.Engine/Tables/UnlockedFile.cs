@@ -43,8 +43,8 @@ internal sealed class UnlockedFile : IDisposable
             return;
         throw new TableFileException(
             _path,
-            $"The table file '{_path}' changed while it was read: somebody writes to it who sees this read-only folder in another way.",
-            $"Read again when that is over, or read a copy that {Term.BackupTable} makes where the table is written."
+            $"The table file '{_path}' changed while it was read: another program writes to it, for which the folder is not read-only.",
+            $"Read again when that has ended, or read a copy made by {Term.BackupTable} where the table is written."
         );
     }
 

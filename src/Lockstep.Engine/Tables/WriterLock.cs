@@ -60,7 +60,7 @@ internal sealed class WriterLock : IDisposable
                 throw new TableFileException(
                     tablePath,
                     e.Message,
-                    "Remove it and try again, or choose a folder that nobody else writes to.",
+                    "Remove it and try again, or choose a folder that no one else writes to.",
                     e
                 );
             }

@@ -39,7 +39,7 @@ public sealed class GossipBucket : GossipNode
         {
             if (name == GossipJson.ForbiddenName || !GossipJson.IsWellFormed(name))
             {
-                throw new ArgumentException($"'{name}' is refused as the name of a part: choose another.", nameof(parts));
+                throw new ArgumentException($"'{name}' is not allowed as the name of a part: choose another.", nameof(parts));
             }
 
             Join(name, part);

@@ -94,7 +94,7 @@ public abstract partial class GossipNode
                         ticket.Stream.Fail(
                             new GossipException(
                                 $"Updates of '{ticket.Held.Source}' that were held are due now and were too many to keep.",
-                                "Connect again, as a connector does by itself: they are asked for again."
+                                "Connect again, as a connector does by itself: they are requested again."
                             )
                         );
                     }

@@ -203,7 +203,7 @@ public abstract partial class GossipNode
         if (SealedFor is { } ours && header.MetaText(GossipSession.SealedForMember) is { } theirs && theirs != ours)
         {
             throw new GossipSecurityException(
-                $"Changes are signed here for {Named(ours)} and at the peer for {Named(theirs)}.",
+                $"Changes are signed here for {Named(ours)}, and by the peer for {Named(theirs)}.",
                 "Give both nodes the same shared name, or connect this one with a node of its own model."
             );
         }

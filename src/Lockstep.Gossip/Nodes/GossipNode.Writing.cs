@@ -54,7 +54,7 @@ public abstract partial class GossipNode
         catch (JsonException error) when (GossipJson.IsTooDeep(json))
         {
             throw new GossipChangeException(
-                $"The value is nested deeper than {GossipJson.MaxValueDepth}, and peers do not accept that.",
+                $"The value is nested deeper than {GossipJson.MaxValueDepth} levels, which peers do not accept.",
                 error
             );
         }

@@ -317,7 +317,7 @@ public sealed class GossipStream : IAsyncDisposable
     {
         if (_session.PeerHeader is null)
         {
-            Fail(new GossipProtocolException($"The peer did not say who it is within {_session.Options.HelloTimeout}."));
+            Fail(new GossipProtocolException($"The peer did not identify itself within {_session.Options.HelloTimeout}."));
         }
     }
 }

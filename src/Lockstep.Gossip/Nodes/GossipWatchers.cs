@@ -64,7 +64,7 @@ internal sealed class GossipWatchers
 
                     if (reader.Late.Count > MostLate)
                     {
-                        throw new GossipException("More changes came late than are kept for a slow reader.", "Read faster.");
+                        throw new GossipException("More changes came late than can be kept for a slow reader.", "Read faster.");
                     }
 
                     while (reader.Late.TryDequeue(out var late))

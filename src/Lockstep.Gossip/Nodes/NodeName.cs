@@ -26,5 +26,5 @@ internal static class NodeName
     }
 
     public static GossipException Unknown(string name) =>
-        new($"No model named '{name}' is offered here.", "Ask for one that the listener offers.");
+        new($"No model named '{name}' is offered here.", "Name one that the listener offers.");
 }

@@ -77,7 +77,7 @@ internal sealed class PeerBuffer(PeerBuffer.Budget? all = null) : IDisposable
             if (Interlocked.Add(ref _taken, bytes) > most)
             {
                 Give(bytes);
-                throw new GossipProtocolException("The lines that peers have begun and not ended are too long together.");
+                throw new GossipProtocolException("The unfinished lines of all peers together are too long.");
             }
         }
 

@@ -137,7 +137,7 @@ public static class GossipDialer
         catch (TimeoutException error)
         {
             await pipe.DisposeAsync().ConfigureAwait(false);
-            throw new IOException($"No connection to {uri}: nobody listens on that pipe.", error);
+            throw new IOException($"No connection to {uri}: nothing listens on that pipe.", error);
         }
         catch
         {

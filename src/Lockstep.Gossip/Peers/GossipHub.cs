@@ -34,7 +34,7 @@ public sealed class GossipHub
     {
         if (!_nodes.TryAdd(name, node))
         {
-            throw new ArgumentException($"A model named '{name}' is offered already: choose another name.", nameof(name));
+            throw new ArgumentException($"A model named '{name}' is already offered: choose another name.", nameof(name));
         }
     }
 

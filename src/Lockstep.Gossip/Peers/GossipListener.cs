@@ -145,7 +145,7 @@ public sealed class GossipListener : IAsyncDisposable
 
                 await stream.DisposeAsync().ConfigureAwait(false);
                 _options.ConnectionFailed?.Invoke(
-                    new IOException("A peer was let go: as many are connected as may be, together or from its address.")
+                    new IOException("A peer was disconnected: the limit of connections, in total or for its address, is reached.")
                 );
             }
             catch (OperationCanceledException)
@@ -192,7 +192,7 @@ public sealed class GossipListener : IAsyncDisposable
         catch (OperationCanceledException) when (place.Wanted.IsCancellationRequested)
         {
             _options.ConnectionFailed?.Invoke(
-                new IOException("A peer that had been silent for long was let go: another one came for its place.")
+                new IOException("A peer that had long been silent was disconnected to make room for another.")
             );
         }
         catch (Exception error)

@@ -98,7 +98,7 @@ internal sealed class GossipStore : IDisposable
             connection.Dispose();
             fileLock.Dispose();
             throw new GossipStoreException(
-                $"'{path}' cannot be opened as the file of a node: {error.Message}",
+                $"'{path}' cannot be opened as a node file: {error.Message}",
                 "Choose another file, or repair this one.",
                 error
             );
@@ -218,7 +218,7 @@ internal sealed class GossipStore : IDisposable
         }
         catch (NoLockFileException error)
         {
-            throw new GossipStoreException(error.Message, "Remove it and try again, or choose a folder that nobody else writes to.", error);
+            throw new GossipStoreException(error.Message, "Remove it and try again, or choose a folder that no one else writes to.", error);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

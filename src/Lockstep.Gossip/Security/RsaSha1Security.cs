@@ -44,7 +44,7 @@ public sealed class RsaSha1Security : GossipSecurity, IDisposable
         if (_private.KeySize < LeastBits)
         {
             throw new GossipSecurityException(
-                $"The private key has {_private.KeySize} bits, and {LeastBits} are the least.",
+                $"The private key has {_private.KeySize} bits; the minimum is {LeastBits}.",
                 "Make another with 'openssl genrsa 2048'."
             );
         }

@@ -34,7 +34,7 @@ internal sealed class FeedMetrics : IDisposable
         _time = time;
         _polls = _meter.CreateCounter<long>("lockstep.feed.polls", "{poll}", "Looks at the table.");
         _pollErrors = _meter.CreateCounter<long>("lockstep.feed.poll_errors", "{poll}", "Looks at the table that failed.");
-        _pollTime = _meter.CreateCounter<double>("lockstep.feed.poll_time", "s", "Time spent in looks at the table.");
+        _pollTime = _meter.CreateCounter<double>("lockstep.feed.poll_time", "s", "Time spent polling the table.");
         _rows = _meter.CreateCounter<long>("lockstep.feed.rows", "{row}", "Rows read from the database, for the live log and for clients.");
         _bytes = _meter.CreateCounter<long>("lockstep.feed.bytes", "By", "Bytes of rows read from the database.");
         _lost = _meter.CreateCounter<long>(
@@ -46,7 +46,7 @@ internal sealed class FeedMetrics : IDisposable
         _slotsDropped = _meter.CreateCounter<long>(
             "lockstep.feed.slots_dropped",
             "{slot}",
-            "Replication slots given up since the server kept too much of its log for them."
+            "Replication slots dropped because the server kept too much of its log for them."
         );
         _resyncs = _meter.CreateCounter<long>(
             "lockstep.feed.resyncs",

@@ -13,7 +13,7 @@ internal static class KeyFit
         if (key.FirstOrDefault(k => k.KeyFitness == KeyFitness.Never) is not { } column)
             return;
         throw new PostgresTableException(
-            $"The key column {column.Name} of {table} is of type {column.Type}, and a client's key is made of texts and numbers.",
+            $"The key column {column.Name} of {table} is of type {column.Type}, and a client's key consists of strings and numbers.",
             $"Serve a view that makes it one (say, {Sql.Quote(column.Name)}::text), or give the table another key."
         );
     }

@@ -204,7 +204,7 @@ internal static class TableCatalog
         if (unlogged[0] is not { } name)
             return;
         throw new PostgresTableException(
-            $"{table} holds rows of {name}, which is unlogged: a crash of the server empties it, and tells nobody.",
+            $"{table} holds rows of {name}, which is unlogged: a crash of the server empties it silently.",
             $"Run: ALTER TABLE {name} SET LOGGED"
         );
     }
@@ -251,7 +251,7 @@ internal static class TableCatalog
     /// </summary>
     public static PostgresAccessException HidesRows(TableName table) =>
         new(
-            $"Row level security is in force on {table} for this user, and a row that a policy comes to hide would not be told as deleted.",
+            $"Row level security is in force on {table} for this user, and a row that a policy starts to hide would not be reported as deleted.",
             "Connect as the table's owner or as a role with BYPASSRLS. To serve some of the rows, let clients ask for them "
                 + "with ?where=, or serve a view that has tombstones."
         );
@@ -266,7 +266,7 @@ internal static class TableCatalog
             throw new PostgresTableException(
                 $"{table} was tracked by an earlier version, which left its column {odd.Name} out of records"
                     + (deleted is null ? "." : " and took rows where it is true for deleted."),
-                $"Say once what the column is: {Term.EnableTracking.For(table.ToString())} makes it data like any other; "
+                $"Declare once what the column is: {Term.EnableTracking.For(table.ToString())} makes it data like any other; "
                     + $"{Term.SoftDelete} keeps deleted as a mark. All clients of the feed then resync."
             );
         }
@@ -315,7 +315,7 @@ internal static class TableCatalog
             isLockable: kind is 'r' or 'p' or 'v'
         ) with
         {
-            Notice = isByColumns ? $"{table} is served by its own columns txid and deleted: whoever writes it has to keep both." : null,
+            Notice = isByColumns ? $"{table} is served by its own columns txid and deleted: its writers must maintain both." : null,
         };
     }
 
@@ -324,7 +324,7 @@ internal static class TableCatalog
         var txid =
             columns.Find(c => c.Name == TxidColumn)
             ?? throw new PostgresTableException(
-                $"{table} has no column txid, by which changes are told.",
+                $"{table} has no column txid, which shows changes.",
                 (Remedy)(
                     $"Let Lockstep track the table: {Term.EnableTracking.For(table.ToString())} adds what it lacks, and "
                     + $"{Term.PlanTracking} shows how."

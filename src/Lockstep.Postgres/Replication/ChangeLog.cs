@@ -90,7 +90,7 @@ internal sealed class ChangeLog : IDisposable
             fileLock?.Dispose();
             throw new PostgresReplicationException(
                 $"The change log {path} cannot be opened: {e.Message}",
-                "Each feed needs a log of its own, in a folder that it may write to. A log that was damaged can be "
+                "Each feed needs a log of its own, in a folder that it may write to. A damaged log can be "
                     + "deleted: all clients then resync.",
                 e
             );

@@ -64,7 +64,7 @@ internal sealed record FoundTable(StreamedTable Table, FeedStamp Stamp, string? 
         if (Math.Max(slot.Confirmed, confirmed) > log.Position)
             return $"the replication slot {names.Slot} was moved on by others";
         if (server.End < log.Position || ServerOf(epoch.Table) != ServerOf(stamp.Identity))
-            return "another server answers, or it was set back";
+            return "another server answers, or this one was restored";
         return null;
 
         // System, timeline and database come first.

@@ -69,7 +69,7 @@ internal static class RowReader
             foreach (var column in sql.Key)
             {
                 if (change.Values[column] is null)
-                    throw new InvalidDataException("A change in the stream does not tell the key of its row.");
+                    throw new InvalidDataException("A change in the stream lacks the key of its row.");
             }
         }
 

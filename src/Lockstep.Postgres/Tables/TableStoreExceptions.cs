@@ -8,8 +8,7 @@ namespace Lockstep.Postgres.Tables;
 public sealed class TableLeaderException : TableStoreException
 {
     internal TableLeaderException(string table)
-        : base(ErrorKind.TableTakenOver, $"Another sync has taken over {table}.", "Nothing is lost. Sync again to wait in line behind it.")
-    { }
+        : base(ErrorKind.TableTakenOver, $"Another sync has taken over {table}.", "Nothing is lost. Sync again to wait for your turn.") { }
 }
 
 /// <summary>The database that keeps a table cannot be reached, or went away.</summary>
@@ -18,8 +17,8 @@ public sealed class TableStoreUnavailableException : TableStoreException
     internal TableStoreUnavailableException(string table, string reason, Exception inner)
         : base(
             ErrorKind.Unavailable,
-            $"PostgreSQL cannot keep {table} for now: {reason}",
-            "See to the database and sync again; what was committed is kept, and the sync goes on from there.",
+            $"PostgreSQL cannot keep {table} at the moment: {reason}",
+            "Repair the database and sync again; what was committed is kept, and the sync resumes from there.",
             inner
         ) { }
 }
@@ -32,8 +31,8 @@ public sealed class TableSetBackException : TableStoreException
     internal TableSetBackException(string table, long now, long seen)
         : base(
             ErrorKind.TableSetBack,
-            FormattableString.Invariant($"{table} was set back: it stands at change {now}, and change {seen} had been seen."),
-            $"Watch again with {Term.Since} {now}, after a look at all records; what came after change {now} is gone, or "
+            FormattableString.Invariant($"{table} was set back: it is at change {now}, but change {seen} had already been seen."),
+            $"Read all records, then watch again with {Term.Since} {now}; what came after change {now} is gone, or "
                 + $"will come again under the same numbers."
         ) { }
 }

@@ -21,7 +21,7 @@ internal sealed class WriterConnection(NpgsqlConnection connection, string descr
     public void ThrowIfInterrupted()
     {
         if (_interrupted)
-            throw new OperationCanceledException("The commit was broken off.");
+            throw new OperationCanceledException("The commit was interrupted.");
     }
 
     /// <summary>Does work in a transaction of its own, and commits it.</summary>
@@ -40,7 +40,7 @@ internal sealed class WriterConnection(NpgsqlConnection connection, string descr
         catch (Exception e)
         {
             if (_interrupted)
-                throw new OperationCanceledException("The commit was broken off.", e);
+                throw new OperationCanceledException("The commit was interrupted.", e);
             if (e is NpgsqlException or InvalidOperationException or System.Net.Sockets.SocketException or IOException or TimeoutException)
                 throw PostgresTableStore.Translate(e, description);
             throw;

@@ -158,7 +158,7 @@ public static class PostgresTracking
         if (txid is not ("" or "bigint"))
         {
             throw new PostgresTableException(
-                $"{name} has a column txid of type {txid} already; tracking needs it to be bigint.",
+                $"{name} already has a column txid of type {txid}; tracking needs it to be bigint.",
                 "Rename that column."
             );
         }
@@ -173,7 +173,7 @@ public static class PostgresTracking
             return plan with
             {
                 Warning =
-                    $"{name} has a column txid already. From now on it holds the number of the transaction that last wrote "
+                    $"{name} already has a column txid. From now on it holds the number of the transaction that last wrote "
                     + $"the row; what was in it is overwritten as rows are written.",
             };
         }

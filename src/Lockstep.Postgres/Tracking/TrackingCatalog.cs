@@ -98,7 +98,7 @@ internal static class TrackingCatalog
         if (t.Inherited)
         {
             throw new PostgresTableException(
-                $"Other tables inherit from {name}; triggers are not inherited, so their rows would go unseen.",
+                $"Other tables inherit from {name}; triggers are not inherited, so changes of their rows would be missed.",
                 "Track and serve each of them."
             );
         }

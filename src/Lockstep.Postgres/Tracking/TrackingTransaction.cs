@@ -78,6 +78,6 @@ internal static class TrackingTransaction
                 CultureInfo.InvariantCulture,
                 $"{table} was locked by others at each of {options.Attempts} tries, and nothing was changed ({error.SqlState})."
             ),
-            "A transaction that is open has used the table: pg_locks and pg_stat_activity show which. Try again when it has ended."
+            "An open transaction has used the table: pg_locks and pg_stat_activity show which. Try again when it has ended."
         );
 }

@@ -27,7 +27,7 @@ internal static class FeedSettings
     {
         Require(uri);
         if (cmdlet.Authentication == FeedAuthentication.Basic && cmdlet.Credential is null)
-            throw new InvalidOptionException("Basic authentication needs user and password.", "Give them with -Credential.");
+            throw new InvalidOptionException("Basic authentication needs a user name and a password.", "Give them with -Credential.");
         if (cmdlet.Authentication == FeedAuthentication.Bearer && cmdlet.Token is null && cmdlet.TokenProvider is null)
         {
             throw new InvalidOptionException(
@@ -39,7 +39,7 @@ internal static class FeedSettings
         if (cmdlet.Proxy is { IsAbsoluteUri: false })
         {
             throw new InvalidOptionException(
-                "A proxy's address begins with http:// or the like.",
+                "A proxy's address begins with http:// or a similar scheme.",
                 "Give the whole URI with -Proxy, or leave it out."
             );
         }

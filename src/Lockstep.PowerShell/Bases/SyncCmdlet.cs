@@ -118,7 +118,7 @@ public abstract class SyncCmdlet : FeedCmdlet
     public SwitchParameter Force { get; set; }
 
     /// <summary>
-    /// How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the table keeps it. By default
+    /// The percentage of a table of more than 20 records that a whole set may remove if its end is uncertain; the table keeps it. By default
     /// 50. An empty one is believed at 100 only.
     /// </summary>
     [Parameter]

@@ -64,7 +64,7 @@ public sealed class ConnectLockstepModelCommand : LockstepCmdlet
         }
 
         if (Uri.UserInfo.Length > 0)
-            throw new InvalidOptionException("A peer's URI has no user and password: peers do not ask for them.", "Leave them out.");
+            throw new InvalidOptionException("A peer's URI has no user and password: peers do not use them.", "Leave them out.");
 
         if (!ShouldProcess(model.Name, $"Connect to {Uri.GetLeftPart(UriPartial.Path)}"))
             return;

@@ -119,7 +119,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
             if (MyInvocation.ExpectingInput && Path is [var only])
             {
                 throw new InvalidOptionException(
-                    $"The records come from the pipeline, and '{only}' is a file of others.",
+                    $"The records come from the pipeline, but '{only}' is a file of others.",
                     $"To name the table, give -Table {only}."
                 );
             }

@@ -102,7 +102,7 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
         if (name?.Trim('.').Length == 0)
         {
             throw new InvalidOptionException(
-                "A model's name is part of its URI: it must not be empty or of dots only.",
+                "A model's name is part of its URI: it must not be empty or consist only of dots.",
                 "Give another with -Name."
             );
         }
@@ -113,7 +113,7 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
         if (Kind is not (ModelKind.Events or ModelKind.ExpiryModel) && (MaximumEventCount is not null || MaximumEventAge is not null))
         {
             throw new InvalidOptionException(
-                $"A model of kind {Kind} keeps the newest values, and nothing else.",
+                $"A model of kind {Kind} keeps only the newest values.",
                 "Leave out -MaximumEventCount and -MaximumEventAge, or make a model of -Kind Events or ExpiryModel."
             );
         }

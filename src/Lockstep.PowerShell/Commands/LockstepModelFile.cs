@@ -30,7 +30,7 @@ public sealed class ExportLockstepModelCommand : ModelCmdlet
         var model = FindModel();
         var path = FileSystemPath.ResolveLiteral(SessionState.Path, Destination);
         if (File.Exists(path) && !Force)
-            throw new InvalidOptionException($"The file '{path}' is there already.", "Overwrite it with -Force, or name another.");
+            throw new InvalidOptionException($"The file '{path}' already exists.", "Overwrite it with -Force, or name another.");
 
         if (!ShouldProcess(model.Name, $"Export to {path}"))
             return;

@@ -57,14 +57,17 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
         )
         {
             throw new InvalidOptionException(
-                "What is set aside is no record, with fields or a key.",
+                "A quarantined record has no fields or key.",
                 "Leave out everything but the table, -Skip and -First."
             );
         }
 
         // A variable that is not set would mean all records.
         if (Key is null && MyInvocation.BoundParameters.ContainsKey(nameof(Key)))
-            throw new InvalidOptionException("A key is not null.", "Give the keys as texts or numbers, or leave out -Key for all records.");
+            throw new InvalidOptionException(
+                "A key is not null.",
+                "Give the keys as strings or numbers, or leave out -Key for all records."
+            );
         if (Raw && Property is not null)
             throw new InvalidOptionException("-Raw gives the records as they are, with all their fields.", "Leave out -Raw or -Property.");
     }

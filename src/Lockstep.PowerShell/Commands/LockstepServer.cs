@@ -71,7 +71,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     public string[] KeyProperty { get; set; } = [];
 
     /// <summary>
-    /// How changes are learned of. Replication needs no change to the table, but the attribute REPLICATION, and -LogPath.
+    /// How changes are detected. Replication needs no change to the table, but the attribute REPLICATION, and -LogPath.
     /// </summary>
     [Parameter(ParameterSetName = ByConnection)]
     public ServerMode Mode { get; set; }
@@ -152,7 +152,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     public SwitchParameter Compress { get; set; }
 
     /// <summary>
-    /// The most connections; others are told to come back later. Fewer where the process may not open so many files.
+    /// The most connections; others are told to come back later. Fewer if the process may not open that many files.
     /// </summary>
     [Parameter]
     [ValidateRange(1, 1_000_000)]
@@ -176,7 +176,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [ValidateRange(1024, 1024 * 1024 * 1024)]
     public int MaximumRecordSize { get; set; } = 16 * 1024 * 1024;
 
-    /// <summary>A name for this server, which clients are told.</summary>
+    /// <summary>A name for this server, sent to clients.</summary>
     [Parameter]
     public string? InstanceName { get; set; }
 
@@ -210,7 +210,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
         if (Credential.Length + Token.Length > 0 && Certificate is null && !IPAddress.IsLoopback(ListenAddress))
         {
             WriteWarning(
-                "Passwords and tokens go over the network unencrypted. Give the server a certificate with -Certificate, or "
+                "Passwords and tokens cross the network unencrypted. Give the server a certificate with -Certificate, or "
                     + "have a proxy speak TLS for it."
             );
         }
@@ -218,7 +218,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
         if (Credential.Length + Token.Length + AllowedHost.Length == 0 && !IPAddress.IsLoopback(ListenAddress))
         {
             WriteWarning(
-                "Everybody may read, so only requests to an IP address are answered. Allow the server's names with "
+                "Anyone may read, so only requests to an IP address are answered. Allow the server's names with "
                     + "-AllowedHost, or give it credentials."
             );
         }

@@ -29,7 +29,7 @@ public sealed class GetLockstepTableCommand : TableCmdlet
 public sealed class RemoveLockstepTableCommand : TableCmdlet
 {
     private protected override IEnumerable<FoundTable> DefaultTables(TablePlace place) =>
-        throw new InvalidOptionException("No table is named.", "Say which one with -Table or -Path.");
+        throw new InvalidOptionException("No table is named.", "Name one with -Table or -Path.");
 
     private protected override void Process() =>
         ForEachTable(found =>
@@ -59,7 +59,7 @@ public sealed class ClearLockstepTableCommand : TableCmdlet
     public SwitchParameter Quarantined { get; set; }
 
     private protected override IEnumerable<FoundTable> DefaultTables(TablePlace place) =>
-        throw new InvalidOptionException("No table is named.", "Say which one with -Table or -Path.");
+        throw new InvalidOptionException("No table is named.", "Name one with -Table or -Path.");
 
     private protected override void Process() =>
         ForEachTable(found =>
@@ -98,7 +98,7 @@ public sealed class SetLockstepTableCommand : TableCmdlet
     public SwitchParameter PassThru { get; set; }
 
     private protected override IEnumerable<FoundTable> DefaultTables(TablePlace place) =>
-        throw new InvalidOptionException("No table is named.", "Say which one with -Table or -Path.");
+        throw new InvalidOptionException("No table is named.", "Name one with -Table or -Path.");
 
     private protected override void Process() =>
         ForEachTable(found =>

@@ -41,13 +41,13 @@ public sealed class AddLockstepTestRecordCommand : LockstepCmdlet
     private protected override void Process()
     {
         if (Record is [PSObject { BaseObject: TestServerInfo } or TestServerInfo])
-            throw new InvalidOptionException("A server came by the pipeline, and there is no record.", "Give the records with -Record.");
+            throw new InvalidOptionException("A server came from the pipeline, but no record was given.", "Give the records with -Record.");
 
         var server = (Server ?? SessionServers<TestServerInfo>.Current.Only).Server;
         if (!server.TakesRecords)
         {
             throw new InvalidOptionException(
-                $"The server at {server.FeedUri} sends the {server.Feed} feed, which accepts no records.",
+                $"The server at {server.FeedUri} sends the {server.Feed} feed, which does not accept records.",
                 "Start one with -Feed Scripted, or that of another server such as -Feed ODataDelta."
             );
         }
@@ -55,7 +55,7 @@ public sealed class AddLockstepTestRecordCommand : LockstepCmdlet
         if (Removed && server.Feed == TestServerFeed.Scripted)
         {
             throw new InvalidOptionException(
-                "In the Scripted feed a record says itself that it is gone.",
+                "In the Scripted feed a record itself says that it is deleted.",
                 "Give it a deleted_at: @{ id = 1; updated_at = 2; deleted_at = 2 }."
             );
         }

@@ -47,7 +47,7 @@ public sealed class ClearLockstepVariableScheduleCommand : VariableCmdlet
             Name,
             (store, variable) =>
             {
-                if (ShouldProcess($"the variable '{variable}' in {store.Name}", $"Clear away all past values but the newest {Keep}"))
+                if (ShouldProcess($"the variable '{variable}' in {store.Name}", $"Remove all past values but the newest {Keep}"))
                     store.Purge(variable, Keep);
             }
         );

@@ -9,7 +9,7 @@ using Lockstep.Sync;
 
 namespace Lockstep.Commands;
 
-/// <summary>Brings a table in step with a feed, and keeps it there with -Follow.</summary>
+/// <summary>Brings a table in sync with a feed, and keeps it there with -Follow.</summary>
 [Cmdlet(VerbsData.Sync, "LockstepTable", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(SyncResult), typeof(Change), typeof(SyncJob))]
 public sealed class SyncLockstepTableCommand : SyncCmdlet
@@ -74,17 +74,17 @@ public sealed class SyncLockstepTableCommand : SyncCmdlet
         if (MyInvocation.ExpectingInput && Uri is { IsAbsoluteUri: false })
         {
             throw new InvalidOptionException(
-                $"The feed comes from the pipeline, and '{Uri.OriginalString}' is another one.",
+                $"The feed comes from the pipeline, but '{Uri.OriginalString}' is a different one.",
                 $"To name the table, give -Table {Uri.OriginalString}."
             );
         }
 
         if (!AsJob && JobName is not null)
-            throw new InvalidOptionException("Only a job has a name.", "Give -AsJob as well. (-Table names the table.)");
+            throw new InvalidOptionException("Only a job has a name.", "Add -AsJob. (-Table names the table.)");
         if (AsJob && (Callback is not null || Transform is not null))
         {
             throw new InvalidOptionException(
-                "A job has no pipeline on which -Callback or -Transform could be called.",
+                "A job has no pipeline to call -Callback or -Transform on.",
                 "Leave them out, or sync without -AsJob; with -PassThru, Receive-Job gives the changes."
             );
         }

@@ -83,7 +83,7 @@ public sealed class TestLockstepFeedCommand : FeedCmdlet
         {
             WriteWarning(
                 $"No record of Lockstep's own dialects was seen. If {_feed} is the feed of another server, "
-                    + $"Test-LockstepDialect -Uri '{_feed}' says how it is read."
+                    + $"Test-LockstepDialect -Uri '{_feed}' shows how it is read."
             );
         }
 

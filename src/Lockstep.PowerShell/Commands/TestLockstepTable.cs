@@ -65,7 +65,7 @@ public abstract class CompareTableCmdlet : FeedCmdlet
             !string.IsNullOrEmpty(path) ? FoundTable.OfFile(FileSystemPath.ResolveOne(SessionState.Path, path), StopToken)
             : string.IsNullOrEmpty(Table) ? place.Only()
             : place.ByName(Table) is [var only] ? only
-            : throw new InvalidOptionException("That is not one table.", "Name one table.");
+            : throw new InvalidOptionException("That does not name one table.", "Name one table.");
         _location = found.Location;
         return found;
     }

@@ -38,7 +38,7 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
     private protected override void Process()
     {
         if (!UpToDate && Cursor is null && Count is null)
-            throw new InvalidOptionException("There is nothing to wait for.", "Say what for with -UpToDate, -Cursor or -Count.");
+            throw new InvalidOptionException("There is nothing to wait for.", "Use -UpToDate, -Cursor or -Count.");
 
         ForEachTable(WaitFor);
     }

@@ -9,7 +9,7 @@ internal sealed class CallbackException(RecordKey key, RuntimeException thrown)
     : LockstepException(
         ErrorKind.InvalidState,
         $"-Callback failed at the record {key}: {thrown.Message}",
-        "Mend the script block and sync again. The record is in the table already: Get-LockstepRecord -Since reads what a "
+        "Correct the script block and sync again. The record is already in the table: Get-LockstepRecord -Since reads what a "
             + "callback has missed.",
         thrown
     );

@@ -59,13 +59,13 @@ internal static class ErrorRecords
         [typeof(SocketException)] = new(
             ErrorCategory.OpenError,
             "ListenFailed",
-            "Use -Port 0 to have a free port picked, and check that -ListenAddress is one of this machine."
+            "Use -Port 0 to pick a free port, and check that -ListenAddress is one of this machine."
         ),
 
         [typeof(PortInUseException)] = new(
             ErrorCategory.ResourceUnavailable,
             "PortInUse",
-            "Use -Port 0 to have a free port picked, or stop the program that listens there."
+            "Use -Port 0 to pick a free port, or stop the program that listens there."
         ),
         [typeof(ListenException)] = new(
             ErrorCategory.OpenError,
@@ -80,7 +80,7 @@ internal static class ErrorRecords
         [typeof(InvalidScenarioException)] = new(
             ErrorCategory.InvalidData,
             "InvalidScenario",
-            "A step is a hashtable with one member, such as @{ waitForClients = 1 }, or @{ fault = @{ kind = 'Cut' } }."
+            "A step is a hashtable with a single member, such as @{ waitForClients = 1 }, or @{ fault = @{ kind = 'Cut' } }."
         ),
         [typeof(InvalidRecordingException)] = new(
             ErrorCategory.InvalidData,

@@ -9,7 +9,7 @@ internal sealed class ModelNotFoundException(string message, Remedy remedy) : Lo
     public static ModelNotFoundException NotOne(IReadOnlyList<string> models) =>
         new(
             models.Count == 0 ? "This session has no model." : $"This session has several models: {string.Join(", ", models)}.",
-            models.Count == 0 ? "Make one with New-LockstepModel." : "Say which one with -Model, or pipe it in from Get-LockstepModel."
+            models.Count == 0 ? "Make one with New-LockstepModel." : "Name one with -Model, or pipe it in from Get-LockstepModel."
         );
 
     /// <summary>This one was.</summary>
@@ -21,7 +21,7 @@ internal sealed class ModelNotFoundException(string message, Remedy remedy) : Lo
 internal sealed class ModelNameInUseException(string name)
     : LockstepException(
         ErrorKind.Conflict,
-        $"There is a model named '{name}' already.",
+        $"A model named '{name}' already exists.",
         "Choose another name with -Name, or end the other model with Remove-LockstepModel."
     );
 
@@ -29,7 +29,7 @@ internal sealed class ModelNameInUseException(string name)
 internal sealed class ModelValueNotFoundException(string model, string key)
     : LockstepException(
         ErrorKind.NotFound,
-        $"The model '{model}' has no value under the key '{key}'.",
+        $"The model '{model}' has no value for the key '{key}'.",
         "Get-LockstepModelValue without -Key lists what it has. A value that a peer has set may be on its way: see "
             + "Wait-LockstepModel -Synced."
     );
@@ -43,7 +43,7 @@ internal sealed class ModelListenerNotFoundException(IReadOnlyList<Uri> listener
             : $"Several model listeners run in this session: {string.Join(", ", listeners)}.",
         listeners.Count == 0
             ? "Start one with Start-LockstepModelListener."
-            : "Say which one with -Listener, or pipe it in from Get-LockstepModelListener."
+            : "Name one with -Listener, or pipe it in from Get-LockstepModelListener."
     );
 
 /// <summary>A model that speaks with nobody is waited for.</summary>

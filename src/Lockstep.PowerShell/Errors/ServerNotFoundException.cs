@@ -7,5 +7,5 @@ internal sealed class ServerNotFoundException(IReadOnlyList<Uri> running)
     : LockstepException(
         ErrorKind.NotFound,
         running.Count == 0 ? "No server runs in this session." : $"Several servers run in this session: {string.Join(", ", running)}.",
-        running.Count == 0 ? "Start one with Start-LockstepServer." : "Say which one with -Server, or pipe it in from Get-LockstepServer."
+        running.Count == 0 ? "Start one with Start-LockstepServer." : "Name one with -Server, or pipe it in from Get-LockstepServer."
     );

@@ -11,5 +11,5 @@ internal sealed class TestServerNotFoundException(IReadOnlyList<Uri> running)
             : $"Several test servers run in this session: {string.Join(", ", running)}.",
         running.Count == 0
             ? "Start one with Start-LockstepTestServer."
-            : "Say which one with -Server, or pipe it in from Get-LockstepTestServer."
+            : "Name one with -Server, or pipe it in from Get-LockstepTestServer."
     );

@@ -8,6 +8,6 @@ internal sealed class TokenProviderException(RuntimeException thrown)
     : LockstepException(
         ErrorKind.AccessDenied,
         $"-TokenProvider failed: {thrown.Message}",
-        "Have the script block return a token, as text or SecureString, or nothing.",
+        "Return a token from the script block, as text or SecureString, or nothing.",
         thrown
     );

@@ -16,6 +16,6 @@ internal sealed class VariableNotFoundException : LockstepException
         : base(
             ErrorKind.NotFound,
             $"The variable '{variable}' in the store {store} has no value that becomes active at {activeAt:O}.",
-            "Pipe what is to go from Get-LockstepVariableSchedule -State Pending, which tells instants to the millisecond."
+            "Pipe what to remove from Get-LockstepVariableSchedule -State Pending, which gives instants to the millisecond."
         ) { }
 }

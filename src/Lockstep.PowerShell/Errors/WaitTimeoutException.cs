@@ -7,6 +7,6 @@ namespace Lockstep.Errors;
 internal sealed class WaitTimeoutException(string table, TimeSpan limit)
     : LockstepException(
         ErrorKind.Timeout,
-        string.Create(CultureInfo.InvariantCulture, $"The table '{table}' had not got that far after {limit.TotalSeconds:0.###} s."),
+        string.Create(CultureInfo.InvariantCulture, $"The table '{table}' did not get that far within {limit.TotalSeconds:0.###} s."),
         "Check that a sync is running with Get-LockstepTable, or wait longer with -TimeoutSec."
     );

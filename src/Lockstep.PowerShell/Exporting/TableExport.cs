@@ -33,7 +33,7 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
                 ".JSON" => ExportFormat.Json,
                 "" or ".NDJSON" or ".JSONL" or ".TXT" => ExportFormat.Ndjson,
                 var other => throw new InvalidOptionException(
-                    $"'{other.ToLowerInvariant()}' tells no format that tables are exported in.",
+                    $"'{other.ToLowerInvariant()}' is not an export format.",
                     "Give -Format Ndjson, Json or Csv, or a -Destination that ends so. For Parquet and others, see docs/OTHER-TOOLS.md."
                 ),
             };
@@ -49,7 +49,10 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
         if (Table.IsTable(file))
             throw new InvalidOptionException($"'{file}' is a table.", "Give another -Destination; Remove-LockstepTable removes a table.");
         if (File.Exists(file) && !force)
-            throw new InvalidOptionException($"There is a file '{file}'.", "Give another -Destination, or overwrite it with -Force.");
+            throw new InvalidOptionException(
+                $"The file '{file}' already exists.",
+                "Give another -Destination, or overwrite it with -Force."
+            );
 
         using var unfinished = new UnfinishedFile(file);
         WriteAll(unfinished.Stream, warn, cancellationToken);

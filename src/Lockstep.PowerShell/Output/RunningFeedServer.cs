@@ -47,7 +47,7 @@ internal sealed class RunningFeedServer(FeedServer server, string source, IReadO
             Lag = feed.Lag,
             Notice =
                 notices.GetValueOrDefault(feed.Name)
-                ?? (feed.LeftOut.Last is { } row ? $"Left out, since clients could not take it: {row}" : null),
+                ?? (feed.LeftOut.Last is { } row ? $"Left out, because clients would refuse it: {row}" : null),
             Error = error,
         };
     }

@@ -18,11 +18,11 @@ public sealed class FeedOfServerAttribute : ArgumentTransformationAttribute
             TestServerInfo server => server.FeedUri,
             ServerInfo { Feed: [var only] } => only.Uri,
             ServerInfo => throw new ArgumentTransformationMetadataException(
-                "The server serves several feeds: take one of its property Feed."
+                "The server serves several feeds: use one from its property Feed."
             ),
             // PowerShell's own error would show what was given, a password in it too (I9).
             string text when !Uri.TryCreate(text, UriKind.RelativeOrAbsolute, out _) => throw new ArgumentTransformationMetadataException(
-                "This is no URI. A feed's URI begins with http:// or https://."
+                "This is not a URI. A feed's URI begins with http:// or https://."
             ),
             _ => inputData,
         };

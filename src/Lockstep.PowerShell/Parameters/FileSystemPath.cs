@@ -78,7 +78,7 @@ internal static class FileSystemPath
             throw new PathNotFoundException(
                 path,
                 $"There is no drive '{e.ItemName}' for '{path}'.",
-                "Get-PSDrive -PSProvider FileSystem lists the drives that there are."
+                "Get-PSDrive -PSProvider FileSystem lists the drives."
             );
         }
         catch (PSInvalidOperationException)

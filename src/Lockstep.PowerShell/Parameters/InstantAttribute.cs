@@ -22,7 +22,7 @@ public sealed class InstantAttribute : ArgumentTransformationAttribute
         return given is string && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out var instant)
             ? instant
             : throw new ArgumentTransformationMetadataException(
-                $"'{text}' is no time. Write it as 2030-01-31, 2030-01-31 08:00 or 2030-01-31T08:00Z."
+                $"'{text}' is not a time. Write it as 2030-01-31, 2030-01-31 08:00 or 2030-01-31T08:00Z."
             );
     }
 }

@@ -46,7 +46,7 @@ internal static class PostgresTables
                 Schema = schema,
             }
             : throw new InvalidOptionException(
-                $"The table {name} is said to be in the schema {schema} as well.",
+                $"The table {name} is also given with the schema {schema}.",
                 "Leave out -Schema, or the schema before the dot."
             );
     }

@@ -41,5 +41,5 @@ public sealed class SecondsAttribute : ArgumentTransformationAttribute
         seconds >= 0 && seconds < TimeSpan.MaxValue.TotalSeconds ? TimeSpan.FromSeconds(seconds) : throw Wrong();
 
     private static ArgumentTransformationMetadataException Wrong() =>
-        new("A length of time is a number of seconds, such as 0.5, or 500ms, 2h, 00:01:30 or a TimeSpan; it is not negative.");
+        new("A duration is a number of seconds, such as 0.5, or 500ms, 2h, 00:01:30 or a TimeSpan; it is not negative.");
 }

@@ -32,7 +32,7 @@ internal static class QueryValues
         {
             string or long or BigInteger or decimal or double => Unwrap(part)!,
             int or short or byte or uint or ushort or sbyte => Convert.ToInt64(Unwrap(part), CultureInfo.InvariantCulture),
-            null => throw new InvalidOptionException("A key is not null.", "Give the keys as texts or numbers."),
+            null => throw new InvalidOptionException("A key is not null.", "Give the keys as strings or numbers."),
             var other => LanguagePrimitives.ConvertTo<string>(other),
         };
 

@@ -21,7 +21,7 @@ internal static class ServerStart
         {
             throw new InvalidOptionException(
                 "Replication and a folder for the changes belong together.",
-                "Give -LogPath with -Mode Replication, and not without it."
+                "Use -LogPath only with -Mode Replication, which needs it."
             );
         }
 
@@ -170,7 +170,7 @@ internal static class ServerStart
         var user = credential.Domain.Length > 0 ? $@"{credential.Domain}\{credential.UserName}" : credential.UserName;
         return user.Contains(':', StringComparison.Ordinal)
             ? throw new InvalidOptionException(
-                "A user's name for Basic authentication cannot hold a colon.",
+                "A user name for Basic authentication cannot contain a colon.",
                 "Use another name in -Credential."
             )
             : FeedCredential.Basic(user, credential.Password);

@@ -141,7 +141,7 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
         {
             _failure = null;
             if (_warnedOf.Add(failure.Kind))
-                streams.Warn($"{failure.Message} {happened.Message} -Verbose tells of each further failure of this kind.");
+                streams.Warn($"{failure.Message} {happened.Message} -Verbose reports each further failure of this kind.");
         }
     }
 }

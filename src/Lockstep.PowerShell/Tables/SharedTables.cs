@@ -40,7 +40,7 @@ internal sealed class SharedTables : TablePlace
             var all => throw new TableNotFoundException(
                 "",
                 "There are several tables.",
-                $"Say which one with -Table: {string.Join(", ", all.Select(table => table.Name))}."
+                $"Name one with -Table: {string.Join(", ", all.Select(table => table.Name))}."
             ),
         };
 

@@ -48,10 +48,7 @@ internal sealed class TableDestination
     {
         if (connectionString is not null && isPrivate)
         {
-            throw new InvalidOptionException(
-                "-Private is for table files.",
-                "Who may read a table in a database, the database's rights say."
-            );
+            throw new InvalidOptionException("-Private is for table files.", "A database's own rights decide who may read a table in it.");
         }
 
         if (connectionString is not null && (disk || !string.IsNullOrEmpty(path) || !string.IsNullOrEmpty(literalPath)))
@@ -66,7 +63,7 @@ internal sealed class TableDestination
         if (given is not null && !TableNaming.IsValid(given))
         {
             throw new InvalidOptionException(
-                $"'{given}' cannot name a table.",
+                $"'{given}' is not a valid table name.",
                 "Use up to 120 characters, none of / \\ : * ? \" < > |, and no prefix lockstep_ or sqlite_. A file is named with -Path."
             );
         }

@@ -109,7 +109,7 @@ internal static class TableLookup
     {
         var names = All(paths, stop).Select(table => table.Name).ToArray();
         return names.Length > 0
-            ? $"Say which one with -Table: {string.Join(", ", names)}; or name a file with -Path."
+            ? $"Name one with -Table: {string.Join(", ", names)}; or name a file with -Path."
             : "Make one with Sync-LockstepTable, change to the folder that holds its file, or name the file with -Path.";
     }
 }

@@ -26,7 +26,7 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
     {
         Open(TickSettings.Default with { DefaultTick = defaultTick ?? TickSettings.Default.DefaultTick });
         if (defaultTick is { } wanted && Ask(store => store.ReadSettingsAsync(stop)).DefaultTick is var kept && kept != wanted)
-            cmdlet.WriteWarning($"The store {Name} was made with a default tick of {kept} and keeps it.");
+            cmdlet.WriteWarning($"The store {Name} was created with a default tick of {kept} and keeps it.");
     }
 
     /// <summary>

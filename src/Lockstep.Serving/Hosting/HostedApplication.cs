@@ -24,7 +24,7 @@ internal sealed class HostedApplication : IHttpApplication<HttpContext>
                     context,
                     StatusCodes.Status503ServiceUnavailable,
                     "too_many_connections",
-                    "The server has as many connections as it may have, all together or from this address. Come back later."
+                    "The limit of connections, in total or for this address, is reached. Come back later."
                 );
             }
         }

@@ -23,7 +23,7 @@ public sealed class PortInUseException : ListenException
     internal PortInUseException(IPEndPoint endPoint, Exception? inner)
         : base(
             endPoint,
-            $"Port {endPoint.Port} on {endPoint.Address} is already in use. Use port 0 to have a free port picked, or stop "
+            $"Port {endPoint.Port} on {endPoint.Address} is already in use. Use port 0 to pick a free port, or stop "
                 + $"the program that listens there.",
             inner
         ) { }

@@ -34,7 +34,7 @@ public sealed class RouteTable
         lock (_gate)
         {
             if (_routes.Any(route => route.Prefix.Equals(path, StringComparison.Ordinal)))
-                throw new ArgumentException($"The path {prefix} has a handler already.", nameof(prefix));
+                throw new ArgumentException($"The path {prefix} already has a handler.", nameof(prefix));
             _routes = [.. _routes.Append(new Route(path, handler, anySite)).OrderByDescending(route => route.Prefix.Value?.Length ?? 0)];
         }
         return this;

@@ -32,13 +32,13 @@ public sealed record SiteRules
         foreach (var host in AllowedHosts)
         {
             if (Uri.CheckHostName(host) == UriHostNameType.Unknown)
-                throw new ArgumentException($"'{host}' is no name of a host. Give a name without scheme and port, such as feeds.example.");
+                throw new ArgumentException($"'{host}' is not a host name. Give a name without scheme and port, such as feeds.example.");
         }
 
         foreach (var origin in AllowedOrigins)
         {
             if (!Uri.TryCreate(origin, UriKind.Absolute, out var site) || site.GetLeftPart(UriPartial.Authority) != origin.TrimEnd('/'))
-                throw new ArgumentException($"'{origin}' is no origin. Give scheme, name and port, such as https://app.example.");
+                throw new ArgumentException($"'{origin}' is not an origin. Give scheme, name and port, such as https://app.example.");
         }
 
         return this;
@@ -59,10 +59,7 @@ public sealed record SiteRules
         }
 
         return IsFromOtherSite(request)
-            ? (
-                "other_site",
-                "This request comes from a page of another site. Open the server's own page, or have the page's origin allowed."
-            )
+            ? ("other_site", "This request comes from a page of another site. Open the server's own page, or allow the page's origin.")
             : null;
     }
 

@@ -6,7 +6,7 @@ using Lockstep.TestServer.Responses;
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>Says that a cursor is too old to go on from, as servers of the feed's dialect do; a request without one is served.</summary>
-[Description("Says that a cursor is too old, as a feed does that no longer has what follows it; a request without one is served.")]
+[Description("Answers that a cursor is too old, as a feed does that no longer has what follows it; a request without one is served.")]
 public sealed class CursorExpiredFault : Fault
 {
     /// <summary>Only numeric cursors below this one. Null: every cursor but 0.</summary>
@@ -14,7 +14,7 @@ public sealed class CursorExpiredFault : Fault
     public long? Below { get; init; }
 
     /// <summary>How the feed says so.</summary>
-    [Description("How a feed in another server's dialect says so. Default: as such servers do.")]
+    [Description("How a feed in another server's dialect signals it. Default: as such servers do.")]
     public ExpiryForm As { get; init; }
 
     internal override string Describe() =>

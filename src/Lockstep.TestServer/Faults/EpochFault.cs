@@ -33,7 +33,7 @@ public sealed class EpochFault : Fault
                 response.Context,
                 response.Log,
                 StatusCodes.Status409Conflict,
-                "This is not the feed that the cursor is from. Start over with cursor 0.",
+                "This is not the feed that issued the cursor. Start over with cursor 0.",
                 cancellationToken
             )
         );

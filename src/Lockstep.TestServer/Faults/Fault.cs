@@ -17,11 +17,11 @@ public abstract class Fault
     public int? Request { get; init; }
 
     /// <summary>How many requests it meets at most; 1 is once. Null: no limit.</summary>
-    [Description("How many requests it meets at most; 1 is once. Default: no limit.")]
+    [Description("The most requests that it affects; 1 is once. Default: no limit.")]
     public int? Times { get; init; }
 
     /// <summary>Only requests whose path (without the query) starts so; ordinal. Null: every path.</summary>
-    [Description("Only requests whose path starts so. Default: every path.")]
+    [Description("Only requests whose path starts with this. Default: every path.")]
     public string? Path { get; init; }
 
     /// <summary>What it does, in a sentence without a full stop.</summary>

@@ -33,7 +33,7 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
         lock (_gate)
         {
             if (id is not null && Find(id) is not null)
-                throw new ArgumentException($"There is a fault {id} already. Remove it first, or choose another id.", nameof(id));
+                throw new ArgumentException($"A fault {id} already exists. Remove it first, or choose another id.", nameof(id));
             while (id is null || Find(id) is not null)
                 id = "fault" + (++_lastId).ToString(CultureInfo.InvariantCulture);
             ActiveFault added = new(id, fault);

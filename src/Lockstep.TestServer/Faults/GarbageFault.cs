@@ -8,7 +8,7 @@ namespace Lockstep.TestServer.Faults;
 /// Puts bytes where none belong: into the body, framed like the rest, or (with <see cref="ByteCount.Response"/>) between any two bytes of
 /// the response.
 /// </summary>
-[Description("Puts bytes where none belong.")]
+[Description("Inserts bytes where none belong.")]
 public sealed class GarbageFault : PositionedFault
 {
     /// <summary>What is inserted, in UTF-8. Null: <see cref="Length"/> bytes from a seeded generator.</summary>

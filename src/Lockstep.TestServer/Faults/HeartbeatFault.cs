@@ -4,8 +4,8 @@ using Lockstep.TestServer.Responses;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>Puts heartbeats between records.</summary>
-[Description("Puts heartbeats between records.")]
+/// <summary>Inserts heartbeats between records.</summary>
+[Description("Inserts heartbeats between records.")]
 public sealed class HeartbeatFault : Fault
 {
     /// <summary>What they look like.</summary>
@@ -13,14 +13,14 @@ public sealed class HeartbeatFault : Fault
     public HeartbeatShape Shape { get; init; }
 
     /// <summary>Behind how many records each time.</summary>
-    [Description("Behind how many records each time. Default: 1.")]
+    [Description("After how many records each time. Default: 1.")]
     public int Every { get; init; } = 1;
 
     /// <summary>How many at once.</summary>
     [Description("How many at once. Default: 1.")]
     public int Count { get; init; } = 1;
 
-    internal override string Describe() => $"Send {Count} heartbeats ({Shape}) behind every {Every} records";
+    internal override string Describe() => $"Send {Count} heartbeats ({Shape}) after every {Every} records";
 
     internal override void Apply(FaultedResponse response) => response.AddToRecords(new Beat(this, response.Time));
 

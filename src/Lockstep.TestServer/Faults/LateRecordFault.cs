@@ -12,10 +12,10 @@ public sealed class LateRecordFault : Fault
     public int AtRecord { get; init; } = 1;
 
     /// <summary>Behind how many later ones it is sent; at the end of a body at the latest.</summary>
-    [Description("Behind how many later ones it is sent; at the end of a body at the latest. Default: 1.")]
+    [Description("How many later ones it is sent after; at the end of a body at the latest. Default: 1.")]
     public int By { get; init; } = 1;
 
-    internal override string Describe() => $"Send record {AtRecord} behind {By} later ones";
+    internal override string Describe() => $"Send record {AtRecord} after {By} later ones";
 
     internal override void Apply(FaultedResponse response) => response.AddToRecords(new Late(this));
 

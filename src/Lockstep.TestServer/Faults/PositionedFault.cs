@@ -12,11 +12,11 @@ public abstract class PositionedFault : Fault
     private protected PositionedFault() { }
 
     /// <summary>Behind this many bytes; see <see cref="Of"/>.</summary>
-    [Description("Strikes behind this many bytes (see Of).")]
+    [Description("Strikes after this many bytes (see Of).")]
     public long? AtByte { get; init; }
 
     /// <summary>Behind this many records, whatever they have become by then.</summary>
-    [Description("Strikes behind this many records.")]
+    [Description("Strikes after this many records.")]
     public int? AtRecord { get; init; }
 
     /// <summary>When the body is out and only what marks its end is missing.</summary>

@@ -29,6 +29,6 @@ public sealed class RedirectFault : Fault
     {
         base.Validate();
         if (Code is < 300 or > 399)
-            throw new ArgumentException($"Code must lie between 300 and 399, but is {Code}.");
+            throw new ArgumentException($"Code must be between 300 and 399, but is {Code}.");
     }
 }

@@ -43,6 +43,6 @@ public sealed class StatusFault : Fault
     {
         base.Validate();
         if (Code is < 200 or > 599)
-            throw new ArgumentException($"Code must lie between 200 and 599, but is {Code}.");
+            throw new ArgumentException($"Code must be between 200 and 599, but is {Code}.");
     }
 }

@@ -15,7 +15,7 @@ public sealed class TlsFault : Fault
     private X509Certificate2? _made;
 
     /// <summary>What is wrong with it. It is self-signed, too, unless the server's own is used.</summary>
-    [Description("What is wrong with it, besides being self-signed. Default: Untrusted (nothing else).")]
+    [Description("What is wrong with it, apart from being self-signed. Default: Untrusted (nothing else).")]
     public CertificateProblem Problem { get; init; }
 
     internal override string Describe() => $"Show a bad certificate ({Problem})";

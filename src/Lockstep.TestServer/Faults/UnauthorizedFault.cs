@@ -7,16 +7,16 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>Wants to be shown a token, and answers 401 until it is.</summary>
-[Description("Answers 401 until the request carries a token.")]
+[Description("Answers 401 until the request has a token.")]
 public sealed class UnauthorizedFault : Fault
 {
     /// <summary>The token of Bearer, or user:password of Basic. Null: none will do.</summary>
     [Secret]
-    [Description("The token of Bearer, or user:password of Basic. Default: none will do.")]
+    [Description("The token for Bearer, or user:password for Basic. Default: none is accepted.")]
     public string? Token { get; init; }
 
     /// <summary>How it is to be shown.</summary>
-    [Description("How it is to be shown. Default: Bearer.")]
+    [Description("The authentication scheme. Default: Bearer.")]
     public AuthenticationScheme Scheme { get; init; }
 
     internal override string Describe() => $"Answer 401 until {(Token is null ? "removed" : $"the right {Scheme} credentials are shown")}";
@@ -44,7 +44,7 @@ public sealed class UnauthorizedFault : Fault
                 response.Context,
                 response.Log,
                 StatusCodes.Status401Unauthorized,
-                "Show the right credentials.",
+                "Provide the right credentials.",
                 cancellationToken
             );
         });

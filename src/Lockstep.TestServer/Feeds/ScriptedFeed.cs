@@ -50,7 +50,7 @@ internal sealed class ScriptedFeed : IRecordFeed
     public void Add(IEnumerable<ReadOnlyMemory<byte>> records, bool removes)
     {
         if (removes)
-            throw new InvalidOperationException("In the Scripted feed a record says itself that it is gone: give it a deleted_at.");
+            throw new InvalidOperationException("In the Scripted feed a record itself says that it is deleted: give it a deleted_at.");
         Log.Append(records, _maker);
     }
 
@@ -83,7 +83,7 @@ internal sealed class ScriptedFeed : IRecordFeed
                     context,
                     log,
                     StatusCodes.Status409Conflict,
-                    "This is not the feed that the cursor is from. Start over with cursor 0.",
+                    "This is not the feed that issued the cursor. Start over with cursor 0.",
                     cancellationToken
                 )
                 .ConfigureAwait(false);

@@ -272,7 +272,7 @@ internal abstract class DialectFeed : IRecordFeed
         var key =
             KeyOf(record)
             ?? KeyOf(sequence)
-            ?? throw new InvalidRecordException($"A record of this feed needs a text or a number as '{Rules.Key[0].Field}', its key.");
+            ?? throw new InvalidRecordException($"A record of this feed needs a string or a number as '{Rules.Key[0].Field}', its key.");
         var before = find(key);
         var given = JsonBody.Write(record);
         var whole = given;

@@ -33,7 +33,7 @@ internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider
             return SendPageAsync(context, log, new JsonPage("", [], ""), cancellationToken);
         }
         if (!HttpMethods.IsGet(context.Request.Method))
-            return RefuseAsync(context, log, 405, "METHOD_NOT_ALLOWED", "This stream is for reading.", cancellationToken);
+            return RefuseAsync(context, log, 405, "METHOD_NOT_ALLOWED", "This stream is read-only.", cancellationToken);
         var live = Query(context, "live");
         if (live is not null && Query(context, "offset") is null)
             return RefuseAsync(context, log, 400, "BAD_REQUEST", "live needs an offset", cancellationToken);

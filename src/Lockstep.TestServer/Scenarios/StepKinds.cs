@@ -62,7 +62,7 @@ public static class StepKinds
     private static int Count(JsonElement value) =>
         value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var count) && count >= 0
             ? count
-            : throw new ArgumentException("A count is a whole number from 0 on.");
+            : throw new ArgumentException("A count is a whole number, 0 or more.");
 
     private static FaultStep ReadFault(JsonElement value)
     {

@@ -26,7 +26,7 @@ public sealed class RefusedListTests : DialectTest
         (var again, _) = await SyncRun.ToErrorAsync<SweepRefusedException>(Dialect(server, "items", "Rest"));
         Assert.Equal((2, (long)rows), (server.Requests.Count, again.Rows));
         Assert.Matches(
-            @"was not asked: its whole set, fetched at \d{4}-.*Z, would have removed .* next try is due at \d{4}-.*Z",
+            @"was not asked: its whole set, fetched at \d{4}-.*Z, would have removed .* next attempt is due at \d{4}-.*Z",
             again.Message
         );
         Assert.StartsWith("Force fetches it now", again.Remedy.ToString(), StringComparison.Ordinal);

@@ -96,7 +96,7 @@ public sealed partial class PlantedFileTests : IDisposable
     {
         if (OperatingSystem.IsWindows())
         {
-            Assert.Skip("Files on Windows have the rights of their folder.");
+            Assert.Skip("Files on Windows have the permissions of their folder.");
             return;
         }
 
@@ -110,7 +110,7 @@ public sealed partial class PlantedFileTests : IDisposable
     {
         if (OperatingSystem.IsWindows())
         {
-            Assert.Skip("Files on Windows have the rights of their folder.");
+            Assert.Skip("Files on Windows have the permissions of their folder.");
             return;
         }
 

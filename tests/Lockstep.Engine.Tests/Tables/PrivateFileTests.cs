@@ -7,7 +7,7 @@ namespace Lockstep.Engine.Tests.Tables;
 /// <summary>A private table is for its user's eyes only, and so is all that SQLite keeps beside it, and a copy of it.</summary>
 public sealed class PrivateFileTests : IDisposable
 {
-    private const string Windows = "Files on Windows have the rights of their folder.";
+    private const string Windows = "Files on Windows have the permissions of their folder.";
     private readonly TempFolder _folder = new();
 
     private string Path => _folder["t.db"];

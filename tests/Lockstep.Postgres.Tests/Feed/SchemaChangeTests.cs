@@ -11,6 +11,7 @@ public sealed class SchemaChangeTests(SharedPostgres postgres)
 
     [Theory]
     [MemberData(nameof(SchemaChanges.Harmless), MemberType = typeof(SchemaChanges))]
+    [InlineData(Parts, SchemaChanges.FilledPartition, "INSERT INTO items VALUES (9), (101)")]
     public async Task What_changes_no_row_costs_no_resync_also_not_after_a_restart(string sql, string change, string write)
     {
         await using var items = await TableCase.MakeAsync(postgres, sql);
@@ -51,7 +52,7 @@ public sealed class SchemaChangeTests(SharedPostgres postgres)
         await items.CatchUpAsync();
         Assert.Equal(await items.Db.RowsAsync("items"), items.Client.Rows);
         Assert.Equal(1, items.Client.Resyncs);
-        await Eventually.TrueAsync(() => items.Notices.Any(n => n.Contains("all clients have to resync", StringComparison.Ordinal)));
+        await Eventually.TrueAsync(() => items.Notices.Any(n => n.Contains("all clients must resync", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -78,7 +78,7 @@ public sealed class ReplicationServerTests
         var dropped = metrics.Sum("lockstep.feed.slots_dropped");
         Assert.InRange(dropped, 1, long.MaxValue);
         Assert.InRange(metrics.Greatest("lockstep.feed.slot_lag"), 1, long.MaxValue);
-        Assert.All(notices, n => Assert.Contains("was dropped, since the server kept", n, StringComparison.Ordinal));
+        Assert.All(notices, n => Assert.Contains("was dropped because the server kept", n, StringComparison.Ordinal));
         Assert.Equal(dropped, notices.Count);
         Assert.Equal("1", await db.ScalarAsync("SELECT count(*) FROM pg_replication_slots"));
     }

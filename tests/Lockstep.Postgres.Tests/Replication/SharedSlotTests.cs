@@ -196,7 +196,7 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
         }
 
         Assert.NotEmpty(notices);
-        Assert.All(notices, n => Assert.Contains("all clients have to resync", n, StringComparison.Ordinal));
+        Assert.All(notices, n => Assert.Contains("all clients must resync", n, StringComparison.Ordinal));
     }
 
     [Fact]

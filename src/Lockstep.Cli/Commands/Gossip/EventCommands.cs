@@ -15,7 +15,7 @@ internal static class EventCommands
         var name = new Argument<string>("event") { Description = "The event's name." };
         var arguments = new Argument<string[]>("argument")
         {
-            Description = "What goes with it, each as JSON; what is no JSON is taken as text.",
+            Description = "Its arguments, each as JSON; anything else is text.",
             Arity = ArgumentArity.ZeroOrMore,
         };
         var peer = PeerOptions.Peer("Send it to this peer, which passes it on.");
@@ -50,7 +50,7 @@ internal static class EventCommands
             Arity = ArgumentArity.ZeroOrMore,
         };
         var peer = PeerOptions.Peer("Receive them from this peer.");
-        var follow = new Option<bool>("--follow") { Description = "Go on with the peer's events as they come, until Ctrl+C." };
+        var follow = new Option<bool>("--follow") { Description = "Keep printing the peer's events as they come, until Ctrl+C." };
         var command = new Command("receive", "Print the events of a file or of a peer, in order of time.") { names, peer, follow };
         node.AddTo(command, events: true);
         peers.AddTo(command);

@@ -15,17 +15,13 @@ internal static class FileCommands
         );
 
     public static Command Import() =>
-        Create(
-            "import",
-            "Apply what a file of lines of JSON holds, as npm scuttlebutt keeps them. What is known already stays.",
-            GossipFile.ImportAsync
-        );
+        Create("import", "Apply a file of JSON lines, as npm scuttlebutt keeps them. What is already known stays.", GossipFile.ImportAsync);
 
     private static Command Create(string name, string description, Func<GossipNode, string, CancellationToken, Task> use)
     {
         var node = new NodeOptions();
         var events = GossipCommand.EventsOption();
-        var file = new Argument<string>("file") { Description = "The file of lines of JSON.", HelpName = "FILE" };
+        var file = new Argument<string>("file") { Description = "The file of JSON lines.", HelpName = "FILE" };
         var command = new Command(name, description) { file, events };
         node.AddTo(command, events: true, offersValues: true);
         command.SetAction(

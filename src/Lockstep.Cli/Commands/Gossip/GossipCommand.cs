@@ -15,7 +15,7 @@ namespace Lockstep.Cli.Commands.Gossip;
 internal static class GossipCommand
 {
     public static Command Create() =>
-        new("gossip", "Share a model, keys with values, or events with peers that may all change it; they may be npm scuttlebutt.")
+        new("gossip", "Share a model (keys with values) or events with peers, all of which may write; peers may be npm scuttlebutt.")
         {
             Listen(),
             Connect(),
@@ -36,14 +36,14 @@ internal static class GossipCommand
         var port = new Option<int>("--port") { Description = "The port; 0 picks a free one.", HelpName = "N" };
         var address = new Option<string>("--listen-address")
         {
-            Description = "The address to listen on. Whoever reaches it may read and change the model.",
+            Description = "The address to listen on. Anyone who can reach it may read and change the model.",
             HelpName = "ADDRESS",
             DefaultValueFactory = _ => "127.0.0.1",
         };
-        var webSocket = new Option<bool>("--web-socket") { Description = "Speak over WebSocket instead of plain TCP." };
+        var webSocket = new Option<bool>("--web-socket") { Description = "Use WebSocket instead of plain TCP." };
         var pipe = new Option<string?>("--pipe")
         {
-            Description = "Listen on this named pipe instead, for this user of this machine.",
+            Description = "Listen on this named pipe instead, for this user on this machine.",
             HelpName = "NAME",
         };
         var command = new Command("listen", "Offer a model to peers until Ctrl+C, and print each change.")
@@ -116,10 +116,10 @@ internal static class GossipCommand
                 + "pipe://localhost/pipe[/name], or stdio: for who has started this program.",
             CustomParser = PeerOptions.ParseUri,
         };
-        var once = new Option<bool>("--once") { Description = "End when both sides have what the other had." };
+        var once = new Option<bool>("--once") { Description = "End when both sides have the same." };
         var command = new Command(
             "connect",
-            "Keep a model in step with a peer until Ctrl+C, and print each change; over stdio: until the input ends, and "
+            "Keep a model in sync with a peer until Ctrl+C, and print each change; over stdio: until the input ends, and "
                 + "nothing is printed."
         )
         {
@@ -177,7 +177,7 @@ internal static class GossipCommand
         catch (SocketException e)
         {
             throw new IOException(
-                $"Cannot listen on {address}: {e.Message}. Use --port 0 to have a free port picked, and an address of this machine.",
+                $"Cannot listen on {address}: {e.Message}. Use --port 0 to pick a free port, and an address of this machine.",
                 e
             );
         }

@@ -16,17 +16,17 @@ internal sealed class NodeOptions
 
     private readonly Option<string?> _path = new("--path")
     {
-        Description = "The file that keeps the node, made if it is not there.",
+        Description = "The file that keeps the node; created if it does not exist.",
         HelpName = "FILE",
     };
     private readonly Option<string?> _id = new("--id")
     {
-        Description = "The id to write under. Default: that of the file or the key, else a random one.",
+        Description = "The id to write as. Default: that of the file or the key, else a random one.",
         HelpName = "ID",
     };
     private readonly Option<string?> _privateKey = new("--private-key")
     {
-        Description = "Sign with this private key, PEM, and take from others only what a --trusted-key has signed.",
+        Description = "Sign with this private key, PEM, and accept from others only what a --trusted-key has signed.",
         HelpName = "FILE",
     };
     private readonly Option<string?> _publicKey = new("--public-key")
@@ -45,12 +45,12 @@ internal sealed class NodeOptions
     };
     private readonly Option<string?> _sharedName = new("--shared-name")
     {
-        Description = "The name that all nodes of the model have for it: signatures cover it, and hold for no other model.",
+        Description = "The name that all nodes of the model share: signatures cover it, and are valid for no other model.",
         HelpName = "NAME",
     };
     private readonly Option<bool> _modernOnly = new("--modern-only")
     {
-        Description = "Take only changes whose signature covers the shared name and a count, whoever passes them on; none of npm's nodes.",
+        Description = "Accept only changes whose signature covers the shared name and a count, from any peer; none from npm's nodes.",
     };
     private readonly Option<string> _type = new("--type")
     {
@@ -60,17 +60,17 @@ internal sealed class NodeOptions
     };
     private readonly Option<int?> _maxEvents = new("--max-events")
     {
-        Description = "Keep the newest events only, so many.",
+        Description = "Keep only this many of the newest events.",
         HelpName = "N",
     };
     private readonly Option<double?> _maxAge = new("--max-age-sec")
     {
-        Description = "Keep events, or the values of an expiry-model (a day by default), for so long only.",
+        Description = "Keep events, or the values of an expiry-model (a day by default), only for this long.",
         HelpName = "SECONDS",
     };
     private readonly Option<double> _maxFuture = new("--max-future-sec")
     {
-        Description = "Hold what is stamped further ahead of this machine's clock until it is due.",
+        Description = "Hold updates stamped further ahead of this machine's clock until they are due.",
         HelpName = "SECONDS",
         DefaultValueFactory = _ => 3600,
     };
@@ -113,7 +113,7 @@ internal sealed class NodeOptions
     public void Require(ParseResult result, Uri? peer)
     {
         if (peer is null && result.GetValue(_path) is null)
-            throw new ArgumentException("Say where it is: --path FILE or --peer URI.");
+            throw new ArgumentException("Use --path FILE or --peer URI.");
     }
 
     private T Watched<T>(T node)

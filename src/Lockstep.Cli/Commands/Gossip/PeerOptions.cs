@@ -15,7 +15,7 @@ internal sealed class PeerOptions
         Description = "A certificate, PEM, that is trusted as the peer's own or its issuer's; may be given several times.",
         HelpName = "FILE",
     };
-    private readonly Option<bool> _skipCheck = new("--skip-certificate-check") { Description = "Take any certificate of the peer." };
+    private readonly Option<bool> _skipCheck = new("--skip-certificate-check") { Description = "Accept any certificate from the peer." };
 
     /// <summary>The option that names the peer where there may be none.</summary>
     public static Option<Uri?> Peer(string description) =>

@@ -64,7 +64,7 @@ internal static class ValueCommands
         var key = new Argument<string?>("key") { Description = "The key.", Arity = ArgumentArity.ZeroOrOne };
         var value = new Argument<string?>("value")
         {
-            Description = "The value as JSON; what is no JSON is taken as text. null removes the key.",
+            Description = "The value as JSON; anything else is text. null removes the key.",
             Arity = ArgumentArity.ZeroOrOne,
         };
         var peer = PeerOptions.Peer("Set it at this peer, also.");

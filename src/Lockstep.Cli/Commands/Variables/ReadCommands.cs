@@ -18,7 +18,7 @@ internal static class ReadCommands
         };
         var keys = new Option<string[]>("--for")
         {
-            Description = "Of a variable that is a percentage: print whether this key is in, true or false; several, one a line.",
+            Description = "Of a variable that is a percentage: print whether this key is included, true or false; several, one per line.",
             HelpName = "KEY",
         };
         var command = new Command("get", "Print a variable's value: text as it is, anything else as JSON; null while none is active.")

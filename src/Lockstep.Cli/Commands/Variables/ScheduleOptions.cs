@@ -11,16 +11,16 @@ namespace Lockstep.Cli.Commands.Variables;
 /// </summary>
 internal sealed class ScheduleOptions
 {
-    private readonly Option<bool> _text = new("--text") { Description = "Take each value as text, whatever it looks like." };
+    private readonly Option<bool> _text = new("--text") { Description = "Treat each value as text." };
     private readonly Option<DateTimeOffset?> _activeAt = new("--active-at")
     {
-        Description = "When to become active, at the first boundary from then on. Default: as soon as every process can know.",
+        Description = "When it becomes active: at the first boundary from then on. Default: as soon as every process can know.",
         HelpName = "TIME",
     };
-    private readonly Option<TimeSpan?> _tick = Duration("--tick", "How often processes look for changes from then on. Default: as before.");
+    private readonly Option<TimeSpan?> _tick = Duration("--tick", "How often processes poll from then on. Default: as before.");
     private readonly Option<TimeSpan?> _defaultTick = Duration(
         "--default-tick",
-        "The tick of variables before their first value, if this makes the store. Default: 10s."
+        "The tick of variables before their first value, if this creates the store. Default: 10s."
     );
     private readonly Option<bool> _replace = new("--replace")
     {
@@ -98,7 +98,7 @@ internal sealed class ScheduleOptions
             {
                 if (DurationText.TryParse(argument.Tokens[0].Value, out var duration))
                     return duration;
-                argument.AddError($"{name} takes a length of time: 90 (seconds), 500ms, 2h or 00:01:30.");
+                argument.AddError($"{name} takes a duration: 90 (seconds), 500ms, 2h or 00:01:30.");
                 return null;
             },
         };

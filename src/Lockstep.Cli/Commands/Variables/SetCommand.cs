@@ -10,7 +10,7 @@ internal static class SetCommand
     {
         var name = new Argument<string>("name")
         {
-            Description = "The variable; its first value makes it, and the store's file if it is not there.",
+            Description = "The variable; its first value creates it, and the store's file if needed.",
         };
         var value = new Argument<string?>("value")
         {

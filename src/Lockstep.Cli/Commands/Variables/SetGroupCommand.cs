@@ -16,7 +16,7 @@ internal static class SetGroupCommand
         var schedule = new ScheduleOptions();
         var command = new Command(
             "set-group",
-            "Set several variables as one, all or none, and print when: they switch together, and no change of one tick parts them."
+            "Set several variables, all or none, and print when: they switch together, even if the tick of one changes."
         )
         {
             values,
@@ -30,7 +30,7 @@ internal static class SetGroupCommand
                 {
                     var parts = given.Split('=', 2);
                     if (parts.Length < 2 || !read.TryAdd(parts[0], schedule.ReadValue(result, parts[1])))
-                        throw new ArgumentException("Give each variable once, with its value: limit=5 banner='\"red\"'.");
+                        throw new ArgumentException("Name each variable once, with its value: limit=5 banner='\"red\"'.");
                 }
 
                 return store.UseAsync(

@@ -25,7 +25,7 @@ internal sealed class StoreOptions
         Recursive = true,
     };
 
-    private readonly Option<bool> _json = new("--json") { Description = "Print JSON, one object a line.", Recursive = true };
+    private readonly Option<bool> _json = new("--json") { Description = "Print JSON, one object per line.", Recursive = true };
 
     public void AddTo(Command command)
     {

@@ -12,13 +12,13 @@ internal static class TidyCommands
         var name = new Argument<string>("name") { Description = "The variable." };
         var activeAt = new Option<DateTimeOffset?>("--active-at")
         {
-            Description = "When the value would become active, to the millisecond, as list tells it.",
+            Description = "When the value would become active, to the millisecond, as list prints it.",
             HelpName = "TIME",
         };
         var all = new Option<bool>("--all")
         {
             Description =
-                "Remove the variable with all its values instead. Processes that use it find it gone when they next look, "
+                "Remove the variable with all its values instead. Processes that use it find it gone when they next poll, "
                 + "not at one instant.",
         };
         var command = new Command("remove", "Remove a value that is pending, or a whole variable, and print it.") { name, activeAt, all };
@@ -26,7 +26,7 @@ internal static class TidyCommands
             (result, cancellationToken) =>
             {
                 if (result.GetValue(activeAt) is null != result.GetValue(all))
-                    throw new ArgumentException("Give --active-at, or --all for the whole variable.");
+                    throw new ArgumentException("Use --active-at, or --all for the whole variable.");
                 return store.UseAsync(
                     result,
                     null,
@@ -69,7 +69,7 @@ internal static class TidyCommands
         return OfEach(
             store,
             "purge",
-            "Clear away past values, and print them.",
+            "Remove past values, and print them.",
             keep,
             (editor, variable, result, cancellationToken) => editor.PurgeAsync(variable, result.GetValue(keep), cancellationToken)
         );

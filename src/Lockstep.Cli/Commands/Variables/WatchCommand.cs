@@ -11,11 +11,11 @@ internal static class WatchCommand
     {
         var names = new Argument<string[]>("name")
         {
-            Description = "The variables; one that has no value yet is waited for.",
+            Description = "The variables; Lockstep waits for one that has no value yet.",
             Arity = ArgumentArity.OneOrMore,
         };
-        var current = new Option<bool>("--include-current") { Description = "Print the values that are active at the start, too." };
-        var first = new Option<long?>("--first") { Description = "End after so many.", HelpName = "N" };
+        var current = new Option<bool>("--include-current") { Description = "Also print the values that are active at the start." };
+        var first = new Option<long?>("--first") { Description = "End after this many.", HelpName = "N" };
         var command = new Command("watch", "Print each value at the instant at which it becomes active, until Ctrl+C.")
         {
             names,

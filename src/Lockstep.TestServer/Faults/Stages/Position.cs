@@ -15,8 +15,8 @@ internal readonly record struct Position(long? Byte, int? Record, bool End, Byte
         {
             { End: true } => "at the end of the body",
             { Record: { } record } => $"behind record {record}",
-            { Byte: { } count, Of: ByteCount.Response } => $"behind byte {count} of the response",
-            { Byte: { } count } => $"behind byte {count} of the body",
+            { Byte: { } count, Of: ByteCount.Response } => $"after byte {count} of the response",
+            { Byte: { } count } => $"after byte {count} of the body",
             _ => "at the start of the body",
         };
 }
