@@ -67,8 +67,7 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
         (var lost, var examples) = count.Absent!;
         if (SweepGuard.Allows(lost, state.Rows, state.SweepLimit, count.Absent!.IsEmpty))
             return;
-        var owed = await OweAsync(new RefusedSweep(lost, state.Rows) { Feed = Asked }, discard, cancellationToken)
-            .ConfigureAwait(false);
+        var owed = await OweAsync(new RefusedSweep(lost, state.Rows) { Feed = Asked }, discard, cancellationToken).ConfigureAwait(false);
         var isOther = TableBinding.IsOfAnotherFeed(state, feed) ? state.Feed : null;
         throw new SweepRefusedException(feed, lost, state.Rows, examples, owed.Due, isOther);
     }

@@ -61,7 +61,14 @@ public sealed class RefusedListTests : DialectTest
     [Fact]
     public async Task A_list_that_is_fetched_whole_each_time_takes_another_query_at_once_and_a_refusal_is_of_that_one()
     {
-        await using var server = Serve((path, _) => Json(path.Contains("few=1") ? Items(3) : path.Contains("few=2") ? "[]" : Items(30)));
+        await using var server = Serve(
+            (path, _) =>
+                Json(
+                    path.Contains("few=1") ? Items(3)
+                    : path.Contains("few=2") ? "[]"
+                    : Items(30)
+                )
+        );
         SyncOptions Few(string few) =>
             Dialect(
                 server,

@@ -132,11 +132,7 @@ public sealed class AskedQueryTests : SyncTest
     ) =>
         new()
         {
-            Feed = new FeedOptions
-            {
-                Uri = server.FeedUri,
-                Query = color is null ? [.. more ?? []] : [new("color", color), .. more ?? []],
-            },
+            Feed = new FeedOptions { Uri = server.FeedUri, Query = color is null ? [.. more ?? []] : [new("color", color), .. more ?? []] },
             Store = new FileTableStore(TablePath),
             Settle = TimeSpan.FromMilliseconds(300),
             Resync = resync,

@@ -40,7 +40,10 @@ public sealed class TidyFolderTests : IDisposable
                 stop.Cancel();
             }
         );
-        RequireTidy("A filter that is wrong", () => Assert.Throws<FilterException>(() => Table.Count(new RecordQuery { Filter = "nosuch" })));
+        RequireTidy(
+            "A filter that is wrong",
+            () => Assert.Throws<FilterException>(() => Table.Count(new RecordQuery { Filter = "nosuch" }))
+        );
     }
 
     [Fact]
@@ -90,7 +93,10 @@ public sealed class TidyFolderTests : IDisposable
     private void RequireTidy(string what, Action work)
     {
         work();
-        Assert.True(!Array.Exists(TableFile.Companions, suffix => File.Exists(FilePath + suffix)), $"{what} left {string.Join(' ', Files())}");
+        Assert.True(
+            !Array.Exists(TableFile.Companions, suffix => File.Exists(FilePath + suffix)),
+            $"{what} left {string.Join(' ', Files())}"
+        );
     }
 
     private string[] Files() => [.. Directory.GetFiles(_folder.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal)!];
