@@ -1,4 +1,3 @@
-using System.Management.Automation.Language;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
@@ -29,7 +28,11 @@ internal static partial class HashtableText
 
     private static string Name(string name) => Word().IsMatch(name) ? name : Quote(name);
 
-    private static string Quote(string text) => $"'{CodeGeneration.EscapeSingleQuotedStringContent(text)}'";
+    /// <summary>Quotes of typography are quotes to PowerShell too.</summary>
+    private static string Quote(string text) => $"'{SingleQuote().Replace(text, "$0$0")}'";
+
+    [GeneratedRegex("['\u2018-\u201b]", RegexOptions.None, 1000)]
+    private static partial Regex SingleQuote();
 
     [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]*$", RegexOptions.None, 1000)]
     private static partial Regex Word();
