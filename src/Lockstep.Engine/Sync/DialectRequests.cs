@@ -121,7 +121,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
 
             if (Pause(response) is not { } pause || pause > LongestWait || ++waits > MostWaits)
                 return response;
-            var error = Error(response);
+            var error = await client.RefusalAsync(response, cancellationToken).ConfigureAwait(false);
             response.Dispose();
             if (!await WaitAsync(pause, error).ConfigureAwait(false))
                 throw error;
@@ -142,9 +142,6 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
         static bool IsPlace(string pair) => pair.StartsWith("%2F", StringComparison.OrdinalIgnoreCase) && pair.Contains('=');
         static string Unescape(string text) => Uri.UnescapeDataString(text);
     }
-
-    /// <summary>The error of a status.</summary>
-    public FeedStatusException Error(HttpResponseMessage response) => client.Refusal(response);
 
     /// <summary>The error of an answer that is not as the dialect says.</summary>
     public DialectException Wrong(string reason, Remedy? remedy = null) => new(client.Uri, dialect.Name, reason, remedy);

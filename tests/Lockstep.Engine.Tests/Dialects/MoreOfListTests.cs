@@ -195,7 +195,7 @@ public sealed class MoreOfListTests : DialectTest
 
         await foreach (var step in sync.RunAsync(Cancellation))
         {
-            if (step is not FeedEventOccurred { Event.Kind: FeedEventKind.Retry })
+            if (step is not FeedEventOccurred { Event.Kind: FeedEventKind.Poll })
                 continue;
             Assert.Equal(SyncPhase.Waiting, sync.Result.State.Phase);
             break;
