@@ -60,7 +60,13 @@ public sealed class KubernetesTests : DialectTest
     }
 
     /// <summary>Follows until the table is as wanted, and what was to be told of it has been.</summary>
-    private async Task<List<FeedEvent>> FollowUntilAsync(RawServer server, Func<bool> isDone, FeedEventKind? kind = null, int times = 1)
+    private async Task<List<FeedEvent>> FollowUntilAsync(
+        RawServer server,
+        Func<bool> isDone,
+        FeedEventKind? kind = null,
+        int times = 1,
+        TimeProvider? time = null
+    )
     {
         var events = new List<FeedEvent>();
         var sync = new TableSync(
@@ -77,7 +83,8 @@ public sealed class KubernetesTests : DialectTest
                     RetryInterval = TimeSpan.FromMilliseconds(5),
                     PollInterval = TimeSpan.FromMilliseconds(5),
                 }
-            )
+            ),
+            time
         );
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         limit.CancelAfter(TimeSpan.FromSeconds(30));
@@ -180,6 +187,7 @@ public sealed class KubernetesTests : DialectTest
     public async Task A_watch_that_was_silent_to_its_end_is_checked_by_a_list()
     {
         var lists = 0;
+        var time = new ManualTimeProvider();
         await using var server = new RawServer(async exchange =>
         {
             if (!exchange.Head.Contains("watch=true", StringComparison.Ordinal))
@@ -189,11 +197,13 @@ public sealed class KubernetesTests : DialectTest
             }
 
             await exchange.ChunkedAsync();
-            await Task.Delay(TimeSpan.FromSeconds(1.1), exchange.Stopping);
+            time.Advance(TimeSpan.FromSeconds(1.1));
             await exchange.LastChunkAsync();
         });
 
-        await FollowUntilAsync(server, () => Has("a"));
+        var following = FollowUntilAsync(server, () => Has("a"), time: time);
+        await Pace.MoveAsync(time, Pace.Commit, following);
+        await following;
 
         Assert.Equal("""{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","uid":"a","resourceVersion":"1"}}""", Table());
     }
