@@ -48,8 +48,8 @@ public sealed class ImportTests : SyncTest
                 result = ended.Result;
         }
 
-        await writing;
         Assert.Equal((SyncEndReason.EndOfFeed, 3L), (result!.EndReason, result.Added));
+        await writing;
         Assert.Equal(["1", "2", "3"], Keys);
     }
 
