@@ -182,7 +182,9 @@ public sealed class OneTransactionTests
                 thrown.Exception is SqliteException { SqliteErrorCode: 5 }
                 && Environment.CurrentManagedThreadId == Volatile.Read(ref _thread)
             )
+            {
                 Interlocked.Increment(ref _seen);
+            }
         }
     }
 }
