@@ -127,7 +127,7 @@ public abstract class SyncCmdlet : FeedCmdlet
 
     /// <summary>
     /// Binds a table that belongs to another feed to this one. One that only moved to another host or port, and names the same identity, is
-    /// bound without it.
+    /// bound without it. Also goes on from the cursor by another -Query, which must ask for the same records.
     /// </summary>
     [Parameter]
     public SwitchParameter Rebind { get; set; }

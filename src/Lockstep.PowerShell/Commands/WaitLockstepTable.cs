@@ -70,7 +70,7 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
         WriteObject(found.Describe(info));
 
         bool Holds(Engine.Tables.TableInfo info) =>
-            (!UpToDate || info.LastSync >= began || IsFollowed(info.Location, info.Name, info.LastSync))
+            (!UpToDate || (info.IsUpToDate && (info.LastSync >= began || IsFollowed(info.Location, info.Name, info.LastSync))))
             && (Cursor is null || info.HasReached(Engine.Records.Cursor.Parse(Cursor)))
             && (Count is null || info.Rows >= Count);
     }
