@@ -11,7 +11,7 @@ namespace Lockstep.Redis;
 /// </summary>
 public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposable
 {
-    private static readonly TimeSpan LongestTry = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestTry = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(25);
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Lockstep.Engine;
+using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 using Lockstep.Serving.Hosting;
@@ -145,15 +146,20 @@ internal sealed class FeedEndpoint(
     private static string AddressOf(HttpContext context) =>
         $"{context.Connection.RemoteIpAddress}:{context.Connection.RemotePort.ToString(CultureInfo.InvariantCulture)}";
 
-    /// <summary>A filter whose name is misspelt would be none, and all rows would come.</summary>
+    /// <summary>
+    /// A filter whose name is misspelt would be none, and all rows would come. A secret is for a proxy in front, which may leave it there.
+    /// </summary>
     /// <exception cref="FeedFilterException">The query has a name that means nothing here.</exception>
     private static void RequireKnownOptions(HttpRequest request)
     {
-        if (request.Query.Keys.FirstOrDefault(name => !KnownOptions.Contains(name, StringComparer.OrdinalIgnoreCase)) is { } unknown)
+        var unknown = request.Query.Keys.FirstOrDefault(name =>
+            !KnownOptions.Contains(name, StringComparer.OrdinalIgnoreCase) && !SecretNames.Contain(name)
+        );
+        if (unknown is not null)
         {
             throw new FeedFilterException(
                 $"There is no query option '{(unknown.Length > 100 ? unknown[..100] + "..." : unknown)}'; there are "
-                    + $"{string.Join(", ", KnownOptions)}."
+                    + $"{string.Join(", ", KnownOptions)}.{Spelling.Suggestion(unknown, KnownOptions)}"
             );
         }
     }

@@ -12,7 +12,7 @@ namespace Lockstep.Ticks;
 internal static class SqliteTurn
 {
     /// <summary>How long one waits for others, at most.</summary>
-    public const int TimeoutSeconds = 5;
+    public const int TimeoutSeconds = 10;
 
     private const double LongestPauseMs = 25;
 

@@ -39,7 +39,7 @@ public sealed class HelpPagesTests
         using var folder = new TempFolder();
         Directory.CreateDirectory(folder["pages"]);
         var help = File.ReadAllText(new HelpBuilder(Manifest, Cmdlets, PowerShell, folder["pages"]).WriteHelp(folder["out"]).Single());
-        Assert.Contains("Brings a table in step with a feed", help, StringComparison.Ordinal);
+        Assert.Contains("Brings a table in sync with a feed", help, StringComparison.Ordinal);
         Assert.Contains("How many seconds connecting may take", help, StringComparison.Ordinal);
 
         var page = File.ReadAllText(
@@ -47,7 +47,7 @@ public sealed class HelpPagesTests
                 .RefreshPages()
                 .First(file => file.EndsWith("Sync-LockstepTable.md", StringComparison.Ordinal))
         );
-        Assert.StartsWith("# Sync-LockstepTable\n\nBrings a table in step", page, StringComparison.Ordinal);
+        Assert.StartsWith("# Sync-LockstepTable\n\nBrings a table in sync", page, StringComparison.Ordinal);
         Assert.Contains("### -Uri", page, StringComparison.Ordinal);
     }
 

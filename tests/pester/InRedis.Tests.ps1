@@ -13,8 +13,8 @@ Describe 'Variables in Redis' -Skip:([bool] $obstacle) -Tag "$obstacle" {
             $listener.Start()
             $script:port = $listener.LocalEndpoint.Port
             $listener.Stop()
+            $options = "--port $port --bind 127.0.0.1 --requirepass s3cret --save `"`" --dir $($folder.FullName)"
             $script:redis =
-                $options = "--port $port --bind 127.0.0.1 --requirepass s3cret --save `"`" --dir $($folder.FullName)"
                 Start-Process redis-server $options -PassThru -RedirectStandardOutput (Join-Path $folder.FullName log)
         }
         function Stop-Redis { if ($redis -and -not $redis.HasExited) { $redis.Kill(); $redis.WaitForExit() } }

@@ -66,9 +66,9 @@ Describe 'Session tables that a process left' {
         $living, $dead | ForEach-Object { $null = New-Item "$_/session-lock", "$_/t.db" }
         $held = [System.IO.File]::Open("$living/session-lock", 'Open', 'ReadWrite', 'None')
         try {
-            $start = New-PowerShellStart '-Command',
+            $start = New-PowerShellStart '-Command', (
                 "Import-Module '$((Get-Module Lockstep).Path -replace 'PowerShell.dll', 'psd1')'; " +
-                "`$null = @{ id = 1; updated_at = 1 } | Import-LockstepTable -Table t; (Get-LockstepTable t).Rows"
+                "`$null = @{ id = 1; updated_at = 1 } | Import-LockstepTable -Table t; (Get-LockstepTable t).Rows")
             $start.Environment['TMPDIR'] = $start.Environment['TMP'] = $start.Environment['TEMP'] = $temporary
             $start.RedirectStandardOutput = $true
             $process = [System.Diagnostics.Process]::Start($start)

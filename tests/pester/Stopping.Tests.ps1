@@ -113,9 +113,9 @@ Describe 'I10: Ctrl+C' {
             $path = New-Path
             $null = '{"id":1,"updated_at":1}' | Import-LockstepTable -Destination $path
             # SQLite's own bytes, locked by a process that is not this one.
-            $start = New-PowerShellStart '-Command',
+            $start = New-PowerShellStart '-Command', (
                 "`$f = [IO.File]::Open('$path', 'Open', 'ReadWrite', 'ReadWrite'); `$f.Lock(0x40000000, 512); " +
-                "'held'; [Console]::In.ReadLine()"
+                "'held'; [Console]::In.ReadLine()")
             $start.RedirectStandardOutput = $start.RedirectStandardInput = $true
             $holder = [System.Diagnostics.Process]::Start($start)
             try {

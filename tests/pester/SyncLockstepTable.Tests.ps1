@@ -17,7 +17,7 @@ Describe 'Sync-LockstepTable' {
         Get-LockstepTable | Where-Object IsSession | Remove-LockstepTable
     }
 
-    It 'brings a table file in step with the reference feed, and goes on from its cursor' {
+    It 'brings a table file in sync with the reference feed, and goes on from its cursor' {
         $server = Start-LockstepTestServer -Port 0
         $first = Sync-LockstepTable -Uri $server.FeedUri -Disk
         $first | Should -BeOfType Lockstep.SyncResult

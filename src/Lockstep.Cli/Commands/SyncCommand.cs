@@ -43,7 +43,9 @@ internal static class SyncCommand
         var style = new Option<CursorStyle>("--cursor-style") { Description = "Where the cursor goes in a request." };
         var query = new Option<string[]>("--query")
         {
-            Description = "An additional query option for the feed; may be given more than once.",
+            Description =
+                "An additional query option for the feed; may be given more than once. Options other than those that filled the table are "
+                + "refused: --resync fetches the whole set with the new ones.",
             HelpName = "NAME=VALUE",
         };
         var queryFile = new Option<FileInfo?>("--query-file")
@@ -105,7 +107,7 @@ internal static class SyncCommand
         {
             Description =
                 "Bind a table that belongs to another feed to this one. (A feed that only moved to another host or port is "
-                + "known by its identity.)",
+                + "known by its identity.) Also continues from the cursor with another --query, which must ask for the same records.",
         };
         var force = new Option<bool>("--force") { Description = "Accept a whole set this once, however much it removes." };
         var sweepLimit = new Option<int?>("--sweep-limit")

@@ -7,6 +7,7 @@ namespace Lockstep.Engine.Feed;
 public sealed class FeedOptions
 {
     private FeedUri? _address;
+    private string? _asked;
 
     /// <summary>The feed's URI; user info in it becomes Basic authentication.</summary>
     public required Uri Uri { get; init; }
@@ -20,6 +21,9 @@ public sealed class FeedOptions
 
     /// <summary>Further query options, such as filters of the feed.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Query { get; init; } = [];
+
+    /// <summary>The digest of <see cref="Query"/>, as a table keeps it.</summary>
+    internal string Asked => _asked ??= AskedQuery.Digest(Query);
 
     /// <summary>Further request headers. They go to the feed's own host only.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];

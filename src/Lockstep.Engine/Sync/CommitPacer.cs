@@ -160,6 +160,7 @@ internal sealed class CommitPacer
                 batch is not null && shape is not null && shape.KeyLayout != batch.Layout ? shape with { KeyLayout = batch.Layout } : shape,
             NewFields = _context.Options.Transforms ? [] : _context.Parser.Fields.TakeNew(),
             Feed = _source.IsImport ? null : _source.Feed.Display,
+            Asked = _source.IsImport ? null : _context.AskedSoFar,
             Cursor = cursor,
             Resume = resume,
             FeedIdentity = IsStaged

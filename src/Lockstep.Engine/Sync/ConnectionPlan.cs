@@ -11,6 +11,7 @@ internal sealed class ConnectionPlan
     private Cursor? _override;
     private bool _resync;
     private bool _isAnotherFeed;
+    private bool _isAnotherQuery;
     private bool _isLoadOver;
     private bool _hasSet;
 
@@ -43,7 +44,7 @@ internal sealed class ConnectionPlan
     /// <summary>
     /// Whether there is nothing to go on from but a whole set: the feed is another one than the table has known, or there is no cursor.
     /// </summary>
-    public bool NeedsSet => !_options.Repair && (_isAnotherFeed || (!_resync && Start.IsStart));
+    public bool NeedsSet => !_options.Repair && (_isAnotherFeed || _isAnotherQuery || (!_resync && Start.IsStart));
 
     /// <summary>Whether the last body completed its set.</summary>
     public bool SetIsComplete { get; private set; }
@@ -88,7 +89,8 @@ internal sealed class ConnectionPlan
         Start = state.RequestCursor;
         Resyncs = 0;
         SetsInARow++;
-        _resync = _isAnotherFeed;
+        _isAnotherQuery = state.IsOfAnotherQuery(_options.Feed.Asked) && !_options.Rebind;
+        _resync = _isAnotherFeed || _isAnotherQuery;
     }
 
     /// <summary>A resync takes whatever feed there is; otherwise the feed is told which one the cursor belongs to.</summary>
@@ -168,7 +170,7 @@ internal sealed class ConnectionPlan
         _override = null;
         if (!isCaughtUp)
             return;
-        _resync = _isAnotherFeed = false;
+        _resync = _isAnotherFeed = _isAnotherQuery = false;
         Resyncs = 0;
     }
 

@@ -219,6 +219,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
                 batch is not null && shape is not null && shape.KeyLayout != batch.Layout ? shape with { KeyLayout = batch.Layout } : shape,
             NewFields = context.Options.Transforms ? [] : Items.Fields.TakeNew(),
             Feed = feed.Display,
+            Asked = position.IsUpToDate ? context.Options.Feed.Asked : context.AskedSoFar,
             Cursor = position.Cursor is { } cursor ? Cursor.Parse(cursor) : null,
             Resume = position.Resume is { } resume ? Cursor.Parse(resume) : null,
             FeedIdentity = position.Identity,

@@ -147,6 +147,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         var commit = WithOwed(pacer.Describe(null), wasStaged, isSwept: ending.HasFlag(SnapshotEnding.Sweep), isUnreadable) with
         {
             Kept = _kept,
+            Asked = source.IsImport ? null : context.Options.Feed.Asked,
         };
         if (wasStaged)
         {

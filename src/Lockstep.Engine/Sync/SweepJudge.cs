@@ -18,7 +18,10 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
         UntilDue is not null
         && context.Target.State.Owed?.Refused is { } refused
         && refused.Feed is var asked
-        && (asked is null || asked == feed.Display);
+        && (asked is null || asked == Asked);
+
+    /// <summary>What the set was asked for by: the feed's address, and a digest of a query beside it.</summary>
+    private string Asked => context.Options.Feed is { Query.Count: > 0 } query ? $"{feed.Display}#{query.Asked}" : feed.Display;
 
     /// <summary>Whether the whole set that is owed is due.</summary>
     public bool IsSetDue => context.Target.State.Owed is not null && UntilDue is null;
@@ -64,8 +67,7 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
         (var lost, var examples) = count.Absent!;
         if (SweepGuard.Allows(lost, state.Rows, state.SweepLimit, count.Absent!.IsEmpty))
             return;
-        var owed = await OweAsync(new RefusedSweep(lost, state.Rows) { Feed = feed.Display }, discard, cancellationToken)
-            .ConfigureAwait(false);
+        var owed = await OweAsync(new RefusedSweep(lost, state.Rows) { Feed = Asked }, discard, cancellationToken).ConfigureAwait(false);
         var isOther = TableBinding.IsOfAnotherFeed(state, feed) ? state.Feed : null;
         throw new SweepRefusedException(feed, lost, state.Rows, examples, owed.Due, isOther);
     }

@@ -87,6 +87,21 @@ internal sealed class SyncContext
         set => Volatile.Write(ref _loadedBefore, value);
     }
 
+    /// <summary>
+    /// The query by which all that is in the table was asked for, where that is this sync's; null while what another query brought, or may
+    /// have, is still there.
+    /// </summary>
+    public string? AskedSoFar
+    {
+        get
+        {
+            var (state, asked) = (Target.State, Options.Feed.Asked);
+            var isNew = state.Rows + state.Tombstones == 0 && state.RequestCursor.IsStart && state.LoadPage is null;
+            var goesOn = !Options.Resync && !Options.Repair && (state.Asked is null || Options.Rebind);
+            return isNew || goesOn || state.Asked == asked ? asked : null;
+        }
+    }
+
     /// <summary>Whether the sync ends when the feed has nothing more for now.</summary>
     public bool StopsWhenCaughtUp => !Options.Follow && Options.FollowFor is null;
 

@@ -25,6 +25,17 @@ internal static class TableBinding
         if (feed is not null && IsOfAnotherFeed(state, feed) && !options.Rebind && !MayHaveMoved(state, feed))
             throw OfAnotherFeed(state, options, feed);
 
+        if (feed is not null && IsOfAnotherQuery(state, options, feed))
+        {
+            throw new TableMismatchException(
+                path,
+                $"The table '{state.Name}' in '{path}' was filled by another query than is asked now: what it has up to its cursor would "
+                    + $"stay as it is.",
+                $"Fetch the whole set by the new query with {Term.Resync}, or sync to another table with {Term.Path}. If both ask for the "
+                    + $"same records, go on from the cursor with {Term.Rebind}."
+            );
+        }
+
         if (options.Foreign is { } merging && merging.Snapshot.Merges && options.Transforms)
         {
             throw new TableMismatchException(
@@ -73,6 +84,15 @@ internal static class TableBinding
             );
         }
     }
+
+    /// <summary>Whether the options of the query have changed, in a sync that would go on from the cursor.</summary>
+    private static bool IsOfAnotherQuery(TableState state, SyncOptions options, FeedUri feed) =>
+        !options.Rebind
+        && !options.Resync
+        && !options.Repair
+        && state.IsOfAnotherQuery(options.Feed.Asked)
+        // By another address, another server's whole set is fetched again in any case.
+        && !(state.Foreign is not null && IsOfAnotherFeed(state, feed));
 
     /// <summary>Whether the table belongs to a feed at another address.</summary>
     public static bool IsOfAnotherFeed(TableState state, FeedUri feed) => state.Feed is { } stored && stored != feed.Display;

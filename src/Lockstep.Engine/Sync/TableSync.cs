@@ -179,8 +179,10 @@ public sealed class TableSync
             {
                 Resume = session.Target.State.Resume,
                 Feed = _feed.Display,
+                Asked = context.AskedSoFar,
                 FeedEnding = context.FeedEnding,
                 At = _time.GetUtcNow(),
+                IsIncomplete = !_status.IsComplete,
             };
             await session.Queue.RunAsync(new CommitJob(CommitKind.Commit, last), cancellationToken).ConfigureAwait(false);
         }

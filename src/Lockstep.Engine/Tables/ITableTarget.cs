@@ -95,8 +95,14 @@ internal sealed record TableCommit
 
     public DateTimeOffset? At { get; init; }
 
+    /// <summary>Whether it is not known that the table has all that the feed had at <see cref="At"/>.</summary>
+    public bool IsIncomplete { get; init; }
+
     /// <summary>How another server's feed is read.</summary>
     public string? Foreign { get; init; }
+
+    /// <summary>The digest of the query by which the table's records were asked for.</summary>
+    public string? Asked { get; init; }
 
     /// <summary>A whole set that is to be fetched again.</summary>
     public OwedSet? Owed { get; init; }

@@ -12,6 +12,8 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 internal sealed unsafe class ReadConnection : SqliteConnection
 {
+    private const string InMemoryPath = ":memory:";
+
     /// <summary>Steps of SQLite's machine between two looks at whether to stop: less than a millisecond.</summary>
     private const int StepsBetweenLooks = 10_000;
 
@@ -34,7 +36,7 @@ internal sealed unsafe class ReadConnection : SqliteConnection
     public static ReadConnection InMemory(CancellationToken stop)
     {
         SqliteLibrary.Require();
-        var connection = new ReadConnection(":memory:", unlocked: null, stop);
+        var connection = new ReadConnection(InMemoryPath, unlocked: null, stop);
         connection.Open();
         connection.WatchForStop();
         return connection;
@@ -106,15 +108,18 @@ internal sealed unsafe class ReadConnection : SqliteConnection
         base.Dispose(disposing);
         if (_self.IsAllocated)
             _self.Free();
-        if (disposing)
-            _unlocked?.Dispose();
+        if (!disposing)
+            return;
+        _unlocked?.Dispose();
+        if (_unlocked is null && _path != InMemoryPath)
+            EmptyLog.Remove(_path);
     }
 
     private static string ConnectionStringOf(string path, bool isUnlocked) =>
         new SqliteConnectionStringBuilder
         {
             DataSource = isUnlocked ? UnlockedFile.UriOf(path) : path,
-            Mode = path == ":memory:" ? SqliteOpenMode.Memory : SqliteOpenMode.ReadOnly,
+            Mode = path == InMemoryPath ? SqliteOpenMode.Memory : SqliteOpenMode.ReadOnly,
             Pooling = false,
             // The waiting is done below; after it, what is locked is an error and not asked for again.
             DefaultTimeout = 1,

@@ -96,7 +96,7 @@ internal static class TableFile
     /// <summary>Undoes what a process left that did not live to commit.</summary>
     public static void UndoJournal(string path)
     {
-        using var writable = Connect(path, SqliteOpenMode.ReadWrite);
+        using var writable = ConnectToWrite(path);
         _ = Scalar(writable, "SELECT count(*) FROM sqlite_master");
     }
 
@@ -199,6 +199,17 @@ internal static class TableFile
         command.CommandText = sql;
         return command.ExecuteScalar() is long value ? value : 0;
     }
+
+    /// <summary>Whether this process has a file open as a database.</summary>
+    public static bool IsOpen(string path)
+    {
+        var full = RealPath.Of(path);
+        lock (Gate)
+            return Opened.ContainsKey(full);
+    }
+
+    /// <summary>A connection that may write, to a file that exists; nothing is looked at yet.</summary>
+    public static SqliteConnection ConnectToWrite(string path) => Connect(path, SqliteOpenMode.ReadWrite);
 
     private static SqliteConnection Connect(string path, SqliteOpenMode mode)
     {

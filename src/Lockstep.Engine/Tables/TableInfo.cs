@@ -60,8 +60,11 @@ public sealed record TableInfo
     /// <summary>When the newest record last changed, by its order value; null where that is no time.</summary>
     public DateTimeOffset? NewestRecord { get; init; }
 
-    /// <summary>When a sync last ended well.</summary>
+    /// <summary>When a sync last ended well, whether it had all that the feed had or could not tell.</summary>
     public DateTimeOffset? LastSync { get; init; }
+
+    /// <summary>Whether the table had all that the feed had at <see cref="LastSync"/>, as far as the feed tells.</summary>
+    public bool IsUpToDate { get; init; }
 
     /// <summary>
     /// Whether a whole set came that could not be taken as it is, so that nothing was removed by it: a later sync fetches it again.
@@ -110,6 +113,7 @@ public sealed record TableInfo
             Horizon = state.Horizon,
             NewestRecord = RecordTime.Of(state.Cursor, state.Shape?.Dialect),
             LastSync = state.LastSync,
+            IsUpToDate = state.LastSync is { } last && last != state.Incomplete && state.Owed is null,
             IsSetOwed = state.Owed is not null,
             SweepLimit = state.SweepLimit ?? SweepGuard.DefaultLimit,
             Quarantined = quarantined,

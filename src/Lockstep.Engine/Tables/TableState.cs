@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
 using Microsoft.Data.Sqlite;
 
@@ -38,8 +39,19 @@ internal sealed record TableState
 
     public DateTimeOffset? LastSync { get; init; }
 
+    /// <summary>
+    /// The last of those times (<see cref="LastSync"/>) at which a sync ended without knowing that it had all; null when none has.
+    /// </summary>
+    public DateTimeOffset? Incomplete { get; init; }
+
     /// <summary>How another server's feed is read, as a JSON text; null for Lockstep's own dialects.</summary>
     public string? Foreign { get; init; }
+
+    /// <summary>
+    /// The digest of the query that the records were asked for by (<see cref="FeedOptions.Asked"/>); null where that is not known: an
+    /// earlier version filled the table, or nobody has.
+    /// </summary>
+    public string? Asked { get; init; }
 
     /// <summary>What is known of the end of the feed's bodies.</summary>
     public FeedEnding FeedEnding { get; init; }
@@ -67,6 +79,10 @@ internal sealed record TableState
 
     public Cursor RequestCursor => Resume ?? Cursor;
 
+    /// <summary>Whether going on from here by a query would leave the records as they are that another one brought.</summary>
+    public bool IsOfAnotherQuery(string asked) =>
+        Asked is { } known && known != asked && Feed is not null && !(RequestCursor.IsStart && LoadPage is null);
+
     /// <summary>The table with what a commit says of it, but for what its records change.</summary>
     /// <param name="commit">The commit.</param>
     /// <param name="newFields">The fields that it brings.</param>
@@ -81,7 +97,9 @@ internal sealed record TableState
             FeedIdentity = commit.FeedIdentity ?? FeedIdentity,
             FeedEnding = commit.FeedEnding ?? FeedEnding,
             LastSync = commit.At ?? LastSync,
+            Incomplete = commit.IsIncomplete ? commit.At : Incomplete,
             Foreign = commit.Foreign ?? Foreign,
+            Asked = commit.Asked ?? Asked,
             Owed = commit.PaysOwed ? null : commit.Owed ?? Owed,
             SweepLimit = commit.SweepLimit ?? SweepLimit,
             LoadPage = commit.EndsLoad ? null : commit.LoadPage ?? LoadPage,
@@ -89,7 +107,9 @@ internal sealed record TableState
 
     public static TableState Load(SqliteConnection connection)
     {
-        var foreign = ForeignFeed.Load(connection);
+        var foreign = OptionalText.Dialect.Load(connection);
+        var asked = OptionalText.Asked.Load(connection);
+        var incomplete = OptionalText.Incomplete.Load(connection);
         using var command = connection.CreateCommand();
         command.CommandText = "SELECT * FROM lockstep_table";
         using var row = command.ExecuteReader();
@@ -104,6 +124,8 @@ internal sealed record TableState
         return new TableState
         {
             Foreign = foreign,
+            Asked = asked,
+            Incomplete = incomplete is null ? null : DateTimeOffset.Parse(incomplete, CultureInfo.InvariantCulture),
             Name = Text("name")!,
             Feed = Text("feed"),
             Shape = Text("key_fields") is { } keys
@@ -167,7 +189,11 @@ internal sealed record TableState
         Set("$loadPage", LoadPage);
         command.ExecuteNonQuery();
         if (Foreign is not null)
-            ForeignFeed.Save(connection, Foreign);
+            OptionalText.Dialect.Save(connection, Foreign);
+        if (Asked is not null)
+            OptionalText.Asked.Save(connection, Asked);
+        if (Incomplete is { } at)
+            OptionalText.Incomplete.Save(connection, at.ToString("O", CultureInfo.InvariantCulture));
     }
 
     private static string[] List(string json) => JsonSerializer.Deserialize(json, EngineJson.Default.StringArray) ?? [];

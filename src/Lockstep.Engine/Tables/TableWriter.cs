@@ -202,7 +202,9 @@ internal sealed class TableWriter : ITableTarget
             {
                 _rows.Drop(State.Name);
                 TableFile.Execute(_connection, "DELETE FROM lockstep_quarantine");
-                ForeignFeed.Remove(_connection);
+                OptionalText.Dialect.Remove(_connection);
+                OptionalText.Asked.Remove(_connection);
+                OptionalText.Incomplete.Remove(_connection);
                 State = new TableState { Name = State.Name, Sequence = State.Sequence };
                 ServingMark.Renew(_connection);
             }

@@ -64,7 +64,7 @@ internal sealed record TableLook(StreamedTable Table, FeedStamp Stamp, string? W
         if (Math.Max(slot.Confirmed, confirmed) > log.Position)
             return $"the replication slot {names.Slot} was moved on by others";
         if (server.End < log.Position || ServerOf(epoch.Table) != ServerOf(stamp.Identity))
-            return "another server answers, or the feed was set back";
+            return "another server answers, or this one was restored";
         return null;
 
         // System, timeline and database come first.

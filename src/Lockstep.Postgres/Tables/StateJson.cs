@@ -33,6 +33,8 @@ internal static class StateJson
                 json.WriteNumber("sweepLimit", limit);
             json.WriteString("loadPage", state.LoadPage);
             json.WriteString("foreign", state.Foreign);
+            json.WriteString("asked", state.Asked);
+            json.WriteString("incomplete", state.Incomplete?.ToString("O", CultureInfo.InvariantCulture));
             json.WriteNumber("rows", state.Rows);
             json.WriteNumber("tombstones", state.Tombstones);
             json.WriteNumber("sequence", state.Sequence);
@@ -74,6 +76,8 @@ internal static class StateJson
             SweepLimit = json.TryGetProperty("sweepLimit", out var sweepLimit) ? sweepLimit.GetInt32() : null,
             LoadPage = Text("loadPage"),
             Foreign = Text("foreign"),
+            Asked = Text("asked"),
+            Incomplete = Text("incomplete") is { } incomplete ? DateTimeOffset.Parse(incomplete, CultureInfo.InvariantCulture) : null,
             Rows = Number("rows"),
             Tombstones = Number("tombstones"),
             Sequence = Number("sequence"),

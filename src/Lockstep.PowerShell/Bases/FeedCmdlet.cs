@@ -16,8 +16,8 @@ public abstract class FeedCmdlet : LockstepCmdlet
     public CursorStyle CursorStyle { get; set; }
 
     /// <summary>
-    /// Further options of the request's query. They go with each request, which asks from the table's cursor on: what another query would
-    /// have given before it comes with -Resync.
+    /// Further options of the request's query. A sync goes on from the table's cursor, so that other options than those that filled the
+    /// table are refused: -Resync fetches the whole set by the new ones. Secrets, known by their names, may change.
     /// </summary>
     [Parameter]
     public IDictionary? Query { get; set; }

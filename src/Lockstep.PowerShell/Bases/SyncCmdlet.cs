@@ -56,8 +56,8 @@ public abstract class SyncCmdlet : FeedCmdlet
     public string? ConnectionString { get; set; }
 
     /// <summary>
-    /// Keeps the table's file from other users of the machine: only you may read and write it. For a file that is there already, too.
-    /// Tables of the session are so in any case. Not on Windows, which gives files the rights of their folder.
+    /// Makes the table file private: only you may read and write it, also if it already exists. Session tables are always private. Not on
+    /// Windows, where files have the permissions of their folder.
     /// </summary>
     [Parameter]
     public SwitchParameter Private { get; set; }
@@ -127,7 +127,7 @@ public abstract class SyncCmdlet : FeedCmdlet
 
     /// <summary>
     /// Binds a table that belongs to another feed to this one. One that only moved to another host or port, and names the same identity, is
-    /// bound without it.
+    /// bound without it. Also goes on from the cursor by another -Query, which must ask for the same records.
     /// </summary>
     [Parameter]
     public SwitchParameter Rebind { get; set; }

@@ -9,7 +9,7 @@ using Lockstep.Sync;
 
 namespace Lockstep.Commands;
 
-/// <summary>Brings a table in step with a feed, and keeps it there with -Follow.</summary>
+/// <summary>Brings a table in sync with a feed, and keeps it there with -Follow.</summary>
 [Cmdlet(VerbsData.Sync, "LockstepTable", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(SyncResult), typeof(Change), typeof(SyncJob))]
 public sealed class SyncLockstepTableCommand : SyncCmdlet

@@ -9,7 +9,7 @@ using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 
-/// <summary>Waits until a table is up to date, has reached a cursor, or holds so many records.</summary>
+/// <summary>Waits until a table is up to date, has reached a cursor, or has a number of records.</summary>
 [Cmdlet(VerbsLifecycle.Wait, "LockstepTable", DefaultParameterSetName = ByTable)]
 [OutputType(typeof(TableInfo))]
 public sealed class WaitLockstepTableCommand : TableCmdlet
@@ -70,7 +70,7 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
         WriteObject(found.Describe(info));
 
         bool Holds(Engine.Tables.TableInfo info) =>
-            (!UpToDate || info.LastSync >= began || IsFollowed(info.Location, info.Name, info.LastSync))
+            (!UpToDate || (info.IsUpToDate && (info.LastSync >= began || IsFollowed(info.Location, info.Name, info.LastSync))))
             && (Cursor is null || info.HasReached(Engine.Records.Cursor.Parse(Cursor)))
             && (Count is null || info.Rows >= Count);
     }

@@ -40,6 +40,34 @@ public sealed class CouchDbTests : DialectTest
     }
 
     [Fact]
+    public async Task Another_query_is_refused_until_the_whole_set_is_fetched_by_it()
+    {
+        await using var server = Serve(
+            (path, _) =>
+                path == "/db/" ? Root("1")
+                : path.Contains("filter=b") ? Json(Page(Row("b", "3-c"), "3-c"))
+                : Json(Page(Row("a", "1-a"), "1-a"))
+        );
+        SyncOptions Filtered(string filter, bool resync = false) =>
+            new()
+            {
+                Feed = new FeedOptions { Uri = new Uri(server.Root, "db/_changes"), Query = [new("filter", filter)] },
+                Store = new FileTableStore(TablePath),
+                Foreign = DialectDescription.Load("CouchDb"),
+                Settle = TimeSpan.FromMilliseconds(200),
+                Resync = resync,
+            };
+
+        await SyncRun.ToEndAsync(Filtered("a"));
+        await SyncRun.ToErrorAsync<TableMismatchException>(Filtered("b"));
+        Assert.Equal("""{"_id":"a","_rev":"1-x"}""", Table());
+        await SyncRun.ToEndAsync(Filtered("b", resync: true));
+        await SyncRun.ToEndAsync(Filtered("b"));
+
+        Assert.Equal("""{"_id":"b","_rev":"1-x"}""", Table());
+    }
+
+    [Fact]
     public async Task A_database_that_was_created_again_is_another_feed_and_its_old_rows_go()
     {
         var started = "1";

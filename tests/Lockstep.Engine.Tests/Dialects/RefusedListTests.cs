@@ -59,6 +59,40 @@ public sealed class RefusedListTests : DialectTest
     }
 
     [Fact]
+    public async Task A_list_that_is_fetched_whole_each_time_takes_another_query_at_once_and_a_refusal_is_of_that_one()
+    {
+        await using var server = Serve(
+            (path, _) =>
+                Json(
+                    path.Contains("few=1") ? Items(3)
+                    : path.Contains("few=2") ? "[]"
+                    : Items(30)
+                )
+        );
+        SyncOptions Few(string few) =>
+            Dialect(
+                server,
+                "items",
+                "Rest",
+                options => new SyncOptions
+                {
+                    Feed = new FeedOptions { Uri = options.Feed.Uri, Query = [new("few", few)] },
+                    Store = options.Store,
+                    Foreign = options.Foreign,
+                }
+            );
+
+        await SyncRun.ToEndAsync(Few("0"));
+        await SyncRun.ToErrorAsync<SweepRefusedException>(Few("1"));
+        var asked = server.Requests.Count;
+        await SyncRun.ToErrorAsync<SweepRefusedException>(Few("1"));
+        Assert.Equal(asked, server.Requests.Count);
+        await SyncRun.ToEndAsync(Few("0"));
+
+        Assert.Equal((30, asked + 1), (Info.Rows, server.Requests.Count));
+    }
+
+    [Fact]
     public async Task Resync_and_a_limit_of_the_table_let_a_set_through_too()
     {
         await using var server = Serve(

@@ -36,6 +36,7 @@ public sealed class PauseTests : SyncTest
             var run = await SyncRun.ToEndAsync(sync);
 
             Assert.Equal((SyncEndReason.EndOfFeed, 2000L, true), (run.Result.EndReason, run.Result.Received, run.Result.IsComplete));
+            Assert.True(Info.IsUpToDate);
             Assert.DoesNotContain(run.Events, e => e.Kind == FeedEventKind.Warning);
         }
 
@@ -139,6 +140,9 @@ public sealed class PauseTests : SyncTest
         var second = await SyncRun.ToEndAsync(sync);
 
         Assert.Equal((SyncEndReason.Settled, 1L, false), (first.Result.EndReason, first.Result.Added, first.Result.IsComplete));
+        // Nobody who waits for a table that is up to date may be told of this one.
+        Assert.NotNull(Info.LastSync);
+        Assert.False(Info.IsUpToDate);
         Assert.Contains("may have more", Warning(first), StringComparison.Ordinal);
         Assert.DoesNotContain("no further", Warning(first), StringComparison.Ordinal);
         // A server that ignores the cursor and pauses at the same place is never got past: that is said.

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Lockstep.Engine.Tables;
 using Lockstep.Testing;
 
@@ -73,6 +74,36 @@ public sealed class WriterLockTests : IDisposable
 
         (await waiting).Dispose();
     }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_lock_is_free_once_its_holder_lets_go_though_a_child_has_inherited_the_file(bool isThere)
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Skip("Only on Unix does a child that is being started have the files of its parent.");
+        if (isThere)
+            File.WriteAllText(Path + "-lock", "");
+        using var first = LockFile.Open(Path + "-lock");
+        // As a child has it between fork and exec, until when O_CLOEXEC does nothing.
+        var inherited = Duplicate((int)first.SafeFileHandle.DangerousGetHandle());
+        try
+        {
+            first.Dispose();
+
+            LockFile.Open(Path + "-lock").Dispose();
+        }
+        finally
+        {
+            Close(inherited);
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "dup")]
+    private static extern int Duplicate(int file);
+
+    [DllImport("libc", EntryPoint = "close")]
+    private static extern int Close(int file);
 
     [Fact]
     public async Task Another_process_that_holds_it_is_named_until_it_dies()

@@ -11,6 +11,7 @@ public sealed class SchemaChangeTests(SharedPostgres postgres)
 
     [Theory]
     [MemberData(nameof(SchemaChanges.Harmless), MemberType = typeof(SchemaChanges))]
+    [InlineData(Parts, SchemaChanges.FilledPartition, "INSERT INTO items VALUES (9), (101)")]
     public async Task What_changes_no_row_costs_no_resync_also_not_after_a_restart(string sql, string change, string write)
     {
         await using var items = await TableCase.MakeAsync(postgres, sql);

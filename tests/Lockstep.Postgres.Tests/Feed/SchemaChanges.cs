@@ -56,15 +56,15 @@ public static class SchemaChanges
             { Parts, "ALTER TABLE items DETACH PARTITION p0" },
             {
                 Parts,
-                "BEGIN; CREATE TABLE p1 (LIKE items INCLUDING ALL); INSERT INTO p1 VALUES (150); ALTER TABLE items ATTACH "
-                    + "PARTITION p1 FOR VALUES FROM (100) TO (200); COMMIT"
-            },
-            {
-                Parts,
-                "CREATE TABLE p1 (LIKE items INCLUDING ALL); INSERT INTO p1 VALUES (150); ALTER TABLE items ATTACH "
-                    + "PARTITION p1 FOR VALUES FROM (100) TO (200)"
+                "BEGIN; CREATE TABLE p1 (LIKE items INCLUDING ALL); INSERT INTO p1 VALUES (150); COMMIT; "
+                    + "ALTER TABLE items ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200)"
             },
         };
+
+    /// <summary>A partition that is made, filled and attached by one transaction, whose own id its rows then have as their stamp.</summary>
+    public const string FilledPartition =
+        "BEGIN; CREATE TABLE p1 (LIKE items INCLUDING ALL); INSERT INTO p1 VALUES (150); "
+        + "ALTER TABLE items ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200); COMMIT";
 
     /// <summary>Two rows for the table.</summary>
     public static string RowsOf(string sql) =>

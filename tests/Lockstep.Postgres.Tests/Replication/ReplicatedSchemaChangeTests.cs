@@ -50,6 +50,7 @@ public sealed class ReplicatedSchemaChangeTests(LogicalPostgres postgres) : ICla
 
     [Theory]
     [MemberData(nameof(SchemaChanges.Harmful), MemberType = typeof(SchemaChanges))]
+    [InlineData(SchemaChanges.Parts, SchemaChanges.FilledPartition)]
     public async Task What_the_stream_does_not_tell_makes_clients_start_over(string sql, string change)
     {
         await using var db = await postgres.CreateAsync(sql);

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 using Lockstep.Postgres.Tables;
 using Lockstep.Testing;
@@ -39,6 +40,42 @@ public sealed class FormatTests(SharedPostgres postgres)
             $"{StateJson.Format}",
             await db.ScalarAsync("SELECT state::json ->> 'format' FROM lockstep_tables.lockstep_directory")
         );
+    }
+
+    [Fact]
+    public async Task What_was_asked_and_that_it_may_not_have_been_all_is_kept_and_nothing_of_it_is_needed()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        using (var target = await store.OpenAsync("servers", default, TimeProvider.System, Cancel))
+        {
+            target.Commit(
+                new TableCommit
+                {
+                    Feed = "http://127.0.0.1/servers/",
+                    Cursor = Cursor.Parse("7"),
+                    Asked = "abc",
+                    At = DateTimeOffset.UnixEpoch,
+                    IsIncomplete = true,
+                }
+            );
+        }
+
+        Assert.False(store.Get("servers").GetInfo().IsUpToDate);
+        using (var target = await store.OpenAsync("servers", default, TimeProvider.System, Cancel))
+        {
+            Assert.True(target.State.IsOfAnotherQuery("other"));
+            Assert.False(target.State.IsOfAnotherQuery("abc"));
+            target.Commit(new TableCommit { At = DateTimeOffset.UnixEpoch.AddSeconds(1) });
+        }
+
+        Assert.True(store.Get("servers").GetInfo().IsUpToDate);
+        // An earlier Lockstep of the same format writes neither.
+        await db.RunAsync(
+            "UPDATE lockstep_tables.lockstep_directory SET state = (state::jsonb - 'asked' - 'incomplete')::text WHERE name = 'servers'"
+        );
+        using (var target = await store.OpenAsync("servers", default, TimeProvider.System, Cancel))
+            Assert.False(target.State.IsOfAnotherQuery("other"));
     }
 
     [Fact]

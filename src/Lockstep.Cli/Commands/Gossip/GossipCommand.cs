@@ -119,7 +119,7 @@ internal static class GossipCommand
         var once = new Option<bool>("--once") { Description = "End when both sides have the same." };
         var command = new Command(
             "connect",
-            "Keep a model in step with a peer until Ctrl+C, and print each change; over stdio: until the input ends, and "
+            "Keep a model in sync with a peer until Ctrl+C, and print each change; over stdio: until the input ends, and "
                 + "nothing is printed."
         )
         {

@@ -16,6 +16,7 @@ internal static partial class UnixFile
     private const int ReadOnlyFileSystem = 30;
     private const int LockExclusive = 2;
     private const int LockWithoutWaiting = 4;
+    private const int LockRelease = 8;
 
     /// <summary>The rights of a file that is nobody else's.</summary>
     public const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
@@ -80,7 +81,23 @@ internal static partial class UnixFile
             throw new IOException($"'{path}' is locked by another process.");
         }
 
-        return new FileStream(handle, FileAccess.ReadWrite, bufferSize: 1);
+        return new LockedFile(handle);
+    }
+
+    /// <summary>
+    /// Gives its lock back before it is closed, as the runtime does with its own: a child that is being started has the file too, for as
+    /// long as it has not begun its program, and the lock would live as long.
+    /// </summary>
+    private sealed class LockedFile(SafeFileHandle handle) : FileStream(handle, FileAccess.ReadWrite, bufferSize: 1)
+    {
+        private readonly SafeFileHandle _handle = handle;
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing && !_handle.IsClosed)
+                _ = UnixFile.Lock((int)_handle.DangerousGetHandle(), LockRelease);
+            base.Dispose(disposing);
+        }
     }
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]

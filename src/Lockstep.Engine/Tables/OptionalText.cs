@@ -1,0 +1,49 @@
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// What a table's file says beside its description, in a table of its own that files without it lack: an earlier Lockstep goes on without
+/// it.
+/// </summary>
+internal sealed class OptionalText
+{
+    private readonly string _table;
+    private readonly string _column;
+
+    private OptionalText(string table, string column) => (_table, _column) = (table, column);
+
+    /// <summary>How another server's feed is read; none for Lockstep's own dialects.</summary>
+    public static OptionalText Dialect { get; } = new("lockstep_dialect", "description");
+
+    /// <summary>What <see cref="TableState.Asked"/> is.</summary>
+    public static OptionalText Asked { get; } = new("lockstep_query", "digest");
+
+    /// <summary>What <see cref="TableState.Incomplete"/> is.</summary>
+    public static OptionalText Incomplete { get; } = new("lockstep_incomplete", "at");
+
+    /// <summary>What the file says; null where it says nothing.</summary>
+    public string? Load(SqliteConnection connection)
+    {
+        if (!StageSql.TableExists(connection, _table))
+            return null;
+        using var command = connection.CreateCommand();
+        command.CommandText = $"SELECT {_column} FROM {_table}";
+        return command.ExecuteScalar() as string;
+    }
+
+    /// <summary>Forgets it, within the caller's transaction.</summary>
+    public void Remove(SqliteConnection connection) => TableFile.Execute(connection, $"DROP TABLE IF EXISTS {_table}");
+
+    /// <summary>Writes it, within the caller's transaction.</summary>
+    public void Save(SqliteConnection connection, string text)
+    {
+        if (Load(connection) == text)
+            return;
+        using var command = connection.CreateCommand();
+        command.CommandText =
+            $"CREATE TABLE IF NOT EXISTS {_table}({_column} TEXT NOT NULL); DELETE FROM {_table}; INSERT INTO {_table} VALUES($text)";
+        command.Parameters.AddWithValue("$text", text);
+        command.ExecuteNonQuery();
+    }
+}
