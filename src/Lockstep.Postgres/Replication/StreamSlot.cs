@@ -32,7 +32,7 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
         NpgsqlConnection connection,
         LogicalReplicationConnection stream,
         ServerSlot? former,
-        List<FoundTable> tables,
+        List<TableLook> tables,
         CancellationToken cancellationToken
     )
     {
