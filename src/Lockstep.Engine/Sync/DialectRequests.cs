@@ -50,7 +50,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     public Uri Own(string link, Uri from)
     {
         if (!Uri.TryCreate(from, link, out var uri) || uri.Scheme is not ("http" or "https"))
-            throw Wrong($"'{CursorText.Shorten(link)}' is no link");
+            throw Wrong($"'{CursorText.Shorten(link)}' is not a link");
         var own = client.Uri.Location;
         if (uri.Scheme == own.Scheme && uri.Port == own.Port && uri.IdnHost.Equals(own.IdnHost, StringComparison.OrdinalIgnoreCase))
             return uri;
