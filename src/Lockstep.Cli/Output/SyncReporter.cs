@@ -113,7 +113,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         writer.WriteString("table", result.Table);
         writer.WriteString("path", result.Location);
         writer.WriteString("feed", result.Feed);
-        writer.WriteString("cursor", result.Cursor.ToString());
+        writer.WriteString("cursor", result.HasCursor ? result.Cursor.ToString() : "");
         writer.WriteNumber("received", result.Received);
         writer.WriteNumber("added", result.Added);
         writer.WriteNumber("updated", result.Updated);
@@ -144,7 +144,9 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         if (result.Quarantined > 0)
             text.Append(CultureInfo.InvariantCulture, $", {result.Quarantined} in quarantine");
         text.Append(CultureInfo.InvariantCulture, $" ({result.Received} {(result.Received == 1 ? "record" : "records")} in {result.Duration.TotalSeconds:0.00} s). ");
-        text.Append(CultureInfo.InvariantCulture, $"{ending} Cursor {result.Cursor.Display}.");
+        text.Append(ending);
+        if (result.HasCursor)
+            text.Append(CultureInfo.InvariantCulture, $" Cursor {result.Cursor.Display}.");
         if (result.IsSetOwed)
             text.Append(" The feed's whole set could not be taken; it is fetched again later.");
         return text.ToString();

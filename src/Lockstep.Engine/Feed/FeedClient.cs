@@ -248,15 +248,23 @@ internal sealed class FeedClient : IDisposable
         EncodedStream.Open(stream, encoding) ?? throw new FeedCutException(Uri, $"its content encoding '{encoding}' is not known.");
 
     /// <summary>The error of a status that is no success, with what the server says of it; reads the body.</summary>
-    internal async Task<FeedStatusException> RefusalAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    /// <inheritdoc cref="Refusal" path="/param"/>
+    internal async Task<FeedStatusException> RefusalAsync(
+        HttpResponseMessage response,
+        CancellationToken cancellationToken,
+        string? dialect = null
+    )
     {
         using var body = await ErrorBody.ReadAsync(this, response, cancellationToken).ConfigureAwait(false);
-        return Refusal(response, body);
+        return Refusal(response, body, dialect);
     }
 
     /// <summary>The same, where the body has been read.</summary>
-    internal FeedStatusException Refusal(HttpResponseMessage response, ErrorBody body) =>
-        new(Uri, response.StatusCode, response.ReasonPhrase, RetryAfterOf(response), ExcerptOf(body))
+    /// <param name="response">The answer.</param>
+    /// <param name="body">Its body.</param>
+    /// <param name="dialect">The dialect of another server that was asked in; null for Lockstep's own.</param>
+    internal FeedStatusException Refusal(HttpResponseMessage response, ErrorBody body, string? dialect) =>
+        new(Uri, response.StatusCode, response.ReasonPhrase, RetryAfterOf(response), ExcerptOf(body), FeedStatusException.AdviceOf(response.StatusCode, dialect))
         {
             Headers = ResponseHeaders.Of(response),
         };

@@ -152,6 +152,14 @@ public sealed class FeedStatusException : FeedException
     private static bool IsPassing(HttpStatusCode status) =>
         status is >= HttpStatusCode.InternalServerError or HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests;
 
+    /// <summary>What to do about a status.</summary>
+    /// <param name="status">The status.</param>
+    /// <param name="dialect">The dialect of another server that was asked in; null for Lockstep's own.</param>
+    internal static Remedy AdviceOf(HttpStatusCode status, string? dialect) =>
+        dialect is not null && status == HttpStatusCode.NotFound
+            ? (Remedy)$"Check the URI, and that the feed is of the dialect '{dialect}'; another one is named with {Term.Dialect}."
+            : Advise(status);
+
     private static Remedy Advise(HttpStatusCode status) =>
         status switch
         {

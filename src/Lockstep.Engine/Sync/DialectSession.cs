@@ -151,7 +151,7 @@ internal sealed class DialectSession
                 $"it answers {(int)response.StatusCode} {response.ReasonPhrase}"
                     + (Client.ExcerptOf(body) is { } said ? $": {said.TrimEnd('.')}" : "")
             )
-            : Client.Refusal(response, body);
+            : Requests.Error(response, body);
 
     public Task SayAsync(FeedEventKind kind, string message, CancellationToken cancellationToken, Remedy? remedy = null) =>
         Events.PostAsync(kind, message, cancellationToken, remedy);
