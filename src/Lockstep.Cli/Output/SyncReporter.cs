@@ -98,7 +98,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         writer.WriteString("table", result.Table);
         writer.WriteString("path", result.Location);
         writer.WriteString("feed", result.Feed);
-        writer.WriteString("cursor", result.Cursor.ToString());
+        writer.WriteString("cursor", result.HasCursor ? result.Cursor.ToString() : "");
         writer.WriteNumber("received", result.Received);
         writer.WriteNumber("added", result.Added);
         writer.WriteNumber("updated", result.Updated);
@@ -129,7 +129,9 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         if (result.Quarantined > 0)
             text.Append(CultureInfo.InvariantCulture, $", {result.Quarantined} in quarantine");
         text.Append(CultureInfo.InvariantCulture, $" ({result.Received} records in {result.Duration.TotalSeconds:0.00} s). ");
-        text.Append(CultureInfo.InvariantCulture, $"{Reason(result)} Cursor {result.Cursor.Display}.");
+        text.Append(Reason(result));
+        if (result.HasCursor)
+            text.Append(CultureInfo.InvariantCulture, $" Cursor {result.Cursor.Display}.");
         if (result.IsSetOwed)
             text.Append(" The feed's whole set could not be taken; it is fetched again later.");
         return text.ToString();

@@ -248,8 +248,10 @@ internal sealed class FeedClient : IDisposable
         EncodedStream.Open(stream, encoding) ?? throw new FeedCutException(Uri, $"its content encoding '{encoding}' is not known.");
 
     /// <summary>The error of a status that is no success.</summary>
-    internal FeedStatusException Refusal(HttpResponseMessage response) =>
-        new(Uri, response.StatusCode, response.ReasonPhrase, RetryAfterOf(response)) { Headers = ResponseHeaders.Of(response) };
+    /// <param name="response">The answer.</param>
+    /// <param name="dialect">The dialect of another server that was asked in; null for Lockstep's own.</param>
+    internal FeedStatusException Refusal(HttpResponseMessage response, string? dialect = null) =>
+        new(Uri, response.StatusCode, response.ReasonPhrase, RetryAfterOf(response), dialect) { Headers = ResponseHeaders.Of(response) };
 
     internal RetryAfter? RetryAfterOf(HttpResponseMessage response) =>
         response.Headers.NonValidated.TryGetValues("Retry-After", out var values) && values.FirstOrDefault() is { } text

@@ -56,12 +56,14 @@ public sealed class FeedCursorException : FeedException
 /// <summary>The feed answered with an error status.</summary>
 public sealed class FeedStatusException : FeedException
 {
-    internal FeedStatusException(FeedUri feed, HttpStatusCode status, string? reason, RetryAfter? retryAfter)
+    internal FeedStatusException(FeedUri feed, HttpStatusCode status, string? reason, RetryAfter? retryAfter, string? dialect = null)
         : base(
             KindOf(status),
             feed,
             string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} answered {(int)status} {reason ?? status.ToString()}."),
-            Advise(status)
+            dialect is not null && status == HttpStatusCode.NotFound
+                ? (Remedy)$"Check the URI, and that the feed is of the dialect '{dialect}'; another one is named with {Term.Dialect}."
+                : Advise(status)
         )
     {
         Status = status;

@@ -144,7 +144,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     }
 
     /// <summary>The error of a status.</summary>
-    public FeedStatusException Error(HttpResponseMessage response) => client.Refusal(response);
+    public FeedStatusException Error(HttpResponseMessage response) => client.Refusal(response, dialect.Name);
 
     /// <summary>The error of an answer that is not as the dialect says.</summary>
     public DialectException Wrong(string reason, Remedy? remedy = null) => new(client.Uri, dialect.Name, reason, remedy);

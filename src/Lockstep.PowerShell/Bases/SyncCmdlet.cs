@@ -118,8 +118,8 @@ public abstract class SyncCmdlet : FeedCmdlet
     public SwitchParameter Force { get; set; }
 
     /// <summary>
-    /// The percentage of a table of more than 20 records that a whole set may remove if its end is uncertain; the table keeps it. By default
-    /// 50. An empty one is believed at 100 only.
+    /// The percentage of a table of more than 20 records that a whole set may remove if its end is uncertain; the table keeps it. By
+    /// default 50. An empty one is believed at 100 only.
     /// </summary>
     [Parameter]
     [ValidateRange(0, 100)]

@@ -17,6 +17,19 @@ public sealed class RestTests : DialectTest
     private const string Date = "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n";
 
     [Fact]
+    public async Task An_address_that_is_not_there_is_no_matter_of_the_cursors_place_and_a_list_has_no_cursor()
+    {
+        await using var server = Serve((path, _) => path == "/items" ? Json("""[{"id":1}]""") : Status("404 Not Found"));
+
+        (var error, _) = await SyncRun.ToErrorAsync<FeedStatusException>(Dialect(server, "itms", "Rest"));
+        var run = await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+
+        Assert.DoesNotContain("CursorStyle", error.RecommendedAction, StringComparison.Ordinal);
+        Assert.Contains("'Rest'", error.RecommendedAction, StringComparison.Ordinal);
+        Assert.Equal((1, false, false), (run.Result.Added, run.Result.HasCursor, Info.HasCursor));
+    }
+
+    [Fact]
     public async Task A_full_set_comes_in_pages_and_what_it_lacks_later_is_gone()
     {
         await using var server = Serve(
