@@ -204,7 +204,7 @@ public sealed class RestTests : DialectTest
         (var noTime, _) = await SyncRun.ToErrorAsync<InvalidOptionException>(From("last tuesday", Since));
         (var noCursor, _) = await SyncRun.ToErrorAsync<InvalidOptionException>(From("5", """{ "From": "Rest" }"""));
         await SyncRun.ToErrorAsync<InvalidOptionException>(From("2025-06-01T00:00:00Z", Since, resync: true));
-        Assert.Contains("'last tuesday' is no time", noTime.Message, StringComparison.Ordinal);
+        Assert.Contains("'last tuesday' is not a time", noTime.Message, StringComparison.Ordinal);
         Assert.Contains("'mine' returns its whole set", noCursor.Message, StringComparison.Ordinal);
         Assert.Contains("Leave since out", noCursor.Remedy.ToString(), StringComparison.Ordinal);
         Assert.Single(server.Requests);
@@ -415,7 +415,7 @@ public sealed class RestTests : DialectTest
         );
 
         Assert.Equal(["/logs", "/logs?after=1", "/logs?after=1"], Paths(okta));
-        Assert.Contains("come already", error.Message);
+        Assert.Contains("already come", error.Message);
     }
 
     [Theory]
@@ -567,8 +567,8 @@ public sealed class RestTests : DialectTest
     [InlineData("""{"From":"Rest","Changes":{}}""", "no Cursor")]
     [InlineData("""{"From":"Rest","Interval":"soon"}""", "Interval")]
     [InlineData("""{"From":"Rest","Key":"/a~b"}""", "~")]
-    [InlineData("""[1]""", "no JSON object")]
-    [InlineData("""{""", "no JSON")]
+    [InlineData("""[1]""", "not a JSON object")]
+    [InlineData("""{""", "not JSON")]
     public void A_description_that_is_wrong_is_told_what_is(string json, string part)
     {
         var error = Assert.Throws<DialectFormatException>(() => DialectDescription.Parse(json, "mine"));
