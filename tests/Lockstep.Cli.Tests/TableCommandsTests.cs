@@ -224,7 +224,18 @@ public sealed class TableCommandsTests : IDisposable
     {
         await using var feed = new TextFeed("""[{"id":1,"updated_at":"2026-01-01T00:00:00Z"}]""");
 
-        var run = await RunAsync("sync", feed.Uri, "--path", "polled.db", "--dialect", "Rest", "--interval-sec", "0.2", "--follow-for", "2");
+        var run = await RunAsync(
+            "sync",
+            feed.Uri,
+            "--path",
+            "polled.db",
+            "--dialect",
+            "Rest",
+            "--interval-sec",
+            "0.2",
+            "--follow-for",
+            "2"
+        );
 
         Assert.Equal(2, run.Lines.Count);
         Assert.Contains("(1 record in ", run.Lines[0], StringComparison.Ordinal);

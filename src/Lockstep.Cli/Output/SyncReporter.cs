@@ -143,7 +143,10 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
             text.Append(CultureInfo.InvariantCulture, $", {result.Malformed} malformed");
         if (result.Quarantined > 0)
             text.Append(CultureInfo.InvariantCulture, $", {result.Quarantined} in quarantine");
-        text.Append(CultureInfo.InvariantCulture, $" ({result.Received} {(result.Received == 1 ? "record" : "records")} in {result.Duration.TotalSeconds:0.00} s). ");
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $" ({result.Received} {(result.Received == 1 ? "record" : "records")} in {result.Duration.TotalSeconds:0.00} s). "
+        );
         text.Append(ending);
         if (result.HasCursor)
             text.Append(CultureInfo.InvariantCulture, $" Cursor {result.Cursor.Display}.");

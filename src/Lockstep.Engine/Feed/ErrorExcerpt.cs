@@ -63,9 +63,7 @@ internal static partial class ErrorExcerpt
     /// <summary>A message, which older services of OData wrap together with its language.</summary>
     private static string? MessageOf(JsonElement holder) =>
         Text(holder, "message")
-        ?? (
-            holder.TryGetProperty("message", out var wrapped) && wrapped.ValueKind == JsonValueKind.Object ? Text(wrapped, "value") : null
-        );
+        ?? (holder.TryGetProperty("message", out var wrapped) && wrapped.ValueKind == JsonValueKind.Object ? Text(wrapped, "value") : null);
 
     private static string? Text(JsonElement holder, string name)
     {

@@ -264,7 +264,14 @@ internal sealed class FeedClient : IDisposable
     /// <param name="body">Its body.</param>
     /// <param name="dialect">The dialect of another server that was asked in; null for Lockstep's own.</param>
     internal FeedStatusException Refusal(HttpResponseMessage response, ErrorBody body, string? dialect) =>
-        new(Uri, response.StatusCode, response.ReasonPhrase, RetryAfterOf(response), ExcerptOf(body), FeedStatusException.AdviceOf(response.StatusCode, dialect))
+        new(
+            Uri,
+            response.StatusCode,
+            response.ReasonPhrase,
+            RetryAfterOf(response),
+            ExcerptOf(body),
+            FeedStatusException.AdviceOf(response.StatusCode, dialect)
+        )
         {
             Headers = ResponseHeaders.Of(response),
         };
