@@ -148,6 +148,9 @@ public readonly ref struct Term
     /// <summary>A bearer token.</summary>
     public static Term Token => Named("BearerToken");
 
+    /// <summary>A script that supplies the tokens.</summary>
+    public static Term TokenProvider => Named("AsksForToken");
+
     /// <summary>Wait for another writer to end.</summary>
     public static Term Wait => Named("WaitForWriter");
 

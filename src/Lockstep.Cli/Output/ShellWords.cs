@@ -27,6 +27,7 @@ internal static partial class ShellWords
         [nameof(Term.SyncToDatabase)] = "lockstep sync --postgres",
         [nameof(Term.SyncToFile)] = "lockstep sync --path",
         [nameof(Term.Token)] = "the environment variable LOCKSTEP_TOKEN",
+        [nameof(Term.TokenProvider)] = "-TokenProvider of the PowerShell module",
     };
 
     /// <summary>A term as it is typed in a shell.</summary>

@@ -146,10 +146,13 @@ internal sealed class DialectSession
         );
 
     /// <summary>The error of a status that is no success. What Lockstep's own feeds mean by 409 and 410 it does not mean here.</summary>
-    public FeedException RefusalOf(HttpResponseMessage response) =>
+    public FeedException RefusalOf(HttpResponseMessage response, ErrorBody body) =>
         response.StatusCode is System.Net.HttpStatusCode.Gone or System.Net.HttpStatusCode.Conflict
-            ? Requests.Wrong($"it answers {(int)response.StatusCode} {response.ReasonPhrase}")
-            : Requests.Error(response);
+            ? Requests.Wrong(
+                $"it answers {(int)response.StatusCode} {response.ReasonPhrase}"
+                    + (Client.ExcerptOf(body) is { } said ? $": {said.TrimEnd('.')}" : "")
+            )
+            : Requests.Error(response, body);
 
     public Task SayAsync(FeedEventKind kind, string message, CancellationToken cancellationToken, Remedy? remedy = null) =>
         Events.PostAsync(kind, message, cancellationToken, remedy);

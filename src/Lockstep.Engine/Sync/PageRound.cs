@@ -262,9 +262,9 @@ internal sealed class PageRound(DialectSession session)
     private async Task<RoundEnd> RefusedAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         using var error = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
-        var places = new ResponsePlaces(response, error?.RootElement ?? default);
+        var places = new ResponsePlaces(response, error.Root);
         if (rules.Resync?.Holds(places) != true)
-            throw session.RefusalOf(response);
+            throw session.RefusalOf(response, error);
         NoteRestart(response);
         // Where no new identity is named, another one than before keeps caches from giving the old answer again.
         if (!MeetsAnotherFeed(rules, places, isKnown: true) && rules.Identity.Count > 0 && session.Requests.Identity is { } identity)

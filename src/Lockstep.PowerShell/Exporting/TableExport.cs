@@ -49,10 +49,12 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
         if (Table.IsTable(file))
             throw new InvalidOptionException($"'{file}' is a table.", "Give another -Destination; Remove-LockstepTable removes a table.");
         if (File.Exists(file) && !force)
+        {
             throw new InvalidOptionException(
                 $"The file '{file}' already exists.",
                 "Give another -Destination, or overwrite it with -Force."
             );
+        }
 
         using var unfinished = new UnfinishedFile(file);
         WriteAll(unfinished.Stream, warn, cancellationToken);

@@ -11,7 +11,7 @@ public sealed class MoreOfListTests : DialectTest
 
     [Theory]
     // A count of all.
-    [InlineData("items", """{"items":[{"id":1},{"id":2}],"total":5}""", "", "'total' says that there are 5")]
+    [InlineData("items", """{"items":[{"id":1},{"id":2}],"total":5}""", "", "'total' announces 5")]
     [InlineData("items", """{"count":5,"results":[{"id":1},{"id":2}]}""", "", "'count'")]
     [InlineData(
         "items",
@@ -256,7 +256,7 @@ public sealed class MoreOfListTests : DialectTest
 
         await foreach (var step in sync.RunAsync(Cancellation))
         {
-            if (step is not FeedEventOccurred { Event.Kind: FeedEventKind.Retry })
+            if (step is not FeedEventOccurred { Event.Kind: FeedEventKind.Poll })
                 continue;
             Assert.Equal(SyncPhase.Waiting, sync.Result.State.Phase);
             break;
