@@ -124,7 +124,7 @@ internal sealed class FeedFollower(
             catch (SweepRefusedException e) when (!context.StopsWhenCaughtUp)
             {
                 // The updates go on meanwhile, where there is something to go on from.
-                await events.PostAsync(FeedEventKind.Warning, e.Message, cancellationToken, e.Remedy).ConfigureAwait(false);
+                await events.PostRefusedAsync(e, cancellationToken).ConfigureAwait(false);
                 plan.Postpone(context.Target.State);
             }
             catch (FeedStatusException e) when (!e.IsTransient)
