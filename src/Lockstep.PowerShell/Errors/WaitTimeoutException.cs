@@ -9,9 +9,12 @@ internal sealed class WaitTimeoutException(string table, TimeSpan limit, SyncSta
         ErrorKind.Timeout,
         string.Create(
             CultureInfo.InvariantCulture,
-            $"The table '{table}' did not get that far within {limit.TotalSeconds:0.###} s. "
-                + (state is null ? "No sync of this session is running." : $"Its sync is in state {state}.")
-                + (lastError is null ? "" : $" Last error: {lastError}")
+            $"The table '{table}' did not get that far within {limit.TotalSeconds:0.###} s. {Why(state, lastError)}"
         ),
         "Check that a sync is running with Get-LockstepTable, or wait longer with -TimeoutSec."
-    );
+    )
+{
+    private static string Why(SyncState? state, string? lastError) =>
+        (state is null ? "No sync of this session is running." : $"Its sync is in state {state}.")
+        + (lastError is null ? "" : $" Last error: {lastError}");
+}
