@@ -69,6 +69,17 @@ public sealed partial class AdviceTests
         );
     }
 
+    [Theory]
+    [InlineData("servers", "servers")]
+    [InlineData("it's", "'it''s'")]
+    public void The_quarantine_of_a_table_is_named_with_it(string table, string typed)
+    {
+        Remedy remedy = $"{Term.ReadQuarantined.For(table)} shows it.";
+
+        Assert.Equal($"Get-LockstepRecord {typed} -Quarantined shows it.", remedy.Render(CmdletWords.Say));
+        Assert.Equal("lockstep records --quarantined shows it.", remedy.Render(ShellWords.Say));
+    }
+
     private static string NameOf(Type cmdlet) =>
         string.Join(
             '-',

@@ -304,12 +304,13 @@ internal sealed class RecordParser
             return Malformed(reason!);
 
         Adopt(shape);
-        var isRecord = false;
+        bool isRecord = false,
+            lacksKey = false;
         try
         {
             isRecord = _routing.TryRead(json, out _) && TrySettle(json);
             if (!isRecord)
-                reason = WhatIsWrong();
+                (reason, lacksKey) = (WhatIsWrong(), _key.WhatIsMissing() is not null);
         }
         finally
         {
@@ -321,7 +322,7 @@ internal sealed class RecordParser
         KeyWasGuessed = isKeyGuessed && isRecord;
         if (isRecord)
             return ParsedKind.Record;
-        var missing = MissingField.Find(first, shape);
+        var missing = MissingField.Find(first, shape, lacksKey);
         Remedy = missing?.Remedy;
         return Malformed(missing is null ? reason! : $"{reason}; its fields are {missing.Fields}");
     }
