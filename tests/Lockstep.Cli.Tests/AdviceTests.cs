@@ -29,6 +29,11 @@ public sealed partial class AdviceTests
             .Select(o => o.Name),
     ];
 
+    private static readonly HashSet<string> Arguments =
+    [
+        .. Program.Commands.SelectMany(command => WithSubcommands(command.Create())).SelectMany(c => c.Arguments).Select(a => a.Name),
+    ];
+
     public static TheoryData<string> Terms =>
         [.. typeof(Term).GetProperties(BindingFlags.Public | BindingFlags.Static).Select(property => property.Name)];
 
@@ -47,6 +52,10 @@ public sealed partial class AdviceTests
         if (ShellCommand().Match(shell) is { Success: true } command)
         {
             Assert.Contains(command.Value, Program.Commands.Select(known => known.Name));
+        }
+        else if (shell[0] == '<')
+        {
+            Assert.Contains(shell.Trim('<', '>'), Arguments);
         }
         else if (!Option().IsMatch(shell) && term != nameof(Term.Token))
         {
