@@ -43,6 +43,9 @@ public sealed record SyncResult
     /// <summary>The cursor that is committed.</summary>
     public Cursor Cursor { get; init; }
 
+    /// <summary>Whether there is a cursor: a list of another server that is fetched whole each time has none.</summary>
+    public bool HasCursor { get; init; } = true;
+
     /// <summary>Well-formed records that came.</summary>
     public long Received { get; init; }
 

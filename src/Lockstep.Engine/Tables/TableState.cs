@@ -79,6 +79,9 @@ internal sealed record TableState
 
     public Cursor RequestCursor => Resume ?? Cursor;
 
+    /// <summary>Whether there is a cursor: another server's list that is fetched whole each time has none.</summary>
+    public bool HasCursor => Foreign is null || !Cursor.IsStart;
+
     /// <summary>Whether going on from here by a query would leave the records as they are that another one brought.</summary>
     public bool IsOfAnotherQuery(string asked) =>
         Asked is { } known && known != asked && Feed is not null && !(RequestCursor.IsStart && LoadPage is null);
