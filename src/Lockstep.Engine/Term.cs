@@ -45,6 +45,10 @@ public readonly ref struct Term
     /// <summary>How another server's feed is read; the value is a dialect's name.</summary>
     public static Term Dialect => Named("Foreign");
 
+    /// <summary>How another server's feed is read, by keys of a dialect.</summary>
+    /// <param name="json">The keys, as a JSON object.</param>
+    public static Term DialectWith(string json) => new(nameof(DialectWith), $"{Dialect.ApiName} {json}", json);
+
     /// <summary>Have PostgreSQL track the changes of a table; the value is the table's name.</summary>
     public static Term EnableTracking => Named("PostgresTracking.EnableAsync");
 
@@ -146,6 +150,9 @@ public readonly ref struct Term
 
     /// <summary>A bearer token.</summary>
     public static Term Token => Named("BearerToken");
+
+    /// <summary>A script that supplies the tokens.</summary>
+    public static Term TokenProvider => Named("AsksForToken");
 
     /// <summary>Wait for another writer to end.</summary>
     public static Term Wait => Named("WaitForWriter");

@@ -102,7 +102,7 @@ internal static class PostgresErrors
             ),
             PostgresException { SqlState: "53400" } e => new PostgresReplicationException(
                 $"PostgreSQL has no room for another replication slot or sender: {e.MessageText} ({e.SqlState}).",
-                "Raise max_replication_slots and max_wal_senders and restart the server, or drop a slot that nobody needs.",
+                "Raise max_replication_slots and max_wal_senders and restart the server, or drop a slot that no one needs.",
                 e
             ),
             PostgresException e when !IsPassing(e) => new PostgresTableException(

@@ -234,9 +234,12 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
         lock (_scenarioGate)
         {
             if (CurrentScenario is { State: ScenarioState.Running })
+            {
                 throw new InvalidOperationException(
                     "A scenario is already running. Wait for it to end, or combine the steps in one scenario."
                 );
+            }
+
             return CurrentScenario = new ScenarioRun(scenario, this, _host.Stopping);
         }
     }

@@ -78,6 +78,22 @@ public sealed partial class AdviceTests
         );
     }
 
+    [Fact]
+    public void Keys_of_a_dialect_are_a_hashtable_to_the_module_and_json_to_the_command_line()
+    {
+        const string Json = """{ "From": "Rest", "Next": { "a'b": "$(x)" }, "Whole": true, "Key": ["id", "/n\"/x"] }""";
+        Remedy remedy = $"Use {Term.DialectWith(Json)}";
+
+        Assert.Equal(
+            (
+                "Use -Dialect @{ From = 'Rest'; Next = @{ 'a''b' = '$(x)' }; Whole = $true; Key = @('id', '/n\"/x') }",
+                $"Use --dialect FILE.json, where the file is {Json},",
+                $"Use Foreign {Json}"
+            ),
+            (remedy.Render(CmdletWords.Say), remedy.Render(ShellWords.Say), remedy.ToString())
+        );
+    }
+
     private static string NameOf(Type cmdlet) =>
         string.Join(
             '-',

@@ -254,11 +254,40 @@ public sealed class TableCommandsTests : IDisposable
             await Eventually.TrueAsync(async () => (cleared = await RunAsync("clear", "--path", "busy.db", "--quarantined")).ExitCode == 4);
             Assert.Contains("Stop that sync", cleared.Error, StringComparison.Ordinal);
             Assert.DoesNotContain("--wait", cleared.Error, StringComparison.Ordinal);
+
+            var second = await RunAsync("sync", feed.Uri, "--path", "busy.db");
+            Assert.Equal(4, second.ExitCode);
+            Assert.DoesNotContain("-wal", second.Error, StringComparison.Ordinal);
         }
         finally
         {
             sync.Kill();
         }
+    }
+
+    [Fact]
+    public async Task Who_follows_a_polled_feed_is_told_once_that_all_has_come_and_of_no_wait()
+    {
+        await using var feed = new TextFeed("""[{"id":1,"updated_at":"2026-01-01T00:00:00Z"}]""");
+
+        var run = await RunAsync(
+            "sync",
+            feed.Uri,
+            "--path",
+            "polled.db",
+            "--dialect",
+            "Rest",
+            "--interval-sec",
+            "0.2",
+            "--follow-for",
+            "2"
+        );
+
+        Assert.Equal(2, run.Lines.Count);
+        Assert.Contains("(1 record in ", run.Lines[0], StringComparison.Ordinal);
+        Assert.Contains(" Following. ", run.Lines[0], StringComparison.Ordinal);
+        Assert.Contains(" The time is up. ", run.Lines[1], StringComparison.Ordinal);
+        Assert.DoesNotContain("asked again", run.Error, StringComparison.Ordinal);
     }
 
     private void MakePipe(string name)

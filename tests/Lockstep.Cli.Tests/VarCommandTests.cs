@@ -120,7 +120,7 @@ public sealed class VarCommandTests : IDisposable
     [InlineData(2, "not JSON", "set", "v", "blue", "--store", "{store}")]
     [InlineData(2, "--from, --to and --over", "set", "v", "--from", "1", "--store", "{store}")]
     [InlineData(2, "either a value", "set", "v", "--store", "{store}")]
-    [InlineData(2, "length of time", "set", "v", "1", "--tick", "soon", "--store", "{store}")]
+    [InlineData(2, "duration", "set", "v", "1", "--tick", "soon", "--store", "{store}")]
     [InlineData(2, "LOCKSTEP_STORE", "list")]
     [InlineData(2, "each variable once", "set-group", "a", "--store", "{store}")]
     [InlineData(2, "each variable once", "set-group", "a=1", "a=2", "--store", "{store}")]

@@ -47,7 +47,7 @@ public sealed class HelpPagesTests
                 .RefreshPages()
                 .First(file => file.EndsWith("Sync-LockstepTable.md", StringComparison.Ordinal))
         );
-        Assert.StartsWith("# Sync-LockstepTable\n\nBrings a table in step", page, StringComparison.Ordinal);
+        Assert.StartsWith("# Sync-LockstepTable\n\nBrings a table in sync", page, StringComparison.Ordinal);
         Assert.Contains("### -Uri", page, StringComparison.Ordinal);
     }
 

@@ -110,8 +110,8 @@ public sealed class FeedServerPageTests(Browser browser) : IAsyncLifetime
         await TextAsync(page, "#feed-rows td:nth-child(1)", "servers");
         using HttpClient http = new();
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", "a-token");
-        await using var feed = await http.GetStreamAsync(new Uri(_server!.Uri, "servers?access_token=secret"), Cancelled);
-        await TextAsync(page, "#client-rows td:nth-child(2)", "/servers?access_token=***");
+        await using var feed = await http.GetStreamAsync(new Uri(_server!.Uri, "servers"), Cancelled);
+        await TextAsync(page, "#client-rows td:nth-child(2)", "/servers");
     }
 
     [Theory]

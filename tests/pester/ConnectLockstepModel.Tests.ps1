@@ -76,7 +76,7 @@ Describe 'Connect-LockstepModel' {
 
     It 'refuses <name>' -ForEach @(
         @{ name = 'a feed'; uri = 'http://127.0.0.1/'; says = '*tcp://*' }
-        @{ name = 'no URI'; uri = 'somewhere'; says = '*tcp://*' }
+        @{ name = 'not a URI'; uri = 'somewhere'; says = '*tcp://*' }
         @{ name = 'an address without port'; uri = 'tcp://127.0.0.1'; says = '*port*' }
         @{ name = 'a user with a password'; uri = 'ws://me:hunter2@127.0.0.1:1/'; says = '*user and password*' }
     ) {

@@ -170,6 +170,17 @@ Describe 'Sync-LockstepTable' {
             (Get-LockstepTable).Cursor | Should -Be 200
         }
 
+        It 'refuses another -Query than the one that filled the table, until -Resync takes it' {
+            $server = Start-LockstepTestServer -Port 0 -Feed Finite
+            $null = $server | Sync-LockstepTable -Disk -Query @{ part = 'a'; size = 1; token = 'first' }
+            ($server | Sync-LockstepTable -Disk -Query @{ token = 'second'; size = 1; part = 'a' }).Received | Should -BeGreaterThan 0
+            $failure = Get-ErrorOf { $server | Sync-LockstepTable -Disk -Query @{ part = 'b' } -ErrorAction Stop }
+            $failure.FullyQualifiedErrorId | Should -BeLike 'TableMismatch,*'
+            $failure.ErrorDetails.RecommendedAction | Should -BeLike '*-Resync*-Path*-Rebind*'
+            $null = $server | Sync-LockstepTable -Disk -Query @{ part = 'b' } -Resync
+            ($server | Sync-LockstepTable -Disk -Query @{ part = 'b' }).Received | Should -BeGreaterThan 0
+        }
+
         It 'removes with -Resync what the whole set does not hold, and reports it' {
             $server = Start-LockstepTestServer -Port 0 -Feed Finite
             $null = $server | Sync-LockstepTable -Disk

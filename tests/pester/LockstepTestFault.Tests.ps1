@@ -7,7 +7,7 @@ Describe 'Add-, Get- and Remove-LockstepTestFault' {
 
     It 'cuts the second request and no other' {
         $fault = Add-LockstepTestFault -Kind Cut -AtRecord 1 -Request 2
-        $fault.Description | Should -Be 'Cut the connection (FIN) behind record 1, request 2'
+        $fault.Description | Should -Be 'Cut the connection (FIN) after record 1, request 2'
         Read-Feed $server.FeedUri 2 | Should -HaveCount 2
         { Read-Feed $server.FeedUri 2 } | Should -Throw
         Read-Feed $server.FeedUri 2 | Should -HaveCount 2

@@ -84,7 +84,7 @@ Set-Location (New-Item '$userHome/work' -ItemType Directory)
 "@
         $printed[0] | Should -BeLike "$userHome*"
         $printed[1] | Should -Be 123
-        $printed[2] | Should -BeLike 'Brings a table in step*'
+        $printed[2] | Should -BeLike 'Brings a table in sync*'
         [int]$printed[3] | Should -BeGreaterThan 500
     }
 }

@@ -41,7 +41,7 @@ internal static class QuickstartCommand
                 await output.WriteLineAsync("\n2. Its records:").ConfigureAwait(false);
                 Print(path, output);
 
-                await output.WriteLineAsync("\n3. Sync again: it goes on from its cursor, and nothing has changed:").ConfigureAwait(false);
+                await output.WriteLineAsync("\n3. Sync again: it resumes from its cursor, and nothing has changed:").ConfigureAwait(false);
                 await SyncAsync(server.FeedUri, path, cancellationToken).ConfigureAwait(false);
             }
 

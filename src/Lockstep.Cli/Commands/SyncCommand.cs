@@ -286,10 +286,11 @@ internal static class SyncCommand
     {
         var sync = new TableSync(options);
         var follows = options.Follow || options.FollowFor is not null;
+        var isRefused = false;
         try
         {
             await foreach (var step in sync.RunAsync(cancellationToken).ConfigureAwait(false))
-                reporter.Report(step);
+                reporter.Report(step, follows ? () => sync.Result : null);
             return ExitCodes.Of(sync.Result.Outcome, follows);
         }
         catch (OperationCanceledException)
@@ -301,11 +302,14 @@ internal static class SyncCommand
         catch (Exception error)
         {
             reporter.ReportFailure(sync.Result, error);
+            isRefused = error is LockstepException { Kind: ErrorKind.TableBusy };
             throw;
         }
         finally
         {
-            reporter.ReportLog(options.Store);
+            // The log of another sync's is that one's to tell of.
+            if (!isRefused)
+                reporter.ReportLog(options.Store);
         }
     }
 

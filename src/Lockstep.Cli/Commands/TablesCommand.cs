@@ -74,7 +74,7 @@ internal static class TablesCommand
                             writer.WriteString("dialect", info.DialectName);
                             writer.WriteString("key", string.Join(",", info.KeyFields));
                             writer.WriteString("orderBy", info.OrderField);
-                            writer.WriteString("cursor", info.Cursor.ToString());
+                            writer.WriteString("cursor", info.HasCursor ? info.Cursor.ToString() : "");
                             writer.WriteNumber("rows", info.Rows);
                             writer.WriteNumber("tombstones", info.Tombstones);
                             writer.WriteNumber("quarantined", info.Quarantined);
@@ -103,7 +103,7 @@ internal static class TablesCommand
                             ["Rows"] = info.Rows.ToString(CultureInfo.InvariantCulture),
                             ["Tombstones"] = info.Tombstones.ToString(CultureInfo.InvariantCulture),
                             ["Quarantined"] = info.Quarantined.ToString(CultureInfo.InvariantCulture),
-                            ["Cursor"] = info.Cursor.ToString(),
+                            ["Cursor"] = info.HasCursor ? info.Cursor.ToString() : "",
                             ["Size"] = info.Size.ToString(CultureInfo.InvariantCulture),
                             ["LastSync"] = info.LastSync?.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "",
                             ["Note"] = info.IsSetOwed ? "whole set owed" : "",

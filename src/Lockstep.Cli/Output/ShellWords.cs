@@ -28,6 +28,7 @@ internal static partial class ShellWords
         [nameof(Term.SyncToDatabase)] = "lockstep sync --postgres",
         [nameof(Term.SyncToFile)] = "lockstep sync --path",
         [nameof(Term.Token)] = "the environment variable LOCKSTEP_TOKEN",
+        [nameof(Term.TokenProvider)] = "-TokenProvider of the PowerShell module",
     };
 
     /// <summary>A term as it is typed in a shell.</summary>
@@ -36,6 +37,7 @@ internal static partial class ShellWords
         {
             (nameof(Term.EnableTracking), _) => $"lockstep track {value} --postgres",
             (nameof(Term.Dialect), not null) => $"--dialect {value}",
+            (nameof(Term.DialectWith), not null) => $"--dialect FILE.json, where the file is {value},",
             (nameof(Term.FilterParameter), not null) => $"--filter-parameter {value}=...",
             _ => Others.GetValueOrDefault(term) ?? "--" + WordStart().Replace(term, "-").ToLowerInvariant(),
         };

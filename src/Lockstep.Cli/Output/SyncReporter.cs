@@ -14,9 +14,14 @@ namespace Lockstep.Cli.Output;
 internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool follows = false, bool isLogged = false)
 {
     private readonly Stream _output = Console.OpenStandardOutput();
+    private bool _hasToldFirst;
 
-    public void Report(SyncStep step)
+    /// <param name="step">What the sync says.</param>
+    /// <param name="soFar">What a sync that follows has done so far.</param>
+    public void Report(SyncStep step, Func<SyncResult>? soFar = null)
     {
+        if (step is FeedEventOccurred { Event.Kind: FeedEventKind.Poll } && soFar is not null)
+            TellFirst(soFar());
         switch (step)
         {
             case ChangesCommitted committed when changes:
@@ -37,7 +42,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
                 }
                 else if (!changes)
                 {
-                    Console.WriteLine(Describe(result));
+                    Console.WriteLine(Describe(result, Reason(result)));
                 }
 
                 break;
@@ -70,13 +75,23 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         }
     }
 
+    /// <summary>A sync that follows says once that all has come; its own end may be far.</summary>
+    private void TellFirst(SyncResult result)
+    {
+        if (_hasToldFirst || quiet || json || changes)
+            return;
+        _hasToldFirst = true;
+        Console.WriteLine(Describe(result, "Following."));
+    }
+
     /// <summary>Failures are told by the error that ends a sync; one that follows has no end to tell them.</summary>
     private bool IsWorthTelling(FeedEventKind kind) =>
         kind switch
         {
             FeedEventKind.Warning or FeedEventKind.Resync or FeedEventKind.Dialect or FeedEventKind.Load or FeedEventKind.InstanceName =>
                 true,
-            FeedEventKind.Heartbeat or FeedEventKind.Connect or FeedEventKind.Disconnect or FeedEventKind.Count => false,
+            FeedEventKind.Heartbeat or FeedEventKind.Connect or FeedEventKind.Disconnect or FeedEventKind.Count or FeedEventKind.Poll =>
+                false,
             _ => follows,
         };
 
@@ -98,7 +113,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         writer.WriteString("table", result.Table);
         writer.WriteString("path", result.Location);
         writer.WriteString("feed", result.Feed);
-        writer.WriteString("cursor", result.Cursor.ToString());
+        writer.WriteString("cursor", result.HasCursor ? result.Cursor.ToString() : "");
         writer.WriteNumber("received", result.Received);
         writer.WriteNumber("added", result.Added);
         writer.WriteNumber("updated", result.Updated);
@@ -117,7 +132,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         writer.WriteString("outcome", outcome.ToString());
     }
 
-    private static string Describe(SyncResult result)
+    private static string Describe(SyncResult result, string ending)
     {
         var text = new StringBuilder();
         text.Append(
@@ -128,8 +143,13 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
             text.Append(CultureInfo.InvariantCulture, $", {result.Malformed} malformed");
         if (result.Quarantined > 0)
             text.Append(CultureInfo.InvariantCulture, $", {result.Quarantined} in quarantine");
-        text.Append(CultureInfo.InvariantCulture, $" ({result.Received} records in {result.Duration.TotalSeconds:0.00} s). ");
-        text.Append(CultureInfo.InvariantCulture, $"{Reason(result)} Cursor {result.Cursor.Display}.");
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $" ({result.Received} {(result.Received == 1 ? "record" : "records")} in {result.Duration.TotalSeconds:0.00} s). "
+        );
+        text.Append(ending);
+        if (result.HasCursor)
+            text.Append(CultureInfo.InvariantCulture, $" Cursor {result.Cursor.Display}.");
         if (result.IsSetOwed)
             text.Append(" The feed's whole set could not be taken; it is fetched again later.");
         return text.ToString();

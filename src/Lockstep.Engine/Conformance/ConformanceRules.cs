@@ -154,7 +154,7 @@ internal static class ConformanceRules
     private static Finding SnapshotCompleted(FeedObservation seen)
     {
         if (seen.Whole is not { } whole || !whole.Items.Any(item => item.Kind == FeedItemKind.Transaction))
-            return Finding.Unknown("It is no transaction feed.");
+            return Finding.Unknown("It is not a transaction feed.");
         if (whole.End == ReadingEnd.Enough || seen.Snapshot is not null)
             return Finding.Unknown("The end of the dump was not reached, or is marked by the body's end.");
         return Finding.Of(

@@ -33,7 +33,7 @@ public sealed class DialectDescription
         if (Changes is { Cursor.Count: 0 })
             throw new DialectFormatException(name, "it has Changes, but no Cursor for them to resume from");
         if (Snapshot is { HasMaximumCursor: true, CursorType: CursorType.Text })
-            throw new DialectFormatException(name, "CursorType: the largest value has to be a time or a number");
+            throw new DialectFormatException(name, "CursorType: the largest value must be a time or a number");
     }
 
     /// <summary>The dialect's name: that of a built-in one, or of what it was read from.</summary>
@@ -255,4 +255,15 @@ public sealed class DialectDescription
 
         return null;
     }
+}
+
+/// <summary>A dialect's description is wrong.</summary>
+public sealed class DialectFormatException : LockstepException
+{
+    internal DialectFormatException(string name, string reason)
+        : base(
+            ErrorKind.InvalidArgument,
+            $"The dialect '{name}' cannot be used: {reason}{(reason.EndsWith('?') ? "" : ".")}",
+            "Correct it; docs/DIALECTS.md lists everything that a dialect may contain."
+        ) { }
 }

@@ -118,7 +118,7 @@ internal sealed class FeedClient : IDisposable
             using (response)
             {
                 if (_http.RedirectOf(response, target) is not { } location)
-                    throw Refusal(response);
+                    throw await RefusalAsync(response, cancellationToken).ConfigureAwait(false);
                 if (response.StatusCode == HttpStatusCode.TemporaryRedirect)
                 {
                     // The snapshot is taken already; whoever follows asks again later for what came after it.
@@ -241,15 +241,43 @@ internal sealed class FeedClient : IDisposable
         if (response.IsSuccessStatusCode)
             return response;
         using (response)
-            throw Refusal(response);
+            throw await RefusalAsync(response, cancellationToken).ConfigureAwait(false);
     }
 
     private Stream Decode(Stream stream, string encoding) =>
         EncodedStream.Open(stream, encoding) ?? throw new FeedCutException(Uri, $"its content encoding '{encoding}' is not known.");
 
-    /// <summary>The error of a status that is no success.</summary>
-    internal FeedStatusException Refusal(HttpResponseMessage response) =>
-        new(Uri, response.StatusCode, response.ReasonPhrase, RetryAfterOf(response)) { Headers = ResponseHeaders.Of(response) };
+    /// <summary>The error of a status that is no success, with what the server says of it; reads the body.</summary>
+    /// <inheritdoc cref="Refusal" path="/param"/>
+    internal async Task<FeedStatusException> RefusalAsync(
+        HttpResponseMessage response,
+        CancellationToken cancellationToken,
+        string? dialect = null
+    )
+    {
+        using var body = await ErrorBody.ReadAsync(this, response, cancellationToken).ConfigureAwait(false);
+        return Refusal(response, body, dialect);
+    }
+
+    /// <summary>The same, where the body has been read.</summary>
+    /// <param name="response">The answer.</param>
+    /// <param name="body">Its body.</param>
+    /// <param name="dialect">The dialect of another server that was asked in; null for Lockstep's own.</param>
+    internal FeedStatusException Refusal(HttpResponseMessage response, ErrorBody body, string? dialect) =>
+        new(
+            Uri,
+            response.StatusCode,
+            response.ReasonPhrase,
+            RetryAfterOf(response),
+            ExcerptOf(body),
+            FeedStatusException.AdviceOf(response.StatusCode, dialect)
+        )
+        {
+            Headers = ResponseHeaders.Of(response),
+        };
+
+    /// <summary>What the server says of its error; null where it says nothing.</summary>
+    internal string? ExcerptOf(ErrorBody body) => ErrorExcerpt.Of(body, _http.Secrets);
 
     internal RetryAfter? RetryAfterOf(HttpResponseMessage response) =>
         response.Headers.NonValidated.TryGetValues("Retry-After", out var values) && values.FirstOrDefault() is { } text

@@ -190,6 +190,41 @@ internal sealed class FeedHttp : IDisposable
             _ => e.Message,
         };
 
+    /// <summary>What goes along with requests that nobody may see: a server may repeat it.</summary>
+    internal IEnumerable<string> Secrets
+    {
+        get
+        {
+            var named = Options.Headers.Concat(Options.Query).Where(pair => SecretNames.Contain(pair.Key)).Select(pair => pair.Value);
+            // A header such as Authorization may be repeated without its scheme.
+            foreach (var value in named)
+            {
+                yield return value;
+                yield return value[(value.LastIndexOf(' ') + 1)..];
+            }
+
+            if (Options.BearerToken is { } token)
+                yield return token;
+            if ((Options.Credential ?? Uri.Credential) is { } credential)
+            {
+                yield return credential.Password;
+                yield return Convert.ToBase64String(Encoding.UTF8.GetBytes($"{credential.UserName}:{credential.Password}"));
+            }
+
+            var inQuery = new List<string>();
+            SecretNames.ReplaceValues(
+                Uri.Location.Query,
+                (_, value) =>
+                {
+                    inQuery.Add(System.Uri.UnescapeDataString(value));
+                    return null;
+                }
+            );
+            foreach (var value in inQuery)
+                yield return value;
+        }
+    }
+
     /// <summary>Whether a server has taken a connection: one that does not answer then is slow, or has nothing to say.</summary>
     public bool HasConnected { get; private set; }
 

@@ -7,3 +7,16 @@ namespace Lockstep.Engine.Recording;
 /// <param name="Duration">From the head to the end.</param>
 /// <param name="End">How it ended.</param>
 public sealed record FeedRecording(string Path, int Status, long Bytes, TimeSpan Duration, RecordingEnd End);
+
+/// <summary>How a recorded response ended.</summary>
+public enum RecordingEnd
+{
+    /// <summary>The body was whole; its replay ends too.</summary>
+    Completed,
+
+    /// <summary>The connection broke; its replay is cut with a FIN.</summary>
+    Cut,
+
+    /// <summary>The recorder had enough; its replay stays open and silent.</summary>
+    Stopped,
+}

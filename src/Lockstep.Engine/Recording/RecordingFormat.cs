@@ -57,3 +57,14 @@ internal static class RecordingFormat
         }
     }
 }
+
+/// <summary>Writes and reads the lines of recordings without reflection.</summary>
+[JsonSerializable(typeof(RecordingLine))]
+internal sealed partial class RecordingJson : JsonSerializerContext;
+
+/// <summary>A file is no recording of a feed, or a damaged one.</summary>
+public sealed class InvalidRecordingException : FormatException
+{
+    internal InvalidRecordingException(string message, Exception? inner = null)
+        : base(message, inner) { }
+}

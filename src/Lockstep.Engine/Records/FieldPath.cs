@@ -33,9 +33,11 @@ internal static class FieldPath
         for (var at = segment.IndexOf('~', StringComparison.Ordinal); at >= 0; at = segment.IndexOf('~', at + 1))
         {
             if (at + 1 >= segment.Length || segment[at + 1] is not ('0' or '1'))
+            {
                 throw new FormatException(
                     $"'{segment}' is not a valid part of a JSON Pointer: '~' is written '~0', and '/' is written '~1'"
                 );
+            }
         }
 
         return new StringBuilder(segment).Replace("~1", "/").Replace("~0", "~").ToString();

@@ -46,7 +46,7 @@ internal sealed class FeedCondition
             var rest = Strict.GetString(bytes.AsSpan(length)).TrimStart();
             var @operator =
                 Array.Find(Operators, o => rest.StartsWith(o, StringComparison.Ordinal))
-                ?? throw new FeedFilterException($"'{text}' is no comparison.");
+                ?? throw new FeedFilterException($"'{text}' is not a comparison.");
             var value = rest[@operator.Length..].Trim();
             var (type, found) = ReadJson(value) ?? (JsonTokenType.String, Strict.GetBytes(RequirePlain(text, value)));
             if (@operator is not ("=" or "!=") && type is not (JsonTokenType.Number or JsonTokenType.String))

@@ -44,7 +44,8 @@ internal sealed partial class RowLimits(string feed, int maximumBytes, ILogger l
     /// <param name="line">How long its line is, in bytes.</param>
     /// <param name="data">Its JSON.</param>
     public string? WhatIsWrong(int line, ReadOnlySpan<byte> data) =>
-        line > maximumBytes ? string.Create(CultureInfo.InvariantCulture, $"The row takes {line} bytes; the limit is {maximumBytes}.")
+        line > maximumBytes
+            ? string.Create(CultureInfo.InvariantCulture, $"The row takes {line} bytes; the largest record is {maximumBytes}.")
         : IsTooDeep(data) ? string.Create(CultureInfo.InvariantCulture, $"The row is nested deeper than {MaximumDepth} levels.")
         : null;
 

@@ -216,7 +216,7 @@ internal sealed class DialectFollower(
         if (rules.HasMaximumCursor && !new MaximumCursor(rules).CanBe(since))
         {
             throw new InvalidOptionException(
-                $"'{PlainText.Of(since)}' is no {(rules.CursorType == CursorType.Number ? "number" : "time")}, as the "
+                $"'{PlainText.Of(since)}' is not a {(rules.CursorType == CursorType.Number ? "number" : "time")}, as the "
                     + $"cursor of the dialect '{dialect.Name}' is.",
                 $"Give {Term.Since} one, such as {(rules.CursorType == CursorType.Number ? "4711" : "2026-01-31T12:00:00Z")}."
             );

@@ -50,7 +50,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     public Uri Own(string link, Uri from)
     {
         if (!Uri.TryCreate(from, link, out var uri) || uri.Scheme is not ("http" or "https"))
-            throw Wrong($"'{CursorText.Shorten(link)}' is no link");
+            throw Wrong($"'{CursorText.Shorten(link)}' is not a link");
         var own = client.Uri.Location;
         if (uri.Scheme == own.Scheme && uri.Port == own.Port && uri.IdnHost.Equals(own.IdnHost, StringComparison.OrdinalIgnoreCase))
             return uri;
@@ -121,7 +121,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
 
             if (Pause(response) is not { } pause || pause > LongestWait || ++waits > MostWaits)
                 return response;
-            var error = Error(response);
+            var error = await client.RefusalAsync(response, cancellationToken, dialect.Name).ConfigureAwait(false);
             response.Dispose();
             if (!await WaitAsync(pause, error).ConfigureAwait(false))
                 throw error;
@@ -144,7 +144,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     }
 
     /// <summary>The error of a status.</summary>
-    public FeedStatusException Error(HttpResponseMessage response) => client.Refusal(response);
+    public FeedStatusException Error(HttpResponseMessage response, ErrorBody body) => client.Refusal(response, body, dialect.Name);
 
     /// <summary>The error of an answer that is not as the dialect says.</summary>
     public DialectException Wrong(string reason, Remedy? remedy = null) => new(client.Uri, dialect.Name, reason, remedy);

@@ -47,6 +47,9 @@ public enum FeedEventKind
 
     /// <summary>A table's first load goes on where it was cut off, or would start over if it were.</summary>
     Load = 14,
+
+    /// <summary>All went well; the feed is asked again after a wait.</summary>
+    Poll = 15,
 }
 
 /// <summary>Something that happened to the connection of a sync. Holds no secret. Immutable.</summary>

@@ -130,8 +130,13 @@ internal sealed class FeedFollower(
             catch (FeedStatusException e) when (!e.IsTransient)
             {
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
-                if (!e.IsRefusal || ++refusals > MostRefusals || !await AskForCredentialsAsync(e, cancellationToken).ConfigureAwait(false))
+                if (!e.IsRefusal)
+                    throw;
+                var mayAsk = ++refusals <= MostRefusals;
+                if (!mayAsk || !await AskForCredentialsAsync(e, cancellationToken).ConfigureAwait(false))
                 {
+                    if (options.AsksForToken)
+                        throw e.OfTokenProvider(refusals, hasSupplied: !mayAsk);
                     throw;
                 }
 

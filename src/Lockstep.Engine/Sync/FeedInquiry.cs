@@ -30,15 +30,16 @@ internal static class FeedInquiry
             // Who may read the changes may not always read what is around them; then there is no identity to go by.
             if ((int)response.StatusCode is 403 or 404 or 405)
                 return false;
-            throw session.RefusalOf(response);
+            using var error = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
+            throw session.RefusalOf(response, error);
         }
 
         // What was cut off may have named another feed.
-        using var body =
-            await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false)
-            ?? throw new FeedCutException(session.Client.Uri, "its description of itself was cut off, or is not JSON.");
-        var places = new ResponsePlaces(response, body.RootElement);
-        if (body.RootElement is { ValueKind: JsonValueKind.Object } said && said.TryGetProperty("error", out _))
+        using var body = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
+        if (body.Document is null)
+            throw new FeedCutException(session.Client.Uri, "its description of itself was cut off, or is not JSON.");
+        var places = new ResponsePlaces(response, body.Root);
+        if (body.Root is { ValueKind: JsonValueKind.Object } said && said.TryGetProperty("error", out _))
             throw session.Requests.Wrong("its description of itself is an error");
         session.NewestCursor = rules.Cursor.Select(place => places.Find(place)?.Text).FirstOrDefault(text => text is not null);
         var identity = Identity.Of(rules.Identity, places);

@@ -37,7 +37,7 @@ internal sealed class RequestPacer(SyncOptions options, SyncStatus status, SyncE
 
         if (wait > TimeSpan.Zero)
         {
-            await events.PostRetryAsync(wait, note, isWell: status.Phase == SyncPhase.Waiting, cancellationToken).ConfigureAwait(false);
+            await events.PostWaitAsync(wait, note, isWell: status.Phase == SyncPhase.Waiting, cancellationToken).ConfigureAwait(false);
             await Task.Delay(wait, time, cancellationToken).ConfigureAwait(false);
         }
 

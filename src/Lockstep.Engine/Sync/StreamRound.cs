@@ -50,9 +50,9 @@ internal sealed class StreamRound(DialectSession session)
         if (!response.IsSuccessStatusCode)
         {
             using var error = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
-            if (rules.Resync?.Holds(new ResponsePlaces(response, error?.RootElement ?? default)) == true)
+            if (rules.Resync?.Holds(new ResponsePlaces(response, error.Root)) == true)
                 return RoundEnd.Resync;
-            throw session.RefusalOf(response);
+            throw session.RefusalOf(response, error);
         }
 
         var began = time.GetTimestamp();

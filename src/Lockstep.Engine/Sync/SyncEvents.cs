@@ -93,9 +93,10 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
         );
     }
 
-    public Task PostRetryAsync(TimeSpan wait, string? note, bool isWell, CancellationToken cancellationToken) =>
+    /// <summary>The feed is asked again after a wait: as it should be, or because the last attempt failed.</summary>
+    public Task PostWaitAsync(TimeSpan wait, string? note, bool isWell, CancellationToken cancellationToken) =>
         PostAsync(
-            FeedEventKind.Retry,
+            isWell ? FeedEventKind.Poll : FeedEventKind.Retry,
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"{(isWell ? "The feed is asked again" : "The next attempt is")} in {wait.TotalSeconds:0.0} "

@@ -82,7 +82,7 @@ internal static partial class SyncLog
         {
             FeedEventKind.Heartbeat => LogLevel.Trace,
             FeedEventKind.Connect or FeedEventKind.Disconnect or FeedEventKind.InstanceName or FeedEventKind.Count => LogLevel.Debug,
-            FeedEventKind.Retry or FeedEventKind.Resync => LogLevel.Information,
+            FeedEventKind.Retry or FeedEventKind.Poll or FeedEventKind.Resync => LogLevel.Information,
             _ => LogLevel.Warning,
         };
 }

@@ -44,6 +44,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
                     Location = options.Store.Description,
                     Feed = feed.Display,
                     Cursor = Records.Cursor.Parse(Dialects.CursorText.Show((committed?.Cursor ?? now.Cursor).ToString())),
+                    HasCursor = committed is null ? now.HasCursor : committed.HasCursor,
                     IsSetOwed = committed is null ? now.IsSetOwed : committed.Owed is not null,
                     NewestRecord = committed is null ? now.NewestRecord : NewestIn(committed),
                     Quarantined = committed?.Quarantined ?? now.Quarantined,
@@ -94,6 +95,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         _now = _now with
         {
             Cursor = committed.Cursor,
+            HasCursor = committed.HasCursor,
             Sequence = committed.Sequence,
             NewestRecord = NewestIn(committed),
             IsSetOwed = committed.Owed is not null,
@@ -131,6 +133,8 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         public SyncContext? Context { get; init; }
 
         public Cursor Cursor { get; init; }
+
+        public bool HasCursor { get; init; } = true;
 
         public long? Sequence { get; init; }
 

@@ -32,7 +32,7 @@ internal static class TableBinding
                 $"The table '{state.Name}' in '{path}' was filled by another query than is asked now: what it has up to its cursor would "
                     + $"stay as it is.",
                 $"Fetch the whole set by the new query with {Term.Resync}, or sync to another table with {Term.Path}. If both ask for the "
-                    + $"same records, go on from the cursor with {Term.Rebind}."
+                    + $"same records, resume from the cursor with {Term.Rebind}."
             );
         }
 

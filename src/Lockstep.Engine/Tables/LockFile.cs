@@ -4,7 +4,7 @@ namespace Lockstep.Engine.Tables;
 
 /// <summary>What is in the place of a lock file is none: a link, a device, or a file that holds something else.</summary>
 internal sealed class NoLockFileException(string path)
-    : IOException($"'{path}' is not a lock file: it is a link, a device or somebody else's file. Nothing in it was changed.");
+    : IOException($"'{path}' is not a lock file: it is a link, a device or another user's file. It was not changed.");
 
 /// <summary>
 /// Opens the files whose being open is a lock. In a folder that others may write to, somebody may have put another thing in their place:

@@ -63,6 +63,9 @@ public sealed record TableInfo
     /// <summary>When a sync last ended well, whether it had all that the feed had or could not tell.</summary>
     public DateTimeOffset? LastSync { get; init; }
 
+    /// <summary>Whether there is a cursor: a list of another server that is fetched whole each time has none.</summary>
+    public bool HasCursor { get; init; } = true;
+
     /// <summary>Whether the table had all that the feed had at <see cref="LastSync"/>, as far as the feed tells.</summary>
     public bool IsUpToDate { get; init; }
 
@@ -105,6 +108,7 @@ public sealed record TableInfo
             OrderField = state.Shape?.OrderField,
             Fields = state.Fields,
             Cursor = Shown(state, state.Cursor),
+            HasCursor = state.HasCursor,
             Resume = state.Resume is { } resume ? Shown(state, resume) : null,
             FeedIdentity = state.FeedIdentity is { } stored ? FeedMark.Split(stored).Identity : null,
             Rows = state.Rows,

@@ -79,6 +79,9 @@ internal sealed record TableState
 
     public Cursor RequestCursor => Resume ?? Cursor;
 
+    /// <summary>Whether there is a cursor: another server's list that is fetched whole each time has none.</summary>
+    public bool HasCursor => Foreign is null || !Cursor.IsStart;
+
     /// <summary>Whether going on from here by a query would leave the records as they are that another one brought.</summary>
     public bool IsOfAnotherQuery(string asked) =>
         Asked is { } known && known != asked && Feed is not null && !(RequestCursor.IsStart && LoadPage is null);
@@ -199,4 +202,20 @@ internal sealed record TableState
     private static string[] List(string json) => JsonSerializer.Deserialize(json, EngineJson.Default.StringArray) ?? [];
 
     private static string Json(IEnumerable<string> values) => JsonSerializer.Serialize([.. values], EngineJson.Default.StringArray);
+}
+
+/// <summary>What the bodies of a table's feed have shown of their end: what silence in the next one means depends on it.</summary>
+internal enum FeedEnding
+{
+    /// <summary>Nothing yet.</summary>
+    Unknown = 0,
+
+    /// <summary>One has ended by itself, so that a pause is no end.</summary>
+    Ends = 1,
+
+    /// <summary>It goes on for ever: it repeated itself, or gave signs of life when it had nothing to say.</summary>
+    Endless = 2,
+
+    /// <summary>It stayed open and sent nothing at all at its cursor: nobody can tell an endless feed from one that hangs.</summary>
+    Quiet = 3,
 }

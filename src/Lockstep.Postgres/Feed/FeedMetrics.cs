@@ -32,8 +32,8 @@ internal sealed class FeedMetrics : IDisposable
     {
         _feed = new("feed", feed);
         _time = time;
-        _polls = _meter.CreateCounter<long>("lockstep.feed.polls", "{poll}", "Looks at the table.");
-        _pollErrors = _meter.CreateCounter<long>("lockstep.feed.poll_errors", "{poll}", "Looks at the table that failed.");
+        _polls = _meter.CreateCounter<long>("lockstep.feed.polls", "{poll}", "Polls of the table.");
+        _pollErrors = _meter.CreateCounter<long>("lockstep.feed.poll_errors", "{poll}", "Failed polls of the table.");
         _pollTime = _meter.CreateCounter<double>("lockstep.feed.poll_time", "s", "Time spent polling the table.");
         _rows = _meter.CreateCounter<long>("lockstep.feed.rows", "{row}", "Rows read from the database, for the live log and for clients.");
         _bytes = _meter.CreateCounter<long>("lockstep.feed.bytes", "By", "Bytes of rows read from the database.");
@@ -51,7 +51,7 @@ internal sealed class FeedMetrics : IDisposable
         _resyncs = _meter.CreateCounter<long>(
             "lockstep.feed.resyncs",
             "{resync}",
-            "Times that a feed by replication had all its clients start over."
+            "Times that a replicating feed made all its clients start over."
         );
         _meter.CreateObservableGauge(
             "lockstep.feed.slot_lag",

@@ -4,8 +4,9 @@ namespace Lockstep.Postgres.Feed;
 
 /// <summary>
 /// Tells whether partitions came without rows. Those that an earlier transaction wrote into one before it was attached went past the
-/// table's triggers: their txid, if they have one, is below that of the attaching transaction. By replication they are not in the stream: there it has to be empty still, or to
-/// have been made by the transaction that attached it, before which nobody can have written to it, and not before it was attached.
+/// table's triggers: their txid, if they have one, is below that of the attaching transaction. By replication they are not in the stream:
+/// there it has to be empty still, or to have been made by the transaction that attached it, before which nobody can have written to it,
+/// and not before it was attached.
 /// </summary>
 internal static class NewPartitions
 {

@@ -251,7 +251,8 @@ internal static class TableCatalog
     /// </summary>
     public static PostgresAccessException HidesRows(TableName table) =>
         new(
-            $"Row level security is in force on {table} for this user, and a row that a policy starts to hide would not be reported as deleted.",
+            $"Row level security is in force on {table} for this user, and a row that a policy starts to hide would not be reported "
+                + "as deleted.",
             "Connect as the table's owner or as a role with BYPASSRLS. To serve some of the rows, let clients ask for them "
                 + "with ?where=, or serve a view that has tombstones."
         );

@@ -24,7 +24,7 @@ internal sealed class StreamSession(
     private const int LooksAtOnce = 10;
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(20);
 
-    private readonly SessionTables _tables = new(owner, connection, names.Slot, time);
+    private readonly StreamTables _tables = new(owner, connection, names.Slot, time);
     private LoggedTransaction? _open;
     private long _newest;
     private long _tried;
@@ -49,7 +49,7 @@ internal sealed class StreamSession(
     public void Saw(PgSnapshot snapshot) => _newest = Math.Max(_newest, snapshot.Xmax);
 
     /// <summary>Takes a table in, which goes on in its log, or begins it again for a reason.</summary>
-    public void Add(FoundTable found, CancellationToken cancellationToken)
+    public void Add(TableLook found, CancellationToken cancellationToken)
     {
         var (table, stamp) = (found.Table, found.Stamp);
         var added = new TableSession(this, table, connection, cancellationToken);
@@ -227,7 +227,7 @@ internal sealed class StreamSession(
             return true;
         var server = await ReplicationSetup.StateAsync(connection, names.Slot, cancellationToken).ConfigureAwait(false);
         if (
-            await FoundTable.LookAsync(owner.Members, connection, names, server, Confirmed, table, cancellationToken).ConfigureAwait(false)
+            await TableLook.LookAsync(owner.Members, connection, names, server, Confirmed, table, cancellationToken).ConfigureAwait(false)
             is not { } found
         )
         {
@@ -236,7 +236,7 @@ internal sealed class StreamSession(
 
         if (found.GoesOn && table.Log.Position < Position)
             return false;
-        FoundTable.Report([found]);
+        TableLook.Report([found]);
         Add(found, cancellationToken);
         return true;
     }

@@ -32,7 +32,7 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
         NpgsqlConnection connection,
         LogicalReplicationConnection stream,
         ServerSlot? former,
-        List<FoundTable> tables,
+        List<TableLook> tables,
         CancellationToken cancellationToken
     )
     {
@@ -43,7 +43,7 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
                 throw new PostgresReplicationException(
                     $"There is a replication slot {names.Slot}, which is not that of the log "
                         + $"{tables[0].Table.Options.Replication!.LogPath}.",
-                    $"Name another slot, or drop that one if nobody needs it: SELECT pg_drop_replication_slot('{names.Slot}')"
+                    $"Name another slot, or drop that one if no one needs it: SELECT pg_drop_replication_slot('{names.Slot}')"
                 );
             }
 

@@ -103,14 +103,14 @@ internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source
     }
 
     /// <summary>All tables as they are now; those with which something is wrong have fallen out.</summary>
-    private async Task<List<FoundTable>> FindAsync(
+    private async Task<List<TableLook>> FindAsync(
         NpgsqlConnection connection,
         ReplicationNames names,
         ServerState server,
         CancellationToken cancellationToken
     )
     {
-        var found = new List<FoundTable>();
+        var found = new List<TableLook>();
         await owner
             .Members.InTurnAsync(
                 async () =>
@@ -119,7 +119,7 @@ internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source
                     foreach (var table in owner.Members.Tables)
                     {
                         if (
-                            await FoundTable
+                            await TableLook
                                 .LookAsync(owner.Members, connection, names, server, 0, table, cancellationToken)
                                 .ConfigureAwait(false) is
                             { } one
@@ -129,7 +129,7 @@ internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source
                         }
                     }
 
-                    FoundTable.Report(found);
+                    TableLook.Report(found);
                 },
                 cancellationToken
             )

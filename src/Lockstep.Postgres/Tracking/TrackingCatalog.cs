@@ -191,7 +191,7 @@ internal static class TrackingCatalog
         throw new PostgresTableException(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"The column txid of {table.SqlName} holds {value}, which is no transaction of this server, and tracking "
+                $"The column txid of {table.SqlName} holds {value}, which is not a transaction of this server, and tracking "
                     + $"would overwrite it."
             ),
             "If the column is data of your own, rename it. If it came with a dump of another server, drop it."

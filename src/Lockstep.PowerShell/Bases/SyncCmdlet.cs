@@ -56,8 +56,8 @@ public abstract class SyncCmdlet : FeedCmdlet
     public string? ConnectionString { get; set; }
 
     /// <summary>
-    /// Keeps the table's file from other users of the machine: only you may read and write it. For a file that is there already, too.
-    /// Tables of the session are so in any case. Not on Windows, which gives files the rights of their folder.
+    /// Makes the table file private: only you may read and write it, also if it already exists. Session tables are always private. Not on
+    /// Windows, where files have the permissions of their folder.
     /// </summary>
     [Parameter]
     public SwitchParameter Private { get; set; }
@@ -118,8 +118,8 @@ public abstract class SyncCmdlet : FeedCmdlet
     public SwitchParameter Force { get; set; }
 
     /// <summary>
-    /// The percentage of a table of more than 20 records that a whole set may remove if its end is uncertain; the table keeps it. By default
-    /// 50. An empty one is believed at 100 only.
+    /// The percentage of a table of more than 20 records that a whole set may remove if its end is uncertain; the table keeps it. By
+    /// default 50. An empty one is believed at 100 only.
     /// </summary>
     [Parameter]
     [ValidateRange(0, 100)]

@@ -83,7 +83,7 @@ public sealed class ConnectLockstepModelCommand : LockstepCmdlet
     }
 }
 
-/// <summary>Ends connections that this session has made. The model stays.</summary>
+/// <summary>Ends connections that this session made. The model stays.</summary>
 [Cmdlet(VerbsCommunications.Disconnect, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 public sealed class DisconnectLockstepModelCommand : ModelsCmdlet
 {

@@ -13,7 +13,7 @@ using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 
-/// <summary>Fills a table from files with one JSON object a line, or from the pipeline, by the same rules as a feed.</summary>
+/// <summary>Fills a table from files with one JSON object per line, or from the pipeline, by the same rules as a feed.</summary>
 [Cmdlet(
     VerbsData.Import,
     "LockstepTable",
@@ -76,8 +76,8 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     public string? ConnectionString { get; set; }
 
     /// <summary>
-    /// Keeps the table's file from other users of the machine: only you may read and write it. For a file that is there already, too.
-    /// Tables of the session are so in any case. Not on Windows, which gives files the rights of their folder.
+    /// Makes the table file private: only you may read and write it, also if it already exists. Session tables are always private. Not on
+    /// Windows, where files have the permissions of their folder.
     /// </summary>
     [Parameter]
     public SwitchParameter Private { get; set; }

@@ -10,7 +10,7 @@ using Lockstep.Sync;
 
 namespace Lockstep.Commands;
 
-/// <summary>Lists the dialects by which feeds of other servers are read.</summary>
+/// <summary>Lists the built-in dialects for feeds of other servers.</summary>
 [Cmdlet(VerbsCommon.Get, "LockstepDialect")]
 [OutputType(typeof(DialectInfo))]
 public sealed class GetLockstepDialectCommand : LockstepCmdlet
@@ -29,7 +29,7 @@ public sealed class GetLockstepDialectCommand : LockstepCmdlet
     }
 }
 
-/// <summary>Shows request by request what a dialect reads from a feed. No table is touched.</summary>
+/// <summary>Shows, request by request, what a dialect reads from a feed. No table is changed.</summary>
 [Cmdlet(VerbsDiagnostic.Test, "LockstepDialect")]
 [OutputType(typeof(DialectRequestInfo))]
 public sealed class TestLockstepDialectCommand : FeedCmdlet

@@ -10,7 +10,7 @@ using Lockstep.Pipeline;
 
 namespace Lockstep.Commands;
 
-/// <summary>Makes replicated data that this session and its peers may all change.</summary>
+/// <summary>Creates a replicated model that this session and its peers may all change.</summary>
 [Cmdlet(VerbsCommon.New, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(ModelInfo))]
 public sealed class NewLockstepModelCommand : LockstepCmdlet
@@ -171,7 +171,7 @@ public sealed class GetLockstepModelCommand : LockstepCmdlet
     }
 }
 
-/// <summary>Ends models: their connections, then the models themselves. A file stays.</summary>
+/// <summary>Closes models and their connections. A file stays.</summary>
 [Cmdlet(VerbsCommon.Remove, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 public sealed class RemoveLockstepModelCommand : ModelsCmdlet
 {

@@ -8,7 +8,7 @@ using Lockstep.Parameters;
 
 namespace Lockstep.Commands;
 
-/// <summary>Writes what a model has to a file of lines of JSON, as npm scuttlebutt keeps them.</summary>
+/// <summary>Writes a model to a file of JSON lines, as npm scuttlebutt keeps them.</summary>
 [Cmdlet(VerbsData.Export, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(FileInfo), ParameterSetName = [nameof(PassThru)])]
 public sealed class ExportLockstepModelCommand : ModelCmdlet
@@ -41,7 +41,7 @@ public sealed class ExportLockstepModelCommand : ModelCmdlet
     }
 }
 
-/// <summary>Takes into a model what a file of lines of JSON holds, as npm scuttlebutt or Export-LockstepModel wrote it.</summary>
+/// <summary>Imports a file of JSON lines, written by npm scuttlebutt or Export-LockstepModel, into a model.</summary>
 [Cmdlet(VerbsData.Import, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 public sealed class ImportLockstepModelCommand : ModelCmdlet
 {

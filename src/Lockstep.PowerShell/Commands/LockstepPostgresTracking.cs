@@ -53,7 +53,7 @@ public abstract class PostgresTrackingCmdlet : LockstepCmdlet
     }
 }
 
-/// <summary>Makes tables of PostgreSQL tell their changes: a column txid kept by triggers, and tombstones for what is deleted.</summary>
+/// <summary>Tracks changes of PostgreSQL tables: with a column txid kept by triggers, and tombstones for deleted rows.</summary>
 [Cmdlet(VerbsLifecycle.Enable, "LockstepPostgresTracking", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 public sealed class EnableLockstepPostgresTrackingCommand : PostgresTrackingCmdlet
 {
@@ -94,14 +94,14 @@ public sealed class EnableLockstepPostgresTrackingCommand : PostgresTrackingCmdl
 }
 
 /// <summary>
-/// Takes away what <c>Enable-LockstepPostgresTracking</c> added to tables, tombstones included; or what a server by replication has left.
+/// Removes what <c>Enable-LockstepPostgresTracking</c> added to tables, including tombstones; or what a replicating server left behind.
 /// </summary>
 [Cmdlet(VerbsLifecycle.Disable, "LockstepPostgresTracking", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 public sealed class DisableLockstepPostgresTrackingCommand : PostgresTrackingCmdlet
 {
     /// <summary>
-    /// Replication takes away the slot and the publication of a server that is stopped. A slot that nobody reads keeps the database from
-    /// cutting its log.
+    /// Replication removes the slot and the publication of a stopped server. An unread slot keeps the database from
+    /// truncating its log.
     /// </summary>
     [Parameter]
     public ServerMode Mode { get; set; }
@@ -126,9 +126,8 @@ public sealed class DisableLockstepPostgresTrackingCommand : PostgresTrackingCmd
 }
 
 /// <summary>
-/// Forgets what was deleted long ago from tables of PostgreSQL that are tracked. A client that has been away for longer has to resync,
-/// which it
-/// is told.
+/// Forgets what was deleted long ago from tables of PostgreSQL that are tracked. A client that was away for longer must resync, and
+/// is told so.
 /// </summary>
 [Cmdlet(VerbsCommon.Clear, "LockstepPostgresTombstone", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 public sealed class ClearLockstepPostgresTombstoneCommand : PostgresTrackingCmdlet

@@ -66,10 +66,13 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
 
         // A variable that is not set would mean all records.
         if (Key is null && MyInvocation.BoundParameters.ContainsKey(nameof(Key)))
+        {
             throw new InvalidOptionException(
                 "A key is not null.",
                 "Give the keys as strings or numbers, or leave out -Key for all records."
             );
+        }
+
         if (Raw && Property is not null)
             throw new InvalidOptionException("-Raw gives the records as they are, with all their fields.", "Leave out -Raw or -Property.");
     }

@@ -265,7 +265,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
         };
 }
 
-/// <summary>Stops servers of this session; their clients are cut off, and go on elsewhere or later from their cursors.</summary>
+/// <summary>Stops servers of this session; their clients are cut off, and resume from their cursors elsewhere or later.</summary>
 [Cmdlet(VerbsLifecycle.Stop, "LockstepServer", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 public sealed class StopLockstepServerCommand : LockstepCmdlet
 {

@@ -8,7 +8,7 @@ using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 
-/// <summary>Tells what tables there are, and what they say of themselves.</summary>
+/// <summary>Lists tables, with their feed, cursor, size and state.</summary>
 [Cmdlet(VerbsCommon.Get, "LockstepTable", DefaultParameterSetName = ByTable)]
 [OutputType(typeof(TableInfo))]
 public sealed class GetLockstepTableCommand : TableCmdlet
@@ -47,7 +47,7 @@ public sealed class RemoveLockstepTableCommand : TableCmdlet
 }
 
 /// <summary>
-/// Empties tables, and releases the feeds that they belong to; or only their quarantine. The tables stay, and sequence numbers go on.
+/// Empties tables, and releases the feeds that they belong to; or only their quarantine. The tables stay, and sequence numbers continue.
 /// </summary>
 [Cmdlet(
     VerbsCommon.Clear,
@@ -123,7 +123,7 @@ public sealed class SetLockstepTableCommand : TableCmdlet
         });
 }
 
-/// <summary>Writes copies of tables, while syncs of them may go on.</summary>
+/// <summary>Writes copies of tables, even while they are being synced.</summary>
 [Cmdlet(
     VerbsData.Backup,
     "LockstepTable",

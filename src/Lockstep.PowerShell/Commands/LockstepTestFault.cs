@@ -8,7 +8,7 @@ using Lockstep.TestServers;
 
 namespace Lockstep.Commands;
 
-/// <summary>Has a test server do something wrong. The parameters besides these are those of the kind.</summary>
+/// <summary>Makes a test server misbehave. The other parameters depend on the kind of fault.</summary>
 [Cmdlet(VerbsCommon.Add, "LockstepTestFault", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(TestFaultInfo))]
 public sealed class AddLockstepTestFaultCommand : LockstepCmdlet, IDynamicParameters
@@ -50,7 +50,7 @@ public sealed class AddLockstepTestFaultCommand : LockstepCmdlet, IDynamicParame
     }
 }
 
-/// <summary>Lists the faults of a test server, or the kinds there are.</summary>
+/// <summary>Lists the faults of a test server, or the available kinds.</summary>
 [Cmdlet(VerbsCommon.Get, "LockstepTestFault", DefaultParameterSetName = nameof(Server))]
 [OutputType(typeof(TestFaultInfo), ParameterSetName = [nameof(Server)])]
 [OutputType(typeof(TestFaultKindInfo), ParameterSetName = [nameof(ListAvailable)])]
@@ -96,7 +96,7 @@ public sealed class GetLockstepTestFaultCommand : LockstepCmdlet
     }
 }
 
-/// <summary>Removes faults from a test server; responses under way keep them.</summary>
+/// <summary>Removes faults from a test server; responses already in progress keep them.</summary>
 [Cmdlet(
     VerbsCommon.Remove,
     "LockstepTestFault",

@@ -6,7 +6,7 @@ using Lockstep.TestServers;
 
 namespace Lockstep.Commands;
 
-/// <summary>Shows the requests that a test server got, the oldest first.</summary>
+/// <summary>Lists the requests that a test server received, oldest first.</summary>
 [Cmdlet(VerbsCommon.Get, "LockstepTestRequest")]
 [OutputType(typeof(TestRequestInfo))]
 public sealed class GetLockstepTestRequestCommand : LockstepCmdlet

@@ -8,7 +8,7 @@ using Lockstep.Variables;
 
 namespace Lockstep.Commands;
 
-/// <summary>Tells what variables there are, and their values; or whom a percentage includes.</summary>
+/// <summary>Lists variables and their values; or whether a percentage includes a key.</summary>
 [Cmdlet(VerbsCommon.Get, "LockstepVariable")]
 [OutputType(typeof(VariableInfo))]
 [OutputType(typeof(VariableInclusion))]
@@ -46,7 +46,7 @@ public sealed class GetLockstepVariableCommand : VariableCmdlet
         );
 }
 
-/// <summary>Sets a variable, or schedules values: all processes switch together. Says when.</summary>
+/// <summary>Sets a variable, or schedules values, and returns when: all processes switch together.</summary>
 [Cmdlet(
     VerbsCommon.Set,
     "LockstepVariable",
@@ -173,7 +173,7 @@ public sealed class SetLockstepVariableCommand : VariableCmdlet
     }
 }
 
-/// <summary>Removes a value that is pending, or a whole variable.</summary>
+/// <summary>Removes a pending value, or a whole variable.</summary>
 [Cmdlet(
     VerbsCommon.Remove,
     "LockstepVariable",

@@ -27,7 +27,7 @@ public sealed class GetLockstepVariableScheduleCommand : VariableCmdlet
         );
 }
 
-/// <summary>Clears away past values.</summary>
+/// <summary>Removes past values.</summary>
 [Cmdlet(VerbsCommon.Clear, "LockstepVariableSchedule", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 public sealed class ClearLockstepVariableScheduleCommand : VariableCmdlet
 {

@@ -12,7 +12,7 @@ using Lockstep.TestServers;
 namespace Lockstep.Commands;
 
 /// <summary>
-/// Saves what a feed answers, with its timing, for <c>Start-LockstepTestServer -Replay</c> to serve it again at any speed.
+/// Records a feed's answer with its timing, for <c>Start-LockstepTestServer -Replay</c> to replay at any speed.
 /// </summary>
 /// <remarks>
 /// It ends with the feed's answer, at a limit, or with Ctrl+C; in each case the file is whole. No secret goes into the file.

@@ -8,7 +8,7 @@ using Lockstep.Terminal;
 
 namespace Lockstep.Commands;
 
-/// <summary>Shows a table in the terminal, live: what a sync, of this or another process, commits is seen at once.</summary>
+/// <summary>Shows a table live in the terminal, as a sync of this or another process commits changes.</summary>
 [Cmdlet(VerbsCommon.Show, "LockstepTable", DefaultParameterSetName = ByTable)]
 [OutputType(typeof(string))]
 public sealed class ShowLockstepTableCommand : FilteredTableCmdlet

@@ -153,7 +153,7 @@ public sealed class TestLockstepTableCommand : CompareTableCmdlet
     }
 }
 
-/// <summary>Mends what a table differs from its feed in, by a new whole set that replaces its records at once.</summary>
+/// <summary>Repairs a table that differs from its feed: a new whole set replaces its records at once.</summary>
 [Cmdlet(VerbsDiagnostic.Repair, "LockstepTable", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(SyncResult))]
 public sealed class RepairLockstepTableCommand : CompareTableCmdlet

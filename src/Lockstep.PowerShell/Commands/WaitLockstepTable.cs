@@ -9,7 +9,7 @@ using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 
-/// <summary>Waits until a table is up to date, has reached a cursor, or holds so many records.</summary>
+/// <summary>Waits until a table is up to date, has reached a cursor, or has a number of records.</summary>
 [Cmdlet(VerbsLifecycle.Wait, "LockstepTable", DefaultParameterSetName = ByTable)]
 [OutputType(typeof(TableInfo))]
 public sealed class WaitLockstepTableCommand : TableCmdlet

@@ -6,7 +6,7 @@ using Lockstep.Gossip.Models;
 namespace Lockstep.Commands;
 
 /// <summary>
-/// Returns each change of a model's values as it comes, whoever made it, until Ctrl+C or until the model is removed. Of a key that changes
+/// Returns each change of a model's values as it comes, by anyone, until Ctrl+C or until the model is removed. Of a key that changes
 /// faster than the pipeline takes it, the newest value.
 /// </summary>
 [Cmdlet(VerbsCommon.Watch, "LockstepModel")]

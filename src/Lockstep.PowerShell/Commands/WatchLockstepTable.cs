@@ -6,7 +6,7 @@ using Lockstep.Records;
 
 namespace Lockstep.Commands;
 
-/// <summary>Returns the changes of a table as a sync, of this or another process, commits them; until Ctrl+C, or for so long.</summary>
+/// <summary>Returns the changes of a table as a sync of this or another process commits them, until Ctrl+C or for a given time.</summary>
 [Cmdlet(VerbsCommon.Watch, "LockstepTable", DefaultParameterSetName = ByTable)]
 [OutputType(typeof(Change))]
 public sealed class WatchLockstepTableCommand : TableCmdlet

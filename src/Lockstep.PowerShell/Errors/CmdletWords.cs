@@ -31,6 +31,7 @@ internal static class CmdletWords
         {
             (nameof(Term.EnableTracking), _) => $"Enable-LockstepPostgresTracking -Table {value}",
             (nameof(Term.Dialect), not null) => $"-Dialect {value}",
+            (nameof(Term.DialectWith), not null) => $"-Dialect {HashtableText.Of(value)}",
             (nameof(Term.FilterParameter), not null) => $"-FilterParameter @{{ {value} = ... }}",
             _ => Others.GetValueOrDefault(term) ?? "-" + term,
         };

@@ -50,10 +50,12 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
         if (Table.IsTable(file))
             throw new InvalidOptionException($"'{file}' is a table.", "Give another -Destination; Remove-LockstepTable removes a table.");
         if (File.Exists(file) && !force)
+        {
             throw new InvalidOptionException(
                 $"The file '{file}' already exists.",
                 "Give another -Destination, or overwrite it with -Force."
             );
+        }
 
         if (System.IO.Path.GetDirectoryName(file) is { Length: > 0 } folder && !Directory.Exists(folder))
             throw new InvalidOptionException($"The folder '{folder}' does not exist.", "Create it, or give another -Destination.");

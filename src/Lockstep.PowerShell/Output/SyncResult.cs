@@ -14,7 +14,7 @@ public sealed class SyncResult
     /// <summary>The feed, without user and password.</summary>
     public Uri? Uri { get; internal init; }
 
-    /// <summary>The cursor that is committed: where the next sync goes on.</summary>
+    /// <summary>The cursor that is committed: where the next sync goes on; empty for a list that is fetched whole each time.</summary>
     public string Cursor { get; internal init; } = "0";
 
     /// <summary>Well-formed records that came.</summary>

@@ -35,7 +35,7 @@ public sealed class TableInfo
     /// <summary>The fields that have an index for filters, as <c>Set-LockstepTable -Index</c> names them.</summary>
     public string[] Index { get; internal init; } = [];
 
-    /// <summary>The cursor that is committed: where the next sync goes on.</summary>
+    /// <summary>The cursor that is committed: where the next sync goes on; empty for a list that is fetched whole each time.</summary>
     public string Cursor { get; internal init; } = "0";
 
     /// <summary>How many records there are.</summary>

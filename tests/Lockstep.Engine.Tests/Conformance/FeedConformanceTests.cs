@@ -112,7 +112,7 @@ public sealed class FeedConformanceTests
         );
         var order = report.Results.Single(result => result.Id == "order");
         Assert.Equal(RuleOutcome.Failed, order.Outcome);
-        Assert.Contains("1000 comes behind 1004", order.Message, StringComparison.Ordinal);
+        Assert.Contains("1000 follows 1004", order.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -127,7 +127,7 @@ public sealed class FeedConformanceTests
         Assert.Equal("17", (string?)run.Attribute("total"));
         var failed = Assert.Single(run.Descendants("test-case"), test => (string?)test.Attribute("result") == "Failed");
         Assert.Equal("order", (string?)failed.Attribute("id"));
-        Assert.Contains("comes behind", failed.Element("failure")!.Element("message")!.Value, StringComparison.Ordinal);
+        Assert.Contains("follows", failed.Element("failure")!.Element("message")!.Value, StringComparison.Ordinal);
     }
 
     [Fact]

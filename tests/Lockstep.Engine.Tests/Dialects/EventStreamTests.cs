@@ -114,7 +114,7 @@ public sealed class EventStreamTests : DialectTest
         );
 
         Assert.Equal((SyncEndReason.EndOfFeed, 2, 3), (run.Result.EndReason, Info.Rows, server.Requests.Count));
-        Assert.Equal(2, run.Events.Count(e => e.Kind == FeedEventKind.Retry && e.Message.Contains("0.1", StringComparison.Ordinal)));
+        Assert.Equal(2, run.Events.Count(e => e.Kind == FeedEventKind.Poll && e.Message.Contains("0.1", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -60,7 +60,14 @@ public sealed class KubernetesTests : DialectTest
     }
 
     /// <summary>Follows until the table is as wanted, and what was to be told of it has been.</summary>
-    private async Task<List<FeedEvent>> FollowUntilAsync(RawServer server, Func<bool> isDone, FeedEventKind? kind = null, int times = 1)
+    private async Task<List<FeedEvent>> FollowUntilAsync(
+        RawServer server,
+        Func<bool> isDone,
+        FeedEventKind? kind = null,
+        int times = 1,
+        TimeProvider? time = null,
+        Action<FeedEvent>? told = null
+    )
     {
         var events = new List<FeedEvent>();
         var sync = new TableSync(
@@ -77,14 +84,19 @@ public sealed class KubernetesTests : DialectTest
                     RetryInterval = TimeSpan.FromMilliseconds(5),
                     PollInterval = TimeSpan.FromMilliseconds(5),
                 }
-            )
+            ),
+            time
         );
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         limit.CancelAfter(TimeSpan.FromSeconds(30));
         await foreach (var step in sync.RunAsync(limit.Token))
         {
             if (step is FeedEventOccurred happened)
+            {
                 events.Add(happened.Event);
+                told?.Invoke(happened.Event);
+            }
+
             if (File.Exists(TablePath) && isDone() && (kind is null || events.Count(e => e.Kind == kind) >= times))
                 break;
         }
@@ -179,22 +191,42 @@ public sealed class KubernetesTests : DialectTest
     [Fact]
     public async Task A_watch_that_was_silent_to_its_end_is_checked_by_a_list()
     {
-        var lists = 0;
+        int lists = 0,
+            watches = 0,
+            watchesBetween = 0,
+            connected = 0;
+        var time = new ManualTimeProvider();
         await using var server = new RawServer(async exchange =>
         {
             if (!exchange.Head.Contains("watch=true", StringComparison.Ordinal))
             {
+                watchesBetween = watches;
                 await exchange.BodyAsync(List(++lists, lists == 1 ? "" : Pod("a", 1)));
                 return;
             }
 
+            watches++;
             await exchange.ChunkedAsync();
-            await Task.Delay(TimeSpan.FromSeconds(1.1), exchange.Stopping);
+            // The watch is as old as its head, which the sync has to have.
+            await Eventually.TrueAsync(() => Volatile.Read(ref connected) >= lists + watches);
+            time.Advance(TimeSpan.FromSeconds(1.1));
             await exchange.LastChunkAsync();
         });
 
-        await FollowUntilAsync(server, () => Has("a"));
+        var following = FollowUntilAsync(
+            server,
+            () => Has("a"),
+            time: time,
+            told: e =>
+            {
+                if (e.Kind == FeedEventKind.Connect)
+                    Interlocked.Increment(ref connected);
+            }
+        );
+        await Pace.MoveAsync(time, Pace.Commit, following);
+        await following;
 
+        Assert.Equal(1, watchesBetween);
         Assert.Equal("""{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","uid":"a","resourceVersion":"1"}}""", Table());
     }
 

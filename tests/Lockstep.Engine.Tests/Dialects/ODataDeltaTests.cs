@@ -56,7 +56,7 @@ public sealed class ODataDeltaTests : DialectTest
 
         (var error, _) = await SyncRun.ToErrorAsync<DialectException>(Dialect(server, Users, dialect: null));
 
-        Assert.Contains("come already", error.Message);
+        Assert.Contains("already come", error.Message);
     }
 
     [Fact]

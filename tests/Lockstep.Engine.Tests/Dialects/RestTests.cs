@@ -17,6 +17,19 @@ public sealed class RestTests : DialectTest
     private const string Date = "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n";
 
     [Fact]
+    public async Task An_address_that_is_not_there_is_no_matter_of_the_cursors_place_and_a_list_has_no_cursor()
+    {
+        await using var server = Serve((path, _) => path == "/items" ? Json("""[{"id":1}]""") : Status("404 Not Found"));
+
+        (var error, _) = await SyncRun.ToErrorAsync<FeedStatusException>(Dialect(server, "itms", "Rest"));
+        var run = await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+
+        Assert.DoesNotContain("CursorStyle", error.RecommendedAction, StringComparison.Ordinal);
+        Assert.Contains("'Rest'", error.RecommendedAction, StringComparison.Ordinal);
+        Assert.Equal((1, false, false), (run.Result.Added, run.Result.HasCursor, Info.HasCursor));
+    }
+
+    [Fact]
     public async Task A_full_set_comes_in_pages_and_what_it_lacks_later_is_gone()
     {
         await using var server = Serve(
@@ -191,8 +204,8 @@ public sealed class RestTests : DialectTest
         (var noTime, _) = await SyncRun.ToErrorAsync<InvalidOptionException>(From("last tuesday", Since));
         (var noCursor, _) = await SyncRun.ToErrorAsync<InvalidOptionException>(From("5", """{ "From": "Rest" }"""));
         await SyncRun.ToErrorAsync<InvalidOptionException>(From("2025-06-01T00:00:00Z", Since, resync: true));
-        Assert.Contains("'last tuesday' is no time", noTime.Message, StringComparison.Ordinal);
-        Assert.Contains("'mine' gives its whole set", noCursor.Message, StringComparison.Ordinal);
+        Assert.Contains("'last tuesday' is not a time", noTime.Message, StringComparison.Ordinal);
+        Assert.Contains("'mine' returns its whole set", noCursor.Message, StringComparison.Ordinal);
         Assert.Contains("Leave since out", noCursor.Remedy.ToString(), StringComparison.Ordinal);
         Assert.Single(server.Requests);
     }
@@ -402,7 +415,7 @@ public sealed class RestTests : DialectTest
         );
 
         Assert.Equal(["/logs", "/logs?after=1", "/logs?after=1"], Paths(okta));
-        Assert.Contains("come already", error.Message);
+        Assert.Contains("already come", error.Message);
     }
 
     [Theory]
@@ -554,8 +567,8 @@ public sealed class RestTests : DialectTest
     [InlineData("""{"From":"Rest","Changes":{}}""", "no Cursor")]
     [InlineData("""{"From":"Rest","Interval":"soon"}""", "Interval")]
     [InlineData("""{"From":"Rest","Key":"/a~b"}""", "~")]
-    [InlineData("""[1]""", "no JSON object")]
-    [InlineData("""{""", "no JSON")]
+    [InlineData("""[1]""", "not a JSON object")]
+    [InlineData("""{""", "not JSON")]
     public void A_description_that_is_wrong_is_told_what_is(string json, string part)
     {
         var error = Assert.Throws<DialectFormatException>(() => DialectDescription.Parse(json, "mine"));

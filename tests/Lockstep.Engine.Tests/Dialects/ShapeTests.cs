@@ -91,7 +91,7 @@ public sealed class ShapeTests : DialectTest
 
         (var error, _) = await SyncRun.ToErrorAsync<DialectException>(Dialect(server, "v1/shape?table=t", "Shape"));
 
-        Assert.Contains("stays where it is", error.Message);
+        Assert.Contains("does not move", error.Message);
     }
 
     [Fact]

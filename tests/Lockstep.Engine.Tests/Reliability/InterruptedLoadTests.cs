@@ -57,7 +57,7 @@ public sealed class InterruptedLoadTests : SyncTest
 
         Assert.InRange(source.Rows, Count - Four, Count - Four + Near);
         Assert.Equal(before, run.Result.LoadedBefore);
-        Assert.Contains(run.Events, e => e.Kind == FeedEventKind.Load && e.Message.Contains("goes on", StringComparison.Ordinal));
+        Assert.Contains(run.Events, e => e.Kind == FeedEventKind.Load && e.Message.Contains("resumes", StringComparison.Ordinal));
         Assert.Equal(_served.Live, SyncRun.Read(TablePath));
         Assert.Equal(Count - 1, Info.Rows);
 

@@ -272,8 +272,9 @@ public sealed class FollowTests : SyncTest
             var sync = new TableSync(Options(server, follow: true, interval: 30));
             await foreach (var step in sync.RunAsync(Cancellation))
             {
-                if (step is FeedEventOccurred { Event: { Kind: FeedEventKind.Retry } retry })
+                if (step is FeedEventOccurred { Event: { Kind: FeedEventKind.Retry or FeedEventKind.Poll } retry })
                 {
+                    Assert.Equal(phase == SyncPhase.Waiting ? FeedEventKind.Poll : FeedEventKind.Retry, retry.Kind);
                     Assert.Equal(phase, sync.Result.State.Phase);
                     Assert.Equal(phase == SyncPhase.Waiting ? 0 : 1, sync.Result.State.Attempt);
                     Assert.StartsWith(phase == SyncPhase.Waiting ? "The feed is asked again in" : "The next attempt is in", retry.Message);

@@ -3,16 +3,19 @@ using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Sync;
 
 /// <summary>What is imported ends where it ends, and not where a feed would be caught up.</summary>
 public sealed class ImportTests : SyncTest
 {
-    [Fact]
+    [Fact(Timeout = Pace.Limit)]
     public async Task A_pause_a_heartbeat_or_a_control_row_in_the_source_is_not_its_end()
     {
-        var pipe = new Pipe();
+        // Writing ends when the import has taken what was written.
+        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 1, resumeWriterThreshold: 1, useSynchronizationContext: false));
+        var time = new ManualTimeProvider();
         var options = new SyncOptions
         {
             Feed = new FeedOptions { Uri = new Uri("http://localhost/") },
@@ -25,7 +28,12 @@ public sealed class ImportTests : SyncTest
                 foreach (var text in (string[])[Record(1, 1), "{\"heartbeat\":true}\n", Record(2, 2), Completed(2), Beat(3), Record(3, 3)])
                 {
                     await pipe.Writer.WriteAsync(Encoding.UTF8.GetBytes(text), Cancellation);
-                    await Task.Delay(120, Cancellation);
+                    // Whoever pulls waits on the clock, and goes on at each of these.
+                    for (var pause = 0; pause < 10; pause++)
+                    {
+                        await time.WaitForTimersAsync(1, Cancellation);
+                        time.Advance(TimeSpan.FromMilliseconds(250));
+                    }
                 }
 
                 await pipe.Writer.CompleteAsync();
@@ -34,14 +42,14 @@ public sealed class ImportTests : SyncTest
         );
 
         SyncResult? result = null;
-        await foreach (var step in new TableImport(options, pipe.Reader.AsStream()).RunAsync(Cancellation))
+        await foreach (var step in new TableImport(options, pipe.Reader.AsStream(), time).RunAsync(Cancellation))
         {
             if (step is SyncEnded ended)
                 result = ended.Result;
         }
 
-        await writing;
         Assert.Equal((SyncEndReason.EndOfFeed, 3L), (result!.EndReason, result.Added));
+        await writing;
         Assert.Equal(["1", "2", "3"], Keys);
     }
 

@@ -1,6 +1,8 @@
+using System.Runtime.ExceptionServices;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Testing;
 using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tests.Tables;
@@ -123,8 +125,17 @@ public sealed class OneTransactionTests
         other.Open();
         var held = other.BeginTransaction(deferred: false);
 
-        var writing = Task.Run(() => table.Apply("""{"id":2,"updated_at":2}"""), TestContext.Current.CancellationToken);
-        await Task.Delay(600, TestContext.Current.CancellationToken);
+        using var refusals = new LockRefusals();
+        var writing = Task.Run(
+            () =>
+            {
+                refusals.Count();
+                return table.Apply("""{"id":2,"updated_at":2}""");
+            },
+            TestContext.Current.CancellationToken
+        );
+        // SQLite's own patience is over after the first.
+        await Eventually.TrueAsync(() => refusals.Seen >= 2 || writing.IsCompleted);
         Assert.False(writing.IsCompleted);
         held.Rollback();
 
@@ -148,5 +159,32 @@ public sealed class OneTransactionTests
         if (File.Exists(path + "-wal"))
             File.Copy(path + "-wal", copy + "-wal");
         return copy;
+    }
+
+    /// <summary>How often SQLite has told one thread that another program holds the file.</summary>
+    private sealed class LockRefusals : IDisposable
+    {
+        private int _thread;
+        private int _seen;
+
+        public LockRefusals() => AppDomain.CurrentDomain.FirstChanceException += Note;
+
+        public int Seen => Volatile.Read(ref _seen);
+
+        /// <summary>Counts those of the thread that calls.</summary>
+        public void Count() => Volatile.Write(ref _thread, Environment.CurrentManagedThreadId);
+
+        public void Dispose() => AppDomain.CurrentDomain.FirstChanceException -= Note;
+
+        private void Note(object? sender, FirstChanceExceptionEventArgs thrown)
+        {
+            if (
+                thrown.Exception is SqliteException { SqliteErrorCode: 5 }
+                && Environment.CurrentManagedThreadId == Volatile.Read(ref _thread)
+            )
+            {
+                Interlocked.Increment(ref _seen);
+            }
+        }
     }
 }

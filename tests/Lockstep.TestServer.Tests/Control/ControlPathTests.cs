@@ -35,7 +35,7 @@ public sealed class ControlPathTests : IAsyncLifetime
         Assert.Equal(3, listed.GetArrayLength());
         Assert.Equal(1.5, listed[1].GetProperty("parameters").GetProperty("Duration").GetDouble());
         Assert.Equal(
-            "Cut the connection (FIN) behind byte 100 of the body, request 2",
+            "Cut the connection (FIN) after byte 100 of the body, request 2",
             (await SendAsync(HttpMethod.Get, "faults/x")).GetProperty("description").GetString()
         );
         Assert.Equal(2, (await SendAsync(HttpMethod.Delete, "faults/x")).GetArrayLength());

@@ -83,7 +83,7 @@ public sealed class FaultListTests
         var fault = Assert.IsType<CutFault>(FaultKinds.Create(document.RootElement, out var id));
         Assert.Equal("x", id);
         Assert.Equal((100, CutKind.Reset, 2), (fault.AtByte, fault.How, fault.Request));
-        Assert.Equal("Cut the connection (RST) behind byte 100 of the body, request 2", fault.ToString());
+        Assert.Equal("Cut the connection (RST) after byte 100 of the body, request 2", fault.ToString());
     }
 
     [Fact]

@@ -14,7 +14,7 @@ internal readonly record struct Position(long? Byte, int? Record, bool End, Byte
         this switch
         {
             { End: true } => "at the end of the body",
-            { Record: { } record } => $"behind record {record}",
+            { Record: { } record } => $"after record {record}",
             { Byte: { } count, Of: ByteCount.Response } => $"after byte {count} of the response",
             { Byte: { } count } => $"after byte {count} of the body",
             _ => "at the start of the body",

@@ -4,6 +4,15 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Errors;
 
+/// <summary>The script block that gets a token has thrown.</summary>
+internal sealed class TokenProviderException(RuntimeException thrown)
+    : LockstepException(
+        ErrorKind.AccessDenied,
+        $"-TokenProvider failed: {thrown.Message}",
+        "Return a token from the script block, as text or SecureString, or nothing.",
+        thrown
+    );
+
 /// <summary>The script block that observes a sync has thrown.</summary>
 internal sealed class CallbackException(RecordKey key, RuntimeException thrown)
     : LockstepException(

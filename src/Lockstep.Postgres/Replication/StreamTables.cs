@@ -7,7 +7,7 @@ namespace Lockstep.Postgres.Replication;
 /// The tables within one connection's stream, and which of them a relation is, or is a partition of. What fails for one of them does not
 /// stop the others: it falls out. Runs on one thread at a time.
 /// </summary>
-internal sealed class SessionTables(ReplicationStream owner, NpgsqlConnection connection, string slot, TimeProvider time) : IDisposable
+internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection connection, string slot, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(20);
 

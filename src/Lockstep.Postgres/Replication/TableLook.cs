@@ -7,7 +7,7 @@ namespace Lockstep.Postgres.Replication;
 /// <param name="Table">The table.</param>
 /// <param name="Stamp">What the database shows of it.</param>
 /// <param name="Why">Why its log cannot go on: null when it can, empty when there is nothing to go on from.</param>
-internal sealed record FoundTable(StreamedTable Table, FeedStamp Stamp, string? Why)
+internal sealed record TableLook(StreamedTable Table, FeedStamp Stamp, string? Why)
 {
     /// <summary>Whether the log goes on.</summary>
     public bool GoesOn => Why is null;
@@ -15,7 +15,7 @@ internal sealed record FoundTable(StreamedTable Table, FeedStamp Stamp, string? 
     /// <summary>
     /// A table as it is, and why its log cannot go on; null when it is no longer in the stream, since something is wrong with it.
     /// </summary>
-    public static async Task<FoundTable?> LookAsync(
+    public static async Task<TableLook?> LookAsync(
         StreamMembers members,
         NpgsqlConnection connection,
         ReplicationNames names,
@@ -38,7 +38,7 @@ internal sealed record FoundTable(StreamedTable Table, FeedStamp Stamp, string? 
                 return null;
             }
 
-            return new FoundTable(table, stamp, WhyStartOver(names, server, confirmed, table, stamp));
+            return new TableLook(table, stamp, WhyStartOver(names, server, confirmed, table, stamp));
         }
         catch (Exception e)
             when (e is Engine.LockstepException or PostgresException && connection.FullState.HasFlag(System.Data.ConnectionState.Open))
@@ -72,7 +72,7 @@ internal sealed record FoundTable(StreamedTable Table, FeedStamp Stamp, string? 
     }
 
     /// <summary>Tells the operator why clients of some tables start over.</summary>
-    public static void Report(IEnumerable<FoundTable> found)
+    public static void Report(IEnumerable<TableLook> found)
     {
         foreach (var (table, _, why) in found)
         {
