@@ -39,8 +39,15 @@ public readonly ref struct Term
     /// <summary>How the cursor is sent.</summary>
     public static Term CursorStyle => Named();
 
+    /// <summary>Where a copy of a table goes.</summary>
+    public static Term Destination => Named("target");
+
     /// <summary>How another server's feed is read; the value is a dialect's name.</summary>
     public static Term Dialect => Named("Foreign");
+
+    /// <summary>How another server's feed is read, by keys of a dialect.</summary>
+    /// <param name="json">The keys, as a JSON object.</param>
+    public static Term DialectWith(string json) => new(nameof(DialectWith), $"{Dialect.ApiName} {json}", json);
 
     /// <summary>Have PostgreSQL track the changes of a table; the value is the table's name.</summary>
     public static Term EnableTracking => Named("PostgresTracking.EnableAsync");

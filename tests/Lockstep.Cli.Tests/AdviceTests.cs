@@ -29,6 +29,11 @@ public sealed partial class AdviceTests
             .Select(o => o.Name),
     ];
 
+    private static readonly HashSet<string> Arguments =
+    [
+        .. Program.Commands.SelectMany(command => WithSubcommands(command.Create())).SelectMany(c => c.Arguments).Select(a => a.Name),
+    ];
+
     public static TheoryData<string> Terms =>
         [.. typeof(Term).GetProperties(BindingFlags.Public | BindingFlags.Static).Select(property => property.Name)];
 
@@ -47,6 +52,10 @@ public sealed partial class AdviceTests
         if (ShellCommand().Match(shell) is { Success: true } command)
         {
             Assert.Contains(command.Value, Program.Commands.Select(known => known.Name));
+        }
+        else if (shell[0] == '<')
+        {
+            Assert.Contains(shell.Trim('<', '>'), Arguments);
         }
         else if (!Option().IsMatch(shell) && term != nameof(Term.Token))
         {
@@ -78,6 +87,22 @@ public sealed partial class AdviceTests
 
         Assert.Equal($"Get-LockstepRecord {typed} -Quarantined shows it.", remedy.Render(CmdletWords.Say));
         Assert.Equal("lockstep records --quarantined shows it.", remedy.Render(ShellWords.Say));
+    }
+
+    [Fact]
+    public void Keys_of_a_dialect_are_a_hashtable_to_the_module_and_json_to_the_command_line()
+    {
+        const string Json = """{ "From": "Rest", "Next": { "a'b": "$(x)" }, "Whole": true, "Key": ["id", "/n\"/x"] }""";
+        Remedy remedy = $"Use {Term.DialectWith(Json)}";
+
+        Assert.Equal(
+            (
+                "Use -Dialect @{ From = 'Rest'; Next = @{ 'a''b' = '$(x)' }; Whole = $true; Key = @('id', '/n\"/x') }",
+                $"Use --dialect FILE.json, where the file is {Json},",
+                $"Use Foreign {Json}"
+            ),
+            (remedy.Render(CmdletWords.Say), remedy.Render(ShellWords.Say), remedy.ToString())
+        );
     }
 
     private static string NameOf(Type cmdlet) =>

@@ -16,6 +16,7 @@ internal static partial class ShellWords
         [nameof(Term.ClearTable)] = "lockstep clear",
         [nameof(Term.ConnectionTimeout)] = "--connection-timeout-seconds",
         [nameof(Term.Credential)] = "--user",
+        [nameof(Term.Destination)] = "<destination>",
         [nameof(Term.Key)] = "--key-property",
         [nameof(Term.OperationTimeout)] = "--operation-timeout-seconds",
         [nameof(Term.Overwrite)] = "--force",
@@ -36,6 +37,7 @@ internal static partial class ShellWords
         {
             (nameof(Term.EnableTracking), _) => $"lockstep track {value} --postgres",
             (nameof(Term.Dialect), not null) => $"--dialect {value}",
+            (nameof(Term.DialectWith), not null) => $"--dialect FILE.json, where the file is {value},",
             (nameof(Term.FilterParameter), not null) => $"--filter-parameter {value}=...",
             _ => Others.GetValueOrDefault(term) ?? "--" + WordStart().Replace(term, "-").ToLowerInvariant(),
         };

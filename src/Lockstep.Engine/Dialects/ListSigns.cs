@@ -133,8 +133,19 @@ internal sealed class ListSigns
 
     private static readonly HashSet<string> Sizes = ["limit", "perpage", "pagesize", "itemsperpage", "maxresults", "size"];
 
+    /// <summary>Totals that some servers give the records of the page by.</summary>
+    private static readonly HashSet<string> CountsOfPage = ["count", "resultcount", "itemcount", "recordcount", "numberofresults"];
+
+    private static readonly HashSet<string> Offsets = ["offset", "skip", "start", "startat", "startindex", "startrow", "firstresult"];
+
     /// <summary>How many records the list has, and where that stands; null where nothing says so.</summary>
     public (long Count, string Place)? Total { get; private set; }
+
+    /// <summary>Whether <see cref="Total"/> stands where some servers say how many records the page has.</summary>
+    public bool MayCountThePage { get; private set; }
+
+    /// <summary>The field that says by a number how many records are before the page, which parameters are called like.</summary>
+    public string? Offset { get; private set; }
 
     /// <summary>Of how many pages the list is, likewise.</summary>
     public (long Count, string Place)? Pages { get; private set; }
@@ -236,11 +247,13 @@ internal sealed class ListSigns
                 break;
             case JsonValueKind.Number or JsonValueKind.String when Number(Text(value)) is { } number:
                 if (Totals.Contains(name) && !(Total?.Count >= number))
-                    Total = (number, place);
+                    (Total, MayCountThePage) = ((number, place), CountsOfPage.Contains(name));
                 else if (PageCounts.Contains(name))
                     Pages ??= (number, place);
                 else if (Sizes.Contains(name))
                     Size ??= number;
+                else if (Offsets.Contains(name))
+                    Offset ??= field;
                 else if (Tokens.Contains(name) || Links.Contains(name))
                     NoteToken(place, Parameter(field), Text(value));
                 break;

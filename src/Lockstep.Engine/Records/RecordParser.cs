@@ -301,7 +301,7 @@ internal sealed class RecordParser
         if (!first.IsTransaction && !first.HasField(_request.OrderField) && ReadSignal(json) is { } signal)
             return signal;
         if (first.TellShape(_request, out var isKeyGuessed, out var reason) is not { } shape)
-            return Malformed(reason!);
+            return ReadSignal(json) ?? Malformed(reason!);
 
         Adopt(shape);
         bool isRecord = false,
@@ -317,6 +317,13 @@ internal sealed class RecordParser
             // Only a record decides: what is malformed, in whatever way, leaves no trace.
             if (!isRecord)
                 Shape = null;
+        }
+
+        // A control row may have the order field ('since' is that of the transaction dialect): what is no record otherwise is one.
+        if ((!isRecord || isKeyGuessed) && !first.IsTransaction && ReadSignal(json) is { } said)
+        {
+            Shape = null;
+            return said;
         }
 
         KeyWasGuessed = isKeyGuessed && isRecord;

@@ -15,6 +15,7 @@ internal sealed class ListRest(DialectSession session)
     private int _repeats;
     private (int Hash, long Length, int Count) _fingerprint;
     private bool _hasToldOfGuess;
+    private bool _isLinked;
 
     /// <summary>The list is read from its beginning again.</summary>
     public void Restart()
@@ -35,6 +36,7 @@ internal sealed class ListRest(DialectSession session)
     public void Note(Page page, bool isLinked, bool isCounted)
     {
         _items += page.Count;
+        _isLinked |= isLinked;
         var isSame = page.Count > 0 && page.Fingerprint == _fingerprint;
         _fingerprint = page.Fingerprint;
         _repeats = isSame ? _repeats + 1 : 0;
@@ -71,8 +73,10 @@ internal sealed class ListRest(DialectSession session)
             page.Count,
             isResumed ? null : _items,
             pages,
+            _isLinked,
             link => session.Requests.Own(link, target)
         );
+        _isLinked |= more is { IsLink: true };
         if (more?.Next is not { } next || asked.Contains(next))
             return more is null ? null : more with { Next = null };
         if (!_hasToldOfGuess)
@@ -81,9 +85,9 @@ internal sealed class ListRest(DialectSession session)
             await session
                 .SayAsync(
                     FeedEventKind.Dialect,
-                    $"The list continues: {more.Reason}. Its next page is a guess.",
+                    $"The next page of the list is a guess: {more.Reason}.",
                     cancellationToken,
-                    $"Name it with {more.Keys} in {Term.Dialect}."
+                    $"Name it with {Term.DialectWith(more.Names(session.Dialect))}."
                 )
                 .ConfigureAwait(false);
         }

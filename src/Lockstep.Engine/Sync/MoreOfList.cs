@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using Lockstep.Engine.Dialects;
 
 namespace Lockstep.Engine.Sync;
@@ -7,7 +9,7 @@ namespace Lockstep.Engine.Sync;
 /// Why a list may not be whole though its dialect finds no next page in it: then nothing may be taken for gone that it lacks (D2).
 /// </summary>
 /// <param name="Reason">What says so, as the end of a sentence.</param>
-/// <param name="Keys">The dialect's keys that would say how it goes on.</param>
+/// <param name="Keys">The dialect's key that would say how it goes on, as a member of JSON.</param>
 internal sealed record MoreOfList(string Reason, string Keys)
 {
     private static readonly string[] SizeParameters =
@@ -31,7 +33,21 @@ internal sealed record MoreOfList(string Reason, string Keys)
         "page[limit]",
     ];
 
-    private static readonly string[] PageParameters = ["page", "_page", "pageNumber", "page_number", "pageNo", "page[number]"];
+    private static readonly string[] PageParameters =
+    [
+        "page",
+        "_page",
+        "p",
+        "pg",
+        "pageNumber",
+        "page_number",
+        "pageNo",
+        "pageNum",
+        "page_num",
+        "pageIndex",
+        "page_index",
+        "page[number]",
+    ];
 
     private static readonly string[] OffsetParameters =
     [
@@ -41,12 +57,25 @@ internal sealed record MoreOfList(string Reason, string Keys)
         "$skip",
         "startAt",
         "startIndex",
+        "start_index",
         "start",
         "page[offset]",
     ];
 
+    /// <summary>What names the next pages, added to a dialect.</summary>
+    public string Names(DialectDescription dialect) => Over(dialect, Keys);
+
+    /// <summary>What says that one answer is everything, likewise.</summary>
+    public static string Whole(DialectDescription dialect) => Over(dialect, "\"Whole\": true");
+
+    private static string Over(DialectDescription dialect, string member) =>
+        BuiltInDialects.Find(dialect.Name) is { } known ? $"{{ \"From\": \"{known.Name}\", {member} }}" : $"{{ {member} }}";
+
     /// <summary>The next page, where its address is plain; null where only the user can say.</summary>
     public Uri? Next { get; init; }
+
+    /// <summary>Whether the answer links to it.</summary>
+    public bool IsLink { get; init; }
 
     /// <summary>What says that the list goes on behind an answer; null where nothing does.</summary>
     /// <param name="rules">How the answer was read.</param>
@@ -55,6 +84,7 @@ internal sealed record MoreOfList(string Reason, string Keys)
     /// <param name="page">How many items it had.</param>
     /// <param name="soFar">How many the round has brought, those among them; null where that is not known.</param>
     /// <param name="pages">The how manieth answer of the round it is.</param>
+    /// <param name="isLinked">Whether a page of the round linked to its next one, so that one without a link is the last.</param>
     /// <param name="resolve">Makes an address of a link that the answer gave, or throws.</param>
     public static MoreOfList? Find(
         DialectRules rules,
@@ -63,6 +93,7 @@ internal sealed record MoreOfList(string Reason, string Keys)
         int page,
         long? soFar,
         int pages,
+        bool isLinked,
         Func<string, Uri> resolve
     )
     {
@@ -70,11 +101,15 @@ internal sealed record MoreOfList(string Reason, string Keys)
         var guessed = IsGuessed(rules.NextUrl);
         if (guessed && signs.Next is { } link)
         {
-            return new MoreOfList($"'{link.Place}' links to a next page", $"\"Next\": \"{link.Place}\"") { Next = resolve(link.Link) };
+            return new MoreOfList($"'{link.Place}' links to a next page", $"\"Next\": {Quote(link.Place)}")
+            {
+                Next = resolve(link.Link),
+                IsLink = true,
+            };
         }
 
         if (guessed && signs.Token is { } token)
-            return new MoreOfList($"'{token.Place}' names a next page", $$"""{{Key}}"{{token.Parameter}}": "{{token.Place}}" }""");
+            return new MoreOfList($"'{token.Place}' names a next page", NextBy(token.Parameter, token.Place));
 
         var query = Parameters(asked);
         var reason =
@@ -103,13 +138,40 @@ internal sealed record MoreOfList(string Reason, string Keys)
             }
         }
 
-        return reason is null
-            ? null
-            : new MoreOfList(reason, Suggest(query)) { Next = guessed && page > 0 ? Counted(query, asked, page, pages) : null };
+        var counted = guessed && page > 0 ? Counted(query, asked, page, pages) : null;
+        if (reason is null && !isLinked && counted is { } behind && !SaysEnd(signs, query, page, soFar, pages))
+        {
+            return new MoreOfList(
+                $"the URI asks for one page, '{behind.Asked}', and nothing says that it is the last",
+                Suggest(query, signs)
+            )
+            {
+                Next = behind.Next,
+            };
+        }
+
+        return reason is null ? null : new MoreOfList(reason, Suggest(query, signs)) { Next = counted?.Next };
     }
 
     /// <summary>How pages are counted that no parameter of the URI counts.</summary>
-    public const string ByPage = "\"Next\": { \"page\": \"page:\" }";
+    public static string ByPage => NextBy("page", "page:");
+
+    /// <summary>Whether a page of those that the URI counts is known to be the last of them; the page behind the last is empty.</summary>
+    private static bool SaysEnd(ListSigns signs, Dictionary<string, string> query, int page, long? soFar, int pages)
+    {
+        if (signs.SaysEnd || signs.Pages is not null)
+            return true;
+        // The first page alone does not tell a count of all from one of the page, which some servers send.
+        if (signs.Total is { } total)
+            return total.Count == soFar && (pages > 1 || !signs.MayCountThePage);
+        // Servers cap the size of a page: one that is not full says something only where those before it were.
+        return pages > 1 && Size(query) is { Size: > 0 and var size } && page < size && soFar - page == size * (pages - 1);
+    }
+
+    private static string NextBy(string parameter, string place) => $$"""{{Key}}{{Quote(parameter)}}: {{Quote(place)}} }""";
+
+    /// <summary>What a server calls its fields is data.</summary>
+    private static string Quote(string text) => $"\"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"";
 
     private const string Key = "\"Next\": { ";
 
@@ -118,19 +180,19 @@ internal sealed record MoreOfList(string Reason, string Keys)
         places.Select(place => place.Text).SequenceEqual(BuiltInDialects.Find("Rest")!.Snapshot.NextUrl.Select(place => place.Text));
 
     /// <summary>The next page by the parameter of the user's own URI that counts them, if that began with the first one.</summary>
-    private static Uri? Counted(Dictionary<string, string> query, Uri asked, int page, int pages)
+    private static (Uri Next, string Asked)? Counted(Dictionary<string, string> query, Uri asked, int page, int pages)
     {
         foreach (var name in PageParameters)
         {
             // The first page is 0 or 1, and each answer of the round was one page.
             if (Value(query, name) is { } number && number - (pages - 1) is 0 or 1)
-                return With(asked, name, number + 1);
+                return (With(asked, name, number + 1), $"{name}={number}");
         }
 
         foreach (var name in OffsetParameters)
         {
             if (Value(query, name) is { } number && (number is 0 or 1 || pages > 1))
-                return With(asked, name, number + page);
+                return (With(asked, name, number + page), $"{name}={number}");
         }
 
         return null;
@@ -147,16 +209,13 @@ internal sealed record MoreOfList(string Reason, string Keys)
             ? (found, size)
             : null;
 
-    /// <summary>What the dialect could say, by what the URI says already.</summary>
-    private static string Suggest(Dictionary<string, string> query)
-    {
-        var offset = OffsetParameters.FirstOrDefault(query.ContainsKey);
-        var page = PageParameters.FirstOrDefault(query.ContainsKey);
-        return page is not null ? $$"""{{Key}}"{{page}}": "page:" }"""
-            : offset is not null ? $$"""{{Key}}"{{offset}}": "offset:" }"""
-            : query.ContainsKey("limit") ? $$"""{{Key}}"offset": "offset:" }"""
-            : ByPage;
-    }
+    /// <summary>What the dialect could say, by what the URI or the answer says already.</summary>
+    private static string Suggest(Dictionary<string, string> query, ListSigns signs) =>
+        PageParameters.FirstOrDefault(query.ContainsKey) is { } page ? NextBy(page, "page:")
+        : OffsetParameters.FirstOrDefault(query.ContainsKey) is { } offset ? NextBy(offset, "offset:")
+        : signs.Offset is { } said ? NextBy(said, "offset:")
+        : query.ContainsKey("limit") ? NextBy("offset", "offset:")
+        : ByPage;
 
     private static long? Value(Dictionary<string, string> query, string name) =>
         query.TryGetValue(name, out var text) && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)

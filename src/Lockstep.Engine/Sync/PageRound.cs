@@ -69,6 +69,7 @@ internal sealed class PageRound(DialectSession session)
         int empty = 0,
             standstills = 0;
         var isSecond = false;
+        MoreOfList? guessed = null;
         var counters = session.Context.Counters;
         long before = counters.Received,
             first = 0;
@@ -91,6 +92,13 @@ internal sealed class PageRound(DialectSession session)
             }
             else if (!response.IsSuccessStatusCode)
             {
+                // A page that was only guessed need not be there, and its absence does not say that the others were all.
+                if (guessed is not null && (int)response.StatusCode is 400 or 404 or 410 or 416 or 422)
+                {
+                    session.ServerInterval = null;
+                    return await EndIncompleteAsync(isStaged, end: null, guessed, cancellationToken).ConfigureAwait(false);
+                }
+
                 session.RefusedPages++;
                 return await RefusedAsync(rules, response, cancellationToken).ConfigureAwait(false);
             }
@@ -116,7 +124,8 @@ internal sealed class PageRound(DialectSession session)
                     .FindAsync(rules, page, target, _pages + 1, _links.AllAsked, IsResumed, cancellationToken)
                     .ConfigureAwait(false)
                 : null;
-            if (more?.Next is { } guess)
+            guessed = more?.Next is null ? null : more;
+            if (guessed?.Next is { } guess)
                 _links.NoteGuess(guess);
             linked ??= more?.Next ?? (more is null ? null : _links.AfterLargest(rules, kind, _maximum));
             session.Tell(kind, target, page, said, linked);
@@ -167,6 +176,7 @@ internal sealed class PageRound(DialectSession session)
             {
                 // While pages are counted, records move between them: what one round lacks the other may have (D9).
                 isSecond = true;
+                guessed = null;
                 first = counters.Received - before;
                 target = start;
                 _pages = 0;
@@ -182,30 +192,28 @@ internal sealed class PageRound(DialectSession session)
             // No cursor passes what may be missing, unless records come in its order.
             var isOrdered = kind == RequestKind.Changes && rules.IsAscending && _maximum?.IsAscending == true;
             var end = EndCursor(kind, said, stored);
-            if (
-                !await _commits
-                    .EndAsync(isStaged, more is null || isOrdered ? end : null, more is null, cancellationToken)
-                    .ConfigureAwait(false)
-            )
-            {
-                return RoundEnd.Refused;
-            }
-
+            session.ServerInterval = PollInterval(page.Places);
             if (more is not null)
-            {
-                session.EntityTag = null;
-                session.ServerInterval = PollInterval(page.Places);
-                await session.SayThatMoreMayBeAsync(more, cancellationToken).ConfigureAwait(false);
-                return RoundEnd.Incomplete;
-            }
+                return await EndIncompleteAsync(isStaged, isOrdered ? end : null, more, cancellationToken).ConfigureAwait(false);
+            if (!await _commits.EndAsync(isStaged, end, isKnownWhole: true, cancellationToken).ConfigureAwait(false))
+                return RoundEnd.Refused;
 
             // A set that could have more pages says nothing of those by the tag of its first one; one that could not be read is wanted
             // again.
             session.EntityTag =
                 session.Dialect.IsList && !rules.HasNext && !session.Writer.HasUnreadable ? response.Headers.ETag?.ToString() : null;
-            session.ServerInterval = PollInterval(page.Places);
             return rules.End?.Holds(page.Places) == true ? RoundEnd.Ended : RoundEnd.UpToDate;
         }
+    }
+
+    /// <summary>What came is taken, and nothing is removed.</summary>
+    private async Task<RoundEnd> EndIncompleteAsync(bool isStaged, string? end, MoreOfList more, CancellationToken cancellationToken)
+    {
+        if (!await _commits.EndAsync(isStaged, end, isKnownWhole: false, cancellationToken).ConfigureAwait(false))
+            return RoundEnd.Refused;
+        session.EntityTag = null;
+        await session.SayThatMoreMayBeAsync(more, cancellationToken).ConfigureAwait(false);
+        return RoundEnd.Incomplete;
     }
 
     private Task SayThatItStartsOverAsync(CancellationToken cancellationToken)

@@ -125,7 +125,7 @@ public sealed class FeedConformanceTests
         );
         var order = report.Results.Single(result => result.Id == "order");
         Assert.Equal(RuleOutcome.Failed, order.Outcome);
-        Assert.Contains("1000 comes behind 1004", order.Message, StringComparison.Ordinal);
+        Assert.Contains("1000 follows 1004", order.Message, StringComparison.Ordinal);
     }
 
     [Fact]

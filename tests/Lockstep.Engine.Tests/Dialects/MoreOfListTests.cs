@@ -48,6 +48,9 @@ public sealed class MoreOfListTests : DialectTest
     [InlineData("items?per_page=2", Two, "", "'per_page'")]
     [InlineData("items?%24top=2", Two, "", "'$top'")]
     [InlineData("items", """{"items":[{"id":1},{"id":2}],"limit":2,"offset":0}""", "", "2 records")]
+    // What the answer is counted by.
+    [InlineData("items", """{"results":[{"id":1},{"id":2}],"count":5,"offset":0,"limit":2}""", "", "\"Next\": { \"offset\": \"offset:\" }")]
+    [InlineData("items", """{"items":[{"id":1},{"id":2}],"startAt":0,"total":5}""", "", "\"Next\": { \"startAt\": \"offset:\" }")]
     // Not from the first one on.
     [InlineData("items?page=3", Two, "", "'page=3'")]
     [InlineData("items?offset=40&limit=20", Two, "", "'offset=40'")]
@@ -123,6 +126,64 @@ public sealed class MoreOfListTests : DialectTest
 
         Assert.Equal(("5 0 0", true, 3), (Counts(run), run.Result.IsComplete, server.Requests.Count));
         Assert.Single(run.Events, e => e.Kind == FeedEventKind.Dialect);
+    }
+
+    [Theory]
+    [InlineData("items?page=1", 5)]
+    [InlineData("items?page=0", 5)]
+    [InlineData("items?p=1", 5)]
+    [InlineData("items?pageNumber=1", 5)]
+    [InlineData("items?offset=0", 5)]
+    [InlineData("items?skip=0", 5)]
+    [InlineData("items?start=0", 5)]
+    [InlineData("items?page=1&per_page=100", 5)]
+    [InlineData("items?page=1&per_page=2", 5)]
+    [InlineData("items?page=1&per_page=2", 4)]
+    [InlineData("items?page=1", 4)]
+    [InlineData("items?page=1", 5, "count")]
+    [Trait("Invariant", "D2")]
+    public async Task Pages_that_the_uri_counts_are_asked_for_until_one_is_empty(string path, int all, string? count = null)
+    {
+        var gone = 0;
+        await using var server = Serve(
+            (asked, _) =>
+            {
+                var given = asked.Split('?')[1].Split('&').Select(pair => pair.Split('=')).First(pair => pair[0] != "per_page");
+                var number = int.Parse(given[1], null);
+                var skip = given[0] is "offset" or "skip" or "start" ? number : 2 * (number - (path.Contains("page=0") ? 0 : 1));
+                var page = Enumerable.Range(1, all).Where(id => id != gone).Skip(skip).Take(2).Select(id => $$"""{"id":{{id}}}""").ToList();
+                var items = "[" + string.Join(',', page) + "]";
+                return Json(count is null ? items : $$"""{"{{count}}":{{page.Count}},"results":{{items}}}""");
+            }
+        );
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, path, "Rest"));
+        gone = 1;
+        var second = await SyncRun.ToEndAsync(Dialect(server, path, "Rest"));
+
+        Assert.Equal(($"{all} 0 0", true), (Counts(first), first.Result.IsComplete));
+        Assert.Equal((all - 1, true, 1L), (Info.Rows, second.Result.IsComplete, second.Result.Swept));
+    }
+
+    [Theory]
+    [InlineData("400 Bad Request")]
+    [InlineData("404 Not Found")]
+    [InlineData("422 Unprocessable Content")]
+    [Trait("Invariant", "D2")]
+    public async Task A_page_that_was_guessed_and_is_refused_leaves_the_list_incomplete(string status)
+    {
+        await using var server = Serve(
+            (asked, number) =>
+                !asked.Contains("page=1", StringComparison.Ordinal)
+                    ? Status(status)
+                    : Json(number == 1 ? """[{"id":1},{"id":2},{"id":3}]""" : Two)
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "items?page=1", "Rest"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "items?page=1", "Rest"));
+
+        Assert.Equal((3, SyncOutcome.Incomplete), (Info.Rows, second.Result.Outcome));
+        Assert.Contains("'page=1'", Assert.Single(second.Events, e => e.Kind == FeedEventKind.Warning).Message, StringComparison.Ordinal);
     }
 
     [Fact]
