@@ -151,7 +151,9 @@ internal static class FilterGuard
         int quote = message.IndexOf('\'', StringComparison.Ordinal),
             last = message.LastIndexOf('\'');
         var plain =
-            quote >= 0 && last > quote && message.StartsWith("SQLite Error", StringComparison.Ordinal) ? message[(quote + 1)..last] : message;
+            quote >= 0 && last > quote && message.StartsWith("SQLite Error", StringComparison.Ordinal)
+                ? message[(quote + 1)..last]
+                : message;
         return plain is [.., '.' or '?' or '!'] ? plain : plain + ".";
     }
 }

@@ -35,7 +35,8 @@ internal static partial class FilterMistake
             return $"A filter is SQL, not PowerShell: {PlainText.Of(sql)}";
         }
 
-        return NestedField().Match(error) is { Success: true } nested
+        return
+            NestedField().Match(error) is { Success: true } nested
             && fields.Contains(nested.Groups[1].Value, StringComparer.OrdinalIgnoreCase)
             ? PlainText.Of($"A field within a field is written {nested.Groups[1].Value} ->> '{nested.Groups[2].Value}'")
             : null;
