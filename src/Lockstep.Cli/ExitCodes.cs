@@ -1,4 +1,5 @@
 using Lockstep.Engine;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Sync;
 
 namespace Lockstep.Cli;
@@ -77,7 +78,7 @@ internal static class ExitCodes
         error switch
         {
             OperationCanceledException => Cancelled,
-            InvalidOptionException => Usage,
+            InvalidOptionException or DialectFormatException => Usage,
             LockstepException known => Codes.GetValueOrDefault(known.Kind, Error),
             ArgumentException => Usage,
             _ => Error,

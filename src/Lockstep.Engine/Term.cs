@@ -39,6 +39,9 @@ public readonly ref struct Term
     /// <summary>How the cursor is sent.</summary>
     public static Term CursorStyle => Named();
 
+    /// <summary>Where a copy of a table goes.</summary>
+    public static Term Destination => Named("target");
+
     /// <summary>How another server's feed is read; the value is a dialect's name.</summary>
     public static Term Dialect => Named("Foreign");
 

@@ -58,7 +58,7 @@ public static class PostgresCatalog
             }
             catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
             {
-                throw PostgresErrors.Translate(e, "the database");
+                throw PostgresErrors.Translate(e, "the database", source);
             }
         }
     }

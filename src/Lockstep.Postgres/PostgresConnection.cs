@@ -1,3 +1,4 @@
+using System.Globalization;
 using Npgsql;
 
 namespace Lockstep.Postgres;
@@ -31,6 +32,17 @@ internal static class PostgresConnection
         }
 
         return NpgsqlDataSource.Create(settings);
+    }
+
+    /// <summary>Where the server is, in words to put behind its name (I9: nothing else of the connection string); empty if unknown.</summary>
+    public static string Place(NpgsqlDataSource? source)
+    {
+        if (source is null || new NpgsqlConnectionStringBuilder(source.ConnectionString) is not { Host: { Length: > 0 } host } settings)
+            return "";
+        // Several hosts may each have a port of their own.
+        return host.AsSpan().ContainsAny(',', ':')
+            ? $" at {host}"
+            : string.Create(CultureInfo.InvariantCulture, $" at {host}:{settings.Port}");
     }
 
     /// <summary>The connection string of a stream of replication.</summary>

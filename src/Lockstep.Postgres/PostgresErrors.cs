@@ -61,7 +61,10 @@ internal static class PostgresErrors
         error is PostgresException { SqlState: "42703" or "42P01" or "42883" or "42804" or "3F000" or "0A000" or "XX000" };
 
     /// <summary>The error that a caller is shown for one of the driver's. The inner exception is kept for a debugger only.</summary>
-    public static Exception Translate(Exception error, string target) =>
+    /// <param name="error">The driver's.</param>
+    /// <param name="target">What was to be read or changed.</param>
+    /// <param name="source">The connections, which know where the server is.</param>
+    public static Exception Translate(Exception error, string target, NpgsqlDataSource? source = null) =>
         error switch
         {
             PostgresException { SqlState: "28P01" or "28000" } e => new PostgresAccessException(
@@ -113,7 +116,8 @@ internal static class PostgresErrors
                 e
             ),
             _ when IsPassing(error) && error is not FeedUnavailableException => new FeedUnavailableException(
-                $"PostgreSQL cannot be reached for {target}.",
+                $"PostgreSQL{PostgresConnection.Place(source)} cannot be reached for {target}: {error.GetBaseException().Message}",
+                "Check the host and port of the connection string, and that the server runs and accepts connections from here.",
                 TimeSpan.FromSeconds(1),
                 error
             ),

@@ -82,7 +82,8 @@ internal static class Program
     /// <summary>One line says why, whatever the message holds.</summary>
     private static async Task<int> FailAsync(Exception error, int exitCode)
     {
-        await Console.Error.WriteLineAsync(error.Message.ReplaceLineEndings(" ")).ConfigureAwait(false);
+        var message = error is ListenException unheard ? $"{unheard.Message} {unheard.RecommendedAction}" : error.Message;
+        await Console.Error.WriteLineAsync(message.ReplaceLineEndings(" ")).ConfigureAwait(false);
         return exitCode;
     }
 

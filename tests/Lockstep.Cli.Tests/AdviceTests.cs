@@ -29,6 +29,11 @@ public sealed partial class AdviceTests
             .Select(o => o.Name),
     ];
 
+    private static readonly HashSet<string> Arguments =
+    [
+        .. Program.Commands.SelectMany(command => WithSubcommands(command.Create())).SelectMany(c => c.Arguments).Select(a => a.Name),
+    ];
+
     public static TheoryData<string> Terms =>
         [.. typeof(Term).GetProperties(BindingFlags.Public | BindingFlags.Static).Select(property => property.Name)];
 
@@ -47,6 +52,10 @@ public sealed partial class AdviceTests
         if (ShellCommand().Match(shell) is { Success: true } command)
         {
             Assert.Contains(command.Value, Program.Commands.Select(known => known.Name));
+        }
+        else if (shell[0] == '<')
+        {
+            Assert.Contains(shell.Trim('<', '>'), Arguments);
         }
         else if (!Option().IsMatch(shell) && term != nameof(Term.Token))
         {
@@ -67,6 +76,17 @@ public sealed partial class AdviceTests
             ),
             (remedy.Render(CmdletWords.Say), remedy.Render(ShellWords.Say), remedy.ToString())
         );
+    }
+
+    [Theory]
+    [InlineData("servers", "servers")]
+    [InlineData("it's", "'it''s'")]
+    public void The_quarantine_of_a_table_is_named_with_it(string table, string typed)
+    {
+        Remedy remedy = $"{Term.ReadQuarantined.For(table)} shows it.";
+
+        Assert.Equal($"Get-LockstepRecord {typed} -Quarantined shows it.", remedy.Render(CmdletWords.Say));
+        Assert.Equal("lockstep records --quarantined shows it.", remedy.Render(ShellWords.Say));
     }
 
     [Fact]

@@ -26,6 +26,14 @@ public sealed class TableCommandsTests : IDisposable
         var records = await RunAsync("records", "-p", "copy.db", "--json");
 
         Assert.Equal((0, 4, 0, ""), (first.ExitCode, second.ExitCode, third.ExitCode, third.Output));
+        foreach (var target in new[] { "no/x.db", "no/" })
+        {
+            var nowhere = await RunAsync("backup", target, "-t", "servers");
+            Assert.Equal(4, nowhere.ExitCode);
+            Assert.Contains($"The folder '{_folder["no"]}' does not exist.", nowhere.Error, StringComparison.Ordinal);
+            Assert.Contains("<destination>", nowhere.Error, StringComparison.Ordinal);
+        }
+
         Assert.Contains("servers: 1 records copied", first.Output, StringComparison.Ordinal);
         Assert.Contains("--force", second.Error, StringComparison.Ordinal);
         Assert.Contains("123", Assert.Single(records.Lines), StringComparison.Ordinal);
@@ -48,6 +56,25 @@ public sealed class TableCommandsTests : IDisposable
         Assert.Equal((0, 2), (synced.ExitCode, inDatabase.ExitCode));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_folder["servers.db"]));
         Assert.Contains("--private is for table files", inDatabase.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_dialect_that_does_not_exist_is_a_wrong_command_line()
+    {
+        var run = await RunAsync("sync", "http://127.0.0.1:1/x/", "--dialect", "CouchDBB");
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains("Did you mean 'Couch", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_database_that_cannot_be_reached_is_named_with_the_reason()
+    {
+        var run = await RunAsync("serve", "--postgres", "postgres://me:hunter2@127.0.0.1:9/x", "-t", "hosts", "--port", "0");
+
+        Assert.Equal(3, run.ExitCode);
+        Assert.Contains("PostgreSQL at 127.0.0.1:9 cannot be reached for hosts: Connection refused.", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("hunter2", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -95,6 +122,25 @@ public sealed class TableCommandsTests : IDisposable
             )
         );
         Assert.Equal((0, 0, ""), (repaired.ExitCode, again.ExitCode, again.Output));
+    }
+
+    [Fact]
+    public async Task A_feed_that_has_become_empty_differs_from_its_table_and_repair_empties_that()
+    {
+        const string End = """{"control":true,"type":"snapshot_completed","timestamp":1,"since":9}""" + "\n";
+        const string Row = """{"txid":7,"current_xmin":9,"since":7,"deleted":false,"data":{"id":1,"name":"a"}}""" + "\n";
+        await using var server = new TextFeed(Row + End);
+        await RunAsync("sync", server.Uri, "-q");
+
+        server.Answer("""{"control":true,"type":"heartbeat","timestamp":1,"since":9}""" + "\n" + End);
+        var differs = await RunAsync("test");
+        var repaired = await RunAsync("repair", "-q");
+        var again = await RunAsync("test");
+        var records = await RunAsync("records");
+
+        Assert.Equal((6, ""), (differs.ExitCode, differs.Error));
+        Assert.Contains("1 extra", differs.Output, StringComparison.Ordinal);
+        Assert.Equal((0, 0, ""), (repaired.ExitCode, again.ExitCode, records.Output));
     }
 
     [Fact]

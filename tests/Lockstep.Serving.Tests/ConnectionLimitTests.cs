@@ -81,7 +81,7 @@ public sealed class ConnectionLimitTests
         var error = Assert.Throws<ListenException>(() => new ConnectionLimits().Within(64, Asked));
 
         Assert.Contains("only 64 more files", error.Message, StringComparison.Ordinal);
-        Assert.Contains("ulimit -n", error.Message, StringComparison.Ordinal);
+        Assert.Contains("ulimit -n", error.RecommendedAction, StringComparison.Ordinal);
     }
 
     private static Task<FeedServer> StartAsync(ConnectionLimits limits) =>

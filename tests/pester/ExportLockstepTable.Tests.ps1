@@ -38,6 +38,24 @@ Describe 'Export-LockstepTable' {
         $rows[0].tags, $rows[0].note, $rows[1].flag | Should -Be '["x",1]', '', 'true'
     }
 
+    It 'names the folder that does not exist' {
+        $failure = Get-ErrorOf { Export-LockstepTable things ./no/x.csv -ErrorAction Stop }
+        $failure.Exception.Message | Should -BeLike "The folder '*no' does not exist."
+        $failure.ErrorDetails.RecommendedAction | Should -BeLike '*-Destination*'
+    }
+
+    It 'gives columns whose names differ only by case names that Import-Csv can read' {
+        $null = '{"id":1,"updated_at":1,"Name":"A","name":"a","x[1]":5}' | Import-LockstepTable -Table cases -Disk
+        $said = $null
+        Export-LockstepTable cases cases.csv -WarningVariable said -WarningAction SilentlyContinue
+        $row = Import-Csv cases.csv
+        $row.Name, $row.name_2 | Should -BeExactly A, a
+        $said | Should -BeLike '*name_2*'
+        Export-LockstepTable cases some.csv -Property name_2, 'x[1]', NAME -WarningAction SilentlyContinue
+        Get-Content some.csv | Should -BeExactly 'name_2,x[1],Name', 'a,5,A'
+        (Get-LockstepRecord cases -Property 'x[1]' -WarningAction SilentlyContinue).'x[1]' | Should -Be 5
+    }
+
     It 'writes only what is asked for' {
         Export-LockstepTable things some.csv -Filter 'id < $max' -FilterParameter @{ max = 3 } -Property name, i*, none
         Get-Content some.csv -First 1 | Should -Be 'name,id,none'

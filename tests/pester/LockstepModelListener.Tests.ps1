@@ -71,7 +71,7 @@ Describe 'Start-LockstepModelListener' {
     }
 
     It 'refuses <name>' -ForEach @(
-        @{ name = 'a port that is taken'; arguments = @{}; taken = $true; id = 'ListenFailed' }
+        @{ name = 'a port that is taken'; arguments = @{}; taken = $true; id = 'PortInUse' }
         @{ name = 'a port that is taken, with WebSocket'; arguments = @{ WebSocket = $true }; taken = $true; id = 'PortInUse' }
         @{ name = 'an address that is not of this machine'; arguments = @{ ListenAddress = '192.0.2.1' }; id = 'ListenFailed' }
         @{ name = 'two models of one name'; arguments = @{ Model = 'shared', 'SHARED' }; id = 'ModelNameInUse' }
@@ -84,6 +84,10 @@ Describe 'Start-LockstepModelListener' {
         $failure = Get-ErrorOf { Start-LockstepModelListener @arguments -ErrorAction Stop }
         $failure.FullyQualifiedErrorId | Should -BeLike "$id,*"
         $failure.ErrorDetails.RecommendedAction | Should -Not -BeNullOrEmpty
+        if ($taken) {
+            $failure.Exception.Message | Should -Be "Port $($holder.Port) on 127.0.0.1 is already in use."
+            $failure.ErrorDetails.RecommendedAction | Should -BeLike '*-Port 0*'
+        }
         Get-LockstepModelListener | Should -BeNullOrEmpty
         Get-LockstepTestServer | Stop-LockstepTestServer
     }

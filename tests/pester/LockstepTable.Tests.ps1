@@ -13,7 +13,56 @@ Describe 'The tables there are' {
         Get-LockstepTable | Where-Object IsSession | Remove-LockstepTable
     }
 
+    Context 'A name with brackets' {
+        BeforeEach { $null = @{ id = 7; updated_at = 1 } | Import-LockstepTable -Table 'web[1]' -Disk }
+
+        It 'is that of the table which is called so, whatever it would match as a pattern' {
+            $null = @{ id = 8; updated_at = 1 } | Import-LockstepTable -Table web1 -Disk
+            (Get-LockstepRecord 'web[1]').id, (Get-LockstepRecord 'web`[1`]').id, (Get-LockstepRecord 'web[12]').id | Should -Be 7, 7, 8
+            (Get-LockstepTable 'web[1]').Rows | Should -Be 1
+            (Wait-LockstepTable 'web[1]' -Count 1 -TimeoutSec 20).Name | Should -Be 'web[1]'
+            Export-LockstepTable 'web[1]' out.ndjson
+            Get-Content out.ndjson | Should -HaveCount 1
+            Clear-LockstepTable 'web[1]'
+            (Get-LockstepTable 'web[1]').Rows | Should -Be 0
+            Remove-LockstepTable 'web[1]'
+            (Get-LockstepTable web*).Name | Should -Be web1
+        }
+
+        It 'is a name in a session, too' {
+            $null = @{ id = 9; updated_at = 1 } | Import-LockstepTable -Table 'in[1]'
+            (Get-LockstepRecord 'in[1]').id | Should -Be 9
+            Remove-LockstepTable 'in[1]'
+        }
+
+        It 'is an error when nothing is called so, also for <_>' -ForEach @(
+            'Get-LockstepRecord', 'Get-LockstepTable', 'Remove-LockstepTable', 'Clear-LockstepTable', 'Wait-LockstepTable',
+            'Export-LockstepTable', 'Backup-LockstepTable'
+        ) {
+            $more = @{ 'Wait-LockstepTable' = @{ Count = 0 } }[$_] ?? @{}
+            if ($_ -match 'Export|Backup') { $more = @{ Destination = 'x.ndjson' } }
+            { & $_ 'web[7]' @more -ErrorAction Stop } | Should -Throw -ErrorId 'TableNotFound,*'
+        }
+
+        It 'is an error to wait for, write or empty what no table matches' {
+            { Wait-LockstepTable nosuch* -Count 1 -ErrorAction Stop } | Should -Throw -ErrorId 'TableNotFound,*'
+            { Clear-LockstepTable nosuch* -ErrorAction Stop } | Should -Throw -ErrorId 'TableNotFound,*'
+            { Export-LockstepTable nosuch* x.ndjson -ErrorAction Stop } | Should -Throw -ErrorId 'TableNotFound,*'
+            Remove-LockstepTable nosuch* -ErrorAction Stop
+            Get-LockstepRecord nosuch* -ErrorAction Stop | Should -BeNullOrEmpty
+        }
+    }
+
     Context 'Get-LockstepTable' {
+        It 'says of a file by that name that it is no database' {
+            'junk' | Set-Content junk.db
+            $failure = Get-ErrorOf { Get-LockstepRecord junk -ErrorAction Stop }
+            $failure.FullyQualifiedErrorId | Should -BeLike 'TableFile,*'
+            $failure.Exception.Message | Should -BeLike '*not an SQLite database*'
+            { Remove-LockstepTable junk -ErrorAction Stop } | Should -Throw -ErrorId 'TableFile,*'
+            Get-Content junk.db | Should -Be junk
+        }
+
         It 'lists those of the session and of the files here' {
             (Get-LockstepTable).Name | Should -Be letters, numbers
             (Get-LockstepTable num*).Name | Should -Be numbers
@@ -133,6 +182,14 @@ Describe 'The tables there are' {
             $null = New-Item backups -ItemType Directory
             Get-LockstepTable | Backup-LockstepTable -Destination backups
             (Get-ChildItem backups/*.db).Name | Should -Be letters.db, numbers.db
+        }
+
+        It 'names the folder that does not exist' {
+            foreach ($target in './no/x.db', './no/') {
+                $failure = Get-ErrorOf { Backup-LockstepTable numbers $target -ErrorAction Stop }
+                $failure.Exception.Message | Should -BeLike "The folder '*no' does not exist."
+                $failure.ErrorDetails.RecommendedAction | Should -BeLike '*-Destination*'
+            }
         }
 
         It 'overwrites only a table, and only with -Force' {

@@ -1,4 +1,5 @@
 using Lockstep.Engine;
+using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Cli.Output;
 
@@ -28,6 +29,7 @@ internal static class ErrorText
         e switch
         {
             LockstepException known => $"{Message(e)}\n{known.Remedy.Render(ShellWords.Say)} [{known.ErrorId}]",
+            ListenException unheard => $"{Message(e)} {unheard.RecommendedAction}",
             ArgumentException or IOException or UnauthorizedAccessException or CommandException => Message(e),
             _ => $"{Message(e)} This is unexpected; --debug prints everything known about it.",
         };

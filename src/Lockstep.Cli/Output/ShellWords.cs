@@ -16,6 +16,7 @@ internal static partial class ShellWords
         [nameof(Term.ClearTable)] = "lockstep clear",
         [nameof(Term.ConnectionTimeout)] = "--connection-timeout-seconds",
         [nameof(Term.Credential)] = "--user",
+        [nameof(Term.Destination)] = "<destination>",
         [nameof(Term.Key)] = "--key-property",
         [nameof(Term.OperationTimeout)] = "--operation-timeout-seconds",
         [nameof(Term.Overwrite)] = "--force",

@@ -38,7 +38,10 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
     private static readonly string[] KeyNames = ["id", "uuid", "guid", "key", "identifier", "code", "name"];
 
     /// <summary>What is to be said of a record; null when it lacks neither.</summary>
-    public static MissingField? Find(FirstRecord first, RecordShape shape)
+    /// <param name="first">The record.</param>
+    /// <param name="shape">What it would have to be.</param>
+    /// <param name="lacksKey">Whether nothing of it can be the key that was looked for.</param>
+    public static MissingField? Find(FirstRecord first, RecordShape shape, bool lacksKey)
     {
         var isTransaction = shape.Dialect == Dialect.Transaction;
         var fields = isTransaction ? first.DataFields ?? [] : first.Fields;
@@ -47,6 +50,15 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
         if (!isTransaction && !fields.Contains(shape.OrderField))
         {
             var order = Likely(fields, OrderNames);
+            if (lacksKey && order is null)
+            {
+                return new MissingField(
+                    List(fields, null),
+                    $"Name the key with {Term.Key}, and the field that grows with each change of a record with {Term.OrderBy}; if this is "
+                        + $"one object that holds many, it is another server's: a dialect says where its records are ({Term.Dialect})."
+                );
+            }
+
             return new MissingField(
                 List(fields, order),
                 order is not null

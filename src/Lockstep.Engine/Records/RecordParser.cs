@@ -301,15 +301,16 @@ internal sealed class RecordParser
         if (!first.IsTransaction && !first.HasField(_request.OrderField) && ReadSignal(json) is { } signal)
             return signal;
         if (first.TellShape(_request, out var isKeyGuessed, out var reason) is not { } shape)
-            return Malformed(reason!);
+            return ReadSignal(json) ?? Malformed(reason!);
 
         Adopt(shape);
-        var isRecord = false;
+        bool isRecord = false,
+            lacksKey = false;
         try
         {
             isRecord = _routing.TryRead(json, out _) && TrySettle(json);
             if (!isRecord)
-                reason = WhatIsWrong();
+                (reason, lacksKey) = (WhatIsWrong(), _key.WhatIsMissing() is not null);
         }
         finally
         {
@@ -318,10 +319,17 @@ internal sealed class RecordParser
                 Shape = null;
         }
 
+        // A control row may have the order field ('since' is that of the transaction dialect): what is no record otherwise is one.
+        if ((!isRecord || isKeyGuessed) && !first.IsTransaction && ReadSignal(json) is { } said)
+        {
+            Shape = null;
+            return said;
+        }
+
         KeyWasGuessed = isKeyGuessed && isRecord;
         if (isRecord)
             return ParsedKind.Record;
-        var missing = MissingField.Find(first, shape);
+        var missing = MissingField.Find(first, shape, lacksKey);
         Remedy = missing?.Remedy;
         return Malformed(missing is null ? reason! : $"{reason}; its fields are {missing.Fields}");
     }

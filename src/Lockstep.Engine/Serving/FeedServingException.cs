@@ -74,10 +74,11 @@ public sealed class FeedUnavailableException : FeedServingException
     /// Says why and when to try again; the message must hold no secret (I9), and what the inner exception says is not shown to clients.
     /// </summary>
     public FeedUnavailableException(string message, TimeSpan retryAfter, Exception? inner = null)
-        : base(ErrorKind.Unavailable, message, "Try again later; if it stays so, look at the server that the feed comes from.", inner)
-    {
-        RetryAfter = retryAfter;
-    }
+        : this(message, "Try again later; if it stays so, look at the server that the feed comes from.", retryAfter, inner) { }
+
+    /// <summary>With advice to whoever runs the server; clients are told neither.</summary>
+    internal FeedUnavailableException(string message, Remedy remedy, TimeSpan retryAfter, Exception? inner)
+        : base(ErrorKind.Unavailable, message, remedy, inner) => RetryAfter = retryAfter;
 
     /// <summary>How long a client is to wait before it tries again; it is told in the header Retry-After.</summary>
     public TimeSpan RetryAfter { get; }

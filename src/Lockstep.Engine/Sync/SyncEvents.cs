@@ -97,7 +97,7 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
                     + $"{table.Quarantined}.{full}"
             ),
             cancellationToken,
-            $"Look at them with {Term.ReadQuarantined}, and empty the quarantine with {Term.ClearQuarantined}; its size is "
+            $"Look at them with {Term.ReadQuarantined.For(table.Name)}, and empty the quarantine with {Term.ClearQuarantined}; its size is "
                 + $"{Term.QuarantineLimit}."
         );
     }

@@ -253,6 +253,15 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
             );
         }
 
+        if (System.IO.Path.GetDirectoryName(target) is { Length: > 0 } folder && !Directory.Exists(folder))
+        {
+            throw new TableFileException(
+                target,
+                $"The folder '{folder}' does not exist.",
+                $"Create it, or name a file in another one as {Term.Destination}."
+            );
+        }
+
         using var source = ReadConnection.Open(path);
         var targetLock = TableFile.Guard(target, () => WriterLock.Take(target));
         try

@@ -24,7 +24,18 @@ internal sealed class UnfinishedFile : IDisposable
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows() && RightsOf(path) is { } rights)
             options.UnixCreateMode = rights;
-        Stream = new FileStream(_unfinished, options);
+        try
+        {
+            Stream = new FileStream(_unfinished, options);
+        }
+        catch (DirectoryNotFoundException e)
+        {
+            throw new DirectoryNotFoundException($"The folder '{Path.GetDirectoryName(Path.GetFullPath(path))}' does not exist.", e);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new UnauthorizedAccessException($"'{path}' cannot be written: its folder may not be written to.", e);
+        }
     }
 
     /// <summary>Where to write to; may be disposed by whoever wrote the last byte.</summary>

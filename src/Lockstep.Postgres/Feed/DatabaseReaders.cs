@@ -43,7 +43,7 @@ internal sealed class DatabaseReaders(string connectionString, PostgresFeedOptio
             catch (Exception e) when (e is not OperationCanceledException and not FeedServingException)
             {
                 if (!PostgresErrors.IsPassing(e) || !mayRepeat() || time.GetElapsedTime(started) + delay > options.Patience)
-                    throw PostgresErrors.Translate(e, options.Table.ToString());
+                    throw PostgresErrors.Translate(e, options.Table.ToString(), Source);
             }
 
             await Task.Delay(delay, time, either.Token).ConfigureAwait(false);

@@ -120,7 +120,7 @@ internal sealed class FeedPoller : IDisposable
                         continue;
                     }
 
-                    var error = PostgresErrors.Translate(e, _options.Table.ToString());
+                    var error = PostgresErrors.Translate(e, _options.Table.ToString(), _pool.Source);
                     if (PostgresErrors.EndsService(error) && _log.End is { } end)
                         _log.Restart("none", end);
                     _error = error;

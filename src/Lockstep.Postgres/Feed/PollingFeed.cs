@@ -189,7 +189,7 @@ internal sealed class PollingFeed : DatabaseFeed
         }
         catch (Exception e) when (e is not OperationCanceledException and not FeedServingException)
         {
-            throw Unavailable(PostgresErrors.Translate(e, Options.Table.ToString()));
+            throw Unavailable(PostgresErrors.Translate(e, Options.Table.ToString(), Readers.Source));
         }
     }
 

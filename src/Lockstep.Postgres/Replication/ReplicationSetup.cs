@@ -309,7 +309,7 @@ internal static class ReplicationSetup
             }
             catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
             {
-                throw PostgresErrors.Translate(e, options.Table.ToString());
+                throw PostgresErrors.Translate(e, options.Table.ToString(), source);
             }
         }
     }

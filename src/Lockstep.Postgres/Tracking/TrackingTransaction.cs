@@ -39,7 +39,7 @@ internal static class TrackingTransaction
                 }
                 catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
                 {
-                    throw PostgresErrors.Translate(e, table.ToString());
+                    throw PostgresErrors.Translate(e, table.ToString(), source);
                 }
 
                 await Task.Delay(options.LockTimeout / 2, cancellationToken).ConfigureAwait(false);

@@ -66,6 +66,9 @@ public abstract class TableCmdlet : LockstepCmdlet
     /// <summary>The tables that are meant when none is named.</summary>
     private protected virtual IEnumerable<FoundTable> DefaultTables(TablePlace place) => [place.Only()];
 
+    /// <summary>Whether it is no error when a pattern matches no table, as with PowerShell's own Get- and Remove-.</summary>
+    private protected virtual bool PatternMayMatchNone => false;
+
     /// <summary>Why a table is not there, where the cmdlet knows better than that it is not.</summary>
     /// <param name="name">How it was named; empty where none was.</param>
     private protected virtual Exception? WhyMissing(string name) => null;
@@ -131,6 +134,10 @@ public abstract class TableCmdlet : LockstepCmdlet
         try
         {
             return resolve(name);
+        }
+        catch (TableNotFoundException) when (PatternMayMatchNone && TableNames.IsPattern(name))
+        {
+            return [];
         }
         catch (TableNotFoundException) when (WhyMissing(name) is { } reason)
         {

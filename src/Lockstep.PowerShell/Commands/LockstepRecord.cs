@@ -12,6 +12,8 @@ namespace Lockstep.Commands;
 [OutputType("Lockstep.Record", "System.String", "Lockstep.QuarantinedRecord")]
 public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
 {
+    private protected override bool PatternMayMatchNone => true;
+
     /// <summary>The keys of the records; each an array where the key has several fields.</summary>
     [Parameter(Position = 1)]
     public object[]? Key { get; set; }

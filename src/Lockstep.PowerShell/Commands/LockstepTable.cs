@@ -13,6 +13,8 @@ namespace Lockstep.Commands;
 [OutputType(typeof(TableInfo))]
 public sealed class GetLockstepTableCommand : TableCmdlet
 {
+    private protected override bool PatternMayMatchNone => true;
+
     private protected override IEnumerable<FoundTable> DefaultTables(TablePlace place) => place.All();
 
     private protected override void Process() => ForEachTable(found => WriteObject(found.Describe()));
@@ -28,6 +30,8 @@ public sealed class GetLockstepTableCommand : TableCmdlet
 )]
 public sealed class RemoveLockstepTableCommand : TableCmdlet
 {
+    private protected override bool PatternMayMatchNone => true;
+
     private protected override IEnumerable<FoundTable> DefaultTables(TablePlace place) =>
         throw new InvalidOptionException("No table is named.", "Name one with -Table or -Path.");
 

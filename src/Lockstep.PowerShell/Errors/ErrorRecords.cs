@@ -67,11 +67,6 @@ internal static class ErrorRecords
             "PortInUse",
             "Use -Port 0 to pick a free port, or stop the program that listens there."
         ),
-        [typeof(ListenException)] = new(
-            ErrorCategory.OpenError,
-            "ListenFailed",
-            "Check -ListenAddress and -Port: the address must be one of this machine, and ports below 1024 may need more rights."
-        ),
         [typeof(InvalidRecordException)] = new(
             ErrorCategory.InvalidData,
             "InvalidRecord",
@@ -122,7 +117,9 @@ internal static class ErrorRecords
     private static Entry? Describe(Exception error) =>
         error is LockstepException known
             ? new Entry(Categories.GetValueOrDefault(known.Kind), known.ErrorId, known.Remedy.Render(CmdletWords.Say))
-            : Find(error.GetType());
+        : error is ListenException unheard and not PortInUseException
+            ? new Entry(ErrorCategory.OpenError, "ListenFailed", unheard.RecommendedAction)
+        : Find(error.GetType());
 
     private static Entry? Find(Type? type)
     {

@@ -20,9 +20,10 @@ internal sealed class CsvExport : IRecordExport
     private bool _told;
 
     /// <param name="target">Closed when this is disposed.</param>
-    /// <param name="fields">The columns, in this order.</param>
+    /// <param name="fields">The fields of the columns, in this order.</param>
+    /// <param name="headers">What the columns are called.</param>
     /// <param name="unknown">Called once, with the first field that has no column; null where columns were chosen.</param>
-    public CsvExport(Stream target, IReadOnlyList<string> fields, Action<string>? unknown)
+    public CsvExport(Stream target, IReadOnlyList<string> fields, IReadOnlyList<string> headers, Action<string>? unknown)
     {
         _target = new StreamWriter(target, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { NewLine = "\n" };
         _columns = fields
@@ -30,7 +31,7 @@ internal sealed class CsvExport : IRecordExport
             .ToDictionary(pair => pair.field, pair => pair.index, StringComparer.Ordinal);
         _values = new string?[fields.Count];
         _unknown = unknown;
-        WriteLine(fields);
+        WriteLine(headers);
     }
 
     public void Write(IRecordScan record)

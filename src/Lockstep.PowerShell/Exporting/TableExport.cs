@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Lockstep.Engine;
 using Lockstep.Engine.Tables;
+using Lockstep.Records;
 
 namespace Lockstep.Exporting;
 
@@ -56,6 +57,9 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
             );
         }
 
+        if (System.IO.Path.GetDirectoryName(file) is { Length: > 0 } folder && !Directory.Exists(folder))
+            throw new InvalidOptionException($"The folder '{folder}' does not exist.", "Create it, or give another -Destination.");
+
         using var unfinished = new UnfinishedFile(file);
         WriteAll(unfinished.Stream, warn, cancellationToken);
         unfinished.Complete();
@@ -79,25 +83,55 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
         if (format != ExportFormat.Csv)
             return new NdjsonExport(target);
 
-        return properties is null
-            ? new CsvExport(
-                target,
-                table.GetInfo().Fields,
-                field =>
-                    warn($"The field '{field}' is not in the file: a table knows the names of its first 500 fields. NDJSON has them all.")
-            )
-            : new CsvExport(target, Select(table.GetInfo().Fields, properties), unknown: null);
+        var fields = table.GetInfo().Fields;
+        var names = new PropertyNames(fields);
+        if (names.FirstRenamed is { } renamed)
+        {
+            warn(
+                $"The column of the field '{renamed.Field}' is called '{renamed.Property}', since PowerShell reads no two columns whose names "
+                    + "differ only by case. NDJSON has the fields as they are."
+            );
+        }
+
+        if (properties is not null)
+        {
+            var columns = Select(fields, names, properties);
+            return new CsvExport(target, [.. columns.Select(c => c.Field)], [.. columns.Select(c => c.Header)], unknown: null);
+        }
+
+        return new CsvExport(
+            target,
+            fields,
+            [.. fields.Select((_, i) => names[i])],
+            field => warn($"The field '{field}' is not in the file: a table knows the names of its first 500 fields. NDJSON has them all.")
+        );
     }
 
     /// <summary>A name that is no field becomes an empty column, so that files of one kind look alike.</summary>
-    private static IReadOnlyList<string> Select(IReadOnlyList<string> fields, IReadOnlyList<string> wanted) =>
-        [
-            .. wanted
-                .SelectMany(name =>
-                    WildcardPattern.ContainsWildcardCharacters(name)
-                        ? fields.Where(WildcardPattern.Get(name, WildcardOptions.IgnoreCase).IsMatch)
-                        : [fields.FirstOrDefault(field => field.Equals(name, StringComparison.OrdinalIgnoreCase)) ?? name]
-                )
-                .Distinct(StringComparer.Ordinal),
-        ];
+    private static IReadOnlyList<(string Field, string Header)> Select(
+        IReadOnlyList<string> fields,
+        PropertyNames names,
+        IReadOnlyList<string> wanted
+    )
+    {
+        var columns = new List<(string Field, string Header)>();
+        foreach (var name in wanted)
+        {
+            var matching = Matching(name);
+            if (matching.Length == 0 && !WildcardPattern.ContainsWildcardCharacters(name))
+                columns.Add((name, name));
+            columns.AddRange(matching.Select(i => (fields[i], names[i])));
+        }
+
+        return [.. columns.DistinctBy(column => column.Field)];
+
+        int[] Matching(string name)
+        {
+            int[] literal = [.. Enumerable.Range(0, fields.Count).Where(i => names[i].Equals(name, StringComparison.OrdinalIgnoreCase))];
+            if (literal.Length > 0)
+                return literal;
+            var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
+            return [.. Enumerable.Range(0, fields.Count).Where(i => pattern.IsMatch(names[i]))];
+        }
+    }
 }

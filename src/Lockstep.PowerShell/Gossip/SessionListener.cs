@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Errors;
 using Lockstep.Gossip.Nodes;
@@ -58,8 +59,7 @@ internal sealed class SessionListener : IModelListenerState, IAsyncDisposable
 
     /// <summary>Listens, and offers each model under its name.</summary>
     /// <exception cref="ModelNameInUseException">Two of the models have one name.</exception>
-    /// <exception cref="System.Net.Sockets.SocketException">The address cannot be listened on.</exception>
-    /// <exception cref="ListenException">The address cannot be listened on, with WebSocket.</exception>
+    /// <exception cref="ListenException">The address cannot be listened on.</exception>
     public static async Task<SessionListener> StartAsync(
         ListeningPlace place,
         ModelDirection direction,
@@ -101,7 +101,7 @@ internal sealed class SessionListener : IModelListenerState, IAsyncDisposable
             };
             var listener = place.PipeName is { } pipe
                 ? GossipListener.StartPipe(pipe, session._hub, options)
-                : GossipListener.Start(place.Address, session._hub, options);
+                : Listen(place.Address, session._hub, options);
             session.Uri = listener.Uri;
             session._listener = listener;
         }
@@ -110,6 +110,18 @@ internal sealed class SessionListener : IModelListenerState, IAsyncDisposable
             model.OfferBy(session);
 
         return session;
+    }
+
+    private static GossipListener Listen(IPEndPoint address, GossipHub hub, GossipListenerOptions options)
+    {
+        try
+        {
+            return GossipListener.Start(address, hub, options);
+        }
+        catch (SocketException error)
+        {
+            throw ListenException.Of(address, error);
+        }
     }
 
     /// <summary>Offers a model no longer, and stops with the last one.</summary>

@@ -56,7 +56,7 @@ internal static class EngineMapping
             Path = table.Location,
             IsSession = isSession,
             Uri = table.Feed is null ? null : new Uri(table.Feed),
-            Dialect = (FeedDialect)table.Dialect,
+            Dialect = table.DialectName ?? $"{(FeedDialect)table.Dialect}",
             DialectName = table.DialectName,
             KeyProperty = [.. table.KeyFields],
             Index = [.. table.Indexes],

@@ -17,10 +17,10 @@ public sealed class TableInfo
     /// <summary>The feed, without user and password; null where none has filled the table.</summary>
     public Uri? Uri { get; internal init; }
 
-    /// <summary>How the feed writes its records.</summary>
-    public FeedDialect Dialect { get; internal init; }
+    /// <summary>How the feed writes its records: the dialect's name, also of another server's; Auto until a record has come.</summary>
+    public string Dialect { get; internal init; } = nameof(FeedDialect.Auto);
 
-    /// <summary>The dialect's name, also of another server's; null until a record has come.</summary>
+    /// <summary>The same; null until a record has come.</summary>
     public string? DialectName { get; internal init; }
 
     /// <summary>The fields that are the key; empty until a record has come.</summary>

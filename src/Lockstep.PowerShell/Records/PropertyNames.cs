@@ -79,7 +79,11 @@ internal sealed class PropertyNames
             }
 
             var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
-            var matching = Enumerable.Range(0, _names.Length).Where(i => pattern.IsMatch(_names[i])).ToArray();
+            var literal = Enumerable
+                .Range(0, _names.Length)
+                .Where(i => name.Equals(_names[i], StringComparison.OrdinalIgnoreCase))
+                .ToArray();
+            var matching = literal.Length > 0 ? literal : [.. Enumerable.Range(0, _names.Length).Where(i => pattern.IsMatch(_names[i]))];
             foreach (var i in matching)
                 Add(_names[i], i);
 

@@ -25,7 +25,8 @@ internal sealed class SharedTables : TablePlace
 
     public override IReadOnlyList<FoundTable> ByName(string name) =>
         WildcardPattern.ContainsWildcardCharacters(name)
-            ? [.. _store.Find().Where(table => WildcardPattern.Get(name, WildcardOptions.IgnoreCase).IsMatch(table.Name)).Select(Found)]
+        && TableNames.Matching(name, _store.Find(), static table => table.Name) is { Count: > 0 } found
+            ? [.. found.Select(Found)]
             : [Found(_store.Get(name))];
 
     public override FoundTable Only() =>

@@ -14,16 +14,10 @@ internal static class TableLookup
     public static string FileInCurrentLocation(PathIntrinsics paths, string table) =>
         FileSystemPath.InCurrentLocation(paths, table + Extension);
 
-    /// <summary>The tables of a name, or of a pattern.</summary>
-    /// <exception cref="TableNotFoundException">There is no table of that name. (A pattern may match none.)</exception>
+    /// <summary>The table of that name, also where the name holds brackets; else the tables that it matches as a pattern.</summary>
+    /// <exception cref="TableNotFoundException">There is none.</exception>
     public static IReadOnlyList<string> ByName(PathIntrinsics paths, string name, CancellationToken stop = default)
     {
-        if (WildcardPattern.ContainsWildcardCharacters(name))
-        {
-            var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
-            return [.. All(paths, stop).Where(table => pattern.IsMatch(table.Name)).Select(table => table.Path)];
-        }
-
         // The session's table goes before one in a file, and the file of that name before others that say so of themselves.
         if (SessionTables.Find(name) is { } inSession)
             return [inSession];
@@ -32,13 +26,13 @@ internal static class TableLookup
         if (Table.IsTable(file))
             return [file];
 
-        return
-            All(paths, stop)
-                .Where(table => string.Equals(table.Name, name, StringComparison.OrdinalIgnoreCase))
-                .Select(table => table.Path)
-                .FirstOrDefault()
-                is { } found
-            ? [found]
+        var found = TableNames.Matching(name, [.. All(paths, stop)], static table => table.Name);
+        if (found.Count > 0)
+            return WildcardPattern.ContainsWildcardCharacters(name) ? [.. found.Select(table => table.Path)] : [found[0].Path];
+
+        // A file of that name which is no table is not passed over: who opens it says what is wrong with it.
+        return File.Exists(file)
+            ? [file]
             : throw new TableNotFoundException(
                 name,
                 $"There is no table '{name}' in this session or in {paths.CurrentFileSystemLocation}.",

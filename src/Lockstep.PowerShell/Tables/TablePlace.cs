@@ -9,8 +9,8 @@ internal abstract class TablePlace
     /// <summary>All tables there, those that cannot be read among them.</summary>
     public abstract IEnumerable<FoundTable> All();
 
-    /// <summary>The tables of a name, or of a pattern.</summary>
-    /// <exception cref="TableNotFoundException">There is no table of that name. (A pattern may match none.)</exception>
+    /// <summary>The table of that name, also where the name holds brackets; else the tables that it matches as a pattern.</summary>
+    /// <exception cref="TableNotFoundException">There is none.</exception>
     public abstract IReadOnlyList<FoundTable> ByName(string name);
 
     /// <summary>The table that is meant when none is named.</summary>

@@ -40,8 +40,8 @@ public sealed record ConnectionLimits
         {
             throw new ListenException(
                 asked,
-                $"The process may open only {filesLeft} more files, too few for a server. Allow more with 'ulimit -n', or "
-                    + $"LimitNOFILE of a service.",
+                $"The process may open only {filesLeft} more files, too few for a server.",
+                "Allow more with 'ulimit -n', or LimitNOFILE of a service.",
                 null
             );
         }

@@ -32,20 +32,7 @@ internal sealed class CountedTransport(ConnectionCount count) : IConnectionListe
         catch (SocketException error)
         {
             socket?.Dispose();
-            var asked = (IPEndPoint)endPoint;
-            throw error.SocketErrorCode == SocketError.AddressAlreadyInUse
-                ? new PortInUseException(asked, error)
-                : new ListenException(asked, $"Cannot listen on {asked}: {Advice(error.SocketErrorCode)}", error);
+            throw ListenException.Of((IPEndPoint)endPoint, error);
         }
     }
-
-    private static string Advice(SocketError code) =>
-        code switch
-        {
-            SocketError.AddressNotAvailable =>
-                "it is not an address of this machine. Listen on 127.0.0.1, or on 0.0.0.0 for all of its addresses.",
-            SocketError.AccessDenied =>
-                "the system does not allow it. Ports below 1024 need more rights; use a higher one, or 0 for a free one.",
-            _ => $"{code}. Use another address or port.",
-        };
 }

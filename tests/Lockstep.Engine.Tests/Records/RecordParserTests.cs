@@ -41,6 +41,36 @@ public sealed class RecordParserTests
         Assert.Equal(FeedSignalKind.Heartbeat, Hear(parser, """{"control":true,"type":"heartbeat","timestamp":1}"""));
     }
 
+    [Theory]
+    [InlineData(Dialect.Transaction, "since")]
+    [InlineData(Dialect.Record, "since")]
+    [InlineData(Dialect.Auto, "since")]
+    [InlineData(Dialect.Auto, "timestamp")]
+    public void A_control_row_that_comes_first_is_none_of_the_records_although_it_has_their_order_field(Dialect dialect, string order)
+    {
+        foreach (var keys in new string[]?[] { ["id"], ["id", "/at/place"], null })
+        {
+            var parser = new RecordParser(new RecordShapeRequest(dialect, keys, order));
+
+            Assert.Equal(
+                FeedSignalKind.SnapshotCompleted,
+                Hear(parser, """{"control":true,"type":"snapshot_completed","timestamp":123,"since":77}""")
+            );
+            Assert.Equal(FeedSignalKind.Heartbeat, Hear(parser, """{"type":"heartbeat","timestamp":1,"since":77,"control":true}"""));
+            Assert.Null(parser.Shape);
+            Assert.False(parser.KeyWasGuessed);
+            Assert.Empty(parser.Fields.TakeNew());
+        }
+    }
+
+    [Fact]
+    public void A_record_that_looks_like_a_control_row_is_a_record_when_it_has_key_and_order()
+    {
+        var parser = new RecordParser(new RecordShapeRequest(Dialect.Auto, ["id"], "since"));
+
+        Assert.Equal(ParsedKind.Record, Parse(parser, """{"control":true,"type":"heartbeat","since":77,"id":1}"""));
+    }
+
     [Fact]
     public void Feeds_of_the_first_dialect_may_have_fields_called_txid_since_data_control_and_deleted()
     {

@@ -104,7 +104,7 @@ public sealed class ConsumerTests : SyncTest
     [InlineData("""{"id":2}""", "another key")]
     [InlineData("""{"name":1}""", "'id'")]
     [InlineData("""{"id":"1"}""", "integer")]
-    [InlineData("text", "no JSON object")]
+    [InlineData("text", "not a JSON object")]
     [InlineData("""{"id":1""", "JSON")]
     [InlineData("""{"id":1}{"id":1}""", "")]
     public async Task A_transform_that_puts_out_something_else_is_an_error(string output, string reason)

@@ -95,7 +95,7 @@ public sealed class EndingTests : SyncTest
 
     [Theory]
     [InlineData("{\"name\":\"x\"}\n", "order field")]
-    [InlineData("not json at all\n", "no JSON object")]
+    [InlineData("not json at all\n", "not a JSON object")]
     [InlineData("<html><body>{error}</body></html>\n", "the body is an HTML page")]
     [InlineData("{\"id\":1,\"updated_at\":1,\"a\":\"x\n", "breaks off")]
     [InlineData("{\"id\":1,\"updated_at\":[}\n", "JSON")]

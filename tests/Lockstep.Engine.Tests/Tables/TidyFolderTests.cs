@@ -26,7 +26,7 @@ public sealed class TidyFolderTests : IDisposable
         RequireTidy("GetInfo", () => Table.GetInfo());
         RequireTidy("Read", () => Count(Table));
         RequireTidy("Count", () => Table.Count(new RecordQuery { Filter = "id > 1" }));
-        RequireTidy("ReadQuarantined", () => Table.ReadQuarantined().Count());
+        RequireTidy("ReadQuarantined", () => _ = Table.ReadQuarantined().Count());
         RequireTidy("Backup", () => Table.Backup(_folder["copy.db"]));
         RequireTidy("SetIndexes", () => Table.SetIndexes(["id"]));
         RequireTidy("ClearTombstones", () => Table.ClearTombstones(Cursor.Parse("1")));

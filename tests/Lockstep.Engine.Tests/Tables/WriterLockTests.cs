@@ -95,7 +95,7 @@ public sealed class WriterLockTests : IDisposable
         }
         finally
         {
-            Close(inherited);
+            _ = Close(inherited);
         }
     }
 

@@ -326,6 +326,9 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
             "Grant"
         );
         await Fails<FeedUnavailableException>("Host=127.0.0.1;Port=1;Username=x;Password=secret;Timeout=2", "items", "cannot be reached");
+        await Fails<FeedUnavailableException>("Host=127.0.0.1;Port=1;Password=secret;Timeout=2", "items", "at 127.0.0.1:1 cannot");
+        await Fails<FeedUnavailableException>("Host=127.0.0.1;Port=1;Password=secret;Timeout=2", "items", "refused.Check the host");
+        await Fails<FeedUnavailableException>("Host=no.invalid;Port=2;Password=secret;Timeout=2", "items", "at no.invalid:2 cannot");
         await Assert.ThrowsAsync<ArgumentException>(() =>
             PostgresFeed.StartAsync("Hast=secret", new PostgresFeedOptions { Table = Items }, cancellationToken: Cancel)
         );

@@ -67,7 +67,8 @@ public sealed class HttpHostTests
         );
         Assert.Equal(port, error.EndPoint.Port);
         Assert.Contains($"{port}", error.Message, StringComparison.Ordinal);
-        Assert.Contains("port 0", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("port 0", error.Message, StringComparison.Ordinal);
+        Assert.Contains("port 0", error.RecommendedAction, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -176,10 +176,7 @@ internal static class GossipCommand
         }
         catch (SocketException e)
         {
-            throw new IOException(
-                $"Cannot listen on {address}: {e.Message}. Use --port 0 to pick a free port, and an address of this machine.",
-                e
-            );
+            throw ListenException.Of(address, e);
         }
     }
 }
