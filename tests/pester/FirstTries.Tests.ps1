@@ -108,6 +108,7 @@ Describe 'Errors' {
         $null = $server | Sync-LockstepTable -Table mine -SettleSec 0.2
         $failure = Get-ErrorOf { Wait-LockstepTable mine -Count 99 -TimeoutSec 0.1 -ErrorAction Stop }
         "$failure" | Should -BeLike "The table 'mine' *"
+        "$failure" | Should -BeLike '* No sync of this session is running.*'
         (Get-ErrorOf { Get-LockstepRecord mine -Filter 'nothing > 1' -ErrorAction Stop }).TargetObject | Should -Be mine
         Invoke-Quietly { Clear-LockstepTable mine -WhatIf; Export-LockstepTable mine -Destination mine.csv -WhatIf } |
             Should -Not -BeLike '*lockstep-session*'

@@ -296,6 +296,16 @@ Describe 'Sync-LockstepTable -AsJob' {
     }
 
     Context 'tells how it gets on with its feed' {
+        It 'which a wait that times out repeats' {
+            $server = Start-LockstepTestServer -Port 0 -Feed Finite
+            $job = $server | Sync-LockstepTable -Path told.db -Table told -Follow -AsJob
+            $null = Wait-LockstepTable told -UpToDate -TimeoutSec 60
+            $server | Stop-LockstepTestServer
+            while (-not $job.LastError) { Start-Sleep -Milliseconds 50 }
+            $failure = Get-ErrorOf { Wait-LockstepTable told -Count 99 -TimeoutSec 0.1 -ErrorAction Stop }
+            "$failure" | Should -Match 'did not get that far within 0.1 s. Its sync is in state \w+. Last error: .*127.0.0.1'
+        }
+
         It 'and why it backs off, with one warning for each kind of failure' {
             $job = Sync-LockstepTable http://127.0.0.1:1/nobody/ -Disk -Follow -RetryIntervalSec 0.05 -AsJob
             Wait-Until { $job.Sync.Attempt -ge 4 }
