@@ -38,7 +38,10 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
     private static readonly string[] KeyNames = ["id", "uuid", "guid", "key", "identifier", "code", "name"];
 
     /// <summary>What is to be said of a record; null when it lacks neither.</summary>
-    public static MissingField? Find(FirstRecord first, RecordShape shape)
+    /// <param name="first">The record.</param>
+    /// <param name="shape">What was asked for.</param>
+    /// <param name="isImport">Whether the key may be the order, too: then a tie decides, and the later record wins (I3).</param>
+    public static MissingField? Find(FirstRecord first, RecordShape shape, bool isImport)
     {
         var isTransaction = shape.Dialect == Dialect.Transaction;
         var fields = isTransaction ? first.DataFields ?? [] : first.Fields;
@@ -51,7 +54,10 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
                 List(fields, order),
                 order is not null
                     ? (Remedy)$"Name the field that orders the records, with {Term.OrderBy} {PlainText.Of(order)}."
-                    : $"Name the field that grows with each change of a record, with {Term.OrderBy}."
+                : isImport && shape.KeyFields.FirstOrDefault(field => fields.Contains(field)) is { } own
+                    ? (Remedy)
+                        $"Name the field that grows with each change of a record, with {Term.OrderBy}. If there is none, give the key, {Term.OrderBy} {PlainText.Of(own)}: of two records with the same key the later one wins then."
+                : $"Name the field that grows with each change of a record, with {Term.OrderBy}."
             );
         }
 

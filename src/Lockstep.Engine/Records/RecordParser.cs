@@ -328,7 +328,7 @@ internal sealed class RecordParser
         KeyWasGuessed = isKeyGuessed && isRecord;
         if (isRecord)
             return ParsedKind.Record;
-        var missing = MissingField.Find(first, shape);
+        var missing = MissingField.Find(first, shape, _request.IsImport);
         Remedy = missing?.Remedy;
         return Malformed(missing is null ? reason! : $"{reason}; its fields are {missing.Fields}");
     }

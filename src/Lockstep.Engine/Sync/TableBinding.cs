@@ -157,5 +157,12 @@ internal static class TableBinding
     public static RecordParser CreateParser(TableState state, SyncOptions options) =>
         state.Shape is { } shape
             ? new RecordParser(shape, state.Fields)
-            : new RecordParser(new RecordShapeRequest(options.Dialect, options.KeyFields, options.OrderBy ?? WireNames.DefaultOrderField));
+            : new RecordParser(
+                new RecordShapeRequest(
+                    options.Dialect,
+                    options.KeyFields,
+                    options.OrderBy ?? WireNames.DefaultOrderField,
+                    options.Feed.Address.IsImport
+                )
+            );
 }
