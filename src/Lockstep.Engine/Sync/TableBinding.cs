@@ -154,7 +154,7 @@ internal static class TableBinding
         );
     }
 
-    public static RecordParser CreateParser(TableState state, SyncOptions options) =>
+    public static RecordParser CreateParser(TableState state, SyncOptions options, bool isImport) =>
         state.Shape is { } shape
             ? new RecordParser(shape, state.Fields)
             : new RecordParser(
@@ -162,7 +162,7 @@ internal static class TableBinding
                     options.Dialect,
                     options.KeyFields,
                     options.OrderBy ?? WireNames.DefaultOrderField,
-                    options.Feed.Address.IsImport
+                    isImport
                 )
             );
 }
