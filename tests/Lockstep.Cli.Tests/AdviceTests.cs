@@ -78,6 +78,17 @@ public sealed partial class AdviceTests
         );
     }
 
+    [Theory]
+    [InlineData("servers", "servers")]
+    [InlineData("it's", "'it''s'")]
+    public void The_quarantine_of_a_table_is_named_with_it(string table, string typed)
+    {
+        Remedy remedy = $"{Term.ReadQuarantined.For(table)} shows it.";
+
+        Assert.Equal($"Get-LockstepRecord {typed} -Quarantined shows it.", remedy.Render(CmdletWords.Say));
+        Assert.Equal("lockstep records --quarantined shows it.", remedy.Render(ShellWords.Say));
+    }
+
     [Fact]
     public void Keys_of_a_dialect_are_a_hashtable_to_the_module_and_json_to_the_command_line()
     {

@@ -32,7 +32,7 @@ internal static class QuickstartCommand
             {
                 var path = Path.Combine(folder.FullName, "servers.db");
                 await output
-                    .WriteLineAsync($"A feed is served at {server.FeedUri}: six records, over and over, for ever.")
+                    .WriteLineAsync($"A feed is served at {server.FeedUri}: six records, over and over, forever.")
                     .ConfigureAwait(false);
 
                 await output.WriteLineAsync("\n1. Sync it to a table file, until nothing new comes:").ConfigureAwait(false);

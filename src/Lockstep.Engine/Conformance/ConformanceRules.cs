@@ -69,7 +69,9 @@ internal static class ConformanceRules
     }
 
     private static Finding RequiredFields(FeedObservation seen) =>
-        OfRecords(seen, item => item.Missing is null ? null : $"lacks {item.Missing}");
+        seen.Readings.Any(reading => reading.IsArray)
+            ? Finding.Unknown("The body is one JSON array: the feed of another server, whose records have other fields.")
+            : OfRecords(seen, item => item.Missing is null ? null : $"lacks {item.Missing}");
 
     private static Finding Key(FeedObservation seen) =>
         OfRecords(seen, item => item.Key is null ? "has no key that is a number, a string or a truth value" : null);

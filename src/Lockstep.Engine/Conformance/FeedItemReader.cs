@@ -8,6 +8,9 @@ namespace Lockstep.Engine.Conformance;
 /// <summary>Makes items of frames.</summary>
 internal sealed class FeedItemReader(ConformanceOptions options)
 {
+    /// <summary>What is wrong with a body that is a JSON array, in words.</summary>
+    public const string Array = "the body is one JSON array, not one object after another";
+
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
     /// <returns>Null for a blank line.</returns>
@@ -16,7 +19,7 @@ internal sealed class FeedItemReader(ConformanceOptions options)
         if (frame.Kind == FrameKind.BlankLine)
             return null;
         if (frame.Kind != FrameKind.Object)
-            return Malformed(frame.Offset, frame.Kind.ToString());
+            return Malformed(frame.Offset, BodyStart.IsArray(frame.Bytes) ? Array : frame.Kind.ToString());
         try
         {
             using var document = JsonDocument.Parse(frame.Bytes.ToArray(), Strict);

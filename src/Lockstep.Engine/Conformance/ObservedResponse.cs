@@ -16,6 +16,9 @@ internal sealed record ObservedResponse(
 
     public IEnumerable<FeedItem> Records => Items.Where(item => item.Kind is FeedItemKind.Record or FeedItemKind.Transaction);
 
+    /// <summary>Whether the body is a JSON array, as those of other servers are.</summary>
+    public bool IsArray => Items is [{ Kind: FeedItemKind.Malformed, Missing: FeedItemReader.Array }, ..];
+
     /// <summary>Whether there was a sign of life besides records.</summary>
     public bool HasHeartbeat => BlankLines > 0 || Items.Any(item => item.Kind == FeedItemKind.Heartbeat);
 }

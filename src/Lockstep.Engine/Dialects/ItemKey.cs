@@ -65,9 +65,7 @@ internal sealed class ItemKey
             if (value is not { Text: { } text } found || found.Json is { ValueKind: not (JsonValueKind.String or JsonValueKind.Number) })
             {
                 IsMissing = true;
-                return Refuse(
-                    $"it has no string or number '{key.Place}', its key{(isDeleted ? ", though it is a deletion" : Fields(body))}"
-                );
+                return Refuse(WhatIsWrong(key.Place.ToString(), value?.Json, isDeleted ? ", though it is a deletion" : Fields(body)));
             }
 
             var at = _text.WrittenCount;
@@ -146,6 +144,17 @@ internal sealed class ItemKey
         var names = body.EnumerateObject().Take(8).Select(field => $"'{field.Name}'").ToList();
         return names.Count == 0 ? "" : "; it has " + string.Join(", ", names);
     }
+
+    private static string WhatIsWrong(string place, JsonElement? found, string rest) =>
+        found?.ValueKind switch
+        {
+            JsonValueKind.String => $"its key '{place}' is empty",
+            JsonValueKind.Null => $"its key '{place}' is null",
+            JsonValueKind.Object => $"its key '{place}' is an object, not a string or number",
+            JsonValueKind.Array => $"its key '{place}' is an array, not a string or number",
+            JsonValueKind.True or JsonValueKind.False => $"its key '{place}' is a truth value, not a string or number",
+            _ => $"it has no string or number '{place}', its key{rest}",
+        };
 
     private bool Refuse(string reason)
     {

@@ -13,6 +13,9 @@ internal static class ForeignBody
     /// <summary>Whether a body that begins so is a page of HTML or XML.</summary>
     public static bool IsMarkup(ReadOnlySpan<byte> start) => BodyStart.Content(start) is [(byte)'<', ..];
 
+    /// <summary>Whether a body that begins so is a page of HTML.</summary>
+    public static bool IsPage(ReadOnlySpan<byte> start) => BodyStart.Content(start) is [(byte)'<', ..] page && !page.StartsWith("<?xml"u8);
+
     /// <summary>Whether a content type, without its parameters, is that of a page of HTML or XML.</summary>
     public static bool IsMarkup(string? mediaType) =>
         mediaType is not null
@@ -30,7 +33,7 @@ internal static class ForeignBody
         if (start.IsEmpty)
             return null;
         if (start[0] == '<')
-            return start.StartsWith("<?xml"u8) ? "the body is XML" : "the body is an HTML page";
+            return IsPage(start) ? "the body is an HTML page, perhaps one to sign in at" : "the body is XML";
         if (BodyStart.IsArray(start))
             return "the body is one JSON array";
         foreach (var field in (string[])["data:", "event:", "id:", "retry:"])

@@ -39,9 +39,10 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
 
     /// <summary>What is to be said of a record; null when it lacks neither.</summary>
     /// <param name="first">The record.</param>
-    /// <param name="shape">What was asked for.</param>
+    /// <param name="shape">What it would have to be.</param>
+    /// <param name="lacksKey">Whether nothing of it can be the key that was looked for.</param>
     /// <param name="isImport">Whether the key may be the order, too: then a tie decides, and the later record wins (I3).</param>
-    public static MissingField? Find(FirstRecord first, RecordShape shape, bool isImport)
+    public static MissingField? Find(FirstRecord first, RecordShape shape, bool lacksKey, bool isImport)
     {
         var isTransaction = shape.Dialect == Dialect.Transaction;
         var fields = isTransaction ? first.DataFields ?? [] : first.Fields;
@@ -50,13 +51,23 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
         if (!isTransaction && !fields.Contains(shape.OrderField))
         {
             var order = Likely(fields, OrderNames);
+            if (lacksKey && order is null)
+            {
+                return new MissingField(
+                    List(fields, null),
+                    $"Name the key with {Term.Key}, and the field that grows with each change of a record with {Term.OrderBy}; if this is "
+                        + $"one object that holds many, it is another server's: a dialect says where its records are ({Term.Dialect})."
+                );
+            }
+
             return new MissingField(
                 List(fields, order),
                 order is not null
                     ? (Remedy)$"Name the field that orders the records, with {Term.OrderBy} {PlainText.Of(order)}."
                 : isImport && shape.KeyFields.FirstOrDefault(field => fields.Contains(field)) is { } own
                     ? (Remedy)
-                        $"Name the field that grows with each change of a record, with {Term.OrderBy}. If there is none, give the key, {Term.OrderBy} {PlainText.Of(own)}: of two records with the same key the later one wins then."
+                        $"Name the field that grows with each change of a record, with {Term.OrderBy}. If there is none, give the key, "
+                        + $"{Term.OrderBy} {PlainText.Of(own)}: of two records with the same key the later one wins then."
                 : $"Name the field that grows with each change of a record, with {Term.OrderBy}."
             );
         }

@@ -304,12 +304,13 @@ internal sealed class RecordParser
             return ReadSignal(json) ?? Malformed(reason!);
 
         Adopt(shape);
-        var isRecord = false;
+        bool isRecord = false,
+            lacksKey = false;
         try
         {
             isRecord = _routing.TryRead(json, out _) && TrySettle(json);
             if (!isRecord)
-                reason = WhatIsWrong();
+                (reason, lacksKey) = (WhatIsWrong(), _key.WhatIsMissing() is not null);
         }
         finally
         {
@@ -328,7 +329,7 @@ internal sealed class RecordParser
         KeyWasGuessed = isKeyGuessed && isRecord;
         if (isRecord)
             return ParsedKind.Record;
-        var missing = MissingField.Find(first, shape, _request.IsImport);
+        var missing = MissingField.Find(first, shape, lacksKey, _request.IsImport);
         Remedy = missing?.Remedy;
         return Malformed(missing is null ? reason! : $"{reason}; its fields are {missing.Fields}");
     }

@@ -176,7 +176,9 @@ internal sealed class BodyParser(
         if (isFirst && ForeignBody.Describe(frame.Bytes) is { } foreign)
         {
             reason = foreign;
-            remedy = "A feed is one JSON object after another (NDJSON): check the URI, or write its records that way.";
+            remedy = ForeignBody.IsPage(frame.Bytes)
+                ? (Remedy)$"Check the URI and the credentials, or name another dialect with {Term.Dialect}."
+                : "A feed is one JSON object after another (NDJSON): check the URI, or write its records that way.";
         }
 
         // Likewise: what begins as another server's answer does is read by its dialect, or at least told which that is.

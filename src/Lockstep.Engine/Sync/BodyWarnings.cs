@@ -66,7 +66,7 @@ internal sealed class BodyWarnings(SyncContext context, BodySource source)
                     $"{source.Feed.Subject} holds a malformed record at byte {first.ByteOffset}, which is set aside, as "
                         + $"others will be: {first.Reason}."
                 ),
-                $"{Term.ReadQuarantined} shows what is set aside."
+                $"{Term.ReadQuarantined.For(context.Target.State.Name)} shows what is set aside."
             )
             .ConfigureAwait(false);
     }

@@ -130,12 +130,8 @@ internal sealed class DialectFollower(
     {
         _wantsWhole |= await FeedInquiry.AskAsync(session, _wantsWhole, cancellationToken).ConfigureAwait(false);
         var kind = Choose(session);
-        if (kind == RequestKind.Snapshot && !session.IsForced && session.Judge.IsRefused)
-        {
+        if (kind == RequestKind.Snapshot && !session.IsForced)
             session.Judge.RequireDue();
-            if (!session.Context.StopsWhenCaughtUp && session.Judge.UntilDue is { } early)
-                return await WaitAsync(early, cancellationToken).ConfigureAwait(false);
-        }
 
         if (session.Dialect.For(kind).Framing is DialectFraming.JsonLines or DialectFraming.EventStream)
             return await StreamAsync(session, kind, cancellationToken).ConfigureAwait(false);
@@ -143,7 +139,20 @@ internal sealed class DialectFollower(
         var began = time.GetTimestamp();
         var before = status.Counters.Changes;
         var round = new PageRound(session);
-        var end = await round.ReadAsync(kind, cancellationToken).ConfigureAwait(false);
+        RoundEnd end;
+        try
+        {
+            end = await round.ReadAsync(kind, cancellationToken).ConfigureAwait(false);
+        }
+        catch (SweepRefusedException e) when (!session.Context.StopsWhenCaughtUp)
+        {
+            // It may be one wrong answer: the next one is asked for soon, and with the next poll at the latest.
+            await events.PostRefusedAsync(e, cancellationToken).ConfigureAwait(false);
+            var early = session.Judge.UntilDue ?? TimeSpan.Zero;
+            var poll = options.PollInterval ?? dialect.Interval;
+            return await WaitAsync(Longer(early < poll ? early : poll, session.ServerInterval), cancellationToken).ConfigureAwait(false);
+        }
+
         switch (end)
         {
             case RoundEnd.Resync:

@@ -61,6 +61,9 @@ public sealed record FeedEvent(FeedEventKind Kind, DateTimeOffset At, string Mes
     /// <summary>What the user can do about it; null where there is nothing to do.</summary>
     public Remedy? Remedy { get; init; }
 
+    /// <summary>Whether it is that a whole set was not believed.</summary>
+    internal bool IsSweepRefused { get; init; }
+
     /// <summary>The message and what the user can do, in a front end's words.</summary>
     /// <param name="say">As for <see cref="Engine.Remedy.Render"/>.</param>
     public string Render(Func<string, string?, string> say) => Remedy is null ? Message : $"{Message} {Remedy.Render(say)}";

@@ -124,7 +124,7 @@ internal sealed class FeedFollower(
             catch (SweepRefusedException e) when (!context.StopsWhenCaughtUp)
             {
                 // The updates go on meanwhile, where there is something to go on from.
-                await events.PostAsync(FeedEventKind.Warning, e.Message, cancellationToken, e.Remedy).ConfigureAwait(false);
+                await events.PostRefusedAsync(e, cancellationToken).ConfigureAwait(false);
                 plan.Postpone(context.Target.State);
             }
             catch (FeedStatusException e) when (!e.IsTransient)
@@ -189,8 +189,8 @@ internal sealed class FeedFollower(
             .PostAsync(
                 choice.Dialect.Name == "Rest" ? FeedEventKind.Warning : FeedEventKind.Dialect,
                 choice.Dialect.Name == "Rest"
-                    ? "The feed looks like a list of JSON: it is read with the dialect 'Rest', and where its records and their "
-                        + "key are is guessed."
+                    ? "The feed looks like a list of JSON: it is read with the dialect 'Rest', which guesses the place of its "
+                        + "records and their key."
                     : $"The feed is read with the dialect '{choice.Dialect.Name}', which it looks like.",
                 cancellationToken,
                 choice.Dialect.Name == "Rest" ? (Remedy)$"Name it with {Term.Dialect.For("Rest")}, and the key with {Term.Key}." : null

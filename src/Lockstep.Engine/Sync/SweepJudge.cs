@@ -27,7 +27,7 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
     public bool IsSetDue => context.Target.State.Owed is not null && UntilDue is null;
 
     /// <summary>
-    /// A whole set that was not believed is not fetched again before its time, but on purpose. Who follows waits instead.
+    /// A whole set that was not believed is not fetched again before its time, but on purpose. Who follows polls on instead.
     /// </summary>
     /// <exception cref="SweepRefusedException">It is not time yet.</exception>
     public void RequireDue()
@@ -76,14 +76,14 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
     public async Task<OwedSet> OweAsync(RefusedSweep? refused, Func<CancellationToken, Task> discard, CancellationToken cancellationToken)
     {
         await discard(cancellationToken).ConfigureAwait(false);
-        var owed = OneMore() with { Refused = refused };
+        var owed = OneMore(refused);
         var commit = new TableCommit { Resume = context.Target.State.Resume, Owed = owed };
         await context.Queue.RunAsync(new CommitJob(CommitKind.Commit, commit), cancellationToken).ConfigureAwait(false);
         return owed;
     }
 
     /// <summary>What is owed after one more set that could not be taken as it is.</summary>
-    public OwedSet OneMore() => OwedSet.After(context.Target.State.Owed, context.Time.GetUtcNow());
+    public OwedSet OneMore(RefusedSweep? refused = null) => OwedSet.After(context.Target.State.Owed, context.Time.GetUtcNow(), refused);
 
     /// <summary>Says that a set could not be read in full, and what comes of it.</summary>
     public Task WarnOfUnreadableAsync(string consequence) =>

@@ -9,9 +9,18 @@ namespace Lockstep.Engine.Sync;
 /// <summary>Tells the log and the puller of a sync what happens on the way to the feed. Waits while the puller is slow.</summary>
 internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider time)
 {
-    public async Task PostAsync(FeedEventKind kind, string message, CancellationToken cancellationToken, Remedy? remedy = null)
+    public Task PostAsync(FeedEventKind kind, string message, CancellationToken cancellationToken, Remedy? remedy = null) =>
+        PostAsync(new FeedEvent(kind, time.GetUtcNow(), message) { Remedy = remedy }, cancellationToken);
+
+    /// <summary>A whole set was not believed, and the sync goes on.</summary>
+    public Task PostRefusedAsync(SweepRefusedException error, CancellationToken cancellationToken) =>
+        PostAsync(
+            new FeedEvent(FeedEventKind.Warning, time.GetUtcNow(), error.Message) { Remedy = error.Remedy, IsSweepRefused = true },
+            cancellationToken
+        );
+
+    private async Task PostAsync(FeedEvent happened, CancellationToken cancellationToken)
     {
-        var happened = new FeedEvent(kind, time.GetUtcNow(), message) { Remedy = remedy };
         SyncLog.Happened(logger, happened);
         await steps.PostAsync(new FeedEventOccurred(happened), cancellationToken).ConfigureAwait(false);
     }
@@ -88,7 +97,7 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
                     + $"{table.Quarantined}.{full}"
             ),
             cancellationToken,
-            $"Look at them with {Term.ReadQuarantined}, and empty the quarantine with {Term.ClearQuarantined}; its size is "
+            $"Look at them with {Term.ReadQuarantined.For(table.Name)}, and empty the quarantine with {Term.ClearQuarantined}; its size is "
                 + $"{Term.QuarantineLimit}."
         );
     }

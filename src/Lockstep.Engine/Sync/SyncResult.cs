@@ -6,7 +6,7 @@ namespace Lockstep.Engine.Sync;
 /// <summary>Why a sync ended.</summary>
 public enum SyncEndReason
 {
-    /// <summary>It has not ended.</summary>
+    /// <summary>It has not ended, and no whole set was refused meanwhile.</summary>
     None = 0,
 
     /// <summary>The feed's body ended.</summary>
@@ -128,7 +128,7 @@ public sealed record SyncResult
 
     /// <summary>What came of it.</summary>
     public SyncOutcome Outcome =>
-        !State.IsFinal ? SyncOutcome.None
+        !State.IsFinal ? (IsSweepRefused ? SyncOutcome.SweepRefused : SyncOutcome.None)
         : EndReason == SyncEndReason.Failed ? (IsSweepRefused ? SyncOutcome.SweepRefused : SyncOutcome.Failed)
         : EndReason is SyncEndReason.Stopped or SyncEndReason.TimeElapsed ? SyncOutcome.Stopped
         : IsSetOwed ? SyncOutcome.Owed
@@ -139,7 +139,9 @@ public sealed record SyncResult
     /// <summary>Whether a whole set came that told where it ends, so that what it lacks is gone (I6).</summary>
     internal bool IsWholeSet { get; init; }
 
-    /// <summary>Whether the error that ended it is that a whole set was not believed.</summary>
+    /// <summary>
+    /// Whether the error that ended it is that a whole set was not believed; while it runs, whether the last set was not.
+    /// </summary>
     internal bool IsSweepRefused { get; init; }
 }
 

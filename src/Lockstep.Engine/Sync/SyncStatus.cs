@@ -56,7 +56,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
                     SinceLastByte = now.Context is { LastByte: > 0 and var last } ? time.GetElapsedTime(last) : null,
                     EndReason = now.EndReason,
                     IsComplete = now.IsComplete,
-                    IsSweepRefused = now.IsSweepRefused,
+                    IsSweepRefused = now.IsSweepRefused || committed?.Owed?.Refused is not null,
                     IsWholeSet = now.IsWholeSet,
                 }
             );

@@ -84,8 +84,10 @@ internal static class FilterGuard
                     : "the fields are " + string.Join(", ", fields.Take(20)) + (fields.Count > 20 ? ", ..." : "");
             throw new FilterException(
                 filter,
-                $"The filter is not a valid expression: {Plain(e.Message)}.",
-                $"Give one read-only SQL expression over the fields, such as \"port > 1000 and ip like '10.%'\"; {known}.",
+                $"The filter is not a valid expression: {Plain(e.Message)}",
+                FilterMistake.Find(filter, Plain(e.Message).TrimEnd('.'), fields) is { } meant
+                    ? (Remedy)$"{meant}; {known}."
+                    : $"Give one read-only SQL expression over the fields, such as \"port > 1000 and ip like '10.%'\"; {known}.",
                 e
             );
         }
@@ -108,7 +110,7 @@ internal static class FilterGuard
         {
             throw new FilterException(
                 filter,
-                $"The filter cannot be evaluated: {Plain(e.Message)}.",
+                $"The filter cannot be evaluated: {Plain(e.Message)}",
                 "Change the expression so that it holds for every record, for example with typeof() or json_valid().",
                 e
             );
@@ -148,8 +150,10 @@ internal static class FilterGuard
     {
         int quote = message.IndexOf('\'', StringComparison.Ordinal),
             last = message.LastIndexOf('\'');
-        return quote >= 0 && last > quote && message.StartsWith("SQLite Error", StringComparison.Ordinal)
-            ? message[(quote + 1)..last]
-            : message;
+        var plain =
+            quote >= 0 && last > quote && message.StartsWith("SQLite Error", StringComparison.Ordinal)
+                ? message[(quote + 1)..last]
+                : message;
+        return plain is [.., '.' or '?' or '!'] ? plain : plain + ".";
     }
 }

@@ -12,21 +12,28 @@ internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
     private static readonly TimeSpan First = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Longest = TimeSpan.FromDays(1);
 
+    /// <summary>One wrong answer of a server is soon over, and new data waits for it.</summary>
+    private static readonly TimeSpan FirstRefused = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestRefused = TimeSpan.FromHours(1);
+
     /// <summary>How much it would have removed, when that is why it was not taken; null when it could not be read in full.</summary>
     public RefusedSweep? Refused { get; init; }
 
-    /// <summary>What is owed after one more set that could not be taken: the wait doubles each time, up to a day.</summary>
-    public static OwedSet After(OwedSet? before, DateTimeOffset now)
+    /// <summary>What is owed after one more set that could not be taken: the wait doubles each time.</summary>
+    public static OwedSet After(OwedSet? before, DateTimeOffset now, RefusedSweep? refused = null)
     {
         var attempts = (before?.Attempts ?? 0) + 1;
-        return new OwedSet(attempts, now + Wait(attempts));
+        return new OwedSet(attempts, now + Wait(attempts, refused)) { Refused = refused };
     }
 
     /// <summary>When the last of them came.</summary>
-    public DateTimeOffset At => Due - Wait(Attempts);
+    public DateTimeOffset At => Due - Wait(Attempts, Refused);
 
-    private static TimeSpan Wait(int attempts) =>
-        TimeSpan.FromTicks((long)Math.Min(First.Ticks * Math.Pow(2, attempts - 1), Longest.Ticks));
+    private static TimeSpan Wait(int attempts, RefusedSweep? refused)
+    {
+        var (first, longest) = refused is null ? (First, Longest) : (FirstRefused, LongestRefused);
+        return TimeSpan.FromTicks((long)Math.Min(first.Ticks * Math.Pow(2, attempts - 1), longest.Ticks));
+    }
 
     /// <summary>Reads what <see cref="ToString"/> wrote; null for null.</summary>
     public static OwedSet? Parse(string? text)

@@ -7,7 +7,7 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// The durable log of what the stream brought, in a SQLite file: what PostgreSQL is told to forget is in it. One thread writes; any number
+/// The durable log of what the stream brought, in an SQLite file: what PostgreSQL is told to forget is in it. One thread writes; any number
 /// may read, and see what was committed. Positions are places in the server's log (LSNs) as numbers.
 /// </summary>
 internal sealed class ChangeLog : IDisposable

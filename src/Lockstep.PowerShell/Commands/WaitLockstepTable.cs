@@ -65,14 +65,31 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
         }
 
         WriteNotices();
-        var info =
-            Await(new ValueTask<Engine.Tables.TableInfo?>(waiting)) ?? throw new WaitTimeoutException(found.DisplayName, limit!.Value);
+        if (Await(new ValueTask<Engine.Tables.TableInfo?>(waiting)) is not { } info)
+        {
+            var now = Described(found);
+            throw new WaitTimeoutException(found.DisplayName, limit!.Value, now?.State, now?.LastError);
+        }
+
         WriteObject(found.Describe(info));
 
         bool Holds(Engine.Tables.TableInfo info) =>
             (!UpToDate || (info.IsUpToDate && (info.LastSync >= began || IsFollowed(info.Location, info.Name, info.LastSync))))
             && (Cursor is null || info.HasReached(Engine.Records.Cursor.Parse(Cursor)))
             && (Count is null || info.Rows >= Count);
+    }
+
+    /// <summary>What is known of the table now; null where it is not there, or cannot be read at the moment.</summary>
+    private static TableInfo? Described(FoundTable found)
+    {
+        try
+        {
+            return found.Describe();
+        }
+        catch (Engine.LockstepException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Where a first sync has failed there is no table, and its job tells why.</summary>

@@ -30,9 +30,13 @@ internal static class CmdletWords
         (term, value) switch
         {
             (nameof(Term.EnableTracking), _) => $"Enable-LockstepPostgresTracking -Table {value}",
+            (nameof(Term.ReadQuarantined), not null) => $"Get-LockstepRecord {Argument(value)} -Quarantined",
             (nameof(Term.Dialect), not null) => $"-Dialect {value}",
             (nameof(Term.DialectWith), not null) => $"-Dialect {HashtableText.Of(value)}",
             (nameof(Term.FilterParameter), not null) => $"-FilterParameter @{{ {value} = ... }}",
             _ => Others.GetValueOrDefault(term) ?? "-" + term,
         };
+
+    private static string Argument(string text) =>
+        text.All(c => char.IsAsciiLetterOrDigit(c) || c is '_') ? text : $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
 }

@@ -4,9 +4,17 @@ using Lockstep.Engine;
 namespace Lockstep.Errors;
 
 /// <summary>A table was not as it was waited for when the time was up.</summary>
-internal sealed class WaitTimeoutException(string table, TimeSpan limit)
+internal sealed class WaitTimeoutException(string table, TimeSpan limit, SyncState? state, string? lastError)
     : LockstepException(
         ErrorKind.Timeout,
-        string.Create(CultureInfo.InvariantCulture, $"The table '{table}' did not get that far within {limit.TotalSeconds:0.###} s."),
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"The table '{table}' did not get that far within {limit.TotalSeconds:0.###} s. {Why(state, lastError)}"
+        ),
         "Check that a sync is running with Get-LockstepTable, or wait longer with -TimeoutSec."
-    );
+    )
+{
+    private static string Why(SyncState? state, string? lastError) =>
+        (state is null ? "No sync of this session is running." : $"Its sync is in state {state}.")
+        + (lastError is null ? "" : $" Last error: {lastError}");
+}

@@ -28,7 +28,7 @@ public sealed class SyncJob : Job
     /// <summary>What the sync has done so far: state, lag and counts, as of the moment of asking.</summary>
     public SyncResult Sync => _sync.Result;
 
-    /// <summary>What came of the sync; None while it runs.</summary>
+    /// <summary>What came of the sync; while it runs None, or SweepRefused while a whole set that was refused is awaited.</summary>
     public SyncOutcome Outcome => Sync.Outcome;
 
     /// <summary>What last went wrong between the feed and the sync; null where nothing has. It stays when all is well again.</summary>

@@ -121,6 +121,8 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
             streams.Warn(told.Message);
         else
             streams.Verbose(told.Message);
+        if (happened.IsSweepRefused)
+            Health?.Fail(happened.Message);
         WarnOfFailures(told, happened.At);
     }
 

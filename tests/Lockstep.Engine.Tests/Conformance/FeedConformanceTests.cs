@@ -76,6 +76,19 @@ public sealed class FeedConformanceTests
     }
 
     [Fact]
+    public async Task An_array_is_called_one_and_its_records_are_not_judged_by_fields_they_need_not_have()
+    {
+        await using var server = new RawServer(exchange => exchange.BodyAsync("""[{"id":1}]""", "Content-Type: application/json\r\n"));
+
+        var report = await FeedConformance.CheckAsync(new FeedOptions { Uri = server.FeedUri }, cancellationToken: Cancelled);
+
+        var objects = report.Results.Single(each => each.Id == "objects");
+        Assert.Equal(RuleOutcome.Failed, objects.Outcome);
+        Assert.EndsWith("the body is one JSON array, not one object after another", objects.Message, StringComparison.Ordinal);
+        Assert.Equal(RuleOutcome.Skipped, report.Results.Single(each => each.Id == "required-fields").Outcome);
+    }
+
+    [Fact]
     public async Task A_silent_endless_feed_has_no_heartbeat()
     {
         TestServerOptions options = new()

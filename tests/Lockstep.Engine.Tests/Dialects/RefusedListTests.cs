@@ -167,8 +167,77 @@ public sealed class RefusedListTests : DialectTest
 
         await moving;
         Assert.Equal(30, Info.Rows);
-        Assert.True(asked[2] - asked[1] >= TimeSpan.FromMinutes(1), string.Join(' ', asked));
-        Assert.True(asked[3] - asked[2] >= TimeSpan.FromMinutes(2), string.Join(' ', asked));
+        Assert.True(asked[2] - asked[1] >= TimeSpan.FromSeconds(5), string.Join(' ', asked));
+        Assert.True(asked[3] - asked[2] >= TimeSpan.FromSeconds(10), string.Join(' ', asked));
+    }
+
+    [Fact(Timeout = Pace.Limit)]
+    public async Task One_wrong_answer_costs_who_follows_a_few_seconds_and_is_told_until_a_set_is_taken()
+    {
+        var time = new ManualTimeProvider();
+        var arrived = new TaskCompletionSource();
+        await using var server = Serve(
+            (_, number) =>
+            {
+                arrived.TrySetResult();
+                return Json(number is 2 or 4 or 6 or 7 or 8 ? "[]" : Items(30 + number));
+            }
+        );
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        var sync = new TableSync(Of(server, follow: true, interval: TimeSpan.FromSeconds(15)), time);
+
+        var told = new List<string>();
+        await foreach (var step in sync.RunAsync(Cancellation))
+        {
+            if (step is not FeedEventOccurred { Event: { Kind: FeedEventKind.Retry or FeedEventKind.Poll, Message: var wait } })
+                continue;
+            told.Add($"{sync.Result.Outcome} {wait.Split(" in ")[1]}");
+            if (server.Requests.Count == 9)
+                break;
+            arrived = new TaskCompletionSource();
+            _ = Pace.MoveAsync(time, TimeSpan.FromSeconds(1), arrived.Task);
+        }
+
+        Assert.Equal(
+            [
+                "SweepRefused 5.0 s.",
+                "None 15.0 s.",
+                "SweepRefused 5.0 s.",
+                "None 15.0 s.",
+                "SweepRefused 5.0 s.",
+                "SweepRefused 10.0 s.",
+                "SweepRefused 15.0 s.",
+                "None 15.0 s.",
+            ],
+            told
+        );
+    }
+
+    [Fact]
+    public async Task One_wrong_answer_costs_the_next_syncs_five_seconds_and_waits_grow_only_by_another()
+    {
+        var time = new ManualTimeProvider();
+        await using var server = Serve((_, number) => Json(number is 2 or 3 or 5 ? "[]" : Items(30 + number)));
+        async Task<int> RequestsAsync(bool isRefused, int later)
+        {
+            time.Advance(TimeSpan.FromSeconds(later));
+            var sync = new TableSync(Dialect(server, "items", "Rest"), time);
+            if (isRefused)
+                await Assert.ThrowsAsync<SweepRefusedException>(() => SyncRun.ToEndAsync(sync));
+            else
+                await SyncRun.ToEndAsync(sync);
+            return server.Requests.Count;
+        }
+
+        Assert.Equal(1, await RequestsAsync(isRefused: false, 0));
+        Assert.Equal(2, await RequestsAsync(isRefused: true, 1));
+        Assert.Equal(2, await RequestsAsync(isRefused: true, 4));
+        Assert.Equal(3, await RequestsAsync(isRefused: true, 1));
+        Assert.Equal(3, await RequestsAsync(isRefused: true, 9));
+        Assert.Equal(4, await RequestsAsync(isRefused: false, 1));
+        Assert.Equal(5, await RequestsAsync(isRefused: true, 1));
+        Assert.Equal(6, await RequestsAsync(isRefused: false, 5));
+        Assert.Equal((36, false), (Info.Rows, Info.IsSetOwed));
     }
 
     private static string Items(int count) => "[" + string.Join(',', Enumerable.Range(1, count).Select(id => $$"""{"id":{{id}}}""")) + "]";
@@ -179,6 +248,7 @@ public sealed class RefusedListTests : DialectTest
         bool resync = false,
         bool follow = false,
         int? limit = null,
+        TimeSpan? interval = null,
         MalformedRecordPolicy sets = MalformedRecordPolicy.Stop
     ) =>
         new()
@@ -189,6 +259,7 @@ public sealed class RefusedListTests : DialectTest
             Resync = resync,
             Follow = follow,
             SweepLimit = limit,
+            PollInterval = interval,
             MalformedRecord = sets,
         };
 }

@@ -29,6 +29,22 @@ public sealed class RestTests : DialectTest
         Assert.Equal((1, false, false), (run.Result.Added, run.Result.HasCursor, Info.HasCursor));
     }
 
+    [Theory]
+    [InlineData("\"\"", "its key 'id' is empty")]
+    [InlineData("null", "its key 'id' is null")]
+    [InlineData("{}", "its key 'id' is an object")]
+    [InlineData("[]", "its key 'id' is an array")]
+    [InlineData("true", "its key 'id' is a truth value")]
+    public async Task A_key_that_is_there_and_is_none_is_told_for_what_it_is(string key, string says)
+    {
+        await using var server = Serve((_, _) => Json($$"""[{"id":{{key}}}]"""));
+
+        (var error, _) = await SyncRun.ToErrorAsync<MalformedRecordException>(Dialect(server, "items", "Rest"));
+
+        Assert.Contains(says, error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("it has 'id'", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_full_set_comes_in_pages_and_what_it_lacks_later_is_gone()
     {

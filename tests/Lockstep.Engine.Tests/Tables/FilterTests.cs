@@ -79,6 +79,7 @@ public sealed class FilterTests : IDisposable
 
         Assert.Equal(filter, error.Filter);
         Assert.NotEmpty(error.RecommendedAction);
+        Assert.DoesNotMatch(@"[.?!]\.$", error.Message);
         Assert.Equal(3, _table.Live.Count);
     }
 

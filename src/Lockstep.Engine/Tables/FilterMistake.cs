@@ -1,0 +1,54 @@
+using System.Text.RegularExpressions;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>What is meant by a filter that is not SQL over the fields, where that can be told: PowerShell's operators, a field in a field.</summary>
+internal static partial class FilterMistake
+{
+    /// <summary>The operators of SQL for those of PowerShell.</summary>
+    private static readonly Dictionary<string, string> Operators = new(StringComparer.OrdinalIgnoreCase)
+    {
+        ["eq"] = "=",
+        ["ne"] = "<>",
+        ["gt"] = ">",
+        ["ge"] = ">=",
+        ["lt"] = "<",
+        ["le"] = "<=",
+        ["like"] = "like",
+        ["notlike"] = "not like",
+        ["and"] = "and",
+        ["or"] = "or",
+        ["not"] = "not",
+        ["in"] = "in",
+        ["notin"] = "not in",
+    };
+
+    /// <summary>What to write instead; null where that cannot be told.</summary>
+    /// <param name="filter">The filter, which SQLite did not take.</param>
+    /// <param name="error">What SQLite said.</param>
+    /// <param name="fields">The fields of the table.</param>
+    public static string? Find(string filter, string error, IEnumerable<string> fields)
+    {
+        if (filter.Length <= 1000 && PowerShellOperator().IsMatch(filter))
+        {
+            var sql = PowerShellOperator().Replace(filter, found => Operators[found.Groups[1].Value]);
+            return $"A filter is SQL, not PowerShell: {PlainText.Of(sql)}";
+        }
+
+        return
+            NestedField().Match(error) is { Success: true } nested
+            && fields.Contains(nested.Groups[1].Value, StringComparer.OrdinalIgnoreCase)
+            ? PlainText.Of($"A field within a field is written {nested.Groups[1].Value} ->> '{nested.Groups[2].Value}'")
+            : null;
+    }
+
+    [GeneratedRegex(
+        @"(?<=^|[\s)])-(eq|ne|gt|ge|lt|le|like|notlike|and|or|not|in|notin)(?=[\s(]|$)",
+        RegexOptions.IgnoreCase,
+        matchTimeoutMilliseconds: 1000
+    )]
+    private static partial Regex PowerShellOperator();
+
+    [GeneratedRegex(@"no such column: (\w+)\.(\w+)$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex NestedField();
+}
