@@ -65,9 +65,10 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
                 order is not null
                     ? (Remedy)$"Name the field that orders the records, with {Term.OrderBy} {PlainText.Of(order)}."
                 : isImport && shape.KeyFields.FirstOrDefault(field => fields.Contains(field)) is { } own
-                    ? (Remedy)
+                    ? (Remedy)(
                         $"Name the field that grows with each change of a record, with {Term.OrderBy}. If there is none, give the key, "
                         + $"{Term.OrderBy} {PlainText.Of(own)}: of two records with the same key the later one wins then."
+                    )
                 : $"Name the field that grows with each change of a record, with {Term.OrderBy}."
             );
         }
