@@ -62,14 +62,13 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
 
             return new MissingField(
                 List(fields, order),
-                order is not null
-                    ? (Remedy)$"Name the field that orders the records, with {Term.OrderBy} {PlainText.Of(order)}."
-                : isImport && shape.KeyFields.FirstOrDefault(field => fields.Contains(field)) is { } own
-                    ? (Remedy)(
-                        $"Name the field that grows with each change of a record, with {Term.OrderBy}. If there is none, give the key, "
-                        + $"{Term.OrderBy} {PlainText.Of(own)}: of two records with the same key the later one wins then."
-                    )
-                : $"Name the field that grows with each change of a record, with {Term.OrderBy}."
+                order is not null ? (Remedy)$"Name the field that orders the records, with {Term.OrderBy} {PlainText.Of(order)}."
+                    : isImport && shape.KeyFields.FirstOrDefault(field => fields.Contains(field)) is { } own
+                        ? (Remedy)(
+                            $"Name the field that grows with each change of a record, with {Term.OrderBy}. If there is none, give the key, "
+                            + $"{Term.OrderBy} {PlainText.Of(own)}: of two records with the same key the later one wins then."
+                        )
+                    : $"Name the field that grows with each change of a record, with {Term.OrderBy}."
             );
         }
 

@@ -158,11 +158,6 @@ internal static class TableBinding
         state.Shape is { } shape
             ? new RecordParser(shape, state.Fields)
             : new RecordParser(
-                new RecordShapeRequest(
-                    options.Dialect,
-                    options.KeyFields,
-                    options.OrderBy ?? WireNames.DefaultOrderField,
-                    isImport
-                )
+                new RecordShapeRequest(options.Dialect, options.KeyFields, options.OrderBy ?? WireNames.DefaultOrderField, isImport)
             );
 }
