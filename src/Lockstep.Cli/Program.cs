@@ -78,6 +78,14 @@ internal static class Program
             return ExitCodes.Usage;
         }
 
+        if (command.Action is System.CommandLine.Help.HelpAction)
+        {
+            using var help = new StringWriter();
+            var exitCode = await command.InvokeAsync(new InvocationConfiguration { Output = help }).ConfigureAwait(false);
+            await Console.Out.WriteAsync(HelpText.Correct(help.ToString(), command.CommandResult.Command)).ConfigureAwait(false);
+            return exitCode;
+        }
+
         return await command.InvokeAsync(Invocation).ConfigureAwait(false);
     }
 

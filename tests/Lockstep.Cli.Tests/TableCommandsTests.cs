@@ -59,6 +59,20 @@ public sealed class TableCommandsTests : IDisposable
     }
 
     [Fact]
+    public async Task The_list_of_commands_shows_what_may_be_left_out()
+    {
+        var all = await RunAsync("--help");
+        var gossip = await RunAsync("gossip", "--help");
+        var wrong = await RunAsync("gossip", "get", "key", "--uri", "tcp://127.0.0.1:1");
+
+        Assert.Contains("\n  tables [<path>...]  ", all.Output, StringComparison.Ordinal);
+        Assert.Contains("\n  backup <destination>  Copy", all.Output, StringComparison.Ordinal);
+        Assert.Contains("\n  get [<key>...]  ", gossip.Output, StringComparison.Ordinal);
+        Assert.Contains("\n  send <event> [<argument>...]  Send", gossip.Output, StringComparison.Ordinal);
+        Assert.Contains("Did you mean '--peer'?", wrong.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_dialect_that_does_not_exist_is_a_wrong_command_line()
     {
         var run = await RunAsync("sync", "http://127.0.0.1:1/x/", "--dialect", "CouchDBB");

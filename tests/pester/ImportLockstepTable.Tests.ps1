@@ -15,6 +15,15 @@ Describe 'Import-LockstepTable' {
         (Get-LockstepRecord).id | Should -Be 1, 2, 3
     }
 
+    It 'says how records that nothing orders are imported, which works' {
+        $plain = 1..3 | ForEach-Object { [pscustomobject]@{ id = $_; name = 'a' } }
+        $failure = Get-ErrorOf { $plain | Import-LockstepTable -Table plain -Disk -ErrorAction Stop }
+        $failure.ErrorDetails.RecommendedAction | Should -BeLike '*-OrderBy id:*'
+        ($plain | Import-LockstepTable -Table plain -Disk -OrderBy id).Added | Should -Be 3
+        $null = [pscustomobject]@{ id = 2; name = 'b' } | Import-LockstepTable -Table plain -Disk
+        (Get-LockstepRecord plain).name | Should -Be a, b, a
+    }
+
     It 'takes files with one object a line, and names the tables after them' {
         '{"id":1,"updated_at":1}', '', '{"id":2,"updated_at":2}' | Set-Content one.ndjson
         '{"id":3,"updated_at":3}' | Set-Content two.ndjson

@@ -16,7 +16,10 @@ internal static class UsageText
         var help = $"See 'lockstep {PathOf(command.CommandResult)}--help'.";
         if (UnknownOption(command) is { } unknown)
         {
-            yield return PlainText.Of($"There is no option '{unknown}'.{Spelling.Suggestion(unknown, OptionsOf(command.CommandResult))}");
+            string[] known = [.. OptionsOf(command.CommandResult)];
+            // What other commands call --uri.
+            var meant = unknown == "--uri" && known.Contains("--peer") ? " Did you mean '--peer'?" : Spelling.Suggestion(unknown, known);
+            yield return PlainText.Of($"There is no option '{unknown}'.{meant}");
             yield return help;
             yield break;
         }

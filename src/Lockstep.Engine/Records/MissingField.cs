@@ -41,7 +41,8 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
     /// <param name="first">The record.</param>
     /// <param name="shape">What it would have to be.</param>
     /// <param name="lacksKey">Whether nothing of it can be the key that was looked for.</param>
-    public static MissingField? Find(FirstRecord first, RecordShape shape, bool lacksKey)
+    /// <param name="isImport">Whether the key may be the order, too: then a tie decides, and the later record wins (I3).</param>
+    public static MissingField? Find(FirstRecord first, RecordShape shape, bool lacksKey, bool isImport)
     {
         var isTransaction = shape.Dialect == Dialect.Transaction;
         var fields = isTransaction ? first.DataFields ?? [] : first.Fields;
@@ -61,8 +62,12 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
 
             return new MissingField(
                 List(fields, order),
-                order is not null
-                    ? (Remedy)$"Name the field that orders the records, with {Term.OrderBy} {PlainText.Of(order)}."
+                order is not null ? (Remedy)$"Name the field that orders the records, with {Term.OrderBy} {PlainText.Of(order)}."
+                    : isImport && shape.KeyFields.FirstOrDefault(field => fields.Contains(field)) is { } own
+                        ? (Remedy)(
+                            $"Name the field that grows with each change of a record, with {Term.OrderBy}. If there is none, give the key, "
+                            + $"{Term.OrderBy} {PlainText.Of(own)}: of two records with the same key the later one wins then."
+                        )
                     : $"Name the field that grows with each change of a record, with {Term.OrderBy}."
             );
         }

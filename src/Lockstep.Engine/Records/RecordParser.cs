@@ -329,7 +329,7 @@ internal sealed class RecordParser
         KeyWasGuessed = isKeyGuessed && isRecord;
         if (isRecord)
             return ParsedKind.Record;
-        var missing = MissingField.Find(first, shape, lacksKey);
+        var missing = MissingField.Find(first, shape, lacksKey, _request.IsImport);
         Remedy = missing?.Remedy;
         return Malformed(missing is null ? reason! : $"{reason}; its fields are {missing.Fields}");
     }

@@ -34,4 +34,5 @@ internal sealed record RecordShape(
 /// <param name="Dialect">The dialect, or <see cref="Dialect.Auto"/>.</param>
 /// <param name="KeyFields">The key fields, or null for <c>id</c>, else the first field.</param>
 /// <param name="OrderField">The order field; in the transaction dialect it is always <c>since</c>.</param>
-internal sealed record RecordShapeRequest(Dialect Dialect, IReadOnlyList<string>? KeyFields, string OrderField);
+/// <param name="IsImport">Whether no cursor is asked with: then any field may be the order, also one that never changes.</param>
+internal sealed record RecordShapeRequest(Dialect Dialect, IReadOnlyList<string>? KeyFields, string OrderField, bool IsImport = false);

@@ -21,6 +21,7 @@ internal sealed class SyncSession : IAsyncDisposable
         CommitQueue queue,
         SyncCounters counters,
         TimeProvider time,
+        bool isImport,
         CancellationToken cancellationToken
     )
     {
@@ -29,7 +30,7 @@ internal sealed class SyncSession : IAsyncDisposable
         _counters = counters;
         _time = time;
         Queue = queue;
-        Parser = TableBinding.CreateParser(target.State, options);
+        Parser = TableBinding.CreateParser(target.State, options, isImport);
         _interrupt = cancellationToken.Register(target.Interrupt);
     }
 
@@ -63,7 +64,7 @@ internal sealed class SyncSession : IAsyncDisposable
         {
             TableBinding.Check(target.State, options, feed);
             var queue = new CommitQueue(target, options, steps, counters, result, time, cancellationToken);
-            return new SyncSession(options, target, queue, counters, time, cancellationToken);
+            return new SyncSession(options, target, queue, counters, time, isImport: feed is null, cancellationToken);
         }
         catch
         {

@@ -154,8 +154,10 @@ internal static class TableBinding
         );
     }
 
-    public static RecordParser CreateParser(TableState state, SyncOptions options) =>
+    public static RecordParser CreateParser(TableState state, SyncOptions options, bool isImport) =>
         state.Shape is { } shape
             ? new RecordParser(shape, state.Fields)
-            : new RecordParser(new RecordShapeRequest(options.Dialect, options.KeyFields, options.OrderBy ?? WireNames.DefaultOrderField));
+            : new RecordParser(
+                new RecordShapeRequest(options.Dialect, options.KeyFields, options.OrderBy ?? WireNames.DefaultOrderField, isImport)
+            );
 }
