@@ -38,7 +38,7 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     /// <summary>
     /// Whether a whole set that is owed is to be fetched again, which one who goes on for ever would otherwise never do (I6).
     /// </summary>
-    public bool IsSetDue => !context.StopsWhenCaughtUp && context.Target.State.Owed is { } owed && context.Time.GetUtcNow() >= owed.Due;
+    public bool IsSetDue => !context.StopsWhenCaughtUp && context.Target.State.Owed?.Until(context.Time.GetUtcNow()) == TimeSpan.Zero;
 
     /// <summary>Whether the feed has been silent for longer than it may.</summary>
     public bool IsSilent => source.IdleTimeout != Timeout.InfiniteTimeSpan && context.Time.GetElapsedTime(_lastSign) >= source.IdleTimeout;

@@ -76,7 +76,7 @@ internal sealed class ConnectionPlan
     /// <summary>A whole set that could not be read in full is fetched again when its wait is over (I6).</summary>
     public void CheckOwed(TableState state, DateTimeOffset now)
     {
-        if (_override is not null || state.Owed is not { } owed || now < owed.Due)
+        if (_override is not null || state.Owed is not { } owed || owed.Until(now) > TimeSpan.Zero)
             return;
         _resync = true;
         UpdatesOnly = false;

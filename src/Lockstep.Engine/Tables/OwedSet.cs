@@ -29,6 +29,12 @@ internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
     /// <summary>When the last of them came.</summary>
     public DateTimeOffset At => Due - Wait(Attempts, Refused);
 
+    /// <summary>
+    /// How long it is until it may be fetched again; zero when it is due. A clock that reads less than when the last one came was set back
+    /// since: what it is due by says nothing then.
+    /// </summary>
+    public TimeSpan Until(DateTimeOffset now) => now < At || now >= Due ? TimeSpan.Zero : Due - now;
+
     private static TimeSpan Wait(int attempts, RefusedSweep? refused)
     {
         var (first, longest) = refused is null ? (First, Longest) : (FirstRefused, LongestRefused);

@@ -1,0 +1,30 @@
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Tests.Tables;
+
+/// <summary>When a whole set that was not taken is fetched again.</summary>
+public sealed class OwedSetTests
+{
+    private static readonly DateTimeOffset Now = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private static readonly RefusedSweep Refused = new(30, 40);
+
+    [Fact]
+    public void It_waits_longer_each_time()
+    {
+        var first = OwedSet.After(null, Now, Refused);
+        var second = OwedSet.After(first, Now, Refused);
+
+        Assert.Equal(TimeSpan.FromSeconds(5), first.Until(Now));
+        Assert.Equal(TimeSpan.FromSeconds(1), first.Until(Now.AddSeconds(4)));
+        Assert.Equal(TimeSpan.Zero, first.Until(Now.AddSeconds(5)));
+        Assert.Equal(TimeSpan.FromSeconds(10), second.Until(Now));
+    }
+
+    [Fact]
+    public void A_clock_that_is_set_back_does_not_put_it_off()
+    {
+        var owed = OwedSet.Parse(OwedSet.After(null, Now.AddDays(300), Refused).ToString())!;
+
+        Assert.Equal(TimeSpan.Zero, owed.Until(Now));
+    }
+}
