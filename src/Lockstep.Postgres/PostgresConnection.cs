@@ -34,7 +34,9 @@ internal static class PostgresConnection
         return NpgsqlDataSource.Create(settings);
     }
 
-    /// <summary>Where the server is, in words to put behind its name (I9: nothing else of the connection string); empty if unknown.</summary>
+    /// <summary>
+    /// Where the server is, in words to put behind its name (I9: nothing else of the connection string); empty if unknown.
+    /// </summary>
     public static string Place(NpgsqlDataSource? source)
     {
         if (source is null || new NpgsqlConnectionStringBuilder(source.ConnectionString) is not { Host: { Length: > 0 } host } settings)

@@ -294,13 +294,13 @@ public sealed class TableCommandsTests : IDisposable
             "--interval-sec",
             "0.2",
             "--follow-for",
-            "6"
+            "3"
         );
 
         Assert.Equal(2, run.Lines.Count);
         Assert.Contains("(1 record in ", run.Lines[0], StringComparison.Ordinal);
-        Assert.Contains(" Following. ", run.Lines[0], StringComparison.Ordinal);
-        Assert.Contains(" The time is up. ", run.Lines[1], StringComparison.Ordinal);
+        Assert.Contains(" Following.", run.Lines[0], StringComparison.Ordinal);
+        Assert.Contains(" The time is up.", run.Lines[1], StringComparison.Ordinal);
         Assert.DoesNotContain("asked again", run.Error, StringComparison.Ordinal);
     }
 

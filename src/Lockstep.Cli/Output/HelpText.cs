@@ -2,7 +2,9 @@ using System.CommandLine;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>The help of a command, whose list of commands shows what may be left out as their own usage does: <c>[&lt;path&gt;...]</c>.</summary>
+/// <summary>
+/// The help of a command, whose list of commands shows what may be left out as their own usage does: <c>[&lt;path&gt;...]</c>.
+/// </summary>
 internal static class HelpText
 {
     private const string Heading = "Commands:";

@@ -10,8 +10,7 @@ namespace Lockstep.Engine.Sync;
 internal sealed class SweepJudge(SyncContext context, FeedUri feed)
 {
     /// <summary>How long the whole set that is owed is not fetched yet; null when none is, or it is due.</summary>
-    public TimeSpan? UntilDue =>
-        context.Target.State.Owed?.Until(context.Time.GetUtcNow()) is { Ticks: > 0 } early ? early : null;
+    public TimeSpan? UntilDue => context.Target.State.Owed?.Until(context.Time.GetUtcNow()) is { Ticks: > 0 } early ? early : null;
 
     /// <summary>Whether this feed's whole set was not believed, and is not to be fetched again yet. Another query is another set.</summary>
     public bool IsRefused =>

@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>What is meant by a filter that is not SQL over the fields, where that can be told: PowerShell's operators, a field in a field.</summary>
+/// <summary>
+/// What is meant by a filter that is not SQL over the fields, where that can be told: PowerShell's operators, a field in a field.
+/// </summary>
 internal static partial class FilterMistake
 {
     /// <summary>The operators of SQL for those of PowerShell.</summary>

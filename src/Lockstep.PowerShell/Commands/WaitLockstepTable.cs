@@ -68,7 +68,7 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
         if (Await(new ValueTask<Engine.Tables.TableInfo?>(waiting)) is not { } info)
         {
             var now = Described(found);
-            throw new WaitTimeoutException(found.DisplayName, limit!.Value, now?.State, now?.LastError);
+            throw new WaitTimeoutException(found.DisplayName, limit!.Value, now?.State?.ToString(), now?.LastError);
         }
 
         WriteObject(found.Describe(info));

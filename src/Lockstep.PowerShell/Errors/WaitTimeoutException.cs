@@ -4,7 +4,7 @@ using Lockstep.Engine;
 namespace Lockstep.Errors;
 
 /// <summary>A table was not as it was waited for when the time was up.</summary>
-internal sealed class WaitTimeoutException(string table, TimeSpan limit, SyncState? state, string? lastError)
+internal sealed class WaitTimeoutException(string table, TimeSpan limit, string? state, string? lastError)
     : LockstepException(
         ErrorKind.Timeout,
         string.Create(
@@ -14,7 +14,7 @@ internal sealed class WaitTimeoutException(string table, TimeSpan limit, SyncSta
         "Check that a sync is running with Get-LockstepTable, or wait longer with -TimeoutSec."
     )
 {
-    private static string Why(SyncState? state, string? lastError) =>
+    private static string Why(string? state, string? lastError) =>
         (state is null ? "No sync of this session is running." : $"Its sync is in state {state}.")
         + (lastError is null ? "" : $" Last error: {lastError}");
 }

@@ -88,8 +88,8 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
         if (names.FirstRenamed is { } renamed)
         {
             warn(
-                $"The column of the field '{renamed.Field}' is called '{renamed.Property}', since PowerShell reads no two columns whose names "
-                    + "differ only by case. NDJSON has the fields as they are."
+                $"The column of the field '{renamed.Field}' is called '{renamed.Property}', since PowerShell does not read "
+                    + "columns whose names differ only by case. NDJSON has the fields as they are."
             );
         }
 

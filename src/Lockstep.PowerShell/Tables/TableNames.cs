@@ -19,6 +19,8 @@ internal static class TableNames
         return [.. tables.Where(table => pattern.IsMatch(nameOf(table)))];
     }
 
-    /// <summary>Whether a name can only be meant as a pattern, of which it is no error to match none. Brackets may be a part of it.</summary>
+    /// <summary>
+    /// Whether a name can only be meant as a pattern, which may match nothing without an error. Brackets may be a part of it.
+    /// </summary>
     public static bool IsPattern(string name) => name.AsSpan().ContainsAny('*', '?');
 }
