@@ -110,8 +110,23 @@ public sealed class CacheTests : IDisposable
         );
         var start = new ProcessStartInfo(Nginx!, ["-p", _folder.Path, "-c", _folder["nginx.conf"]]) { RedirectStandardError = true };
         var cache = new Cache(Process.Start(start)!, socket);
-        await Eventually.TrueAsync(() => File.Exists(socket));
+        // The file is there a moment before nginx listens.
+        await Eventually.TrueAsync(() => Listens(socket));
         return cache;
+    }
+
+    private static bool Listens(string socket)
+    {
+        using var connection = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            connection.Connect(new UnixDomainSocketEndPoint(socket));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
     }
 
     private static string? Find(string program) =>
