@@ -55,7 +55,7 @@ internal static class PostgresConnection
         settings.Options = string.IsNullOrEmpty(settings.Options) ? Settings : $"{settings.Options} {Settings}";
 
         // A request to cancel that comes before its command is ignored by the server, and keep-alives would hold off Npgsql's own time-out
-        // for ever: the connection is cut at once.
+        // forever: the connection is cut at once.
         settings.CancellationTimeout = -1;
 
         // A slot is made when the transactions that are open have ended, however long that takes.

@@ -28,7 +28,7 @@ internal interface IFeedWriter
     /// <param name="address">The page's; of ASCII, without quotes and backslashes.</param>
     void WritePage(string address);
 
-    /// <summary>Says how far the client is told of anything with what follows.</summary>
+    /// <summary>Says up to where the client has seen every change once what follows has arrived.</summary>
     void WriteMark(FeedMark mark);
 
     /// <summary>Sends what was written.</summary>

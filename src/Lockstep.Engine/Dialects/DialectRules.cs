@@ -127,7 +127,7 @@ internal sealed record DialectRules
 
     public Condition? Resync { get; init; }
 
-    /// <summary>The feed has ended for ever.</summary>
+    /// <summary>The feed has ended forever.</summary>
     public Condition? End { get; init; }
 
     /// <summary>Whether the response is the whole set, so that what it does not hold is gone.</summary>

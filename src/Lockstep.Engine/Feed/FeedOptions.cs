@@ -41,7 +41,7 @@ public sealed class FeedOptions
     public TimeSpan ConnectionTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How long a connection may be silent; every byte counts as life. Above zero, or <see cref="Timeout.InfiniteTimeSpan"/> for ever;
+    /// How long a connection may be silent; every byte counts as life. Above zero, or <see cref="Timeout.InfiniteTimeSpan"/> forever;
     /// default 60 s.
     /// </summary>
     public TimeSpan OperationTimeout { get; init; } = TimeSpan.FromSeconds(60);

@@ -17,7 +17,7 @@ internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, 
     /// <summary>The identity under which the client's cursor was got, where the feed goes on under another one; null otherwise.</summary>
     public string? Continues { get; init; }
 
-    /// <summary>How far the client is told of anything before the body's next byte; null where the feed does not say.</summary>
+    /// <summary>Up to where the client has seen every change before the body's next byte; null where the feed does not say.</summary>
     public Func<FeedMark?>? Mark { get; init; }
 
     /// <summary>The members that the feed says are its key; null when it does not say.</summary>

@@ -38,7 +38,7 @@ internal sealed class PagedBody : ReadOnlyStream
         Mark = MarkOf(response);
     }
 
-    /// <summary>How far the client is told of anything by the pages up to this one; null unless all of them say so.</summary>
+    /// <summary>Up to where the pages so far cover every change; null unless all of them say so.</summary>
     public FeedMark? Mark { get; private set; }
 
     /// <summary>The page that the bytes read last are of.</summary>

@@ -43,7 +43,7 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
     /// <summary>The address of the page at which the whole set goes on, when it is cut off; null for other signals.</summary>
     public string? Next { get; init; }
 
-    /// <summary>How far the client is told of anything with what follows; null for other signals.</summary>
+    /// <summary>Up to where the client has seen every change once what follows has arrived; null for other signals.</summary>
     public FeedMark? Mark { get; private init; }
 
     /// <summary>Reads an object that is valid JSON; null when it is no signal.</summary>

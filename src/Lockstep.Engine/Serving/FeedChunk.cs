@@ -33,6 +33,6 @@ internal readonly record struct FeedChunk(FeedChunkKind Kind, ReadOnlyMemory<byt
     /// <summary>The page of a snapshot at which it goes on, for <see cref="FeedChunkKind.SnapshotPage"/>; null for all others.</summary>
     public SnapshotPageRequest? Page { get; init; }
 
-    /// <summary>How far the client is told of anything with this chunk, when that is further than before; null otherwise.</summary>
+    /// <summary>Up to where this chunk brings the client, when that is further than before; null otherwise.</summary>
     internal FeedMark? Mark { get; init; }
 }

@@ -36,7 +36,7 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     public bool IsTimeUp => context.FollowDeadline is { } deadline && context.Time.GetElapsedTime(context.Start) >= deadline;
 
     /// <summary>
-    /// Whether a whole set that is owed is to be fetched again, which one who goes on for ever would otherwise never do (I6).
+    /// Whether a whole set that is owed is to be fetched again, which one who goes on forever would otherwise never do (I6).
     /// </summary>
     public bool IsSetDue => !context.StopsWhenCaughtUp && context.Target.State.Owed?.Until(context.Time.GetUtcNow()) == TimeSpan.Zero;
 
@@ -64,7 +64,7 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
         return context.FeedEnding == FeedEnding.Unknown ? half : Min(half, Max(context.Options.Settle, LongestPause));
     }
 
-    /// <summary>Whether the feed is known to go on for ever.</summary>
+    /// <summary>Whether the feed is known to go on forever.</summary>
     public bool IsEndless => Ending == FeedEnding.Endless;
 
     /// <summary>

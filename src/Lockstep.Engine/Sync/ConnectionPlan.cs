@@ -64,7 +64,7 @@ internal sealed class ConnectionPlan
         UpdatesOnly = false;
     }
 
-    /// <summary>A cursor older than the tombstones that are kept would miss deletions without a word: that needs a resync.</summary>
+    /// <summary>A cursor older than the tombstones that are kept would silently miss deletions: that needs a resync.</summary>
     public void CheckHorizon(TableState state)
     {
         if (_resync || state.Horizon is not { } horizon || state.Rows + state.Tombstones == 0)

@@ -216,8 +216,8 @@ internal sealed class DialectFollower(
         {
             throw new InvalidOptionException(
                 options.Resync
-                    ? "A resync fetches the whole set, so it takes no cursor."
-                    : $"The dialect '{dialect.Name}' returns its whole set each time, so it takes no cursor.",
+                    ? "A resync fetches the whole set, so it cannot start at a cursor."
+                    : $"The dialect '{dialect.Name}' returns the whole set every time, so it cannot start at a cursor.",
                 $"Leave {Term.Since} out, or say in {Term.Dialect} with Cursor and Changes how it is asked for what came since."
             );
         }

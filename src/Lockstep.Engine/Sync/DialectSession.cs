@@ -23,7 +23,7 @@ internal enum RoundEnd
     /// <summary>Nothing has changed for so long that this must be all.</summary>
     Settled,
 
-    /// <summary>The feed has ended for ever.</summary>
+    /// <summary>The feed has ended forever.</summary>
     Ended,
 
     /// <summary>The feed cannot resume from the cursor.</summary>

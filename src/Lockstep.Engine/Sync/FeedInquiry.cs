@@ -47,7 +47,7 @@ internal static class FeedInquiry
         session.Requests.Identity = identity ?? known;
         if (session.State.Cursor.IsStart || wantsWhole)
             return false;
-        // A cursor of the server's future is answered with nothing, for ever: the server was put back, or is another one (D16).
+        // A cursor ahead of the server gets empty answers forever: the server was restored, or is another one (D16).
         if ((known is null || identity is null || known == identity) && !IsAhead(session.State.Cursor, session.NewestCursor))
             return false;
         session.IsAnotherFeed = true;

@@ -28,7 +28,7 @@ internal sealed class ListRest(DialectSession session)
     public void ForgetPage() => _fingerprint = default;
 
     /// <summary>
-    /// A server that does not heed what asks for the next page gives the same one for ever.
+    /// Notices a server that ignores the request for the next page and returns the same one forever.
     /// </summary>
     /// <param name="page">The page that has come.</param>
     /// <param name="isLinked">Whether the dialect finds a next one.</param>

@@ -83,7 +83,7 @@ internal sealed record MoreOfList(string Reason, string Keys)
     /// <param name="asked">Its address.</param>
     /// <param name="page">How many items it had.</param>
     /// <param name="soFar">How many the round has brought, those among them; null where that is not known.</param>
-    /// <param name="pages">The how manieth answer of the round it is.</param>
+    /// <param name="pages">How many answers the round has brought, this one included.</param>
     /// <param name="isLinked">Whether a page of the round linked to its next one, so that one without a link is the last.</param>
     /// <param name="resolve">Makes an address of a link that the answer gave, or throws.</param>
     public static MoreOfList? Find(
@@ -133,7 +133,7 @@ internal sealed record MoreOfList(string Reason, string Keys)
                 reason = string.Create(
                     CultureInfo.InvariantCulture,
                     $"a page may have {largest} records by {(name == "the answer" ? name : $"'{name}'")}, and {page} came, "
-                        + $"so that there may be more"
+                        + $"so there may be more"
                 );
             }
         }
@@ -168,12 +168,10 @@ internal sealed record MoreOfList(string Reason, string Keys)
         return pages > 1 && Size(query) is { Size: > 0 and var size } && page < size && soFar - page == size * (pages - 1);
     }
 
-    private static string NextBy(string parameter, string place) => $$"""{{Key}}{{Quote(parameter)}}: {{Quote(place)}} }""";
+    private static string NextBy(string parameter, string place) => $"\"Next\": {{ {Quote(parameter)}: {Quote(place)} }}";
 
     /// <summary>What a server calls its fields is data.</summary>
     private static string Quote(string text) => $"\"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"";
-
-    private const string Key = "\"Next\": { ";
 
     /// <summary>Whether nobody has said how the list goes on: where links usually are is all that is known.</summary>
     private static bool IsGuessed(IReadOnlyList<Place> places) =>

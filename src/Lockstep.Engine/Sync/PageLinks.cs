@@ -57,7 +57,7 @@ internal sealed class PageLinks(DialectSession session)
         if (text is null || session.Dialect.CursorIsParameter)
             return text;
         var uri = session.Requests.Own(text, target);
-        // Some servers leave "from now on" in the link for what comes next, which would then be nothing for ever.
+        // Some servers leave "from now on" in the link for what comes next, which would then be nothing forever.
         return DialectRequests.Without(DialectRequests.Without(uri, "token", "latest"), "$deltatoken", "latest").AbsoluteUri;
     }
 

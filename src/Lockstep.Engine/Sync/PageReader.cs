@@ -167,7 +167,7 @@ internal sealed class PageReader(DialectSession session)
     }
 
     /// <summary>
-    /// What follows the document would be lost without a word: a second list, say. A connection that breaks off behind it takes nothing
+    /// What follows the document would be lost silently: a second list, say. A connection that breaks off behind it takes nothing
     /// away.
     /// </summary>
     private async Task RequireEndAsync(IdleStream stream, DocumentReader document, CancellationToken cancellationToken)

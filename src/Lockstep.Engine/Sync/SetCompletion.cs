@@ -75,7 +75,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
             return false;
         if (pacer.IsStaged)
         {
-            // A snapshot that ends takes its time; only a feed that goes on for ever has nothing more to say after this.
+            // A snapshot that ends takes its time; only a feed that goes on forever has nothing more to say after this.
             if (!source.MayMergeUnfinished || source.IsRedirected)
                 return false;
             await MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);

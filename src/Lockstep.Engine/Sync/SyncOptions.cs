@@ -54,10 +54,10 @@ public sealed class SyncOptions
     /// <summary>The cursor to begin at instead of the stored one; null for the stored one.</summary>
     public string? Since { get; init; }
 
-    /// <summary>Whether to go on when the feed has nothing more, for ever or for <see cref="FollowFor"/>.</summary>
+    /// <summary>Whether to go on when the feed has nothing more, forever or for <see cref="FollowFor"/>.</summary>
     public bool Follow { get; init; }
 
-    /// <summary>How long to follow; null for ever.</summary>
+    /// <summary>How long to follow; null forever.</summary>
     public TimeSpan? FollowFor { get; init; }
 
     /// <summary>

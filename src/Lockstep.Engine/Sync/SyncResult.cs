@@ -121,7 +121,7 @@ public sealed record SyncResult
 
     /// <summary>
     /// Whether the feed said or showed that this was all: its body ended as it had announced, it said that it has nothing more, or it is
-    /// known to go on for ever and brought nothing new. False while the sync runs, and when a feed that may still have had more fell
+    /// known to go on forever and brought nothing new. False while the sync runs, and when a feed that may still have had more fell
     /// silent.
     /// </summary>
     public bool IsComplete { get; init; }

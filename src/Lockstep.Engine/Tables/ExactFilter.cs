@@ -96,12 +96,14 @@ internal sealed class ExactFilter
             }
             else if (token.IsWord("BETWEEN"))
             {
-                levels.Push((levels.Pop() is var level ? level.Between + 1 : 0, level.IsSelect));
+                var (between, isSelect) = levels.Pop();
+                levels.Push((between + 1, isSelect));
             }
             else if (token.IsWord("AND") && levels.Peek().Between > 0)
             {
                 _isOfBetween[at] = true;
-                levels.Push((levels.Pop() is var level ? level.Between - 1 : 0, level.IsSelect));
+                var (between, isSelect) = levels.Pop();
+                levels.Push((between - 1, isSelect));
             }
 
             isOfSelect[at] = levels.Peek().IsSelect;

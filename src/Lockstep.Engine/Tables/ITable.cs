@@ -43,7 +43,7 @@ public interface ITable
 
     /// <summary>Waits until the table is as a condition wants it.</summary>
     /// <param name="condition">The condition.</param>
-    /// <param name="timeout">How long at the most; null for ever.</param>
+    /// <param name="timeout">How long at the most; null forever.</param>
     /// <param name="time">The clock; null for the system's.</param>
     /// <param name="cancellationToken">Ends the waiting.</param>
     /// <returns>The table then; null when the time was up.</returns>

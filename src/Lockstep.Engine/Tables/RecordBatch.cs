@@ -21,7 +21,7 @@ internal sealed class RecordBatch
     private const int BlockSize = 1 << BlockShift;
     private const int FirstBlock = 256;
 
-    /// <summary>How many records ahead the processor is told of.</summary>
+    /// <summary>How many records ahead are prefetched.</summary>
     private const int Ahead = 64;
 
     private readonly PinnedArena _arena = new();

@@ -213,7 +213,7 @@ internal enum FeedEnding
     /// <summary>One has ended by itself, so that a pause is no end.</summary>
     Ends = 1,
 
-    /// <summary>It goes on for ever: it repeated itself, or gave signs of life when it had nothing to say.</summary>
+    /// <summary>It goes on forever: it repeated itself, or gave signs of life when it had nothing to say.</summary>
     Endless = 2,
 
     /// <summary>It stayed open and sent nothing at all at its cursor: nobody can tell an endless feed from one that hangs.</summary>

@@ -64,7 +64,7 @@ internal sealed class TableWatcher(string path, TimeProvider? time = null)
 
     /// <summary>Waits until the table is as a condition wants it.</summary>
     /// <param name="condition">The condition.</param>
-    /// <param name="timeout">How long at the most; null for ever.</param>
+    /// <param name="timeout">How long at the most; null forever.</param>
     /// <param name="cancellationToken">Ends the waiting.</param>
     /// <returns>The table then; null when the time was up.</returns>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>

@@ -8,7 +8,7 @@ namespace Lockstep.Gossip.Clock;
 /// wire it is an array in the place of npm's signature, <c>[number,floor,"present","signature"]</c>; npm's own, where there is one, follows
 /// and covers it as well, for npm's nodes take the last element for the signature of all that is before it.
 /// </summary>
-/// <param name="Number">The update is its source's so-manieth of the model, from 1.</param>
+/// <param name="Number">The number of the update among those of its source and model, from 1.</param>
 /// <param name="Present">Which of its source's earlier updates its source still had then: what it lacks was replaced or forgotten.</param>
 /// <param name="Text">The signature in base64.</param>
 /// <param name="Plain">npm's signature in base64; null where the scheme has none.</param>

@@ -41,8 +41,8 @@ public class GossipUpdate
     public string? Signature => _signature as string ?? Seal?.Plain;
 
     /// <summary>
-    /// Where the update has a modern signature, which covers this and the model's name: it is its source's so-manieth update of the model.
-    /// Null where it has none.
+    /// Where the update has a modern signature, which covers this and the model's name: its number among the updates of its source and
+    /// model. Null where it has none.
     /// </summary>
     public long? Number => Seal?.Number;
 

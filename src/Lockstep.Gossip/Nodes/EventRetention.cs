@@ -10,7 +10,7 @@ public sealed record EventRetention
     public int? MaxEvents { get; init; }
 
     /// <summary>
-    /// How long an event is kept, by its timestamp; null for ever. What is too old goes when an event comes or a peer does.
+    /// How long an event is kept, by its timestamp; null forever. What is too old goes when an event comes or a peer does.
     /// </summary>
     public TimeSpan? MaxAge { get; init; }
 }

@@ -197,7 +197,7 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>What is signed for another model would be held here for ever, and what is written here there.</summary>
+    /// <summary>What is signed for another model would be held here forever, and what is written here there.</summary>
     private void CheckSealedFor(GossipHeader header)
     {
         if (SealedFor is { } ours && header.MetaText(GossipSession.SealedForMember) is { } theirs && theirs != ours)

@@ -7,7 +7,7 @@ public abstract partial class GossipNode
     private readonly GossipWatchers _watchers = new();
 
     /// <summary>
-    /// The updates that a clock lacks and then those that come, for ever. It reads the history at the consumer's pace: what is replaced
+    /// The updates that a clock lacks and then those that come, forever. It reads the history at the consumer's pace: what is replaced
     /// before the consumer comes to it is left out, and nothing piles up.
     /// </summary>
     /// <param name="since">Where to begin; null for now.</param>

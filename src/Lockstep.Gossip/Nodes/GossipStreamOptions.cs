@@ -65,7 +65,7 @@ public sealed record GossipStreamOptions
     /// <summary>Told of each hello of the peer; an exception ends the stream. Null where nobody counts them.</summary>
     internal Action? Hello { get; init; }
 
-    /// <summary>How long who came to a listener may wait with its header; null for ever.</summary>
+    /// <summary>How long who came to a listener may wait with its header; null forever.</summary>
     internal TimeSpan? HelloTimeout { get; init; }
 
     /// <summary>Told whenever the peer is heard of; null where nobody wants to know.</summary>

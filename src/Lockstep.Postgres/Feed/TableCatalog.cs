@@ -247,7 +247,7 @@ internal static class TableCatalog
     }
 
     /// <summary>
-    /// A policy hides rows from the user: one that is hidden later would stay with the clients for ever, since nobody deletes it.
+    /// A policy hides rows from the user: one that is hidden later would stay with the clients forever, since nobody deletes it.
     /// </summary>
     public static PostgresAccessException HidesRows(TableName table) =>
         new(

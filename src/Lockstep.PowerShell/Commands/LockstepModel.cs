@@ -80,7 +80,7 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
     [ValidateRange(1, int.MaxValue)]
     public int? MaximumEventCount { get; set; }
 
-    /// <summary>For how long events are kept, by default for ever, or the values of an ExpiryModel, by default a day.</summary>
+    /// <summary>For how long events are kept, by default forever, or the values of an ExpiryModel, by default a day.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Seconds]
     public TimeSpan? MaximumEventAge { get; set; }

@@ -30,7 +30,7 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
     [ValidateRange(0L, long.MaxValue)]
     public long? Count { get; set; }
 
-    /// <summary>How many seconds to wait at the most; by default for ever.</summary>
+    /// <summary>How many seconds to wait at the most; by default forever.</summary>
     [Parameter]
     [ValidateRange(0.0, 2000000.0)]
     public double? TimeoutSec { get; set; }

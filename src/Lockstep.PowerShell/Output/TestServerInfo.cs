@@ -57,7 +57,7 @@ public sealed class TestServerInfo : ISessionServer<TestServerInfo>
 /// <summary>What a test server sends.</summary>
 public enum TestServerFeed
 {
-    /// <summary>Six objects, over and over, one per chunk, every millisecond, for ever; a second port redirects to the first.</summary>
+    /// <summary>Six objects, over and over, one per chunk, every millisecond, forever; a second port redirects to the first.</summary>
     Reference,
 
     /// <summary>Two records, then the end.</summary>

@@ -34,7 +34,7 @@ public sealed class HttpHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// Signalled when the host begins to stop: a handler that would go on for ever ends, or is cut off a quarter of a second later.
+    /// Signalled when the host begins to stop: a handler that would go on forever ends, or is cut off a quarter of a second later.
     /// </summary>
     public CancellationToken Stopping => _stopping.Token;
 

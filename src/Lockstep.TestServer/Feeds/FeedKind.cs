@@ -6,7 +6,7 @@ namespace Lockstep.TestServer.Feeds;
 public enum FeedKind
 {
     /// <summary>
-    /// The reference feed: six objects, one per chunk and nothing between them, every millisecond for ever, at any path. A second port
+    /// The reference feed: six objects, one per chunk and nothing between them, every millisecond forever, at any path. A second port
     /// redirects to the first.
     /// </summary>
     Reference,

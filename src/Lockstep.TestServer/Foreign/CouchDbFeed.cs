@@ -96,7 +96,7 @@ internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time,
             Frame = change => IsShown(change) ? (byte[])[.. Row(change, withDocuments).Span, (byte)'\n'] : default,
             Heartbeat = _ => "\n",
             Interval = Milliseconds(context, "heartbeat") ?? Options.HeartbeatInterval,
-            // A heartbeat keeps it open for ever, whatever the timeout.
+            // A heartbeat keeps it open forever, whatever the timeout.
             Lasts = Query(context, "heartbeat") is null ? Milliseconds(context, "timeout") ?? Options.LongestWait : ChangeStream.Forever,
             Farewell = at => $"{{\"last_seq\":\"{Sequence(at)}\",\"pending\":0}}\n",
         };

@@ -221,7 +221,7 @@ public sealed class RestTests : DialectTest
         (var noCursor, _) = await SyncRun.ToErrorAsync<InvalidOptionException>(From("5", """{ "From": "Rest" }"""));
         await SyncRun.ToErrorAsync<InvalidOptionException>(From("2025-06-01T00:00:00Z", Since, resync: true));
         Assert.Contains("'last tuesday' is not a time", noTime.Message, StringComparison.Ordinal);
-        Assert.Contains("'mine' returns its whole set", noCursor.Message, StringComparison.Ordinal);
+        Assert.Contains("'mine' returns the whole set", noCursor.Message, StringComparison.Ordinal);
         Assert.Contains("Leave since out", noCursor.Remedy.ToString(), StringComparison.Ordinal);
         Assert.Single(server.Requests);
     }

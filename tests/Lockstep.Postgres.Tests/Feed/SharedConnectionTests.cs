@@ -81,7 +81,7 @@ public sealed class SharedConnectionTests(SharedPostgres postgres)
         Assert.Equal(polls, idle.Sum(Polls));
         Assert.Equal(TimeSpan.Zero, feed.HorizonLag.Age);
 
-        // Who asks is told what is so now, and who comes back lacks nothing.
+        // A request sees the current state, and a client that comes back misses nothing.
         Assert.True((await feed.GetStateAsync(Cancel)).Horizon > follower.Cursor);
         await (await follower.FollowAsync(rows: 1, Cancel));
         await stop.CancelAsync();
