@@ -3,11 +3,11 @@ using System.Text.RegularExpressions;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// What is meant by a filter that is not SQL over the fields, where that can be told: PowerShell's operators, a field in a field.
+/// What is meant by a filter that is not SQL over the fields, where that can be told: operators such as <c>-eq</c>, a field in a field.
 /// </summary>
 internal static partial class FilterMistake
 {
-    /// <summary>The operators of SQL for those of PowerShell.</summary>
+    /// <summary>The operators of SQL for those that shells write with a dash.</summary>
     private static readonly Dictionary<string, string> Operators = new(StringComparer.OrdinalIgnoreCase)
     {
         ["eq"] = "=",
@@ -31,10 +31,10 @@ internal static partial class FilterMistake
     /// <param name="fields">The fields of the table.</param>
     public static string? Find(string filter, string error, IEnumerable<string> fields)
     {
-        if (filter.Length <= 1000 && PowerShellOperator().IsMatch(filter))
+        if (filter.Length <= 1000 && DashedOperator().IsMatch(filter))
         {
-            var sql = PowerShellOperator().Replace(filter, found => Operators[found.Groups[1].Value]);
-            return $"A filter is SQL, not PowerShell: {PlainText.Of(sql)}";
+            var sql = DashedOperator().Replace(filter, found => Operators[found.Groups[1].Value]);
+            return $"A filter is SQL: {PlainText.Of(sql)}";
         }
 
         return
@@ -49,7 +49,7 @@ internal static partial class FilterMistake
         RegexOptions.IgnoreCase,
         matchTimeoutMilliseconds: 1000
     )]
-    private static partial Regex PowerShellOperator();
+    private static partial Regex DashedOperator();
 
     [GeneratedRegex(@"no such column: (\w+)\.(\w+)$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
     private static partial Regex NestedField();

@@ -6,8 +6,8 @@ namespace Lockstep.Engine.Tests.Tables;
 public sealed class FilterMistakeTests
 {
     [Theory]
-    [InlineData("id -gt 1", "syntax error", "SQL, not PowerShell: id > 1")]
-    [InlineData("(id -EQ 1) -and (name -like 'a%')", "syntax error", "SQL, not PowerShell: (id = 1) and (name like 'a%')")]
+    [InlineData("id -gt 1", "syntax error", "A filter is SQL: id > 1")]
+    [InlineData("(id -EQ 1) -and (name -like 'a%')", "syntax error", "A filter is SQL: (id = 1) and (name like 'a%')")]
     [InlineData("metadata.name = 'p1'", "no such column: metadata.name", "metadata ->> 'name'")]
     public void What_was_meant_is_said(string filter, string error, string says) =>
         Assert.EndsWith(says, FilterMistake.Find(filter, error, ["id", "metadata"]), StringComparison.Ordinal);
