@@ -144,6 +144,12 @@ Describe 'I10: Ctrl+C' {
             "Sync-LockstepTable '$($sync.Uri)' -Path '$path.db' -Follow -RetryIntervalSec 600; " +
             "Set-Content '$path.after' 1 } finally { Set-Content '$path.finally' 1 }"
         $start = New-PowerShellStart '-Command', $script
+        # A script that runs the tests in the background has them ignore SIGINT, and so would what they start.
+        if ($IsLinux) {
+            $start.ArgumentList.Insert(0, $start.FileName)
+            $start.ArgumentList.Insert(0, '--default-signal=INT')
+            $start.FileName = 'env'
+        }
         $start.RedirectStandardOutput = $start.RedirectStandardError = $start.RedirectStandardInput = $true
         $process = [System.Diagnostics.Process]::Start($start)
         try {
