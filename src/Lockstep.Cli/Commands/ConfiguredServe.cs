@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using Lockstep.Cli.Output;
 using Lockstep.Cli.Serving;
 using Lockstep.Serving;
 
@@ -33,7 +34,7 @@ internal static class ConfiguredServe
             {
                 Console.WriteLine($"Listening on {server.Uri}");
                 SystemdNotice.Send("READY=1");
-                var configured = new ConfiguredServer(server, log, logs.CreateLogger(ServeCommand.FeedsCategory));
+                var configured = new ConfiguredServer(server, log, logs.CreateLogger(ServeLog.FeedsCategory));
                 while (!cancellationToken.IsCancellationRequested)
                 {
                     await configured.RunAsync(config, reload.Task, cancellationToken).ConfigureAwait(false);

@@ -1,6 +1,8 @@
 using System.CommandLine;
+using Lockstep.Cli.Output;
 using Lockstep.Engine;
 using Lockstep.Postgres;
+using Lockstep.Postgres.Tracking;
 
 namespace Lockstep.Cli.Commands;
 

@@ -1,8 +1,8 @@
 using System.Net;
-using Lockstep.Cli.Commands;
 using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres;
+using Lockstep.Postgres.Serving;
 using Lockstep.Serving;
 using Microsoft.Extensions.Logging;
 
@@ -102,7 +102,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
                 name,
                 path,
                 $"{path}\n{file.Table}\n{file.MaximumRecordSize}\n{file.Dialect}",
-                _ => ServeCommand.FromFile(path, file.Table is null ? [] : [file.Table], feedLog, file.MaximumRecordSize, file.Dialect)
+                _ => FileFeed.At(path, file.Table is null ? [] : [file.Table], feedLog, file.MaximumRecordSize, file.Dialect)
             );
         }
 

@@ -1,5 +1,6 @@
 using Lockstep.Engine;
 using Lockstep.Postgres;
+using Lockstep.Postgres.Tracking;
 
 namespace Lockstep.Cli.Serving;
 

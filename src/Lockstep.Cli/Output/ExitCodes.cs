@@ -2,7 +2,7 @@ using Lockstep.Engine;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Sync;
 
-namespace Lockstep.Cli;
+namespace Lockstep.Cli.Output;
 
 /// <summary>What the program's exit code means.</summary>
 internal static class ExitCodes
