@@ -40,7 +40,9 @@ public sealed partial class ArchitectureTests
     [Fact]
     public void The_document_names_every_project_with_its_references()
     {
-        var rows = ProjectRow().Matches(Document("docs/ARCHITECTURE.md")).ToDictionary(row => row.Groups["name"].Value, row => row.Groups["references"].Value);
+        var rows = ProjectRow()
+            .Matches(Document("docs/ARCHITECTURE.md"))
+            .ToDictionary(row => row.Groups["name"].Value, row => row.Groups["references"].Value);
         var projects = Layers.SelectMany(layer => layer).ToArray();
 
         Assert.Equal(projects.Order(), rows.Keys.Order());

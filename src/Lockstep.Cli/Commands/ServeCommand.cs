@@ -128,7 +128,9 @@ internal static class ServeCommand
                     files = [.. tables.Select(name => TableOptions.OfName(name).Path)];
                 List<Func<CancellationToken, Task<IFeedSource>>> starts =
                 [
-                    .. files.Select(file => FileFeed.At(file, connection is null ? tables : [], feedLog, maximum, result.GetValue(dialect))),
+                    .. files.Select(file =>
+                        FileFeed.At(file, connection is null ? tables : [], feedLog, maximum, result.GetValue(dialect))
+                    ),
                 ];
                 if (connection is not null)
                 {

@@ -106,4 +106,5 @@ internal sealed class PostgresTableWatcher(PostgresTableStore store, int table, 
         {
             throw PostgresTableStore.Translate(e, $"{name} in {store.Description}");
         }
-    }}
+    }
+}
