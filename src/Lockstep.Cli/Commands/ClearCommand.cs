@@ -24,7 +24,7 @@ internal static class ClearCommand
         command.Options.Add(quiet);
         command.SetAction(result =>
         {
-            // What empties a table does not guess which.
+            // A command that empties a table does not guess which one.
             if (table.Store(result) is null)
                 throw new ArgumentException("Name the table with --table or --path.");
             var found = table.Find(result);

@@ -6,7 +6,7 @@ using Lockstep.Serving;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>lockstep serve --config: until it is told to end, and again with another configuration at each SIGHUP.</summary>
+/// <summary>lockstep serve --config: until it is stopped, with a new configuration at each SIGHUP.</summary>
 internal static class ConfiguredServe
 {
     public static async Task<int> RunAsync(ParseResult result, string path, ServeOptions listening, CancellationToken cancellationToken)
@@ -49,13 +49,13 @@ internal static class ConfiguredServe
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // Ctrl+C and SIGTERM are how it ends.
+            // Ctrl+C and SIGTERM are the way to end it.
         }
 
         return ExitCodes.Ok;
     }
 
-    /// <summary>The configuration as it is now; the one that holds, if that cannot be used.</summary>
+    /// <summary>The current configuration; the previous one if it cannot be used.</summary>
     private static ServeConfig Reread(string path, ServeConfig now, FeedServer server, ServeLog log)
     {
         try

@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 namespace Lockstep.Cli.Commands;
 
 /// <summary>
-/// lockstep serve: tables of a database, or table files, as feeds, until it is told to end. For systemd, cron and containers.
+/// lockstep serve: tables of a database, or table files, as feeds, until it is stopped. For systemd, cron and containers.
 /// </summary>
 internal static class ServeCommand
 {
@@ -123,7 +123,7 @@ internal static class ServeCommand
                 var feedLog = logs.CreateLogger(ServeLog.FeedsCategory);
                 var connection = postgres.Read(result);
                 var files = result.GetValue(path) ?? [];
-                // A table that is named, and nothing else, is in the current folder as for every other command.
+                // A table named without anything else is in the current folder, as for every other command.
                 if (files.Length == 0 && connection is null)
                     files = [.. tables.Select(name => TableOptions.OfName(name).Path)];
                 List<Func<CancellationToken, Task<IFeedSource>>> starts =
@@ -188,13 +188,13 @@ internal static class ServeCommand
         IReadOnlyList<IFeedSource> sources;
         try
         {
-            // Not every wait for a database that is silent ends when it is told to; this one does.
+            // Not every wait for a silent database ends when cancelled; this one does.
             sources = await FeedSources.StartAsync(starts, cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
             server = await FeedServer.StartAsync(sources, options, cancellationToken: cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // A service that is told to end while it starts has done what it was told.
+            // A service that is stopped while it starts has done as it was told.
             return ExitCodes.Ok;
         }
 
@@ -230,14 +230,14 @@ internal static class ServeCommand
             }
             catch (OperationCanceledException)
             {
-                // Ctrl+C and SIGTERM are how it ends: clients are cut off, and go on from their cursors.
+                // Ctrl+C and SIGTERM are the way to end it: clients are cut off, and continue from their cursors.
             }
         }
 
         return ExitCodes.Ok;
     }
 
-    /// <summary>Says on the standard error what cannot be read and when it can be again, for a service's log.</summary>
+    /// <summary>Reports on standard error what cannot be read and when it can be again, for a service's log.</summary>
     private static async Task ReportTroubleAsync(IReadOnlyList<IFeedSource> sources, CancellationToken cancellationToken)
     {
         var troubled = new HashSet<IFeedSource>();

@@ -6,7 +6,7 @@ using Lockstep.Postgres.Tracking;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>lockstep track: has tables of PostgreSQL tell their changes, or no longer.</summary>
+/// <summary>lockstep track: makes PostgreSQL tables report their changes, or stops it.</summary>
 internal static class TrackCommand
 {
     public static Command Create()

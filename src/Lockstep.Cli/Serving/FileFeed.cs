@@ -7,10 +7,10 @@ namespace Lockstep.Cli.Serving;
 /// <summary>A table file as a feed.</summary>
 internal static class FileFeed
 {
-    /// <summary>What starts the table in a file, if it is one of those that are asked for.</summary>
+    /// <summary>Starts the table in a file, if it is one of those requested.</summary>
     /// <param name="file">The file.</param>
-    /// <param name="tables">Those that are asked for; none for any.</param>
-    /// <param name="log">Is told what an operator should know of.</param>
+    /// <param name="tables">The requested tables; none for any.</param>
+    /// <param name="log">Gets what an operator should know.</param>
     /// <param name="maximumRowBytes">The longest line of a row.</param>
     /// <param name="dialect">The dialect in which it is served.</param>
     public static Func<CancellationToken, Task<IFeedSource>> At(
