@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Lockstep.Engine.Tables;
 using Lockstep.Postgres;
+using Lockstep.Postgres.Tracking;
 using Lockstep.Testing;
 
 namespace Lockstep.Cli.Tests;
@@ -51,6 +52,7 @@ internal sealed class DatabaseDay : IAsyncDisposable
     private static readonly string[] Polled = ["orders", "lines", "events"];
     private static readonly string[] Streamed = ["stock", "moves"];
     private const string View = "totals";
+    private static readonly string[] Tables = [.. Polled, .. Streamed, View];
 
     private readonly TempFolder _folder = new();
     private readonly PostgresServer _postgres;
@@ -61,6 +63,7 @@ internal sealed class DatabaseDay : IAsyncDisposable
     private readonly List<string> _story = [];
     private DayProcess _server = null!;
     private int _kills;
+    private int _written;
     private int _columns;
     private int _partitions = 2;
 
@@ -106,12 +109,10 @@ internal sealed class DatabaseDay : IAsyncDisposable
             cancel
         );
         await day.StartServerAsync();
-        foreach (var table in day.Tables)
+        foreach (var table in Tables)
             day.StartClient(table);
         return day;
     }
-
-    private IEnumerable<string> Tables => [.. Polled, .. Streamed, View];
 
     /// <summary>An event by chance.</summary>
     public Func<Task> Pick()
@@ -193,17 +194,17 @@ internal sealed class DatabaseDay : IAsyncDisposable
     {
         Happened("The server is killed.", View);
         _kills++;
-        await _server.KillAsync();
+        await _server.DisposeAsync();
         await StartServerAsync();
     }
 
     /// <summary>A client is away for a while.</summary>
     public async Task KillClientAsync()
     {
-        var table = Any([.. Tables]);
+        var table = Any(Tables);
         Happened($"The client of {table} is killed.");
         _kills++;
-        await _clients[table].KillAsync();
+        await _clients[table].DisposeAsync();
         await WrittenAsync(2);
         StartClient(table);
     }
@@ -213,7 +214,7 @@ internal sealed class DatabaseDay : IAsyncDisposable
     {
         Happened("The slot is lost.", [View, .. Streamed]);
         _kills++;
-        await _server.KillAsync();
+        await _server.DisposeAsync();
         await Eventually.TrueAsync(async () =>
             await TryAsync("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
             && await _postgres.RunSqlAsync("SELECT count(*) FROM pg_replication_slots", _cancel) == "0"
@@ -267,7 +268,7 @@ internal sealed class DatabaseDay : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         foreach (var process in _clients.Values.Append(_server))
-            await process.KillAsync();
+            await process.DisposeAsync();
         await _postgres.DisposeAsync();
         _folder.Dispose();
     }
@@ -324,8 +325,6 @@ internal sealed class DatabaseDay : IAsyncDisposable
 
     private string Any(string[] of) => of[_random.Next(of.Length)];
 
-    private int _written;
-
     /// <summary>Returns when the writers have written a few times more.</summary>
     private Task WrittenAsync(int times)
     {
@@ -339,17 +338,18 @@ internal sealed class DatabaseDay : IAsyncDisposable
         {
             int one = random.Next(60),
                 two = random.Next(60),
-                event_ = random.Next(200),
+                at = random.Next(200),
                 take = random.Next(4);
             await TryAsync(
                 $"""
                 INSERT INTO orders SELECT g, 'c' || g % 7, g * 1.25 FROM generate_series({one}, {one + 5}) g
                     ON CONFLICT (id) DO UPDATE SET total = orders.total + 1, customer = 'c' || {two} % 7;
                 DELETE FROM orders WHERE id % 11 = {two} % 11;
-                INSERT INTO lines SELECT {one}, g, 'w{two}' FROM generate_series(1, 4) g ON CONFLICT (order_id, pos) DO UPDATE SET what = 'again{two}';
+                INSERT INTO lines SELECT {one}, g, 'w{two}' FROM generate_series(1, 4) g
+                    ON CONFLICT (order_id, pos) DO UPDATE SET what = 'again{two}';
                 UPDATE lines SET pos = pos + 10 WHERE order_id = {two} AND pos = {take};
                 DELETE FROM lines WHERE order_id = {two} AND pos > 8;
-                INSERT INTO events VALUES ({event_}, 'e{one}') ON CONFLICT (id) DO UPDATE SET what = 'e{two}';
+                INSERT INTO events VALUES ({at}, 'e{one}') ON CONFLICT (id) DO UPDATE SET what = 'e{two}';
                 UPDATE events SET id = (id + 97) % 200 WHERE id = {one} AND NOT EXISTS (SELECT FROM events WHERE id = ({one} + 97) % 200);
                 DELETE FROM events WHERE id % 13 = {two} % 13
                 """

@@ -4,11 +4,12 @@ using System.Text;
 namespace Lockstep.Cli.Tests;
 
 /// <summary>A process of a long test, which is killed and started again; what it says is kept over its lives.</summary>
-internal sealed class DayProcess
+internal sealed class DayProcess : IAsyncDisposable
 {
     private readonly Process _process;
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _errors;
+    private bool _isOver;
 
     /// <param name="folder">Where it runs.</param>
     /// <param name="before">What it said on standard error in its earlier lives.</param>
@@ -33,10 +34,14 @@ internal sealed class DayProcess
     public int Resyncs => Errors.Split('\n').Count(line => line.StartsWith("lockstep: Resync:", StringComparison.Ordinal));
 
     /// <summary>Ends it as it stands, and returns when all that it said is here.</summary>
-    public async Task KillAsync()
+    public async ValueTask DisposeAsync()
     {
+        if (_isOver)
+            return;
+        _isOver = true;
         _process.Kill(entireProcessTree: true);
         await _process.WaitForExitAsync(CancellationToken.None);
+        _process.Dispose();
     }
 
     private static void Add(StringBuilder to, string? line)
