@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.WebSockets;
+using Lockstep.Engine.Serving;
 using Lockstep.Gossip.Nodes;
 using Lockstep.Gossip.Peers;
 using Lockstep.Serving.Hosting;
@@ -15,8 +16,8 @@ public sealed record GossipEndpointOptions
     /// <summary>How each stream is spoken.</summary>
     public GossipStreamOptions Stream { get; init; } = new();
 
-    /// <summary>Told of each connection that ended by an error. Called from any thread.</summary>
-    public Action<Exception>? ConnectionFailed { get; init; }
+    /// <summary>Told of each connection that ended by an error, and of its address (IPv6: its /64). Called from any thread.</summary>
+    public Action<IPAddress?, Exception>? ConnectionFailed { get; init; }
 }
 
 /// <summary>
@@ -111,7 +112,7 @@ public sealed class GossipEndpoint : IAsyncDisposable
         }
         catch (Exception error)
         {
-            _options.ConnectionFailed?.Invoke(error);
+            _options.ConnectionFailed?.Invoke(from is null ? null : ClientAddress.Of(from), error);
         }
     }
 
