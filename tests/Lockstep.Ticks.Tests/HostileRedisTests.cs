@@ -5,7 +5,7 @@ using Lockstep.Redis;
 
 namespace Lockstep.Ticks.Tests;
 
-/// <summary>What answers on Redis's port is no store, or a hostile one: each operation says so, and nothing else happens to the program.</summary>
+/// <summary>What answers on Redis's port is no store, or a hostile one: each operation says so, and nothing else happens.</summary>
 public sealed class HostileRedisTests
 {
     private const string Store =

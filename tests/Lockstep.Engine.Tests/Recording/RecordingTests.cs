@@ -158,7 +158,10 @@ public sealed class RecordingTests
             [Answer("?token=abcdefgh &token=abcdefghij &token=abcdefghix &token=abcdefghijklmnop ")]
         );
 
-        Assert.Equal("hidden-1k hidden-2kl hidden-3 hidden-4 abcdefg", scrubber.Clean("abcdefghk abcdefghijkl abcdefghix abcdefghijklmnop abcdefg"));
+        Assert.Equal(
+            "hidden-1k hidden-2kl hidden-3 hidden-4 abcdefg",
+            scrubber.Clean("abcdefghk abcdefghijkl abcdefghix abcdefghijklmnop abcdefg")
+        );
     }
 
     [Fact]
@@ -175,7 +178,10 @@ public sealed class RecordingTests
         for (var shift = -40; shift <= 4; shift++)
         {
             var text = new string('a', RecordingFormat.Stretch + shift) + RecordingScrubber.Origin + "é/" + new string('ü', 50_000);
-            var pieces = RecordingScrubber.Stretches(Encoding.UTF8.GetBytes(text)).Select(piece => Encoding.UTF8.GetString(piece.Span)).ToArray();
+            var pieces = RecordingScrubber
+                .Stretches(Encoding.UTF8.GetBytes(text))
+                .Select(piece => Encoding.UTF8.GetString(piece.Span))
+                .ToArray();
 
             Assert.Equal(text, string.Concat(pieces));
             Assert.Single(pieces, piece => piece.Contains(RecordingScrubber.Origin, StringComparison.Ordinal));
