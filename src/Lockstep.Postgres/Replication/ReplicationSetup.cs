@@ -274,7 +274,7 @@ internal static class ReplicationSetup
             inner
         );
 
-    /// <inheritdoc cref="PostgresFeed.RemoveReplicationAsync"/>
+    /// <inheritdoc cref="Serving.PostgresFeed.RemoveReplicationAsync"/>
     public static async Task RemoveAsync(string connectionString, PostgresFeedOptions options, CancellationToken cancellationToken)
     {
         if (options.Mode != PostgresFeedMode.Replication)

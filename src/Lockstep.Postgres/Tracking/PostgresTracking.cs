@@ -1,8 +1,7 @@
 using Lockstep.Postgres.Feed;
-using Lockstep.Postgres.Tracking;
 using Npgsql;
 
-namespace Lockstep.Postgres;
+namespace Lockstep.Postgres.Tracking;
 
 /// <summary>What would be done to a database.</summary>
 /// <param name="Table">The table, quoted with its schema.</param>

@@ -1,7 +1,7 @@
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Feed;
 
-namespace Lockstep.Postgres;
+namespace Lockstep.Postgres.Serving;
 
 /// <summary>A table or view as a feed in the transaction dialect, by polling or by logical replication.</summary>
 public sealed class PostgresFeed : IFeedSource
