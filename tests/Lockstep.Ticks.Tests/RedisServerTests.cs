@@ -26,7 +26,7 @@ public sealed class RedisServerTests
 
         await server.KillAsync();
         await Assert.ThrowsAsync<TickStoreUnavailableException>(() =>
-            store.ReadAsync("x", Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel)
+            store.ReadAsync("x", Cancel).WaitAsync(Eventually.Deadline, Cancel)
         );
         await server.StartAsync(Cancel);
 
