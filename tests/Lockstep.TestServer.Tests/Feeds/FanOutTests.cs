@@ -2,9 +2,9 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 using Lockstep.Serving.Hosting;
+using Lockstep.Testing;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
-using Lockstep.Testing;
 
 namespace Lockstep.TestServer.Tests.Feeds;
 
