@@ -11,7 +11,14 @@ public sealed class LineLimitTests
     private readonly ManualTimeProvider _time = new();
     private readonly List<string> _lines = [];
 
+    public static TheoryData<string, long> Limits =>
+        new() { { "LineLimit.Most", LineLimit.Most }, { "LineLimit.MostInAll", LineLimit.MostInAll } };
+
     private LineLimit Limit => field ??= new LineLimit(_time, _lines.Add);
+
+    [Theory]
+    [MemberData(nameof(Limits))]
+    public void A_limit_in_the_document_is_that_of_the_code(string name, long value) => Assert.Equal(value, DocumentedLimits.Of(name));
 
     [Fact]
     public void One_source_is_told_of_ten_times_a_minute_and_then_counted()

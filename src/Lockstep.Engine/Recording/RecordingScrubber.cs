@@ -20,7 +20,7 @@ internal sealed partial class RecordingScrubber
     /// <summary>
     /// More would make the search for them slow and large: who answers must not choose how long it takes to write down what was answered.
     /// </summary>
-    private const int MostSecrets = 10_000;
+    public const int MostSecrets = 10_000;
 
     private static readonly byte[] OriginBytes = Encoding.ASCII.GetBytes(Origin);
 
