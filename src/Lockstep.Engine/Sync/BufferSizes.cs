@@ -35,7 +35,7 @@ internal sealed record BufferSizes
     public int AscendingBatch { get; private init; } = 4 * Megabyte;
 
     /// <summary>The pages of the table file that its writer keeps.</summary>
-    public int Cache { get; private init; } = 64 * Megabyte;
+    public int Cache { get; private init; } = 32 * Megabyte;
 
     /// <summary>The sizes with which a process that only syncs stays below a limit.</summary>
     /// <param name="limit">In bytes, at least <see cref="LeastLimit"/>; null for none.</param>

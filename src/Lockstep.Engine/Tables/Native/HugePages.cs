@@ -14,11 +14,12 @@ internal static unsafe partial class HugePages
     private static bool _isUnknown = !OperatingSystem.IsLinux();
 
     /// <summary>
-    /// Asks for it, for memory that stays where it is and has not been touched; where there is no such thing, nothing happens.
+    /// Asks for it, for memory that stays where it is and has not been touched. Nothing happens where there is no such thing, or where the
+    /// memory is less than one of them.
     /// </summary>
     public static void Advise(ReadOnlySpan<byte> memory)
     {
-        if (_isUnknown)
+        if (_isUnknown || (nuint)memory.Length < Size)
             return;
         fixed (byte* pointer = memory)
         {
