@@ -5,6 +5,7 @@ using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
 using Lockstep.Parameters;
 using Lockstep.Postgres;
+using Lockstep.Postgres.Serving;
 using Lockstep.Serving;
 using Lockstep.Serving.Hosting;
 

@@ -1,5 +1,7 @@
 using Lockstep.Parameters;
 using Lockstep.Postgres;
+using Lockstep.Postgres.Serving;
+using Lockstep.Postgres.Tracking;
 
 namespace Lockstep.Servers;
 
