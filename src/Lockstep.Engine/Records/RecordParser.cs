@@ -114,16 +114,29 @@ internal sealed class RecordParser
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryParseRecord(ReadOnlySpan<byte> bytes, out int length, out RoutedRecord record)
     {
-        length = 0;
+        if (TryRead(bytes, out length))
+        {
+            record = Route(bytes);
+            return true;
+        }
+
         record = default;
+        return false;
+    }
+
+    /// <summary>
+    /// Reads the values of which <see cref="Route"/> makes a record. A <see cref="RoutedRecord"/> is large: clearing it before it is filled
+    /// would be a tenth of the work.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool TryRead(ReadOnlySpan<byte> bytes, out int length)
+    {
+        length = 0;
         if (Shape is null)
             return false;
         try
         {
-            if (!(_routing.TryReadByTemplate(bytes, out length) && IsRecord(bytes[..length])) && !TryParseByGrammar(bytes, out length))
-                return false;
-            record = Route(bytes);
-            return true;
+            return (_routing.TryReadByTemplate(bytes, out length) && IsRecord(bytes[..length])) || TryParseByGrammar(bytes, out length);
         }
         catch (InvalidOperationException)
         {
