@@ -190,7 +190,9 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
                 _address.Replicas > 0
                     ? RedisPromises.CommitAsync(connection, commit, _address.Replicas, _address.WaitMs)
                     : EvaluateAsync(connection, RedisScripts.Commit, commit.Keys, commit.Values);
-            var answer = RedisOutcome.Of(await answering.WaitAsync(_address.LongestOperation, CancellationToken.None).ConfigureAwait(false));
+            var answer = RedisOutcome.Of(
+                await answering.WaitAsync(_address.LongestOperation, CancellationToken.None).ConfigureAwait(false)
+            );
             _connection.Succeeded();
             return answer;
         }
@@ -223,7 +225,9 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
             var connection = await _connection.GetAsync(cancellationToken).ConfigureAwait(false);
             if (Changed is not null && Interlocked.Exchange(ref _heard, connection) != connection)
                 _ = ListenAsync(connection);
-            var result = await operation(connection.GetDatabase()).WaitAsync(_address.LongestOperation, cancellationToken).ConfigureAwait(false);
+            var result = await operation(connection.GetDatabase())
+                .WaitAsync(_address.LongestOperation, cancellationToken)
+                .ConfigureAwait(false);
             _connection.Succeeded();
             return result;
         }

@@ -81,9 +81,7 @@ internal sealed partial class RecordingScrubber
         [
             .. body.Select(stretch => (stretch.At, Encoding.UTF8.GetBytes(Clean(Encoding.UTF8.GetString(stretch.Bytes))))),
         ];
-        return Encoding.UTF8.GetString(Whole(parts)) == clean
-            ? parts
-            : [(body[^1].At, Encoding.UTF8.GetBytes(clean))];
+        return Encoding.UTF8.GetString(Whole(parts)) == clean ? parts : [(body[^1].At, Encoding.UTF8.GetBytes(clean))];
     }
 
     /// <summary>A stretch of a body in pieces for a line each, none of which ends within the server's name.</summary>
