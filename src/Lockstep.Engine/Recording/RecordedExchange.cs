@@ -1,4 +1,5 @@
 using System.Net;
+using Lockstep.Engine.Feed;
 
 namespace Lockstep.Engine.Recording;
 
@@ -86,22 +87,8 @@ internal sealed class TappedContent(HttpContent content, RecordedExchange exchan
         base.Dispose(disposing);
     }
 
-    private sealed class TappedStream(Stream body, RecordedExchange exchange, Func<double> clock, Action<int> noted) : Stream
+    private sealed class TappedStream(Stream body, RecordedExchange exchange, Func<double> clock, Action<int> noted) : ReadOnlyStream
     {
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             try
@@ -116,24 +103,6 @@ internal sealed class TappedContent(HttpContent content, RecordedExchange exchan
                 throw;
             }
         }
-
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override int Read(byte[] buffer, int offset, int count)
-        {
-            var read = body.Read(buffer, offset, count);
-            Note(buffer.AsSpan(offset, read), isEnd: read == 0 && count > 0);
-            return read;
-        }
-
-        public override void Flush() { }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
         protected override void Dispose(bool disposing)
         {

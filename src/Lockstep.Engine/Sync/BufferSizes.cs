@@ -35,7 +35,7 @@ internal sealed record BufferSizes
     public int AscendingBatch { get; private init; } = 4 * Megabyte;
 
     /// <summary>The page cache of the table file's writer.</summary>
-    public int Cache { get; private init; } = 64 * Megabyte;
+    public int Cache { get; private init; } = 32 * Megabyte;
 
     /// <summary>The sizes with which a process that does nothing but sync stays below a limit.</summary>
     /// <param name="limit">In bytes, at least <see cref="LeastLimit"/>; null for none.</param>

@@ -43,13 +43,7 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
         finally
         {
             await stop.CancelAsync().ConfigureAwait(false);
-            await work.ContinueWith(
-                    static _ => { },
-                    CancellationToken.None,
-                    TaskContinuationOptions.ExecuteSynchronously,
-                    TaskScheduler.Default
-                )
-                .ConfigureAwait(false);
+            await work.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -67,13 +67,7 @@ public sealed class TableSync
         {
             await stop.CancelAsync().ConfigureAwait(false);
             // An error, if any, has come out of the channel; this only waits for the end, so that file and socket are free.
-            await work.ContinueWith(
-                    static _ => { },
-                    CancellationToken.None,
-                    TaskContinuationOptions.ExecuteSynchronously,
-                    TaskScheduler.Default
-                )
-                .ConfigureAwait(false);
+            await work.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

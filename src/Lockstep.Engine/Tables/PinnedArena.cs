@@ -12,9 +12,14 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 internal sealed class PinnedArena
 {
-    private const int PieceShift = 22;
+    /// <summary>Many times a huge page: at both ends of a piece, the pages are small ones.</summary>
+    private const int PieceShift = 24;
     private const int PieceSize = 1 << PieceShift;
     private const int FirstPiece = 64 * 1024;
+    private const int SecondPiece = 1024 * 1024;
+
+    /// <summary>Something that begins so far behind the place of what it was appended with still has a place in the same piece.</summary>
+    public const int MostBefore = PieceSize / 4;
 
     private const int CacheLine = 64;
 
@@ -72,7 +77,7 @@ internal sealed class PinnedArena
     private void NextPiece(int length)
     {
         _piece++;
-        var size = Math.Max(length, _piece == 1 ? PieceSize / 4 : PieceSize);
+        var size = Math.Max(length, _piece == 1 ? SecondPiece : PieceSize);
         if (_piece == _pieces.Count)
         {
             _pieces.Add(Allocate(size));
@@ -90,8 +95,7 @@ internal sealed class PinnedArena
     private static byte[] Allocate(int size)
     {
         var piece = GC.AllocateUninitializedArray<byte>(size, pinned: true);
-        if (size >= PieceSize)
-            HugePages.Advise(piece);
+        HugePages.Advise(piece);
         return piece;
     }
 }

@@ -16,8 +16,8 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 internal sealed class RecordBatch
 {
-    /// <summary>The entries grow by blocks, so that growing copies nothing.</summary>
-    private const int BlockShift = 15;
+    /// <summary>The entries grow by blocks, so that growing copies nothing; large ones, for the sake of huge pages.</summary>
+    private const int BlockShift = 18;
     private const int BlockSize = 1 << BlockShift;
     private const int FirstBlock = 256;
 
@@ -76,7 +76,7 @@ internal sealed class RecordBatch
 
     public ReadOnlySpan<byte> Key(in RecordEntry entry) => Bytes(entry.KeyStart, entry.KeyLength);
 
-    public ReadOnlySpan<byte> Order(in RecordEntry entry) => Bytes(entry.KeyStart + entry.KeyLength, entry.OrderLength);
+    public ReadOnlySpan<byte> Order(in RecordEntry entry) => Bytes(entry.KeyStart, entry.KeyLength + entry.OrderLength)[entry.KeyLength..];
 
     public ReadOnlySpan<byte> Body(in RecordEntry entry) => Bytes(entry.BodyStart, entry.BodyLength);
 
@@ -88,11 +88,14 @@ internal sealed class RecordBatch
         var order = record.OrderText;
         var body = record.Json;
         var routing = key.Length + order.Length;
-        var start = _arena.Append(routing + body.Length);
-        var target = _arena.Bytes(start, routing + body.Length);
+        // Places name the first megabytes of a piece only: behind a key or order value of megabytes the body has no place of its own.
+        var isTogether = routing <= PinnedArena.MostBefore;
+        var start = _arena.Append(isTogether ? routing + body.Length : routing);
+        var bodyStart = isTogether ? start + routing : _arena.Append(body.Length);
+        var target = _arena.Bytes(start, routing);
         key.CopyTo(target);
         order.CopyTo(target[key.Length..]);
-        body.CopyTo(target[routing..]);
+        body.CopyTo(_arena.Bytes(bodyStart, body.Length));
 
         if (Count > 0)
             CompareWithLast(record);
@@ -104,7 +107,7 @@ internal sealed class RecordBatch
         entry.KeyStart = start;
         entry.KeyLength = key.Length;
         entry.OrderLength = order.Length;
-        entry.BodyStart = start + routing;
+        entry.BodyStart = bodyStart;
         entry.BodyLength = body.Length;
         entry.Flags =
             (record.IsDeleted ? EntryFlags.Deleted : 0)
@@ -146,6 +149,7 @@ internal sealed class RecordBatch
 
         var pooled = ArrayPool<ulong>.Shared.Rent(Count);
         var numbers = pooled.AsSpan(0, Count);
+        HugePages.Advise(MemoryMarshal.AsBytes(numbers));
         Sort(numbers, places);
         var kept = 0;
         for (var i = 0; i < places.Length; i++)
@@ -283,8 +287,8 @@ internal sealed class RecordBatch
         if (block >= _blocks.Length)
             Array.Resize(ref _blocks, block + 1);
         var added = GC.AllocateUninitializedArray<RecordEntry>(BlockSize);
-        if (block > 0)
-            HugePages.Advise(MemoryMarshal.AsBytes<RecordEntry>(added));
+        // A batch of some thousand records stays on small pages.
+        HugePages.Advise(MemoryMarshal.AsBytes<RecordEntry>(block > 0 ? added : added.AsSpan(added.Length / 4)));
         _blocks[block]?.CopyTo(added, 0);
         _blocks[block] = added;
     }

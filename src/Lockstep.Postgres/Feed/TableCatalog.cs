@@ -68,7 +68,7 @@ internal static class TableCatalog
 
     private static readonly string[] StrictBounds = ["int4", "int8", "date", "timestamp", "timestamptz"];
 
-    // What the columns' types are made of: domains of what is under them, arrays of elements, composites of attributes, ranges of bounds.
+    // What the columns' types consist of: domains of the type under them, arrays of elements, composites of attributes, ranges of bounds.
     private const string Types = """
         WITH RECURSIVE types(oid) AS (
             SELECT atttypid FROM pg_attribute WHERE attrelid = $1::bigint::oid AND attnum > 0 AND NOT attisdropped
@@ -99,7 +99,7 @@ internal static class TableCatalog
         ORDER BY i.indisprimary DESC, i.indexrelid
         """;
 
-    // A registry that an earlier version made has no column soft_delete.
+    // A registry created by an earlier version has no column soft_delete.
     private const string TrackingSql = """
         SELECT name, tombstones::text, key_columns, (to_jsonb(t) ->> 'soft_delete')::boolean,
             EXISTS (SELECT FROM pg_trigger WHERE tgrelid = t.relation AND tgname LIKE 'zz\_lockstep\_%' AND tgenabled <> 'A')
@@ -165,7 +165,7 @@ internal static class TableCatalog
         };
     }
 
-    /// <summary>How a table is tracked; null when it is not. Only where there is a registry.</summary>
+    /// <summary>How a table is tracked; null if it is not. Only if there is a registry.</summary>
     public static async Task<TableTracking?> TrackingOfAsync(NpgsqlConnection connection, long oid, CancellationToken cancellationToken)
     {
         var found = await connection
@@ -185,7 +185,7 @@ internal static class TableCatalog
         return found.FirstOrDefault();
     }
 
-    /// <summary>What is not in the server's log is empty after a crash, and nobody is told which rows are gone.</summary>
+    /// <summary>An unlogged table is empty after a crash, and nobody learns which rows are gone.</summary>
     public static async Task CheckLoggedAsync(
         NpgsqlConnection connection,
         TableName table,
@@ -242,7 +242,7 @@ internal static class TableCatalog
     }
 
     /// <summary>
-    /// A policy hides rows from the user: one that is hidden later would stay with the clients forever, since nobody deletes it.
+    /// A policy hides rows from the user: one that is hidden later would stay with the clients forever, because nobody deletes it.
     /// </summary>
     public static PostgresAccessException HidesRows(TableName table) =>
         new(

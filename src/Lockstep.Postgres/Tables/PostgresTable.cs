@@ -9,8 +9,8 @@ using NpgsqlTypes;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// A table that is kept in PostgreSQL, for all that is not syncing it. Any thread may call any of the members, and a sync goes on
-/// meanwhile, but for those that write.
+/// A table that is kept in PostgreSQL, for everything but syncing it. Any thread may call any of the members, even while a sync runs,
+/// except those that write.
 /// </summary>
 public sealed class PostgresTable : ITable
 {
@@ -81,8 +81,8 @@ public sealed class PostgresTable : ITable
 
     /// <inheritdoc/>
     /// <remarks>
-    /// When the connection is lost it is opened again for as long as that takes, which <see cref="PostgresTableStore.Logger"/> is told; no
-    /// change is lost or comes twice.
+    /// A lost connection is reopened, however long that takes, and <see cref="PostgresTableStore.Logger"/> reports it; no change is lost or
+    /// comes twice.
     /// </remarks>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the beginning.</exception>
     /// <exception cref="TableSetBackException">After a loss, the table is older than what was seen of it.</exception>
@@ -94,7 +94,7 @@ public sealed class PostgresTable : ITable
 
     /// <inheritdoc/>
     /// <remarks>
-    /// When the connection is lost it is opened again for as long as that takes, which <see cref="PostgresTableStore.Logger"/> is told.
+    /// A lost connection is reopened, however long that takes, and <see cref="PostgresTableStore.Logger"/> reports it.
     /// </remarks>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the beginning.</exception>
     public async Task<TableInfo?> WaitAsync(

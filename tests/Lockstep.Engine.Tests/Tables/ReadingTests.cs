@@ -10,6 +10,8 @@ public sealed class ReadingTests : IDisposable
 {
     private readonly TempFolder _folder = new();
 
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
     private string FilePath => _folder["table.db"];
 
     public void Dispose()
@@ -85,11 +87,11 @@ public sealed class ReadingTests : IDisposable
         using var connection = ReadConnection.Open(FilePath, stop.Token);
         var begun = Begun(connection);
 
-        var reading = Task.Run(() => CountOn(connection, "lockstep_row a, lockstep_row b, lockstep_row c, lockstep_row d"));
-        await begun.WaitAsync().WaitAsync(Eventually.Deadline);
+        var reading = Task.Run(() => CountOn(connection, "lockstep_row a, lockstep_row b, lockstep_row c, lockstep_row d"), Cancel);
+        Assert.True(await begun.WaitAsync(Eventually.Deadline, Cancel));
         await stop.CancelAsync();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading.WaitAsync(Eventually.Deadline));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading.WaitAsync(Eventually.Deadline, Cancel));
     }
 
     [Fact]
@@ -104,11 +106,11 @@ public sealed class ReadingTests : IDisposable
         Execute(holder, "BEGIN EXCLUSIVE");
         var begun = Begun(connection);
 
-        var reading = Task.Run(() => CountOn(connection, "lockstep_row"));
-        await begun.WaitAsync().WaitAsync(Eventually.Deadline);
+        var reading = Task.Run(() => CountOn(connection, "lockstep_row"), Cancel);
+        Assert.True(await begun.WaitAsync(Eventually.Deadline, Cancel));
         await stop.CancelAsync();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading.WaitAsync(Eventually.Deadline));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading.WaitAsync(Eventually.Deadline, Cancel));
         Assert.Equal(0, begun.CurrentCount);
     }
 

@@ -14,11 +14,12 @@ internal static unsafe partial class HugePages
     private static bool _isUnknown = !OperatingSystem.IsLinux();
 
     /// <summary>
-    /// Asks for them, for memory that stays in place and has not been touched; does nothing on systems without them.
+    /// Asks for them, for memory that stays in place and has not been touched; does nothing on systems without them, and for memory that is
+    /// smaller than one.
     /// </summary>
     public static void Advise(ReadOnlySpan<byte> memory)
     {
-        if (_isUnknown)
+        if (_isUnknown || (nuint)memory.Length < Size)
             return;
         fixed (byte* pointer = memory)
         {
