@@ -11,6 +11,11 @@ internal sealed record ChangeStream
     /// <summary>A change as it is sent; nothing for one that is not.</summary>
     public required Func<Change, ReadOnlyMemory<byte>> Frame { get; init; }
 
+    /// <summary>
+    /// Streams with the same word here send the same bytes: live clients are served together then. Null for one that goes its own way.
+    /// </summary>
+    public string? Shared { get; init; }
+
     /// <summary>How many changes are sent between two looks at what else there is.</summary>
     public int Batch { get; init; } = 256;
 
