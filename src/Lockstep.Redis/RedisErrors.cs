@@ -5,7 +5,7 @@ namespace Lockstep.Redis;
 /// <summary>What the driver's errors mean.</summary>
 internal static class RedisErrors
 {
-    /// <summary>Whether it is the server or the way to it, and not a fault of ours.</summary>
+    /// <summary>Whether the server or the way to it is at fault, and not this program.</summary>
     public static bool IsUnavailable(Exception error) =>
         error is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or FormatException;
 
@@ -33,7 +33,7 @@ internal static class RedisErrors
         };
 
     /// <summary>
-    /// Without the driver's advice to programmers. It says the reason after a semicolon, or after its first sentence where it could not
+    /// Without the driver's advice to programmers. It gives the reason after a semicolon, or after its first sentence if it could not
     /// connect at all.
     /// </summary>
     private static string NoConnection(string said)

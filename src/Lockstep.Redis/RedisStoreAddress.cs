@@ -38,7 +38,7 @@ internal sealed partial class RedisStoreAddress
     /// <summary>The store without user and password (I9).</summary>
     public required string Description { get; init; }
 
-    /// <summary>What all keys of the store begin with; as a hash tag, so that a cluster has them in one place.</summary>
+    /// <summary>The prefix of all keys of the store; as a hash tag, so that a cluster keeps them in one place.</summary>
     public required string Prefix { get; init; }
 
     /// <summary>How many replicas must have a change before it counts as made.</summary>
@@ -54,7 +54,7 @@ internal sealed partial class RedisStoreAddress
     public static bool IsUri(string text) =>
         text.StartsWith("redis://", StringComparison.OrdinalIgnoreCase) || text.StartsWith("rediss://", StringComparison.OrdinalIgnoreCase);
 
-    /// <exception cref="ArgumentException">It cannot be read; the message does not repeat it (I9).</exception>
+    /// <exception cref="ArgumentException">It cannot be parsed; the message does not repeat it (I9).</exception>
     public static RedisStoreAddress Parse(string text)
     {
         var match = Parts().Match(text);
@@ -95,7 +95,7 @@ internal sealed partial class RedisStoreAddress
         return address;
     }
 
-    /// <summary>Reads what lies in files, right before connecting.</summary>
+    /// <summary>Reads the files that the address names, right before connecting.</summary>
     /// <exception cref="RedisException">The certificate's file cannot be read.</exception>
     public ConfigurationOptions Complete()
     {
@@ -119,7 +119,7 @@ internal sealed partial class RedisStoreAddress
             Ssl = isTls,
             ServiceName = service,
             ClientName = "lockstep",
-            // The first connection fails with the reason, and the next operation tries again; later ones are made in the background.
+            // The first connection fails with the reason, and the next operation tries again; later ones are opened in the background.
             AbortOnConnectFail = true,
             ConnectRetry = 0,
             ConnectTimeout = 5000,
@@ -128,12 +128,12 @@ internal sealed partial class RedisStoreAddress
             ReconnectRetryPolicy = new LinearRetry(250),
             HeartbeatInterval = TimeSpan.FromMilliseconds(500),
             KeepAlive = 5,
-            // CLIENT ID and CONFIG GET count as a manager's.
+            // CLIENT ID and CONFIG GET count as administrative.
             AllowAdmin = true,
             TieBreaker = "",
             ConfigurationChannel = "",
             IncludeDetailInExceptions = false,
-            // What cannot be sent now fails now, with the reason, and is surely not sent later.
+            // What cannot be sent now fails now, with the reason, and is certainly not sent later.
             BacklogPolicy = BacklogPolicy.FailFast,
         };
 

@@ -11,10 +11,10 @@ internal sealed class NodeLines(bool json)
 {
     private readonly Stream _output = Console.OpenStandardOutput();
 
-    /// <summary>A connection that failed is no failure of the model.</summary>
+    /// <summary>A connection that failed does not mean that the model failed.</summary>
     public static void Tell(Exception error) => Console.Error.WriteLine("lockstep: " + error.Message);
 
-    /// <summary>Prints where the node is reached, what it has and what comes, until Ctrl+C.</summary>
+    /// <summary>Prints the node's address, what it has and what comes, until Ctrl+C.</summary>
     public Task<int> FollowAsync(GossipNode node, Uri uri, CancellationToken cancellationToken)
     {
         if (json)
@@ -24,7 +24,7 @@ internal sealed class NodeLines(bool json)
         return FollowAsync(node, cancellationToken);
     }
 
-    /// <summary>Prints what the node has and what comes, until Ctrl+C or until there is no sense in trying to connect again.</summary>
+    /// <summary>Prints what the node has and what comes, until Ctrl+C or until connecting again makes no sense.</summary>
     /// <param name="node">The node.</param>
     /// <param name="connector">What keeps it connected.</param>
     /// <param name="cancellationToken">Ctrl+C.</param>
@@ -124,7 +124,7 @@ internal sealed class NodeLines(bool json)
         }
         catch (OperationCanceledException)
         {
-            // Ctrl+C and SIGTERM are how it ends.
+            // Ctrl+C and SIGTERM are the way to end it.
         }
 
         return ExitCodes.Ok;

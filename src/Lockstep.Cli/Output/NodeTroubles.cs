@@ -5,7 +5,7 @@ using Lockstep.Gossip.Nodes;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>Says on standard error what a node does not apply, and what it will never get: of each source once. Thread-safe.</summary>
+/// <summary>Reports on standard error what a node does not apply, and what it will never get: once per source. Thread-safe.</summary>
 internal sealed class NodeTroubles : IGossipObserver
 {
     private readonly ConcurrentDictionary<(string Source, string Trouble), byte> _told = new();
@@ -34,7 +34,7 @@ internal sealed class NodeTroubles : IGossipObserver
             $" Other peers are asked for number {missing.Numbers}."
         );
 
-    /// <summary>An attempt to connect that failed, and is made again; the same reason is told once in a row.</summary>
+    /// <summary>An attempt to connect that failed and will be repeated; the same reason is reported once in a row.</summary>
     public void TellOfFailure(Exception error)
     {
         if (Interlocked.Exchange(ref _lastFailure, error.Message) != error.Message)

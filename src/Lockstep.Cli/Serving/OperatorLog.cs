@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace Lockstep.Cli.Serving;
 
 /// <summary>
-/// The log of a server whose command line asks for none: what its operator has to know, as plain lines on the standard error. Thread-safe.
+/// The log of a server whose command line asks for none: what its operator must know, as plain lines on standard error. Thread-safe.
 /// </summary>
 internal sealed class OperatorLog : ILoggerFactory
 {

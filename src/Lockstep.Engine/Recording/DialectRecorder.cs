@@ -34,10 +34,10 @@ public static class DialectRecorder
     /// Records until the sync has all there is or, with a duration, follows for so long; the file has its name from then on.
     /// </summary>
     /// <param name="feed">The feed and how to reach it. Nothing of that goes into the file.</param>
-    /// <param name="dialect">How it is read; null for what it looks like.</param>
+    /// <param name="dialect">How to read it; null to detect the dialect.</param>
     /// <param name="path">The file; an existing one is overwritten.</param>
     /// <param name="options">Limits.</param>
-    /// <param name="timeProvider">Measures; null for the system's clock.</param>
+    /// <param name="timeProvider">The clock; null for the system's.</param>
     /// <param name="cancellationToken">Ends the recording; the file is whole.</param>
     /// <exception cref="FeedException">The feed cannot be reached, or is of another dialect.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>

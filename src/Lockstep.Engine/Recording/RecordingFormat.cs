@@ -5,7 +5,7 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Lockstep.Engine.Recording;
 
-/// <summary>A recording is a text file with one JSON object a line.</summary>
+/// <summary>A recording is a text file with one JSON object per line.</summary>
 internal static class RecordingFormat
 {
     /// <summary>One response.</summary>
@@ -26,7 +26,7 @@ internal static class RecordingFormat
     public static string Write(RecordingLine line) => JsonSerializer.Serialize(line, Line);
 
     /// <summary>Streams a recording's lines; the first is the head's.</summary>
-    /// <exception cref="InvalidRecordingException">It is none, or torn.</exception>
+    /// <exception cref="InvalidRecordingException">It is not a recording, or it is torn.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static IEnumerable<RecordingLine> Read(string path)
     {
@@ -62,7 +62,7 @@ internal static class RecordingFormat
 [JsonSerializable(typeof(RecordingLine))]
 internal sealed partial class RecordingJson : JsonSerializerContext;
 
-/// <summary>A file is no recording of a feed, or a damaged one.</summary>
+/// <summary>A file is not a recording of a feed, or is damaged.</summary>
 public sealed class InvalidRecordingException : FormatException
 {
     internal InvalidRecordingException(string message, Exception? inner = null)

@@ -5,22 +5,22 @@ using Lockstep.Engine.Feed;
 namespace Lockstep.Engine.Recording;
 
 /// <summary>
-/// Takes out of a recorded conversation what is nobody's business (I9): the tokens in its links, each replaced by the same text wherever it
-/// stands, so that the conversation still fits together, and the server's name, for which a replay puts its own. Not thread-safe.
+/// Removes private data from a recorded conversation (I9): the tokens in its links, each replaced by the same text wherever it occurs, so
+/// that the conversation still fits together, and the server's name, for which a replay substitutes its own. Not thread-safe.
 /// </summary>
 internal sealed partial class RecordingScrubber
 {
     /// <summary>Stands for the server's scheme and name.</summary>
     public const string Origin = "http://recorded.invalid";
 
-    /// <summary>What is shorter is a word such as <c>latest</c>, and no secret.</summary>
+    /// <summary>Anything shorter is a word such as <c>latest</c>, and no secret.</summary>
     private const int ShortestSecret = 8;
 
     private readonly string _origin;
     private readonly Dictionary<string, string> _hidden = new(StringComparer.Ordinal);
 
     /// <param name="feed">The feed.</param>
-    /// <param name="exchanges">All that was said.</param>
+    /// <param name="exchanges">Everything that was said.</param>
     public RecordingScrubber(Uri feed, IReadOnlyList<RecordedExchange> exchanges)
     {
         _origin = feed.GetLeftPart(UriPartial.Authority);
@@ -43,14 +43,14 @@ internal sealed partial class RecordingScrubber
             .Replace(_origin.Replace("/", "\\/", StringComparison.Ordinal), Origin, StringComparison.OrdinalIgnoreCase);
     }
 
-    /// <summary>The stretches of a body; as they came where nothing is taken out, else one by one line of text or as a whole.</summary>
+    /// <summary>The pieces of a body; unchanged if nothing is removed, otherwise line by line or as a whole.</summary>
     public IReadOnlyList<(double At, byte[] Bytes)> Clean(IReadOnlyList<(double At, byte[] Bytes)> body)
     {
         var whole = Encoding.UTF8.GetString([.. body.SelectMany(stretch => stretch.Bytes)]);
         var clean = Clean(whole);
         if (clean == whole)
             return body;
-        // Where stretches end between the texts that are taken out, they and their times stay.
+        // If the pieces end between the removed texts, they and their times stay.
         (double At, byte[] Bytes)[] parts =
         [
             .. body.Select(stretch => (stretch.At, Encoding.UTF8.GetBytes(Clean(Encoding.UTF8.GetString(stretch.Bytes))))),
@@ -77,7 +77,7 @@ internal sealed partial class RecordingScrubber
             return;
         var instead = _hidden.GetValueOrDefault(plain) ?? $"hidden-{_hidden.Values.Distinct().Count() + 1}";
         _hidden[value] = instead;
-        // In a body it may stand as it is, and in the request escaped, or the other way round.
+        // A body may contain it as it is while the request has it escaped, or the other way round.
         _hidden[plain] = instead;
         _hidden[Uri.EscapeDataString(plain)] = instead;
     }

@@ -35,8 +35,8 @@ internal sealed class FanOut(ISharedStream stream, Pulse delivered)
 
     /// <summary>What a client still has to get when it leaves.</summary>
     /// <param name="Bytes">Framed bytes whose beginning it got already.</param>
-    /// <param name="Position">The record that comes behind them.</param>
-    /// <param name="Heartbeats">How many of the asked-for heartbeats it has, these bytes included.</param>
+    /// <param name="Position">The record that comes after them.</param>
+    /// <param name="Heartbeats">How many of the requested heartbeats it has, including these bytes.</param>
     /// <param name="IsGone">There is nobody left to send to.</param>
     public readonly record struct Rest(ReadOnlyMemory<byte> Bytes, int Position, int Heartbeats, bool IsGone);
 
@@ -44,11 +44,11 @@ internal sealed class FanOut(ISharedStream stream, Pulse delivered)
     /// <param name="socket">Nothing else may be sent to it meanwhile.</param>
     /// <param name="entry">Counts what is sent.</param>
     /// <param name="position">The record that the client lacks first.</param>
-    /// <param name="heartbeats">How many of the asked-for heartbeats it has.</param>
+    /// <param name="heartbeats">How many of the requested heartbeats it has.</param>
     /// <param name="within">How long; it leaves after that time with nothing left to get.</param>
     /// <param name="time">The clock of that.</param>
     /// <param name="cancellationToken">Leaves; what the client got up to then is not known.</param>
-    /// <returns>Null when others have got another part of the feed than it has: send it what comes next, and come again.</returns>
+    /// <returns>Null if others have got another part of the feed than it has: send it what comes next, and come again.</returns>
     public async Task<Rest?> JoinAsync(
         Socket socket,
         TestRequest entry,
@@ -204,7 +204,7 @@ internal sealed class FanOut(ISharedStream stream, Pulse delivered)
             // One that was asked for, each crowd gets at its turn.
             if (heartbeat is null || asked.Count > reached.Heartbeats)
                 return true;
-            // After the wait, so that who joined meanwhile gets it too.
+            // After the wait, so that a client that joined meanwhile gets it too.
             foreach (var crowd in _crowds)
                 Send(crowd, Frame(heartbeat), crowd.Position);
         }
@@ -231,7 +231,7 @@ internal sealed class FanOut(ISharedStream stream, Pulse delivered)
         }
     }
 
-    /// <summary>Goes backwards, so that who leaves can be taken out on the way.</summary>
+    /// <summary>Goes backwards, so that members that leave can be removed on the way.</summary>
     private static void Send(Crowd crowd, SharedPiece piece, int from)
     {
         (var framed, var payload, var records) = piece;
@@ -241,7 +241,7 @@ internal sealed class FanOut(ISharedStream stream, Pulse delivered)
             var member = members[i];
             if (member.Position > from)
                 continue;
-            // Counted before, so that who asks when the client has it finds it counted.
+            // Counted first, so that a caller that asks when the client has it finds it counted.
             member.Entry.Sent(payload, records);
             var sent = member.Send(framed.Span);
             if (sent < 0)
@@ -292,7 +292,7 @@ internal sealed class FanOut(ISharedStream stream, Pulse delivered)
 
         public void Leave(Rest rest) => _left.TrySetResult(rest);
 
-        /// <returns>How many bytes the socket took; negative when the client is gone.</returns>
+        /// <returns>How many bytes the socket took; negative if the client is gone.</returns>
         public int Send(ReadOnlySpan<byte> bytes)
         {
             try

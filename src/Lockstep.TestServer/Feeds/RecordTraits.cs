@@ -3,7 +3,7 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.TestServer.Feeds;
 
-/// <summary>The few things that a scripted feed needs to know of a record, found in one pass over its top level.</summary>
+/// <summary>The few things that a scripted feed needs to know about a record, found in one pass over its top level.</summary>
 /// <param name="Order">The value of the order field.</param>
 /// <param name="Deleted">Whether it is a tombstone in either dialect.</param>
 /// <param name="Transaction">The <c>txid</c> of a ready-made transaction row; null for any other record.</param>

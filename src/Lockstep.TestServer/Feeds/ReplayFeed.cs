@@ -7,7 +7,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Feeds;
 
 /// <summary>
-/// Serves a recorded response to every request, whatever is asked: the same bytes, one chunk for each stretch that came at once, and the
+/// Serves a recorded response to every request: the same bytes, one chunk for each piece that came at once, and the same pauses, shortened
+/// by the speed. In a recorded conversation each request gets its own answer, and when it comes again the next one.
 /// same pauses, shortened by the speed. Of a recorded conversation each request gets its own answer, and when it comes again the next one.
 /// </summary>
 internal sealed class ReplayFeed : IFeed
@@ -19,9 +20,9 @@ internal sealed class ReplayFeed : IFeed
     private readonly RecordedAnswers? _answers;
 
     /// <param name="file">A recording.</param>
-    /// <param name="speed">1 is as it was, 2 twice as fast; infinity leaves the pauses out.</param>
+    /// <param name="speed">1 for the original speed, 2 for twice as fast; infinity leaves the pauses out.</param>
     /// <param name="time">Measures the pauses.</param>
-    /// <exception cref="InvalidRecordingException">It is none.</exception>
+    /// <exception cref="InvalidRecordingException">It is not one.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public ReplayFeed(string file, double speed, TimeProvider time)
     {
@@ -73,7 +74,7 @@ internal sealed class ReplayFeed : IFeed
                 body.Write(_answers is null ? bytes : RecordedAnswers.Localize(bytes, root));
             await body.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
-        // A recording whose recorder was killed tells no end.
+        // A recording whose recorder was killed has no end.
         await EndAsync(RecordingEnd.Cut, cancellationToken).ConfigureAwait(false);
     }
 

@@ -3,9 +3,9 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Lockstep.Serving.Hosting;
+using Lockstep.Testing;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
-using Lockstep.Testing;
 
 namespace Lockstep.TestServer.Tests.Feeds;
 
@@ -97,7 +97,7 @@ public sealed class FanOutTests
         var gone = JoinAsync(first);
         log.Append([Encoding.UTF8.GetBytes(Record(1))], maker);
         Assert.True((await gone)!.Value.IsGone);
-        Assert.Null(await JoinAsync(second).WaitAsync(TimeSpan.FromSeconds(30), Cancelled));
+        Assert.Null(await JoinAsync(second).WaitAsync(Eventually.Deadline, Cancelled));
 
         Task<FanOut.Rest?> JoinAsync(Socket socket) =>
             fanOut.JoinAsync(socket, entry, 0, 0, Timeout.InfiniteTimeSpan, TimeProvider.System, Cancelled);
@@ -121,7 +121,7 @@ public sealed class FanOutTests
             Assert.False(joined.IsCompleted);
 
             time.Advance(TimeSpan.FromMinutes(1));
-            var rest = await joined.WaitAsync(TimeSpan.FromSeconds(30), Cancelled);
+            var rest = await joined.WaitAsync(Eventually.Deadline, Cancelled);
             Assert.Equal((1, 0, false), (rest!.Value.Position, rest.Value.Bytes.Length, rest.Value.IsGone));
         }
     }
