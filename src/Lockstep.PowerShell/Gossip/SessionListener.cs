@@ -150,7 +150,7 @@ internal sealed class SessionListener : IModelListenerState, IAsyncDisposable
         _names.Add(model.Name);
     }
 
-    private void NoteFailure(Exception error)
+    private void NoteFailure(IPAddress? address, Exception error)
     {
         Interlocked.Increment(ref _failures);
         Volatile.Write(ref _lastError, error);

@@ -30,7 +30,8 @@ internal readonly record struct RecordTraits(OrderValue Order, bool Deleted, lon
                 throw new InvalidRecordException("More than one JSON value was given where one record belongs. Add them one by one.");
             return shape;
         }
-        catch (JsonException error)
+        // The reader throws the latter where a name or the order value is not valid Unicode.
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
             throw new InvalidRecordException($"A record is not valid JSON: {error.Message}", error);
         }

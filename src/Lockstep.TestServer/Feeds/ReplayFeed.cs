@@ -13,6 +13,9 @@ namespace Lockstep.TestServer.Feeds;
 /// </summary>
 internal sealed class ReplayFeed : IFeed
 {
+    /// <summary>No timer takes more than 49 days.</summary>
+    private static readonly TimeSpan LongestPause = TimeSpan.FromDays(40);
+
     private readonly string _file;
     private readonly double _speed;
     private readonly TimeProvider _time;
@@ -53,15 +56,25 @@ internal sealed class ReplayFeed : IFeed
         context.Response.StatusCode = head.Status ?? StatusCodes.Status200OK;
         foreach ((var name, var value) in head.Headers ?? [])
             context.Response.Headers[name] = value.Replace(RecordingScrubber.Origin, root, StringComparison.Ordinal);
-        if (context.Response.StatusCode is StatusCodes.Status204NoContent or StatusCodes.Status304NotModified)
+        // A recorded page must not run its scripts where the page is that controls this server.
+        context.Response.Headers.ContentSecurityPolicy = "sandbox";
+        if (
+            context.Response.StatusCode
+            is StatusCodes.Status204NoContent
+                or StatusCodes.Status205ResetContent
+                or StatusCodes.Status304NotModified
+        )
+        {
             return;
+        }
+
         var body = await ResponseBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
         if (HttpMethods.IsHead(context.Request.Method))
             return;
         double last = 0;
         foreach (var line in RecordingFormat.Read(_file).Skip(after))
         {
-            var pause = TimeSpan.FromSeconds(Math.Max(0, (line.At ?? last) - last) / _speed);
+            var pause = TimeSpan.FromSeconds(Math.Clamp(((line.At ?? last) - last) / _speed, 0, LongestPause.TotalSeconds));
             last = line.At ?? last;
             if (pause > TimeSpan.Zero)
                 await Task.Delay(pause, _time, cancellationToken).ConfigureAwait(false);
