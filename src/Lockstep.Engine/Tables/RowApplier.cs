@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 
@@ -23,7 +22,6 @@ internal sealed class RowApplier(RowStatements rows)
     {
         var before = changes?.Count ?? 0;
         var pooled = ArrayPool<int>.Shared.Rent(batch.Count);
-        HugePages.Advise(MemoryMarshal.AsBytes<int>(pooled));
         var count = batch.NewestByKey(pooled);
         // If each key comes once, each version is the newest one.
         if (!batch.IsCoalesced && count < batch.Count)
