@@ -38,7 +38,8 @@ internal sealed class StreamRound(DialectSession session)
     {
         var rules = session.Dialect.For(kind);
         var time = session.Context.Time;
-        _cursor = _committed = session.State.Cursor.IsStart ? null : session.State.Cursor.ToString();
+        // The whole set is not asked for from where the table is.
+        _cursor = _committed = kind == RequestKind.Snapshot || session.State.Cursor.IsStart ? null : session.State.Cursor.ToString();
         if (session.Since is { } since)
             (_cursor, session.Since) = (since, null);
         var target = session.Requests.Address(rules, _cursor);
