@@ -139,7 +139,7 @@ internal sealed class FeedConnection(
 
         // Of a feed that is known for it, silence is said by the result alone.
         var isNews = !wasQuiet || status.Counters.Bytes > received;
-        return await EndAsync(context, source, end, reader.SetIsComplete, state.RequestCursor, isNews, cancellationToken)
+        return await EndAsync(context, source, end, reader, state.RequestCursor, isNews, cancellationToken)
             .ConfigureAwait(false);
     }
 
@@ -174,7 +174,7 @@ internal sealed class FeedConnection(
         SyncContext context,
         BodySource source,
         BodyEnd end,
-        bool setIsComplete,
+        BodyReader reader,
         Cursor before,
         bool isNews,
         CancellationToken cancellationToken
@@ -186,10 +186,10 @@ internal sealed class FeedConnection(
                 status.Move(SyncTrigger.Interrupted);
                 return ConnectionEnd.GoOn;
             case BodyEnd.CaughtUp:
-                status.EndsFor(SyncEndReason.CaughtUp, isComplete: true);
+                status.EndsFor(SyncEndReason.CaughtUp, isComplete: !reader.HasUnaccounted);
                 return ConnectionEnd.Done;
             case BodyEnd.Settled:
-                status.EndsFor(SyncEndReason.Settled, isComplete: true);
+                status.EndsFor(SyncEndReason.Settled, isComplete: !reader.HasUnaccounted);
                 return ConnectionEnd.Done;
             case BodyEnd.Silent:
                 if (isNews)
@@ -202,7 +202,7 @@ internal sealed class FeedConnection(
         }
 
         await events.PostAsync(FeedEventKind.Disconnect, "The body ended.", cancellationToken).ConfigureAwait(false);
-        if (source.IsRedirected && setIsComplete)
+        if (source.IsRedirected && reader.SetIsComplete)
         {
             status.Move(SyncTrigger.Interrupted);
             return ConnectionEnd.GoOn;
