@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// What has to hold in a response or an item: a place that is there, neither null nor false; a place with one of several values; a status;
-/// or any of several conditions. Values compare by their JSON type: 410 is not "410". Immutable.
+/// What must hold in a response or an item: a place that is there, neither null nor false; a place with one of several values; a status; or
+/// any of several conditions. Values compare by their JSON type: 410 is not "410". Immutable.
 /// </summary>
 internal abstract record Condition
 {
@@ -13,7 +13,7 @@ internal abstract record Condition
     public abstract bool Holds(IPlaces where);
 
     /// <summary>Reads a condition from a dialect's JSON.</summary>
-    /// <exception cref="FormatException">It is none.</exception>
+    /// <exception cref="FormatException">It is not a condition.</exception>
     public static Condition Parse(JsonElement json) =>
         json.ValueKind switch
         {
@@ -80,7 +80,7 @@ internal interface IPlaces
     /// <summary>The response's status; 0 where there is none.</summary>
     int Status { get; }
 
-    /// <summary>What is at a place; null where nothing is.</summary>
+    /// <summary>What is at a place; null if nothing is.</summary>
     PlaceValue? Find(Place place);
 }
 
@@ -100,7 +100,7 @@ internal readonly record struct PlaceValue
     /// <summary>Whether it is neither null nor false.</summary>
     public bool IsTrue => _json is not { ValueKind: JsonValueKind.Null or JsonValueKind.False or JsonValueKind.Undefined };
 
-    /// <summary>The value as it goes into a request: a string's text, else the JSON; null for null and an empty text.</summary>
+    /// <summary>The value as it goes into a request: a string's text, else the JSON; null for null and for an empty text.</summary>
     public string? Text
     {
         get
@@ -116,7 +116,7 @@ internal readonly record struct PlaceValue
         }
     }
 
-    /// <summary>Whether it is the value, by its JSON type; a text that ends in what follows a <c>*</c> equals that.</summary>
+    /// <summary>Whether it is the value, by its JSON type; after a <c>*</c>, whether a text ends with the rest.</summary>
     public bool Equals(JsonElement value)
     {
         var text =

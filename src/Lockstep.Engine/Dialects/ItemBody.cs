@@ -7,7 +7,7 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// The bytes of an item's record: those that came, but for fields that the dialect adds or leaves out. What it yields is valid until the
+/// The bytes of an item's record: those that came, except fields that the dialect adds or leaves out. What it yields is valid until the
 /// next call. One thread at a time.
 /// </summary>
 /// <param name="key">The item's key, which is added to records that lack it.</param>
@@ -22,10 +22,10 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
     /// <summary>A field that was left out; null when none has been so far.</summary>
     public string? Dropped { get; private set; }
 
-    /// <summary>The record's bytes: those that came, but for fields that are added or left out.</summary>
+    /// <summary>The record's bytes: those that came, except fields that are added or left out.</summary>
     /// <param name="rules">How.</param>
     /// <param name="body">The record in the item.</param>
-    /// <param name="list">The document around it, for what the items of a list leave to it; nothing for none.</param>
+    /// <param name="list">The document around it, from which the items of a list take missing fields; empty for none.</param>
     public ReadOnlySpan<byte> Read(DialectRules rules, JsonElement body, JsonElement list)
     {
         Fields.BeginRecord();
@@ -84,7 +84,7 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
         return _bytes.WrittenSpan;
     }
 
-    /// <summary>What a list of Kubernetes says of its items, which a watch says of each: the two must be the same record.</summary>
+    /// <summary>What a Kubernetes list says about its items once, a watch says about each: the two must be the same record.</summary>
     private void AddType(JsonElement list)
     {
         var kind = list.TryGetProperty("kind", out var found) && found.ValueKind == JsonValueKind.String ? found.GetString()! : "";

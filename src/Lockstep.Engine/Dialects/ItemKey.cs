@@ -6,7 +6,7 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// The key of an item: its parts, found where the dialect says, and the form that the table keeps them in, which the first item decides.
+/// The key of an item: its parts, found where the dialect says, in the form in which the table keeps them, which the first item decides.
 /// What it yields is valid until the next call. One thread at a time.
 /// </summary>
 internal sealed class ItemKey
@@ -21,7 +21,7 @@ internal sealed class ItemKey
             _reader.Adopt(shape!);
     }
 
-    /// <summary>The records' shape, once the first one told it.</summary>
+    /// <summary>The records' shape, once the first one has determined it.</summary>
     public RecordShape? Shape { get; private set; }
 
     /// <summary>Why there is no key.</summary>
@@ -30,10 +30,10 @@ internal sealed class ItemKey
     /// <summary>Whether a record had nothing where the dialect says that its key is.</summary>
     public bool IsMissing { get; private set; }
 
-    /// <summary>The key, where it is one integer.</summary>
+    /// <summary>The key, if it is one integer.</summary>
     public long Integer => _reader.Integer;
 
-    /// <summary>The key, where it is encoded; else nothing.</summary>
+    /// <summary>The key, if it is encoded; else empty.</summary>
     public ReadOnlySpan<byte> Encoded => Shape!.KeyLayout == KeyLayout.Encoded ? _reader.Encoded : default;
 
     /// <summary>Reads the key of an item. False when it has none; <see cref="Reason"/> says why.</summary>
@@ -93,7 +93,7 @@ internal sealed class ItemKey
         if (rules.DeletedKey.Count == 0 || value is not { Json: { ValueKind: JsonValueKind.String } json })
             return value;
         var (text, isQuoted) = EntityId.KeyOf(json.GetString()!) ?? (json.GetString()!, true);
-        // An address does not tell a number from a text: what the table's keys are does, else how it is written.
+        // An address does not distinguish a number from a text: the type of the table's keys does, else the notation.
         var isNumber = Shape!.KeyParts is [var kind] ? kind == KeyPartKind.Number : !isQuoted;
         if (isNumber && EntityId.IsInteger(text))
             return new PlaceValue(JsonElement.Parse(text));
@@ -129,7 +129,7 @@ internal sealed class ItemKey
         return true;
     }
 
-    /// <summary>The raw text of one part of the key that was read last.</summary>
+    /// <summary>The raw text of one part of the key read last.</summary>
     public ReadOnlySpan<byte> PartText(int index)
     {
         var reader = new Utf8JsonReader(_text.WrittenSpan, new JsonReaderOptions { AllowMultipleValues = true });
@@ -138,7 +138,7 @@ internal sealed class ItemKey
         return _text.WrittenSpan[(int)reader.TokenStartIndex..(int)reader.BytesConsumed];
     }
 
-    /// <summary>The names of the fields that there are, to choose a key from.</summary>
+    /// <summary>The names of the fields there are, to choose a key from.</summary>
     private static string Fields(JsonElement body)
     {
         var names = body.EnumerateObject().Take(8).Select(field => $"'{field.Name}'").ToList();

@@ -5,7 +5,7 @@ namespace Lockstep.Engine.Dialects;
 /// <summary>Where an item comes from.</summary>
 /// <param name="EventType">The type of the event that brought it.</param>
 /// <param name="EventId">The id of that event.</param>
-/// <param name="List">The document around it, as far as that has come.</param>
+/// <param name="List">The document around it, as far as it has come.</param>
 internal readonly record struct ItemOrigin(string? EventType, string? EventId, JsonElement List = default);
 
 /// <summary>An item's places.</summary>

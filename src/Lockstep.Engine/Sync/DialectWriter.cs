@@ -6,13 +6,13 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>How far a table has come with a commit, in the words of its dialect.</summary>
+/// <summary>How far a table has come with a commit, in its dialect's terms.</summary>
 internal readonly record struct DialectPosition
 {
-    /// <summary>The cursor that covers all that has been committed; null leaves the stored one.</summary>
+    /// <summary>The cursor that covers everything committed; null leaves the stored one.</summary>
     public string? Cursor { get; init; }
 
-    /// <summary>Where the round goes on when it was not at its end.</summary>
+    /// <summary>Where the round continues if it is not at its end.</summary>
     public string? Resume { get; init; }
 
     /// <summary>The feed's identity; null leaves the stored one.</summary>
@@ -21,10 +21,10 @@ internal readonly record struct DialectPosition
     /// <summary>The dialect's description, once it is known to read the feed.</summary>
     public string? Description { get; init; }
 
-    /// <summary>Whether the table has all that there was.</summary>
+    /// <summary>Whether the table has everything there was.</summary>
     public bool IsUpToDate { get; init; }
 
-    /// <summary>The whole set that is to be fetched again; null leaves what is owed.</summary>
+    /// <summary>The whole set that must be fetched again; null leaves what is owed.</summary>
     public OwedSet? Owed { get; init; }
 
     /// <summary>Whether a whole set came that could be read in full.</summary>
@@ -32,15 +32,15 @@ internal readonly record struct DialectPosition
 }
 
 /// <summary>
-/// Brings the items of a dialect into the table: a page with its cursor in one commit (D1), or a whole set beside the table until it is
-/// whole. The reading half's thread.
+/// Writes a dialect's items to the table: a page with its cursor in one commit (D1), or a whole set staged beside the table until it is
+/// complete. The reading half's thread.
 /// </summary>
 internal sealed class DialectWriter(SyncContext context, FeedUri feed)
 {
-    /// <summary>A stage takes batches of this size, so that memory does not grow with the set (I8).</summary>
+    /// <summary>The stage takes batches of this size, so that memory does not grow with the set (I8).</summary>
     private const int StageBytes = 8 * 1024 * 1024;
 
-    /// <summary>What is applied at once is kept in memory up to this, then beside the table.</summary>
+    /// <summary>What is applied at once is kept in memory up to this size, then staged.</summary>
     private const int PageBytes = 64 * 1024 * 1024;
     private const int Snippet = 80;
 
@@ -48,10 +48,10 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     private readonly List<QuarantinedRecord> _quarantined = [];
     private RecordBatch? _batch;
 
-    /// <summary>Makes records of items.</summary>
+    /// <summary>Turns items into records.</summary>
     public ItemReader Items { get; } = new(context.Target.State.Shape, context.Target.State.Fields);
 
-    /// <summary>Whether what comes goes beside the table.</summary>
+    /// <summary>Whether items are being staged.</summary>
     public bool IsStaged { get; private set; }
 
     /// <summary>Whether something could not be read, so that what is missing may be just that (I6).</summary>
@@ -60,10 +60,10 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     /// <summary>Whether something waits to be committed.</summary>
     public bool HasUncommitted => _batch is { Count: > 0 } || _finished.Count > 0 || _quarantined.Count > 0;
 
-    /// <summary>Whether what there is has to go beside the table before more comes.</summary>
+    /// <summary>Whether what there is must be staged before more comes.</summary>
     public bool IsFull => _batch is { } batch && batch.MemoryUsed >= (IsStaged ? StageBytes : PageBytes);
 
-    /// <summary>From here on what comes goes beside the table.</summary>
+    /// <summary>Items are staged from here on.</summary>
     public async Task StageAsync(CancellationToken cancellationToken)
     {
         IsStaged = true;
@@ -73,7 +73,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             .ConfigureAwait(false);
     }
 
-    /// <summary>The first record that waits to be committed; null where none does.</summary>
+    /// <summary>The first record that waits to be committed; null if none does.</summary>
     public (RecordKey Key, string Json)? First
     {
         get
@@ -85,7 +85,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         }
     }
 
-    /// <summary>Takes a record; it is copied.</summary>
+    /// <summary>Adds a record; it is copied.</summary>
     public void Add(in RoutedRecord record, bool merges)
     {
         context.Counters.Received++;
@@ -95,12 +95,12 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             _batch = null;
         }
 
-        // Patches of one key are laid over each other in the order in which they came.
+        // Patches of one key are merged in the order in which they came.
         _batch ??= context.Batches.Take(record.KeyLayout, record.OrderKind, context.Coalesces && !merges);
         _batch.Add(record);
     }
 
-    /// <summary>Sets an item aside that is no record, or throws, as the user wants it.</summary>
+    /// <summary>Sets an item aside that is no record, or throws, as the user chose.</summary>
     public void Refuse(ReadOnlySpan<byte> item, long offset, string reason)
     {
         context.Counters.Malformed++;
@@ -121,8 +121,8 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         _quarantined.Add(new QuarantinedRecord(context.Time.GetUtcNow(), offset, reason, item.ToArray()));
     }
 
-    /// <summary>Brings what there is beside the table.</summary>
-    /// <param name="canStage">Whether it may go there though nothing has so far.</param>
+    /// <summary>Stages what there is.</summary>
+    /// <param name="canStage">Whether to stage even if nothing has been staged so far.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task FlushAsync(bool canStage, CancellationToken cancellationToken)
     {
@@ -134,10 +134,10 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             await EnqueueAsync(CommitKind.AddToSnapshot, Describe(batch, default), cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Commits what came with how far that is, in one transaction (I1).</summary>
+    /// <summary>Commits what came together with how far that is, in one transaction (I1).</summary>
     /// <param name="position">How far.</param>
     /// <param name="waits">
-    /// Whether to wait until it is done. Commits are done in their order, and one that fails ends all that follow.
+    /// Whether to wait until it is done. Commits are done in order, and one that fails ends all that follow.
     /// </param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task CommitAsync(DialectPosition position, bool waits, CancellationToken cancellationToken)
@@ -165,7 +165,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     public Task CommitAsync(DialectPosition position, CancellationToken cancellationToken) =>
         CommitAsync(position, waits: true, cancellationToken);
 
-    /// <summary>The whole set has come, or what was beside the table is merged.</summary>
+    /// <summary>The whole set has come, or the staged part is merged.</summary>
     public async Task CompleteAsync(SnapshotEnding ending, DialectPosition position, CancellationToken cancellationToken)
     {
         await FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
