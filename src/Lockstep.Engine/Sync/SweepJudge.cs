@@ -95,7 +95,8 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
                         ? ""
                         : string.Create(
                             CultureInfo.InvariantCulture,
-                            $" It lacks {absent.Count} of {context.Target.State.Rows} records, which stay{SweepRefusedException.Among(absent.Examples)}."
+                            $" It lacks {absent.Count} of {context.Target.State.Rows} records, which "
+                                + $"stay{SweepRefusedException.Among(absent.Examples)}."
                         )
                 ),
             absent.Count == 0 ? null : (Remedy)$"If these records are really gone, sync again with {Term.Resync} and {Term.Force}."
