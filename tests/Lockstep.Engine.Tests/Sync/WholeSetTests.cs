@@ -40,7 +40,7 @@ public sealed class WholeSetTests : SyncTest
     [Theory]
     [InlineData("heartbeat")]
     [InlineData("settles")]
-    public async Task A_set_without_an_end_that_lacks_records_leaves_the_sync_incomplete_and_says_which_stay(string caughtUpBy)
+    public async Task A_set_without_an_end_that_lacks_records_leaves_the_sync_incomplete(string caughtUpBy)
     {
         await using var server = SetWithoutEnd(caughtUpBy);
         await SyncRun.ToEndAsync(Options(server));
