@@ -71,7 +71,7 @@ public sealed class WholeSetTests : SyncTest
         Assert.DoesNotContain(run.Events, e => e.Kind == FeedEventKind.Warning);
     }
 
-    /// <summary>First three records and the end; then the first two in a body without one, which shows in its way that this was all.</summary>
+    /// <summary>First three records and the end; then two of them in a body without one, which shows that this was all.</summary>
     private static RawServer SetWithoutEnd(string caughtUpBy) =>
         new(async exchange =>
         {
