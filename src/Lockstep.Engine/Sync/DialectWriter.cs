@@ -38,7 +38,10 @@ internal readonly record struct DialectPosition
 internal sealed class DialectWriter(SyncContext context, FeedUri feed)
 {
     /// <summary>A stage takes batches of this size, so that memory does not grow with the set (I8).</summary>
-    private const int StageBytes = 8 * 1024 * 1024;
+    private const int StageBytes = 4 * 1024 * 1024;
+
+    /// <summary>While nothing is written, so much is: records are written while the next page is asked for.</summary>
+    private const int IdleStageBytes = 1024 * 1024;
 
     /// <summary>What is applied at once is kept in memory up to this, then beside the table.</summary>
     private const int PageBytes = 64 * 1024 * 1024;
@@ -61,7 +64,18 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     public bool HasUncommitted => _batch is { Count: > 0 } || _finished.Count > 0 || _quarantined.Count > 0;
 
     /// <summary>Whether what there is has to go beside the table before more comes.</summary>
-    public bool IsFull => _batch is { } batch && batch.MemoryUsed >= (IsStaged ? StageBytes : PageBytes);
+    public bool IsFull => _batch is { } batch && batch.MemoryUsed >= Math.Min(context.Buffers.Batch, IsStaged ? StageBytes : PageBytes);
+
+    /// <summary>
+    /// Whether what came of a set goes beside the table after this page: not each page does, since the more records are written at once
+    /// the fewer pages of the file each write touches.
+    /// </summary>
+    public bool IsWorthStaging =>
+        IsFull
+        || _finished.Count > 0
+        || _quarantined.Count > 0
+        || context.Options.DialectObserver is not null
+        || (context.Queue.IsIdle && _batch?.MemoryUsed >= IdleStageBytes);
 
     /// <summary>From here on what comes goes beside the table.</summary>
     public async Task StageAsync(CancellationToken cancellationToken)

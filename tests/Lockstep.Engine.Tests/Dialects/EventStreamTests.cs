@@ -175,8 +175,9 @@ public sealed class EventStreamTests : DialectTest
                 reader.Advance(count);
                 while (
                     reader.Read(
-                        (item, offset) =>
+                        offset =>
                         {
+                            var item = reader.Item.Bytes;
                             Assert.True(bytes.AsSpan((int)offset).StartsWith(item.Span));
                             items.Add(Encoding.UTF8.GetString(item.Span));
                             return true;
