@@ -8,7 +8,7 @@ using Lockstep.Engine;
 
 namespace Lockstep.Cli;
 
-/// <summary>lockstep: the engine from a shell. No logic here that the engine could have.</summary>
+/// <summary>lockstep: the engine from a shell. No logic here that could be in the engine.</summary>
 internal static class Program
 {
     internal static readonly (string Name, Func<Command> Create)[] Commands =
@@ -29,28 +29,28 @@ internal static class Program
         ("quickstart", QuickstartCommand.Create),
     ];
 
-    /// <summary>Asks for all that is known of an error.</summary>
+    /// <summary>Asks for everything known about an error.</summary>
     private static readonly Option<bool> Debug = new("--debug")
     {
         Description = "On failure, print everything known about the error, for a report.",
         Recursive = true,
     };
 
-    /// <summary>A server that is told to end may take a while to let go of its connections, and still ends by itself.</summary>
+    /// <summary>A server that is stopped may take a while to close its connections, and still ends in good order.</summary>
     private static readonly InvocationConfiguration Invocation = new()
     {
         EnableDefaultExceptionHandler = false,
         ProcessTerminationTimeout = TimeSpan.FromSeconds(20),
     };
 
-    /// <summary>Ends with an exit code and a line, whatever happens: never by an exception that nobody caught.</summary>
+    /// <summary>Ends with an exit code and a line, whatever happens: never with an unhandled exception.</summary>
     private static async Task<int> Main(string[] args)
     {
         PlainWriter.Install();
         var isDebug = args.Contains(Debug.Name, StringComparer.Ordinal);
-        // What is printed one a line, as it is, stays what it is.
+        // What is printed verbatim, one per line, stays as it is.
         var isJson = args.Contains("--json", StringComparer.Ordinal) && args[0] != "records";
-        // What fails on a thread of its own passes the handler below by.
+        // An error on another thread bypasses the handler below.
         AppDomain.CurrentDomain.UnhandledException += (_, e) => Environment.Exit(ErrorText.Tell(e.ExceptionObject, isDebug, isJson));
         try
         {
@@ -65,7 +65,7 @@ internal static class Program
         }
     }
 
-    /// <summary>Runs a command; its errors come out as they are.</summary>
+    /// <summary>Runs a command; its exceptions are not handled.</summary>
     internal static async Task<int> RunAsync(string[] args)
     {
         var command = Parse(args);
@@ -89,17 +89,17 @@ internal static class Program
         return await command.InvokeAsync(Invocation).ConfigureAwait(false);
     }
 
-    /// <summary>What a command line says; nothing is done yet.</summary>
+    /// <summary>Parses a command line; does nothing yet.</summary>
     internal static ParseResult Parse(string[] args)
     {
         var root = new RootCommand("Keeps local tables in sync with records that change elsewhere.") { Debug };
         foreach (var option in LogOptions.All)
             root.Add(option);
-        // Making a command with its options takes longer than running some of them: the one that is called is enough.
+        // Building a command with its options takes longer than running some of them, so only the called one is built.
         Func<Command>[] called = [.. Commands.Where(c => args.Length > 0 && c.Name == args[0]).Select(c => c.Create)];
         foreach (var create in called.Length > 0 ? called : Commands.Select(c => c.Create))
             root.Add(create());
-        // A value may begin with @: no file takes its place.
+        // A value may begin with @: it does not name a response file.
         return root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
     }
 }

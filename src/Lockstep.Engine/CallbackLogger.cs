@@ -2,14 +2,14 @@ using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Engine;
 
-/// <summary>A log that hands what is important enough to a callback. Calls come from any thread, several at a time.</summary>
-/// <param name="minimum">From which level on.</param>
-/// <param name="tell">Is given the level, the message, and the error if there is one; must not throw.</param>
-/// <param name="isWanted">Which entries; null for all.</param>
+/// <summary>A log that hands important entries to a callback. Calls come from any thread, several at a time.</summary>
+/// <param name="minimum">The lowest level that is handed on.</param>
+/// <param name="tell">Gets the level, the message, and the error if there is one; must not throw.</param>
+/// <param name="isWanted">Which entries to hand on; null for all.</param>
 internal sealed class CallbackLogger(LogLevel minimum, Action<LogLevel, string, Exception?> tell, Func<EventId, bool>? isWanted = null)
     : ILogger
 {
-    /// <summary>A log of which only warnings and errors are wanted, as sentences.</summary>
+    /// <summary>A log of warnings and errors only, as sentences.</summary>
     public static CallbackLogger OfWarnings(Action<string> tell) => new(LogLevel.Warning, (_, message, _) => tell(message));
 
     /// <inheritdoc/>

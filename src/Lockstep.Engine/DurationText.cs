@@ -3,17 +3,16 @@ using System.Globalization;
 namespace Lockstep.Engine;
 
 /// <summary>
-/// A length of time as people write it: <c>90</c> (seconds), <c>250ms</c>, <c>1.5h</c>, <c>7d</c> or <c>00:01:30</c>. Culture plays no
-/// part.
+/// A duration as people write it: <c>90</c> (seconds), <c>250ms</c>, <c>1.5h</c>, <c>7d</c> or <c>00:01:30</c>, whatever the culture.
 /// </summary>
 internal static class DurationText
 {
     private static readonly (string Suffix, double Seconds)[] Units = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)];
 
-    // A thousand years: beyond it a double no longer tells milliseconds apart.
+    // A thousand years: beyond it a double cannot tell milliseconds apart.
     private const double MaximumMilliseconds = 1000 * 366 * 86400e3;
 
-    /// <summary>Reads a length of time, which is not negative; rounded to whole milliseconds where it has a unit or is a number.</summary>
+    /// <summary>Parses a duration, which is not negative; rounds to whole milliseconds if it has a unit or is a number.</summary>
     public static bool TryParse(string? text, out TimeSpan duration)
     {
         duration = TimeSpan.Zero;

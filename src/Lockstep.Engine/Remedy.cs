@@ -14,7 +14,7 @@ public sealed class Remedy
 {
     private readonly List<Part> _parts;
 
-    /// <summary>For the compiler, which makes a remedy of an interpolated string.</summary>
+    /// <summary>For the compiler, which turns an interpolated string into a remedy.</summary>
     [EditorBrowsable(EditorBrowsableState.Never)]
     public Remedy(int literalLength, int formattedCount) => _parts = new(literalLength > 0 ? formattedCount * 2 + 1 : formattedCount);
 

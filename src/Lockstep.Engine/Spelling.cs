@@ -1,9 +1,9 @@
 namespace Lockstep.Engine;
 
-/// <summary>What somebody meant who wrote a name that is not known.</summary>
+/// <summary>Guesses which known name a user meant by an unknown one.</summary>
 internal static class Spelling
 {
-    /// <summary>The known name that is meant most likely; empty where none is near.</summary>
+    /// <summary>The known name most likely meant; empty if none is close.</summary>
     public static string Suggestion(string given, IEnumerable<string> known)
     {
         var nearest = known
@@ -14,7 +14,7 @@ internal static class Spelling
         return nearest.Name is null ? "" : $" Did you mean '{nearest.Name}'?";
     }
 
-    /// <summary>How many characters to add, drop, replace or exchange with their neighbour.</summary>
+    /// <summary>How many characters to add, drop, replace or swap with their neighbour.</summary>
     private static int Distance(string a, string b)
     {
         if (a.Length > 64)

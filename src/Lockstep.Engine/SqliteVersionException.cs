@@ -1,6 +1,6 @@
 namespace Lockstep.Engine;
 
-/// <summary>The copy of SQLite that the program brought along is one that can lose commits: no file is opened with it.</summary>
+/// <summary>The SQLite that the program brought along can lose commits: no file is opened with it.</summary>
 public sealed class SqliteVersionException : LockstepException
 {
     internal SqliteVersionException(Version found, Version oldest)

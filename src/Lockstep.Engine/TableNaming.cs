@@ -1,9 +1,9 @@
 namespace Lockstep.Engine;
 
-/// <summary>What may be a table's name: it becomes a file's name and an SQL view's.</summary>
+/// <summary>What may name a table: the name becomes that of a file and of an SQL view.</summary>
 internal static class TableNaming
 {
-    /// <summary>The name of a table that nothing else names.</summary>
+    /// <summary>The name of a table that has no better one.</summary>
     public const string Default = "lockstep";
 
     private const int Longest = 120;
@@ -19,7 +19,7 @@ internal static class TableNaming
         && !name.StartsWith("lockstep_", StringComparison.OrdinalIgnoreCase)
         && !name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Returns the name when it may name a table.</summary>
+    /// <summary>Returns the name if it may name a table.</summary>
     /// <exception cref="ArgumentException">It may not.</exception>
     public static string Require(string name) =>
         IsValid(name)

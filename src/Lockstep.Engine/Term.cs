@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Lockstep.Engine;
 
 /// <summary>
-/// An option or command that a <see cref="Remedy"/> names, and for which each front end has a word of its own. A ref struct, so that the
-/// compiler keeps it out of ordinary strings: no advice can pass a front end in the words of another.
+/// An option or command that a <see cref="Remedy"/> names; each front end has its own word for it. A ref struct, so that the compiler keeps
+/// it out of ordinary strings: no front end can show advice in another's words.
 /// </summary>
 public readonly ref struct Term
 {
@@ -45,7 +45,7 @@ public readonly ref struct Term
     /// <summary>How another server's feed is read; the value is a dialect's name.</summary>
     public static Term Dialect => Named("Foreign");
 
-    /// <summary>How another server's feed is read, by keys of a dialect.</summary>
+    /// <summary>How another server's feed is read, given as keys of a dialect.</summary>
     /// <param name="json">The keys, as a JSON object.</param>
     public static Term DialectWith(string json) => new(nameof(DialectWith), $"{Dialect.ApiName} {json}", json);
 
@@ -163,10 +163,10 @@ public readonly ref struct Term
     /// <summary>What it is called in this library.</summary>
     public string ApiName { get; }
 
-    /// <summary>What it is set to or used on; null where the name says enough.</summary>
+    /// <summary>What it is set to or used on; null if the name says enough.</summary>
     public string? Value { get; }
 
-    /// <summary>The same with what it is set to or used on.</summary>
+    /// <summary>The same term with what it is set to or used on.</summary>
     public Term For(string value) => new(Name, ApiName, value);
 
     private static Term Named(string? apiName = null, [CallerMemberName] string name = "") => new(name, apiName ?? name);

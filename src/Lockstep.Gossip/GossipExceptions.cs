@@ -2,7 +2,7 @@ using Lockstep.Engine;
 
 namespace Lockstep.Gossip;
 
-/// <summary>The base of what a gossip node or stream reports as gone wrong.</summary>
+/// <summary>The base of the errors that a gossip node or stream reports.</summary>
 public class GossipException : LockstepException
 {
     /// <summary>Creates the error with what happened and what to do about it.</summary>
@@ -14,7 +14,7 @@ public class GossipException : LockstepException
         : base(kind, message, remedy, innerException) { }
 }
 
-/// <summary>A peer sent a line that is no message of the protocol. The stream is closed; the node goes on.</summary>
+/// <summary>A peer sent a line that is no message of the protocol. The stream is closed; the node continues.</summary>
 public sealed class GossipProtocolException(string message, Exception? innerException = null)
     : GossipException(ErrorKind.PeerProtocol, message, "Repair or replace the peer, or the file; this node is unchanged.", innerException);
 
@@ -40,7 +40,7 @@ public sealed class GossipSecurityException(string message, Remedy remedy, Excep
 public sealed class GossipStoreException(string message, Remedy remedy, Exception? innerException = null)
     : GossipException(ErrorKind.FileUnusable, message, remedy, innerException);
 
-/// <summary>A peer could not be reached, or did not sync, as often as was to be tried.</summary>
+/// <summary>A peer could not be reached, or did not sync, in the permitted number of attempts.</summary>
 public sealed class GossipUnreachableException(string message, Exception? innerException = null)
     : GossipException(
         ErrorKind.Unreachable,

@@ -24,7 +24,7 @@ internal static class PostgresConnection
         settings.MaxPoolSize = size;
         settings.MinPoolSize = Math.Min(settings.MinPoolSize, size);
 
-        // What a rush of clients needed is given back soon; an interval that is given stays.
+        // What a rush of clients needed is released soon; an explicit interval stays.
         if (isShared && settings.ConnectionIdleLifetime == DefaultIdleLifetime)
         {
             settings.ConnectionIdleLifetime = 10;
@@ -58,7 +58,7 @@ internal static class PostgresConnection
         // forever: the connection is cut at once.
         settings.CancellationTimeout = -1;
 
-        // A slot is made when the transactions that are open have ended, however long that takes.
+        // A slot is created when the open transactions have ended, however long that takes.
         settings.CommandTimeout = 0;
         settings.TcpKeepAlive = true;
         return settings.ToString();
@@ -84,7 +84,7 @@ internal static class PostgresConnection
         settings.ApplicationName ??= "lockstep";
         settings.Enlist = false;
 
-        // Named parameters are for people; and Npgsql would prepare what it sees often, for which PostgreSQL may then choose one plan for
+        // Named parameters are for people; and Npgsql would prepare frequent statements, for which PostgreSQL may then choose one plan for
         // all values.
         settings.MaxAutoPrepare = 0;
         if (settings.KeepAlive == 0)

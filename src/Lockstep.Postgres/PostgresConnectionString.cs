@@ -3,7 +3,7 @@ using Npgsql;
 namespace Lockstep.Postgres;
 
 /// <summary>
-/// How a PostgreSQL database is named: a connection string of Npgsql, or a URI as libpq takes it
+/// How a PostgreSQL database is named: a connection string of Npgsql, or a URI in libpq's form
 /// (<c>postgres://user:password@host:port/database?sslmode=require</c>).
 /// </summary>
 public static class PostgresConnectionString
@@ -16,7 +16,7 @@ public static class PostgresConnectionString
             || text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase);
     }
 
-    /// <summary>The connection string for Npgsql, a password included.</summary>
+    /// <summary>The connection string for Npgsql, including the password.</summary>
     /// <exception cref="ArgumentException">The text is neither; the message does not repeat it (I9).</exception>
     public static string Parse(string text) => Settings(text).ConnectionString;
 
@@ -36,7 +36,7 @@ public static class PostgresConnectionString
         }
         catch (Exception e) when (e is ArgumentException or FormatException or KeyNotFoundException)
         {
-            // Npgsql names the part it stumbles over, which may be half of a password.
+            // Npgsql names the part that it cannot parse, which may be half of a password.
             throw new ArgumentException(
                 "The connection string cannot be read. It is like Host=db;Username=app;Password=...;Database=app, or "
                     + "postgres://app:...@db/app; a password with ; or = goes in quotes, and in a URI it is percent-encoded."

@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace Lockstep.Postgres;
 
-/// <summary>The table, view or one of its columns is not there, or is not what a feed needs.</summary>
+/// <summary>The table, view or one of its columns is missing, or is not what a feed needs.</summary>
 public sealed class PostgresTableException : LockstepException
 {
     /// <summary>Says what is missing and what to do.</summary>
@@ -29,7 +29,7 @@ public sealed class PostgresReplicationException : LockstepException
         : base(ErrorKind.DatabaseSetup, message, remedy, inner) { }
 }
 
-/// <summary>Sorts what the driver throws by what a caller can do about it.</summary>
+/// <summary>Classifies the driver's errors by what a caller can do about them.</summary>
 internal static class PostgresErrors
 {
     /// <summary>Whether the same request may succeed later without anybody doing anything about it.</summary>
@@ -49,7 +49,7 @@ internal static class PostgresErrors
         };
 
     /// <summary>
-    /// Whether clients that follow are to be cut off, since it takes somebody to do something before they get anything again.
+    /// Whether to cut off followers, because somebody must act before they get anything again.
     /// </summary>
     public static bool EndsService(Exception translated) => translated is PostgresAccessException;
 
@@ -60,7 +60,7 @@ internal static class PostgresErrors
     public static bool IsStaleDescription(Exception error) =>
         error is PostgresException { SqlState: "42703" or "42P01" or "42883" or "42804" or "3F000" or "0A000" or "XX000" };
 
-    /// <summary>The error that a caller is shown for one of the driver's. The inner exception is kept for a debugger only.</summary>
+    /// <summary>The error to show to a caller for one of the driver's. The inner exception is kept for debuggers only.</summary>
     /// <param name="error">The driver's.</param>
     /// <param name="target">What was to be read or changed.</param>
     /// <param name="source">The connections, which know where the server is.</param>

@@ -4,7 +4,7 @@ namespace Lockstep.Postgres;
 public enum PostgresFeedMode
 {
     /// <summary>
-    /// By reading what a column <c>txid</c> tells to be new: any table that is tracked, and any view; also from replicas.
+    /// By polling a column <c>txid</c>, which shows what is new: any tracked table, and any view; also from replicas.
     /// </summary>
     Polling,
 

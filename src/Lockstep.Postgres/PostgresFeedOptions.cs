@@ -11,15 +11,15 @@ public sealed record PostgresFeedOptions
     /// <summary>The table or view.</summary>
     public required TableName Table { get; init; }
 
-    /// <summary>How changes are learned of; polling by default.</summary>
+    /// <summary>How changes are found; by polling unless set.</summary>
     public PostgresFeedMode Mode { get; init; }
 
     /// <summary>What <see cref="PostgresFeedMode.Replication"/> needs; must be given for it, and is ignored otherwise.</summary>
     public PostgresReplicationOptions? Replication { get; init; }
 
     /// <summary>
-    /// Is told what an operator should know of: a slot that was dropped, a resync that was forced, a row that was left out; event ids are
-    /// stable. From any thread. Default: nobody.
+    /// Gets what an operator should know: a slot that was dropped, a resync that was forced, a row that was left out; event ids are stable.
+    /// Called from any thread. Default: none.
     /// </summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
@@ -34,8 +34,8 @@ public sealed record PostgresFeedOptions
     public IReadOnlyList<string> Key { get; init; } = [];
 
     /// <summary>
-    /// How often the table is looked at when nothing wakes the poller, and by replication for what the stream does not tell (DDL, the
-    /// slot's lag); above zero. Default 1 s.
+    /// How often to poll the table when nothing wakes the poller, and by replication for what the stream does not report (DDL, the slot's
+    /// lag); above zero. Default 1 s.
     /// </summary>
     public TimeSpan PollInterval { get; init; } = TimeSpan.FromSeconds(1);
 
@@ -51,8 +51,8 @@ public sealed record PostgresFeedOptions
     public long LiveBytes { get; init; } = 16 << 20;
 
     /// <summary>
-    /// How many clients may read from the database at once, counting those of all its feeds in this process that say the same number (the
-    /// others wait their turn); at least 1, default 8.
+    /// How many clients may read from the database at once, across all its feeds in this process with the same number (the others wait
+    /// their turn); at least 1, default 8.
     /// </summary>
     public int MaxReaders { get; init; } = 8;
 
@@ -77,10 +77,10 @@ public sealed record PostgresFeedOptions
     /// </summary>
     public int MaximumRowBytes { get; init; } = RowLimits.DefaultBytes;
 
-    /// <summary>How long a client's read is tried again while the database is away, before the client is cut off. Default 30 s.</summary>
+    /// <summary>How long a client's read is retried while the database is away, before the client is cut off. Default 30 s.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>What a lagging server asks a client to wait before it comes again; whole seconds, default 2 s.</summary>
+    /// <summary>How long a lagging server asks a client to wait before it comes again; whole seconds, default 2 s.</summary>
     public TimeSpan RetryAfter { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>A logger of warnings for one who cannot name its type.</summary>

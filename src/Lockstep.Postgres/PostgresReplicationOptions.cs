@@ -55,5 +55,5 @@ public sealed record PostgresReplicationOptions
 /// <summary>A feed's replication slot, when it was last looked at.</summary>
 /// <param name="Name">The slot.</param>
 /// <param name="LagBytes">How much of its log (WAL) the server keeps for it.</param>
-/// <param name="ServerBoundBytes">What the server itself bounds that to (<c>max_slot_wal_keep_size</c>); null when it does not.</param>
+/// <param name="ServerBoundBytes">The server's own limit for that (<c>max_slot_wal_keep_size</c>); null if it has none.</param>
 public sealed record PostgresSlotState(string Name, long LagBytes, long? ServerBoundBytes);

@@ -2,12 +2,12 @@ using System.Text;
 
 namespace Lockstep.Postgres;
 
-/// <summary>The name of a table or view. Names are taken as they are written: nothing is folded to lower case.</summary>
+/// <summary>The name of a table or view. Names are taken literally: nothing is folded to lower case.</summary>
 /// <param name="Schema">The schema; null to look the name up along the connection's search path.</param>
 /// <param name="Name">The table's or view's own name.</param>
 public sealed record TableName(string? Schema, string Name)
 {
-    /// <summary>Reads <c>table</c> or <c>schema.table</c>; a part in double quotes may hold dots, and double quotes doubled.</summary>
+    /// <summary>Parses <c>table</c> or <c>schema.table</c>; a part in double quotes may contain dots, and double quotes doubled.</summary>
     /// <exception cref="FormatException">The text is not of that form.</exception>
     public static TableName Parse(string text)
     {

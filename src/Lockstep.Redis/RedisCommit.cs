@@ -4,19 +4,19 @@ using StackExchange.Redis;
 
 namespace Lockstep.Redis;
 
-/// <summary>A change as it is sent: keys and values of <see cref="RedisScripts.Commit"/>.</summary>
+/// <summary>A change in the form in which it is sent: keys and values of <see cref="RedisScripts.Commit"/>.</summary>
 /// <param name="Keys">The keys.</param>
 /// <param name="Values">The values.</param>
 internal sealed record RedisCommit(RedisKey[] Keys, RedisValue[] Values)
 {
-    /// <summary>So many lines of a variable's audit are kept, or a few more: Redis has them in memory.</summary>
+    /// <summary>The number of audit lines kept per variable, give or take a few: Redis has them in memory.</summary>
     private const int MostAudits = 10_000;
 
-    /// <summary>Puts edits into words.</summary>
+    /// <summary>Encodes edits.</summary>
     /// <param name="keys">The store's keys.</param>
     /// <param name="variables">The variables.</param>
-    /// <param name="state">What the edits were decided from.</param>
-    /// <param name="edits">What is to be done with each variable.</param>
+    /// <param name="state">The state from which the edits were decided.</param>
+    /// <param name="edits">What to do with each variable.</param>
     /// <param name="who">Who makes the change.</param>
     /// <param name="writer">Who takes turns with other writers, in this attempt and those before it.</param>
     /// <param name="now">The time; null for the server's.</param>

@@ -4,21 +4,23 @@ using StackExchange.Redis;
 namespace Lockstep.Redis;
 
 /// <summary>
-/// The connection of a store, made when it is first needed. It connects again by itself; one that brings nothing for a while is given up
-/// for a new one, whatever the reason. All members may be called from any thread.
+/// The connection of a store, opened when it is first needed. It reconnects by itself; one that brings nothing for a while is replaced by a
+/// new one, whatever the reason. All members may be called from any thread.
 /// </summary>
 /// <param name="address">Where to.</param>
 internal sealed class RedisConnection(RedisStoreAddress address) : IAsyncDisposable
 {
-    /// <summary>A connection that has answered nothing for so long is given up when it fails again.</summary>
+    /// <summary>A connection that has answered nothing for this long is dropped when it fails again.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+
+    private static readonly TimeSpan LongestClose = TimeSpan.FromSeconds(5);
 
     private readonly Lock _gate = new();
     private Task<ConnectionMultiplexer>? _connecting;
     private long _lastGood;
     private bool _disposed;
 
-    /// <summary>The connection, which may be without a server at the moment.</summary>
+    /// <summary>The connection, which may have no server at the moment.</summary>
     public async Task<ConnectionMultiplexer> GetAsync(CancellationToken cancellationToken)
     {
         Task<ConnectionMultiplexer> connecting;
@@ -76,12 +78,18 @@ internal sealed class RedisConnection(RedisStoreAddress address) : IAsyncDisposa
         try
         {
             var connection = await connecting.ConfigureAwait(false);
-            await connection.CloseAsync(allowCommandsToComplete: false).ConfigureAwait(false);
-            await connection.DisposeAsync().ConfigureAwait(false);
+            // The driver may be at an answer that it never gets to the end of.
+            await Task.Run(async () =>
+                {
+                    await connection.CloseAsync(allowCommandsToComplete: false).ConfigureAwait(false);
+                    await connection.DisposeAsync().ConfigureAwait(false);
+                })
+                .WaitAsync(LongestClose)
+                .ConfigureAwait(false);
         }
         catch (Exception e) when (RedisErrors.IsUnavailable(e))
         {
-            // It never came about.
+            // It was never established.
         }
     }
 }

@@ -11,7 +11,7 @@ internal readonly record struct RedisKeys(string Prefix)
 
     public RedisKey Waiting => Prefix + "waiting";
 
-    /// <summary>Where changes are told of, by the variable's name.</summary>
+    /// <summary>The channel of changes, by the variable's name.</summary>
     public RedisChannel Channel => RedisChannel.Literal(Prefix + "changed");
 
     public RedisKey Variable(string name) => Prefix + "var:" + name;

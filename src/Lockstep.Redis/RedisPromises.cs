@@ -2,11 +2,11 @@ using StackExchange.Redis;
 
 namespace Lockstep.Redis;
 
-/// <summary>What may be asked of a server beyond its word that it has a change in memory.</summary>
+/// <summary>What may be demanded of a server beyond having a change in memory.</summary>
 internal static class RedisPromises
 {
-    /// <summary>Has the server be one that answers after its disk has a write.</summary>
-    /// <exception cref="RedisCommandException">It is not, or does not say.</exception>
+    /// <summary>Requires that the server answers only after its disk has a write.</summary>
+    /// <exception cref="RedisCommandException">It does not, or does not say.</exception>
     public static async Task RequireFsyncAsync(IDatabase database)
     {
         var settings = (
@@ -21,7 +21,7 @@ internal static class RedisPromises
         }
     }
 
-    /// <summary>Has what <see cref="CommitAsync"/> sends arrive at one server.</summary>
+    /// <summary>Requires that everything <see cref="CommitAsync"/> sends reaches one server.</summary>
     /// <exception cref="RedisCommandException">It is a cluster.</exception>
     public static void RequireOneServer(IDatabase database)
     {
@@ -29,11 +29,12 @@ internal static class RedisPromises
             throw new RedisCommandException("waitReplicas is for one primary with its replicas, not for a cluster");
     }
 
-    /// <summary>Commits and waits until so many replicas have the change.</summary>
-    /// <exception cref="TimeoutException">Too few said so in time.</exception>
+    /// <summary>Commits and waits until this many replicas have the change.</summary>
+    /// <exception cref="TimeoutException">Too few confirmed it in time.</exception>
     public static async Task<RedisResult> CommitAsync(IDatabase database, RedisCommit commit, int replicas, int waitMs)
     {
-        // WAIT is for what its own connection wrote. A connection that was lost in between would be answered for nothing: its number tells.
+        // WAIT applies to what its own connection wrote. If the connection was replaced in between, the answer would mean nothing: its
+        // number shows that.
         var batch = database.CreateBatch();
         var before = batch.ExecuteAsync("CLIENT", ["ID"], CommandFlags.DemandMaster);
         var commits = batch.ScriptEvaluateAsync(
@@ -62,7 +63,7 @@ internal static class RedisPromises
         }
         catch (RedisServerException e)
         {
-            // It is WAIT that was refused, not the change.
+            // WAIT was refused, not the change.
             throw new TimeoutException(e.Message, e);
         }
 

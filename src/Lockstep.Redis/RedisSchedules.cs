@@ -4,17 +4,18 @@ using StackExchange.Redis;
 
 namespace Lockstep.Redis;
 
-/// <summary>What was read of a store: settings and stamp, and of each variable its values and how often it was changed.</summary>
-/// <param name="Readings">What was read of each variable.</param>
+/// <summary>What was read from a store: settings and stamp, and for each variable its values and how often it was changed.</summary>
+/// <param name="Readings">What was read about each variable.</param>
 /// <param name="Revisions">How often each was changed, as the server counts it.</param>
 /// <param name="ServerTime">The server's clock, whatever the store's is.</param>
 internal sealed record RedisState(TickReading[] Readings, string[] Revisions, DateTimeOffset ServerTime);
 
-/// <summary>How schedules and audits lie in Redis; see <see cref="RedisScripts"/>.</summary>
+/// <summary>How schedules and audits are stored in Redis; see <see cref="RedisScripts"/>.</summary>
 internal static class RedisSchedules
 {
     /// <summary>
-    /// How stores lie in Redis. What is added so that an earlier Lockstep would lose or misread it is a new format, which that one refuses.
+    /// How stores are laid out in Redis. Any addition that an earlier Lockstep would lose or misread is a new format, which that version
+    /// refuses.
     /// </summary>
     public const int Format = 1;
 
@@ -38,11 +39,11 @@ internal static class RedisSchedules
             Milliseconds(settings.Latency),
         ];
 
-    /// <summary>What <see cref="RedisScripts.Read"/> answers; null where there is no store.</summary>
+    /// <summary>The answer of <see cref="RedisScripts.Read"/>; null if there is no store.</summary>
     /// <param name="answer">The answer.</param>
     /// <param name="description">The store, for messages.</param>
-    /// <exception cref="FormatException">Something else lies there.</exception>
-    /// <exception cref="TickStoreFormatException">A newer Lockstep made it.</exception>
+    /// <exception cref="FormatException">Something else is stored there.</exception>
+    /// <exception cref="TickStoreFormatException">A newer Lockstep created it.</exception>
     public static RedisState? Read(RedisResult answer, string description)
     {
         var store = Fields(answer[0]);
@@ -85,7 +86,9 @@ internal static class RedisSchedules
 
     /// <summary>The server's clock, as TIME answers.</summary>
     public static DateTimeOffset Time(RedisResult answer) =>
-        DateTimeOffset.UnixEpoch.AddTicks(((long)answer[0] * TimeSpan.TicksPerSecond) + ((long)answer[1] * TimeSpan.TicksPerMicrosecond));
+        DateTimeOffset.UnixEpoch.AddTicks(
+            checked(((long)answer[0] * TimeSpan.TicksPerSecond) + ((long)answer[1] * TimeSpan.TicksPerMicrosecond))
+        );
 
     /// <summary>A value, without its instant.</summary>
     public static string Text(TickTuple tuple) =>
@@ -112,7 +115,7 @@ internal static class RedisSchedules
         );
     }
 
-    /// <summary>An instant as it lies in Redis; null as what stands for none.</summary>
+    /// <summary>An instant as stored in Redis; null is stored as a placeholder.</summary>
     public static string Milliseconds(DateTimeOffset? instant) =>
         instant?.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture) ?? None;
 

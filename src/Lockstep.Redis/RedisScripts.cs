@@ -15,7 +15,7 @@ namespace Lockstep.Redis;
 /// </summary>
 internal static class RedisScripts
 {
-    /// <summary>Makes the store unless it is there. Keys: store. Values: fields and their values.</summary>
+    /// <summary>Creates the store unless it exists. Keys: store. Values: fields and their values.</summary>
     public const string Create = """
         if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('HSET', KEYS[1], unpack(ARGV)) end
         return 1
@@ -28,7 +28,7 @@ internal static class RedisScripts
         return {redis.call('HGETALL', KEYS[1]), redis.call('TIME'), variables}
         """;
 
-    /// <summary>Lists the variables; false where there is no store of the format. Keys: store, names. Values: format.</summary>
+    /// <summary>Lists the variables; false if there is no store of the format. Keys: store, names. Values: format.</summary>
     public const string List = """
         if redis.call('HGET', KEYS[1], 'format') ~= ARGV[1] then return false end
         return redis.call('SMEMBERS', KEYS[2])
@@ -41,8 +41,8 @@ internal static class RedisScripts
     /// refuse it comes before the first write.
     /// </summary>
     /// <remarks>
-    /// Who is told to wait or to decide again stands in the queues from then on. Where several variables are changed at once, no two wait
-    /// for each other: all queues are in one order.
+    /// A writer that is told to wait or to decide again stands in the queues from then on. If several variables are changed at once, no two
+    /// writers wait for each other: all queues have the same order.
     /// </remarks>
     public const string Commit = """
         local store, names, waiting = KEYS[1], KEYS[2], KEYS[3]

@@ -38,7 +38,7 @@ internal sealed partial class RedisStoreAddress
     /// <summary>The store without user and password (I9).</summary>
     public required string Description { get; init; }
 
-    /// <summary>What all keys of the store begin with; as a hash tag, so that a cluster has them in one place.</summary>
+    /// <summary>The prefix of all keys of the store; as a hash tag, so that a cluster keeps them in one place.</summary>
     public required string Prefix { get; init; }
 
     /// <summary>How many replicas must have a change before it counts as made.</summary>
@@ -47,6 +47,11 @@ internal sealed partial class RedisStoreAddress
     /// <summary>How long they may take, in whole milliseconds.</summary>
     public required int WaitMs { get; init; }
 
+    /// <summary>
+    /// After so long an operation has failed, whatever the driver does: while it reads certain answers, its own clock stands still.
+    /// </summary>
+    public TimeSpan LongestOperation => TimeSpan.FromMilliseconds(Options.AsyncTimeout + 10_000);
+
     /// <summary>Whether the server must have each change on its disk before it answers.</summary>
     public required bool RequiresFsync { get; init; }
 
@@ -54,7 +59,7 @@ internal sealed partial class RedisStoreAddress
     public static bool IsUri(string text) =>
         text.StartsWith("redis://", StringComparison.OrdinalIgnoreCase) || text.StartsWith("rediss://", StringComparison.OrdinalIgnoreCase);
 
-    /// <exception cref="ArgumentException">It cannot be read; the message does not repeat it (I9).</exception>
+    /// <exception cref="ArgumentException">It cannot be parsed; the message does not repeat it (I9).</exception>
     public static RedisStoreAddress Parse(string text)
     {
         var match = Parts().Match(text);
@@ -95,7 +100,7 @@ internal sealed partial class RedisStoreAddress
         return address;
     }
 
-    /// <summary>Reads what lies in files, right before connecting.</summary>
+    /// <summary>Reads the files that the address names, right before connecting.</summary>
     /// <exception cref="RedisException">The certificate's file cannot be read.</exception>
     public ConfigurationOptions Complete()
     {
@@ -119,7 +124,7 @@ internal sealed partial class RedisStoreAddress
             Ssl = isTls,
             ServiceName = service,
             ClientName = "lockstep",
-            // The first connection fails with the reason, and the next operation tries again; later ones are made in the background.
+            // The first connection fails with the reason, and the next operation tries again; later ones are opened in the background.
             AbortOnConnectFail = true,
             ConnectRetry = 0,
             ConnectTimeout = 5000,
@@ -128,12 +133,12 @@ internal sealed partial class RedisStoreAddress
             ReconnectRetryPolicy = new LinearRetry(250),
             HeartbeatInterval = TimeSpan.FromMilliseconds(500),
             KeepAlive = 5,
-            // CLIENT ID and CONFIG GET count as a manager's.
+            // CLIENT ID and CONFIG GET count as administrative.
             AllowAdmin = true,
             TieBreaker = "",
             ConfigurationChannel = "",
             IncludeDetailInExceptions = false,
-            // What cannot be sent now fails now, with the reason, and is surely not sent later.
+            // What cannot be sent now fails now, with the reason, and is certainly not sent later.
             BacklogPolicy = BacklogPolicy.FailFast,
         };
 

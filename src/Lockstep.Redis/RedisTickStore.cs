@@ -6,8 +6,8 @@ namespace Lockstep.Redis;
 
 /// <summary>
 /// A store in Redis, shared by any number of machines. The primary's clock is the store's clock, and only the primary is read. A change is
-/// decided here and committed by one script, which refuses it when another one came first, and then it is decided again. What the server
-/// promises of an answered write is its operator's choice: see the options of the URI.
+/// decided here and committed by one script, which refuses it if another one came first; then it is decided again. What the server promises
+/// about an acknowledged write is its operator's choice: see the options of the URI.
 /// </summary>
 public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposable
 {
@@ -15,7 +15,7 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(25);
 
-    /// <summary>A turn takes about as long: who is next looks often, and who is far behind seldom.</summary>
+    /// <summary>A turn takes about this long: the next writer polls often, and one far behind seldom.</summary>
     private static readonly TimeSpan PausePerPlace = TimeSpan.FromMilliseconds(2);
 
     private readonly RedisStoreAddress _address;
@@ -26,7 +26,7 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
     private volatile bool _wasThere;
     private ConnectionMultiplexer? _heard;
 
-    /// <summary>Names the server; nothing is opened yet.</summary>
+    /// <summary>Names the server; opens nothing yet.</summary>
     /// <param name="uri">See <see cref="RedisTickStoreKind"/>. Its password never reaches an error or <see cref="Description"/>
     /// (I9).</param>
     /// <param name="create">The settings of the store if it is not there yet and the first operation makes it; null to find a missing store
@@ -68,7 +68,7 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
                     .ConfigureAwait(false);
                 if (names.IsNull)
                     await ReadAsync(database, ["settings"]).ConfigureAwait(false);
-                return names.IsNull ? [] : [.. ((string[])names!).Order(StringComparer.Ordinal)];
+                return names.IsNull ? [] : [.. ((string?[])names!).OfType<string>().Order(StringComparer.Ordinal)];
             },
             cancellationToken
         );
@@ -97,21 +97,21 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
                 writer ??= RedisWriter.Begin(state.ServerTime);
                 var commit = RedisCommit.Of(_keys, variables, state, edits, who, writer, _clock?.GetUtcNow());
                 var answer = await CommitAsync(commit, cancellationToken).ConfigureAwait(false);
-                switch ((string?)answer[0])
+                switch (answer.Word)
                 {
                     case "ok":
                         waits = false;
-                        return TickCommit.Of(edits, state.Readings, _clock?.GetUtcNow() ?? RedisSchedules.Time(answer[1]));
-                    case "late":
-                        // The clock that said so was the server's: the time of the earliest deadline is as good.
-                        TickEdit.CheckDeadline(variables, edits, edits.Min(edit => edit.Deadline)!.Value);
+                        return TickCommit.Of(edits, state.Readings, _clock?.GetUtcNow() ?? answer.Time);
+                    case "late" when edits.Min(edit => edit.Deadline) is { } deadline:
+                        // The server's clock said so: the time of the earliest deadline is just as good.
+                        TickEdit.CheckDeadline(variables, edits, deadline);
                         break;
                     case "again":
                         waits = true;
                         break;
                     case "wait":
                         waits = true;
-                        var pause = PausePerPlace * (int)answer[1];
+                        var pause = PausePerPlace * answer.Place;
                         await Task.Delay(pause < LongestPause ? pause : LongestPause, cancellationToken).ConfigureAwait(false);
                         break;
                 }
@@ -144,13 +144,13 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
     private static Task<RedisResult> EvaluateAsync(IDatabaseAsync database, string script, RedisKey[] keys, RedisValue[] values) =>
-        // The whole text each time: a server that was restarted knows no script by its hash.
+        // The whole script each time: a restarted server knows none by its hash.
         database.ScriptEvaluateAsync(script, keys, values, CommandFlags.DemandMaster | CommandFlags.NoScriptCache);
 
     private async Task<RedisState> ReadAsync(IDatabase database, IReadOnlyList<string> variables)
     {
-        // The store is made at most once: one that disappears later is a store that is down, not an empty one. Whoever began before it was
-        // there may make it, too.
+        // The store is created at most once: one that disappears later is down, not empty. An operation that began before it existed may
+        // create it too.
         var creates = _newSettings is not null && !_wasThere;
         RedisKey[] keys = [_keys.Store, .. variables.Select(_keys.Variable)];
         var state = RedisSchedules.Read(await EvaluateAsync(database, RedisScripts.Read, keys, []).ConfigureAwait(false), Description);
@@ -162,6 +162,8 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
         }
 
         _wasThere |= state is not null;
+        if (state is not null && state.Readings.Length != variables.Count)
+            throw new FormatException("it does not answer as a store does");
         if (state is null)
             throw Unavailable("there is no store of that prefix; setting a variable creates it", outcomeUnknown: false, null);
         return _clock is null
@@ -172,8 +174,8 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
             };
     }
 
-    /// <summary>Sends a change. From here on it is not cancelled: it is answered, or its outcome is not known.</summary>
-    private async Task<RedisResult> CommitAsync(RedisCommit commit, CancellationToken cancellationToken)
+    /// <summary>Sends a change. From here on it is not cancelled: it is answered, or its outcome is unknown.</summary>
+    private async Task<RedisOutcome> CommitAsync(RedisCommit commit, CancellationToken cancellationToken)
     {
         var connection = await RunAsync(database => Task.FromResult(database), cancellationToken).ConfigureAwait(false);
         var sent = false;
@@ -184,10 +186,13 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
             if (_address.Replicas > 0)
                 RedisPromises.RequireOneServer(connection);
             sent = true;
-            var answer =
+            var answering =
                 _address.Replicas > 0
-                    ? await RedisPromises.CommitAsync(connection, commit, _address.Replicas, _address.WaitMs).ConfigureAwait(false)
-                    : await EvaluateAsync(connection, RedisScripts.Commit, commit.Keys, commit.Values).ConfigureAwait(false);
+                    ? RedisPromises.CommitAsync(connection, commit, _address.Replicas, _address.WaitMs)
+                    : EvaluateAsync(connection, RedisScripts.Commit, commit.Keys, commit.Values);
+            var answer = RedisOutcome.Of(
+                await answering.WaitAsync(_address.LongestOperation, CancellationToken.None).ConfigureAwait(false)
+            );
             _connection.Succeeded();
             return answer;
         }
@@ -198,7 +203,7 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
         }
     }
 
-    /// <summary>Says that a writer waits no more. Where that does not arrive, it counts as gone a moment later.</summary>
+    /// <summary>Reports that a writer no longer waits. If that does not arrive, the writer counts as gone a moment later.</summary>
     private async Task LeaveAsync(RedisWriter writer)
     {
         try
@@ -208,7 +213,7 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
         }
         catch (Exception e) when (RedisErrors.IsUnavailable(e))
         {
-            // Nothing rests on it.
+            // Nothing depends on it.
         }
     }
 
@@ -220,7 +225,9 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
             var connection = await _connection.GetAsync(cancellationToken).ConfigureAwait(false);
             if (Changed is not null && Interlocked.Exchange(ref _heard, connection) != connection)
                 _ = ListenAsync(connection);
-            var result = await operation(connection.GetDatabase()).WaitAsync(cancellationToken).ConfigureAwait(false);
+            var result = await operation(connection.GetDatabase())
+                .WaitAsync(_address.LongestOperation, cancellationToken)
+                .ConfigureAwait(false);
             _connection.Succeeded();
             return result;
         }
@@ -236,7 +243,7 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
         }
     }
 
-    /// <summary>Hears of changes, where the server lets it; without, nothing is lost but time.</summary>
+    /// <summary>Subscribes to changes, if the server allows it; otherwise only time is lost.</summary>
     private async Task ListenAsync(ConnectionMultiplexer connection)
     {
         try

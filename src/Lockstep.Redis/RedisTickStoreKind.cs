@@ -30,7 +30,9 @@ public sealed partial class RedisTickStoreKind : TickStoreKind
     public override Task<ITickStore> OpenAsync(string name, TickSettings? create, CancellationToken cancellationToken) =>
         Task.FromResult<ITickStore>(new RedisTickStore(name, create));
 
-    /// <summary>As the driver itself is configured: it is not taken, but a password in it is none of a file's name either (I9).</summary>
+    /// <summary>
+    /// In the driver's own notation: not accepted, but a password in it must not become part of a file's name either (I9).
+    /// </summary>
     [GeneratedRegex(@",\s*(user|password|ssl|abortConnect|name)\s*=", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex DriverOption();
 }

@@ -1,7 +1,7 @@
 namespace Lockstep.Redis;
 
-/// <summary>Who waits for the turn to make a change. Who has waited longest goes first.</summary>
-/// <param name="Id">What it is known by; never the same twice.</param>
+/// <summary>Who waits for the turn to make a change. The one that has waited longest goes first.</summary>
+/// <param name="Id">Its identity; never used twice.</param>
 /// <param name="Since">When it began, by the server's clock.</param>
 internal sealed record RedisWriter(string Id, DateTimeOffset Since)
 {

@@ -6,8 +6,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// Lets a request in or answers it: 401 with the ways to authenticate for none or a wrong credential, 403 for one that is right but does
-/// not open this feed.
+/// Admits a request or answers it: 401 with the ways to authenticate for a missing or wrong credential, 403 for a valid one that does not
+/// open this feed.
 /// </summary>
 internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
 {
@@ -15,10 +15,10 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
 
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>Whether a secret is needed at all.</summary>
+    /// <summary>Whether a credential is needed at all.</summary>
     public bool IsOpen => _credentials.Count == 0;
 
-    /// <summary>From now on these let requests in.</summary>
+    /// <summary>Replaces the credentials that admit requests.</summary>
     public void Use(IReadOnlyList<FeedCredential> credentials) => _credentials = credentials;
 
     /// <summary>Whether the request may read the feed; if not, the answer is written.</summary>
@@ -41,7 +41,8 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
     }
 
     /// <summary>
-    /// Answers a request for a path where no feed is: as for a feed to who has no credential, so that the names of the feeds are not told.
+    /// Answers a request for a path without a feed: as for a feed to a client without a credential, so that the names of the feeds stay
+    /// secret.
     /// </summary>
     public Task RefuseUnknownAsync(HttpContext context)
     {
@@ -52,8 +53,8 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
     }
 
     /// <summary>
-    /// The request's credential, if it has one that opens any feed; if not, the answer is written. A browser asks its user for a name and a
-    /// password only, so a token may be given as the password.
+    /// The request's credential, if it opens any feed; if not, the answer is written. A browser asks its user only for a name and a
+    /// password, so a token may be given as the password.
     /// </summary>
     public async Task<FeedCredential?> AuthenticateBrowserAsync(HttpContext context)
     {
@@ -94,7 +95,7 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
             return null;
         }
 
-        // All are tried, so that the time does not tell which one fits.
+        // All are tried, so that the time does not reveal which one matches.
         var digest = FeedCredential.Digest(secret);
         var token =
             !isBearer && tokenAsPassword ? FeedCredential.Digest(secret[(secret.IndexOf(':', StringComparison.Ordinal) + 1)..]) : null;

@@ -3,13 +3,13 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.Serving;
 
-/// <summary>Who reads one feed, and what all together were sent since the server's start. Thread-safe.</summary>
+/// <summary>The readers of one feed, and what all of them were sent since the server's start. Thread-safe.</summary>
 internal sealed class FeedClients(TimeProvider time)
 {
     private readonly SentTotals<ServedClient> _sent = new();
     private long _count;
 
-    /// <summary>Those that are being answered, the oldest first.</summary>
+    /// <summary>Those being answered, the oldest first.</summary>
     public IEnumerable<ServedClient> Open => _sent.Open.OrderBy(client => client.Number);
 
     /// <summary>Records and bytes of bodies, as of now.</summary>

@@ -4,7 +4,8 @@ using System.Text;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// A secret that lets a client read: user and password, or a bearer token. Keeps a digest of it only, which no member shows (I9).
+/// A secret that lets a client read: user and password, or a bearer token. Keeps only a digest of it, which no member shows (I9).
+/// Immutable.
 /// Immutable.
 /// </summary>
 public sealed class FeedCredential
@@ -23,7 +24,7 @@ public sealed class FeedCredential
 
     internal bool IsBearer { get; }
 
-    /// <summary>A user with a password, for Basic authentication (RFC 7617). The user's name holds no colon.</summary>
+    /// <summary>A user with a password, for Basic authentication (RFC 7617). The user name contains no colon.</summary>
     public static FeedCredential Basic(string user, string password, IReadOnlyCollection<string>? feeds = null)
     {
         ArgumentNullException.ThrowIfNull(user);

@@ -27,7 +27,7 @@ internal sealed class FeedEndpoint(
     CancellationToken stopping
 )
 {
-    /// <summary>What a client may ask for; the last three are those of pages, as their links have them.</summary>
+    /// <summary>What a client may ask for; the last three are those of pages, as in their links.</summary>
     private static readonly string[] KnownOptions = ["since", "update", "columns", "where", "horizon", "feed", "after"];
 
     public const string ContentType = "application/x-ndjson";
@@ -118,13 +118,13 @@ internal sealed class FeedEndpoint(
     }
 
     /// <summary>
-    /// Whether an error says that the client has gone, which writing shows before the request's token does: a flush by
-    /// <see cref="FeedLineWriter.SendAsync"/>, and a write by the empty buffer that Kestrel then gives.
+    /// Whether an error means that the client has gone, which a write shows before the request's token does: a flush by <see
+    /// cref="FeedLineWriter.SendAsync"/>, and a write by the empty buffer that Kestrel then returns.
     /// </summary>
     private static bool IsOfClosedResponse(Exception error) =>
         error is OperationCanceledException or ArgumentOutOfRangeException { ParamName: "writer" };
 
-    /// <summary>A client's read has failed: it is counted, and told to the operator.</summary>
+    /// <summary>A client's read has failed: it is counted, and reported to the operator.</summary>
     private void Failed(Exception error)
     {
         metrics.ReadFailed(source.Name, error);
@@ -138,7 +138,7 @@ internal sealed class FeedEndpoint(
     public static string PathOf(string name) => "/" + name.Replace("/", "%2F", StringComparison.Ordinal);
 
     /// <summary>
-    /// What sets a client's feed apart from the source's: its filter, and the dialect, in which cursors mean something else.
+    /// What distinguishes a client's feed from the source's: its filter, and the dialect, in which cursors mean something else.
     /// </summary>
     private string? VariantOf(FeedFilter? filter) =>
         source.RecordOrderField is null ? filter?.Identity : $"{filter?.Identity}{RecordVariant}";
@@ -147,9 +147,10 @@ internal sealed class FeedEndpoint(
         $"{context.Connection.RemoteIpAddress}:{context.Connection.RemotePort.ToString(CultureInfo.InvariantCulture)}";
 
     /// <summary>
-    /// A filter whose name is misspelt would be none, and all rows would come. A secret is for a proxy in front, which may leave it there.
+    /// A filter with a misspelt name would be none, and all rows would come. A secret is for a proxy in front, which may leave it in the
+    /// query.
     /// </summary>
-    /// <exception cref="FeedFilterException">The query has a name that means nothing here.</exception>
+    /// <exception cref="FeedFilterException">The query contains an unknown name.</exception>
     private static void RequireKnownOptions(HttpRequest request)
     {
         var unknown = request.Query.Keys.FirstOrDefault(name =>
@@ -215,7 +216,7 @@ internal sealed class FeedEndpoint(
         var wantsMarks = context.Request.Headers.ContainsKey(WireNames.MarkHeader);
         if (wantsMarks && reading.Mark is { } mark)
             response.Headers[WireNames.MarkHeader] = mark.ToString();
-        // Through a filter something must come also while it leaves out row after row. Clients of old know heartbeats only.
+        // Through a filter something must come even while it leaves out row after row. Older clients know only heartbeats.
         var takesBlankLines = context.Request.Headers.Accept.Any(type =>
             type?.Contains("ndjson", StringComparison.OrdinalIgnoreCase) == true
         );
@@ -274,7 +275,7 @@ internal sealed class FeedEndpoint(
         {
             client.Begin();
 
-            // Through a filter goes a copy, and so does what is written in another dialect.
+            // A filtered row is a copy, and so is one written in another dialect.
             var held = share.Cover(chunk.Lines.Length * (filter is null && writer is FeedLineWriter ? 1L : 2));
             if (wantsMarks && chunk.Mark is { } mark)
                 writer.WriteMark(mark);

@@ -3,18 +3,19 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// Whether a feed can be read at this moment, found out by reading from where it comes. However many ask, that is done once at a time.
+/// Whether a feed can be read at this moment, determined by reading from its origin. However many ask, there is one read at a time.
+/// Thread-safe.
 /// Thread-safe.
 /// </summary>
 internal sealed class FeedHealth(IFeedSource source, TimeProvider time, CancellationToken stopping)
 {
-    /// <summary>How long reading may take.</summary>
+    /// <summary>How long a read may take.</summary>
     public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
     private readonly Lock _gate = new();
     private Task<bool>? _check;
 
-    /// <summary>Whether it can; never throws but for the cancellation.</summary>
+    /// <summary>Whether it can; throws nothing except on cancellation.</summary>
     public Task<bool> IsReadyAsync(CancellationToken cancellationToken)
     {
         lock (_gate)

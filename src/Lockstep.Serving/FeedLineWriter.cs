@@ -20,8 +20,8 @@ internal sealed class FeedLineWriter(
 ) : IFeedWriter
 {
     /// <summary>
-    /// How many bytes are written at most before they are sent, unless one filtered line is more: with the framing of the chunks a little
-    /// less than 16 KiB, for a client that does not read holds a buffer of the next power of two.
+    /// The most bytes written before they are sent, unless one filtered line is longer: with the framing of the chunks a little less than
+    /// 16 KiB, since a client that does not read holds a buffer of the next power of two.
     /// </summary>
     public const int SliceBytes = 16 * 1024 - 256;
 
@@ -31,7 +31,7 @@ internal sealed class FeedLineWriter(
     /// <summary>Rows among them.</summary>
     public long Rows { get; private set; }
 
-    /// <summary>Writes a chunk's rows, and sends all but the last of them; false when the filter left nothing of them.</summary>
+    /// <summary>Writes a chunk's rows, and sends all but the last of them; false if the filter left none.</summary>
     public async ValueTask<bool> WriteRowsAsync(FeedChunk chunk, CancellationToken cancellationToken)
     {
         if (chunk.Lines.IsEmpty)
@@ -59,8 +59,8 @@ internal sealed class FeedLineWriter(
         share?.Progress();
     }
 
-    /// <summary>Writes the control row that says where the whole set goes on.</summary>
-    /// <param name="address">The page's; of ASCII, without quotes and backslashes.</param>
+    /// <summary>Writes the control row that says where the whole set continues.</summary>
+    /// <param name="address">The page's; in ASCII, without quotes and backslashes.</param>
     public void WritePage(string address) =>
         Bytes += Encoding.UTF8.GetBytes($"{{\"control\":true,\"type\":\"{WireNames.ResumeByPage}\",\"next\":\"{address}\"}}\n", output);
 
@@ -68,8 +68,8 @@ internal sealed class FeedLineWriter(
         Bytes += Encoding.UTF8.GetBytes($"{{\"control\":true,\"type\":\"mark\",\"mark\":\"{mark}\"}}\n", output);
 
     /// <summary>
-    /// Sends what was written to a response. To one whose client has gone nothing can be written any more, which shows here before the
-    /// request's token tells of it.
+    /// Sends what was written to a response. Once the client has gone nothing can be written, which shows here before the request's token
+    /// says so.
     /// </summary>
     /// <exception cref="OperationCanceledException">The client has gone.</exception>
     public static async ValueTask SendAsync(PipeWriter output, CancellationToken cancellationToken)
@@ -104,7 +104,7 @@ internal sealed class FeedLineWriter(
         var before = Bytes;
         for (var lines = chunk.Lines; !lines.IsEmpty; )
         {
-            // What leaves out row after row sends nothing, and would not notice.
+            // A filter that leaves out row after row sends nothing, and would not notice.
             cancellationToken.ThrowIfCancellationRequested();
             var end = lines.Span.IndexOf((byte)'\n');
             var written = output.UnflushedBytes;

@@ -8,8 +8,8 @@ namespace Lockstep.Serving;
 
 /// <summary>
 /// Serves feeds over HTTP: each source under <c>/name</c>, a status page under <c>/_lockstep/</c>, and <c>/healthz</c>, which is 200 while
-/// all sources can be read and 503 otherwise. Where no feed has these names: <c>/livez</c>, which is 200 while the server runs,
-/// <c>/readyz</c> for all feeds and <c>/readyz/name</c> for one, and <c>/metrics</c> in the text format of Prometheus. Thread-safe.
+/// all sources can be read and 503 otherwise. Unless a feed has one of these names: <c>/livez</c>, which is 200 while the server runs,
+/// <c>/readyz</c> for all feeds and <c>/readyz/name</c> for one, and <c>/metrics</c> in Prometheus text format. Thread-safe.
 /// </summary>
 public sealed class FeedServer : IAsyncDisposable
 {
@@ -46,7 +46,7 @@ public sealed class FeedServer : IAsyncDisposable
         Uri = new Uri("http://localhost/");
     }
 
-    /// <summary>The server's root; a feed is at this address followed by its name.</summary>
+    /// <summary>The server's root; a feed's address is this followed by its name.</summary>
     public Uri Uri { get; private set; }
 
     /// <summary>The sources being served.</summary>
@@ -57,7 +57,7 @@ public sealed class FeedServer : IAsyncDisposable
     /// fails to start.</param>
     /// <param name="options">Address, credentials, intervals.</param>
     /// <param name="time">The clock; null for the system's.</param>
-    /// <param name="cancellationToken">Gives up the start.</param>
+    /// <param name="cancellationToken">Cancels the start.</param>
     /// <exception cref="PortInUseException">The port is taken.</exception>
     /// <exception cref="ListenException">The address cannot be listened on.</exception>
     /// <exception cref="ArgumentException">Two sources have one name, or one is called healthz or _lockstep.</exception>
@@ -104,8 +104,8 @@ public sealed class FeedServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Serves another source, which the server takes over.</summary>
-    /// <exception cref="ArgumentException">Its name is that of another one, or is healthz or _lockstep.</exception>
+    /// <summary>Serves another source, which the server then owns.</summary>
+    /// <exception cref="ArgumentException">Its name is taken, or is healthz or _lockstep.</exception>
     public void Add(IFeedSource source)
     {
         ArgumentNullException.ThrowIfNull(source);
@@ -117,7 +117,7 @@ public sealed class FeedServer : IAsyncDisposable
         );
         var path = FeedEndpoint.PathOf(source.Name);
 
-        // A table may be called metrics: it goes before what operators ask for.
+        // A table may be called metrics: it takes precedence over what operators ask for.
         if (OperatorPaths.Contains(path) && _feeds.All.All(other => other.Source.Name != source.Name))
             _routes.Remove(path);
         _routes.Add(
@@ -128,7 +128,7 @@ public sealed class FeedServer : IAsyncDisposable
         ServingLog.Added(_logger, source.Name);
     }
 
-    /// <summary>No longer serves a source: cuts its streams off and disposes it. Does nothing when there is none of that name.</summary>
+    /// <summary>Stops serving a source: cuts off its streams and disposes it. Does nothing if there is none of that name.</summary>
     public async Task RemoveAsync(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
@@ -140,14 +140,14 @@ public sealed class FeedServer : IAsyncDisposable
         ServingLog.Removed(_logger, name);
     }
 
-    /// <summary>From the next request on these credentials let in; none lets everybody in.</summary>
+    /// <summary>Replaces the credentials from the next request on; none lets everybody in.</summary>
     public void UseCredentials(IReadOnlyList<FeedCredential> credentials)
     {
         ArgumentNullException.ThrowIfNull(credentials);
         _access.Use(credentials);
     }
 
-    /// <summary>Stops listening, cuts the streams off and disposes the sources.</summary>
+    /// <summary>Stops listening, cuts off the streams and disposes the sources.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_stopping.IsCancellationRequested)
@@ -177,5 +177,5 @@ public sealed class FeedServer : IAsyncDisposable
     }
 }
 
-/// <summary>A source that is being served: who reads it, its newest records, and whether it can be read.</summary>
+/// <summary>A source being served: its readers, its newest records, and whether it can be read.</summary>
 internal sealed record ServedFeed(IFeedSource Source, FeedClients Clients, LatestRecords Latest, FeedHealth Health);

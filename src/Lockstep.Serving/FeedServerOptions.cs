@@ -10,21 +10,21 @@ namespace Lockstep.Serving;
 /// <summary>How feeds are served over HTTP.</summary>
 public sealed record FeedServerOptions
 {
-    /// <summary>The address to listen on. Loopback unless told otherwise.</summary>
+    /// <summary>The address to listen on. Loopback by default.</summary>
     public IPAddress Address { get; init; } = IPAddress.Loopback;
 
     /// <summary>The port, 0 to 65535; 0 for a free one.</summary>
     public int Port { get; init; }
 
-    /// <summary>Makes the server speak TLS; the caller keeps and disposes it.</summary>
+    /// <summary>The certificate for TLS, which the caller keeps and disposes; null for plain HTTP.</summary>
     public X509Certificate2? Certificate { get; init; }
 
-    /// <summary>Who may read; empty for everybody. The paths /livez and /readyz say nothing that needs a credential.</summary>
+    /// <summary>Who may read; empty for everybody. The paths /livez and /readyz reveal nothing that needs a credential.</summary>
     public IReadOnlyList<FeedCredential> Credentials { get; init; } = [];
 
     /// <summary>
-    /// The names under which the server is asked for: needed where it listens beyond loopback and everybody may read. IP addresses always
-    /// pass, and <c>localhost</c> where it listens on loopback.
+    /// The names under which clients may reach the server: needed if it listens beyond loopback and everybody may read. IP addresses are
+    /// always accepted, and <c>localhost</c> if it listens on loopback.
     /// </summary>
     public IReadOnlyCollection<string> AllowedHosts { get; init; } = [];
 
@@ -41,7 +41,7 @@ public sealed record FeedServerOptions
     public ConnectionLimits Connections { get; init; } = new();
 
     /// <summary>
-    /// How many bytes of what was read and not yet sent the clients may hold together; at least 1 MiB, default 64 MiB. Where that is not
+    /// How many bytes of what was read and not yet sent the clients may hold together; at least 1 MiB, default 64 MiB. If that is not
     /// enough, they wait in turn, and those that take nothing are cut off.
     /// </summary>
     public long BufferBytes { get; init; } = SendBudget.DefaultBytes;
@@ -49,20 +49,20 @@ public sealed record FeedServerOptions
     /// <summary>The longest silence on a feed; above zero, default 15 s.</summary>
     public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>How long the pages of one snapshot are handed to new clients, before a fresh one is begun; default 60 s.</summary>
+    /// <summary>How long new clients get the pages of one snapshot before a new one is begun; default 60 s.</summary>
     public TimeSpan SnapshotAge { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>How long a cache may keep a page; default 10 minutes.</summary>
     public TimeSpan PageAge { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>
-    /// Whether there is a page at <c>/_lockstep/</c> that shows clients, rates and the newest records: to who has a credential, or, where
+    /// Whether there is a page at <c>/_lockstep/</c> that shows clients, rates and the newest records: to clients with a credential or, if
     /// none is needed, to this machine.
     /// </summary>
     public bool StatusPage { get; init; } = true;
 
     /// <summary>
-    /// Makes the log: starts and stops, clients (Debug), refusals, and reads that fail (Warning); event ids are stable. Default: no log.
+    /// Creates the log: starts and stops, clients (Debug), refusals, and failed reads (Warning); event ids are stable. Default: no log.
     /// </summary>
     public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;
 

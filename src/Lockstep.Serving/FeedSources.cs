@@ -5,10 +5,10 @@ namespace Lockstep.Serving;
 /// <summary>Starts what a <see cref="FeedServer"/> is to serve.</summary>
 public static class FeedSources
 {
-    /// <summary>Starts sources one after the other; when one cannot start, those before it are disposed.</summary>
+    /// <summary>Starts sources one after the other; if one cannot start, those before it are disposed.</summary>
     /// <param name="starts">What starts each.</param>
-    /// <param name="cancellationToken">Gives up the start.</param>
-    /// <returns>The sources, for the server to take over.</returns>
+    /// <param name="cancellationToken">Cancels the start.</param>
+    /// <returns>The sources, for the server to own.</returns>
     public static async Task<IReadOnlyList<IFeedSource>> StartAsync(
         IEnumerable<Func<CancellationToken, Task<IFeedSource>>> starts,
         CancellationToken cancellationToken

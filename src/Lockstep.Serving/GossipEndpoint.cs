@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.WebSockets;
+using Lockstep.Engine.Serving;
 using Lockstep.Gossip.Nodes;
 using Lockstep.Gossip.Peers;
 using Lockstep.Serving.Hosting;
@@ -9,19 +10,19 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lockstep.Serving;
 
-/// <summary>How a <see cref="GossipEndpoint"/> speaks with those who come.</summary>
+/// <summary>How a <see cref="GossipEndpoint"/> speaks with its peers.</summary>
 public sealed record GossipEndpointOptions
 {
     /// <summary>How each stream is spoken.</summary>
     public GossipStreamOptions Stream { get; init; } = new();
 
-    /// <summary>Told of each connection that ended by an error. Called from any thread.</summary>
-    public Action<Exception>? ConnectionFailed { get; init; }
+    /// <summary>Called for each connection that ended with an error, with its address (IPv6: its /64), from any thread.</summary>
+    public Action<IPAddress?, Exception>? ConnectionFailed { get; init; }
 }
 
 /// <summary>
-/// Accepts peers over WebSocket and has them speak with the nodes of a hub, until it is disposed: a node at the path that is its name and,
-/// where it is the only one, at the root. Thread-safe.
+/// Accepts peers over WebSocket and connects them with the nodes of a hub, until it is disposed: a node at the path that is its name and,
+/// if it is the only one, at the root. Thread-safe.
 /// </summary>
 public sealed class GossipEndpoint : IAsyncDisposable
 {
@@ -39,14 +40,15 @@ public sealed class GossipEndpoint : IAsyncDisposable
         _options = options;
     }
 
-    /// <summary>The root, with the port that is bound: <c>ws</c>, or <c>wss</c> where the endpoint has a certificate.</summary>
+    /// <summary>The root, with the bound port: <c>ws</c>, or <c>wss</c> if the endpoint has a certificate.</summary>
     public Uri Uri { get; private set; } = null!;
 
     /// <summary>Binds the address, then accepts peers.</summary>
-    /// <param name="endpoint">Address, port and certificate. It may have other routes as well; what they do not take comes here.</param>
+    /// <param name="endpoint">Address, port and certificate. It may have other routes too; requests that they do not handle come
+    /// here.</param>
     /// <param name="hub">The nodes that are offered.</param>
     /// <param name="options">How to speak.</param>
-    /// <param name="cancellationToken">Gives up the start.</param>
+    /// <param name="cancellationToken">Cancels the start.</param>
     /// <exception cref="PortInUseException">The port is taken.</exception>
     /// <exception cref="ListenException">The address cannot be listened on.</exception>
     /// <exception cref="ArgumentException">The endpoint has a route for <c>/</c>.</exception>
@@ -111,13 +113,13 @@ public sealed class GossipEndpoint : IAsyncDisposable
         }
         catch (Exception error)
         {
-            _options.ConnectionFailed?.Invoke(error);
+            _options.ConnectionFailed?.Invoke(from is null ? null : ClientAddress.Of(from), error);
         }
     }
 
     /// <summary>
-    /// The model that the path names; null for the root. It is taken from the request line, for Kestrel leaves some escapes in the path and
-    /// not others.
+    /// The model that the path names; null for the root. It is taken from the request line, because Kestrel leaves some escapes in the path
+    /// and not others.
     /// </summary>
     private static string? NameIn(HttpContext context)
     {

@@ -5,7 +5,7 @@ namespace Lockstep.Serving;
 
 /// <summary>
 /// Whether the server lives, and whether all feeds or one can be read at this moment. Says no more than that something is wrong, and asks
-/// for a credential only where a feed is named.
+/// for a credential only if a feed is named.
 /// </summary>
 internal sealed class HealthEndpoint(ServedFeeds feeds, FeedAccess access)
 {

@@ -3,7 +3,7 @@ using Lockstep.Engine.Serving;
 
 namespace Lockstep.Serving;
 
-/// <summary>Writes what a client is sent, in the dialect that it is served in. One thread at a time.</summary>
+/// <summary>Writes what a client is sent, in its dialect. One thread at a time.</summary>
 internal interface IFeedWriter
 {
     /// <summary>Bytes written.</summary>
@@ -12,20 +12,20 @@ internal interface IFeedWriter
     /// <summary>Rows among them.</summary>
     long Rows { get; }
 
-    /// <summary>Writes a chunk's rows, and sends all but the last of them; false when the filter left nothing of them.</summary>
+    /// <summary>Writes a chunk's rows, and sends all but the last of them; false if the filter left none.</summary>
     ValueTask<bool> WriteRowsAsync(FeedChunk chunk, CancellationToken cancellationToken);
 
-    /// <summary>Says that the whole set is there, up to a cursor.</summary>
+    /// <summary>Says that the whole set is complete, up to a cursor.</summary>
     void WriteCompleted(long since);
 
-    /// <summary>Says that there is nothing more for now, up to a cursor where one is named.</summary>
+    /// <summary>Says that there is nothing more for now, up to a cursor if one is named.</summary>
     void WriteHeartbeat(long? since);
 
-    /// <summary>Says that the connection lives, and nothing of what is still to come.</summary>
+    /// <summary>Says that the connection is alive, and nothing about what is still to come.</summary>
     void WriteBlankLine();
 
-    /// <summary>Says where the whole set goes on.</summary>
-    /// <param name="address">The page's; of ASCII, without quotes and backslashes.</param>
+    /// <summary>Says where the whole set continues.</summary>
+    /// <param name="address">The page's; in ASCII, without quotes and backslashes.</param>
     void WritePage(string address);
 
     /// <summary>Says up to where the client has seen every change once what follows has arrived.</summary>

@@ -4,7 +4,7 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// A source that may not be there yet: it is started again and again until it is, and clients are told to come back meanwhile. Thread-safe.
+/// A source that may not exist yet: starting it is retried until it succeeds, and clients are asked to come back meanwhile. Thread-safe.
 /// </summary>
 public sealed class LateSource : IFeedSource
 {
@@ -36,10 +36,10 @@ public sealed class LateSource : IFeedSource
     /// <inheritdoc/>
     public LeftOutRows LeftOut => _source?.LeftOut ?? LeftOutRows.None;
 
-    /// <summary>Why it could not be started at the last try; null when it was, or was not tried yet.</summary>
+    /// <summary>Why the last attempt to start it failed; null if it succeeded, or there was none yet.</summary>
     public Exception? Error => _error;
 
-    /// <summary>Whether its first try is still under way.</summary>
+    /// <summary>Whether its first attempt is still under way.</summary>
     public bool IsStarting => _source is null && _error is null;
 
     ValueTask<FeedState> IFeedSource.GetStateAsync(CancellationToken cancellationToken) => Started.GetStateAsync(cancellationToken);

@@ -4,28 +4,28 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// The newest records of a feed, for the status page: as a client of the source, for as long as somebody looks, so that nothing is kept or
-/// copied while nobody does. What there was before the first look is not read: it can be any amount. Thread-safe.
+/// The newest records of a feed, for the status page: as a client of the source, for as long as somebody watches, so that nothing is kept
+/// or copied otherwise. What there was before is not read: it can be any amount. Thread-safe.
 /// </summary>
 internal sealed class LatestRecords(IFeedSource source, TimeProvider time, CancellationToken stopping)
 {
-    /// <summary>The most that are kept.</summary>
+    /// <summary>How many are kept.</summary>
     public const int Capacity = 20;
 
     /// <summary>How much of a record is shown, in bytes.</summary>
     private const int MaxLength = 2000;
 
-    /// <summary>How long it goes on after the last look.</summary>
+    /// <summary>How long it continues after the last request.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly Lock _gate = new();
     private readonly Queue<string> _records = new();
     private long _looked;
 
-    /// <summary>The work that follows the source; done when nobody looks any more.</summary>
+    /// <summary>The work that follows the source; done when nobody watches any more.</summary>
     public Task Following { get; private set; } = Task.CompletedTask;
 
-    /// <summary>The records that came since the first look, the newest first.</summary>
+    /// <summary>The records that came since the first request, the newest first.</summary>
     public IReadOnlyList<string> Look()
     {
         lock (_gate)
@@ -63,7 +63,7 @@ internal sealed class LatestRecords(IFeedSource source, TimeProvider time, Cance
         }
         catch (Exception e) when (e is FeedServingException or OperationCanceledException)
         {
-            // The page says that the feed cannot be read; the next look tries again.
+            // The page says that the feed cannot be read; the next request tries again.
         }
     }
 

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// <c>/metrics</c> in the text format of Prometheus. It needs a credential where feeds do, and shows the feeds that the credential opens.
+/// <c>/metrics</c> in Prometheus text format. It needs a credential if feeds do, and shows the feeds that the credential opens.
 /// </summary>
 internal sealed class MetricsEndpoint(ServedFeeds feeds, FeedAccess access) : IDisposable
 {

@@ -12,7 +12,7 @@ namespace Lockstep.Serving;
 /// <summary>
 /// The snapshot in pages. Without a horizon the answer is a redirect to the first page of a snapshot that all new clients share for a
 /// while; each page names the next one in <c>Link: ...; rel="next"</c>, and the last one ends with the row snapshot_completed. A page may
-/// come from a cache however old: what changed since its horizon comes with the updates after it.
+/// come from a cache, however old: what changed since its horizon comes with the updates after it.
 /// </summary>
 internal sealed class PageEndpoint(
     IFeedSource source,
@@ -93,7 +93,7 @@ internal sealed class PageEndpoint(
 
         using var coding = codings.Begin(context);
 
-        // Weak: the row at the end of the last page tells the time, and it may come in several codings.
+        // Weak: the row at the end of the last page contains the time, and the page may come in several codings.
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var piece in page.Lines)
             hash.AppendData(piece.Span);

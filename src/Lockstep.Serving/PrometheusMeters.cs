@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace Lockstep.Serving;
 
-/// <summary>Adds up what the meters of this process report, for who asks from time to time. Thread-safe.</summary>
+/// <summary>Adds up what the meters of this process report, for occasional readers. Thread-safe.</summary>
 internal sealed class PrometheusMeters : IDisposable
 {
     private readonly Lock _gate = new();
@@ -23,13 +23,13 @@ internal sealed class PrometheusMeters : IDisposable
         _listener.Start();
     }
 
-    /// <summary>What there is now.</summary>
-    /// <param name="isShown">Whether a feed's are wanted, by its name.</param>
+    /// <summary>The current values.</summary>
+    /// <param name="isShown">Whether a feed's values are wanted, by its name.</param>
     public PrometheusText Collect(Func<string, bool> isShown)
     {
         lock (_gate)
         {
-            // A gauge of a feed that is gone is not asked again.
+            // The gauge of a removed feed is not read again.
             foreach (var key in _values.Where(v => v.Value.Instrument.IsObservable).Select(v => v.Key).ToArray())
                 _values.Remove(key);
         }

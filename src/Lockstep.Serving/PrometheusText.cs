@@ -3,12 +3,12 @@ using System.Text;
 
 namespace Lockstep.Serving;
 
-/// <summary>Metrics in the text format of Prometheus (0.0.4): all samples of a name together, after what it means.</summary>
+/// <summary>Metrics in Prometheus text format (0.0.4): all samples of a name together, after its description.</summary>
 internal sealed class PrometheusText
 {
     private readonly SortedDictionary<string, StringBuilder> _metrics = new(StringComparer.Ordinal);
 
-    /// <summary>How an instrument is called there: with its unit, and <c>_total</c> when it only rises.</summary>
+    /// <summary>An instrument's name there: with its unit, and <c>_total</c> if it only rises.</summary>
     public static string NameOf(string instrument, string? unit, bool isCounter)
     {
         var name = instrument.Replace('.', '_');
@@ -23,7 +23,7 @@ internal sealed class PrometheusText
         return isCounter ? name + "_total" : name;
     }
 
-    /// <summary>Labels as they stand behind a name; empty for none.</summary>
+    /// <summary>Labels as they follow a name; empty for none.</summary>
     public static string LabelsOf(IReadOnlyCollection<KeyValuePair<string, object?>> tags) =>
         tags.Count == 0 ? "" : $"{{{string.Join(',', tags.Select(tag => $"{tag.Key}=\"{Escape(tag.Value)}\""))}}}";
 

@@ -36,7 +36,7 @@ internal sealed class RecordWriter : IFeedWriter
 
     public long Rows { get; private set; }
 
-    /// <summary>Sends the response's head, and goes on below it.</summary>
+    /// <summary>Sends the response's headers, and continues below it.</summary>
     public static async Task<RecordWriter> StartAsync(
         HttpContext context,
         FeedFilter? filter,
@@ -49,7 +49,7 @@ internal sealed class RecordWriter : IFeedWriter
         await context.Response.StartAsync(cancellationToken).ConfigureAwait(false);
         await FeedLineWriter.SendAsync(context.Response.BodyWriter, cancellationToken).ConfigureAwait(false);
 
-        // HTTP/1.0 knows no chunks.
+        // HTTP/1.0 has no chunks.
         var isFramed = HttpProtocol.IsHttp11(context.Request.Protocol);
         var output = isFramed ? HostedConnection.Of(context.Features).RawOutput : context.Response.BodyWriter;
         return new RecordWriter(output, isFramed, filter, key, source, share);
@@ -71,7 +71,7 @@ internal sealed class RecordWriter : IFeedWriter
         return Rows > before;
     }
 
-    /// <summary>The record dialect has no word for the end of a set in a body that goes on.</summary>
+    /// <summary>The record dialect cannot mark the end of a set in a body that continues.</summary>
     public void WriteCompleted(long since) => WriteHeartbeat(since);
 
     public void WriteHeartbeat(long? since) => WriteChunk("{\"heartbeat\":true}\n"u8);

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// A client that is being sent a feed, or a page of it, for the status page. Its own request alone writes to it; any thread may read.
+/// A client that is being sent a feed, or a page of it, for the status page. Only its own request writes to it; any thread may read.
 /// </summary>
 internal sealed class ServedClient : ISentCount, IDisposable
 {
@@ -42,14 +42,14 @@ internal sealed class ServedClient : ISentCount, IDisposable
     /// <inheritdoc/>
     public long Bytes => Volatile.Read(ref _bytes);
 
-    /// <summary>The cursor up to which it has everything; the one that it came with, until then.</summary>
+    /// <summary>The cursor up to which it has everything; until then, the one that it came with.</summary>
     public long Position => Volatile.Read(ref _position);
 
     /// <summary>Since it came.</summary>
     public TimeSpan Duration => _time.GetElapsedTime(_started);
 
     /// <summary>
-    /// For how long there has been something for it that it has not taken yet; zero when it has all that the source has given out.
+    /// For how long there has been something for it that it has not taken yet; zero if it has everything that the source has given out.
     /// </summary>
     public TimeSpan Lag => Volatile.Read(ref _behindSince) is not Never and var since ? _time.GetElapsedTime(since) : TimeSpan.Zero;
 
@@ -63,7 +63,7 @@ internal sealed class ServedClient : ISentCount, IDisposable
     /// <summary>The connection has taken it.</summary>
     /// <param name="records">Records so far.</param>
     /// <param name="bytes">Bytes so far.</param>
-    /// <param name="position">Where it stands after this; null when more is to follow at once.</param>
+    /// <param name="position">Its position after this; null if more follows at once.</param>
     public void Sent(long records, long bytes, long? position)
     {
         Volatile.Write(ref _records, records);

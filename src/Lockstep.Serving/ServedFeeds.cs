@@ -8,7 +8,7 @@ internal sealed class ServedFeeds
     private readonly Lock _gate = new();
     private volatile IReadOnlyList<ServedFeed> _all = [];
 
-    /// <summary>Those that are there now.</summary>
+    /// <summary>Those there are now.</summary>
     public IReadOnlyList<ServedFeed> All => _all;
 
     /// <summary>Their sources.</summary>
@@ -20,7 +20,7 @@ internal sealed class ServedFeeds
             _all = [.. _all, feed];
     }
 
-    /// <summary>Takes a feed out; null when there is none of that name.</summary>
+    /// <summary>Removes a feed; null if there is none of that name.</summary>
     public ServedFeed? Remove(string name)
     {
         lock (_gate)

@@ -8,9 +8,9 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// The server's status page and what it shows, as JSON: <c>state</c> and <c>latest</c>. It can be read and nothing else, with the
-/// credentials that open the feeds, and shows the feeds that the credential opens. A server without credentials shows it to this machine
-/// only: everybody may read its feeds, but who else does is nobody's business.
+/// The server's status page and its data, as JSON: <c>state</c> and <c>latest</c>. It is read-only, needs the credentials that open the
+/// feeds, and shows the feeds that the credential opens. A server without credentials shows it to this machine only: everybody may read its
+/// feeds, but who else does is nobody's business.
 /// </summary>
 internal sealed class StatusEndpoint(ServedFeeds feeds, FeedServerOptions options, FeedAccess access, TimeProvider time)
 {
@@ -72,7 +72,8 @@ internal sealed class StatusEndpoint(ServedFeeds feeds, FeedServerOptions option
     }
 
     /// <summary>
-    /// The name must be one that no other site can have: a browser can be made to believe that a foreign name is this machine. What a proxy
+    /// The name must be one that no other site can have: a browser can be made to believe that a foreign name is this machine. Requests
+    /// forwarded by a proxy are not from here.
     /// forwards is not from here.
     /// </summary>
     private static bool IsFromThisMachine(HttpContext context)

@@ -1,8 +1,8 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// Hears what happens to the variables of a <see cref="TickLocker"/>. Calls come from timer and store threads. Those for one variable come
-/// one at a time and in the order in which it happened, so that what is told last is what holds; for different variables two may come at
+/// Notified of what happens to the variables of a <see cref="TickLocker"/>. Calls come from timer and store threads. Those for one variable
+/// come one at a time and in the order of events, so the last call describes the current state; for different variables two may come at
 /// once. They hold up the variable's next refresh or the calls that follow: return quickly and do not throw.
 /// </summary>
 public interface ITickObserver
@@ -13,18 +13,18 @@ public interface ITickObserver
     /// <summary>The schedule was read from the store.</summary>
     void OnRefreshed(TickStatus status) { }
 
-    /// <summary>A read failed; the last schedule goes on to count, and the read is tried again soon.</summary>
+    /// <summary>A read failed; the last schedule remains in force, and the read is retried soon.</summary>
     void OnRefreshFailed(TickStatus status) { }
 
-    /// <summary>A boundary passed for which the store was not read: until the next refresh this process may miss a change.</summary>
+    /// <summary>A boundary passed without a read of the store for it: until the next refresh this process may miss a change.</summary>
     void OnStale(TickStatus status) { }
 
     /// <summary>
-    /// This process's clock is further from the store's than the store's settings allow: it switches too early or too late.
+    /// This process's clock differs from the store's by more than the store's settings allow: it switches too early or too late.
     /// </summary>
     void OnSkewed(TickStatus status) { }
 
-    /// <summary>The active value cannot be read as the type that the program wants; the last one that could goes on to count.</summary>
+    /// <summary>The active value cannot be read as the program's type; the last one that could remains in force.</summary>
     void OnUnreadable(string variable, TickTuple tuple, Exception error) { }
 
     /// <summary>The bootstrap file could not be written or read.</summary>
@@ -39,7 +39,7 @@ public interface ITickObserver
 /// may show something else.</param>
 public sealed record TickActivation(string Variable, TickTuple? Tuple, DateTimeOffset SwitchedAt, TickStatus Status);
 
-/// <summary>How a variable stands in this process.</summary>
+/// <summary>The state of a variable in this process.</summary>
 public sealed record TickStatus
 {
     /// <summary>The variable.</summary>
@@ -48,19 +48,19 @@ public sealed record TickStatus
     /// <summary>The schedule as last read.</summary>
     public required TickSchedule Schedule { get; init; }
 
-    /// <summary>The tuple whose value counts now; null for none.</summary>
+    /// <summary>The tuple whose value is in force now; null for none.</summary>
     public required TickTuple? Active { get; init; }
 
-    /// <summary>When the store was last read, on this process's clock; null when the schedule comes from the bootstrap file.</summary>
+    /// <summary>When the store was last read, on this process's clock; null if the schedule comes from the bootstrap file.</summary>
     public required DateTimeOffset? LastRefresh { get; init; }
 
-    /// <summary>How long ago that was; null likewise.</summary>
+    /// <summary>How long ago that was; null if the schedule comes from the bootstrap file.</summary>
     public required TimeSpan? Age { get; init; }
 
     /// <summary>
-    /// The boundary, on this process's clock, that passed without a read of the store for it (the least instant there is where the store
-    /// has not been read at all); null when there is none. From then until the next read that
-    /// succeeds the promise that this process is never late does not hold, and it goes by the last schedule that it knows.
+    /// The boundary, on this process's clock, that passed without a read of the store for it (the least possible instant if the store has
+    /// not been read at all); null if there is none. From then until the next successful read, the promise that this process is never late
+    /// does not hold, and it uses the last schedule that it knows.
     /// </summary>
     public required DateTimeOffset? StaleSince { get; init; }
 
@@ -72,15 +72,15 @@ public sealed record TickStatus
     /// </summary>
     public required TimeSpan? ClockOffset { get; init; }
 
-    /// <summary>True when <see cref="ClockOffset"/> is surely beyond the bound for the current tick.</summary>
+    /// <summary>True when <see cref="ClockOffset"/> is certainly beyond the bound for the current tick.</summary>
     public required bool IsSkewed { get; init; }
 
     /// <summary>Why the last read failed; null after a successful one.</summary>
     public required Exception? LastError { get; init; }
 
     /// <summary>
-    /// True when another store is in the place of the one that was read before, or that one is back in an earlier state: the last schedule
-    /// goes on to count until <see cref="TickLocker.AdoptStoreAsync"/>.
+    /// True when another store has taken the place of the one that was read before, or that one is back in an earlier state: the last
+    /// schedule remains in force until <see cref="TickLocker.AdoptStoreAsync"/>.
     /// </summary>
     public bool IsStoreReplaced => LastError is TickStoreReplacedException;
 }

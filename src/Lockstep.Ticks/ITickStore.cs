@@ -1,16 +1,15 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// Where schedules are kept and shared. All members may be called from any thread and any number of processes at once. They throw
-/// <see cref="TickStoreUnavailableException"/> when the store cannot be reached; the store works again as soon as it can be, without being
-/// created again.
+/// Where schedules are kept and shared. All members may be called from any thread and any number of processes at once. They throw <see
+/// cref="TickStoreUnavailableException"/> if the store cannot be reached; once it can be, the same object works again.
 /// </summary>
 public interface ITickStore : IAsyncDisposable
 {
     /// <summary>What the store is, for messages; without secrets (I9).</summary>
     string Description { get; }
 
-    /// <summary>The store's settings, which whoever made the store chose.</summary>
+    /// <summary>The store's settings, chosen by whoever created the store.</summary>
     Task<TickSettings> ReadSettingsAsync(CancellationToken cancellationToken);
 
     /// <summary>Reads a variable's schedule, empty for an unknown variable, and the store's clock.</summary>
@@ -55,12 +54,12 @@ public static class TickStoreExtensions
     ) => (await store.ChangeAsync([variable], who, readings => [decide(readings[0])], cancellationToken).ConfigureAwait(false))[0];
 }
 
-/// <summary>A store that can tell of changes as they are committed.</summary>
+/// <summary>A store that can announce changes as they are committed.</summary>
 public interface ITickChangeHints
 {
     /// <summary>
-    /// A variable was changed, by its name. It is a hint: one may come late, twice or not at all, and nothing may rest on it. Called on any
-    /// thread; handlers return quickly. Hearing begins with the first operation after a handler was added.
+    /// A variable was changed, by its name. It is a hint: one may come late, twice or not at all, so do not rely on it. Called on any
+    /// thread; handlers return quickly. Announcements begin with the first operation after a handler was added.
     /// </summary>
     event Action<string>? Changed;
 }
@@ -82,8 +81,8 @@ public sealed record TickReading(TickSchedule Schedule, TickSettings Settings, D
 public sealed record TickCommit(TickEdit Edit, TickReading Before, DateTimeOffset CommittedAt)
 {
     /// <summary>
-    /// True when the commit itself took so long that a process may already have read the schedule for that boundary without it.
-    /// The change stands, and such a process takes it up at its next refresh.
+    /// True when the commit itself took so long that a process may already have read the schedule for that boundary without it. The change
+    /// stands, and such a process picks it up at its next refresh.
     /// </summary>
     public bool IsLate => CommittedAt > Edit.VisibleBy;
 

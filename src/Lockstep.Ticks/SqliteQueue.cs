@@ -3,14 +3,14 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// One writer's place among those that wait for an SQLite file: a small file beside it names when the one that has waited longest began to.
-/// That one renews it at each look, so that a process which is gone holds up nobody; the others leave the store to it. Where the file
-/// cannot be written, everyone tries, and turns are less fair.
+/// One writer's place among those that wait for an SQLite file: a small file beside it records when the longest-waiting writer began to
+/// wait. That writer renews it at each look, so that a dead process holds up nobody; the others leave the store to it. If the file cannot
+/// be written, everybody tries, and turns are less fair.
 /// </summary>
-/// <param name="path">The small file, which is there only while someone waits.</param>
+/// <param name="path">The small file, which exists only while a writer waits.</param>
 internal sealed class SqliteQueue(string path) : IDisposable
 {
-    /// <summary>What was not renewed for so long is of one that waits no more.</summary>
+    /// <summary>A record that was not renewed for this long belongs to a writer that no longer waits.</summary>
     private static readonly TimeSpan Fresh = TimeSpan.FromMilliseconds(250);
 
     private readonly long _since = DateTime.UtcNow.Ticks;
@@ -19,13 +19,13 @@ internal sealed class SqliteQueue(string path) : IDisposable
     /// <summary>Whether no one has waited longer.</summary>
     public bool IsFirst() => !(Read() < _since);
 
-    /// <summary>Waits on, as long as it takes: says so where no one has waited longer.</summary>
+    /// <summary>Continues to wait: records itself if no writer has waited longer.</summary>
     public void Wait()
     {
         _waits = true;
         if (!IsFirst())
             return;
-        // A new file that takes the other's place: whatever others put there, such as a link, is not written through.
+        // A new file replaces the other one: whatever others put there, such as a link, is not written through.
         var unfinished = $"{path}.{Guid.NewGuid():N}";
         try
         {
@@ -39,14 +39,14 @@ internal sealed class SqliteQueue(string path) : IDisposable
         }
     }
 
-    /// <summary>Waits no more. Whoever has waited longest now says so at the next look.</summary>
+    /// <summary>Stops waiting. The writer that has now waited longest records itself at its next look.</summary>
     public void Dispose()
     {
         if (_waits)
             Delete(path);
     }
 
-    /// <summary>Since when the one waits that has waited longest; null when no one does.</summary>
+    /// <summary>When the longest-waiting writer began to wait; null if none waits.</summary>
     private long? Read()
     {
         try
@@ -63,7 +63,7 @@ internal sealed class SqliteQueue(string path) : IDisposable
         }
     }
 
-    /// <summary>A pipe in its place does not make it wait, and a link leads nowhere.</summary>
+    /// <summary>A pipe in its place does not block, and a link is not followed.</summary>
     private static FileStream Open(string path) =>
         OperatingSystem.IsWindows()
             ? new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1)

@@ -5,9 +5,9 @@ namespace Lockstep.Ticks;
 
 /// <summary>
 /// A store in an SQLite file, shared by the processes of one machine, whose clock is the store's clock. The file is opened for each
-/// operation and closed after it: a file that was taken away or put back is noticed at once, and nothing stays locked by a process that
-/// does not use it. A rollback journal, not a WAL, so that the store is one file (beside it is another only while writers wait); a change
-/// is on the disk when it returns.
+/// operation and closed after it: a file that was removed or restored is noticed at once, and a process that does not use it locks nothing.
+/// A rollback journal, not a WAL, so that the store is one file (another lies beside it only while writers wait); a change is on disk when
+/// it returns.
 /// </summary>
 public sealed class SqliteTickStore : ITickStore
 {
@@ -17,7 +17,7 @@ public sealed class SqliteTickStore : ITickStore
     private readonly Lock _openGate = new();
     private TickSettings? _settings;
 
-    /// <summary>Names the file; nothing is opened yet.</summary>
+    /// <summary>Names the file; opens nothing yet.</summary>
     /// <param name="path">The file.</param>
     /// <param name="create">The settings of the store if the file is not there yet and the first operation makes it; null to find a missing
     /// file unavailable.</param>
@@ -94,7 +94,7 @@ public sealed class SqliteTickStore : ITickStore
     }
 
     /// <summary>
-    /// SQLite has no asynchronous calls, and one that waits for another process's lock would hold up a thread of the pool, where the timers
+    /// SQLite has no asynchronous calls, and one that waits for another process's lock would block a thread of the pool, where the timers
     /// run that switch variables: each operation has a thread of its own.
     /// </summary>
     private Task<T> RunAsync<T>(Func<SqliteConnection, TickSettings, T> operation, CancellationToken cancellationToken) =>
@@ -126,7 +126,7 @@ public sealed class SqliteTickStore : ITickStore
     {
         lock (_openGate)
         {
-            // The file is made at most once: one that disappears later is a store that is down, not an empty one.
+            // The file is created at most once: one that disappears later is down, not empty.
             if (_settings is null && _newSettings is not null)
             {
                 using var created = Connect(SqliteOpenMode.ReadWriteCreate);

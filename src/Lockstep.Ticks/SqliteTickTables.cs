@@ -3,13 +3,13 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// The tables of a store in an SQLite file, and each statement on them. Instants and lengths of time are whole milliseconds.
+/// The tables of a store in an SQLite file, and each statement on them. Instants and durations are whole milliseconds.
 /// </summary>
 internal static class SqliteTickTables
 {
     /// <summary>
-    /// How stores lie in a file. What is added so that an earlier Lockstep would lose or misread it is a new format, which that one
-    /// refuses. A store that says none is of the first.
+    /// How stores are laid out in a file. Any addition that an earlier Lockstep would lose or misread is a new format, which that version
+    /// refuses. A store without a format is of the first.
     /// </summary>
     public const long Format = 1;
 
@@ -26,7 +26,7 @@ internal static class SqliteTickTables
 
     private const string FormatColumn = "format";
 
-    /// <summary>The store, if it is there, is of a format that this version knows.</summary>
+    /// <summary>Checks that the store, if it exists, is of a format that this version knows.</summary>
     /// <exception cref="TickStoreFormatException">It is of a later one.</exception>
     public static void RequireFormat(SqliteConnection connection, string store)
     {
@@ -37,7 +37,7 @@ internal static class SqliteTickTables
             TickStoreFormatException.Require(store, format, Format);
     }
 
-    /// <summary>Makes the tables with their settings, unless they are there. Within a transaction.</summary>
+    /// <summary>Creates the tables with their settings, unless they exist. Within a transaction.</summary>
     public static void Create(SqliteConnection connection, TickSettings settings)
     {
         using var command = Command(
@@ -84,7 +84,7 @@ internal static class SqliteTickTables
         identity.ExecuteNonQuery();
     }
 
-    /// <summary>Which store this is; unknown for one that an older version made and none has written to since.</summary>
+    /// <summary>The store's identity; unknown for one that an older version created and nothing has been written to since.</summary>
     public static TickStoreStamp ReadStamp(SqliteConnection connection)
     {
         using var command = Command(connection, "SELECT * FROM lockstep_tick_settings");
@@ -175,7 +175,7 @@ internal static class SqliteTickTables
         return entries;
     }
 
-    /// <summary>Counts a change in the store's version, and notes its mark.</summary>
+    /// <summary>Increments the store's version, and records the change's mark.</summary>
     public static void Count(SqliteConnection connection)
     {
         using var version = Command(
@@ -187,7 +187,7 @@ internal static class SqliteTickTables
         version.ExecuteNonQuery();
     }
 
-    /// <summary>Writes an edit, and into the audit who made it.</summary>
+    /// <summary>Writes an edit, and its author into the audit.</summary>
     public static void Apply(SqliteConnection connection, Guid change, string variable, string who, DateTimeOffset at, TickEdit edit)
     {
         foreach (var instant in edit.Removals)

@@ -5,18 +5,18 @@ using SQLitePCL;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// How writers of one file take turns. SQLite keeps no queue: who waits looks again after ever longer pauses, and of twenty that write
-/// without a break one may wait half a minute. Here who has waited longest goes first (<see cref="SqliteQueue"/>), and no one waits longer
-/// than <see cref="TimeoutSeconds"/>.
+/// How writers of one file take turns. SQLite has no queue: a waiting writer looks again after ever longer pauses, and of twenty that write
+/// without a break one may wait half a minute. Here the one that has waited longest goes first (<see cref="SqliteQueue"/>), and none waits
+/// longer than <see cref="TimeoutSeconds"/>.
 /// </summary>
 internal static class SqliteTurn
 {
-    /// <summary>How long one waits for others, at most.</summary>
+    /// <summary>The longest wait for others.</summary>
     public const int TimeoutSeconds = 10;
 
     private const double LongestPauseMs = 25;
 
-    /// <summary>Has a connection that was just opened keep what it commits, and wait for who writes at the moment.</summary>
+    /// <summary>Makes a newly opened connection durable, and makes it wait for a current writer.</summary>
     public static void Prepare(SqliteConnection connection)
     {
         // SQLite's own waiting looks again after 1, 2, 5 ... ms; the driver's after 150 ms, which is long beside a small tick.
@@ -30,7 +30,7 @@ internal static class SqliteTurn
     /// <param name="connection">The connection.</param>
     /// <param name="path">The store's file.</param>
     /// <param name="cancellationToken">Cancels the waiting.</param>
-    /// <exception cref="SqliteException">The others took all the time.</exception>
+    /// <exception cref="SqliteException">Others took all the time.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled while it waited.</exception>
     public static void Take(SqliteConnection connection, string path, CancellationToken cancellationToken)
     {
@@ -60,8 +60,8 @@ internal static class SqliteTurn
     public static void Commit(SqliteConnection connection) => Execute(connection, "COMMIT");
 
     /// <summary>
-    /// How long to pause before the next look: the longer one has waited, the shorter. After half a second that is less than a commit takes
-    /// on a slow disk; after two there is a look each millisecond.
+    /// How long to pause before the next look: the longer the wait so far, the shorter. After half a second that is less than a commit
+    /// takes on a slow disk; after two there is a look each millisecond.
     /// </summary>
     private static TimeSpan Pause(TimeSpan waited) =>
         TimeSpan.FromMilliseconds(Math.Clamp(2000 / Math.Max(1, waited.TotalMilliseconds), 1, LongestPauseMs));

@@ -4,10 +4,10 @@ using System.Threading.Channels;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// Who is told when a variable switches: the views that hold its value, the watchers, and the observer. Not safe for several threads.
+/// Everybody notified when a variable switches: the views that hold its value, the watchers, and the observer. Not thread-safe.
 /// </summary>
 /// <param name="variable">The variable's name.</param>
-/// <param name="notices">What the observer is told, once nothing is locked any more.</param>
+/// <param name="notices">Notifications for the observer, delivered once nothing is locked any more.</param>
 internal sealed class TickAudience(string variable, TickNotices notices)
 {
     private readonly List<ITickView> _views = [];
@@ -24,14 +24,14 @@ internal sealed class TickAudience(string variable, TickNotices notices)
 
     public void Remove(ChannelWriter<TickActivation> watcher) => _watchers.Remove(watcher);
 
-    /// <summary>Hands a tuple that has just become active to the views. A watcher that hears of it finds them switched.</summary>
+    /// <summary>Passes a tuple that has just become active to the views. A watcher that is notified finds them switched.</summary>
     public void Publish(TickTuple? active)
     {
         foreach (var view in _views)
             Publish(view, active);
     }
 
-    /// <summary>Tells the watchers and the observer.</summary>
+    /// <summary>Notifies the watchers and the observer.</summary>
     public void Tell(TickActivation activation)
     {
         foreach (var watcher in _watchers)

@@ -43,7 +43,7 @@ internal sealed class TickBootstrapFile(string path)
         json.WriteEndObject();
     }
 
-    /// <summary>What the file holds, and of which store; empty when there is none.</summary>
+    /// <summary>The file's content, and the store it is from; empty if there is none.</summary>
     /// <exception cref="JsonException">It is not such a file.</exception>
     public TickBootstrap Load()
     {
@@ -109,7 +109,7 @@ internal sealed class TickBootstrapFile(string path)
 }
 
 /// <summary>What a process last knew.</summary>
-/// <param name="Stamp">Of which store.</param>
+/// <param name="Stamp">The store it is from.</param>
 /// <param name="Schedules">The schedules by their variables.</param>
 internal sealed record TickBootstrap(TickStoreStamp Stamp, IReadOnlyDictionary<string, TickSchedule> Schedules)
 {

@@ -18,13 +18,13 @@ public enum TickAction
 
 /// <summary>One step of a change: <see cref="Tuple"/> is what is set, removed, moved or purged.</summary>
 /// <param name="Action">What is done.</param>
-/// <param name="Tuple">The tuple as it is afterwards, or as it was when it goes.</param>
+/// <param name="Tuple">The tuple as it is afterwards, or as it was if it is removed.</param>
 /// <param name="MovedFrom">Where a moved tuple was; otherwise null.</param>
 public sealed record TickOperation(TickAction Action, TickTuple Tuple, DateTimeOffset? MovedFrom = null);
 
 /// <summary>
-/// A change as the rules decided it from a schedule and the store's time: the store applies all operations in the transaction in which
-/// they were decided, or none.
+/// A change as the rules decided it from a schedule and the store's time: the store applies all operations in the transaction in which they
+/// were decided, or none.
 /// </summary>
 /// <param name="Operations">The operations; empty when nothing is to be done. A store first takes out everything removed, purged and moved,
 /// then puts in.</param>
@@ -36,7 +36,7 @@ public sealed record TickEdit(IReadOnlyList<TickOperation> Operations, DateTimeO
     /// <summary>The change that does nothing.</summary>
     public static TickEdit Nothing { get; } = new([], null, null);
 
-    /// <summary>The instants whose tuples the store takes out first.</summary>
+    /// <summary>The instants whose tuples the store removes first.</summary>
     public IEnumerable<DateTimeOffset> Removals =>
         Operations
             .Where(operation => operation.Action != TickAction.Set)

@@ -5,7 +5,7 @@ namespace Lockstep.Ticks;
 
 /// <summary>
 /// Writes schedules. Every change is decided and committed in one transaction on the store's clock and is known to every process before it
-/// becomes active, or it is refused. May be used from any thread; it holds nothing but the store, which it does not dispose.
+/// becomes active, or it is refused. May be used from any thread; it holds only the store, which it does not dispose.
 /// </summary>
 public sealed class TickEditor
 {
@@ -30,7 +30,7 @@ public sealed class TickEditor
     /// Sets a value for the first boundary that is neither before <paramref name="desired"/> nor before the next available change, which is
     /// the second boundary from now. Pending values that follow move to the next boundary if the tick changes under them.
     /// </summary>
-    /// <param name="variable">The variable; the first value makes it.</param>
+    /// <param name="variable">The variable; the first value creates it.</param>
     /// <param name="json">The value, one JSON text.</param>
     /// <param name="desired">When the value should become active; null for as soon as is safe.</param>
     /// <param name="tick">The tick from then on, in whole milliseconds; null to leave it as it is.</param>
@@ -60,7 +60,7 @@ public sealed class TickEditor
         return new TickChange(variable, commit);
     }
 
-    /// <summary>Sets a value that is written as JSON; see the other overload.</summary>
+    /// <summary>Sets a value that is serialised as JSON; see the other overload.</summary>
     /// <exception cref="NotSupportedException">There is no JSON for such a value.</exception>
     /// <inheritdoc cref="SetAsync" path="/exception"/>
     [RequiresUnreferencedCode("A trimmed program sets JSON: SetAsync.")]
@@ -145,14 +145,14 @@ public sealed class TickEditor
 
     /// <summary>Removes the pending value of an instant. Values that follow move if the tick changes under them.</summary>
     /// <returns>What was done; null when the schedule has nothing at that instant.</returns>
-    /// <exception cref="TickTooLateException">It is active, past, or too near for every process to be told.</exception>
+    /// <exception cref="TickTooLateException">It is active, past, or too near for every process to learn of it.</exception>
     /// <inheritdoc cref="SetAsync" path="/exception"/>
     public Task<TickChange?> RemoveAsync(string variable, DateTimeOffset activeAt, CancellationToken cancellationToken = default) =>
         ChangeIfAnyAsync(variable, reading => TickRules.Remove(variable, reading, activeAt.ToUniversalTime()), cancellationToken);
 
     /// <summary>
-    /// Removes a variable with all its values, past, active and pending. This is no switch: a process that still uses the variable finds it
-    /// gone when it next looks at the store, and each at another instant. To switch it off everywhere at once, set it to null first.
+    /// Removes a variable with all its values, past, active and pending. This is not a switch: a process that still uses the variable finds
+    /// it gone when it next reads the store, and each at another instant. To switch it off everywhere at once, set it to null first.
     /// </summary>
     /// <returns>What was removed; null when there is no such variable.</returns>
     /// <inheritdoc cref="RescheduleAsync" path="/exception"/>
@@ -160,8 +160,8 @@ public sealed class TickEditor
         ChangeIfAnyAsync(variable, TickRules.RemoveAll, cancellationToken);
 
     /// <summary>
-    /// Moves pending values that do not lie on the first boundary from their wish on there. <see cref="SetAsync"/> and
-    /// <see cref="RemoveAsync"/> do this themselves; it is for schedules that something else wrote.
+    /// Moves pending values that are not at the first boundary from their wish on to that boundary. <see cref="SetAsync"/> and <see
+    /// cref="RemoveAsync"/> do this themselves; it is for schedules that something else wrote.
     /// </summary>
     /// <returns>What was moved; null when nothing had to be.</returns>
     /// <exception cref="TickDeadlineException">The store was too slow, several times.</exception>
@@ -170,13 +170,13 @@ public sealed class TickEditor
         ChangeIfAnyAsync(variable, reading => TickRules.Reschedule(variable, reading), cancellationToken);
 
     /// <summary>
-    /// Clears away all expired values but the newest <paramref name="keep"/>; never the active one, nor one that expired less than a tick
+    /// Purges all expired values except the newest <paramref name="keep"/>; never the active one, nor one that expired less than a tick
     /// ago.
     /// </summary>
     /// <param name="variable">The variable.</param>
     /// <param name="keep">How many expired values stay; 0 or more.</param>
     /// <param name="cancellationToken">Cancels, up to the commit.</param>
-    /// <returns>What was cleared away; null when nothing was.</returns>
+    /// <returns>What was purged; null if nothing was.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="keep"/> is negative.</exception>
     /// <inheritdoc cref="RescheduleAsync" path="/exception"/>
     public Task<TickChange?> PurgeAsync(string variable, int keep = 5, CancellationToken cancellationToken = default) =>
@@ -238,7 +238,7 @@ public sealed class TickChange
     /// <summary>The variable.</summary>
     public string Variable { get; }
 
-    /// <summary>All that was done, in order.</summary>
+    /// <summary>Everything that was done, in order.</summary>
     public IReadOnlyList<TickOperation> Operations { get; }
 
     /// <summary>The schedule and the store's time from which it was decided.</summary>
@@ -247,14 +247,14 @@ public sealed class TickChange
     /// <summary>The first tuple that was set, or the one that was removed or moved.</summary>
     public TickTuple? Tuple => Operations.FirstOrDefault(operation => operation.Action != TickAction.Purge)?.Tuple;
 
-    /// <summary>When the change takes effect; null when it only cleared away.</summary>
+    /// <summary>When the change takes effect; null if it only purged.</summary>
     public DateTimeOffset? ActiveAt => Tuple?.ActiveAt;
 
     /// <summary>True when a pending value was replaced (the contract's "updated"), false when one was added.</summary>
     public bool Replaced { get; }
 
     /// <summary>
-    /// True when the commit took so long that some process may take it up at its next refresh only; see <see cref="TickCommit.IsLate"/>.
+    /// True when the commit took so long that some process may pick it up only at its next refresh; see <see cref="TickCommit.IsLate"/>.
     /// </summary>
     public bool IsLate { get; }
 }

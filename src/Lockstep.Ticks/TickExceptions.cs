@@ -15,7 +15,7 @@ public abstract class TickException : LockstepException
 /// </summary>
 /// <param name="variable">The variable.</param>
 /// <param name="occupant">The pending tuple that is in the way.</param>
-/// <param name="isReplaceable">Whether the change that was asked for could replace it: a single value can, a ramp cannot.</param>
+/// <param name="isReplaceable">Whether the requested change could replace it: a single value can, a ramp cannot.</param>
 public sealed class TickConflictException(string variable, TickTuple occupant, bool isReplaceable = true)
     : TickException(
         ErrorKind.Conflict,
@@ -86,7 +86,7 @@ public sealed class TickTooSmallException(TimeSpan tick, TimeSpan minimum)
 }
 
 /// <summary>
-/// The store was so slow that the transaction ran past the instant it had to be committed by. It was rolled back: try again.
+/// The store was so slow that the transaction ran past its deadline. It was rolled back: try again.
 /// </summary>
 public sealed class TickDeadlineException(string variable, DateTimeOffset deadline)
     : TickException(
@@ -100,8 +100,8 @@ public sealed class TickDeadlineException(string variable, DateTimeOffset deadli
 }
 
 /// <summary>
-/// The store was replaced by another one, or put back to an earlier state. Who follows it goes by the last schedule that was known, for
-/// what is there now may lack every value.
+/// The store was replaced by another one, or restored to an earlier state. Followers use the last known schedule, because what is there now
+/// may lack every value.
 /// </summary>
 /// <param name="store">The store's description, without secrets (I9).</param>
 /// <param name="reason">What shows it.</param>
@@ -124,7 +124,7 @@ public sealed class TickStoreFormatException(string store, long format, long kno
         "Update Lockstep, or use another store."
     )
 {
-    /// <summary>Has a store be of a format that this version knows.</summary>
+    /// <summary>Checks that a store is of a format that this version knows.</summary>
     /// <exception cref="TickStoreFormatException">It is of a later one.</exception>
     internal static void Require(string store, long format, long known)
     {

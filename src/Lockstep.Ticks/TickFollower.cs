@@ -4,8 +4,8 @@ namespace Lockstep.Ticks;
 
 /// <summary>
 /// Follows one variable for a process: reads the store when <see cref="TickRefreshPlan"/> says so, switches at each tuple's instant, and
-/// goes on with what it knows when the store fails. One timer serves both; it looks at the clock at least once a second, so that a clock
-/// that was set does not upset it.
+/// continues with what it knows when the store fails. One timer serves both; it checks the clock at least once a second, so that a clock
+/// change does not upset it.
 /// </summary>
 internal sealed class TickFollower : IAsyncDisposable
 {
@@ -35,7 +35,7 @@ internal sealed class TickFollower : IAsyncDisposable
     /// <param name="name">The variable.</param>
     /// <param name="store">The store.</param>
     /// <param name="options">How to work.</param>
-    /// <param name="lastStamp">Which store the process last knew; another one is not taken.</param>
+    /// <param name="lastStamp">The store that the process last knew; another one is not accepted.</param>
     /// <param name="scheduleChanged">Called when the schedule has changed.</param>
     public TickFollower(string name, ITickStore store, TickLockerOptions options, TickStoreStamp lastStamp, Action scheduleChanged)
     {
@@ -61,7 +61,7 @@ internal sealed class TickFollower : IAsyncDisposable
         }
     }
 
-    /// <summary>Which store the schedule is from.</summary>
+    /// <summary>The store that the schedule is from.</summary>
     public TickStoreStamp Stamp
     {
         get
@@ -83,9 +83,9 @@ internal sealed class TickFollower : IAsyncDisposable
     /// <summary>Whether it has a schedule that the store had at some time.</summary>
     public bool IsKnown { get; private set; }
 
-    /// <summary>Reads the store for the first time; when that fails, goes by the last known schedule if there is one.</summary>
+    /// <summary>Reads the store for the first time; if that fails, uses the last known schedule, if there is one.</summary>
     /// <param name="lastKnown">That one; null for none.</param>
-    /// <param name="mayStartEmpty">Whether, without one, it begins with no value while the store cannot be read.</param>
+    /// <param name="mayStartEmpty">Whether it may begin without a value if there is no schedule and the store cannot be read.</param>
     /// <param name="cancellationToken">Cancels.</param>
     public async Task StartAsync(TickSchedule? lastKnown, bool mayStartEmpty, CancellationToken cancellationToken)
     {
@@ -108,7 +108,7 @@ internal sealed class TickFollower : IAsyncDisposable
         _ = Pump();
     }
 
-    /// <summary>Takes whatever store is there, at the next read, which is under way when this returns.</summary>
+    /// <summary>Accepts whatever store is there, at the next read, which is under way when this returns.</summary>
     public Task AdoptAsync()
     {
         lock (_gate)
@@ -120,7 +120,7 @@ internal sealed class TickFollower : IAsyncDisposable
         return Pump();
     }
 
-    /// <summary>The store may have changed: it is read soon, though not by everyone at once.</summary>
+    /// <summary>The store may have changed: read it soon, though not all processes at once.</summary>
     public void Hint()
     {
         lock (_gate)
@@ -182,8 +182,7 @@ internal sealed class TickFollower : IAsyncDisposable
     }
 
     /// <summary>
-    /// Switches if that is due, and no more: observers are told with the next <see cref="Pump"/>, which the timer runs for the same
-    /// instant.
+    /// Only switches, if that is due: observers are notified with the next <see cref="Pump"/>, which the timer runs for the same instant.
     /// </summary>
     /// <returns>When the next switch is due; null if there is none.</returns>
     public DateTimeOffset? SwitchIfDue()
@@ -250,8 +249,8 @@ internal sealed class TickFollower : IAsyncDisposable
         var stamp = _time.GetTimestamp();
         try
         {
-            // A driver may be long about noticing that it was cancelled, or never notice: it asks the server that does not answer to
-            // cancel, and waits for that. No read holds up the next one beyond its time.
+            // A driver may take long to notice that it was cancelled, or never notice: it asks the unresponsive server to cancel, and waits
+            // for that. No read holds up the next one beyond its time.
             var reading = await _store.ReadAsync(Name, either.Token).WaitAsync(either.Token).ConfigureAwait(false);
             Accept(reading, begun, _time.GetElapsedTime(stamp));
         }
@@ -334,8 +333,8 @@ internal sealed class TickFollower : IAsyncDisposable
     }
 
     /// <summary>
-    /// Does what is due and sets the timer for what comes next: a switch, a refresh, or a look at the clock. Both by one reading of the
-    /// clock: a switch that fell due between two readings would be neither done nor waited for.
+    /// Does what is due and sets the timer for what comes next: a switch, a refresh, or a clock check. Both use one reading of the clock: a
+    /// switch that fell due between two readings would be neither done nor waited for.
     /// </summary>
     private void SwitchAndArm(DateTimeOffset now)
     {

@@ -9,21 +9,21 @@ namespace Lockstep.Ticks;
 /// <summary>How a <see cref="TickLocker"/> works.</summary>
 public sealed record TickLockerOptions
 {
-    /// <summary>This process's clock and timers. It should be kept right (by NTP); the locker compares it with the store's.</summary>
+    /// <summary>This process's clock and timers. Keep it right (by NTP); the locker compares it with the store's.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
-    /// <summary>Hears what happens; null for nobody.</summary>
+    /// <summary>Notified of what happens; null for none.</summary>
     public ITickObserver? Observer { get; init; }
 
     /// <summary>
     /// A file, of this program's own, in which the last known schedules are kept, so that it can start while the store is down; null for
-    /// none. It holds the values as they are.
+    /// none. It holds the values in plain text.
     /// </summary>
     public string? BootstrapFile { get; init; }
 
     /// <summary>
-    /// Whether variables are switched on a thread of the locker's own; null for where time is the system's. A clock that a test sets goes
-    /// by its timers.
+    /// Whether variables are switched on a thread of the locker's own; null for yes if time is the system's. With a clock that a test sets,
+    /// its timers decide.
     /// </summary>
     internal bool? SwitchOnOwnThread { get; init; }
 
@@ -63,7 +63,7 @@ public sealed class TickLocker : IAsyncDisposable
             _switcher = new TickSwitcher(_options.TimeProvider, () => _all);
     }
 
-    /// <summary>How each open variable stands.</summary>
+    /// <summary>The state of each open variable.</summary>
     public IReadOnlyList<TickStatus> Status => [.. _all.Select(follower => follower.Status)];
 
     /// <summary>Opens a variable; the same object for the same name and type.</summary>
@@ -80,9 +80,9 @@ public sealed class TickLocker : IAsyncDisposable
         OpenAsync(variable, json => JsonSerializer.Deserialize(json, type), cancellationToken);
 
     /// <summary>
-    /// Opens a variable with what it is while no value is active, or none that can be read as its type. It opens also while the store
-    /// cannot be reached and nothing is known of the variable; <see cref="TickVariable{T}.Status"/> tells, and the store's values count
-    /// from the first read on that succeeds.
+    /// Opens a variable with the value that it has while no value is active, or none that can be read as its type. It opens even if the
+    /// store cannot be reached and nothing is known about the variable; <see cref="TickVariable{T}.Status"/> says so, and the store's
+    /// values count from the first successful read on.
     /// </summary>
     [RequiresUnreferencedCode("A trimmed program gives the type's JsonTypeInfo, or takes OpenBooleanAsync and its like.")]
     [RequiresDynamicCode("A native program gives the type's JsonTypeInfo, or takes OpenBooleanAsync and its like.")]
@@ -97,17 +97,17 @@ public sealed class TickLocker : IAsyncDisposable
         CancellationToken cancellationToken = default
     ) => OpenAsync(variable, json => JsonSerializer.Deserialize(json, type), cancellationToken, new TickDefault<T>(otherwise));
 
-    /// <summary>Opens a variable that is true or false. Anything else in the store is told as unreadable.</summary>
+    /// <summary>Opens a variable that is true or false. Anything else in the store is reported as unreadable.</summary>
     /// <inheritdoc cref="OpenAsync{T}(string, T, CancellationToken)"/>
     public Task<TickVariable<bool>> OpenBooleanAsync(string variable, bool otherwise, CancellationToken cancellationToken = default) =>
         OpenAsync(variable, static json => Parsed(json, static value => value.GetBoolean()), cancellationToken, new(otherwise));
 
-    /// <summary>Opens a variable that is a number. Anything else in the store is told as unreadable.</summary>
+    /// <summary>Opens a variable that is a number. Anything else in the store is reported as unreadable.</summary>
     /// <inheritdoc cref="OpenAsync{T}(string, T, CancellationToken)"/>
     public Task<TickVariable<decimal>> OpenNumberAsync(string variable, decimal otherwise, CancellationToken cancellationToken = default) =>
         OpenAsync(variable, static json => Parsed(json, static value => value.GetDecimal()), cancellationToken, new(otherwise));
 
-    /// <summary>Opens a variable that is text. Anything else in the store is told as unreadable.</summary>
+    /// <summary>Opens a variable that is text. Anything else in the store is reported as unreadable.</summary>
     /// <inheritdoc cref="OpenAsync{T}(string, T, CancellationToken)"/>
     public Task<TickVariable<string>> OpenTextAsync(string variable, string otherwise, CancellationToken cancellationToken = default) =>
         OpenAsync(
@@ -160,8 +160,8 @@ public sealed class TickLocker : IAsyncDisposable
     }
 
     /// <summary>
-    /// Catches up with the clock, at the border of a request, where timers may not have run since the last one (a frozen container, a
-    /// stopped process). Does nothing, and no I/O, where nothing is due; never throws because of the store: <see cref="Status"/> tells.
+    /// Catches up with the clock, at the start of a request, when timers may not have run since the last one (a frozen container, a stopped
+    /// process). Does nothing, and no I/O, if nothing is due; never throws because of the store: <see cref="Status"/> says so.
     /// </summary>
     public ValueTask RefreshAsync(CancellationToken cancellationToken = default)
     {
@@ -177,8 +177,8 @@ public sealed class TickLocker : IAsyncDisposable
     }
 
     /// <summary>
-    /// Takes the store that is there now, where it replaced the one that was read before (<see cref="TickStatus.IsStoreReplaced"/>). Its
-    /// schedules count from the reads on that this begins and waits for.
+    /// Accepts the store that is there now, after it replaced the one that was read before (<see cref="TickStatus.IsStoreReplaced"/>). Its
+    /// schedules are in force from the reads that this begins and waits for.
     /// </summary>
     public async Task AdoptStoreAsync(CancellationToken cancellationToken = default)
     {
@@ -195,7 +195,8 @@ public sealed class TickLocker : IAsyncDisposable
     }
 
     /// <summary>
-    /// Yields each value at the instant at which it becomes active in this process, from now on, until it is cancelled or the locker is
+    /// Yields each value at the instant at which it becomes active in this process, from now on, until cancelled or until the locker is
+    /// disposed.
     /// disposed.
     /// </summary>
     /// <exception cref="TickStoreUnavailableException">The store could not be reached for the first reading.</exception>
@@ -229,7 +230,7 @@ public sealed class TickLocker : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops all timers and waits for reads that are under way; the variables keep their last values.</summary>
+    /// <summary>Stops all timers and waits for reads under way; the variables keep their last values.</summary>
     public async ValueTask DisposeAsync()
     {
         await _opening.WaitAsync().ConfigureAwait(false);
@@ -318,7 +319,7 @@ public sealed class TickLocker : IAsyncDisposable
         {
             try
             {
-                // What the file knew of variables that are not open yet stays.
+                // What the file knew about variables that are not open yet stays.
                 var known = _lastKnown ?? TickBootstrap.Empty;
                 var schedules = new Dictionary<string, TickSchedule>(known.Schedules, StringComparer.Ordinal);
                 var stamp = known.Stamp;

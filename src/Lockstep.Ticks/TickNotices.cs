@@ -1,8 +1,8 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// What a variable's observer is yet to be told. Added in the order in which it happened, under the follower's lock; told outside of it,
-/// for an observer may ask for the status, or wait for another thread that does. All members may be called from any thread.
+/// Pending notifications for a variable's observer. Added in the order of events, under the follower's lock; delivered outside it, because
+/// an observer may ask for the status, or wait for another thread that does. All members may be called from any thread.
 /// </summary>
 internal sealed class TickNotices(ITickObserver? observer)
 {
@@ -18,8 +18,8 @@ internal sealed class TickNotices(ITickObserver? observer)
     }
 
     /// <summary>
-    /// Tells what waits, one thing after the other. A thread that comes while another one is telling leaves it to that one: a refresh could
-    /// else be told before the staleness that it ended.
+    /// Delivers what is pending, one after the other. A thread that comes while another one delivers leaves it to that one: otherwise a
+    /// refresh could be reported before the staleness that it ended.
     /// </summary>
     public void Tell()
     {

@@ -8,7 +8,7 @@ namespace Lockstep.Ticks;
 /// <summary>
 /// For which part of all keys (users, machines, requests) something is on. Every process gives the same answer for the same key, and a key
 /// that is in stays in while the percentage rises. A key's place among all is the first 8 bytes, as an unsigned big-endian number, of the
-/// SHA-256 of <c>variable:key</c> in UTF-8; it is in where that is less than the percentage's part of 2 to the power of 64. Two variables
+/// SHA-256 of <c>variable:key</c> in UTF-8; it is in if that is less than the percentage's share of 2 to the power of 64. Two variables
 /// place the same key independently of each other.
 /// </summary>
 /// <param name="Variable">The variable whose value this is.</param>
@@ -34,7 +34,7 @@ public sealed record TickPercentage(string Variable, decimal Percent)
         return decimal.Round(PlaceOf(key) / Places * 100, 6, MidpointRounding.ToZero);
     }
 
-    /// <summary>Reads a variable's value: a number from 0 to 100; true is 100, false and null are 0.</summary>
+    /// <summary>Parses a variable's value: a number from 0 to 100; true is 100, false and null are 0.</summary>
     /// <param name="variable">The variable.</param>
     /// <param name="json">Its value; null while none is active.</param>
     /// <exception cref="JsonException">It is anything else.</exception>

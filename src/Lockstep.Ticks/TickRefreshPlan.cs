@@ -2,7 +2,7 @@ namespace Lockstep.Ticks;
 
 /// <summary>
 /// When a follower reads the store: once before each boundary, at a moment of its own within the lead, so that a thousand followers do not
-/// come at once; and after a failure again, sooner at first. Not safe for several threads.
+/// come at once; and again after a failure, sooner at first. Not thread-safe.
 /// </summary>
 internal sealed class TickRefreshPlan(Random jitter)
 {
@@ -11,7 +11,7 @@ internal sealed class TickRefreshPlan(Random jitter)
 
     private int _failures;
 
-    /// <summary>The longest that a read may take; the first one, which also connects, may always.</summary>
+    /// <summary>The longest that a read may take; the first one, which also connects, may always take this long.</summary>
     public static TimeSpan LongestReadLimit { get; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
@@ -19,7 +19,7 @@ internal sealed class TickRefreshPlan(Random jitter)
     /// </summary>
     public DateTimeOffset Uncovered { get; private set; } = DateTimeOffset.MinValue;
 
-    /// <summary>When the store is to be read next.</summary>
+    /// <summary>When to read the store next.</summary>
     public DateTimeOffset DueAt { get; private set; } = DateTimeOffset.MaxValue;
 
     /// <summary>How long a read that begins now may take: after the lead it would be too late.</summary>
@@ -48,8 +48,8 @@ internal sealed class TickRefreshPlan(Random jitter)
     public void Hurry() => DueAt = DateTimeOffset.MinValue;
 
     /// <summary>
-    /// A read is due soon, but one a lead at most, however many changes there are. Nothing rests on it: what a boundary needs is read
-    /// before it all the same.
+    /// A read is due soon, but at most one per lead, however many changes there are. Nothing depends on it: what a boundary needs is read
+    /// before it anyway.
     /// </summary>
     public void Hint(TickSchedule schedule, DateTimeOffset now)
     {
@@ -58,7 +58,7 @@ internal sealed class TickRefreshPlan(Random jitter)
             DueAt = soon;
     }
 
-    /// <summary>A read failed; until one succeeds, the schedule that is known goes on.</summary>
+    /// <summary>A read failed; until one succeeds, the known schedule stays in force.</summary>
     public void Failed(TickSchedule schedule, DateTimeOffset now)
     {
         var backoff = Lead(schedule, now) / 8 * Math.Pow(2, Math.Min(_failures++, 30));

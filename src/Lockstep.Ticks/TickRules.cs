@@ -1,14 +1,14 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// What may be done to a schedule, and when: pure functions from what a transaction read to what it writes. That every process knows a
-/// value before it becomes active rests on them; each rule is a test in the suite of tick variables.
+/// What may be done to a schedule, and when: pure functions from what a transaction read to what it writes. They guarantee that every
+/// process knows a value before it becomes active; each rule is a test in the suite of tick variables.
 /// </summary>
 internal static class TickRules
 {
     private static readonly TimeSpan FarthestAhead = TimeSpan.FromDays(100 * 366);
 
-    /// <summary>So many boundaries are looked at for a common one, within the transaction that waits for it.</summary>
+    /// <summary>How many boundaries are searched for a common one, within the transaction that waits for it.</summary>
     private const int MostLooks = 10_000;
 
     /// <summary>
@@ -29,7 +29,7 @@ internal static class TickRules
     /// <param name="desired">When they should become active; null for as soon as is safe.</param>
     /// <param name="tick">The tick of all of them from then on; null to leave each as it is.</param>
     /// <param name="replace">Whether values that are pending for that boundary are replaced.</param>
-    /// <param name="group">What the values are known by as set together.</param>
+    /// <param name="group">What identifies the values as set together.</param>
     /// <exception cref="TickNoCommonBoundaryException">There is no such boundary.</exception>
     public static IReadOnlyList<TickEdit> SetTogether(
         IReadOnlyList<(string Variable, TickReading Reading, string Json)> changes,
@@ -63,7 +63,7 @@ internal static class TickRules
         if (schedule.ActiveAt(at) is { } occupant && occupant.ActiveAt == at && !replace)
             throw new TickConflictException(variable, occupant);
 
-        // A wish that could not be met any more when it was made is none: what comes as soon as it can stays where it is.
+        // A wish that could no longer be met when it was made does not count: a value for as soon as possible stays where it is.
         var kept = wish > schedule.NextAvailableChangeAt(reading.StoreTime) ? wish : null;
         var tuple = new TickTuple(at, json, tick ?? schedule.TickAt(at - new TimeSpan(1)), kept, group);
         return WithFollowers(
@@ -94,8 +94,8 @@ internal static class TickRules
     }
 
     /// <summary>
-    /// Moves every pending tuple that does not lie on the boundary next to its wish there: for schedules that were written without these
-    /// rules.
+    /// Moves every pending tuple that is not at the boundary next to its wish to that boundary: for schedules that were written without
+    /// these rules.
     /// </summary>
     public static TickEdit Reschedule(string variable, TickReading reading)
     {
@@ -110,7 +110,7 @@ internal static class TickRules
     }
 
     /// <summary>
-    /// Clears away all expired tuples but the newest <paramref name="keep"/>. A tuple counts as expired once its successor has been active
+    /// Purges all expired tuples except the newest <paramref name="keep"/>. A tuple counts as expired once its successor has been active
     /// for a tick: until then a process whose clock is behind may still need it.
     /// </summary>
     public static TickEdit Purge(TickReading reading, int keep)
@@ -125,7 +125,7 @@ internal static class TickRules
         );
     }
 
-    /// <summary>Takes away the whole schedule, what is active included: no reader is told beforehand.</summary>
+    /// <summary>Removes the whole schedule, including what is active: readers get no advance notice.</summary>
     public static TickEdit RemoveAll(TickReading reading) =>
         new([.. reading.Schedule.Tuples.Select(tuple => new TickOperation(TickAction.Remove, tuple))], null, null);
 

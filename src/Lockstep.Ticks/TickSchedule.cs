@@ -11,8 +11,8 @@ public sealed class TickSchedule : IEquatable<TickSchedule>
     private static readonly TimeSpan Millisecond = TimeSpan.FromMilliseconds(1);
     private readonly TickTuple[] _tuples;
 
-    /// <summary>Makes a schedule of tuples in any order.</summary>
-    /// <param name="defaultTick">The tick before the first tuple, which lives in the store.</param>
+    /// <summary>Creates a schedule from tuples in any order.</summary>
+    /// <param name="defaultTick">The tick before the first tuple, which is kept in the store.</param>
     /// <param name="tuples">The tuples; no two of them at the same instant.</param>
     /// <exception cref="ArgumentException">Two tuples have the same instant.</exception>
     public TickSchedule(TimeSpan defaultTick, params IEnumerable<TickTuple> tuples)
@@ -26,7 +26,7 @@ public sealed class TickSchedule : IEquatable<TickSchedule>
         }
     }
 
-    /// <summary>The tick that counts before the first tuple.</summary>
+    /// <summary>The tick in force before the first tuple.</summary>
     public TimeSpan DefaultTick { get; }
 
     /// <summary>All tuples, by <see cref="TickTuple.ActiveAt"/>.</summary>
@@ -52,7 +52,7 @@ public sealed class TickSchedule : IEquatable<TickSchedule>
     /// <summary>The tuples that are yet to become active, next first.</summary>
     public IReadOnlyList<TickTuple> PendingAt(DateTimeOffset instant) => _tuples[(IndexAt(instant) + 1)..];
 
-    /// <summary>The tick that counts at the instant.</summary>
+    /// <summary>The tick in force at the instant.</summary>
     public TimeSpan TickAt(DateTimeOffset instant) => ActiveAt(instant)?.Tick ?? DefaultTick;
 
     /// <summary>The first boundary after the instant (the contract's <c>next_check_at</c>).</summary>

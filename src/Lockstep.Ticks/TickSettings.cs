@@ -1,13 +1,13 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// What all processes over one store must agree on. It lives in the store and is fixed when the store is made: a process that is
-/// configured otherwise goes by what the store holds (a writer with a default tick of 1 s and a reader with 600 s would be ten minutes
+/// What all processes that share one store must agree on. It is kept in the store and fixed when the store is created: a process that is
+/// configured differently uses what the store holds (a writer with a default tick of 1 s and a reader with 600 s would be ten minutes
 /// apart).
 /// </summary>
 /// <param name="DefaultTick">The tick of a variable before its first value.</param>
 /// <param name="SkewBound">How far a process's clock may be from the store's; null for a tenth of the tick.</param>
-/// <param name="Latency">What a commit and a read may take together.</param>
+/// <param name="Latency">The maximum time of a commit plus a read.</param>
 public sealed record TickSettings(TimeSpan DefaultTick, TimeSpan? SkewBound, TimeSpan Latency)
 {
     private static readonly TimeSpan LongestLead = TimeSpan.FromSeconds(30);
@@ -59,7 +59,7 @@ public sealed record TickSettings(TimeSpan DefaultTick, TimeSpan? SkewBound, Tim
 
     /// <summary>Checks settings for a new store and returns them.</summary>
     /// <exception cref="TickTooSmallException">The default tick is below the safe minimum.</exception>
-    /// <exception cref="ArgumentException">A part is negative or no tick.</exception>
+    /// <exception cref="ArgumentException">A part is negative or not a valid tick.</exception>
     public TickSettings Check()
     {
         TickTuple.CheckTick(DefaultTick);

@@ -1,9 +1,9 @@
 namespace Lockstep.Ticks;
 
-/// <summary>Stores that are named in one way, such as the databases of one server program. Immutable.</summary>
+/// <summary>Stores that are named in one way, such as the databases of one kind of server. Immutable.</summary>
 public abstract class TickStoreKind
 {
-    /// <summary>Whether a name is one of this kind. Nothing is opened.</summary>
+    /// <summary>Whether a name is of this kind. Opens nothing.</summary>
     public abstract bool Owns(string name);
 
     /// <summary>The store without secrets (I9), as <see cref="ITickStore.Description"/> has it; never throws.</summary>
@@ -14,8 +14,8 @@ public abstract class TickStoreKind
     public abstract Task<ITickStore> OpenAsync(string name, TickSettings? create, CancellationToken cancellationToken);
 }
 
-/// <summary>What names a store that processes share: whatever one of the kinds knows, or else the path of an SQLite file.</summary>
-/// <param name="kinds">The kinds; the first that knows a name has it.</param>
+/// <summary>Names of stores that processes share: whatever one of the kinds knows, or else the path of an SQLite file.</summary>
+/// <param name="kinds">The kinds; the first that knows a name is used.</param>
 public sealed class TickStoreNames(params TickStoreKind[] kinds)
 {
     /// <summary>Whether a file is named. A text with what could be a password is never taken for a file's name (I9).</summary>
@@ -29,7 +29,7 @@ public sealed class TickStoreNames(params TickStoreKind[] kinds)
     /// <param name="create">The settings of the store if it is not there yet and is to be made; null to leave that to others. An existing
     /// file or database with something else in it is left alone.</param>
     /// <param name="cancellationToken">Cancels.</param>
-    /// <exception cref="ArgumentException">It is a connection string or URI that cannot be read, or the settings are wrong.</exception>
+    /// <exception cref="ArgumentException">It is a connection string or URI that cannot be parsed, or the settings are wrong.</exception>
     /// <exception cref="TickTooSmallException">The default tick is too small.</exception>
     public Task<ITickStore> OpenAsync(string name, TickSettings? create, CancellationToken cancellationToken)
     {
@@ -37,7 +37,7 @@ public sealed class TickStoreNames(params TickStoreKind[] kinds)
         if (Find(name) is { } kind)
             return kind.OpenAsync(name, create, cancellationToken);
 
-        // An empty file is one that another process is just making a store of.
+        // An empty file may be a store that another process is just creating.
         var file = new FileInfo(name);
         return Task.FromResult<ITickStore>(new SqliteTickStore(name, file.Exists && file.Length > 0 ? null : create));
     }

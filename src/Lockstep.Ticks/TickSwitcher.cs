@@ -1,15 +1,15 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// Switches the variables of a locker at their instants, on a thread of its own. Timers run in the thread pool: a program that keeps the
-/// pool busy for half a second would switch half a second late, and a process whose store has just gone away is such a program. It switches
-/// and does nothing else: reading the store and telling observers is left to the timers, which may be late.
+/// Switches a locker's variables at their instants, on a thread of its own. Timers run in the thread pool: a program that keeps the pool
+/// busy for half a second would switch half a second late, and a process whose store has just gone away is such a program. It only
+/// switches: reading the store and notifying observers is left to the timers, which may be late.
 /// </summary>
-/// <param name="time">The clock. Waiting goes by the system's.</param>
-/// <param name="followers">Those that switch, at the moment of asking.</param>
+/// <param name="time">The clock. Waits use the system's.</param>
+/// <param name="followers">Those that switch, whenever called.</param>
 internal sealed class TickSwitcher(TimeProvider time, Func<IReadOnlyList<TickFollower>> followers) : IDisposable
 {
-    /// <summary>It looks at the clock at least so often, so that a clock that was set does not upset it.</summary>
+    /// <summary>It checks the clock at least this often, so that a clock change does not upset it.</summary>
     private static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(1);
 
     private readonly object _gate = new();
@@ -17,7 +17,7 @@ internal sealed class TickSwitcher(TimeProvider time, Func<IReadOnlyList<TickFol
     private bool _look;
     private bool _stopped;
 
-    /// <summary>Has it look at the schedules again; the first time starts the thread.</summary>
+    /// <summary>Makes it check the schedules again; the first call starts the thread.</summary>
     public void Look()
     {
         lock (_gate)
@@ -39,7 +39,7 @@ internal sealed class TickSwitcher(TimeProvider time, Func<IReadOnlyList<TickFol
         }.Start();
     }
 
-    /// <summary>The thread ends after what it is at.</summary>
+    /// <summary>The thread ends after what it is doing.</summary>
     public void Dispose()
     {
         lock (_gate)
@@ -68,7 +68,7 @@ internal sealed class TickSwitcher(TimeProvider time, Func<IReadOnlyList<TickFol
         return next;
     }
 
-    /// <summary>Waits for an instant, or until it is to look earlier; false when it is to stop.</summary>
+    /// <summary>Waits for an instant, or until it must check earlier; false if it must stop.</summary>
     private bool WaitUntil(DateTimeOffset? instant)
     {
         lock (_gate)

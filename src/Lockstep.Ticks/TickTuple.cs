@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Lockstep.Ticks;
 
-/// <summary>One entry of a variable's schedule: from <see cref="ActiveAt"/> on the variable has <see cref="Json"/> as its value.</summary>
+/// <summary>One entry of a variable's schedule: from <see cref="ActiveAt"/> on, <see cref="Json"/> is the variable's value.</summary>
 /// <remarks>
 /// Instants and ticks are whole milliseconds, so that every store keeps them exactly and every process counts the same boundaries.
 /// </remarks>
@@ -14,7 +14,7 @@ public sealed record TickTuple
     /// <summary>The longest tick, 366 days; the shortest is a millisecond.</summary>
     public static readonly TimeSpan MaximumTick = TimeSpan.FromDays(366);
 
-    /// <summary>Makes an entry and checks it.</summary>
+    /// <summary>Creates an entry and validates it.</summary>
     /// <param name="activeAt">When the value becomes active; a whole millisecond.</param>
     /// <param name="json">The value, one JSON text of at most <see cref="MaximumJsonLength"/> units.</param>
     /// <param name="tick">The distance of the boundaries counted from <paramref name="activeAt"/>; whole milliseconds, from one up to

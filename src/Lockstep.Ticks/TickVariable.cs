@@ -4,11 +4,10 @@ using System.Text.Json;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// A variable as a program reads it. <see cref="Get"/> costs a memory read and may be called from any thread, as often as one likes; a
-/// timer exchanges the value at the instant at which the schedule says so. Comes from a <see cref="TickLocker"/> and lives as
-/// long as its locker.
+/// A variable as a program reads it. <see cref="Get"/> costs a memory read and may be called from any thread, as often as you like; a timer
+/// exchanges the value at the instant that the schedule names. Comes from a <see cref="TickLocker"/> and lives as long as its locker.
 /// </summary>
-/// <typeparam name="T">What the JSON value is read as; use <see cref="JsonElement"/> for any.</typeparam>
+/// <typeparam name="T">The type that the JSON value is read as; use <see cref="JsonElement"/> for any.</typeparam>
 public sealed class TickVariable<T> : ITickView
 {
     private readonly TickFollower _follower;
@@ -26,12 +25,11 @@ public sealed class TickVariable<T> : ITickView
     /// <summary>The variable's name.</summary>
     public string Name => _follower.Name;
 
-    /// <summary>How the variable stands: its schedule, how old it is, whether clocks agree.</summary>
+    /// <summary>The variable's state: its schedule, how old it is, whether clocks agree.</summary>
     public TickStatus Status => _follower.Status;
 
     /// <summary>
-    /// The value; what it was opened with, or else the type's default, when none is active. Takes no lock, allocates nothing and does no
-    /// I/O.
+    /// The value; if none is active, what it was opened with, or else the type's default. Takes no lock, allocates nothing and does no I/O.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public T? Get() => _current.Value;
@@ -46,10 +44,10 @@ public sealed class TickVariable<T> : ITickView
     }
 }
 
-/// <summary>What a variable is while no value of it is active, or none that can be read.</summary>
+/// <summary>What a variable is while none of its values is active, or none can be read.</summary>
 internal sealed record TickDefault<T>(T Value);
 
-/// <summary>What a follower hands active values to.</summary>
+/// <summary>What a follower passes active values to.</summary>
 internal interface ITickView
 {
     /// <exception cref="JsonException">The value is of another type.</exception>

@@ -5,15 +5,14 @@ using System.Threading.Channels;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// Follows variables of one store for someone who looks on: what becomes active, at the instant at which it does, and what goes wrong
-/// meanwhile.
+/// Follows variables of one store for a spectator: what becomes active, at the instant at which it does, and what goes wrong meanwhile.
 /// </summary>
 public static class TickWatch
 {
     /// <summary>
-    /// Yields what happens until it is cancelled. All variables come in one sequence; a variable that has no value yet is waited for.
+    /// Yields what happens until cancelled. All variables come in one sequence; a variable that has no value yet is waited for.
     /// </summary>
-    /// <param name="store">The store; it stays the caller's.</param>
+    /// <param name="store">The store; it remains the caller's.</param>
     /// <param name="variables">The variables.</param>
     /// <param name="includeCurrent">Whether the values that are active at the start come first.</param>
     /// <param name="time">This process's clock and timers; null for the system's.</param>
@@ -49,7 +48,7 @@ public static class TickWatch
     /// <param name="begun">What was active by then is no news.</param>
     private sealed class Observer(ChannelWriter<TickNotice> notices, TimeProvider time, DateTimeOffset begun) : ITickObserver
     {
-        /// <summary>The same trouble of the same variable is told once in so long: a tick may be a fraction of a second.</summary>
+        /// <summary>The same trouble with the same variable is reported once in this time: a tick may be a fraction of a second.</summary>
         private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
 
         private readonly Dictionary<(string Variable, Trouble Kind), DateTimeOffset> _told = [];
@@ -108,13 +107,13 @@ public static class TickWatch
     }
 }
 
-/// <summary>Something that who watches variables is told.</summary>
+/// <summary>A report for a spectator.</summary>
 public abstract record TickNotice;
 
 /// <summary>A value became active.</summary>
 /// <param name="Activation">Which, and when; it has a tuple.</param>
 public sealed record TickActivated(TickActivation Activation) : TickNotice;
 
-/// <summary>Something is wrong; watching goes on.</summary>
+/// <summary>Something is wrong; watching continues.</summary>
 /// <param name="Message">What, as sentences.</param>
 public sealed record TickWarned(string Message) : TickNotice;

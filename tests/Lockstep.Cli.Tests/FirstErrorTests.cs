@@ -74,7 +74,7 @@ public sealed class FirstErrorTests : IDisposable
             _folder.Path,
             ["sync", $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x/", "--path", path, .. more]
         );
-        await answering.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await answering.WaitAsync(Eventually.Deadline, TestContext.Current.CancellationToken);
         return run;
     }
 

@@ -174,7 +174,7 @@ public sealed class OptionRangeTests : IDisposable
         if (parsed.Errors.Count > 0)
             return string.Join('\n', UsageText.Of(parsed).SkipLast(1));
         var running = Program.RunAsync(arguments);
-        var error = await Assert.ThrowsAnyAsync<Exception>(() => running.WaitAsync(TimeSpan.FromSeconds(20)));
+        var error = await Assert.ThrowsAnyAsync<Exception>(() => running.WaitAsync(Eventually.Deadline));
         var said = ErrorText.Describe(error);
         Assert.True(ExitCodes.Of(error) == ExitCodes.Usage, $"{string.Join(' ', arguments)}: {error}");
         return said;

@@ -3,6 +3,7 @@ extern alias module;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Lockstep.Cli.Output;
 using Lockstep.Engine.Sync;
 using Lockstep.Testing;
 using ModuleOutcome = module::Lockstep.SyncOutcome;

@@ -5,7 +5,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>lockstep backup: a copy of a table file, while a sync may go on.</summary>
+/// <summary>lockstep backup: copies a table file, even while a sync runs.</summary>
 internal static class BackupCommand
 {
     public static Command Create()

@@ -27,7 +27,7 @@ internal sealed class CertificateOptions
     }
 
     /// <summary>The certificate with its key; null for none.</summary>
-    /// <exception cref="ArgumentException">There is no key, or it is no certificate.</exception>
+    /// <exception cref="ArgumentException">There is no key, or it is not a certificate.</exception>
     public X509Certificate2? Load(ParseResult result)
     {
         if (result.GetValue(_certificate) is not { } file)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Lockstep.Cli.Output;
 using Lockstep.Engine;
 
 namespace Lockstep.Cli.Commands;
@@ -23,7 +24,7 @@ internal static class ClearCommand
         command.Options.Add(quiet);
         command.SetAction(result =>
         {
-            // What empties a table does not guess which.
+            // A command that empties a table does not guess which one.
             if (table.Store(result) is null)
                 throw new ArgumentException("Name the table with --table or --path.");
             var found = table.Find(result);

@@ -9,8 +9,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Cli.Commands;
 
 /// <summary>
-/// lockstep test and lockstep repair: compare a table with its feed by a full read of both, and replace what differs. Made to be run by a
-/// scheduler: the exit code of the first says whether the two differ.
+/// lockstep test and lockstep repair: compare a table with its feed by a full read of both, and replace what differs. Meant for schedulers:
+/// the exit code of the first says whether the two differ.
 /// </summary>
 internal static class CompareCommands
 {
@@ -47,7 +47,7 @@ internal static class CompareCommands
 
     /// <summary>What a command compares.</summary>
     /// <param name="Table">The table's name.</param>
-    /// <param name="Run">The comparison, not begun.</param>
+    /// <param name="Run">The comparison, not started.</param>
     private sealed record Comparison(string Table, TableComparison Run);
 
     private static Command Create(
@@ -126,7 +126,7 @@ internal static class CompareCommands
         {
             if (step is not DifferenceFound { Difference: var difference })
             {
-                // Of the sync that reads the feed only its warnings matter here.
+                // Of the sync that reads the feed, only its warnings matter here.
                 if (step is FeedEventOccurred)
                     events.Report(step);
                 continue;

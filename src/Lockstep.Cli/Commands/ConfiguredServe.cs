@@ -1,11 +1,12 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using Lockstep.Cli.Output;
 using Lockstep.Cli.Serving;
 using Lockstep.Serving;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>lockstep serve --config: until it is told to end, and again with another configuration at each SIGHUP.</summary>
+/// <summary>lockstep serve --config: until it is stopped, with a new configuration at each SIGHUP.</summary>
 internal static class ConfiguredServe
 {
     public static async Task<int> RunAsync(ParseResult result, string path, ServeOptions listening, CancellationToken cancellationToken)
@@ -33,7 +34,7 @@ internal static class ConfiguredServe
             {
                 Console.WriteLine($"Listening on {server.Uri}");
                 SystemdNotice.Send("READY=1");
-                var configured = new ConfiguredServer(server, log, logs.CreateLogger(ServeCommand.FeedsCategory));
+                var configured = new ConfiguredServer(server, log, logs.CreateLogger(ServeLog.FeedsCategory));
                 while (!cancellationToken.IsCancellationRequested)
                 {
                     await configured.RunAsync(config, reload.Task, cancellationToken).ConfigureAwait(false);
@@ -48,13 +49,13 @@ internal static class ConfiguredServe
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // Ctrl+C and SIGTERM are how it ends.
+            // Ctrl+C and SIGTERM are the way to end it.
         }
 
         return ExitCodes.Ok;
     }
 
-    /// <summary>The configuration as it is now; the one that holds, if that cannot be used.</summary>
+    /// <summary>The current configuration; the previous one if it cannot be used.</summary>
     private static ServeConfig Reread(string path, ServeConfig now, FeedServer server, ServeLog log)
     {
         try

@@ -4,7 +4,7 @@ using Lockstep.Engine.Feed;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>The options by which a command is let in at a feed; secrets come from the environment.</summary>
+/// <summary>The options with which a command authenticates to a feed; secrets come from the environment.</summary>
 internal sealed class CredentialOptions
 {
     private readonly Option<string[]> _header = new("--header", "-H")
@@ -47,12 +47,12 @@ internal sealed class CredentialOptions
     /// <summary>The bearer token; null for none.</summary>
     public static string? Token => Environment.GetEnvironmentVariable("LOCKSTEP_TOKEN");
 
-    /// <exception cref="ArgumentException">A header is not of its form.</exception>
+    /// <exception cref="ArgumentException">A header is malformed.</exception>
     public List<KeyValuePair<string, string>> HeadersOf(ParseResult result) =>
         SyncCommand.Pairs(WithSecret(result.GetValue(_header), result.GetValue(_headerFile), "LOCKSTEP_HEADER"), ':');
 
     /// <summary>
-    /// What the command line says, then the lines of a file and of a variable of the environment, which others cannot see.
+    /// What the command line says, then the lines of a file and of an environment variable, which others cannot see.
     /// </summary>
     public static string[] WithSecret(string[]? open, FileInfo? file, string variable) =>
         [
@@ -74,7 +74,7 @@ internal sealed class CredentialOptions
     public bool SkipsCheck(ParseResult result) => result.GetValue(_skipCheck);
 
     /// <summary>A feed as these options reach it.</summary>
-    /// <exception cref="ArgumentException">A header is not of its form.</exception>
+    /// <exception cref="ArgumentException">A header is malformed.</exception>
     public FeedOptions Reach(Uri uri, ParseResult result) =>
         new()
         {

@@ -4,13 +4,13 @@ using System.Text.RegularExpressions;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>The values of a filter's parameters, as a command line gives them.</summary>
+/// <summary>The values of a filter's parameters, from the command line.</summary>
 internal static partial class FilterArguments
 {
     /// <summary>The values by name.</summary>
-    /// <param name="values">Of the form NAME=VALUE: text, unless it is a number or a word of JSON in its one canonical form.</param>
-    /// <param name="texts">Of the form NAME=TEXT.</param>
-    /// <exception cref="ArgumentException">One is of neither form, or a name occurs twice.</exception>
+    /// <param name="values">In the form NAME=VALUE: text, unless it is a number or a JSON word in canonical form.</param>
+    /// <param name="texts">In the form NAME=TEXT.</param>
+    /// <exception cref="ArgumentException">One has neither form, or a name occurs twice.</exception>
     public static Dictionary<string, object?> Read(string[]? values, string[]? texts)
     {
         var parameters = new Dictionary<string, object?>(StringComparer.Ordinal);
@@ -27,7 +27,7 @@ internal static partial class FilterArguments
         }
     }
 
-    /// <summary>What only looks like a number, a postal code or an id such as 9e5, would be another text once it was one.</summary>
+    /// <summary>A text that only looks like a number, such as a postal code or the id 9e5, would change if it became one.</summary>
     private static object? OfJson(string text) =>
         text switch
         {

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>Whether what a command does is logged to the standard error, and how.</summary>
+/// <summary>Whether and how a command logs to standard error.</summary>
 internal static class LogOptions
 {
     private static readonly Option<LogLevel?> Level = new("--log-level")
@@ -22,16 +22,16 @@ internal static class LogOptions
         Recursive = true,
     };
 
-    /// <summary>For the root, so that every command takes them.</summary>
+    /// <summary>For the root, so that every command accepts them.</summary>
     public static IEnumerable<Option> All => [Level, Format];
 
     /// <summary>Whether there is a log. What it says need not be printed again.</summary>
     public static bool IsOn(ParseResult result) => result.GetValue(Level) is { } level and not LogLevel.None;
 
-    /// <summary>The log of a server; where the command line asks for none, what its operator has to know.</summary>
+    /// <summary>The log of a server; if the command line asks for none, what its operator must know.</summary>
     public static ILoggerFactory ForServer(ParseResult result) => IsOn(result) ? Read(result) : new OperatorLog();
 
-    /// <summary>The log that the command line asks for; one that nobody reads where it asks for none.</summary>
+    /// <summary>The log that the command line asks for; a null logger if it asks for none.</summary>
     public static ILoggerFactory Read(ParseResult result) =>
         result.GetValue(Level) is { } level and not LogLevel.None
             ? new StandardErrorLog(level, result.GetValue(Format), Console.Error, TimeProvider.System)

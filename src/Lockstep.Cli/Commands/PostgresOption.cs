@@ -3,7 +3,7 @@ using Lockstep.Postgres;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>The option that names a database; the same for all commands. A password need not stand in a command line.</summary>
+/// <summary>The option that names a database; the same for all commands. The password need not be on the command line.</summary>
 internal sealed class PostgresOption(string purpose)
 {
     private const string Variable = "LOCKSTEP_POSTGRES";
@@ -18,8 +18,8 @@ internal sealed class PostgresOption(string purpose)
             Arity = ArgumentArity.ZeroOrOne,
         };
 
-    /// <summary>The connection string for the driver; null where the option is not given.</summary>
-    /// <exception cref="ArgumentException">It has no value, or one that cannot be read.</exception>
+    /// <summary>The connection string for the driver; null if the option is not given.</summary>
+    /// <exception cref="ArgumentException">It has no value, or one that cannot be parsed.</exception>
     public string? Read(ParseResult result) =>
         result.GetResult(Option) is null
             ? null

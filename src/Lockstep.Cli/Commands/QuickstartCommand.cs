@@ -7,7 +7,7 @@ using Lockstep.TestServer;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>lockstep quickstart: the main job by itself, on a server of its own.</summary>
+/// <summary>lockstep quickstart: shows the main job, on a server of its own.</summary>
 internal static class QuickstartCommand
 {
     public static Command Create()

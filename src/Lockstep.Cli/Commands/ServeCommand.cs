@@ -1,22 +1,21 @@
 using System.CommandLine;
 using System.Net;
+using Lockstep.Cli.Output;
 using Lockstep.Cli.Serving;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
 using Lockstep.Postgres;
+using Lockstep.Postgres.Serving;
 using Lockstep.Serving;
 using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Cli.Commands;
 
 /// <summary>
-/// lockstep serve: tables of a database, or table files, as feeds, until it is told to end. For systemd, cron and containers.
+/// lockstep serve: tables of a database, or table files, as feeds, until it is stopped. For systemd, cron and containers.
 /// </summary>
 internal static class ServeCommand
 {
-    /// <summary>The category of what feeds log.</summary>
-    public const string FeedsCategory = "Lockstep.Feeds";
-
     public static Command Create()
     {
         var postgres = new PostgresOption("Serve tables of this database");
@@ -121,15 +120,17 @@ internal static class ServeCommand
                     ? size
                     : throw new ArgumentException("--maximum-record-size is 1024 or more.");
                 using var logs = LogOptions.ForServer(result);
-                var feedLog = logs.CreateLogger(FeedsCategory);
+                var feedLog = logs.CreateLogger(ServeLog.FeedsCategory);
                 var connection = postgres.Read(result);
                 var files = result.GetValue(path) ?? [];
-                // A table that is named, and nothing else, is in the current folder as for every other command.
+                // A table named without anything else is in the current folder, as for every other command.
                 if (files.Length == 0 && connection is null)
                     files = [.. tables.Select(name => TableOptions.OfName(name).Path)];
                 List<Func<CancellationToken, Task<IFeedSource>>> starts =
                 [
-                    .. files.Select(file => FromFile(file, connection is null ? tables : [], feedLog, maximum, result.GetValue(dialect))),
+                    .. files.Select(file =>
+                        FileFeed.At(file, connection is null ? tables : [], feedLog, maximum, result.GetValue(dialect))
+                    ),
                 ];
                 if (connection is not null)
                 {
@@ -187,13 +188,13 @@ internal static class ServeCommand
         IReadOnlyList<IFeedSource> sources;
         try
         {
-            // Not every wait for a database that is silent ends when it is told to; this one does.
+            // Not every wait for a silent database ends when cancelled; this one does.
             sources = await FeedSources.StartAsync(starts, cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
             server = await FeedServer.StartAsync(sources, options, cancellationToken: cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // A service that is told to end while it starts has done what it was told.
+            // A service that is stopped while it starts has done as it was told.
             return ExitCodes.Ok;
         }
 
@@ -229,14 +230,14 @@ internal static class ServeCommand
             }
             catch (OperationCanceledException)
             {
-                // Ctrl+C and SIGTERM are how it ends: clients are cut off, and go on from their cursors.
+                // Ctrl+C and SIGTERM are the way to end it: clients are cut off, and continue from their cursors.
             }
         }
 
         return ExitCodes.Ok;
     }
 
-    /// <summary>Says on the standard error what cannot be read and when it can be again, for a service's log.</summary>
+    /// <summary>Reports on standard error what cannot be read and when it can be again, for a service's log.</summary>
     private static async Task ReportTroubleAsync(IReadOnlyList<IFeedSource> sources, CancellationToken cancellationToken)
     {
         var troubled = new HashSet<IFeedSource>();
@@ -262,46 +263,6 @@ internal static class ServeCommand
 
     private static Func<CancellationToken, Task<IFeedSource>> FromPostgres(string connection, PostgresFeedOptions options) =>
         async token => await PostgresFeed.StartAsync(connection, options, cancellationToken: token).ConfigureAwait(false);
-
-    /// <summary>What starts the table in a file, if it is one of those that are asked for.</summary>
-    /// <param name="file">The file.</param>
-    /// <param name="tables">Those that are asked for; none for any.</param>
-    /// <param name="log">Is told what an operator should know of.</param>
-    /// <param name="maximumRowBytes">The longest line of a row.</param>
-    /// <param name="dialect">The dialect in which it is served.</param>
-    internal static Func<CancellationToken, Task<IFeedSource>> FromFile(
-        string file,
-        string[] tables,
-        ILogger log,
-        int maximumRowBytes = TableFeedOptions.DefaultMaximumRowBytes,
-        ServedDialect dialect = ServedDialect.Transaction
-    ) =>
-        async token =>
-        {
-            var path = Path.GetFullPath(file);
-            var name = new Table(path).GetInfo().Name;
-            if (tables.Length > 0 && !tables.Contains(name, StringComparer.Ordinal))
-            {
-                throw new TableNotFoundException(
-                    path,
-                    $"The file '{path}' holds the table '{name}', not '{string.Join(", ", tables)}'.",
-                    "Leave --table out, or name another file with --path."
-                );
-            }
-
-            return await TableFeed
-                .StartAsync(
-                    new TableFeedOptions
-                    {
-                        Path = path,
-                        Dialect = dialect,
-                        Logger = log,
-                        MaximumRowBytes = maximumRowBytes,
-                    },
-                    cancellationToken: token
-                )
-                .ConfigureAwait(false);
-        };
 
     private static string LogFile(string folder, string table) =>
         Path.GetFullPath(

@@ -8,8 +8,8 @@ using Lockstep.Serving.Hosting;
 namespace Lockstep.Cli.Commands;
 
 /// <summary>
-/// The options of a server: where it listens, and whom it lets in. Secrets come from files or the environment: a command line is for all to
-/// see.
+/// The options of a server: where it listens, and who may read. Secrets come from files or the environment: everybody can see a command
+/// line.
 /// </summary>
 internal sealed class ServeOptions
 {
@@ -107,7 +107,7 @@ internal sealed class ServeOptions
         Certificate.AddTo(command);
     }
 
-    /// <exception cref="ArgumentException">A value cannot be, or a secret is missing.</exception>
+    /// <exception cref="ArgumentException">A value is invalid, or a secret is missing.</exception>
     public FeedServerOptions Read(ParseResult result, X509Certificate2? certificate) =>
         new()
         {
@@ -150,7 +150,7 @@ internal sealed class ServeOptions
             ? [.. File.ReadAllLines(lines.FullName).Select(line => line.Trim()).Where(line => line.Length > 0)]
             : [];
 
-        // An empty file that was to keep people out must not let everybody in.
+        // An empty file that should keep people out must not let everybody in.
         if (result.GetValue(_tokenFile) is { } empty && tokens.Length == 0)
             throw new ArgumentException($"There is no token in '{empty}'.");
         foreach (var token in tokens)

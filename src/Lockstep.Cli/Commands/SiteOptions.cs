@@ -3,7 +3,7 @@ using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>Under which names a server may be asked for, and by which web pages.</summary>
+/// <summary>Under which names clients, and from which web pages browsers, may ask a server.</summary>
 internal sealed class SiteOptions
 {
     private readonly Option<string[]> _host = new("--allowed-host")
@@ -25,7 +25,7 @@ internal sealed class SiteOptions
         command.Options.Add(_origin);
     }
 
-    /// <exception cref="ArgumentException">A value is no name or origin.</exception>
+    /// <exception cref="ArgumentException">A value is not a name or an origin.</exception>
     public SiteRules Read(ParseResult result) =>
         new SiteRules { AllowedHosts = result.GetValue(_host) ?? [], AllowedOrigins = result.GetValue(_origin) ?? [] }.Checked();
 }

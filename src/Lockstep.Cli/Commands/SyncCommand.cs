@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>lockstep sync: brings a table file up to date with a feed, or keeps it so.</summary>
+/// <summary>lockstep sync: brings a table file up to date with a feed, or keeps it up to date.</summary>
 internal static class SyncCommand
 {
     public static Command Create()
@@ -295,7 +295,7 @@ internal static class SyncCommand
         }
         catch (OperationCanceledException)
         {
-            // Ctrl+C is how one ends following; what was committed is told.
+            // Ctrl+C is the way to end following; what was committed is reported.
             reporter.Report(new SyncEnded(sync.Result));
             return ExitCodes.Of(SyncOutcome.Stopped, follows);
         }
@@ -307,7 +307,7 @@ internal static class SyncCommand
         }
         finally
         {
-            // The log of another sync's is that one's to tell of.
+            // Another sync's log is that sync's to report.
             if (!isRefused)
                 reporter.ReportLog(options.Store);
         }

@@ -22,9 +22,9 @@ internal sealed class TableOptions
         command.Options.Add(Postgres.Option);
     }
 
-    /// <summary>What keeps the table that is named: a database or a file; null where the command line names none.</summary>
+    /// <summary>The store of the named table: a database or a file; null if the command line names none.</summary>
     /// <exception cref="ArgumentException">
-    /// A file is named as well as a database, or the connection string is missing or cannot be read.
+    /// Both a file and a database are named, or the connection string is missing or cannot be parsed.
     /// </exception>
     /// <param name="result">The command line.</param>
     /// <param name="isPrivate">Whether a file is for this user only.</param>
@@ -47,7 +47,7 @@ internal sealed class TableOptions
             : null;
     }
 
-    /// <summary>The table that is named, else the only one of the current folder or of the database.</summary>
+    /// <summary>The named table, else the only one of the current folder or of the database.</summary>
     public ITable Find(ParseResult result)
     {
         switch (Store(result))
@@ -68,7 +68,7 @@ internal sealed class TableOptions
             : throw NotOne("in the current folder", "--path", files.Select(file => System.IO.Path.GetFileName(file)));
     }
 
-    /// <summary>The file that a table of a name has in the current folder.</summary>
+    /// <summary>The file of a table in the current folder.</summary>
     public static FileTableStore OfName(string table, bool isPrivate = false) =>
         new(System.IO.Path.GetFullPath(TableNaming.Require(table) + ".db")) { IsPrivate = isPrivate };
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Net;
+using Lockstep.Cli.Output;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Recording;
@@ -13,7 +14,7 @@ namespace Lockstep.Cli.Commands;
 /// <summary>lockstep testserver: a feed that does what it is told.</summary>
 internal static class TestServerCommand
 {
-    // What a timer can count.
+    // The most that a timer can count.
     private const int MostSeconds = int.MaxValue / 1000;
 
     public static Command Create()
@@ -177,7 +178,7 @@ internal static class TestServerCommand
                     }
                     catch (OperationCanceledException)
                     {
-                        // Ctrl+C and SIGTERM are how it ends.
+                        // Ctrl+C and SIGTERM are the way to end it.
                     }
                 }
 
@@ -187,7 +188,8 @@ internal static class TestServerCommand
         return command;
     }
 
-    /// <exception cref="ArgumentException">Records, a scenario or a recording of the command line cannot be read; in one line.</exception>
+    /// <exception cref="ArgumentException">Records, a scenario or a recording on the command line cannot be read; the message is one
+    /// line.</exception>
     private static async Task<LockstepTestServer> StartAsync(TestServerOptions options, CancellationToken cancellationToken)
     {
         try

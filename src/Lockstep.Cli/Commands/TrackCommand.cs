@@ -1,10 +1,12 @@
 using System.CommandLine;
+using Lockstep.Cli.Output;
 using Lockstep.Engine;
 using Lockstep.Postgres;
+using Lockstep.Postgres.Tracking;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>lockstep track: has tables of PostgreSQL tell their changes, or no longer.</summary>
+/// <summary>lockstep track: makes PostgreSQL tables report their changes, or stops it.</summary>
 internal static class TrackCommand
 {
     public static Command Create()

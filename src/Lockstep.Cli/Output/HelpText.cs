@@ -3,13 +3,13 @@ using System.CommandLine;
 namespace Lockstep.Cli.Output;
 
 /// <summary>
-/// The help of a command, whose list of commands shows what may be left out as their own usage does: <c>[&lt;path&gt;...]</c>.
+/// The help of a command, whose list of commands marks optional arguments as the usage does: <c>[&lt;path&gt;...]</c>.
 /// </summary>
 internal static class HelpText
 {
     private const string Heading = "Commands:";
 
-    /// <summary>The text as it was made, with the list corrected.</summary>
+    /// <summary>The generated text, with the list corrected.</summary>
     public static string Correct(string text, Command called)
     {
         (string Plain, string Right)[] labels =

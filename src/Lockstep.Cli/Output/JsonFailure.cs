@@ -4,8 +4,8 @@ using Lockstep.Engine;
 namespace Lockstep.Cli.Output;
 
 /// <summary>
-/// What --json prints of an error: whoever asked for JSON reads how the command ended from its last line, as from its exit code. Commands
-/// whose lines are records print none, since it would be taken for one.
+/// What --json prints about an error: a caller that asked for JSON learns from the last line how the command ended, as from its exit code.
+/// Commands whose lines are records print none, since it would be taken for a record.
 /// </summary>
 internal static class JsonFailure
 {
@@ -30,7 +30,7 @@ internal static class JsonFailure
     /// <summary>Says that the command has printed the error itself.</summary>
     public static void Told(Exception error) => error.Data[IsTold] = true;
 
-    /// <summary>Writes the members of a line that say what went wrong.</summary>
+    /// <summary>Writes the members that say what went wrong.</summary>
     public static void Write(Utf8JsonWriter writer, Exception error)
     {
         writer.WriteStartObject("error");

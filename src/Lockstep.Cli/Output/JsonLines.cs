@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>One JSON object a line, for machines.</summary>
+/// <summary>One JSON object per line, for machines.</summary>
 internal static class JsonLines
 {
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using Lockstep.Gossip.Clock;
 using Lockstep.Gossip.Models;
@@ -11,10 +12,11 @@ internal sealed class NodeLines(bool json)
 {
     private readonly Stream _output = Console.OpenStandardOutput();
 
-    /// <summary>A connection that failed is no failure of the model.</summary>
-    public static void Tell(Exception error) => Console.Error.WriteLine("lockstep: " + error.Message);
+    /// <summary>A connection that failed does not mean that the model failed.</summary>
+    public static void Tell(IPAddress? address, Exception error) =>
+        LineLimit.OfErrors.Write("failed connections", address?.ToString(), "lockstep: " + error.Message);
 
-    /// <summary>Prints where the node is reached, what it has and what comes, until Ctrl+C.</summary>
+    /// <summary>Prints the node's address, what it has and what comes, until Ctrl+C.</summary>
     public Task<int> FollowAsync(GossipNode node, Uri uri, CancellationToken cancellationToken)
     {
         if (json)
@@ -24,7 +26,7 @@ internal sealed class NodeLines(bool json)
         return FollowAsync(node, cancellationToken);
     }
 
-    /// <summary>Prints what the node has and what comes, until Ctrl+C or until there is no sense in trying to connect again.</summary>
+    /// <summary>Prints what the node has and what comes, until Ctrl+C or until connecting again makes no sense.</summary>
     /// <param name="node">The node.</param>
     /// <param name="connector">What keeps it connected.</param>
     /// <param name="cancellationToken">Ctrl+C.</param>
@@ -124,7 +126,7 @@ internal sealed class NodeLines(bool json)
         }
         catch (OperationCanceledException)
         {
-            // Ctrl+C and SIGTERM are how it ends.
+            // Ctrl+C and SIGTERM are the way to end it.
         }
 
         return ExitCodes.Ok;

@@ -5,9 +5,12 @@ using Lockstep.Gossip.Nodes;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>Says on standard error what a node does not apply, and what it will never get: of each source once. Thread-safe.</summary>
+/// <summary>Reports on standard error what a node does not apply, and what it will never get: once per source. Thread-safe.</summary>
 internal sealed class NodeTroubles : IGossipObserver
 {
+    /// <summary>Beyond so many, lines are only limited in their number.</summary>
+    private const int MostRemembered = 1000;
+
     private readonly ConcurrentDictionary<(string Source, string Trouble), byte> _told = new();
     private string? _lastFailure;
 
@@ -34,16 +37,17 @@ internal sealed class NodeTroubles : IGossipObserver
             $" Other peers are asked for number {missing.Numbers}."
         );
 
-    /// <summary>An attempt to connect that failed, and is made again; the same reason is told once in a row.</summary>
+    /// <summary>An attempt to connect that failed and will be repeated; the same reason is reported once in a row.</summary>
     public void TellOfFailure(Exception error)
     {
         if (Interlocked.Exchange(ref _lastFailure, error.Message) != error.Message)
-            Console.Error.WriteLine($"lockstep: {error.Message.TrimEnd('.')}. Trying again.");
+            LineLimit.OfErrors.Write("failed connections", null, $"lockstep: {error.Message.TrimEnd('.')}. Trying again.");
     }
 
     private void Tell(string source, string trouble, string more = "")
     {
-        if (_told.TryAdd((source, trouble), 0))
-            Console.Error.WriteLine($"lockstep: Changes of '{source}' {trouble}.{more}");
+        // Peers make up as many sources as they like.
+        if (_told.Count < MostRemembered ? _told.TryAdd((source, trouble), 0) : !_told.ContainsKey((source, trouble)))
+            LineLimit.OfErrors.Write("changes that are not applied", null, $"lockstep: Changes of '{source}' {trouble}.{more}");
     }
 }

@@ -4,14 +4,14 @@ using Lockstep.Engine;
 namespace Lockstep.Cli.Output;
 
 /// <summary>
-/// The border between this program and a terminal: whatever is written to it comes out as <see cref="PlainText"/>. JSON for machines goes
-/// to the standard output by itself, exact.
+/// The border between this program and a terminal: whatever is written comes out as <see cref="PlainText"/>. JSON for machines goes to
+/// standard output directly, exact.
 /// </summary>
 internal sealed class PlainWriter(TextWriter output) : TextWriter
 {
     public override Encoding Encoding => output.Encoding;
 
-    /// <summary>All that is written to the console from now on is plain.</summary>
+    /// <summary>Everything written to the console from now on is plain.</summary>
     public static void Install()
     {
         Console.SetOut(new PlainWriter(Console.Out));

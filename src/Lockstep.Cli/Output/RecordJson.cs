@@ -6,12 +6,12 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Cli.Output;
 
 /// <summary>
-/// A record's JSON as one line that may go to a terminal: what would steer that is written as JSON's own escape, which means the same. A
-/// file from elsewhere may hold raw escapes, although JSON has none within texts.
+/// A record's JSON as one line that may go to a terminal: control characters are written as JSON escapes, which mean the same. A file from
+/// elsewhere may hold them raw, although JSON does not allow that within strings.
 /// </summary>
 internal static class RecordJson
 {
-    /// <summary>With which all steering characters begin in UTF-8; few texts have any of these.</summary>
+    /// <summary>The first bytes of all control characters in UTF-8; few texts contain any of these.</summary>
     private static readonly SearchValues<byte> Suspects = SearchValues.Create([
         .. Enumerable.Range(0, 0x20).Select(b => (byte)b),
         0x7F,

@@ -7,7 +7,7 @@ namespace Lockstep.Cli.Output;
 internal static partial class ShellWords
 {
     /// <summary>
-    /// What is called otherwise here; any other term is the option of that name. What is only in the module is called so.
+    /// Terms with another name here; any other term is the option of that name. What only the module has is called as there.
     /// </summary>
     private static readonly Dictionary<string, string> Others = new(StringComparer.Ordinal)
     {
@@ -31,7 +31,7 @@ internal static partial class ShellWords
         [nameof(Term.TokenProvider)] = "-TokenProvider of the PowerShell module",
     };
 
-    /// <summary>A term as it is typed in a shell.</summary>
+    /// <summary>A term as typed in a shell.</summary>
     public static string Say(string term, string? value) =>
         (term, value) switch
         {

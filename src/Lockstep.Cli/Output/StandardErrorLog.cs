@@ -10,16 +10,15 @@ namespace Lockstep.Cli.Output;
 /// <summary>How a log is written.</summary>
 internal enum LogFormat
 {
-    /// <summary>A line of text an event.</summary>
+    /// <summary>One line of text per event.</summary>
     Text = 0,
 
-    /// <summary>A JSON object an event, on a line of its own.</summary>
+    /// <summary>One JSON object per event, on a line of its own.</summary>
     Json = 1,
 }
 
 /// <summary>
-/// A log on the standard error, an event a line. As text, whatever came from outside is made plain; as JSON it is exact, in ASCII.
-/// Thread-safe.
+/// A log on standard error, one event per line. In text, whatever came from outside is made plain; JSON is exact, in ASCII. Thread-safe.
 /// </summary>
 internal sealed class StandardErrorLog(LogLevel minimum, LogFormat format, TextWriter output, TimeProvider time) : ILoggerFactory
 {

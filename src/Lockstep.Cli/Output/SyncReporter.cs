@@ -9,14 +9,14 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Cli.Output;
 
 /// <summary>
-/// Prints what a sync says: changes and the result to standard output, events to standard error unless they are logged there already.
+/// Prints what a sync reports: changes and the result to standard output, events to standard error unless they are logged there already.
 /// </summary>
 internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool follows = false, bool isLogged = false)
 {
     private readonly Stream _output = Console.OpenStandardOutput();
     private bool _hasToldFirst;
 
-    /// <param name="step">What the sync says.</param>
+    /// <param name="step">The sync's step.</param>
     /// <param name="soFar">What a sync that follows has done so far.</param>
     public void Report(SyncStep step, Func<SyncResult>? soFar = null)
     {
@@ -49,7 +49,9 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         }
     }
 
-    /// <summary>Prints as JSON how far a sync came that ends with an error; the error itself is told where it ends the program.</summary>
+    /// <summary>
+    /// Prints as JSON how far a sync came that ends with an error; the error itself is printed where it ends the program.
+    /// </summary>
     public void ReportFailure(SyncResult result, Exception error)
     {
         if (!json)
@@ -65,7 +67,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         JsonFailure.Told(error);
     }
 
-    /// <summary>Says that the file is not the whole table, where that is so; called when the sync has closed it.</summary>
+    /// <summary>Warns if the file alone is not the whole table; called when the sync has closed it.</summary>
     public void ReportLog(TableStore store)
     {
         if (!quiet && store is FileTableStore { HasLog: true } file)
@@ -75,7 +77,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         }
     }
 
-    /// <summary>A sync that follows says once that all has come; its own end may be far.</summary>
+    /// <summary>A sync that follows reports once that everything has come; its own end may be far off.</summary>
     private void TellFirst(SyncResult result)
     {
         if (_hasToldFirst || quiet || json || changes)
@@ -84,7 +86,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         Console.WriteLine(Describe(result, "Following."));
     }
 
-    /// <summary>Failures are told by the error that ends a sync; one that follows has no end to tell them.</summary>
+    /// <summary>The error that ends a sync reports its failures; one that follows has no end to report them.</summary>
     private bool IsWorthTelling(FeedEventKind kind) =>
         kind switch
         {

@@ -5,10 +5,10 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>Prints records as a table: a column per field, as wide as its widest value among the first records.</summary>
+/// <summary>Prints records as a table: one column per field, as wide as its widest value among the first records.</summary>
 internal sealed class TextTable(TextWriter output)
 {
-    /// <summary>Widths are taken from so many records; the rest streams by.</summary>
+    /// <summary>Widths come from this many records; the rest streams by.</summary>
     private const int Sampled = 500;
     private const int Widest = 40;
 

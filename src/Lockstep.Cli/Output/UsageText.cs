@@ -5,12 +5,12 @@ using Lockstep.Engine;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>What is wrong with a command line, in words that name options and no type of .NET.</summary>
+/// <summary>What is wrong with a command line, in words that name options and no .NET types.</summary>
 internal static class UsageText
 {
     private const string ANumber = "a number";
 
-    /// <summary>What is wrong, and where to read what is right; no line where nothing is wrong.</summary>
+    /// <summary>What is wrong, and where to read what is right; nothing if nothing is wrong.</summary>
     public static IEnumerable<string> Of(ParseResult command)
     {
         var help = $"See 'lockstep {PathOf(command.CommandResult)}--help'.";
@@ -56,7 +56,7 @@ internal static class UsageText
         yield return help;
     }
 
-    /// <summary>Options of numbers whose value has a comma, which .NET passes over: 0,5 would be five.</summary>
+    /// <summary>Numeric options whose value has a comma, which .NET ignores: 0,5 would be five.</summary>
     private static IEnumerable<OptionResult> WithCommas(CommandResult called) =>
         called
             .Children.OfType<OptionResult>()
@@ -66,7 +66,7 @@ internal static class UsageText
                 && token.Value.Contains(',', StringComparison.Ordinal)
             );
 
-    /// <summary>The words that call a command, each with a blank behind it.</summary>
+    /// <summary>The words that call a command, each followed by a blank.</summary>
     private static string PathOf(CommandResult called) =>
         called.Command is RootCommand ? "" : (called.Parent is CommandResult parent ? PathOf(parent) : "") + called.Command.Name + " ";
 
@@ -76,8 +76,8 @@ internal static class UsageText
             .Concat(called.Parent is CommandResult parent ? OptionsOf(parent) : []);
 
     /// <summary>
-    /// What looks like an option and is none of the command's: it would be taken for an argument, or leave none for what comes after it. A
-    /// number may begin with a minus, and so may everything behind <c>--</c>.
+    /// What looks like an option but is not one of the command's: it would be taken for an argument, or leave none for what follows. A
+    /// number may begin with a minus, and so may everything after <c>--</c>.
     /// </summary>
     private static string? UnknownOption(ParseResult command) =>
         command.Tokens.Any(token => token.Type == TokenType.DoubleDash)
@@ -98,7 +98,7 @@ internal static class UsageText
             ? $"{one.Name} is given {tokens.Count} times; it takes one value."
         : error.Message;
 
-    /// <summary>What an option of a type takes; null where its own parser says so better.</summary>
+    /// <summary>What an option of a type accepts; null if its own parser says so better.</summary>
     private static string? Taken(Type type)
     {
         type = Nullable.GetUnderlyingType(type) ?? type;

@@ -10,7 +10,7 @@ internal sealed class VariableLines(bool json)
     private readonly Stream _output = Console.OpenStandardOutput();
     private readonly TextTable _table = new(Console.Out);
 
-    /// <summary>Prints what a variable is: for people its value alone, and text without its quotes, as a shell wants it.</summary>
+    /// <summary>Prints a variable's value: for people only the value, and text without its quotes, as a shell wants it.</summary>
     public void WriteValue(string variable, TickReading reading)
     {
         if (json)
@@ -25,7 +25,7 @@ internal sealed class VariableLines(bool json)
         );
     }
 
-    /// <summary>Prints what becomes of a variable by a change, and when.</summary>
+    /// <summary>Prints what a change makes of a variable, and when.</summary>
     public void WriteChange(string variable, TickOperation operation)
     {
         var gone = operation.Action switch
@@ -48,7 +48,7 @@ internal sealed class VariableLines(bool json)
         }
     }
 
-    /// <summary>Prints whether a percentage includes a key: for people that alone.</summary>
+    /// <summary>Prints whether a percentage includes a key: for people only that.</summary>
     public void WriteInclusion(TickPercentage percentage, string key)
     {
         if (!json)

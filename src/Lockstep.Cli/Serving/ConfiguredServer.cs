@@ -1,15 +1,15 @@
 using System.Net;
-using Lockstep.Cli.Commands;
 using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres;
+using Lockstep.Postgres.Serving;
 using Lockstep.Serving;
 using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Cli.Serving;
 
 /// <summary>
-/// A server that serves what a configuration says, and goes on with another one without cutting off who reads what stayed as it was. A
+/// A server that serves what a configuration says, and moves on to another one without cutting off readers of what stayed the same. A
 /// database need not be there yet, and one bad table does not stop the others.
 /// </summary>
 internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger feedLog)
@@ -19,8 +19,8 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
     private readonly HashSet<string> _told = [];
     private readonly HashSet<string> _troubled = [];
 
-    /// <summary>How the server is to listen.</summary>
-    /// <exception cref="ArgumentException">An address is none, or a secret is missing.</exception>
+    /// <summary>How the server listens.</summary>
+    /// <exception cref="ArgumentException">An address is invalid, or a secret is missing.</exception>
     public static FeedServerOptions OptionsOf(ServeConfig config) =>
         new()
         {
@@ -38,7 +38,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
         };
 
     /// <summary>
-    /// Serves what a configuration says, and looks for new tables, until it is cancelled or there is another configuration.
+    /// Serves what a configuration says, and looks for new tables, until cancelled or until there is another configuration.
     /// </summary>
     /// <param name="config">What to serve.</param>
     /// <param name="other">Ends it too.</param>
@@ -63,12 +63,12 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
         }
     }
 
-    /// <summary>Adds what is new, and takes out what is gone or is to be served otherwise.</summary>
+    /// <summary>Adds what is new, and removes what is gone or is to be served differently.</summary>
     private async Task ReconcileAsync(ServeConfig config, CancellationToken cancellationToken)
     {
         var (plans, isWhole) = await PlanAsync(config, cancellationToken).ConfigureAwait(false);
 
-        // A database that is away says nothing of its tables: what is served of it stays.
+        // A database that is away says nothing about its tables: what is served of it stays.
         var gone = _served.Where(s => plans.TryGetValue(s.Key, out var plan) ? plan.Settings != s.Value.Settings : isWhole);
         foreach (var (name, _) in gone.ToArray())
         {
@@ -102,7 +102,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
                 name,
                 path,
                 $"{path}\n{file.Table}\n{file.MaximumRecordSize}\n{file.Dialect}",
-                _ => ServeCommand.FromFile(path, file.Table is null ? [] : [file.Table], feedLog, file.MaximumRecordSize, file.Dialect)
+                _ => FileFeed.At(path, file.Table is null ? [] : [file.Table], feedLog, file.MaximumRecordSize, file.Dialect)
             );
         }
 
@@ -153,7 +153,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             );
         }
 
-        // What is named with the name already: a feed of its own, or another database's table.
+        // The name is taken already: by a feed of its own, or by another database's table.
         void Add(string name, string full, string settings, Func<string, Func<CancellationToken, Task<IFeedSource>>> start)
         {
             var free = plans.ContainsKey(name) ? full : name;
@@ -163,8 +163,8 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
     }
 
     /// <summary>
-    /// The name of a table's feed: its own. Of several of that name the one of the schema public has it, and the others are named with
-    /// their schema, however many come later: no name may lead to another table than before.
+    /// The name of a table's feed: its own. Among several of that name, the one in the schema public has it, and the others carry their
+    /// schema, however many come later: no name may lead to another table than before.
     /// </summary>
     private static string NameOf(TableName table, IReadOnlyList<TableName> all) =>
         table.Schema is null or "public" || all.Count(t => t.Name == table.Name) == 1 ? table.Name : table.ToString();
@@ -210,7 +210,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             .ConfigureAwait(false);
     }
 
-    /// <summary>Says what cannot be read and when it can be again.</summary>
+    /// <summary>Reports what cannot be read and when it can be again.</summary>
     private async Task ReportAsync(CancellationToken cancellationToken)
     {
         foreach (var source in server.Sources)
@@ -223,7 +223,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             }
             catch (FeedServingException e)
             {
-                // One that is only being started is no trouble.
+                // A source that is just being started is not in trouble.
                 if (source is not LateSource { IsStarting: true } && _troubled.Add(source.Name))
                     log.Warn(source.Name, e);
             }

@@ -1,26 +1,28 @@
 namespace Lockstep.Cli.Serving;
 
 /// <summary>
-/// Gives back what clients have left. When it is quiet: the runtime collects when it allocates, and a server that nobody asks anything
-/// allocates nothing. And while thousands leave at once: what they held has grown old, and by itself the runtime would collect it only
-/// after all that their leaving allocates. Looking costs nothing, what gains little is done less and less often, and nothing is done for
-/// more than a fifth of the time.
+/// Returns the memory that clients have left behind. When it is quiet: the runtime collects when it allocates, and an idle server allocates
+/// nothing. And while thousands leave at once: what they held has grown old, and the runtime alone would collect it only after everything
+/// that their leaving allocates. Checking costs nothing, collections that gain little become rarer, and they never take more than a fifth
+/// of the time.
 /// </summary>
 internal sealed class MemoryReturn : IAsyncDisposable
 {
-    /// <summary>What a server may keep without being asked for it, in bytes.</summary>
+    /// <summary>What a server may keep without any work, in bytes.</summary>
     private const long Kept = 96L << 20;
 
-    /// <summary>Beyond this it collects although clients are at work.</summary>
+    /// <summary>Above this it collects even while clients are at work.</summary>
     private const long Much = 160L << 20;
 
-    /// <summary>So much was allocated since the last time, or there is nothing to gain; more after a time that gained little.</summary>
+    /// <summary>
+    /// This much was allocated since the last time, or there is nothing to gain; more after a collection that gained little.
+    /// </summary>
     private const long LeastRush = 8L << 20;
 
-    /// <summary>Whoever allocates more than this between two looks is busy.</summary>
+    /// <summary>A server that allocates more than this between two checks is busy.</summary>
     private const long Quiet = 2L << 20;
 
-    /// <summary>After so many looks that found nobody busy it is quiet.</summary>
+    /// <summary>After this many checks that found nobody busy, it is quiet.</summary>
     private const int QuietLooks = 8;
 
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
@@ -28,7 +30,7 @@ internal sealed class MemoryReturn : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _looking;
 
-    /// <summary>Begins to look.</summary>
+    /// <summary>Begins to check.</summary>
     /// <param name="time">The clock; null for the system's.</param>
     public MemoryReturn(TimeProvider? time = null) => _looking = LookAsync(time ?? TimeProvider.System);
 

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace Lockstep.Cli.Serving;
 
 /// <summary>
-/// The log of a server whose command line asks for none: what its operator has to know, as plain lines on the standard error. Thread-safe.
+/// The log of a server whose command line asks for none: what its operator must know, as plain lines on standard error. Thread-safe.
 /// </summary>
 internal sealed class OperatorLog : ILoggerFactory
 {
@@ -26,6 +26,13 @@ internal sealed class OperatorLog : ILoggerFactory
             ? $"{known.Message} {remedy.Render(ShellWords.Say)}"
             : error.Message;
 
-    private static void Tell(LogLevel level, string message, Exception? error) =>
-        Console.Error.WriteLine(error is null ? $"lockstep: {message}" : $"lockstep: {message} {TextOf(error)}");
+    /// <summary>A warning can be caused by clients, and rows, as often as they like: of each feed so many come in a minute.</summary>
+    private static void Tell(LogLevel level, string message, Exception? error)
+    {
+        var line = error is null ? $"lockstep: {message}" : $"lockstep: {message} {TextOf(error)}";
+        if (level < LogLevel.Warning)
+            Console.Error.WriteLine(line);
+        else
+            LineLimit.OfErrors.Write("feeds", null, line);
+    }
 }

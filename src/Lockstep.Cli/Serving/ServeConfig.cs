@@ -5,7 +5,7 @@ using Lockstep.Postgres;
 
 namespace Lockstep.Cli.Serving;
 
-/// <summary>What <c>lockstep serve --config</c> reads. Secrets are not in it: they are in files or in the environment.</summary>
+/// <summary>What <c>lockstep serve --config</c> reads. It holds no secrets: they are in files or in the environment.</summary>
 /// <remarks>Its members can be set, since generated code would give those that cannot no defaults.</remarks>
 internal sealed record ServeConfig
 {
@@ -17,8 +17,8 @@ internal sealed record ServeConfig
 
     public IReadOnlyList<CredentialConfig> Credentials { get; set; } = [];
 
-    /// <summary>Reads a file; comments and commas at the end are allowed.</summary>
-    /// <exception cref="ArgumentException">It is not there, or is no such configuration; the message says where.</exception>
+    /// <summary>Reads a file; comments and trailing commas are allowed.</summary>
+    /// <exception cref="ArgumentException">It does not exist, or is not such a configuration; the message says where.</exception>
     public static ServeConfig Read(string path)
     {
         try
@@ -51,7 +51,7 @@ internal sealed record ServeConfig
     }
 }
 
-/// <summary>Where the server listens. Changes of it need a restart.</summary>
+/// <summary>Where the server listens. Changes need a restart.</summary>
 internal sealed record ListenConfig
 {
     public string Address { get; set; } = "127.0.0.1";
@@ -83,7 +83,7 @@ internal sealed record DatabaseConfig
     /// <summary>Names or patterns, <c>public.*</c>; each is served under the table's name.</summary>
     public IReadOnlyList<string> Tables { get; set; } = [];
 
-    /// <summary>What the patterns are to leave out.</summary>
+    /// <summary>What the patterns must leave out.</summary>
     public IReadOnlyList<string> Exclude { get; set; } = [];
 
     /// <summary>Tables with settings of their own.</summary>
@@ -125,7 +125,7 @@ internal sealed record DatabaseConfig
             throw new ArgumentException("maximumRecordSize is 1024 or more.");
     }
 
-    /// <exception cref="ArgumentException">It cannot be read, or the variable is not set.</exception>
+    /// <exception cref="ArgumentException">It cannot be parsed, or the variable is not set.</exception>
     public string ReadConnection() =>
         PostgresConnectionString.Parse(
             Connection
@@ -168,7 +168,7 @@ internal sealed record CredentialConfig
 
     public string? PasswordVariable { get; set; }
 
-    /// <summary>Bearer tokens, one a line.</summary>
+    /// <summary>Bearer tokens, one per line.</summary>
     public string? TokenFile { get; set; }
 
     public string? TokenVariable { get; set; }

@@ -8,6 +8,9 @@ internal sealed partial class ServeLog(ILogger logger)
     /// <summary>The category.</summary>
     public const string Category = "Lockstep.Serve";
 
+    /// <summary>The category of what the feeds log.</summary>
+    public const string FeedsCategory = "Lockstep.Feeds";
+
     /// <summary>Something that an operator should know.</summary>
     public void Say(string text) => Notice(logger, text);
 

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Lockstep.Cli.Serving;
 
-/// <summary>Tells systemd how a service stands (sd_notify), where it is one of Type=notify.</summary>
+/// <summary>Tells systemd the state of a service (sd_notify), if it is one of Type=notify.</summary>
 internal static class SystemdNotice
 {
     public static void Send(string state)
@@ -19,7 +19,7 @@ internal static class SystemdNotice
         }
         catch (SocketException)
         {
-            // Nobody listens: the service runs all the same.
+            // Nobody listens: the service runs anyway.
         }
     }
 }

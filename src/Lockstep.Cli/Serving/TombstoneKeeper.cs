@@ -1,9 +1,10 @@
 using Lockstep.Engine;
 using Lockstep.Postgres;
+using Lockstep.Postgres.Tracking;
 
 namespace Lockstep.Cli.Serving;
 
-/// <summary>Drops old tombstones once an hour, where the configuration says how old they may become.</summary>
+/// <summary>Drops old tombstones once an hour, if the configuration says how old they may become.</summary>
 internal sealed class TombstoneKeeper(ServeConfig config, ServeLog log) : IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
@@ -11,7 +12,7 @@ internal sealed class TombstoneKeeper(ServeConfig config, ServeLog log) : IDispo
     private Task _running = Task.CompletedTask;
     private long? _ran;
 
-    /// <summary>Begins a round if it is time for one; waits for none.</summary>
+    /// <summary>Begins a round if it is time for one; does not wait for it.</summary>
     public Task KeepAsync(CancellationToken cancellationToken)
     {
         if (!_running.IsCompleted || (_ran is { } ran && TimeProvider.System.GetElapsedTime(ran) < Interval))

@@ -11,10 +11,10 @@ namespace Lockstep.Engine.Conformance;
 /// <param name="Results">The rules in their order.</param>
 public sealed record ConformanceReport(string Feed, DateTimeOffset StartTime, TimeSpan Duration, IReadOnlyList<RuleResult> Results)
 {
-    /// <summary>Whether no rule is broken.</summary>
+    /// <summary>Whether every rule is kept.</summary>
     public bool Passed => Results.All(result => result.Outcome != RuleOutcome.Failed);
 
-    /// <summary>The report as NUnit 3 writes test results, for build servers to read.</summary>
+    /// <summary>The report as NUnit 3 writes test results, for build servers.</summary>
     public string ToNUnitXml()
     {
         StringBuilder text = new();
@@ -66,22 +66,22 @@ public sealed record ConformanceReport(string Feed, DateTimeOffset StartTime, Ti
     }
 }
 
-/// <summary>What became of one rule.</summary>
+/// <summary>The result of one rule.</summary>
 /// <param name="Id">Names the rule; it stays the same from version to version.</param>
 /// <param name="Rule">The rule, as a sentence.</param>
 /// <param name="Outcome">Whether the feed keeps it.</param>
-/// <param name="Message">What was seen where it is broken, or why there was nothing to judge by; null where it is kept.</param>
+/// <param name="Message">What was seen if it is broken, or why it could not be judged; null if it is kept.</param>
 public sealed record RuleResult(string Id, string Rule, RuleOutcome Outcome, string? Message);
 
-/// <summary>What became of a rule.</summary>
+/// <summary>The outcome of a rule.</summary>
 public enum RuleOutcome
 {
-    /// <summary>The feed keeps it, as far as was seen.</summary>
+    /// <summary>The feed keeps it, as far as could be seen.</summary>
     Passed,
 
     /// <summary>The feed breaks it.</summary>
     Failed,
 
-    /// <summary>There was nothing to judge by.</summary>
+    /// <summary>There was nothing to judge it by.</summary>
     Skipped,
 }

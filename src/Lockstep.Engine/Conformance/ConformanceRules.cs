@@ -171,7 +171,7 @@ internal static class ConformanceRules
         if (seen.Whole is not { AnnouncedCount: { } announced } whole || whole.End == ReadingEnd.Enough)
             return Finding.Unknown("There is no X-Amz-Meta-Count.");
         var count = whole.Records.Count();
-        // What was added while an endless feed was read does not count against it.
+        // Records added while an endless feed was being read do not count against it.
         var right =
             int.TryParse(announced, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             && (whole.End == ReadingEnd.Completed ? number == count : number <= count);

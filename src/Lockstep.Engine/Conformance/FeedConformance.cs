@@ -4,17 +4,17 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Conformance;
 
 /// <summary>
-/// Checks anyone's feed against the contract, rule by rule, by asking it as a client would: from the start, from its end, from its middle.
+/// Checks any feed against the contract, rule by rule, by asking it as a client would: from the start, from its end, from its middle.
 /// </summary>
 public static class FeedConformance
 {
-    /// <summary>Checks a feed. It is only read.</summary>
-    /// <param name="feed">How to reach it: credentials, proxy and the like. What is a secret is used and not shown.</param>
-    /// <param name="options">How to check it; null for the usual.</param>
-    /// <param name="timeProvider">Measures; null for the system's clock.</param>
+    /// <summary>Checks a feed, reading only.</summary>
+    /// <param name="feed">How to reach it: credentials, proxy and so on. Secrets are used and never shown.</param>
+    /// <param name="options">How to check it; null for the defaults.</param>
+    /// <param name="timeProvider">The clock; null for the system's.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="ArgumentException">The URI is none of http or https.</exception>
-    /// <exception cref="FeedException">The feed gives no answer at all.</exception>
+    /// <exception cref="ArgumentException">The URI is neither http nor https.</exception>
+    /// <exception cref="FeedException">The feed does not answer at all.</exception>
     public static async Task<ConformanceReport> CheckAsync(
         FeedOptions feed,
         ConformanceOptions? options = null,

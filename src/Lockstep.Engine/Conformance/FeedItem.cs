@@ -8,7 +8,7 @@ namespace Lockstep.Engine.Conformance;
 /// <param name="Key">The key's JSON text; null where there is none.</param>
 /// <param name="Order">The order value.</param>
 /// <param name="Deleted">Whether it is a tombstone.</param>
-/// <param name="Missing">The required fields that it lacks or that have a wrong type, in words; null when all is well.</param>
+/// <param name="Missing">The required fields that are missing or of the wrong type, in words; null when all is well.</param>
 internal sealed record FeedItem(
     FeedItemKind Kind,
     long Offset,
@@ -25,6 +25,6 @@ internal enum FeedItemKind
     Heartbeat,
     SnapshotCompleted,
 
-    /// <summary>No object where one is expected, or none that JSON allows; what is wrong is in <see cref="FeedItem.Missing"/>.</summary>
+    /// <summary>Not an object, or not valid JSON; <see cref="FeedItem.Missing"/> says what is wrong.</summary>
     Malformed,
 }

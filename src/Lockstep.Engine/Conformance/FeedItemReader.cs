@@ -5,7 +5,7 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Conformance;
 
-/// <summary>Makes items of frames.</summary>
+/// <summary>Turns frames into items.</summary>
 internal sealed class FeedItemReader(ConformanceOptions options)
 {
     /// <summary>What is wrong with a body that is a JSON array, in words.</summary>

@@ -3,7 +3,7 @@ using Lockstep.Engine.Framing;
 
 namespace Lockstep.Engine.Conformance;
 
-/// <summary>Asks a feed and reads what it answers: without following redirects, without repairing anything.</summary>
+/// <summary>Sends requests to a feed and reads the answers, without following redirects or repairing anything.</summary>
 internal sealed class FeedReader : IDisposable
 {
     private readonly FeedHttp _http;
@@ -16,7 +16,7 @@ internal sealed class FeedReader : IDisposable
         _http = new FeedHttp(feed, time, decompresses: true);
     }
 
-    /// <summary>Reads one response until it ends, falls silent, or has told enough.</summary>
+    /// <summary>Reads one response until it ends, falls silent, or has said enough.</summary>
     /// <param name="uri">What to ask.</param>
     /// <param name="heartbeat">Whether to wait for a heartbeat once the records are there.</param>
     /// <param name="cancellationToken">Gives up.</param>
@@ -86,7 +86,7 @@ internal sealed class FeedReader : IDisposable
                     frames.Complete();
                 var before = body.Records;
                 Take(frames, items, body);
-                // Heartbeats do not count: a feed may well send them more often than this waits.
+                // Heartbeats do not count: a feed may send them more often than this waits.
                 if (body.Records > before)
                     silence.CancelAfter(patience);
                 if (body.Items.Count >= _options.MaximumRecords || (heartbeat && body.IsAlive))
@@ -113,7 +113,7 @@ internal sealed class FeedReader : IDisposable
                 body.BlankLines++;
                 continue;
             }
-            // Heartbeats are noted once, or a long wait would gather them (I8).
+            // Heartbeats are recorded once; a long wait would otherwise accumulate them (I8).
             if (item.Kind != FeedItemKind.Heartbeat || !body.IsAlive)
                 body.Items.Add(item);
             if (item.Kind is FeedItemKind.Record or FeedItemKind.Transaction)

@@ -19,19 +19,19 @@ internal sealed record ObservedResponse(
     /// <summary>Whether the body is a JSON array, as those of other servers are.</summary>
     public bool IsArray => Items is [{ Kind: FeedItemKind.Malformed, Missing: FeedItemReader.Array }, ..];
 
-    /// <summary>Whether there was a sign of life besides records.</summary>
+    /// <summary>Whether there was a sign of life other than records.</summary>
     public bool HasHeartbeat => BlankLines > 0 || Items.Any(item => item.Kind == FeedItemKind.Heartbeat);
 }
 
 internal enum ReadingEnd
 {
-    /// <summary>The body was whole.</summary>
+    /// <summary>The body was complete.</summary>
     Completed,
 
     /// <summary>The feed is endless and had nothing more to say.</summary>
     Settled,
 
-    /// <summary>As many records as were wanted.</summary>
+    /// <summary>As many records as were wanted have come.</summary>
     Enough,
 
     /// <summary>The connection broke, or the framing was wrong.</summary>

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// What has to hold in a response or an item: a place that is there, neither null nor false; a place with one of several values; a status;
-/// or any of several conditions. Values compare by their JSON type: 410 is not "410". Immutable.
+/// What must hold in a response or an item: a place that is there, neither null nor false; a place with one of several values; a status; or
+/// any of several conditions. Values compare by their JSON type: 410 is not "410". Immutable.
 /// </summary>
 internal abstract record Condition
 {
@@ -12,7 +12,7 @@ internal abstract record Condition
     public abstract bool Holds(IPlaces where);
 
     /// <summary>Reads a condition from a dialect's JSON.</summary>
-    /// <exception cref="FormatException">It is none.</exception>
+    /// <exception cref="FormatException">It is not a condition.</exception>
     public static Condition Parse(JsonElement json) =>
         json.ValueKind switch
         {
@@ -90,6 +90,6 @@ internal interface IPlaces
     /// <summary>The response's status; 0 where there is none.</summary>
     int Status { get; }
 
-    /// <summary>What is at a place; null where nothing is.</summary>
+    /// <summary>What is at a place; null if nothing is.</summary>
     PlaceValue? Find(Place place);
 }

@@ -5,12 +5,12 @@ using System.Text.Json;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// How the feed of another server is read, as data: what is asked, how the answer is framed, where in it the items are, how it goes on, and
-/// which signs it gives. Immutable; holds no secret.
+/// How another server's feed is read, as data: what is requested, how the answer is framed, where in it the items are, how it continues,
+/// and which signs it gives. Immutable; holds no secret.
 /// </summary>
 public sealed class DialectDescription
 {
-    /// <summary>The most characters of a description, and bytes of its file.</summary>
+    /// <summary>The maximum length of a description in characters, and of its file in bytes.</summary>
     public const int MaximumLength = 1 << 20;
 
     private static readonly TimeSpan DefaultInterval = TimeSpan.FromMinutes(5);
@@ -27,7 +27,7 @@ public sealed class DialectDescription
         Live = parser.ReadKind(root, "Live");
         Begin = parser.ReadKind(root, "Begin");
         Interval = parser.ReadInterval(root) ?? DefaultInterval;
-        // Where there is a cursor and nothing is said of its use, it is the URL to ask or goes where the others go.
+        // If there is a cursor and nothing says how it is used, it is the URL to request or goes where the others go.
         if (Changes is null && Live is null && Snapshot is { Cursor.Count: > 0, Framing: not DialectFraming.EventStream })
             Changes = Snapshot with { IsWhole = false };
         if (Changes is { Cursor.Count: 0 })
@@ -39,7 +39,7 @@ public sealed class DialectDescription
     /// <summary>The dialect's name: that of a built-in one, or of what it was read from.</summary>
     public string Name { get; }
 
-    /// <summary>The description in full, as one JSON object; what it took from another dialect is in it.</summary>
+    /// <summary>The complete description, as one JSON object; it includes what it took from another dialect.</summary>
     public string Json { get; }
 
     /// <summary>How long to wait between polls, unless the server says otherwise.</summary>
@@ -51,16 +51,16 @@ public sealed class DialectDescription
 
     internal DialectRules? Live { get; }
 
-    /// <summary>What is asked before a round, for the feed's identity or its first cursor.</summary>
+    /// <summary>The query before a round, for the feed's identity or its first cursor.</summary>
     internal DialectRules? Begin { get; }
 
-    /// <summary>Whether it is a plain list, whose server says nothing of what is gone but by leaving it out.</summary>
+    /// <summary>Whether it is a plain list, whose server reports deletions only by leaving records out.</summary>
     internal bool IsList => Snapshot.IsWhole && (Snapshot.Cursor.Count == 0 || Snapshot.HasMaximumCursor);
 
-    /// <summary>Whether a cursor goes into a request as a parameter; otherwise it is the URL to ask.</summary>
+    /// <summary>Whether a cursor goes into a request as a parameter; otherwise it is the URL to request.</summary>
     internal bool CursorIsParameter => (Changes ?? Live) is not { } rules || rules.CursorIsParameter;
 
-    /// <summary>The rules of a kind of request; those of the whole set where it has none of its own.</summary>
+    /// <summary>The rules of a kind of request; those of the whole set if it has none of its own.</summary>
     internal DialectRules For(RequestKind kind) =>
         kind switch
         {
@@ -72,7 +72,7 @@ public sealed class DialectDescription
     /// <summary>Reads a description.</summary>
     /// <param name="json">One JSON object with the keys of <c>docs/DIALECTS.md</c>; comments are allowed.</param>
     /// <param name="name">What to call it, in messages and in the table.</param>
-    /// <exception cref="DialectFormatException">It is no description of a dialect; the message names what is wrong.</exception>
+    /// <exception cref="DialectFormatException">It is not a dialect's description; the message names what is wrong.</exception>
     public static DialectDescription Parse(string json, string name)
     {
         ArgumentNullException.ThrowIfNull(json);
@@ -123,7 +123,7 @@ public sealed class DialectDescription
         }
     }
 
-    /// <summary>The dialect with other keys for the records, and another order, where they are given.</summary>
+    /// <summary>The dialect with another key and another order, if they are given.</summary>
     /// <param name="keys">Fields or JSON Pointers; null for the dialect's own.</param>
     /// <param name="orderBy">A field or JSON Pointer; null for the dialect's own.</param>
     public DialectDescription With(IReadOnlyList<string>? keys, string? orderBy)
@@ -183,7 +183,7 @@ public sealed class DialectDescription
     public override string ToString() => Name;
 
     /// <summary>
-    /// One description laid over another: key by key, and of the kinds of requests and their parameters key by key too.
+    /// One description merged into another: key by key, and in the kinds of requests and their parameters key by key too.
     /// </summary>
     private static string Merge(string? under, JsonElement over)
     {
@@ -239,7 +239,7 @@ public sealed class DialectDescription
         json.WriteEndObject();
     }
 
-    /// <summary>Of what this library reads, the case does not count; it is written as it is documented.</summary>
+    /// <summary>Case does not count in what this library reads; it is written as documented.</summary>
     private static string Canonical(string name, int depth) =>
         depth < 2 && DialectParser.Known.FirstOrDefault(key => key.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } known
             ? known

@@ -5,10 +5,12 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>Tells by a feed's URI, by the head of an answer and by its first bytes which dialect reads it. Each is asked once.</summary>
+/// <summary>
+/// Detects from a feed's URI, from an answer's headers and from its first bytes which dialect reads it. Each is consulted once.
+/// </summary>
 internal static class DialectDetection
 {
-    /// <summary>The dialect that a URI looks like; an answer has to confirm it. Null where it looks like none.</summary>
+    /// <summary>The dialect that a URI looks like; an answer has to confirm it. Null if it looks like none.</summary>
     public static string? ByUri(Uri uri)
     {
         string[] path = [.. uri.AbsolutePath.Split('/', StringSplitOptions.RemoveEmptyEntries).Select(Uri.UnescapeDataString)];
@@ -30,8 +32,8 @@ internal static class DialectDetection
         return (path.Length >= 3 && path[0] == "api" && path[1] == "v1") || (path.Length >= 4 && path[0] == "apis") ? "Kubernetes" : null;
     }
 
-    /// <summary>The dialect of an answer's head; null where that says nothing.</summary>
-    /// <param name="header">Gives a header's value, or null.</param>
+    /// <summary>The dialect of an answer's headers; null if they reveal none.</summary>
+    /// <param name="header">Returns a header's value, or null.</param>
     public static string? ByHead(Func<string, string?> header)
     {
         if (header(WireNames.FeedIdentityHeader) is not null)
@@ -43,12 +45,12 @@ internal static class DialectDetection
         return header("Content-Type")?.StartsWith("text/event-stream", StringComparison.OrdinalIgnoreCase) == true ? "EventStream" : null;
     }
 
-    /// <summary>The dialect of a body that is no feed of Lockstep's own; null where none reads it.</summary>
+    /// <summary>The dialect of a body that is not one of Lockstep's own feeds; null if none reads it.</summary>
     /// <param name="start">Its first stretch: a whole object, or what stands before one.</param>
     public static string? ByBody(ReadOnlySpan<byte> start)
     {
         var content = BodyStart.Content(start);
-        // Who guards JSON from browsers sends one document.
+        // A server that guards JSON from browsers sends one document.
         if (content.IsEmpty)
             return BodyStart.IsGuarded(start) ? "Rest" : null;
         start = content;

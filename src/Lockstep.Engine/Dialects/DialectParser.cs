@@ -3,13 +3,13 @@ using System.Text.Json;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>Reads a dialect's JSON, strictly: what is not known is an error that names it.</summary>
+/// <summary>Reads a dialect's JSON, strictly: anything unknown is an error that names it.</summary>
 /// <param name="name">The dialect's name, for errors.</param>
 internal sealed class DialectParser(string name)
 {
     private static readonly string[] Kinds = ["Snapshot", "Changes", "Live", "Begin"];
 
-    /// <summary>The keys that stand at the top only.</summary>
+    /// <summary>The keys that occur at the top only.</summary>
     private static readonly string[] TopKeys = ["From", "Description", "Interval", .. Kinds];
 
     /// <summary>The keys that one kind of request may have for itself.</summary>
@@ -47,10 +47,10 @@ internal sealed class DialectParser(string name)
         "Timeout",
     ];
 
-    /// <summary>All keys, as they are documented.</summary>
+    /// <summary>All keys, in their documented spelling.</summary>
     public static IEnumerable<string> Known => TopKeys.Concat(RuleKeys);
 
-    /// <summary>The headers that a dialect may set: a description travels, and must hold no secret and change no address (D5).</summary>
+    /// <summary>The headers that a dialect may set: a description is shared, and must hold no secret and change no address (D5).</summary>
     private static readonly string[] AllowedHeaders =
     [
         "Accept",
@@ -62,7 +62,7 @@ internal sealed class DialectParser(string name)
     ];
 
     /// <summary>
-    /// Reads the rules of one kind of request: the dialect's own with those of the kind laid over. Null where it has none.
+    /// Reads the rules of one kind of request: the dialect's own merged with those of the kind. Null if it has none.
     /// </summary>
     /// <param name="dialect">The whole description.</param>
     /// <param name="kind">The key of the kind.</param>

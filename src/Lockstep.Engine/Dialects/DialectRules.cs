@@ -6,7 +6,7 @@ internal enum DialectFraming
     /// <summary>One JSON document.</summary>
     Json,
 
-    /// <summary>A JSON object a line, without an end.</summary>
+    /// <summary>One JSON object per line, without an end.</summary>
     JsonLines,
 
     /// <summary>Server-sent events.</summary>
@@ -41,14 +41,14 @@ internal enum CursorType
     /// <summary>Milliseconds since 1970.</summary>
     Milliseconds,
 
-    /// <summary>A text that sorts: one that goes back is of another feed under the same address.</summary>
+    /// <summary>A text that sorts: one that goes backwards belongs to another feed at the same address.</summary>
     Text,
 }
 
-/// <summary>A field of the record that is a part of its key, and where in the item its value is.</summary>
+/// <summary>A field of the record that is part of its key, and where in the item its value is.</summary>
 /// <param name="Field">The field's name, or the JSON Pointer to it.</param>
 /// <param name="Place">Where the value is.</param>
-/// <param name="IsOfItem">Whether that is beside the record, so that the field is added to it where it has none.</param>
+/// <param name="IsOfItem">Whether that is beside the record, so that the field is added to a record without it.</param>
 internal sealed record KeyRule(string Field, Place Place, bool IsOfItem)
 {
     /// <summary>The field's name in UTF-8.</summary>
@@ -59,7 +59,7 @@ internal sealed record KeyRule(string Field, Place Place, bool IsOfItem)
     [.. System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(Field, Records.EngineJson.Default.String), (byte)':'];
 }
 
-/// <summary>A field's name, or with a <c>*</c> before it the end of one. Immutable.</summary>
+/// <summary>A field's name, or after a <c>*</c> the end of one. Immutable.</summary>
 internal sealed class FieldPattern(string text)
 {
     private readonly byte[] _name = System.Text.Encoding.UTF8.GetBytes(text.TrimStart('*'));
@@ -73,7 +73,7 @@ internal sealed class FieldPattern(string text)
 internal sealed record Parameter(string Name, Template Value);
 
 /// <summary>
-/// How one kind of request is made and its response read: a dialect's answers with those of this kind laid over. Immutable.
+/// How one kind of request is made and its response read: the dialect's own rules merged with those of this kind. Immutable.
 /// </summary>
 internal sealed record DialectRules
 {
@@ -89,34 +89,34 @@ internal sealed record DialectRules
 
     public Condition? Deleted { get; init; }
 
-    /// <summary>Where a deletion that lacks the key names its record, be it by an address (<see cref="EntityId"/>).</summary>
+    /// <summary>Where a deletion without the key names its record, even if by an address (<see cref="EntityId"/>).</summary>
     public IReadOnlyList<Place> DeletedKey { get; init; } = [];
 
     public Condition? Skip { get; init; }
 
-    /// <summary>What every record fulfils; others are told of, and passed over.</summary>
+    /// <summary>What every record fulfils; others are reported and skipped.</summary>
     public Condition? Only { get; init; }
 
-    /// <summary>Whether an item has only the fields that have changed, so that it is laid over the stored record.</summary>
+    /// <summary>Whether an item has only the fields that have changed, so that it is merged into the stored record.</summary>
     public bool Merges { get; init; }
 
-    /// <summary>The fields that are left out of records; with a <c>*</c> before, all that end so.</summary>
+    /// <summary>The fields that are left out of records; after a <c>*</c>, all that end with the rest.</summary>
     public IReadOnlyList<FieldPattern> Drop { get; init; } = [];
 
     /// <summary>Whether <c>kind</c> and <c>apiVersion</c> of a list are added to its items, which lack them.</summary>
     public bool TypesItems { get; init; }
 
-    /// <summary>Where the URL of the next page is; empty where pages are asked for by parameters.</summary>
+    /// <summary>Where the URL of the next page is; empty if pages are requested by parameters.</summary>
     public IReadOnlyList<Place> NextUrl { get; init; } = [];
 
-    /// <summary>The parameters that ask for the next page, and where their values are.</summary>
+    /// <summary>The parameters that request the next page, and where their values are.</summary>
     public IReadOnlyList<(string Name, Place Place)> NextParameters { get; init; } = [];
 
     public IReadOnlyList<Place> Cursor { get; init; } = [];
 
     public CursorType CursorType { get; init; }
 
-    /// <summary>The zone of times that name none.</summary>
+    /// <summary>The zone of times without one.</summary>
     public TimeZoneInfo Zone { get; init; } = TimeZoneInfo.Utc;
 
     public IReadOnlyList<Place> Identity { get; init; } = [];
@@ -133,10 +133,10 @@ internal sealed record DialectRules
     /// <summary>Whether the response is the whole set, so that what it does not hold is gone.</summary>
     public bool IsWhole { get; init; }
 
-    /// <summary>Whether that was said in so many words, so that no sign in an answer is held against it.</summary>
+    /// <summary>Whether that was said explicitly, so that no sign in an answer counts against it.</summary>
     public bool IsWholeSaid { get; init; }
 
-    /// <summary>Whether a next page may be asked for days later, so that a round goes on there after a crash.</summary>
+    /// <summary>Whether a next page may be requested days later, so that a round continues there after a crash.</summary>
     public bool Resumes { get; init; }
 
     /// <summary>
@@ -147,20 +147,20 @@ internal sealed record DialectRules
     /// <summary>Whether what comes is applied only when all of it has come.</summary>
     public bool IsAtomic { get; init; }
 
-    /// <summary>Where the request goes, relative to the feed's URI; null for that itself.</summary>
+    /// <summary>Where the request goes, relative to the feed's URI; null for the URI itself.</summary>
     public string? Path { get; init; }
 
     public IReadOnlyList<Parameter> Query { get; init; } = [];
 
     public IReadOnlyList<Parameter> Headers { get; init; } = [];
 
-    /// <summary>What is sent, by POST; null where the request is a GET.</summary>
+    /// <summary>What is sent, by POST; null for a GET.</summary>
     public RequestBody? Body { get; init; }
 
-    /// <summary>How long a request may be without a sign of life, in the feed's words as <c>{timeout}</c>.</summary>
+    /// <summary>How long a request may be without a sign of life, sent to the feed as <c>{timeout}</c>.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>Whether the cursor is a parameter; otherwise it is the URL to ask.</summary>
+    /// <summary>Whether the cursor is a parameter; otherwise it is the URL to request.</summary>
     public bool CursorIsParameter => Query.Any(p => p.Value.HasCursor) || Headers.Any(p => p.Value.HasCursor) || Body?.HasCursor == true;
 
     /// <summary>Whether the cursor is the largest value of a field that changes with the record.</summary>

@@ -1,7 +1,7 @@
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>What one request of a dialect has read, for those who write one. Immutable; holds no secret.</summary>
-/// <param name="Request">What was asked, without secrets.</param>
+/// <summary>What one request of a dialect has read, for authors of dialects. Immutable; holds no secret.</summary>
+/// <param name="Request">What was requested, without secrets.</param>
 /// <param name="Purpose">What for: Snapshot, Changes or Live.</param>
 /// <param name="Status">The status that was answered.</param>
 public sealed record DialectStep(string Request, string Purpose, int Status)
@@ -9,7 +9,7 @@ public sealed record DialectStep(string Request, string Purpose, int Status)
     /// <summary>How many items came, of whatever kind.</summary>
     public int Items { get; init; }
 
-    /// <summary>Where in the answer they were; empty for the answer itself, null where there was no list.</summary>
+    /// <summary>Where in the answer they were; empty for the answer itself, null if there was no list.</summary>
     public string? Place { get; init; }
 
     /// <summary>The key of the first record.</summary>
@@ -18,12 +18,12 @@ public sealed record DialectStep(string Request, string Purpose, int Status)
     /// <summary>The first record, as it would be stored.</summary>
     public string? FirstRecord { get; init; }
 
-    /// <summary>How the cursor begins that the answer names.</summary>
+    /// <summary>The beginning of the cursor that the answer names.</summary>
     public string? Cursor { get; init; }
 
-    /// <summary>How the link or the token of the next page begins.</summary>
+    /// <summary>The beginning of the next page's link or token.</summary>
     public string? Next { get; init; }
 
-    /// <summary>Whether the answer says that all has come.</summary>
+    /// <summary>Whether the answer says that everything has come.</summary>
     public bool IsUpToDate { get; init; }
 }

@@ -9,12 +9,12 @@ namespace Lockstep.Engine.Dialects;
 internal delegate bool ItemSink(long offset);
 
 /// <summary>
-/// Finds the items in a JSON document that comes piece by piece, however long it is; what is around them is kept, since signs may stand
-/// before and behind. It does no I/O: the owner writes into <see cref="GetFreeMemory"/>. One thread at a time.
+/// Finds the items in a JSON document that comes piece by piece, however long it is; keeps what is around them, since signs may come before
+/// and after. It does no I/O: the owner writes into <see cref="GetFreeMemory"/>. One thread at a time.
 /// </summary>
 internal sealed class DocumentReader
 {
-    /// <summary>Where the items are when the dialect does not say: the first of these that is an array.</summary>
+    /// <summary>Where the items are if the dialect does not say: the first of these that is an array.</summary>
     internal static readonly string[] Usual = ["value", "items", "results", "data", "records", "entries", "values", "result", "Resources"];
 
     private static readonly JsonReaderOptions Options = new() { MaxDepth = 128 };
@@ -39,7 +39,7 @@ internal sealed class DocumentReader
 
     /// <summary>Creates a reader of one document.</summary>
     /// <param name="items">Where the items are; null for the usual places.</param>
-    /// <param name="limit">The largest item in bytes, and the most there may be around them.</param>
+    /// <param name="limit">The largest item in bytes, and the most that there may be around the items.</param>
     public DocumentReader(Place? items, int limit)
     {
         _items = items;
@@ -86,7 +86,7 @@ internal sealed class DocumentReader
         return _buffer.AsMemory(_end);
     }
 
-    /// <summary>So many bytes were written; none when the body has ended.</summary>
+    /// <summary>Takes the number of bytes written; zero when the body has ended.</summary>
     public void Advance(int count)
     {
         _end += count;
@@ -94,7 +94,7 @@ internal sealed class DocumentReader
         _hasBegun = _hasBegun || TryBegin();
     }
 
-    /// <summary>Passes over what is before the document. False when more bytes have to tell whether there is such a thing.</summary>
+    /// <summary>Skips what precedes the document. False when more bytes are needed to tell whether there is such a thing.</summary>
     private bool TryBegin()
     {
         if (!_hasMark && _end - _start < ByteOrderMark.Length && !_isFinal)
@@ -118,9 +118,9 @@ internal sealed class DocumentReader
     }
 
     /// <summary>
-    /// Takes what items there are. False when it needs more bytes, or the document is whole; true when the sink wants a pause.
+    /// Processes the items that are there. False when it needs more bytes, or the document is complete; true when the sink wants a pause.
     /// </summary>
-    /// <exception cref="JsonException">The document is no JSON.</exception>
+    /// <exception cref="JsonException">The document is not JSON.</exception>
     /// <exception cref="InvalidDataException">An item is too large.</exception>
     public bool Read(ItemSink sink)
     {
@@ -141,7 +141,8 @@ internal sealed class DocumentReader
     }
 
     /// <summary>
-    /// Takes what was written once the document is whole. Whether it is white space: anything else is a part of something that is not read.
+    /// Consumes what was written after the end of the document. Returns whether it is white space: anything else belongs to something that
+    /// is not read.
     /// </summary>
     public bool TakeRest()
     {

@@ -7,7 +7,7 @@ namespace Lockstep.Engine.Dialects;
 /// </summary>
 internal static class EntityId
 {
-    /// <summary>The key of an address of one; null where the text is none, or its key has several parts.</summary>
+    /// <summary>The key in such an address; null if the text is not one, or its key has several parts.</summary>
     public static (string Text, bool IsQuoted)? KeyOf(string text)
     {
         var set = LastSegment(text);
@@ -34,7 +34,7 @@ internal static class EntityId
         return text[start..];
     }
 
-    /// <summary>Whether a key that no quotes make a text is a number of OData.</summary>
+    /// <summary>Whether a key without quotes is an OData number.</summary>
     public static bool IsInteger(string key) => long.TryParse(key, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _);
 
     private static bool ContainsOnlyName(this ReadOnlySpan<char> text)

@@ -5,7 +5,7 @@ using Lockstep.Engine.Framing;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>What came of an event stream.</summary>
+/// <summary>What was read from an event stream.</summary>
 internal enum EventKind
 {
     /// <summary>An event with data.</summary>
@@ -16,8 +16,8 @@ internal enum EventKind
 }
 
 /// <summary>
-/// Reads server-sent events as browsers do (WHATWG HTML, 9.2.6), whatever the chunks: lines end in LF, CR or CRLF, and what no blank line
-/// ends is dropped. It does no I/O. One thread at a time.
+/// Reads server-sent events as browsers do (WHATWG HTML, 9.2.6), however they are chunked: lines end in LF, CR or CRLF, and an event that
+/// no blank line ends is dropped. It does no I/O. One thread at a time.
 /// </summary>
 /// <param name="maximumLength">The largest line and event in bytes.</param>
 internal sealed class EventReader(int maximumLength)
@@ -35,7 +35,7 @@ internal sealed class EventReader(int maximumLength)
     /// <summary>The id that goes with the events that have been dispatched.</summary>
     public string DispatchedId { get; private set; } = "";
 
-    /// <summary>How long the server wants its clients to wait before they come back; null where it did not say.</summary>
+    /// <summary>How long the server wants its clients to wait before they come back; null if it did not say.</summary>
     public TimeSpan? Retry { get; private set; }
 
     /// <summary>The event's type; empty for the usual one.</summary>
@@ -44,7 +44,7 @@ internal sealed class EventReader(int maximumLength)
     /// <summary>The event's data, valid until the next call.</summary>
     public ReadOnlyMemory<byte> Data { get; private set; }
 
-    /// <summary>Where in the stream the bytes are that are read next.</summary>
+    /// <summary>The position in the stream of the next bytes.</summary>
     public long Offset => _buffer.Offset;
 
     /// <summary>Free space to read into.</summary>
@@ -117,7 +117,7 @@ internal sealed class EventReader(int maximumLength)
             return false;
         }
 
-        // A line feed that belongs to this end may come with the next chunk.
+        // A line feed that belongs to this line end may come with the next chunk.
         _skipsLineFeed = held[end] == (byte)'\r';
         line = held[..end];
         _buffer.Consume(end + 1);
@@ -163,7 +163,7 @@ internal sealed class EventReader(int maximumLength)
 
     private bool Dispatch()
     {
-        // The id counts from here on, also where there is no data (WHATWG).
+        // The id counts from here on, even if there is no data (WHATWG).
         DispatchedId = Id;
         Type = _type;
         _type = "";

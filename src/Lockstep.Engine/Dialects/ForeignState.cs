@@ -4,13 +4,13 @@ using System.Text.Json;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>What a table keeps of its dialect: the description in full, and the URI that its cursor came from. Immutable.</summary>
+/// <summary>What a table keeps about its dialect: the complete description, and the URI that its cursor came from. Immutable.</summary>
 /// <param name="Name">The dialect's name.</param>
 /// <param name="Json">Its description.</param>
 /// <param name="Uri">The feed's URI without secrets.</param>
 internal sealed record ForeignState(string Name, string Json, string Uri)
 {
-    /// <summary>Reads what <see cref="ToString"/> wrote; null for null.</summary>
+    /// <summary>Parses what <see cref="ToString"/> wrote; null for null.</summary>
     public static ForeignState? Parse(string? text)
     {
         if (text is null)
@@ -27,7 +27,7 @@ internal sealed record ForeignState(string Name, string Json, string Uri)
     /// <summary>The dialect that the table is read by.</summary>
     public DialectDescription Dialect => DialectDescription.Parse(Json, Name);
 
-    /// <summary>Why what the table has does not go on from here by another URI or dialect; null when it does.</summary>
+    /// <summary>Why what the table has cannot continue from here with another URI or dialect; null if it can.</summary>
     public string? WhatDiffers(string uri, DialectDescription dialect) =>
         uri != Uri ? "the URI's options are not those that the cursor came from"
         : dialect.Json != Json ? "the dialect's description has changed"

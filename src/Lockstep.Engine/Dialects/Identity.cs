@@ -1,9 +1,9 @@
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>What a server says of itself by which one feed is told from another.</summary>
+/// <summary>What a server says about itself that distinguishes one feed from another.</summary>
 internal static class Identity
 {
-    /// <summary>The identity that is at these places; null where none of them is there.</summary>
+    /// <summary>The identity at these places; null if none of them is there.</summary>
     public static string? Of(IReadOnlyList<Place> places, IPlaces where)
     {
         var found = places.Select(place => where.Find(place)?.Text).Where(text => text is not null).Select(text => Stable(text!));

@@ -5,7 +5,7 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// The bytes of an item's record: those that came, but for fields that the dialect adds or leaves out. What it yields is valid until the
+/// The bytes of an item's record: those that came, except fields that the dialect adds or leaves out. What it yields is valid until the
 /// next call. One thread at a time.
 /// </summary>
 /// <param name="key">The item's key, which is added to records that lack it.</param>
@@ -21,7 +21,7 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
     /// <summary>A field that was left out; null when none has been so far.</summary>
     public string? Dropped { get; private set; }
 
-    /// <summary>The record's bytes: those that came, but for fields that are added or left out.</summary>
+    /// <summary>The record's bytes: those that came, except fields that are added or left out.</summary>
     /// <param name="rules">How.</param>
     /// <param name="body">The record in the item; an object.</param>
     /// <param name="list">What the list around it says of its items; null for nothing.</param>

@@ -6,7 +6,7 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// The key of an item: its parts, found where the dialect says, and the form that the table keeps them in, which the first item decides.
+/// The key of an item: its parts, found where the dialect says, in the form in which the table keeps them, which the first item decides.
 /// What it yields is valid until the next call. One thread at a time.
 /// </summary>
 internal sealed class ItemKey
@@ -22,7 +22,7 @@ internal sealed class ItemKey
             _reader.Adopt(shape!);
     }
 
-    /// <summary>The records' shape, once the first one told it.</summary>
+    /// <summary>The records' shape, once the first one has determined it.</summary>
     public RecordShape? Shape { get; private set; }
 
     /// <summary>Why there is no key.</summary>
@@ -31,10 +31,10 @@ internal sealed class ItemKey
     /// <summary>Whether a record had nothing where the dialect says that its key is.</summary>
     public bool IsMissing { get; private set; }
 
-    /// <summary>The key, where it is one integer.</summary>
+    /// <summary>The key, if it is one integer.</summary>
     public long Integer => _reader.Integer;
 
-    /// <summary>The key, where it is encoded; else nothing.</summary>
+    /// <summary>The key, if it is encoded; else empty.</summary>
     public ReadOnlySpan<byte> Encoded => Shape!.KeyLayout == KeyLayout.Encoded ? _reader.Encoded : default;
 
     /// <summary>Reads the key of an item. False when it has none; <see cref="Reason"/> says why.</summary>

@@ -8,7 +8,7 @@ internal enum ItemKind
 {
     Record,
 
-    /// <summary>Nothing that belongs into the table.</summary>
+    /// <summary>Nothing that belongs in the table.</summary>
     Nothing,
 
     /// <summary>A sign of life.</summary>
@@ -17,18 +17,18 @@ internal enum ItemKind
     /// <summary>Something that the dialect does not know.</summary>
     Unknown,
 
-    /// <summary>All that there is has come.</summary>
+    /// <summary>Everything there is has come.</summary>
     UpToDate,
 
     /// <summary>The feed cannot resume from the cursor.</summary>
     Resync,
 
-    /// <summary>No record, though it should be one.</summary>
+    /// <summary>Not a record, though it should be one.</summary>
     Malformed,
 }
 
 /// <summary>
-/// Makes a record of an item, as the dialect says: where in it the record is, its key, its order and its sign of deletion. What it yields
+/// Turns an item into a record, as the dialect says: where in it the record is, its key, its order and its sign of deletion. What it yields
 /// is valid until the next call. One thread at a time.
 /// </summary>
 internal sealed class ItemReader
@@ -60,7 +60,7 @@ internal sealed class ItemReader
     /// <summary>The item's cursor, valid until the next call; null where it names none.</summary>
     public PlaceValue? Cursor { get; private set; }
 
-    /// <summary>What the item says of the next page, for parameters that are places of the last item.</summary>
+    /// <summary>What the item says about the next page, for parameters that are places of the last item.</summary>
     public Dictionary<string, string> NextValues { get; } = [];
 
     /// <inheritdoc cref="ItemBody.Dropped"/>

@@ -3,13 +3,13 @@ using System.Text.Json;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>What an answer says of the list that it is a part of, in words that many servers use and no dialect names.</summary>
+/// <summary>What an answer says about the list that it is part of, in words that many servers use and no dialect names.</summary>
 internal sealed class ListSigns
 {
-    /// <summary>How deep within the answer signs are looked for.</summary>
+    /// <summary>How deep within the answer to look for signs.</summary>
     private const int Depth = 4;
 
-    /// <summary>The objects that hold signs, beside the answer itself; in others, such names are data.</summary>
+    /// <summary>The objects that hold signs, besides the answer itself; in others, such names are data.</summary>
     private static readonly HashSet<string> Holders =
     [
         "meta",
@@ -138,28 +138,28 @@ internal sealed class ListSigns
 
     private static readonly HashSet<string> Offsets = ["offset", "skip", "start", "startat", "startindex", "startrow", "firstresult"];
 
-    /// <summary>How many records the list has, and where that stands; null where nothing says so.</summary>
+    /// <summary>How many records the list has, and where that is; null if nothing says so.</summary>
     public (long Count, string Place)? Total { get; private set; }
 
-    /// <summary>Whether <see cref="Total"/> stands where some servers say how many records the page has.</summary>
+    /// <summary>Whether <see cref="Total"/> is where some servers say how many records the page has.</summary>
     public bool MayCountThePage { get; private set; }
 
-    /// <summary>The field that says by a number how many records are before the page, which parameters are called like.</summary>
+    /// <summary>The field that gives the number of records before the page; parameters have the same name.</summary>
     public string? Offset { get; private set; }
 
-    /// <summary>Of how many pages the list is, likewise.</summary>
+    /// <summary>The number of pages of the list, likewise.</summary>
     public (long Count, string Place)? Pages { get; private set; }
 
     /// <summary>A link to the next page, likewise.</summary>
     public (string Link, string Place)? Next { get; private set; }
 
-    /// <summary>A name for the next page that is no link: its place, and what a server would call the parameter.</summary>
+    /// <summary>A name for the next page that is not a link: its place, and what a server would call the parameter.</summary>
     public (string Place, string Parameter)? Token { get; private set; }
 
     /// <summary>The place of a flag that says that there is more.</summary>
     public string? More { get; private set; }
 
-    /// <summary>The largest page that the answer says it may be.</summary>
+    /// <summary>The largest page size that the answer allows.</summary>
     public long? Size { get; private set; }
 
     /// <summary>Whether it says that this is the end, or would have said that it is not.</summary>
@@ -191,7 +191,7 @@ internal sealed class ListSigns
                 Pages ??= (pages, "header:" + name);
         }
 
-        // "items 0-24/319"; of bytes it says nothing of records.
+        // "items 0-24/319"; in bytes it says nothing about records.
         if (
             places.Header("Content-Range") is { } range
             && !range.StartsWith("bytes", StringComparison.OrdinalIgnoreCase)
@@ -206,7 +206,7 @@ internal sealed class ListSigns
         NoteToken("header:x-ms-continuation", "continuationToken", places.Header("x-ms-continuation"));
         string? Relation(string name) => places.Find(Place.Parse("link:" + name))?.Text;
         var (head, tail, previous) = (Relation("first"), Relation("last"), Relation("prev") ?? Relation("previous"));
-        // Who links pages would have linked the next one, if there were one.
+        // A server that links pages would have linked the next one, if there were one.
         if (tail is not null && previous is null && tail != head)
             More ??= "link:last";
         else if (tail is not null || previous is not null || head is not null)
@@ -292,7 +292,7 @@ internal sealed class ListSigns
         || text.StartsWith("http://", StringComparison.OrdinalIgnoreCase)
         || text.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>What the parameter is called that takes the value of a field: <c>pageToken</c> of <c>nextPageToken</c>.</summary>
+    /// <summary>The name of the parameter that takes the value of a field: <c>pageToken</c> for <c>nextPageToken</c>.</summary>
     private static string Parameter(string field)
     {
         var rest = field.StartsWith("next", StringComparison.OrdinalIgnoreCase) ? field[4..].TrimStart('_', '-') : field;

@@ -4,12 +4,12 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// A cursor that is the largest value of a field that changes with the record, as of APIs that tell what was updated since. It is kept as a
-/// number, or as a time in UTC. One thread at a time.
+/// A cursor that is the largest value of a field that changes with the record, as for APIs that return what was updated since. It is kept
+/// as a number, or as a time in UTC. One thread at a time.
 /// </summary>
 internal sealed class MaximumCursor(DialectRules rules)
 {
-    /// <summary>Writers may be late by so much where nothing else is said.</summary>
+    /// <summary>How late writers may be if nothing else is said.</summary>
     private static readonly TimeSpan DefaultLookback = TimeSpan.FromMinutes(1);
 
     private static readonly TimeSpan Granularity = TimeSpan.FromSeconds(1);
@@ -32,10 +32,10 @@ internal sealed class MaximumCursor(DialectRules rules)
     /// </summary>
     public void Restart() => (_first, _number, _time) = (_first ?? (_number, _time), null, null);
 
-    /// <summary>Whether a text is a value that such a cursor could have.</summary>
+    /// <summary>Whether a text is a possible value of such a cursor.</summary>
     public bool CanBe(string text) => IsTime ? TimeText.Parse(text, rules.Zone) is not null : Cursor.Parse(text).IsNumber;
 
-    /// <summary>Notes an item's value. False when it is none of the dialect's type.</summary>
+    /// <summary>Takes an item's value. False if it does not have the dialect's type.</summary>
     public bool Note(PlaceValue value)
     {
         if (!IsTime)
@@ -59,11 +59,11 @@ internal sealed class MaximumCursor(DialectRules rules)
     }
 
     /// <summary>
-    /// The cursor to keep after a round: a window before the largest value that was seen, in which writers may be late, and as much before
-    /// the second that was still running when the round began (D10).
+    /// The cursor to keep after a round: a window before the largest value seen, for late writers, and as much before the second that was
+    /// still running when the round began (D10).
     /// </summary>
     /// <param name="stored">The cursor before the round.</param>
-    /// <param name="began">The server's clock when the round began; null where it did not say.</param>
+    /// <param name="began">The server's clock when the round began; null if it did not say.</param>
     /// <param name="lookback">The window, in the cursor's units or in seconds; 0 for the usual one.</param>
     public string? Next(string? stored, DateTimeOffset? began, decimal lookback)
     {
@@ -76,7 +76,7 @@ internal sealed class MaximumCursor(DialectRules rules)
         var window = lookback == 0 ? DefaultLookback : TimeSpan.FromSeconds((double)lookback);
         if ((_first is { } before ? Lesser(before.Time, _time) : _time) is not { } time)
             return stored;
-        // The clock that the values are of may be hours behind the server's: a writer that is late is late by that one.
+        // The clock behind the values may be hours behind the server's: a writer that is late is late by that one.
         time -= window;
         if (began is { } at && at - Granularity - window < time)
             time = at - Granularity - window;

@@ -5,10 +5,10 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>What a place is looked for in.</summary>
+/// <summary>Where a place is looked up.</summary>
 internal enum PlaceKind
 {
-    /// <summary>A field at the top of an object, by its name as it is.</summary>
+    /// <summary>A top-level field of an object, by its exact name.</summary>
     Field,
 
     /// <summary>A JSON Pointer (RFC 6901); an empty one is the whole.</summary>
@@ -31,9 +31,9 @@ internal enum PlaceKind
 }
 
 /// <summary>
-/// Where in a response or in an item something is to be found. Its text form is that of <c>docs/DIALECTS.md</c>: a field's name, a JSON
-/// Pointer, <c>header:NAME</c>, <c>link:REL</c>, <c>event:</c>, <c>id:</c>; with <c>last:</c> or <c>max:</c> before it, of the last item or
-/// the largest one. Immutable.
+/// Where in a response or in an item something is. Its text form is that of <c>docs/DIALECTS.md</c>: a field's name, a JSON Pointer,
+/// <c>header:NAME</c>, <c>link:REL</c>, <c>event:</c>, <c>id:</c>; after <c>last:</c> or <c>max:</c>, of the last item or the largest one.
+/// Immutable.
 /// </summary>
 internal sealed record Place
 {
@@ -83,7 +83,7 @@ internal sealed record Place
 
     /// <summary>Reads a place.</summary>
     /// <param name="text">Its text.</param>
-    /// <exception cref="FormatException">It is none; the message says why.</exception>
+    /// <exception cref="FormatException">It is not a place; the message says why.</exception>
     public static Place Parse(string text)
     {
         if (text.StartsWith("last:", StringComparison.Ordinal))
@@ -109,7 +109,7 @@ internal sealed record Place
         return text.Length == 0 || text[0] == '/' ? new Place(text, PlaceKind.Pointer, text) : new Place(text, PlaceKind.Field, text);
     }
 
-    /// <summary>The value in a JSON value, for a field or a pointer.</summary>
+    /// <summary>The value within a JSON value, for a field or a pointer.</summary>
     public bool TryFind(JsonElement root, out JsonElement value)
     {
         value = root;

@@ -6,19 +6,19 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// The JSON that a request sends, as a query of GraphQL: <c>{cursor}</c>, <c>{identity}</c> and <c>{timeout}</c> in its texts are replaced,
-/// and a member of which one has no value is left out. Other braces are its own. Immutable.
+/// The JSON that a request sends, as a GraphQL query: <c>{cursor}</c>, <c>{identity}</c> and <c>{timeout}</c> in its texts are replaced,
+/// and a member is left out if one of them has no value. Other braces are its own. Immutable.
 /// </summary>
 internal sealed partial class RequestBody(JsonElement template)
 {
     private readonly string _template = template.GetRawText();
 
-    /// <summary>Whether the cursor goes in here.</summary>
+    /// <summary>Whether it contains the cursor.</summary>
     public bool HasCursor =>
         Variable().Matches(_template).Any(match => match.Groups[1].Value.StartsWith("cursor", StringComparison.Ordinal));
 
     /// <summary>The bytes to send.</summary>
-    /// <param name="value">The value of a name, with what follows its colon; null where it has none.</param>
+    /// <param name="value">The value of a name, with what follows its colon; null if it has none.</param>
     /// <param name="places">JSON Pointers into the body, and the texts that go there.</param>
     public byte[] Fill(Func<string, string?> value, IEnumerable<KeyValuePair<string, string>> places)
     {

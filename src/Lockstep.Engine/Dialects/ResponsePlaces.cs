@@ -4,7 +4,7 @@ namespace Lockstep.Engine.Dialects;
 
 /// <summary>A response's places: its status, its headers, its links, and what is around the items of its body.</summary>
 /// <param name="response">The response.</param>
-/// <param name="body">What is around the items; undefined where there is no JSON.</param>
+/// <param name="body">What is around the items; undefined if there is no JSON.</param>
 internal sealed class ResponsePlaces(HttpResponseMessage response, JsonElement body = default) : IPlaces
 {
     public int Status => (int)response.StatusCode;
@@ -23,7 +23,7 @@ internal sealed class ResponsePlaces(HttpResponseMessage response, JsonElement b
         };
     }
 
-    /// <summary>A header's first value; null where it is not there.</summary>
+    /// <summary>A header's first value; null if it is missing.</summary>
     public string? Header(string name) => Values(name).FirstOrDefault();
 
     private IEnumerable<string> Values(string name) =>
@@ -62,7 +62,7 @@ internal sealed class ResponsePlaces(HttpResponseMessage response, JsonElement b
         return false;
     }
 
-    /// <summary>The same in a list of links in the body, each with <c>rel</c> or <c>relation</c>, as of FHIR.</summary>
+    /// <summary>The same in a list of links in the body, each with <c>rel</c> or <c>relation</c>, as in FHIR.</summary>
     private string? LinkInBody(string relation)
     {
         foreach (var list in (string[])["link", "links"])

@@ -48,10 +48,10 @@ internal sealed record Template
     /// <summary>Whether something in it is replaced.</summary>
     public bool HasVariables => _parts.Exists(part => part.Variable is not null);
 
-    /// <summary>Whether the cursor goes in here.</summary>
+    /// <summary>Whether it contains the cursor.</summary>
     public bool HasCursor => _parts.Exists(part => part.Variable?.Split(':')[0] == "cursor");
 
-    /// <summary>What a text has in the place of a name, where it is this template with its names replaced; null where it is not.</summary>
+    /// <summary>What a text has in place of a name, if it is this template with its names replaced; null if it is not.</summary>
     /// <param name="name">The name, without what follows its colon.</param>
     /// <param name="text">The text of a request.</param>
     public string? Find(string name, string text)
@@ -78,7 +78,7 @@ internal sealed record Template
         return at == text.Length && found is { Length: > 0 } ? found : null;
     }
 
-    /// <summary>The text with its names replaced; null when one of them has no value.</summary>
+    /// <summary>The text with its names replaced; null if one of them has no value.</summary>
     /// <param name="value">The value of a name, with what follows its colon.</param>
     public string? Fill(Func<string, string?> value)
     {

@@ -30,9 +30,9 @@ internal static class TimeText
     }
 
     /// <summary>Writes a time as a request wants it; by default in UTC, to the second.</summary>
-    /// <param name="time">The time; what is below a second is cut off, which asks for a little more.</param>
+    /// <param name="time">The time; fractions of a second are cut off, which requests a little more.</param>
     /// <param name="format">.NET's format, or null.</param>
-    /// <param name="zone">The zone that the server takes times to be of.</param>
+    /// <param name="zone">The zone in which the server takes times.</param>
     public static string Write(DateTimeOffset time, string? format, TimeZoneInfo zone)
     {
         if (format == "s")

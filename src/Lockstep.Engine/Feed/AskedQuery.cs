@@ -4,12 +4,12 @@ using System.Text;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// What a feed is asked beside its address, as a table keeps it: a digest, which tells one query from another and neither what it was nor
-/// any secret in it (I9).
+/// The query that a feed is asked with besides its address, as a table keeps it: a digest, which tells one query from another but reveals
+/// neither the query nor any secret in it (I9).
 /// </summary>
 internal static class AskedQuery
 {
-    /// <summary>The digest; the order of the options and those that are secrets by their names do not count.</summary>
+    /// <summary>The digest. The order of the options does not count, nor do options that are secrets by their names.</summary>
     public static string Digest(IEnumerable<KeyValuePair<string, string>> query)
     {
         var pairs = query

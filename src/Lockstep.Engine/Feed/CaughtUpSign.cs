@@ -1,6 +1,6 @@
 namespace Lockstep.Engine.Feed;
 
-/// <summary>What a feed whose body does not end says to be the sign that it has nothing more for now.</summary>
+/// <summary>How a feed whose body does not end says that it has nothing more for now.</summary>
 internal enum CaughtUpSign
 {
     /// <summary>It does not say.</summary>

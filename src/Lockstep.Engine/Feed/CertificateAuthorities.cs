@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Lockstep.Engine.Feed;
 
-/// <summary>Certificates from a PEM file, which vouch for a server's instead of those that the system trusts.</summary>
+/// <summary>Certificates from a PEM file that vouch for a server's certificate, in place of those the system trusts.</summary>
 internal sealed class CertificateAuthorities : IDisposable
 {
     private readonly X509Certificate2Collection? _certificates;
@@ -21,11 +21,11 @@ internal sealed class CertificateAuthorities : IDisposable
         }
         catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
         {
-            // Whoever looks sees that it is empty.
+            // Callers see that it is empty.
         }
     }
 
-    /// <summary>Whether there should be some, and none could be read.</summary>
+    /// <summary>Whether there should be some, but none could be read.</summary>
     public bool IsEmpty => _certificates is { Count: 0 };
 
     /// <summary>Has them vouch for servers.</summary>
@@ -33,7 +33,7 @@ internal sealed class CertificateAuthorities : IDisposable
     {
         if (_certificates is null)
             return;
-        // Private authorities publish no lists of what they revoked.
+        // Private authorities publish no revocation lists.
         options.CertificateChainPolicy = new X509ChainPolicy
         {
             TrustMode = X509ChainTrustMode.CustomRootTrust,

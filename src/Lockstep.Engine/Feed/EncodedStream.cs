@@ -3,20 +3,21 @@ using System.IO.Compression;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// Decodes a body. The runtime's decoders of deflate take the end of their input for the end of the data, wherever it comes: a body cut
-/// before it was sent would pass for a whole one, and complete a set (I6). So what follows the input here is something that no decoder
-/// takes while it waits for more, and that each passes over once it is done. Owns both streams; reading only.
+/// Decodes a body. The runtime's deflate decoders take the end of their input for the end of the data, wherever it comes: a body cut in
+/// transit would pass as complete, and complete a set (I6). So the input is followed here by a mark that no decoder accepts while it
+/// expects more data, and that every decoder ignores once it is done. Owns both streams; reading only.
 /// </summary>
 internal sealed class EncodedStream : ReadOnlyStream
 {
-    // Longer than the longest stored block of deflate, which takes any byte.
+    // Longer than the longest stored block of deflate, which accepts any byte.
     private const int MarkLength = 70_000;
 
-    /// <summary>A last block of the type that is reserved.</summary>
+    /// <summary>A last block of the reserved type.</summary>
     private const byte AfterDeflate = 0xFF;
 
     /// <summary>
-    /// Decoders hand out all that they have before they ask for more; what comes after the mark was asked for is at most their last bytes.
+    /// Decoders return everything they have before they ask for more, so what comes after the mark was asked for is at most their last
+    /// bytes.
     /// </summary>
     private const int MostHeld = 1024 * 1024;
 
@@ -30,7 +31,7 @@ internal sealed class EncodedStream : ReadOnlyStream
         _decoder = decode(source);
     }
 
-    /// <summary>The decoded stream, or null when the encoding is not known.</summary>
+    /// <summary>The decoded stream, or null if the encoding is unknown.</summary>
     public static Stream? Open(Stream encoded, string encoding) =>
         encoding.ToUpperInvariant() switch
         {
@@ -56,7 +57,7 @@ internal sealed class EncodedStream : ReadOnlyStream
     }
 
     /// <summary>
-    /// What is decoded once the mark was asked for may be made of the mark: it is good only if the data then turns out to be whole.
+    /// What is decoded after the mark was asked for may come from the mark: it is good only if the data then turns out to be complete.
     /// </summary>
     private async Task HoldRestAsync(ReadOnlyMemory<byte> first, CancellationToken cancellationToken)
     {
@@ -78,7 +79,7 @@ internal sealed class EncodedStream : ReadOnlyStream
         base.Dispose(disposing);
     }
 
-    /// <summary>A stream with the mark behind its end.</summary>
+    /// <summary>A stream followed by the mark.</summary>
     private sealed class MarkedStream(Stream stream) : ReadOnlyStream
     {
         private int _left = MarkLength;
@@ -86,7 +87,7 @@ internal sealed class EncodedStream : ReadOnlyStream
         /// <summary>Whether the decoder has asked for more than there is.</summary>
         public bool HasEnded => _left < MarkLength;
 
-        /// <summary>Whether it has taken all of the mark, and so was not done.</summary>
+        /// <summary>Whether it has consumed the whole mark, and so was not done.</summary>
         public bool IsUsedUp => _left == 0;
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Lockstep.Engine.Feed;
 
-/// <summary>What an answer says in its body, where that is short: a server's error, or its description of itself.</summary>
+/// <summary>The body of an answer, if it is short: a server's error, or its description of itself.</summary>
 internal sealed class ErrorBody : IDisposable
 {
     private const int Most = 64 * 1024;
@@ -13,13 +13,13 @@ internal sealed class ErrorBody : IDisposable
     /// <summary>The body, or as much of it as was read.</summary>
     public ReadOnlyMemory<byte> Bytes { get; }
 
-    /// <summary>The body as JSON; null where it is none, or was cut off.</summary>
+    /// <summary>The body as JSON; null if it is not JSON, or was cut off.</summary>
     public JsonDocument? Document { get; }
 
-    /// <summary>The same, undefined where it is none.</summary>
+    /// <summary>The same, undefined if it is not JSON.</summary>
     public JsonElement Root => Document?.RootElement ?? default;
 
-    /// <summary>Reads it, once: the answer has no body to read afterwards.</summary>
+    /// <summary>Reads it, once: the answer has no body afterwards.</summary>
     public static async Task<ErrorBody> ReadAsync(FeedClient client, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         var bytes = new byte[Most];

@@ -5,20 +5,20 @@ using System.Text.RegularExpressions;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// What a server says of its error, short enough and plain enough for a message, and without secrets (I9). It is found where OData,
-/// Kubernetes, OAuth (RFC 6749), problem details (RFC 9457) and Lockstep have it; else it is the body, where that is one line of text.
+/// What a server says about its error, short and plain enough for a message, and without secrets (I9). It is found where OData, Kubernetes,
+/// OAuth (RFC 6749), problem details (RFC 9457) and Lockstep put it; otherwise it is the body, if that is one line of text.
 /// </summary>
 internal static partial class ErrorExcerpt
 {
     private const int Longest = 200;
 
-    /// <summary>How much of a text is looked at for secrets: far more than is shown.</summary>
+    /// <summary>How much of a text is searched for secrets: far more than is shown.</summary>
     private const int MostLooked = 4096;
     private const string Hidden = "***";
 
-    /// <summary>The excerpt; null where there is nothing to show.</summary>
+    /// <summary>The excerpt; null if there is nothing to show.</summary>
     /// <param name="body">The answer's body.</param>
-    /// <param name="secrets">What went along with the request, which the server may repeat.</param>
+    /// <param name="secrets">What was sent with the request and the server may repeat.</param>
     public static string? Of(ErrorBody body, IEnumerable<string> secrets)
     {
         var text = (body.Document is null ? LineOf(body.Bytes.Span) : Said(body.Root))?.Trim();
@@ -26,7 +26,7 @@ internal static partial class ErrorExcerpt
             return null;
         if (text.Length > MostLooked)
             text = text[..MostLooked];
-        // Hidden before it is cut short: half a secret is one too.
+        // Hidden before it is truncated: half a secret is a secret too.
         foreach (var secret in secrets.Where(secret => secret.Length > 0).OrderByDescending(secret => secret.Length))
         {
             text = text.Replace(secret, Hidden, StringComparison.Ordinal)
@@ -60,7 +60,7 @@ internal static partial class ErrorExcerpt
         return Text(body, "error");
     }
 
-    /// <summary>A message, which older services of OData wrap together with its language.</summary>
+    /// <summary>A message, which older OData services wrap together with its language.</summary>
     private static string? MessageOf(JsonElement holder) =>
         Text(holder, "message")
         ?? (holder.TryGetProperty("message", out var wrapped) && wrapped.ValueKind == JsonValueKind.Object ? Text(wrapped, "value") : null);
@@ -92,7 +92,7 @@ internal static partial class ErrorExcerpt
             return null;
         }
 
-        // Markup is a page to look at, and JSON that cannot be read says nothing in one line.
+        // Markup is a page for a browser, and JSON that cannot be parsed says nothing in one line.
         return text.Length == 0 || text[0] is '<' or '{' or '[' || text.AsSpan().ContainsAny('\r', '\n', '\0') ? null : text;
     }
 

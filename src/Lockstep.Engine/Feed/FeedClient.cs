@@ -7,8 +7,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// Asks a feed for its records: cursor, credentials, redirects, compression. It opens one body at a time; what to do when that ends
-/// or fails is the caller's to decide. One thread at a time.
+/// Requests a feed's records: cursor, credentials, redirects, compression. It opens one body at a time; the caller decides what to do when
+/// that ends or fails. One thread at a time.
 /// </summary>
 internal sealed class FeedClient : IDisposable
 {
@@ -24,18 +24,18 @@ internal sealed class FeedClient : IDisposable
     /// <summary>The feed.</summary>
     public FeedUri Uri => _http.Uri;
 
-    /// <summary>How requests are sent; for dialects that ask in their own words.</summary>
+    /// <summary>How requests are sent, for dialects that word their own.</summary>
     internal FeedHttp Http => _http;
 
     public TimeSpan ConnectionTimeout => _http.Options.ConnectionTimeout;
 
     public TimeSpan OperationTimeout => _http.Options.OperationTimeout;
 
-    /// <summary>Goes on as the feed's owner wants it; the cursor stays. Null leaves a thing as it is.</summary>
+    /// <summary>Continues as the feed's owner wants it; the cursor stays. Null leaves a setting unchanged.</summary>
     public void Replace(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
         _http.Replace(bearerToken, uri, headers);
 
-    /// <summary>Requests the feed from a cursor. A 307 is taken to be a snapshot's address, unless only updates are asked for.</summary>
+    /// <summary>Requests the feed from a cursor. A 307 is taken as a snapshot's address, unless only updates are wanted.</summary>
     /// <exception cref="FeedException">The feed cannot be reached or answers otherwise than with records.</exception>
     public Task<FeedResponse> OpenAsync(Cursor cursor, bool updatesOnly, string? feedIdentity, CancellationToken cancellationToken) =>
         OpenAsync(
@@ -47,7 +47,7 @@ internal sealed class FeedClient : IDisposable
             cancellationToken
         );
 
-    /// <summary>Requests the whole set, and of the snapshot that it leads to the rest.</summary>
+    /// <summary>Requests the whole set, and the rest of the snapshot that it leads to.</summary>
     /// <param name="range">Where the rest begins.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <inheritdoc cref="OpenAsync(Cursor, bool, string, CancellationToken)" path="/exception"/>
@@ -61,9 +61,9 @@ internal sealed class FeedClient : IDisposable
             cancellationToken
         );
 
-    /// <summary>Requests the page at which a whole set goes on that was cut off, and those after it.</summary>
+    /// <summary>Requests the page at which a whole set that was cut off goes on, and the pages after it.</summary>
     /// <param name="page">As <see cref="FeedUri.Keep"/> gave it.</param>
-    /// <param name="feedIdentity">That of the set so far.</param>
+    /// <param name="feedIdentity">The identity of the set so far.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <inheritdoc cref="OpenAsync(Cursor, bool, string, CancellationToken)" path="/exception"/>
     public Task<FeedResponse> OpenPageAsync(string page, string? feedIdentity, CancellationToken cancellationToken) =>
@@ -121,7 +121,7 @@ internal sealed class FeedClient : IDisposable
                     throw await RefusalAsync(response, cancellationToken).ConfigureAwait(false);
                 if (response.StatusCode == HttpStatusCode.TemporaryRedirect)
                 {
-                    // The snapshot is taken already; whoever follows asks again later for what came after it.
+                    // The snapshot has been taken already; a follower asks again later for what came after it.
                     if (updatesOnly)
                     {
                         throw new FeedRedirectException(
@@ -177,7 +177,7 @@ internal sealed class FeedClient : IDisposable
             throw;
         }
 
-        // Only a snapshot that the feed led to is taken page by page: elsewhere a link says nothing about the body.
+        // Only a snapshot that the feed led to is fetched page by page: elsewhere a link says nothing about the body.
         var isPaged = isSnapshot && PagedBody.NextOf(response, target) is not null;
         PagedBody? pages = null;
         if (isPaged)
@@ -211,7 +211,7 @@ internal sealed class FeedClient : IDisposable
             Start = response.StatusCode == HttpStatusCode.PartialContent ? part!.From : 0,
             RangeTag = isSnapshot && !isPaged ? SnapshotRange.TagOf(response) : null,
             Page = pages is null ? null : () => pages.Page,
-            // An answer that has no content by its status vouches for no empty set (I6).
+            // A status without content does not vouch for an empty set (I6).
             ContentLength =
                 isPaged || response.StatusCode is HttpStatusCode.NoContent or HttpStatusCode.ResetContent
                     ? null
@@ -229,7 +229,7 @@ internal sealed class FeedClient : IDisposable
         var stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         foreach (var encoding in response.Content.Headers.ContentEncoding.Reverse())
             stream = Decode(stream, encoding);
-        // The rest of a body has no beginning that could tell.
+        // The rest of a body has no beginning to tell it by.
         return response.StatusCode == HttpStatusCode.PartialContent ? stream : new Utf8Body(stream);
     }
 
@@ -247,7 +247,7 @@ internal sealed class FeedClient : IDisposable
     private Stream Decode(Stream stream, string encoding) =>
         EncodedStream.Open(stream, encoding) ?? throw new FeedCutException(Uri, $"its content encoding '{encoding}' is not known.");
 
-    /// <summary>The error of a status that is no success, with what the server says of it; reads the body.</summary>
+    /// <summary>The error for a status that is not a success, with what the server says about it; reads the body.</summary>
     /// <inheritdoc cref="Refusal" path="/param"/>
     internal async Task<FeedStatusException> RefusalAsync(
         HttpResponseMessage response,
@@ -259,10 +259,10 @@ internal sealed class FeedClient : IDisposable
         return Refusal(response, body, dialect);
     }
 
-    /// <summary>The same, where the body has been read.</summary>
+    /// <summary>The same, for a body that has been read.</summary>
     /// <param name="response">The answer.</param>
     /// <param name="body">Its body.</param>
-    /// <param name="dialect">The dialect of another server that was asked in; null for Lockstep's own.</param>
+    /// <param name="dialect">The dialect of another server that was used for the request; null for Lockstep's own.</param>
     internal FeedStatusException Refusal(HttpResponseMessage response, ErrorBody body, string? dialect) =>
         new(
             Uri,
@@ -276,7 +276,7 @@ internal sealed class FeedClient : IDisposable
             Headers = ResponseHeaders.Of(response),
         };
 
-    /// <summary>What the server says of its error; null where it says nothing.</summary>
+    /// <summary>What the server says about its error; null if it says nothing.</summary>
     internal string? ExcerptOf(ErrorBody body) => ErrorExcerpt.Of(body, _http.Secrets);
 
     internal RetryAfter? RetryAfterOf(HttpResponseMessage response) =>

@@ -10,8 +10,8 @@ using System.Text;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// How requests of a feed are sent: proxy, certificates, timeout, and the credentials, which go to the feed's own origin only (I9). It
-/// follows no redirect by itself. One thread at a time.
+/// How requests to a feed are sent: proxy, certificates, timeout, and credentials, which go to the feed's own origin only (I9). It does not
+/// follow redirects. One thread at a time.
 /// </summary>
 internal sealed class FeedHttp : IDisposable
 {
@@ -25,14 +25,14 @@ internal sealed class FeedHttp : IDisposable
     private readonly CertificateAuthorities _authorities;
     private readonly HttpMessageInvoker _http;
 
-    /// <summary>For other origins, which never see the client certificate; the same where there is none (I9).</summary>
+    /// <summary>For other origins, which never see the client certificate; the same client if there is no certificate (I9).</summary>
     private readonly HttpMessageInvoker _elsewhere;
 
-    /// <summary>Prepares; nothing is sent yet.</summary>
+    /// <summary>Prepares; sends nothing yet.</summary>
     /// <param name="options">How to reach the feed.</param>
-    /// <param name="time">Measures the connection timeout; null for the system's clock.</param>
-    /// <param name="decompresses">Whether to ask for a compressed body and hand it out decompressed.</param>
-    /// <exception cref="ArgumentException">The URI is none of http or https.</exception>
+    /// <param name="time">The clock for the connection timeout; null for the system's.</param>
+    /// <param name="decompresses">Whether to ask for a compressed body and decompress it.</param>
+    /// <exception cref="ArgumentException">The URI is neither http nor https.</exception>
     public FeedHttp(FeedOptions options, TimeProvider? time = null, bool decompresses = false)
     {
         Options = options;
@@ -52,27 +52,27 @@ internal sealed class FeedHttp : IDisposable
     internal FeedOptions Options { get; private set; }
 
     /// <summary>
-    /// Goes on as the feed's owner wants it; null leaves a thing as it is. Another address is the feed's own origin from then on.
+    /// Continues as the feed's owner wants it; null leaves a setting unchanged. A new address becomes the feed's own origin.
     /// </summary>
     internal void Replace(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
         Options = Options.With(bearerToken, uri, headers);
 
-    /// <summary>Sends a GET, and returns when the response's headers are there.</summary>
-    /// <param name="target">What to ask; credentials and the user's headers go along only if it is of the feed's origin.</param>
+    /// <summary>Sends a GET, and returns when the response's headers have arrived.</summary>
+    /// <param name="target">What to request; credentials and the user's headers are sent only if it is of the feed's origin.</param>
     /// <param name="addHeaders">Adds further headers; null for none.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="FeedUnreachableException">There is no answer, or not in time.</exception>
+    /// <exception cref="FeedUnreachableException">No answer came, or not in time.</exception>
     /// <exception cref="InsecureCredentialsException">Credentials would go unencrypted over a network.</exception>
     public Task<HttpResponseMessage> GetAsync(Uri target, Action<HttpRequestHeaders>? addHeaders, CancellationToken cancellationToken) =>
         AskAsync(target, addHeaders, body: null, Options.ConnectionTimeout, cancellationToken);
 
     /// <summary>Sends a GET, or a POST that only reads, which the server may hold for a while before it answers.</summary>
-    /// <param name="target">What to ask; credentials and the user's headers go along only if it is of the feed's origin.</param>
+    /// <param name="target">What to request; credentials and the user's headers are sent only if it is of the feed's origin.</param>
     /// <param name="addHeaders">Adds further headers; null for none.</param>
-    /// <param name="body">The JSON that is posted; null for a GET.</param>
+    /// <param name="body">The JSON to post; null for a GET.</param>
     /// <param name="limit">How long the response's headers may take.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="FeedUnreachableException">There is no answer, or not in time.</exception>
+    /// <exception cref="FeedUnreachableException">No answer came, or not in time.</exception>
     /// <exception cref="InsecureCredentialsException">Credentials would go unencrypted over a network.</exception>
     internal async Task<HttpResponseMessage> AskAsync(
         Uri target,
@@ -113,15 +113,15 @@ internal sealed class FeedHttp : IDisposable
         }
         catch (SocketException e)
         {
-            // A server that goes away between the connection and the request: .NET asks the socket for its other end, which it has not any
-            // more.
+            // A server that goes away between the connection and the request: .NET asks the socket for its remote end point, which it no
+            // longer has.
             throw new FeedUnreachableException(Uri, e.Message, e);
         }
     }
 
     /// <summary>Where a response redirects to; null if it does not.</summary>
     /// <param name="response">The response.</param>
-    /// <param name="target">What was asked.</param>
+    /// <param name="target">What was requested.</param>
     /// <exception cref="FeedRedirectException">It leads nowhere, or from https to http.</exception>
     public Uri? RedirectOf(HttpResponseMessage response, Uri target)
     {
@@ -138,7 +138,7 @@ internal sealed class FeedHttp : IDisposable
         return new UriBuilder(location) { UserName = "", Password = "" }.Uri;
     }
 
-    /// <summary>The error of too many redirects in a row.</summary>
+    /// <summary>The error for too many redirects in a row.</summary>
     internal FeedRedirectException TooManyRedirects() =>
         new(Uri, string.Create(CultureInfo.InvariantCulture, $"more than {MostRedirects} times."));
 
@@ -190,7 +190,7 @@ internal sealed class FeedHttp : IDisposable
             _ => e.Message,
         };
 
-    /// <summary>What goes along with requests that nobody may see: a server may repeat it.</summary>
+    /// <summary>What is sent with requests and nobody may see: a server may repeat it.</summary>
     internal IEnumerable<string> Secrets
     {
         get
@@ -225,7 +225,7 @@ internal sealed class FeedHttp : IDisposable
         }
     }
 
-    /// <summary>Whether a server has taken a connection: one that does not answer then is slow, or has nothing to say.</summary>
+    /// <summary>Whether a server has accepted a connection: if it does not answer then, it is slow or has nothing to say.</summary>
     public bool HasConnected { get; private set; }
 
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
@@ -251,7 +251,7 @@ internal sealed class FeedHttp : IDisposable
             AllowAutoRedirect = false,
             AutomaticDecompression = decompresses ? DecompressionMethods.All : DecompressionMethods.None,
             ConnectTimeout = options.ConnectionTimeout,
-            // An endless body is never drained: dropping the connection at once is what a reader that stops wants.
+            // An endless body is never drained: a reader that stops wants the connection dropped at once.
             ResponseDrainTimeout = TimeSpan.Zero,
             UseCookies = false,
             // The ids of events are UTF-8 both ways (WHATWG HTML, 9.2.4).
@@ -265,7 +265,7 @@ internal sealed class FeedHttp : IDisposable
         _authorities.ApplyTo(handler.SslOptions);
         if (options.SkipCertificateCheck)
         {
-            // CA5359: the user has asked for this by name.
+            // CA5359: the user asked for this by name.
 #pragma warning disable CA5359
             handler.SslOptions.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
 #pragma warning restore CA5359

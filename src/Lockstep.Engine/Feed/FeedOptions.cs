@@ -12,49 +12,49 @@ public sealed class FeedOptions
     /// <summary>The feed's URI; user info in it becomes Basic authentication.</summary>
     public required Uri Uri { get; init; }
 
-    /// <summary><see cref="Uri"/> taken apart, once.</summary>
-    /// <exception cref="ArgumentException">It is not absolute, or none of http or https.</exception>
+    /// <summary><see cref="Uri"/>, parsed once.</summary>
+    /// <exception cref="ArgumentException">It is not absolute, or is neither http nor https.</exception>
     internal FeedUri Address => _address ??= FeedUri.Parse(Uri);
 
     /// <summary>Where the cursor goes.</summary>
     public CursorStyle CursorStyle { get; init; }
 
-    /// <summary>Further query options, such as filters of the feed.</summary>
+    /// <summary>Further query options, such as the feed's filters.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Query { get; init; } = [];
 
     /// <summary>The digest of <see cref="Query"/>, as a table keeps it.</summary>
     internal string Asked => _asked ??= AskedQuery.Digest(Query);
 
-    /// <summary>Further request headers. They go to the feed's own host only.</summary>
+    /// <summary>Further request headers. They are sent to the feed's own host only.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
 
-    /// <summary>User and password for Basic authentication; goes before those in the URI.</summary>
+    /// <summary>User and password for Basic authentication; takes precedence over those in the URI.</summary>
     public NetworkCredential? Credential { get; init; }
 
-    /// <summary>A bearer token; goes before any user and password.</summary>
+    /// <summary>A bearer token; takes precedence over any user and password.</summary>
     public string? BearerToken { get; init; }
 
     /// <summary>
-    /// How long connecting, up to the response's headers, may take; above zero, or <see cref="Timeout.InfiniteTimeSpan"/> for any time.
+    /// How long connecting, up to the response's headers, may take; above zero, or <see cref="Timeout.InfiniteTimeSpan"/> for no limit.
     /// Default 30 s.
     /// </summary>
     public TimeSpan ConnectionTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How long a connection may be silent; every byte counts as life. Above zero, or <see cref="Timeout.InfiniteTimeSpan"/> forever;
+    /// How long a connection may be silent; every byte counts as life. Above zero, or <see cref="Timeout.InfiniteTimeSpan"/> for no limit;
     /// default 60 s.
     /// </summary>
     public TimeSpan OperationTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>Whether credentials may go over plain http to another host than loopback.</summary>
+    /// <summary>Whether credentials may be sent over plain http to a host other than loopback.</summary>
     public bool AllowUnencryptedAuthentication { get; init; }
 
-    /// <summary>Whether the server's certificate is taken without a check.</summary>
+    /// <summary>Whether the server's certificate is accepted unchecked.</summary>
     public bool SkipCertificateCheck { get; init; }
 
     /// <summary>
-    /// A PEM file of certificates that vouch for the server's, instead of those that the system trusts; null for the system's. The host's
-    /// name and the dates are checked all the same.
+    /// A PEM file of certificates that vouch for the server's, in place of those the system trusts; null for the system's. The host name
+    /// and the dates are checked all the same.
     /// </summary>
     public string? CertificateAuthority { get; init; }
 
@@ -70,17 +70,17 @@ public sealed class FeedOptions
     /// <summary>Whether not to ask for a compressed body.</summary>
     public bool DisableCompression { get; init; }
 
-    /// <summary>Gets each response before anybody reads it, and may put another content in its place; null for nobody.</summary>
+    /// <summary>Gets each response before anything reads it, and may replace its content; null for none.</summary>
     internal Action<HttpResponseMessage>? Tap { get; init; }
 
     /// <inheritdoc/>
     public override string ToString() => Address.Display;
 
-    /// <summary>Holds each option against what it can be.</summary>
+    /// <summary>Checks each option against its valid range.</summary>
     /// <param name="say">What a front end calls an option, as for <see cref="Remedy.Render"/>; null for the names of these
     /// properties.</param>
-    /// <exception cref="InvalidOptionException">One cannot be as it is; the message names it.</exception>
-    /// <exception cref="ArgumentException">The URI is not absolute, or none of http or https.</exception>
+    /// <exception cref="InvalidOptionException">An option is out of range; the message names it.</exception>
+    /// <exception cref="ArgumentException">The URI is not absolute, or is neither http nor https.</exception>
     public void Validate(Func<string, string?, string>? say = null)
     {
         _ = Address;
@@ -92,14 +92,14 @@ public sealed class FeedOptions
             throw check.Wrong(Term.CertificateAuthority, "a PEM file with at least one certificate");
     }
 
-    /// <summary>The same feed as its owner wants it asked after a refusal; null leaves a thing as it is.</summary>
+    /// <summary>The same feed as its owner wants it after a refusal; null leaves a setting unchanged.</summary>
     /// <param name="bearerToken">Another token.</param>
     /// <param name="uri">Another address.</param>
-    /// <param name="headers">Headers that go in the place of those of the same name, or besides.</param>
+    /// <param name="headers">Headers that replace those of the same name, or are added.</param>
     internal FeedOptions With(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
         Copy(bearerToken, uri, headers, Tap, DisableCompression);
 
-    /// <summary>The same feed, each of whose responses goes to a tap, and none of which is compressed.</summary>
+    /// <summary>The same feed, with each response going to a tap and none compressed.</summary>
     internal FeedOptions WithTap(Action<HttpResponseMessage> tap) => Copy(null, null, null, tap, disableCompression: true);
 
     private FeedOptions Copy(
@@ -135,7 +135,7 @@ public sealed class FeedOptions
 /// <summary>Where in a request the cursor goes.</summary>
 public enum CursorStyle
 {
-    /// <summary>In the path when the URI's path ends with a slash, else in the query.</summary>
+    /// <summary>In the path if the URI's path ends with a slash, else in the query.</summary>
     Auto = 0,
 
     /// <summary>As the last element of the path: <c>/servers/998</c>.</summary>

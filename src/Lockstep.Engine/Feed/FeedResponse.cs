@@ -2,7 +2,7 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Feed;
 
-/// <summary>A response of a feed that is being read. Dispose closes its connection at once. One reader.</summary>
+/// <summary>A feed's response while it is read. Dispose closes its connection at once. One reader.</summary>
 internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, bool isSnapshot) : IAsyncDisposable
 {
     /// <summary>The body's bytes, decompressed.</summary>
@@ -11,48 +11,48 @@ internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, 
     /// <summary>Whether the feed redirected here for a snapshot.</summary>
     public bool IsSnapshot => isSnapshot;
 
-    /// <summary>The identity of the feed, when it names one.</summary>
+    /// <summary>The feed's identity, if it names one.</summary>
     public string? FeedIdentity { get; init; }
 
-    /// <summary>The identity under which the client's cursor was got, where the feed goes on under another one; null otherwise.</summary>
+    /// <summary>The identity under which the client got its cursor, if the feed continues under another; null otherwise.</summary>
     public string? Continues { get; init; }
 
-    /// <summary>Up to where the client has seen every change before the body's next byte; null where the feed does not say.</summary>
+    /// <summary>Up to where the client has seen every change before the body's next byte; null if the feed does not say.</summary>
     public Func<FeedMark?>? Mark { get; init; }
 
-    /// <summary>The members that the feed says are its key; null when it does not say.</summary>
+    /// <summary>The members that the feed says are its key; null if it does not say.</summary>
     public IReadOnlyList<string>? KeyFields { get; init; }
 
     public string? InstanceName { get; init; }
 
-    /// <summary>What the feed says to be the sign that it has nothing more for now.</summary>
+    /// <summary>How the feed says that it has nothing more for now.</summary>
     public CaughtUpSign CaughtUpBy { get; init; }
 
-    /// <summary>The dialect of another server that the head tells; null where it tells none.</summary>
+    /// <summary>The dialect of another server that the headers reveal; null if they reveal none.</summary>
     public string? Foreign { get; init; }
 
-    /// <summary>How many records the body holds, when the feed says so.</summary>
+    /// <summary>How many records the body holds, if the feed says so.</summary>
     public long? ExpectedRecords { get; init; }
 
-    /// <summary>The body's length in bytes as it is sent, when that is known.</summary>
+    /// <summary>The body's length in bytes as sent, if known.</summary>
     public long? ContentLength { get; init; }
 
     /// <summary>Whether it is the rest of a whole set that was cut off.</summary>
     public bool IsRest { get; init; }
 
-    /// <summary>How many bytes of its snapshot are before it.</summary>
+    /// <summary>How many bytes of its snapshot precede it.</summary>
     public long Start { get; init; }
 
-    /// <summary>The entity tag by which its snapshot can be asked for from the middle; null where it cannot.</summary>
+    /// <summary>The entity tag with which the rest of the snapshot can be requested; null if it cannot.</summary>
     public string? RangeTag { get; init; }
 
-    /// <summary>The page that the body comes from just now; null where it does not come in pages.</summary>
+    /// <summary>The page that the body is coming from; null if it does not come in pages.</summary>
     public Func<Uri>? Page { get; init; }
 
-    /// <summary>Whether its type is that of a page of HTML or XML.</summary>
+    /// <summary>Whether its content type is that of an HTML or XML page.</summary>
     public bool IsMarkup { get; init; }
 
-    /// <summary>Whether the body says by itself where it ends, so that its end can be told from a cut (I6).</summary>
+    /// <summary>Whether the body itself says where it ends, so that its end can be told from a cut (I6).</summary>
     public bool HasDefiniteEnd { get; init; }
 
     public async ValueTask DisposeAsync()
@@ -65,7 +65,7 @@ internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, 
         }
         catch (Exception e) when (e is IOException or HttpRequestException or ObjectDisposedException or InvalidDataException)
         {
-            // It was being closed in any case.
+            // It was being closed anyway.
         }
     }
 }

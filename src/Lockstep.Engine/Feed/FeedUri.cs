@@ -5,8 +5,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// A feed's URI, taken apart: where it is, and the user and password that came with it. Only <see cref="Display"/> is ever stored or
-/// shown (I9): without user and password, and without the options of the query that are secrets by their names. Immutable.
+/// A feed's URI, parsed: where it is, and the user and password that came with it. Only <see cref="Display"/> is ever stored or shown (I9):
+/// without user and password, and without the query options that are secrets by their names. Immutable.
 /// </summary>
 internal sealed class FeedUri
 {
@@ -19,10 +19,10 @@ internal sealed class FeedUri
         _isImport = isImport;
     }
 
-    /// <summary>Whether it is no feed but what an import reads.</summary>
+    /// <summary>Whether it is no feed but the source of an import.</summary>
     internal bool IsImport => _isImport;
 
-    /// <summary>The URI without user info, as it is asked.</summary>
+    /// <summary>The URI without user info, as requested.</summary>
     public Uri Location { get; }
 
     /// <summary>
@@ -39,7 +39,7 @@ internal sealed class FeedUri
 
     internal NetworkCredential? Credential { get; }
 
-    /// <summary>Takes an absolute http or https URI apart; the hosts 0.0.0.0 and [::] become the loopback address.</summary>
+    /// <summary>Parses an absolute http or https URI; the hosts 0.0.0.0 and [::] become the loopback address.</summary>
     /// <exception cref="ArgumentException">It is not absolute, or of another scheme.</exception>
     public static FeedUri Parse(Uri uri)
     {
@@ -58,12 +58,12 @@ internal sealed class FeedUri
     }
 
     /// <summary>
-    /// Names a source of records that is no feed, such as a file, for results and errors. A request cannot be made of it.
+    /// Names a source of records that is no feed, such as a file, for results and errors. It cannot be requested.
     /// </summary>
     internal static FeedUri OfImport(Uri uri) => new(uri, null, isImport: true);
 
     /// <summary>
-    /// The name that a table of this feed gets by default: the last element of the path that is a name, else <c>lockstep</c>.
+    /// The default name of a table of this feed: the last path element that is a name, else <c>lockstep</c>.
     /// </summary>
     public string DefaultTableName
     {
@@ -76,7 +76,7 @@ internal sealed class FeedUri
                     .Select(Uri.UnescapeDataString)
                     .Where(element => TableNaming.IsValid(element) && !element.All(char.IsAsciiDigit)),
             ];
-            // What other servers end their URIs with says how a table is asked for, not which.
+            // The endings of other servers' URIs say how a table is asked for, not which.
             return names switch
             {
                 [.., var table, "delta" or "microsoft.graph.delta" or "_changes"] => table,
@@ -87,7 +87,7 @@ internal sealed class FeedUri
         }
     }
 
-    /// <summary>The table of one of Electric's shapes; null where the query names none.</summary>
+    /// <summary>The table of one of Electric's shapes; null if the query names none.</summary>
     private string? ShapeTable()
     {
         var option = Location.Query.TrimStart('?').Split('&').FirstOrDefault(pair => pair.StartsWith("table=", StringComparison.Ordinal));
@@ -100,7 +100,7 @@ internal sealed class FeedUri
     /// <param name="cursor">The cursor.</param>
     /// <param name="query">Further options, appended to the query; null for none.</param>
     /// <param name="update">Whether to ask for updates only, never a snapshot by redirect.</param>
-    /// <exception cref="FeedCursorException">The cursor cannot be an element of a path.</exception>
+    /// <exception cref="FeedCursorException">The cursor cannot be a path element.</exception>
     public Uri Request(CursorStyle style, Cursor cursor, IEnumerable<KeyValuePair<string, string>>? query, bool update)
     {
         var inPath = style == CursorStyle.Path || (style == CursorStyle.Auto && Location.AbsolutePath.EndsWith('/'));
@@ -108,10 +108,10 @@ internal sealed class FeedUri
         var parameters = new StringBuilder(builder.Query.TrimStart('?'));
         if (inPath)
         {
-            // No URI can have these as an element: they would ask for another path (RFC 3986, 5.2.4).
+            // No URI can have these as an element: they would request another path (RFC 3986, 5.2.4).
             if (cursor.ToString() is "." or "..")
                 throw new FeedCursorException(this, cursor);
-            // The cursor's own colons stay as they are (5:5000); what would end the path does not.
+            // The cursor's own colons stay (5:5000); characters that would end the path do not.
             builder.Path =
                 builder.Path.TrimEnd('/') + "/" + Uri.EscapeDataString(cursor.ToString()).Replace("%3A", ":", StringComparison.Ordinal);
         }
@@ -132,8 +132,8 @@ internal sealed class FeedUri
     public override string ToString() => Display;
 
     /// <summary>
-    /// An address as a table may keep it, relative to this feed where it is of the same server; null where it holds a secret (I9), leads
-    /// from https to http, or is of another scheme.
+    /// An address as a table may keep it, relative to this feed if it is on the same server; null if it holds a secret (I9), leads from
+    /// https to http, or has another scheme.
     /// </summary>
     internal string? Keep(Uri address)
     {

@@ -4,19 +4,19 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Feed;
 
-/// <summary>Tells by its first bytes what a body is that is no feed of records.</summary>
+/// <summary>Recognises by its first bytes a body that is no feed of records.</summary>
 internal static class ForeignBody
 {
     /// <summary>The members in which pages of other protocols hold their records.</summary>
     private static readonly string[] Holders = ["value", "items", "results", "records", "rows", "data", "entries"];
 
-    /// <summary>Whether a body that begins so is a page of HTML or XML.</summary>
+    /// <summary>Whether a body that begins like this is an HTML or XML page.</summary>
     public static bool IsMarkup(ReadOnlySpan<byte> start) => BodyStart.Content(start) is [(byte)'<', ..];
 
-    /// <summary>Whether a body that begins so is a page of HTML.</summary>
+    /// <summary>Whether a body that begins like this is an HTML page.</summary>
     public static bool IsPage(ReadOnlySpan<byte> start) => BodyStart.Content(start) is [(byte)'<', ..] page && !page.StartsWith("<?xml"u8);
 
-    /// <summary>Whether a content type, without its parameters, is that of a page of HTML or XML.</summary>
+    /// <summary>Whether a content type, without its parameters, is that of an HTML or XML page.</summary>
     public static bool IsMarkup(string? mediaType) =>
         mediaType is not null
         && (
@@ -25,8 +25,8 @@ internal static class ForeignBody
             || mediaType.EndsWith("+xml", StringComparison.OrdinalIgnoreCase)
         );
 
-    /// <summary>What the body is, as the reason why it holds no records; null when that cannot be told.</summary>
-    /// <param name="start">The first stretch of it that is no record.</param>
+    /// <summary>What the body is, as the reason why it holds no records; null if unknown.</summary>
+    /// <param name="start">Its first stretch that is no record.</param>
     public static string? Describe(ReadOnlySpan<byte> start)
     {
         start = BodyStart.Content(start);

@@ -4,9 +4,9 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// A snapshot that comes in pages, each of which names the next one in <c>Link: ...; rel="next"</c> (RFC 8288), as one body: it ends where
-/// the last page ends, and a page that is missing, cut or of another feed cuts it off, so that half a snapshot never passes for a whole one
-/// (I6). One reader.
+/// A snapshot in pages, each of which names the next one in <c>Link: ...; rel="next"</c> (RFC 8288), as one body: it ends where the last
+/// page ends, and a page that is missing, cut or from another feed cuts it off, so that half a snapshot never passes for a whole one (I6).
+/// One reader.
 /// </summary>
 internal sealed class PagedBody : ReadOnlyStream
 {
@@ -22,7 +22,7 @@ internal sealed class PagedBody : ReadOnlyStream
     /// <param name="page">The first page's address.</param>
     /// <param name="response">Its response; taken over.</param>
     /// <param name="stream">Its decoded content; taken over.</param>
-    /// <param name="fetch">Fetches a further page; throws where it is not to be had.</param>
+    /// <param name="fetch">Fetches a further page; throws if it cannot be had.</param>
     /// <param name="open">Gives a response's decoded content.</param>
     public PagedBody(
         FeedUri feed,
@@ -41,7 +41,7 @@ internal sealed class PagedBody : ReadOnlyStream
     /// <summary>Up to where the pages so far cover every change; null unless all of them say so.</summary>
     public FeedMark? Mark { get; private set; }
 
-    /// <summary>The page that the bytes read last are of.</summary>
+    /// <summary>The page of the bytes read last.</summary>
     public Uri Page => _page;
 
     /// <summary>The next page's address; null when the response is the last page, or no page at all.</summary>

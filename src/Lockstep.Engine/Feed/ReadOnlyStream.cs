@@ -1,6 +1,6 @@
 namespace Lockstep.Engine.Feed;
 
-/// <summary>A stream that can only be read, forwards and without blocking a thread.</summary>
+/// <summary>A forward-only stream that can only be read, and only asynchronously.</summary>
 internal abstract class ReadOnlyStream : Stream
 {
     public override bool CanRead => true;

@@ -2,10 +2,10 @@ using System.Collections.Frozen;
 
 namespace Lockstep.Engine.Feed;
 
-/// <summary>The headers of a response as a dictionary, names in any case; several values of one name are joined by a comma.</summary>
+/// <summary>A response's headers as a dictionary; names ignore case, and several values of one name are joined by a comma.</summary>
 internal static class ResponseHeaders
 {
-    /// <summary>A session of a browser is none of anybody's business here (I9).</summary>
+    /// <summary>A browser's session is nobody's business here (I9).</summary>
     private const string Secret = "Set-Cookie";
 
     public static readonly IReadOnlyDictionary<string, string> None = FrozenDictionary<string, string>.Empty;

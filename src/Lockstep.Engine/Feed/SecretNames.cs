@@ -1,6 +1,6 @@
 namespace Lockstep.Engine.Feed;
 
-/// <summary>Tells by the name of a header or of a query option whether its value is a secret (I9): nothing else of it could tell.</summary>
+/// <summary>Decides by the name of a header or query option whether its value is a secret (I9): nothing else could tell.</summary>
 internal static class SecretNames
 {
     private static readonly string[] Marks =
@@ -27,7 +27,7 @@ internal static class SecretNames
     ];
     private static readonly string[] Whole = ["sig", "sign", "hmac", "pwd", "pass", "auth", "code", "key", "sas"];
 
-    /// <summary>Whether what goes by this name is a secret.</summary>
+    /// <summary>Whether the value under this name is a secret.</summary>
     public static bool Contain(string name) =>
         Marks.Any(mark => name.Contains(mark, StringComparison.OrdinalIgnoreCase))
         || Whole.Contains(name, StringComparer.OrdinalIgnoreCase);
@@ -37,11 +37,11 @@ internal static class SecretNames
     /// null.
     /// </summary>
     /// <param name="query">The query, with its question mark, or empty.</param>
-    /// <param name="replace">Given the option's name as it stands in the query.</param>
+    /// <param name="replace">Gets the option's name as it stands in the query.</param>
     public static string Replace(string query, Func<string, string?> replace) =>
         ReplaceValues(query, (pair, _) => replace(pair[..pair.IndexOf('=', StringComparison.Ordinal)]));
 
-    /// <summary>The same, given each option that is a secret as it stands, and its value.</summary>
+    /// <summary>The same, for a function that gets each secret option as it stands, and its value.</summary>
     public static string ReplaceValues(string query, Func<string, string, string?> replace)
     {
         if (query.Length <= 1)

@@ -3,8 +3,8 @@ using System.Text;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// A body as UTF-8, whatever its head says of it: its first bytes tell that it is compressed, or in UTF-16 or UTF-32, with a byte order
-/// mark or without. Those of JSON are never so. Owns the stream; reading only.
+/// A body as UTF-8, whatever its headers say: its first bytes reveal whether it is compressed, or in UTF-16 or UTF-32, with or without a
+/// byte order mark; JSON never begins like any of these. Owns the stream; reading only.
 /// </summary>
 internal sealed class Utf8Body(Stream source) : ReadOnlyStream
 {
@@ -12,10 +12,10 @@ internal sealed class Utf8Body(Stream source) : ReadOnlyStream
     private readonly byte[] _start = new byte[Decisive];
     private Stream? _body;
 
-    /// <summary>Whether one character has been handed out that may have been the half of one in UTF-16.</summary>
+    /// <summary>Whether one character has been returned that may be half of a UTF-16 character.</summary>
     private bool _isHalf;
 
-    /// <summary>Whether the bytes that come out are others than went in, so that their offsets are not those of the body.</summary>
+    /// <summary>Whether the bytes that come out differ from those that went in, so that offsets do not match.</summary>
     public bool IsRewritten { get; private set; }
 
     /// <exception cref="InvalidDataException">It is not in the encoding that it begins in.</exception>
@@ -53,7 +53,7 @@ internal sealed class Utf8Body(Stream source) : ReadOnlyStream
 
         if (buffer.Span[0] is not (0x1F or 0xFE or 0xFF or 0) && (count == 1 || buffer.Span[1] != 0))
         {
-            // A single byte is not held back: it may be the blank line of a feed that is quiet.
+            // A single byte is not held back: it may be the blank line of a quiet feed.
             _isHalf = count == 1;
             _body = _isHalf ? null : source;
             return count;
@@ -83,7 +83,7 @@ internal sealed class Utf8Body(Stream source) : ReadOnlyStream
     private void Rewrite(byte[] held, Encoding encoding)
     {
         IsRewritten = true;
-        // What is no text in its own encoding must not become text that was never sent.
+        // Bytes that are invalid in their own encoding must not become text that was never sent.
         var strict = (Encoding)encoding.Clone();
         strict.DecoderFallback = DecoderFallback.ExceptionFallback;
         _body = Encoding.CreateTranscodingStream(new Rest(held, source), strict, new UTF8Encoding(false));

@@ -3,12 +3,12 @@ using System.Net;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// <c>0.0.0.0</c> and <c>[::]</c>: the address that a server listens on to be reached by all of its own, and that nobody can connect to.
-/// The original prints it in its own URIs, so it has to mean something.
+/// <c>0.0.0.0</c> and <c>[::]</c>: the address that a server listens on to be reachable on all of its own, and that nobody can connect to.
+/// The original prints it in its own URIs, so it must mean something.
 /// </summary>
 internal static class WildcardHost
 {
-    /// <summary>In a URI that the user gave it means this machine.</summary>
+    /// <summary>In a URI from the user, it means this machine.</summary>
     public static Uri ToLoopback(Uri uri) =>
         Find(uri) is { } wildcard ? With(uri, wildcard.Equals(IPAddress.Any) ? "127.0.0.1" : "[::1]") : uri;
 

@@ -1,10 +1,10 @@
 namespace Lockstep.Engine.Framing;
 
-/// <summary>What a body begins with, once all that says nothing is left out: a byte order mark, white space, a guard.</summary>
+/// <summary>What a body begins with, once everything meaningless is skipped: a byte order mark, white space, a guard.</summary>
 internal static class BodyStart
 {
     /// <summary>
-    /// What servers write before JSON so that no browser runs it as a script; the longer one of two that begin alike first.
+    /// Prefixes that servers put before JSON so that no browser runs it as a script; of two that begin alike, the longer first.
     /// </summary>
     private static readonly byte[][] Guards =
     [
@@ -17,14 +17,14 @@ internal static class BodyStart
 
     private static ReadOnlySpan<byte> Blank => " \t\r\n\x1E\uFEFF"u8;
 
-    /// <summary>What is left of a body's first stretch.</summary>
+    /// <summary>What remains of a body's first bytes.</summary>
     public static ReadOnlySpan<byte> Content(ReadOnlySpan<byte> start)
     {
         start = start.TrimStart(Blank);
         return start[GuardLength(start)..].TrimStart(Blank);
     }
 
-    /// <summary>How long the guard is that a body begins with, once white space is left out; 0 where there is none.</summary>
+    /// <summary>The length of the guard that a body begins with, once white space is skipped; 0 if there is none.</summary>
     public static int GuardLength(ReadOnlySpan<byte> start)
     {
         foreach (var guard in Guards)
@@ -36,7 +36,7 @@ internal static class BodyStart
         return 0;
     }
 
-    /// <summary>Whether a body of which no more is known may begin with a guard.</summary>
+    /// <summary>Whether a body of which only this much is known may begin with a guard.</summary>
     public static bool MayBeGuard(ReadOnlySpan<byte> start)
     {
         foreach (var guard in Guards)
@@ -48,10 +48,10 @@ internal static class BodyStart
         return false;
     }
 
-    /// <summary>Whether a body that begins so is guarded JSON, be it that no more of it is here.</summary>
+    /// <summary>Whether a body that begins like this is guarded JSON, even if the rest has not arrived.</summary>
     public static bool IsGuarded(ReadOnlySpan<byte> start) => GuardLength(start.TrimStart(Blank)) > 0;
 
-    /// <summary>Whether a body that begins so is a JSON array, and no line that happens to begin with a bracket.</summary>
+    /// <summary>Whether a body that begins like this is a JSON array, and not a line that happens to begin with a bracket.</summary>
     public static bool IsArray(ReadOnlySpan<byte> start) =>
         Content(start) is [(byte)'[', .. var rest]
         && rest.TrimStart(Blank)

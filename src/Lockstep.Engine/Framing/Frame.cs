@@ -3,22 +3,22 @@ namespace Lockstep.Engine.Framing;
 /// <summary>What a stretch of a feed's bytes is.</summary>
 internal enum FrameKind
 {
-    /// <summary>One JSON object, from brace to brace. Only its borders have been looked at; its inside may still be wrong.</summary>
+    /// <summary>One JSON object, from brace to brace. Only its borders have been checked; its inside may still be wrong.</summary>
     Object,
 
     /// <summary>An empty line, which keeps a connection alive.</summary>
     BlankLine,
 
-    /// <summary>Bytes that are no object: they start with something else than a brace, up to the end of their line.</summary>
+    /// <summary>Bytes that are no object: they start with something other than a brace, and reach to the end of their line.</summary>
     Garbage,
 
-    /// <summary>An object that another one interrupts, or whose string breaks off at the end of a line.</summary>
+    /// <summary>An object interrupted by another one, or one whose string breaks off at the end of a line.</summary>
     Torn,
 
     /// <summary>The body ended within an object.</summary>
     Truncated,
 
-    /// <summary>An object above the maximum record size; its bytes are its beginning, the rest is passed over.</summary>
+    /// <summary>An object above the maximum record size; its bytes are its beginning, the rest is skipped.</summary>
     TooLong,
 }
 

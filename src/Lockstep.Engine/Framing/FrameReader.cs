@@ -4,13 +4,13 @@ using System.Text.Json;
 namespace Lockstep.Engine.Framing;
 
 /// <summary>
-/// Finds the JSON objects in a stream of bytes, whatever lies between them: nothing, line ends, blank lines. It does no I/O:
-/// the owner writes into <see cref="GetFreeSpan"/>, says how much with <see cref="Advance"/>, and takes frames by
-/// <see cref="TryRead"/>. A chunk border means nothing, and a byte is looked at once. One thread at a time.
+/// Finds the JSON objects in a stream of bytes, whatever lies between them: nothing, line ends, blank lines. It does no I/O: the owner
+/// writes into <see cref="GetFreeSpan"/>, says how much with <see cref="Advance"/>, and takes frames with <see cref="TryRead"/>. Chunk
+/// borders mean nothing, and each byte is scanned once. One thread at a time.
 /// </summary>
 /// <remarks>
-/// Frames are found by their braces, so every byte ends up in exactly one frame or is white space between frames (I7).
-/// A brace that cannot stand where it stands, or a line end within a string, shows a torn object; reading goes on behind it.
+/// Frames are found by their braces, so every byte ends up in exactly one frame or is white space between frames (I7). A misplaced brace,
+/// or a line end within a string, reveals a torn object; reading continues after it.
 /// </remarks>
 internal sealed class FrameReader
 {
@@ -44,11 +44,11 @@ internal sealed class FrameReader
     public bool IsInsideObject => _object.IsOpen;
 
     /// <summary>
-    /// Whether the bytes just written, before <see cref="Advance"/>, are white space, which within an object is no sign of life.
+    /// Whether the bytes just written, before <see cref="Advance"/>, are white space, which is no sign of life within an object.
     /// </summary>
     internal bool NextIsWhiteSpace(int count) => _buffer.Written(count).IndexOfAnyExcept(" \t\r\n"u8) < 0;
 
-    /// <summary>Free space to read into; at least a few kilobytes. Frames taken before are no longer valid.</summary>
+    /// <summary>Free space to read into; at least a few kilobytes. Frames taken before become invalid.</summary>
     public Memory<byte> GetFreeMemory() => _buffer.GetFreeMemory();
 
     /// <summary>The same as <see cref="GetFreeMemory"/>, as a span.</summary>
@@ -57,7 +57,7 @@ internal sealed class FrameReader
     /// <summary>Says that <paramref name="count"/> bytes were written into the free space.</summary>
     public void Advance(int count) => _buffer.Advance(count);
 
-    /// <summary>Copies bytes in; for sources that have their own buffer.</summary>
+    /// <summary>Copies bytes in, for sources with a buffer of their own.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
         while (!bytes.IsEmpty)
@@ -70,12 +70,12 @@ internal sealed class FrameReader
         }
     }
 
-    /// <summary>Says that the body has ended; what is still open becomes a last frame.</summary>
+    /// <summary>Says that the body has ended; an object still open becomes a last frame.</summary>
     public void Complete() => _completed = true;
 
     /// <summary>
-    /// The bytes not taken yet when they begin with an object that has not been looked at, for a reader that finds its end by itself;
-    /// else nothing. Such a reader says with <see cref="Take(int)"/> what it took, or takes frames.
+    /// The bytes not yet taken, if they begin with an object that has not been scanned, for a reader that finds its end itself; otherwise
+    /// nothing. Such a reader says with <see cref="Take(int)"/> what it took, or takes frames.
     /// </summary>
     internal ReadOnlySpan<byte> PeekUnframed()
     {
@@ -89,7 +89,7 @@ internal sealed class FrameReader
     /// <summary>The offset of <see cref="PeekUnframed"/> in the body.</summary>
     internal long Offset => _buffer.Offset;
 
-    /// <summary>Takes an object of <see cref="PeekUnframed"/>, and the line end behind it.</summary>
+    /// <summary>Takes an object of <see cref="PeekUnframed"/>, and the line end after it.</summary>
     internal void Take(int length)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, _maximumLength);
@@ -125,7 +125,7 @@ internal sealed class FrameReader
     }
 
     /// <summary>
-    /// Between objects: white space, blank lines, garbage. False with an object just opened, or when more bytes are needed.
+    /// Between objects: white space, blank lines, garbage. False when an object has just opened, or more bytes are needed.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ReadBetween(out Frame frame)
@@ -175,7 +175,7 @@ internal sealed class FrameReader
 
     private bool TakeGarbage(ReadOnlySpan<byte> bytes, out Frame frame)
     {
-        // What is longer than the limit comes in pieces of exactly that, so that chunk borders do not show.
+        // Anything longer than the limit comes in pieces of exactly that size, so that chunk borders do not show.
         if (bytes.Length > GarbageLimit)
             bytes = bytes[..GarbageLimit];
         var length = bytes.IndexOfAny((byte)'\n', (byte)'{');
@@ -194,17 +194,17 @@ internal sealed class FrameReader
         return true;
     }
 
-    /// <summary>Within an object: on to its last brace. False when the bytes end before, or when an object was passed over.</summary>
+    /// <summary>Within an object: advances to its last brace. False when the bytes end before it, or an object was skipped.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ReadObject(out Frame frame)
     {
-        // An object above the limit is looked at no further than that, so that it is too long at the same byte however it was chunked.
+        // An object above the limit is scanned no further than the limit, so that it is too long at the same byte however it was chunked.
         var bytes = _buffer.Held;
         var end = _object.Scan(bytes, _passingOver ? bytes.Length : (int)Math.Min(bytes.Length, (long)_maximumLength + 1));
         var length = _object.Scanned;
         if (_passingOver)
         {
-            // What is passed over may be torn as well: it must not take all that follows with it.
+            // What is skipped may be torn too: it must not swallow everything after it.
             frame = default;
             if (end == ObjectEnd.None)
                 PassOver();
@@ -226,7 +226,7 @@ internal sealed class FrameReader
             return isWhole;
         }
 
-        // Reported here, once, by its beginning: how much more of it is here depends on chunk borders.
+        // Reported here, once, by its beginning: how much more of it has arrived depends on chunk borders.
         frame = new Frame(FrameKind.TooLong, bytes[..Math.Min(Math.Min(TooLongSnippet, _maximumLength), length)], _buffer.Offset);
         _passingOver = end == ObjectEnd.None;
         if (_passingOver)
@@ -236,7 +236,7 @@ internal sealed class FrameReader
         return true;
     }
 
-    /// <summary>The body has ended within an object. False when that one is passed over.</summary>
+    /// <summary>The body has ended within an object. False when that object is skipped.</summary>
     private bool TakeLast(out Frame frame)
     {
         var bytes = _buffer.Held;
@@ -249,14 +249,14 @@ internal sealed class FrameReader
         return !isPassedOver;
     }
 
-    /// <summary>A torn object ends, at the latest, where a line begins with a brace: what starts there is looked at again.</summary>
+    /// <summary>A torn object ends, at the latest, where a line begins with a brace: what starts there is scanned again.</summary>
     private Frame TakeTorn(FrameKind kind, ReadOnlySpan<byte> bytes)
     {
         var line = bytes.IndexOf("\n{"u8);
         return line < 0 ? Take(kind, bytes) : Take(FrameKind.Torn, bytes[..line]);
     }
 
-    /// <summary>Takes the first bytes that are held as a frame.</summary>
+    /// <summary>Takes the first held bytes as a frame.</summary>
     private Frame Take(FrameKind kind, ReadOnlySpan<byte> bytes)
     {
         var frame = new Frame(kind, bytes, _buffer.Offset);
@@ -271,10 +271,10 @@ internal sealed class FrameReader
         _passingOver = false;
     }
 
-    /// <summary>Lets go of what was looked at of an object above the limit (I8).</summary>
+    /// <summary>Drops the scanned part of an object above the limit (I8).</summary>
     private void PassOver() => _buffer.Consume(_object.PassOver(_buffer.Held));
 
-    /// <summary>Passes over the line end behind an object, if it is there: it is no blank line.</summary>
+    /// <summary>Skips the line end after an object, if it is there: it is not a blank line.</summary>
     private void SkipLineEnd()
     {
         if (!_lineHasContent)
@@ -290,7 +290,7 @@ internal sealed class FrameReader
         _buffer.Consume(length);
     }
 
-    /// <summary>Whether the beginning of an object breaks no rule of JSON, so that the rest of it is what is missing.</summary>
+    /// <summary>Whether the beginning of an object breaks no rule of JSON, so that only its rest is missing.</summary>
     private static bool IsWellFormedSoFar(ReadOnlySpan<byte> beginning)
     {
         try

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Lockstep.Engine.Framing;
 
-/// <summary>What a scan of an object came to.</summary>
+/// <summary>The result of scanning an object.</summary>
 internal enum ObjectEnd
 {
     /// <summary>The bytes end before the object does.</summary>
@@ -11,14 +11,14 @@ internal enum ObjectEnd
     /// <summary>Its last brace was found.</summary>
     Closed,
 
-    /// <summary>Something came that cannot stand within it.</summary>
+    /// <summary>Something came that cannot occur within it.</summary>
     Torn,
 }
 
 /// <summary>
-/// Follows one object from brace to brace, in as many pieces as it comes. Only braces and strings are looked at: a brace that cannot stand
-/// where it stands, or a line end within a string, shows a torn object. A byte is looked at once. All places count from the object's
-/// first byte, as far as it is still there.
+/// Follows one object from brace to brace, in however many pieces it comes. Only braces and strings matter: a misplaced brace, or a line
+/// end within a string, reveals a torn object. Each byte is scanned once. All positions count from the object's first byte, as far as it is
+/// still held.
 /// </summary>
 internal sealed class ObjectScanner
 {
@@ -29,10 +29,10 @@ internal sealed class ObjectScanner
     /// <summary>Whether an object is being followed.</summary>
     public bool IsOpen => _depth > 0;
 
-    /// <summary>How many bytes of it have been looked at.</summary>
+    /// <summary>How many of its bytes have been scanned.</summary>
     public int Scanned { get; private set; }
 
-    /// <summary>Begins with an object, of which the first brace has been seen.</summary>
+    /// <summary>Begins with an object whose first brace has been seen.</summary>
     public void Open()
     {
         _depth = 1;
@@ -47,9 +47,9 @@ internal sealed class ObjectScanner
         Scanned = 0;
     }
 
-    /// <summary>Goes on to the object's end; <see cref="Scanned"/> is behind its last brace then, or before what tore it.</summary>
+    /// <summary>Goes on to the object's end; <see cref="Scanned"/> is then after its last brace, or before what tore it.</summary>
     /// <param name="bytes">What there is of the object, and of what follows it.</param>
-    /// <param name="limit">Where to look no further.</param>
+    /// <param name="limit">Where to stop scanning.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ObjectEnd Scan(ReadOnlySpan<byte> bytes, int limit)
     {
@@ -78,7 +78,7 @@ internal sealed class ObjectScanner
                     i += bytes[i + 1] == (byte)'\n' ? 1 : 2;
                     continue;
                 case (byte)'\\':
-                    // The escaped character is not here yet: the backslash is looked at again when it is.
+                    // The escaped character has not arrived: the backslash is scanned again when it has.
                     break;
                 case (byte)'{' when MayOpen(looked[..i]):
                     _depth++;
@@ -102,7 +102,7 @@ internal sealed class ObjectScanner
         return end;
     }
 
-    /// <summary>Releases what was scanned, but for the byte that says whether an object may open next.</summary>
+    /// <summary>Releases what was scanned, except the byte that says whether an object may open next.</summary>
     /// <returns>How many bytes that is.</returns>
     public int PassOver(ReadOnlySpan<byte> bytes)
     {
@@ -114,7 +114,7 @@ internal sealed class ObjectScanner
         return passed.Length;
     }
 
-    /// <summary>Whether an object may open behind these bytes of the current one: as a member's value or in an array.</summary>
+    /// <summary>Whether an object may open after these bytes of the current one: as a member's value or in an array.</summary>
     private bool MayOpen(ReadOnlySpan<byte> before)
     {
         var last = before.LastIndexOfAnyExcept(" \t\r\n"u8);

@@ -1,8 +1,8 @@
 namespace Lockstep.Engine.Framing;
 
 /// <summary>
-/// The bytes of a stream from their arrival until they are taken: written behind the last one, taken from the first one on. They move
-/// within the array, or to a larger one, only to make free space; what is to be found again is counted from the first byte that is held.
+/// The bytes of a stream from their arrival until they are taken: written after the last one, taken from the first one on. They move within
+/// the array, or to a larger one, only to make free space; positions to be found again are counted from the first byte held.
 /// </summary>
 internal sealed class StreamBuffer
 {
@@ -17,12 +17,12 @@ internal sealed class StreamBuffer
     /// <summary>The count of bytes that have been written so far.</summary>
     public long Received => _offset + _end;
 
-    /// <summary>Where in the stream the first byte is that is held.</summary>
+    /// <summary>The position in the stream of the first byte held.</summary>
     public long Offset => _offset + _start;
 
     public bool IsEmpty => _start == _end;
 
-    /// <summary>The bytes that are held. They stay where they are until free space is asked for.</summary>
+    /// <summary>The bytes held. They stay in place until free space is asked for.</summary>
     public ReadOnlySpan<byte> Held => _bytes.AsSpan(_start, _end - _start);
 
     /// <summary>Free space to write into; at least a few kilobytes.</summary>
@@ -41,7 +41,7 @@ internal sealed class StreamBuffer
         return _bytes.AsMemory(_end);
     }
 
-    /// <summary>The beginning of the free space, where bytes may have been written that are not held yet.</summary>
+    /// <summary>The beginning of the free space, where bytes may have been written that are not yet held.</summary>
     public ReadOnlySpan<byte> Written(int count) => _bytes.AsSpan(_end, count);
 
     /// <summary>Holds the bytes that were written into the free space.</summary>
@@ -52,7 +52,7 @@ internal sealed class StreamBuffer
         _end += count;
     }
 
-    /// <summary>Lets go of the first bytes.</summary>
+    /// <summary>Drops the first bytes.</summary>
     public void Consume(int count) => _start += count;
 
     private void MakeRoom()

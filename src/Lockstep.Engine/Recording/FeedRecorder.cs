@@ -8,7 +8,7 @@ namespace Lockstep.Engine.Recording;
 /// <summary>Saves one response of a real feed with its timing, so that a test server can serve it again.</summary>
 public static class FeedRecorder
 {
-    // Which of a response's headers mean something to a follower of the feed; others may hold secrets (I9).
+    // The response headers that mean something to a follower of the feed; others may hold secrets (I9).
     private static readonly string[] Kept =
     [
         "Content-Type",
@@ -21,13 +21,14 @@ public static class FeedRecorder
     ];
 
     /// <summary>
-    /// Records until the body ends, the limit is reached or the token is cancelled; the file has its name from then on, and is whole.
+    /// Records until the body ends, the limit is reached or the token is cancelled. Only then does the file get its name, and it is
+    /// complete.
     /// </summary>
     /// <param name="feed">The feed and how to reach it. Nothing of that goes into the file.</param>
     /// <param name="cursor">Where to begin.</param>
     /// <param name="path">The file; an existing one is overwritten.</param>
     /// <param name="options">Limits.</param>
-    /// <param name="timeProvider">Measures; null for the system's clock.</param>
+    /// <param name="timeProvider">The clock; null for the system's.</param>
     /// <param name="cancellationToken">Ends the recording.</param>
     /// <exception cref="FeedException">The feed cannot be reached, or redirects wrongly.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
@@ -113,7 +114,7 @@ public static class FeedRecorder
         }
     }
 
-    /// <summary>Asks as a client would, a redirect to a snapshot included: what is there is what gets recorded.</summary>
+    /// <summary>Requests as a client would, following a redirect to a snapshot: what comes is what gets recorded.</summary>
     private static async Task<HttpResponseMessage> AskAsync(
         FeedHttp http,
         FeedOptions feed,
@@ -138,7 +139,11 @@ public static class FeedRecorder
         foreach (var name in Kept)
         {
             if (response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values))
-                headers[name] = string.Join(", ", values);
+            {
+                var value = string.Join(", ", values);
+                if (RecordingFormat.CanSend(value))
+                    headers[name] = value;
+            }
         }
         return new RecordingLine
         {
@@ -149,10 +154,10 @@ public static class FeedRecorder
     }
 }
 
-/// <summary>How much of a feed a <see cref="FeedRecorder"/> takes.</summary>
+/// <summary>How much of a feed a <see cref="FeedRecorder"/> records.</summary>
 public sealed class RecordingOptions
 {
-    /// <summary>How long; null until the end of the body.</summary>
+    /// <summary>How long; null to record until the body ends.</summary>
     public TimeSpan? Duration { get; set; }
 
     /// <summary>How many bytes of the body at most; null for no limit.</summary>

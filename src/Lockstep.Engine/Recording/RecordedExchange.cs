@@ -1,31 +1,32 @@
 using System.Net;
+using Lockstep.Engine.Feed;
 
 namespace Lockstep.Engine.Recording;
 
 /// <summary>
-/// One request of a recorded conversation, and what was answered. Written by whoever reads the answer, one thread at a time.
+/// One request of a recorded conversation, and its answer. Written by whoever reads the answer, one thread at a time.
 /// </summary>
 internal sealed class RecordedExchange
 {
     private readonly List<(double At, byte[] Bytes)> _body = [];
     private volatile bool _isClosed;
 
-    /// <summary>What was asked: path and query, as they stood.</summary>
+    /// <summary>What was requested: path and query, unchanged.</summary>
     public required string Request { get; init; }
 
     public required int Status { get; init; }
 
     public required Dictionary<string, string> Headers { get; init; }
 
-    /// <summary>When the head came, in seconds since the recording began.</summary>
+    /// <summary>When the headers came, in seconds since the recording began.</summary>
     public required double Began { get; init; }
 
-    /// <summary>The body's stretches, with the seconds since the head.</summary>
+    /// <summary>The body's pieces, with the seconds since the headers.</summary>
     public IReadOnlyList<(double At, byte[] Bytes)> Body => _body;
 
     public RecordingEnd End { get; private set; } = RecordingEnd.Stopped;
 
-    /// <summary>When it ended, in seconds since the head.</summary>
+    /// <summary>When it ended, in seconds since the headers.</summary>
     public double Ended { get; private set; }
 
     public void Add(double at, ReadOnlySpan<byte> bytes)
@@ -40,15 +41,15 @@ internal sealed class RecordedExchange
             (End, Ended) = (end, at);
     }
 
-    /// <summary>The reader has enough: what its going away leads to is not the server's doing. Any thread.</summary>
+    /// <summary>The reader has enough: the server is not to blame for what its leaving causes. Any thread.</summary>
     public void Close() => _isClosed = true;
 }
 
-/// <summary>A response's content that is noted as it is read.</summary>
+/// <summary>A response's content that is recorded as it is read.</summary>
 /// <param name="content">The response's own; disposed with this.</param>
-/// <param name="exchange">Takes what is read.</param>
-/// <param name="clock">The seconds since the head.</param>
-/// <param name="noted">Told how many bytes came.</param>
+/// <param name="exchange">Gets what is read.</param>
+/// <param name="clock">The seconds since the headers.</param>
+/// <param name="noted">Gets how many bytes came.</param>
 internal sealed class TappedContent(HttpContent content, RecordedExchange exchange, Func<double> clock, Action<int> noted) : HttpContent
 {
     public static HttpContent Of(HttpContent content, RecordedExchange exchange, Func<double> clock, Action<int> noted)
@@ -86,22 +87,8 @@ internal sealed class TappedContent(HttpContent content, RecordedExchange exchan
         base.Dispose(disposing);
     }
 
-    private sealed class TappedStream(Stream body, RecordedExchange exchange, Func<double> clock, Action<int> noted) : Stream
+    private sealed class TappedStream(Stream body, RecordedExchange exchange, Func<double> clock, Action<int> noted) : ReadOnlyStream
     {
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             try
@@ -116,24 +103,6 @@ internal sealed class TappedContent(HttpContent content, RecordedExchange exchan
                 throw;
             }
         }
-
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override int Read(byte[] buffer, int offset, int count)
-        {
-            var read = body.Read(buffer, offset, count);
-            Note(buffer.AsSpan(offset, read), isEnd: read == 0 && count > 0);
-            return read;
-        }
-
-        public override void Flush() { }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
         protected override void Dispose(bool disposing)
         {

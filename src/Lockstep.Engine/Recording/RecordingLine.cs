@@ -3,14 +3,14 @@ using System.Text.Json.Serialization;
 
 namespace Lockstep.Engine.Recording;
 
-/// <summary>One line of a recording. The first tells the head, the last how it ended, those between hold bytes of the body.</summary>
+/// <summary>One line of a recording. The first has the headers, the last how it ended, and those between hold bytes of the body.</summary>
 internal sealed record RecordingLine
 {
     /// <summary>The format's version; first line only.</summary>
     [JsonPropertyName("lockstepRecording")]
     public int? Version { get; init; }
 
-    /// <summary>Where in the server the feed is whose conversation this is: path and query. First line only.</summary>
+    /// <summary>Where on the server this conversation's feed is: path and query. First line only.</summary>
     public string? Feed { get; init; }
 
     /// <summary>The request that a response of a conversation answers: path and query. The first line of each response.</summary>
@@ -20,10 +20,10 @@ internal sealed record RecordingLine
 
     public Dictionary<string, string>? Headers { get; init; }
 
-    /// <summary>Seconds since the head had come.</summary>
+    /// <summary>Seconds since the headers.</summary>
     public double? At { get; init; }
 
-    /// <summary>The bytes, where they are whole UTF-8.</summary>
+    /// <summary>The bytes, if they are complete UTF-8.</summary>
     public string? Text { get; init; }
 
     /// <summary>The bytes otherwise.</summary>

@@ -4,8 +4,8 @@ using System.Text;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// Where a feed is to go on. Opaque to the client but for its order: usually an integer, for some servers a string.
-/// <see cref="Start"/> asks for the whole set. Immutable.
+/// Where a feed is to continue. Opaque to the client except for its order: usually an integer, for some servers a string. <see
+/// cref="Start"/> asks for the whole set. Immutable.
 /// </summary>
 public readonly record struct Cursor
 {
@@ -20,7 +20,7 @@ public readonly record struct Cursor
     /// <summary>Whether this asks for the whole set.</summary>
     public bool IsStart => _text is null;
 
-    /// <summary>Whether it is a number by JSON's grammar, so that it has an order.</summary>
+    /// <summary>Whether it is a number by JSON's grammar, and so has an order.</summary>
     internal bool IsNumber => AsNumber() is not null;
 
     /// <summary>A cursor from its text; null, empty and <c>0</c> are <see cref="Start"/>.</summary>
@@ -30,8 +30,8 @@ public readonly record struct Cursor
     public static Cursor From(OrderValue value) => Parse(value.ToString());
 
     /// <summary>
-    /// The cursor a window before this one, for feeds whose writers may be late; a cursor that is no number stays. It never becomes
-    /// <see cref="Start"/>, which a feed may answer without the deleted records.
+    /// The cursor a window before this one, for feeds whose writers may be late; a cursor that is not a number stays as it is. It never
+    /// becomes <see cref="Start"/>, for which a feed may leave out the deleted records.
     /// </summary>
     /// <param name="window">The window in the order field's own units; not negative.</param>
     public Cursor Back(decimal window)
@@ -42,7 +42,7 @@ public readonly record struct Cursor
     }
 
     /// <summary>
-    /// Compares cursors as numbers. Between others there is no order, and the one that came later, the left one, is taken.
+    /// Compares cursors as numbers. Others have no order, so the one that came later, the left one, wins.
     /// </summary>
     internal static int Compare(Cursor left, Cursor right)
     {
@@ -54,7 +54,7 @@ public readonly record struct Cursor
     }
 
     /// <summary>
-    /// For people: one that is an address is shown without its query, which may hold secrets (I9), and a long one is cut short.
+    /// For display: an address is shown without its query, which may hold secrets (I9), and a long cursor is truncated.
     /// </summary>
     internal string Display
     {

@@ -23,7 +23,7 @@ internal readonly ref struct DecimalText
     /// <summary>Whether the number is below zero; minus zero is not.</summary>
     public bool IsNegative { get; }
 
-    /// <summary>Whether the number is zero, however it is written.</summary>
+    /// <summary>Whether the number is zero, in whatever notation.</summary>
     public bool IsZero { get; }
 
     /// <summary>The position of the decimal point: the number is 0.DIGITS times ten to this power.</summary>
@@ -35,7 +35,7 @@ internal readonly ref struct DecimalText
     /// <summary>The ASCII digit at <paramref name="index"/>.</summary>
     public byte this[int index] => index < _integral.Length ? _integral[index] : _fraction[index - _integral.Length];
 
-    /// <summary>Takes a number apart. <paramref name="json"/> is a number by JSON's grammar; the caller has checked that.</summary>
+    /// <summary>Parses a number. <paramref name="json"/> is a number by JSON's grammar; the caller has checked that.</summary>
     public static DecimalText Parse(ReadOnlySpan<byte> json)
     {
         var negative = json[0] == (byte)'-';
@@ -82,7 +82,7 @@ internal readonly ref struct DecimalText
         return a.IsNegative ? -magnitude : magnitude;
     }
 
-    /// <summary>The value as a 64-bit integer, when it is one (1, 1.0 and 10e-1 are).</summary>
+    /// <summary>The value as a 64-bit integer, if it is one (1, 1.0 and 10e-1 are).</summary>
     public static bool TryGetInt64(ReadOnlySpan<byte> json, out long value)
     {
         if (Utf8Parser.TryParse(json, out value, out var used) && used == json.Length)
@@ -108,7 +108,7 @@ internal readonly ref struct DecimalText
         return true;
     }
 
-    /// <summary>Whether a double stands for the number: in the fewest digits that tell it from other doubles, it is the same.</summary>
+    /// <summary>Whether a double represents the number: the double's shortest round-trip digits are the same number.</summary>
     public static bool IsDouble(ReadOnlySpan<byte> json, double number)
     {
         Span<byte> shortest = stackalloc byte[32];
@@ -142,7 +142,7 @@ internal readonly ref struct DecimalText
         if (text[0] is (byte)'-' or (byte)'+')
             text = text[1..];
         text = text.TrimStart((byte)'0');
-        // An exponent of more than 17 digits names a number that no memory can tell from its neighbours; it saturates.
+        // An exponent of more than 17 digits names a number that no memory can distinguish from its neighbours; it saturates.
         var value =
             text.Length > 17 ? 100_000_000_000_000_000
             : text.IsEmpty ? 0

@@ -2,25 +2,25 @@ using System.Text;
 
 namespace Lockstep.Engine.Records;
 
-/// <summary>What a value says of whether its record is deleted.</summary>
+/// <summary>What a value says about whether its record is deleted.</summary>
 internal enum Deletion : byte
 {
     Alive = 0,
     Deleted,
 
-    /// <summary>Alive, but said in a way that deserves a warning.</summary>
+    /// <summary>Alive, but expressed in a way that deserves a warning.</summary>
     OddlyAlive,
 
-    /// <summary>Deleted, but said in a way that deserves a warning.</summary>
+    /// <summary>Deleted, but expressed in a way that deserves a warning.</summary>
     OddlyDeleted,
 
-    /// <summary>It cannot be told: the record is malformed.</summary>
+    /// <summary>Undecidable: the record is malformed.</summary>
     Unclear,
 }
 
 /// <summary>
 /// Reads the values that mark a tombstone: <c>deleted_at</c> of the record dialect, a time or null, and <c>deleted</c> of the transaction
-/// dialect, true or false. Feeds write neither as they should: what other values mean is decided here, one by one (docs/PROTOCOL.md).
+/// dialect, true or false. Feeds deviate from both: this decides what each other value means (docs/PROTOCOL.md).
 /// </summary>
 internal static class DeletionMark
 {
@@ -55,7 +55,7 @@ internal static class DeletionMark
             _ => Deletion.Unclear,
         };
 
-    /// <summary>An odd value and what it was taken for, in words.</summary>
+    /// <summary>An odd value and how it was taken, in words.</summary>
     public static string Describe(string field, JsonSlice value, ReadOnlySpan<byte> bytes, Deletion meaning)
     {
         var text = value.Kind switch
@@ -70,7 +70,7 @@ internal static class DeletionMark
 
     private static string Shown(ReadOnlySpan<byte> text) => Encoding.UTF8.GetString(text[..Math.Min(text.Length, MostShown)]);
 
-    /// <summary>Whether a JSON number is 0, however it is written.</summary>
+    /// <summary>Whether a JSON number is 0, in whatever notation.</summary>
     private static bool IsZero(ReadOnlySpan<byte> number)
     {
         foreach (var character in number)

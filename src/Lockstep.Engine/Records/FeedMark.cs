@@ -3,23 +3,23 @@ using System.Globalization;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// How far in the history of a feed's origin a client was told of anything, which may be further than its cursor: an era, and a place in
-/// it. When the origin lost what came after a place, only clients that were told of nothing beyond it can go on.
+/// The furthest point in the history of a feed's origin that a client has heard of, which may be beyond its cursor: an era, and a position
+/// in it. If the origin lost everything after a position, only clients that have heard of nothing beyond it can continue.
 /// </summary>
-/// <param name="Era">Of PostgreSQL, the timeline.</param>
-/// <param name="Place">Of PostgreSQL, the place in the server's log.</param>
+/// <param name="Era">In PostgreSQL, the timeline.</param>
+/// <param name="Place">In PostgreSQL, the position in the server's log.</param>
 internal readonly record struct FeedMark(long Era, long Place)
 {
-    /// <summary>Stands in a stored identity between that and its mark.</summary>
+    /// <summary>Separates a stored identity from its mark.</summary>
     private const char Separator = '~';
 
-    /// <summary>The further one of two; null stands for none.</summary>
+    /// <summary>The further of two; null stands for none.</summary>
     public static FeedMark? Later(FeedMark? one, FeedMark? other) =>
         one is not { } a ? other
         : other is not { } b || a.IsBeyond(b) ? one
         : other;
 
-    /// <summary>The identity and the mark of what a table keeps as the one text.</summary>
+    /// <summary>A table's stored text: the identity and the mark in one.</summary>
     public static (string Identity, FeedMark? Mark) Split(string stored)
     {
         var at = stored.LastIndexOf(Separator);
@@ -30,7 +30,7 @@ internal readonly record struct FeedMark(long Era, long Place)
     public static string? Join(string? identity, FeedMark? mark) =>
         identity is null || mark is null ? identity : $"{identity}{Separator}{mark}";
 
-    /// <summary>Whether what a table keeps is of the feed that names an identity.</summary>
+    /// <summary>Whether what a table keeps belongs to the feed that names an identity.</summary>
     public static bool IsOf(string stored, string identity) => Split(stored).Identity == identity;
 
     public static bool TryParse(string? text, out FeedMark mark)

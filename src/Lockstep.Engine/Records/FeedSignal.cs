@@ -12,16 +12,16 @@ internal enum FeedSignalKind
     /// <summary>The whole set has been sent.</summary>
     SnapshotCompleted,
 
-    /// <summary>It leaves out a row that could not be taken.</summary>
+    /// <summary>It leaves out a row that it could not read.</summary>
     RowLeftOut,
 
-    /// <summary>All up to here is in the table when the whole set goes on at <see cref="FeedSignal.Next"/>.</summary>
+    /// <summary>Everything up to here is in the table when the whole set continues at <see cref="FeedSignal.Next"/>.</summary>
     Page,
 
-    /// <summary>What follows is of the origin's history up to <see cref="FeedSignal.Mark"/>.</summary>
+    /// <summary>What follows belongs to the origin's history up to <see cref="FeedSignal.Mark"/>.</summary>
     Mark,
 
-    /// <summary>A control row of another type, which means nothing here.</summary>
+    /// <summary>A control row of another type, which is ignored.</summary>
     Other,
 }
 
@@ -34,19 +34,19 @@ internal enum FeedSignalKind
 /// <param name="IsControlRow">Whether it is a control row, and not the heartbeat object.</param>
 internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, bool IsControlRow)
 {
-    /// <summary>How much of a key and of a reason is told, in characters.</summary>
+    /// <summary>How much of a key and of a reason is shown, in characters.</summary>
     private const int LongestText = 200;
 
-    /// <summary>Of a row that is left out: its key as JSON and why, as the feed says it. Null otherwise.</summary>
+    /// <summary>For a row that is left out: its key as JSON and the reason, as the feed gives it. Null otherwise.</summary>
     public string? LeftOut { get; private init; }
 
-    /// <summary>The address of the page at which the whole set goes on, when it is cut off; null for other signals.</summary>
+    /// <summary>The address of the page at which the whole set continues after a cut; null for other signals.</summary>
     public string? Next { get; init; }
 
     /// <summary>Up to where the client has seen every change once what follows has arrived; null for other signals.</summary>
     public FeedMark? Mark { get; private init; }
 
-    /// <summary>Reads an object that is valid JSON; null when it is no signal.</summary>
+    /// <summary>Reads an object that is valid JSON; null if it is no signal.</summary>
     public static FeedSignal? Read(ReadOnlySpan<byte> json, JsonReaderOptions options)
     {
         var reader = new Utf8JsonReader(json, options);

@@ -5,18 +5,17 @@ using System.Text;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// The names of the fields that records have had, in the order in which they were first seen: the columns of a table's view.
-/// Records of one feed mostly repeat one sequence of names, so each name is first compared with the one that followed last time.
-/// One thread at a time.
+/// The names of the fields that records have had, in the order in which they were first seen: the columns of a table's view. A feed's
+/// records mostly repeat one sequence of names, so each name is first compared with the one that followed last time. One thread at a time.
 /// </summary>
 internal sealed class FieldCatalog
 {
     /// <summary>
-    /// Names beyond this count get no column: SQLite's views end at 2,000, and a feed that invents names must not fill memory (I8).
+    /// Names beyond this count get no column: SQLite's views are limited to 2,000, and a feed that invents names must not fill memory (I8).
     /// </summary>
     public const int Limit = 500;
 
-    /// <summary>Likewise names longer than this, in bytes, or with a NUL, which no SQL text can hold.</summary>
+    /// <summary>The same for names longer than this, in bytes, or with a NUL, which no SQL text can hold.</summary>
     public const int LongestName = 250;
 
     private readonly List<byte[]> _names = [];
@@ -34,14 +33,14 @@ internal sealed class FieldCatalog
         _taken = _before = _names.Count;
     }
 
-    /// <summary>Says that a record begins, so that its first name is looked for at the start.</summary>
+    /// <summary>Marks the beginning of a record, so that its first name is looked for at the start.</summary>
     public void BeginRecord()
     {
         _next = 0;
         _before = _names.Count;
     }
 
-    /// <summary>Takes back the names that the last record brought: it was malformed.</summary>
+    /// <summary>Removes the names that the last record added: it was malformed.</summary>
     public void ForgetRecord()
     {
         for (var i = _names.Count - 1; i >= Math.Max(_before, _taken); i--)
@@ -51,7 +50,7 @@ internal sealed class FieldCatalog
         }
     }
 
-    /// <summary>Notes a name, given without escapes.</summary>
+    /// <summary>Records a name, given without escapes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Note(ReadOnlySpan<byte> name)
     {
@@ -72,7 +71,7 @@ internal sealed class FieldCatalog
         }
     }
 
-    /// <summary>The names that were added since the last call.</summary>
+    /// <summary>The names added since the last call.</summary>
     public IReadOnlyList<string> TakeNew()
     {
         if (_taken == _names.Count)

@@ -3,12 +3,12 @@ using System.Collections;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// The names of a JSON object's fields, distinct, in the order in which they first stand in it. A <see cref="RecordReader"/> gives
-/// the same instance for the same sequence of names, so that whatever follows from the names is worked out once per sequence.
+/// The distinct names of a JSON object's fields, in the order in which they first occur. A <see cref="RecordReader"/> returns the same
+/// instance for the same sequence of names, so that whatever follows from the names is computed once per sequence.
 /// </summary>
 /// <remarks>
-/// Each instance knows which ones continue it by one more name: reading an object walks from the empty sequence along its names,
-/// and in a feed whose records look alike every step is one comparison of bytes.
+/// Each instance knows which ones continue it by one more name: reading an object walks from the empty sequence along its names, and in a
+/// feed whose records look alike every step is one comparison of bytes.
 /// </remarks>
 internal sealed class FieldNames : IReadOnlyList<string>
 {
@@ -37,18 +37,18 @@ internal sealed class FieldNames : IReadOnlyList<string>
         Count = all.Length;
     }
 
-    /// <summary>How many names there are.</summary>
+    /// <summary>The number of names.</summary>
     public int Count { get; }
 
     /// <summary>
-    /// A place for an <see cref="IRecordFactory"/> to keep what it derived from these names, for as long as they are in use.
+    /// A slot for an <see cref="IRecordFactory"/> to keep what it derived from these names, for as long as they are in use.
     /// </summary>
     public object? Attachment { get; set; }
 
-    /// <summary>The position among the names of the one that was read last; not the last position if that name was there before.</summary>
+    /// <summary>The position of the name read last; not the last position if that name had occurred before.</summary>
     internal int Slot { get; }
 
-    /// <summary>The name at a position from 0.</summary>
+    /// <summary>The name at a position, from 0.</summary>
     public string this[int index] => All[index];
 
     private string[] All => _all ??= Collect();
@@ -63,11 +63,11 @@ internal sealed class FieldNames : IReadOnlyList<string>
     /// <summary>A sequence that no other continues.</summary>
     internal static FieldNames Of(string[] names) => new(names);
 
-    /// <summary>The sequence that was last taken from here, if its last name is this one, given without escapes.</summary>
+    /// <summary>The sequence last taken from here, if its last name is this one, given without escapes.</summary>
     internal FieldNames? Likely(ReadOnlySpan<byte> name) => _likely is { } likely && name.SequenceEqual(likely._utf8) ? likely : null;
 
     /// <summary>The sequence with one more name.</summary>
-    /// <param name="name">The name; when it is there already, the sequence only remembers at which position.</param>
+    /// <param name="name">The name; if it is there already, the sequence only remembers at which position.</param>
     /// <param name="created">Whether the sequence is new.</param>
     internal FieldNames Then(string name, out bool created)
     {

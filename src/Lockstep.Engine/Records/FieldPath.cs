@@ -4,8 +4,7 @@ namespace Lockstep.Engine.Records;
 
 /// <summary>
 /// Where in a record a key's value is, as the user writes it: a field's name, or a JSON Pointer (RFC 6901) that leads through objects, such
-/// as
-/// <c>/metadata/uid</c>. A field whose name begins with a slash is written <c>/~1name</c>.
+/// as <c>/metadata/uid</c>. A field whose name begins with a slash is written <c>/~1name</c>.
 /// </summary>
 internal static class FieldPath
 {
@@ -13,7 +12,7 @@ internal static class FieldPath
     public static bool IsPointer(string text) => text.StartsWith('/');
 
     /// <summary>
-    /// Whether it is a field's name or a pointer, and not an empty text or a pointer with a tilde that stands for nothing.
+    /// Whether it is a field's name or a valid pointer: not an empty text, and no tilde that stands for nothing.
     /// </summary>
     public static bool IsValid(string text) =>
         text.Length > 0
@@ -26,7 +25,7 @@ internal static class FieldPath
     /// <exception cref="FormatException">A tilde in it stands for nothing.</exception>
     public static IReadOnlyList<string> Names(string text) => IsPointer(text) ? [.. text[1..].Split('/').Select(Unescape)] : [text];
 
-    /// <summary>One name of a pointer, as it is.</summary>
+    /// <summary>One name of a pointer, unescaped.</summary>
     /// <exception cref="FormatException">A tilde in it stands for nothing.</exception>
     public static string Unescape(string segment)
     {

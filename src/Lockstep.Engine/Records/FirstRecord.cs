@@ -2,21 +2,21 @@ using System.Text.Json;
 
 namespace Lockstep.Engine.Records;
 
-/// <summary>The field names of a feed's first record, from which dialect and key are told where the user did not.</summary>
+/// <summary>The field names of a feed's first record, from which dialect and key are inferred if the user did not name them.</summary>
 /// <param name="Fields">The names in the order of the record.</param>
-/// <param name="DataFields">Those within its object <c>data</c>; null when it has none.</param>
+/// <param name="DataFields">Those within its object <c>data</c>; null if it has none.</param>
 /// <param name="HasTransactionId">Whether it has a number <c>txid</c>.</param>
 internal sealed record FirstRecord(IReadOnlyList<string> Fields, IReadOnlyList<string>? DataFields, bool HasTransactionId)
 {
-    /// <summary>Whether it is a row of the transaction dialect; feeds of the first kind may have one of its fields, too.</summary>
+    /// <summary>Whether it is a row of the transaction dialect; feeds of the record dialect may have one of its fields too.</summary>
     public bool IsTransaction => HasTransactionId && DataFields is not null;
 
     public bool HasField(string name) => Fields.Contains(name);
 
-    /// <summary>The shape of the feed's records, as far as names tell it; null when this one has no field that could be the key.</summary>
+    /// <summary>The shape of the feed's records, as far as names reveal it; null if no field of this record could be the key.</summary>
     /// <param name="request">What the user said.</param>
-    /// <param name="isKeyGuessed">Whether a field is the key for no better reason than that it comes first.</param>
-    /// <param name="reason">What it lacks, if it does.</param>
+    /// <param name="isKeyGuessed">Whether a field is the key only because it comes first.</param>
+    /// <param name="reason">What is missing, if anything.</param>
     public RecordShape? TellShape(RecordShapeRequest request, out bool isKeyGuessed, out string? reason)
     {
         var dialect =

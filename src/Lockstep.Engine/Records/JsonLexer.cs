@@ -7,9 +7,9 @@ using System.Runtime.Intrinsics;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// The tokens of JSON by RFC 8259: where a string, a number, a literal or white space ends. Each method is given bytes that may go on
-/// behind the token, and the place where it begins; only when it is sound and whole does it move that place behind it.
-/// <see cref="JsonScanner"/> makes values of them.
+/// The tokens of JSON by RFC 8259: where a string, a number, a literal or white space ends. Each method gets bytes that may go on after the
+/// token, and the token's position, which it moves past the token only if that is valid and complete. <see cref="JsonScanner"/> turns
+/// tokens into values.
 /// </summary>
 internal static class JsonLexer
 {
@@ -20,8 +20,8 @@ internal static class JsonLexer
     ]);
 
     /// <summary>
-    /// Where the closing quote of a string is, whose text begins at a place; negative when something else comes first that needs a closer
-    /// look, or the end of the bytes is near.
+    /// Where the closing quote of a string is, whose text begins at a position; negative if something comes first that needs a closer look,
+    /// or the end of the bytes is near.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int PlainStringEnd(ReadOnlySpan<byte> bytes, int at)
@@ -44,7 +44,7 @@ internal static class JsonLexer
         return -1;
     }
 
-    /// <summary>From a string's first byte behind the quote, whatever it holds, to the closing quote.</summary>
+    /// <summary>From a string's first byte after the quote, whatever it holds, to the closing quote.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static ScanStatus FindStringEnd(ReadOnlySpan<byte> bytes, ref int position, out bool isEscaped)
     {
@@ -72,7 +72,7 @@ internal static class JsonLexer
         }
     }
 
-    /// <summary>Passes over a number. One at the very end may go on in what comes next, and is not whole.</summary>
+    /// <summary>Skips a number. One at the very end may continue in the next bytes, and is not complete.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static ScanStatus SkipNumber(ReadOnlySpan<byte> bytes, ref int position)
     {
@@ -107,7 +107,7 @@ internal static class JsonLexer
         return ScanStatus.Ok;
     }
 
-    /// <summary>Passes over <c>true</c>, <c>false</c> or <c>null</c>.</summary>
+    /// <summary>Skips <c>true</c>, <c>false</c> or <c>null</c>.</summary>
     public static ScanStatus SkipLiteral(ReadOnlySpan<byte> bytes, ref int position, ReadOnlySpan<byte> literal)
     {
         var rest = bytes[position..];
@@ -117,7 +117,7 @@ internal static class JsonLexer
         return ScanStatus.Ok;
     }
 
-    /// <summary>Passes over white space; what is there but no token may begin with is not sound.</summary>
+    /// <summary>Skips white space; any other byte that cannot begin a token is invalid.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static ScanStatus SkipSpace(ReadOnlySpan<byte> bytes, ref int position)
     {

@@ -4,7 +4,7 @@ namespace Lockstep.Engine.Records;
 
 internal static class JsonNumber
 {
-    /// <summary>Whether the bytes are one number by JSON's grammar, and nothing more.</summary>
+    /// <summary>Whether the bytes are exactly one number by JSON's grammar.</summary>
     public static bool IsValid(ReadOnlySpan<byte> utf8)
     {
         if (utf8.IsEmpty || utf8[0] is not ((byte)'-' or (>= (byte)'0' and <= (byte)'9')))

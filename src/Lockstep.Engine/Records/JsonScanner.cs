@@ -3,14 +3,14 @@ using System.Runtime.CompilerServices;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// Reads JSON by RFC 8259 from the start of a stretch of bytes that may hold more than one value, so that finding where a record ends
-/// and reading what it holds are one pass. It checks all of the grammar and the nesting depth; valid UTF-8 is the caller's to check.
-/// It does what is needed to route a record and no more, which makes it several times as fast as a general reader. Where a token ends is
-/// <see cref="JsonLexer"/>'s to say; here is how they make objects, arrays and members.
+/// Reads JSON by RFC 8259 from the start of bytes that may hold more than one value, so that one pass finds where a record ends and reads
+/// what it holds. It checks the whole grammar and the nesting depth; the caller checks for valid UTF-8. It does only what routing a record
+/// needs, which makes it several times as fast as a general reader. <see cref="JsonLexer"/> decides where a token ends; this builds
+/// objects, arrays and members from tokens.
 /// </summary>
 /// <remarks>
-/// The methods that run for each token are compiled with all optimisations at once: a sync of a second or two would otherwise run
-/// for most of its time in code that the runtime has not got around to optimising. The same holds wherever this is said of a method.
+/// The methods that run for each token are compiled with full optimisation from the start: a sync of a second or two would otherwise spend
+/// most of its time in code that the runtime has not optimised yet. The same holds wherever a method says so.
 /// </remarks>
 internal ref struct JsonScanner
 {
@@ -31,7 +31,7 @@ internal ref struct JsonScanner
 
     public ScanStatus Status { get; private set; }
 
-    /// <summary>Enters an object. False when there is none, or it is nested too deep.</summary>
+    /// <summary>Enters an object. False if there is none, or it is nested too deep.</summary>
     public bool Open()
     {
         if (!Expect((byte)'{'))
@@ -41,7 +41,7 @@ internal ref struct JsonScanner
     }
 
     /// <summary>
-    /// On to the next member of the object that was entered last; false at its end, which leaves it, or when something is wrong.
+    /// Advances to the next member of the object entered last; false at its end, which leaves it, or on an error.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool NextName(out JsonSlice name)
@@ -145,7 +145,7 @@ internal ref struct JsonScanner
         }
     }
 
-    /// <summary>The kind of the value that comes next, without reading it.</summary>
+    /// <summary>The kind of the next value, without reading it.</summary>
     public JsonKind Peek()
     {
         if (!SkipSpace())
@@ -234,7 +234,7 @@ internal ref struct JsonScanner
         return true;
     }
 
-    /// <summary>Passes over white space, of which there mostly is none; false when nothing follows it.</summary>
+    /// <summary>Skips white space, of which there mostly is none; false if nothing follows it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool SkipSpace() =>
         (_position < _bytes.Length && _bytes[_position] > 0x20) || Accept(JsonLexer.SkipSpace(_bytes, ref _position));
@@ -256,6 +256,6 @@ internal enum ScanStatus : byte
     /// <summary>The bytes end within the value.</summary>
     Incomplete,
 
-    /// <summary>The bytes are no JSON.</summary>
+    /// <summary>The bytes are not JSON.</summary>
     Invalid,
 }

@@ -1,6 +1,6 @@
 namespace Lockstep.Engine.Records;
 
-/// <summary>What a JSON value is, told from its first byte.</summary>
+/// <summary>What a JSON value is, by its first byte.</summary>
 internal enum JsonKind : byte
 {
     None = 0,

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Lockstep.Engine.Records;
 
-/// <summary>Decodes JSON strings. Unlike <see cref="Utf8JsonReader.GetString"/> it takes half a surrogate pair as it comes.</summary>
+/// <summary>Decodes JSON strings. Unlike <see cref="Utf8JsonReader.GetString"/> it accepts half a surrogate pair.</summary>
 internal static class JsonText
 {
     /// <summary>The text of the reader's current string or property name.</summary>
@@ -11,7 +11,7 @@ internal static class JsonText
         reader.ValueIsEscaped ? Unescape(reader.ValueSpan) : Encoding.UTF8.GetString(reader.ValueSpan);
 
     /// <summary>
-    /// JSON as one line: its line breaks become blanks, which mean the same outside strings; inside there are none (RFC 8259).
+    /// JSON as one line: its line breaks become blanks, which mean the same outside strings; inside strings there are none (RFC 8259).
     /// </summary>
     public static ReadOnlySpan<byte> OnOneLine(ReadOnlySpan<byte> json)
     {

@@ -4,7 +4,7 @@ namespace Lockstep.Engine.Records;
 
 /// <summary>
 /// How a feed says which members of a record are its key, in the header <see cref="WireNames.KeyHeader"/>: a JSON array of their names, in
-/// ASCII with other characters escaped; empty where it has no key or does not know it yet.
+/// ASCII with other characters escaped; empty if it has no key or does not know it yet.
 /// </summary>
 internal static class KeyAnnouncement
 {
@@ -23,7 +23,7 @@ internal static class KeyAnnouncement
         return System.Text.Encoding.ASCII.GetString(text.GetBuffer(), 0, (int)text.Length);
     }
 
-    /// <summary>The key that a header announces; null where there is none, or it cannot be read.</summary>
+    /// <summary>The key that a header announces; null if there is none, or it cannot be parsed.</summary>
     public static IReadOnlyList<string>? Parse(string? header)
     {
         if (header is null)

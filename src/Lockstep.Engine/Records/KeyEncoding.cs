@@ -6,9 +6,8 @@ using System.Text;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// Keys as bytes whose order as bytes is the order of the keys: numbers by value, then strings by code point, part after part.
-/// The scheme is that of FoundationDB's tuple layer, with decimals in place of its integers. Equal keys have equal bytes:
-/// 1, 1.0 and 10e-1 are one key.
+/// Keys as bytes that sort as the keys do: numbers by value, then strings by code point, part after part. The scheme is that of
+/// FoundationDB's tuple layer, with decimals in place of its integers. Equal keys have equal bytes: 1, 1.0 and 10e-1 are one key.
 /// </summary>
 internal static class KeyEncoding
 {
@@ -44,7 +43,7 @@ internal static class KeyEncoding
         var length = 11 + number.DigitCount;
         if (number.IsNegative)
         {
-            // The larger the magnitude, the smaller the number: every byte behind the sign is turned over.
+            // The larger the magnitude, the smaller the number: every byte after the sign is inverted.
             for (var i = 2; i < length; i++)
                 bytes[i] = (byte)~bytes[i];
         }
@@ -52,7 +51,7 @@ internal static class KeyEncoding
         output.Advance(length);
     }
 
-    /// <summary>Appends a string given as UTF-8 without escapes. A zero byte inside is written as 00 FF, the end as 00 00.</summary>
+    /// <summary>Appends a string given as unescaped UTF-8. A zero byte inside is written as 00 FF, the end as 00 00.</summary>
     public static void WriteText(IBufferWriter<byte> output, ReadOnlySpan<byte> utf8)
     {
         var bytes = output.GetSpan((utf8.Length * 2) + 3);
@@ -78,7 +77,7 @@ internal static class KeyEncoding
         output.Advance(length);
     }
 
-    /// <summary>The parts of a key: <see cref="long"/>, a decimal's text as <see cref="OrderValue"/> number, or string.</summary>
+    /// <summary>The parts of a key: a <see cref="long"/>, a decimal's text as an <see cref="OrderValue"/> number, or a string.</summary>
     public static RecordKey Read(ReadOnlySpan<byte> encoded)
     {
         var parts = new List<object>(1);

@@ -4,7 +4,7 @@ using System.Text.Unicode;
 
 namespace Lockstep.Engine.Records;
 
-/// <summary>One key field's value while its record is read: where it lies in the record's bytes. <c>default</c> is missing.</summary>
+/// <summary>One key field's value while its record is read: its position in the record's bytes. <c>default</c> is missing.</summary>
 internal readonly struct KeyPart(JsonSlice slice)
 {
     public KeyPartKind Kind =>
@@ -35,8 +35,8 @@ internal readonly struct KeyPart(JsonSlice slice)
         }
     }
 
-    /// <summary>A string without its escapes.</summary>
-    /// <exception cref="InvalidOperationException">It holds half a surrogate pair, which UTF-8 cannot.</exception>
+    /// <summary>A string, unescaped.</summary>
+    /// <exception cref="InvalidOperationException">It holds half a surrogate pair, which UTF-8 cannot represent.</exception>
     public static byte[] Unescape(JsonSlice text, ReadOnlySpan<byte> json)
     {
         // A string token on its own, quotes included.

@@ -5,8 +5,8 @@ using System.Text;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// Reads the key of one record after another: its fields' values are noted as they are come upon, then checked and brought into the form
-/// in which a table holds keys. One thread at a time.
+/// Reads the key of one record after another: collects its fields' values as they occur, checks them, and brings them into the form in
+/// which a table holds keys. One thread at a time.
 /// </summary>
 internal sealed class KeyReader
 {
@@ -14,7 +14,7 @@ internal sealed class KeyReader
     private IReadOnlyList<string> _fields = [];
     private byte[][] _names = [];
 
-    /// <summary>Of each field, the names below the first one that lead to its value; empty for a field at the top.</summary>
+    /// <summary>For each field, the names below the first that lead to its value; empty for a top-level field.</summary>
     private byte[][][] _below = [];
     private KeyPart[] _parts = [];
     private KeyPartKind[] _kinds = [];
@@ -25,10 +25,10 @@ internal sealed class KeyReader
     /// <summary>The key's bytes, after <see cref="Encode"/>.</summary>
     public ReadOnlySpan<byte> Encoded => _encoded.WrittenSpan;
 
-    /// <summary>Whether the types of the key's fields are known, by which all keys of a table are held.</summary>
+    /// <summary>Whether the types of the key's fields are known; every key of a table must have them.</summary>
     public bool HasKinds { get; private set; }
 
-    /// <summary>Whether each field of the key has a value that can be one, of the type that it has in the keys before.</summary>
+    /// <summary>Whether each field of the key has a valid value, of the type that it has in the keys before.</summary>
     public bool IsSound
     {
         get
@@ -46,10 +46,10 @@ internal sealed class KeyReader
         }
     }
 
-    /// <summary>Whether a part of the key is within an object of the record.</summary>
+    /// <summary>Whether a part of the key is nested in an object of the record.</summary>
     public bool IsNested { get; private set; }
 
-    /// <summary>From here on keys are of this shape. Their types are told by the first one, where the shape does not know them.</summary>
+    /// <summary>Keys have this shape from now on. The first key determines their types if the shape does not.</summary>
     public void Adopt(RecordShape shape)
     {
         _fields = shape.KeyFields;
@@ -62,12 +62,12 @@ internal sealed class KeyReader
         _kinds = HasKinds ? [.. shape.KeyParts] : new KeyPartKind[_names.Length];
     }
 
-    /// <summary>Forgets the values that were noted.</summary>
+    /// <summary>Forgets the collected values.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Clear() => _parts.AsSpan().Clear();
 
-    /// <summary>Notes a field's value, if the field is of the key. Of a name that stands twice the last value counts.</summary>
-    /// <param name="name">The field's name, without escapes.</param>
+    /// <summary>Collects a field's value, if the field is part of the key. If a name occurs twice, the last value counts.</summary>
+    /// <param name="name">The field's name, unescaped.</param>
     /// <param name="value">Its value.</param>
     public void Note(ReadOnlySpan<byte> name, JsonSlice value)
     {
@@ -78,10 +78,10 @@ internal sealed class KeyReader
         }
     }
 
-    /// <summary>Notes what is within a field's value, where a part of the key is there.</summary>
-    /// <param name="name">The field's name, without escapes.</param>
+    /// <summary>Collects nested parts of the key from within a field's value.</summary>
+    /// <param name="name">The field's name, unescaped.</param>
     /// <param name="value">Its value.</param>
-    /// <param name="bytes">What it is in, which is valid JSON.</param>
+    /// <param name="bytes">What contains it; valid JSON.</param>
     public void NoteWithin(ReadOnlySpan<byte> name, JsonSlice value, ReadOnlySpan<byte> bytes)
     {
         for (var i = 0; i < _names.Length; i++)
@@ -105,7 +105,7 @@ internal sealed class KeyReader
         {
             var inner = value.Of(bytes);
             var name = slice.IsEscaped ? KeyPart.Unescape(slice, inner) : slice.Of(inner);
-            // Of a name that stands twice the last value counts.
+            // If a name occurs twice, the last value counts.
             if (name.SequenceEqual(path[0]))
                 found = Find(member with { Start = member.Start + value.Start }, path[1..], bytes);
         }
@@ -113,17 +113,17 @@ internal sealed class KeyReader
         return found;
     }
 
-    /// <summary>Notes the value of the key's field with this index.</summary>
+    /// <summary>Collects the value of the key's field with this index.</summary>
     public void Note(int index, JsonSlice value) => _parts[index] = new KeyPart(value);
 
-    /// <summary>What the key lacks; null when it is whole.</summary>
+    /// <summary>What the key lacks; null if it is complete.</summary>
     public string? WhatIsMissing()
     {
         var missing = Array.FindIndex(_parts, part => part.Kind == default);
         return missing < 0 ? null : $"it has no string or number '{_fields[missing]}', its key field";
     }
 
-    /// <summary>Which field is of another type than in the keys before; null when none is.</summary>
+    /// <summary>Which field has another type than in the keys before; null if none has.</summary>
     public string? WhatDiffers()
     {
         for (var i = 0; i < _parts.Length; i++)
@@ -135,14 +135,14 @@ internal sealed class KeyReader
         return null;
     }
 
-    /// <summary>Takes the types of the key that was noted as those of all that follow.</summary>
+    /// <summary>Fixes the types of the collected key for all keys that follow.</summary>
     public IReadOnlyList<KeyPartKind> LearnKinds()
     {
         HasKinds = true;
         return _kinds = [.. _parts.Select(part => part.Kind)];
     }
 
-    /// <summary>Reads the key as one number of 64 bits. False when it is none.</summary>
+    /// <summary>Reads the key as one 64-bit number. False if it is not one.</summary>
     public bool TryReadInteger(ReadOnlySpan<byte> json)
     {
         if (_parts.Length != 1 || !_parts[0].TryGetInteger(json, out var integer))
@@ -151,7 +151,7 @@ internal sealed class KeyReader
         return true;
     }
 
-    /// <summary>Whether the key's strings are valid UTF-8, where that is not known of the whole record.</summary>
+    /// <summary>Whether the key's strings are valid UTF-8, if that is not known of the whole record.</summary>
     public bool IsValidText(ReadOnlySpan<byte> json)
     {
         foreach (var part in _parts)
@@ -163,7 +163,7 @@ internal sealed class KeyReader
         return true;
     }
 
-    /// <summary>Writes the key, of whatever parts, as bytes.</summary>
+    /// <summary>Writes the key, whatever its parts, as bytes.</summary>
     public void Encode(ReadOnlySpan<byte> json)
     {
         _encoded.ResetWrittenCount();

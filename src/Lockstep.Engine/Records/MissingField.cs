@@ -1,8 +1,8 @@
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// What to say when the first records of a feed lack the field that orders them or their key: which fields there are, the likely one
-/// first, and the option that names one.
+/// What to say when a feed's first records lack the order field or the key: which fields there are, the likeliest first, and the option
+/// that names one.
 /// </summary>
 /// <param name="Fields">The fields of the record.</param>
 /// <param name="Remedy">What to do.</param>
@@ -10,7 +10,7 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
 {
     private const int MostListed = 20;
 
-    /// <summary>What feeds call the field that orders records, the likeliest first; without regard to case and underscores.</summary>
+    /// <summary>What feeds call the order field, the likeliest first; case and underscores do not count.</summary>
     private static readonly string[] OrderNames =
     [
         "updatedat",
@@ -34,14 +34,14 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
         "sequence",
     ];
 
-    /// <summary>Likewise the field that is the key.</summary>
+    /// <summary>The same for the key field.</summary>
     private static readonly string[] KeyNames = ["id", "uuid", "guid", "key", "identifier", "code", "name"];
 
-    /// <summary>What is to be said of a record; null when it lacks neither.</summary>
+    /// <summary>What to say about a record; null if it lacks neither.</summary>
     /// <param name="first">The record.</param>
-    /// <param name="shape">What it would have to be.</param>
-    /// <param name="lacksKey">Whether nothing of it can be the key that was looked for.</param>
-    /// <param name="isImport">Whether the key may be the order, too: then a tie decides, and the later record wins (I3).</param>
+    /// <param name="shape">What shape it should have.</param>
+    /// <param name="lacksKey">Whether no field of it can be the key.</param>
+    /// <param name="isImport">Whether the key may be the order too: then each value is a tie, and the later record wins (I3).</param>
     public static MissingField? Find(FirstRecord first, RecordShape shape, bool lacksKey, bool isImport)
     {
         var isTransaction = shape.Dialect == Dialect.Transaction;
@@ -83,7 +83,7 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
         );
     }
 
-    /// <summary>The fields, the likely one first.</summary>
+    /// <summary>The fields, the likeliest first.</summary>
     private static string List(IReadOnlyList<string> fields, string? likely)
     {
         var names = fields.OrderByDescending(field => field == likely).Take(MostListed).Select(PlainText.Of);

@@ -4,8 +4,8 @@ using System.Runtime.CompilerServices;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// Reads the order value of one record after another (I3), without an object for each: a number of 64 bits as such, any other number
-/// and a string as their bytes. One thread at a time.
+/// Reads the order value of one record after another (I3), without an object for each: a 64-bit number as such, any other number and a
+/// string as their bytes. One thread at a time.
 /// </summary>
 internal sealed class OrderReader
 {
@@ -14,7 +14,7 @@ internal sealed class OrderReader
     /// <summary>The value's type; <see cref="OrderKind.Unknown"/> while there is none that can order records.</summary>
     public OrderKind Kind { get; private set; }
 
-    /// <summary>The value when it is a number of 64 bits.</summary>
+    /// <summary>The value if it is a 64-bit number.</summary>
     public long Integer { get; private set; }
 
     /// <summary>Whether <see cref="Text"/> holds the value.</summary>
@@ -32,7 +32,7 @@ internal sealed class OrderReader
         Integer = 0;
     }
 
-    /// <summary>Reads the order field's value. Of a name that stands twice the last value counts.</summary>
+    /// <summary>Reads the order field's value. If a name occurs twice, the last value counts.</summary>
     public void Read(JsonSlice value, ReadOnlySpan<byte> json)
     {
         IsText = false;
@@ -56,9 +56,9 @@ internal sealed class OrderReader
         }
     }
 
-    /// <summary>Takes the value that follows from a row's transaction, where the row itself names none.</summary>
+    /// <summary>Takes the value that follows from a row's transaction, if the row itself names none.</summary>
     /// <param name="transaction">The row's transaction.</param>
-    /// <param name="horizon">The oldest transaction that was open when the row was read, if it is known.</param>
+    /// <param name="horizon">The oldest transaction that was open when the row was read, if known.</param>
     public void Derive(long transaction, long? horizon)
     {
         if (Kind != OrderKind.Unknown)

@@ -12,7 +12,7 @@ public enum OrderKind
     /// <summary>Numbers; they compare by value, exactly and at any size.</summary>
     Number = 1,
 
-    /// <summary>Strings; they are opaque and arrival is the order.</summary>
+    /// <summary>Strings; they are opaque, and arrival is the order.</summary>
     Text = 2,
 
     /// <summary>Records have no order value: arrival is the order, and none is stored.</summary>
@@ -20,8 +20,8 @@ public enum OrderKind
 }
 
 /// <summary>
-/// A record's place in the order of changes, as its order field tells it. Immutable.
-/// Numbers that fit 64 bits are held as such; others keep the text that the feed sent.
+/// A record's place in the order of changes, from its order field. Immutable. Numbers that fit 64 bits are held as such; others keep the
+/// text that the feed sent.
 /// </summary>
 public readonly struct OrderValue : IEquatable<OrderValue>
 {
@@ -56,8 +56,8 @@ public readonly struct OrderValue : IEquatable<OrderValue>
         DecimalText.TryGetInt64(json, out var integer) ? FromInteger(integer) : new(OrderKind.Number, 0, Encoding.ASCII.GetString(json));
 
     /// <summary>
-    /// Compares two values of one table: numbers by value; between strings there is no order but arrival, so the answer is 0
-    /// (the later one wins a tie). <c>default</c> is below everything.
+    /// Compares two values of one table: numbers by value; strings have no order but arrival, so the answer is 0 (the later one wins a
+    /// tie). <c>default</c> is below everything.
     /// </summary>
     public static int Compare(OrderValue left, OrderValue right)
     {
@@ -86,7 +86,7 @@ public readonly struct OrderValue : IEquatable<OrderValue>
     /// <inheritdoc/>
     public override int GetHashCode() => IsInteger ? _integer.GetHashCode() : HashCode.Combine(Kind, Kind == OrderKind.Text ? _text : null);
 
-    /// <summary>Whether two values are of one kind and equal.</summary>
+    /// <summary>Whether two values are of the same kind and equal.</summary>
     public static bool operator ==(OrderValue left, OrderValue right) => left.Equals(right);
 
     /// <summary>Whether two values differ.</summary>

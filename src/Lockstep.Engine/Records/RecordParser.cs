@@ -59,7 +59,7 @@ internal sealed class RecordParser
     /// <summary>From here on the first record, if it is still to come, has this key.</summary>
     public void UseKey(IReadOnlyList<string> fields) => _request = _request with { KeyFields = fields };
 
-    /// <summary>What to do when the first records are malformed for want of the order or key field; null otherwise.</summary>
+    /// <summary>What to do when the first records are malformed because the order or key field is missing; null otherwise.</summary>
     public Remedy? Remedy { get; private set; }
 
     /// <summary>Reads one object, from brace to brace.</summary>
@@ -114,16 +114,29 @@ internal sealed class RecordParser
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryParseRecord(ReadOnlySpan<byte> bytes, out int length, out RoutedRecord record)
     {
-        length = 0;
+        if (TryRead(bytes, out length))
+        {
+            record = Route(bytes);
+            return true;
+        }
+
         record = default;
+        return false;
+    }
+
+    /// <summary>
+    /// Reads the values of which <see cref="Route"/> makes a record. A <see cref="RoutedRecord"/> is large: clearing it before it is filled
+    /// would be a tenth of the work.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool TryRead(ReadOnlySpan<byte> bytes, out int length)
+    {
+        length = 0;
         if (Shape is null)
             return false;
         try
         {
-            if (!(_routing.TryReadByTemplate(bytes, out length) && IsRecord(bytes[..length])) && !TryParseByGrammar(bytes, out length))
-                return false;
-            record = Route(bytes);
-            return true;
+            return (_routing.TryReadByTemplate(bytes, out length) && IsRecord(bytes[..length])) || TryParseByGrammar(bytes, out length);
         }
         catch (InvalidOperationException)
         {

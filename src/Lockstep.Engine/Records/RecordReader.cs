@@ -6,15 +6,15 @@ using System.Text.Json;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// Reads JSON objects into objects of the caller's choice, keeping what JSON says: integers exact at any size (<see cref="long"/>, beyond
-/// 64 bits <see cref="BigInteger"/>), numbers with a fraction or an exponent as <see cref="double"/>, those with digits that a double loses
-/// as <see cref="decimal"/>, or by their text where that loses some as well, strings as strings whatever they look like, half a surrogate
-/// pair included. Of a name that comes twice the last value counts. One thread at a time.
+/// Reads JSON objects into objects of the caller's choice without losing what JSON says: integers exactly at any size (<see cref="long"/>,
+/// beyond 64 bits <see cref="BigInteger"/>); numbers with a fraction or an exponent as <see cref="double"/>, as <see cref="decimal"/> if a
+/// double loses digits, or as text if that loses some too; strings as strings whatever they look like, half a surrogate pair included. If a
+/// name occurs twice, the last value counts. One thread at a time.
 /// </summary>
 internal sealed class RecordReader
 {
-    // A sequence of names longer than this is not remembered, and all are forgotten beyond the second limit:
-    // objects whose names are data must not fill memory (I8).
+    // A sequence of names longer than this is not remembered, and beyond the second limit all are forgotten: objects whose names are data
+    // must not fill memory (I8).
     private const int LongestShared = 256;
     private const int MostShared = 20_000;
 
@@ -29,18 +29,18 @@ internal sealed class RecordReader
     private FieldNames _root = FieldNames.Empty();
     private int _shared;
 
-    // Values of the objects and arrays that are being read, the inner ones above the outer ones.
+    // Values of the objects and arrays being read, the inner ones above the outer ones.
     private object?[] _stack = new object?[64];
     private int _top;
 
     /// <summary>Creates a reader.</summary>
-    /// <param name="factory">Makes the objects. It is called on the thread that reads.</param>
+    /// <param name="factory">Creates the objects. Called on the thread that reads.</param>
     public RecordReader(IRecordFactory factory) => _factory = factory;
 
     /// <summary>Reads one JSON object.</summary>
     /// <param name="json">The object in UTF-8, nested at most 64 deep.</param>
-    /// <returns>What the factory made of it.</returns>
-    /// <exception cref="JsonException">It is not one JSON object, or nested deeper.</exception>
+    /// <returns>What the factory created.</returns>
+    /// <exception cref="JsonException">It is not exactly one JSON object, or is nested deeper.</exception>
     public object Read(ReadOnlySpan<byte> json)
     {
         Reset();
@@ -52,9 +52,9 @@ internal sealed class RecordReader
         return reader.Read() ? throw new JsonException("A record is one JSON object.") : record;
     }
 
-    /// <summary>Reads one JSON value of any kind. An object is made as one that is nested in a record.</summary>
+    /// <summary>Reads one JSON value of any kind. An object is treated as one nested in a record.</summary>
     /// <param name="json">The value in UTF-8, nested at most 64 deep.</param>
-    /// <exception cref="JsonException">It is not one JSON value, or nested deeper.</exception>
+    /// <exception cref="JsonException">It is not exactly one JSON value, or is nested deeper.</exception>
     public object? ReadAny(ReadOnlySpan<byte> json)
     {
         Reset();
@@ -91,7 +91,7 @@ internal sealed class RecordReader
         return Finish(names, depth, start);
     }
 
-    /// <summary>Goes on with an object that has too many names to remember their sequence.</summary>
+    /// <summary>Continues with an object that has too many names to remember their sequence.</summary>
     private object ReadWideObject(ref Utf8JsonReader reader, int depth, int start, FieldNames first)
     {
         var names = new List<string>(first);
@@ -124,7 +124,7 @@ internal sealed class RecordReader
 
     private void SetValue(ref Utf8JsonReader reader, int depth, int slot)
     {
-        // The slot is taken before the value is read, so that what is nested in the value lies above it.
+        // The slot is reserved before the value is read, so that what is nested in the value lies above it.
         if (slot == _top)
             Push(null);
 
@@ -157,7 +157,7 @@ internal sealed class RecordReader
         var start = _top;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
-            // What is nested in the element is taken off the stack again before the element goes there.
+            // What is nested in the element is popped before the element takes its place.
             Push(ReadValue(ref reader, depth));
         }
 
@@ -200,7 +200,7 @@ internal sealed class RecordReader
 
     private void Pop(int start)
     {
-        // Not to keep a record alive through what its successor has not overwritten yet.
+        // Otherwise this would keep a record alive through slots that its successor has not overwritten yet.
         Array.Clear(_stack, start, _top - start);
         _top = start;
     }

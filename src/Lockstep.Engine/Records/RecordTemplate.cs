@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Lockstep.Engine.Records;
 
-/// <summary>What a value of a record is read for; one may serve for more than one purpose.</summary>
+/// <summary>What a record's value is read for; one value may serve several purposes.</summary>
 [Flags]
 internal enum ValueRoles : byte
 {
@@ -16,16 +16,15 @@ internal enum ValueRoles : byte
     Horizon = 32,
 }
 
-/// <summary>A value that routes the record, as the template's reader found it.</summary>
+/// <summary>A value that routes the record, as the template found it.</summary>
 /// <param name="Roles">What it is read for.</param>
-/// <param name="KeyIndex">Which field of the key it is, if it is one.</param>
+/// <param name="KeyIndex">Which field of the key it is, if any.</param>
 internal readonly record struct RoutingValue(ValueRoles Roles, int KeyIndex);
 
 /// <summary>
-/// The bytes that all records of one form have in common, with holes where their values are. The records of a feed are mostly written by
-/// one program in one form, so that the next one differs from the last in its values alone: comparing what lies between them with what lay
-/// there before reads a record several times as fast as going through its grammar token by token, and proves as much. An array is
-/// one hole, an object is not. Immutable.
+/// The bytes that all records of one form have in common, with holes for their values. One program mostly writes a feed's records in one
+/// form, so that each differs from the last in its values alone: comparing what lies between them with what lay there before reads a record
+/// several times as fast as parsing it token by token, and proves as much. An array is one hole, an object is not. Immutable.
 /// </summary>
 internal sealed class RecordTemplate
 {
@@ -38,8 +37,8 @@ internal sealed class RecordTemplate
     private readonly (int Hole, int Offset) _bodyEnd;
 
     /// <param name="LiteralStart">Where the bytes before the hole begin among the literals.</param>
-    /// <param name="LiteralLength">How many they are.</param>
-    /// <param name="Routing">Which of the routing values it is; -1 when it is none.</param>
+    /// <param name="LiteralLength">Which of the routing values it is; -1 if none.</param>
+    /// <param name="Routing">How many objects enclose it.</param>
     /// <param name="Depth">How many objects it is in.</param>
     private readonly record struct Hole(int LiteralStart, int LiteralLength, int Routing, int Depth);
 
@@ -58,12 +57,12 @@ internal sealed class RecordTemplate
         _bodyEnd = bodyEnd;
     }
 
-    /// <summary>The values that route the record, in the order in which it has them.</summary>
+    /// <summary>The values that route the record, in the order of their occurrence.</summary>
     public RoutingValue[] Routing { get; }
 
-    /// <summary>Takes the form of a record that was found to be valid; null when it is not worth remembering.</summary>
+    /// <summary>Takes the form of a record that was found to be valid; null if it is not worth remembering.</summary>
     /// <param name="record">The record, from brace to brace.</param>
-    /// <param name="shape">Tells which values route it.</param>
+    /// <param name="shape">Says which values route it.</param>
     public static RecordTemplate? Of(ReadOnlySpan<byte> record, RecordShape shape)
     {
         var isTransaction = shape.Dialect == Dialect.Transaction;
@@ -99,7 +98,7 @@ internal sealed class RecordTemplate
                     if (isData && isInData)
                         return null;
                     isInData |= isData;
-                    // An object where a value is expected that routes the record.
+                    // An object in the place of a value that routes the record.
                     if (next.Roles != ValueRoles.None)
                         return null;
                     isData = false;
@@ -121,7 +120,7 @@ internal sealed class RecordTemplate
                 return null;
             if (next.Roles != ValueRoles.None)
             {
-                // Of a name that stands twice the last value counts, by rules that are not worth repeating here.
+                // If a name occurs twice, the last value counts, by rules not worth repeating here.
                 if (routing.Exists(r => (r.Roles & next.Roles) != 0 && r.KeyIndex == next.KeyIndex))
                     return null;
                 routing.Add(next);
@@ -133,7 +132,7 @@ internal sealed class RecordTemplate
             next = default;
         }
 
-        // What is within an array is one hole, so a part of the key would be missing there.
+        // An array is one hole, so a part of the key inside it would be missing.
         if (routing.Count(value => (value.Roles & ValueRoles.Key) != 0) < keys.Length)
             return null;
         holes.Add(new Hole(literals.Count, record.Length - literalStart, -1, 0));
@@ -141,9 +140,11 @@ internal sealed class RecordTemplate
         return new RecordTemplate([.. literals], [.. holes], [.. routing], bodyStart, bodyEnd);
     }
 
-    /// <summary>Reads a record from the start of bytes that may go on behind it. False when it is not of this form, or not whole.</summary>
+    /// <summary>
+    /// Reads a record from the start of bytes that may go on after it. False if it does not have this form, or is incomplete.
+    /// </summary>
     /// <param name="bytes">The bytes.</param>
-    /// <param name="found">At least as long as <see cref="Routing"/>; gets where those values are.</param>
+    /// <param name="found">At least as long as <see cref="Routing"/>; gets the positions of those values.</param>
     /// <param name="length">The record's length.</param>
     /// <param name="body">Where its fields are.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -181,7 +182,7 @@ internal sealed class RecordTemplate
                 var scan = new JsonScanner(bytes[start..], RecordParser.MaximumDepth - hole.Depth);
                 if (!scan.ReadValue(out var value))
                     return false;
-                // White space before a value is between the holes; a value that begins with some is of another form.
+                // White space before a value lies between the holes; a value that begins with some has another form.
                 if (value.Start > (value.Kind == JsonKind.String ? 1 : 0))
                     return false;
                 at += scan.Position;
@@ -203,7 +204,7 @@ internal sealed class RecordTemplate
     }
 
     /// <summary>
-    /// Passes over the most frequent values: strings without escapes, integers and null. False for all others, wrong ones among them.
+    /// Skips the most frequent values: strings without escapes, integers and null. False for all others, including invalid ones.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool TrySkipPlain(ReadOnlySpan<byte> bytes, ref int at, out JsonKind kind)
@@ -233,7 +234,7 @@ internal sealed class RecordTemplate
             return false;
         do at++;
         while (at < bytes.Length && (uint)(bytes[at] - '0') <= 9);
-        // What follows must be the next literal; a fraction or an exponent is not plain, and at the very end the number may go on.
+        // The next literal must follow; a fraction or an exponent is not plain, and at the very end the number may go on.
         return at < bytes.Length && (bytes[at] | 0x20) != 'e' && bytes[at] != (byte)'.';
     }
 

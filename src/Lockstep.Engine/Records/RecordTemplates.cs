@@ -1,8 +1,8 @@
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// The few forms that a feed's records have taken lately. Records that are each of another form gain nothing by it, so learning a
-/// form is paid for by records that were read by one. One thread at a time.
+/// The few forms that a feed's records have had lately. If every record has another form, templates gain nothing, so records read by a
+/// template pay for learning new ones. One thread at a time.
 /// </summary>
 internal sealed class RecordTemplates
 {
@@ -14,12 +14,12 @@ internal sealed class RecordTemplates
     private JsonSlice[] _found = [];
     private int _credit = MostCredit;
 
-    /// <summary>Reads a record from the start of the bytes by one of the forms, which becomes the first to be tried.</summary>
-    /// <param name="bytes">Bytes that may go on behind the record.</param>
+    /// <summary>Reads a record from the start of the bytes by one of the forms, which moves to the front.</summary>
+    /// <param name="bytes">Bytes that may go on after the record.</param>
     /// <param name="length">The record's length.</param>
     /// <param name="body">Where its fields are.</param>
     /// <param name="routing">What each value of <paramref name="found"/> is read for.</param>
-    /// <param name="found">Where those values are.</param>
+    /// <param name="found">The positions of those values.</param>
     public bool TryRead(
         ReadOnlySpan<byte> bytes,
         out int length,
@@ -49,7 +49,7 @@ internal sealed class RecordTemplates
         return false;
     }
 
-    /// <summary>Remembers the form of a record that was read without; the one that was used least lately makes room.</summary>
+    /// <summary>Remembers the form of a record that was read without a template; the least recently used one makes room.</summary>
     public void Learn(ReadOnlySpan<byte> record, RecordShape shape)
     {
         if (_credit < LearningCost)
@@ -68,6 +68,6 @@ internal sealed class RecordTemplates
             _found = new JsonSlice[template.Routing.Length];
     }
 
-    /// <summary>Forgets all: what the records' values are read for has changed.</summary>
+    /// <summary>Forgets all forms: the purposes of the records' values have changed.</summary>
     public void Clear() => _templates.Clear();
 }

@@ -3,15 +3,15 @@ using System.Globalization;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// Tells which moment an order value stands for, so that a table's lag can be shown: ISO 8601 text, or a number that reads as seconds,
-/// milliseconds, microseconds or nanoseconds since 1970. Each unit has its own range, 2001 to 2286, and the ranges are far apart; a feed
-/// that counts revisions or transactions has no such moment.
+/// Determines which moment an order value stands for, so that a table's lag can be shown: ISO 8601 text, or a number that reads as seconds,
+/// milliseconds, microseconds or nanoseconds since 1970. Each unit has its own range, 2001 to 2286, and the ranges are far apart; revisions
+/// or transaction counts stand for no moment.
 /// </summary>
 internal static class RecordTime
 {
     private const long LeastSeconds = 1_000_000_000;
 
-    /// <summary>The moment; null where the order value stands for none.</summary>
+    /// <summary>The moment; null if the order value stands for none.</summary>
     /// <param name="order">The order value of the newest record, which is the cursor.</param>
     /// <param name="dialect">The dialect; transaction ids are no times.</param>
     public static DateTimeOffset? Of(Cursor order, Dialect? dialect)

@@ -5,16 +5,16 @@ using System.Text;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// Reads from a record's bytes the values that route it, and where among them its own fields are, in one pass with finding its end:
-/// by the form of a record before it where it has that form, else by JSON's grammar. What the values mean for a table is not its affair.
-/// One thread at a time.
+/// Reads the values that route a record from its bytes, and the position of its own fields, in the pass that finds its end: by the form of
+/// an earlier record if it has that form, otherwise by JSON's grammar. What the values mean for a table is not its concern. One thread at a
+/// time.
 /// </summary>
 /// <param name="fields">Gets the names of the records' fields.</param>
 internal sealed class RoutingReader(FieldCatalog fields)
 {
     private readonly RecordTemplates _templates = new();
 
-    /// <summary>Which dialect and which fields; the types and the layout, which a record may still change, are not read here.</summary>
+    /// <summary>Which dialect and which fields; types and layout, which a record may still change, are not used here.</summary>
     private RecordShape? _shape;
     private byte[] _orderName = [];
     private bool _isTransaction;
@@ -31,21 +31,21 @@ internal sealed class RoutingReader(FieldCatalog fields)
     public bool IsDeleted { get; private set; }
 
     /// <summary>
-    /// The first value of all records that marks a deletion, or none, in an odd way, in words; null while there was none.
+    /// The first value of all records that marks a deletion, or none, in an odd way, in words; null if there was none.
     /// </summary>
     public string? OddDeletion { get; private set; }
 
     /// <summary>The transaction's id, in the transaction dialect.</summary>
     public long? TransactionId { get; private set; }
 
-    /// <summary>Where the record's own bytes begin, and how many they are.</summary>
+    /// <summary>Where the record's own bytes begin, and how many there are.</summary>
     public (int Start, int Length) Body { get; private set; }
 
-    /// <summary>Whether nothing is missing to know where the record belongs, and the key is of the types of those before.</summary>
+    /// <summary>Whether nothing is missing to route the record, and the key has the types of those before.</summary>
     public bool IsSound =>
         Order.Kind != OrderKind.Unknown && Key.IsSound && !_isUnclear && (!_isTransaction || (TransactionId is not null && _hasData));
 
-    /// <summary>From here on records are of this dialect, and these fields of theirs are read.</summary>
+    /// <summary>Records have this dialect from now on, and these of their fields are read.</summary>
     public void Adopt(RecordShape shape)
     {
         _shape = shape;
@@ -55,8 +55,8 @@ internal sealed class RoutingReader(FieldCatalog fields)
         Key.Adopt(shape);
     }
 
-    /// <summary>Reads a record that has the form of one before it. False when it has none of them, or is not whole.</summary>
-    /// <param name="bytes">Bytes that may go on behind the record.</param>
+    /// <summary>Reads a record that has the form of an earlier one. False if it has none of them, or is incomplete.</summary>
+    /// <param name="bytes">Bytes that may go on after the record.</param>
     /// <param name="length">The record's length in bytes.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryReadByTemplate(ReadOnlySpan<byte> bytes, out int length)
@@ -90,10 +90,10 @@ internal sealed class RoutingReader(FieldCatalog fields)
         return true;
     }
 
-    /// <summary>Remembers the form of the record that was just read, which was found to be valid.</summary>
+    /// <summary>Remembers the form of the record just read, which was found to be valid.</summary>
     public void Learn(ReadOnlySpan<byte> record) => _templates.Learn(record, _shape!);
 
-    /// <summary>Reads an object by JSON's grammar. False, with the length 0, when it is no JSON or not whole.</summary>
+    /// <summary>Reads an object by JSON's grammar. False, with length 0, if it is not JSON or is incomplete.</summary>
     /// <inheritdoc cref="TryReadByTemplate" path="/param"/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryRead(ReadOnlySpan<byte> bytes, out int length)
@@ -110,7 +110,7 @@ internal sealed class RoutingReader(FieldCatalog fields)
     }
 
     /// <summary>
-    /// Reads the key alone, from an object that has the record's own fields. False when it is no JSON, or something follows it.
+    /// Reads the key alone, from an object with the record's own fields. False if it is not JSON, or something follows it.
     /// </summary>
     public bool TryReadKey(ReadOnlySpan<byte> json)
     {
@@ -119,7 +119,7 @@ internal sealed class RoutingReader(FieldCatalog fields)
         return scan.Open() && ReadFields(ref scan, json, isRecord: false) && scan.Position == json.Length;
     }
 
-    /// <summary>What is missing to know where the record belongs; null when nothing is.</summary>
+    /// <summary>What is missing to route the record; null if nothing is.</summary>
     public string? WhatIsMissing()
     {
         if (_isTransaction && (TransactionId is null || !_hasData))
@@ -130,7 +130,7 @@ internal sealed class RoutingReader(FieldCatalog fields)
             ?? (Order.Kind == OrderKind.Unknown ? $"it has no number or string '{_shape!.OrderField}', its order field" : null);
     }
 
-    /// <summary>A row of the transaction dialect: what routes it stands beside its fields, all but the key.</summary>
+    /// <summary>A row of the transaction dialect: everything that routes it except the key stands beside its fields.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ReadEnvelope(ref JsonScanner scan, ReadOnlySpan<byte> bytes)
     {
@@ -167,7 +167,7 @@ internal sealed class RoutingReader(FieldCatalog fields)
     }
 
     /// <summary>The fields of the object just entered.</summary>
-    /// <param name="scan">Stands behind the object's brace.</param>
+    /// <param name="scan">Positioned after the object's brace.</param>
     /// <param name="bytes">What it scans.</param>
     /// <param name="isRecord">Whether the object routes itself by its fields; otherwise only the key matters.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

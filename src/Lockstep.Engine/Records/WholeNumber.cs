@@ -3,12 +3,12 @@ using System.Globalization;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// Whole numbers as others send them: ASCII digits and nothing else. <see cref="long.TryParse(string, out long)"/> passes over NUL
-/// characters at the end whatever its style, so that two texts would be one number.
+/// Whole numbers in external input: ASCII digits and nothing else. <see cref="long.TryParse(string, out long)"/> ignores NUL characters at
+/// the end whatever its style, so that two texts would be one number.
 /// </summary>
 internal static class WholeNumber
 {
-    /// <summary>Whether it is one, from 0 to the largest of 64 bits.</summary>
+    /// <summary>Whether it is one, from 0 to the largest 64-bit number.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, out long number)
     {
         number = 0;

@@ -1,38 +1,38 @@
 namespace Lockstep.Engine.Records;
 
-/// <summary>The names that the wire formats give their members, in one place. They are exact.</summary>
+/// <summary>The names of the wire formats' members, in one place. They are exact.</summary>
 internal static class WireNames
 {
-    /// <summary>The order field where no other is named.</summary>
+    /// <summary>The order field if no other is named.</summary>
     public const string DefaultOrderField = "updated_at";
 
-    /// <summary>The key field where the first record has it and no other is named.</summary>
+    /// <summary>The key field if the first record has it and no other is named.</summary>
     public const string DefaultKeyField = "id";
 
     /// <summary>The response and request header that carries a feed's identity.</summary>
     public const string FeedIdentityHeader = "Lockstep-Feed";
 
     /// <summary>
-    /// The header in which a client that keeps marks says how far it was told of anything, or <see cref="NoMark"/>, and the feed how far it
-    /// is told by the answer's beginning.
+    /// The header in which a client that keeps marks says how far it has heard, or <see cref="NoMark"/>, and the feed says how far the
+    /// beginning of its answer goes.
     /// </summary>
     public const string MarkHeader = "Lockstep-Mark";
 
     /// <summary>
-    /// The response header that names the identity which the client sent, where its cursor and its mark are good under another one:
-    /// the feed has gone on elsewhere.
+    /// The response header that repeats the identity that the client sent, if its cursor and mark are valid under another one: the feed has
+    /// moved elsewhere.
     /// </summary>
     public const string ContinuesHeader = "Lockstep-Continues";
 
-    /// <summary>The value of <see cref="MarkHeader"/> of a client that keeps marks and has none.</summary>
+    /// <summary>The value of <see cref="MarkHeader"/> from a client that keeps marks and has none.</summary>
     public const string NoMark = "none";
 
     /// <summary>The response header that names the members which identify a record: a JSON array of strings in ASCII.</summary>
     public const string KeyHeader = "Lockstep-Key";
 
     /// <summary>
-    /// The response header by which a feed whose body does not end says what shows that it has nothing more for now:
-    /// <see cref="CaughtUpBySilence"/> or <see cref="CaughtUpByHeartbeat"/>.
+    /// The response header in which a feed whose body does not end says how it shows that it has nothing more for now: <see
+    /// cref="CaughtUpBySilence"/> or <see cref="CaughtUpByHeartbeat"/>.
     /// </summary>
     public const string CaughtUpHeader = "Lockstep-Caught-Up";
 
@@ -49,12 +49,12 @@ internal static class WireNames
     public const string CountHeader = "X-Amz-Meta-Count";
 
     /// <summary>
-    /// The request header by which a client asks to be told, in the whole set, where that goes on if it is cut off; its value is
+    /// The request header in which a client asks the feed to say, within the whole set, where the set continues after a cut; its value is
     /// <see cref="ResumeByPage"/>.
     /// </summary>
     public const string ResumeHeader = "Lockstep-Resume";
 
-    /// <summary>The value of <see cref="ResumeHeader"/>, and the type of the control rows that it asks for.</summary>
+    /// <summary>The value of <see cref="ResumeHeader"/>, and the type of the control rows that it requests.</summary>
     public const string ResumeByPage = "page";
 
     internal static ReadOnlySpan<byte> DeletedAt => "deleted_at"u8;

@@ -3,10 +3,10 @@ using System.Net.Sockets;
 
 namespace Lockstep.Engine.Serving;
 
-/// <summary>What counts as one client where something is limited per address.</summary>
+/// <summary>What counts as one client for limits per address.</summary>
 internal static class ClientAddress
 {
-    /// <summary>An IPv4 address as it is, IPv6 by its /64, which one client may have all of.</summary>
+    /// <summary>An IPv4 address as it is; an IPv6 address by its /64, all of which may belong to one client.</summary>
     public static IPAddress Of(IPAddress address)
     {
         if (address.IsIPv4MappedToIPv6)

@@ -8,16 +8,20 @@ internal enum FeedChunkKind
     /// <summary>Rows, with more to follow at once. Says nothing about the position.</summary>
     Rows,
 
-    /// <summary>Rows of a snapshot that the client cannot have heard of before: one that does not fit its filter may be left out.</summary>
+    /// <summary>
+    /// Rows of a snapshot that the client cannot have heard of before: one that does not match its filter may be left out.
+    /// </summary>
     SnapshotRows,
 
-    /// <summary>No rows: who has all before it can go on with the snapshot's page <see cref="FeedChunk.Page"/>.</summary>
+    /// <summary>
+    /// No rows: a client that has everything before it can continue with the snapshot's page <see cref="FeedChunk.Page"/>.
+    /// </summary>
     SnapshotPage,
 
-    /// <summary>After these rows the snapshot is whole, and the client stands at <see cref="FeedChunk.Since"/>.</summary>
+    /// <summary>After these rows the snapshot is complete, and the client is at <see cref="FeedChunk.Since"/>.</summary>
     SnapshotCompleted,
 
-    /// <summary>After these rows (there may be none) the client stands at <see cref="FeedChunk.Since"/>: a heartbeat says so.</summary>
+    /// <summary>After these rows (there may be none) the client is at <see cref="FeedChunk.Since"/>: a heartbeat says so.</summary>
     CaughtUp,
 }
 
@@ -27,10 +31,10 @@ internal enum FeedChunkKind
 /// </summary>
 /// <param name="Kind">What follows from having received it.</param>
 /// <param name="Lines">The rows; empty when only the position moves.</param>
-/// <param name="Since">The client's cursor after the chunk; 0 for the kinds of rows only, which carry their own.</param>
+/// <param name="Since">The client's cursor after the chunk; 0 for kinds with only rows, which carry their own.</param>
 internal readonly record struct FeedChunk(FeedChunkKind Kind, ReadOnlyMemory<byte> Lines, long Since)
 {
-    /// <summary>The page of a snapshot at which it goes on, for <see cref="FeedChunkKind.SnapshotPage"/>; null for all others.</summary>
+    /// <summary>The page at which a snapshot continues, for <see cref="FeedChunkKind.SnapshotPage"/>; null for all others.</summary>
     public SnapshotPageRequest? Page { get; init; }
 
     /// <summary>Up to where this chunk brings the client, when that is further than before; null otherwise.</summary>

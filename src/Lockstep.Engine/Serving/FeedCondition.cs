@@ -32,8 +32,8 @@ internal sealed class FeedCondition
     public string Name { get; }
 
     /// <summary>
-    /// Reads a name, an operator and a value. The name is in double quotes where it has white space, quotes or <c>= &lt; &gt; !</c> in it.
-    /// The value is a JSON number, string, true, false or null, or text that no language of conditions could mean otherwise: without those
+    /// Parses a name, an operator and a value. The name is in double quotes if it contains white space, quotes or <c>= &lt; &gt; !</c>. The
+    /// value is a JSON number, string, true, false or null, or text that no condition language could read differently: without those
     /// characters and without the words and, or.
     /// </summary>
     /// <exception cref="FeedFilterException">It is something else.</exception>
@@ -68,7 +68,7 @@ internal sealed class FeedCondition
     /// <summary>That value: a number as written, a string without its quotes, <c>true</c>, <c>false</c> or <c>null</c>.</summary>
     public ReadOnlyMemory<byte> Value => _value;
 
-    /// <summary>Whether it holds for a row that has no such member.</summary>
+    /// <summary>Whether it holds for a row without such a member.</summary>
     public bool HoldsForNone => _operator == "!=" ? _type != JsonTokenType.Null : _operator == "=" && _type == JsonTokenType.Null;
 
     /// <summary>Whether it is a member's value that is compared.</summary>
@@ -76,7 +76,7 @@ internal sealed class FeedCondition
     public bool IsOf(ref Utf8JsonReader name) => name.ValueTextEquals(_utf8Name);
 
     /// <summary>Whether it holds for the member's value.</summary>
-    /// <param name="value">A reader at the value, which stays there.</param>
+    /// <param name="value">A reader at the value, where it stays.</param>
     public bool Holds(ref Utf8JsonReader value)
     {
         if (value.TokenType != _type || (_type == JsonTokenType.String && !IsUnicode(ref value)))
@@ -100,7 +100,7 @@ internal sealed class FeedCondition
 
     public override string ToString() => $"{Name} {_operator} {_type} {Encoding.UTF8.GetString(_value)}";
 
-    /// <summary>Whether a string has no half of a surrogate pair: one that has is no text that a condition could name.</summary>
+    /// <summary>Whether a string has no half surrogate pair: a text with one cannot be expressed by a condition.</summary>
     private static bool IsUnicode(ref Utf8JsonReader value)
     {
         if (!value.ValueIsEscaped)
@@ -141,7 +141,7 @@ internal sealed class FeedCondition
             : throw new FeedFilterException($"'{Encoding.UTF8.GetString(text)}' is not a comparison of a column.");
     }
 
-    /// <summary>A number, string, true, false or null; null for what is none.</summary>
+    /// <summary>A number, string, true, false or null; null for anything else.</summary>
     private static (JsonTokenType Type, byte[] Value)? ReadJson(string text)
     {
         try
@@ -161,7 +161,7 @@ internal sealed class FeedCondition
         }
     }
 
-    /// <summary>Text without quotes that cannot be meant otherwise.</summary>
+    /// <summary>Unquoted text that cannot be read differently.</summary>
     private static string RequirePlain(string condition, string value)
     {
         var words = value.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);

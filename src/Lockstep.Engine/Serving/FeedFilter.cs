@@ -8,8 +8,8 @@ namespace Lockstep.Engine.Serving;
 
 /// <summary>
 /// Which rows and which columns of a feed a client wants. Works on finished lines, so it serves every source alike; a source may leave out
-/// of a snapshot what cannot fit. A changed row that does not fit is sent as deleted, with its key, since it may have fitted before; the
-/// key is always among the columns. Immutable, thread-safe.
+/// of a snapshot what cannot match. A changed row that does not match is sent as deleted, with its key, since it may have matched before;
+/// the key is always among the columns. Immutable, thread-safe.
 /// </summary>
 internal sealed class FeedFilter
 {
@@ -22,7 +22,7 @@ internal sealed class FeedFilter
     /// <summary>The most characters of a condition, and of each list of columns.</summary>
     public const int MaximumLength = 4_096;
 
-    /// <summary>One row that is nested deeply must not end the feed of all who filter: what they make of it is theirs.</summary>
+    /// <summary>One deeply nested row must not end the feed of everybody who filters: they may do with it what they like.</summary>
     internal static readonly JsonReaderOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
     private readonly HashSet<string>? _columns;
@@ -36,7 +36,8 @@ internal sealed class FeedFilter
     }
 
     /// <summary>
-    /// Stands for the filter in a feed's identity: a cursor got with another filter means nothing, since rows that it left out would never
+    /// Stands for the filter in a feed's identity: a cursor from another filter means nothing, since rows that it left out would never
+    /// come.
     /// come.
     /// </summary>
     public string Identity { get; }
@@ -44,8 +45,8 @@ internal sealed class FeedFilter
     /// <summary>What must hold for a row.</summary>
     internal IReadOnlyList<FeedCondition> Conditions => _conditions;
 
-    /// <summary>Makes a filter of a request's parameters; null when they ask for everything.</summary>
-    /// <param name="columns">The values of <c>columns</c>: names apart by commas.</param>
+    /// <summary>Creates a filter from a request's parameters; null if they ask for everything.</summary>
+    /// <param name="columns">The values of <c>columns</c>: names separated by commas.</param>
     /// <param name="where">The values of <c>where</c>, all of which must hold: a name, one of <c>= != &lt; &lt;= &gt; &gt;=</c>, and a
     /// value.</param>
     /// <exception cref="FeedFilterException">They cannot be understood.</exception>
@@ -75,8 +76,8 @@ internal sealed class FeedFilter
     }
 
     /// <summary>Refuses columns that the feed's records do not have.</summary>
-    /// <param name="known">Those that they have; null where they are not known.</param>
-    /// <exception cref="FeedFilterException">There is no such column; it names those that there are.</exception>
+    /// <param name="known">Those that they have; null if unknown.</param>
+    /// <exception cref="FeedFilterException">There is no such column; the message names those there are.</exception>
     public void RequireColumns(IReadOnlyList<string>? known)
     {
         if (known is not { Count: > 0 })
@@ -86,12 +87,12 @@ internal sealed class FeedFilter
             throw new FeedFilterException($"There is no column '{unknown}'. The columns are: {string.Join(", ", known)}.");
     }
 
-    /// <summary>Writes what the client is to see of a row.</summary>
+    /// <summary>Writes the client's view of a row.</summary>
     /// <param name="line">One data row of the transaction dialect, without its line feed.</param>
     /// <param name="key">The key's members of <c>data</c>; empty for the first one.</param>
-    /// <param name="isNew">Whether the client cannot have heard of the row before; one that does not fit is then left out.</param>
+    /// <param name="isNew">Whether the client cannot have heard of the row before; if it does not match, it is then left out.</param>
     /// <param name="output">Gets the line, with its line feed.</param>
-    /// <exception cref="JsonException">The line is no such row.</exception>
+    /// <exception cref="JsonException">The line is not such a row.</exception>
     public void Write(ReadOnlySpan<byte> line, IReadOnlyList<string> key, bool isNew, IBufferWriter<byte> output)
     {
         ArgumentNullException.ThrowIfNull(key);
@@ -108,7 +109,7 @@ internal sealed class FeedFilter
         if (!fits && isNew)
             return;
 
-        // Everything before the two values that may change, and after them, as it is.
+        // Everything before and after the two values that may change, unchanged.
         output.Write(line[..row.Deleted.Start]);
         output.Write(row.IsDeleted || !fits ? "true"u8 : "false"u8);
         output.Write(line[row.Deleted.End..row.Data.Start]);
@@ -120,7 +121,7 @@ internal sealed class FeedFilter
         output.Write("\n"u8);
     }
 
-    /// <summary>Goes through the row once for all conditions, so that many of them cost hardly more than one.</summary>
+    /// <summary>Reads the row once for all conditions, so that many of them cost hardly more than one.</summary>
     private bool Fits(ReadOnlySpan<byte> data)
     {
         if (_conditions.Count == 0)
@@ -136,7 +137,7 @@ internal sealed class FeedFilter
             json.Read();
             for (var i = 0; i < holds.Length; i++)
             {
-                // Of a member that comes twice the last one counts, as for whoever reads the record.
+                // If a member occurs twice, the last one counts, as for a reader of the record.
                 if (_conditions[i].IsOf(ref name))
                     holds[i] = _conditions[i].Holds(ref json);
             }
@@ -147,10 +148,10 @@ internal sealed class FeedFilter
         return !holds.Contains(false);
     }
 
-    /// <summary>Writes an object with some members of another one, as they are there.</summary>
+    /// <summary>Writes an object with some members of another one, unchanged.</summary>
     /// <param name="data">The other one.</param>
-    /// <param name="key">The key's members, which are among them; empty for the first one.</param>
-    /// <param name="others">Those that are, too; null for none.</param>
+    /// <param name="key">The key's members, which are included; empty for the first one.</param>
+    /// <param name="others">The others that are included; null for none.</param>
     /// <param name="output">Gets it.</param>
     internal static void WriteMembers(
         ReadOnlySpan<byte> data,
@@ -180,7 +181,7 @@ internal sealed class FeedFilter
         output.Write("}"u8);
     }
 
-    /// <summary>Whether a member is of the key, or holds a part of it.</summary>
+    /// <summary>Whether a member is part of the key, or holds a part of it.</summary>
     private static bool IsOfKey(string name, IReadOnlyList<string> key)
     {
         for (var i = 0; i < key.Count; i++)
@@ -192,7 +193,7 @@ internal sealed class FeedFilter
         return false;
     }
 
-    /// <summary>A member's name; null for one with half of a surrogate pair, which nobody can ask for.</summary>
+    /// <summary>A member's name; null for one with half a surrogate pair, which nobody can ask for.</summary>
     private static string? NameOf(ref Utf8JsonReader json)
     {
         try
@@ -205,7 +206,7 @@ internal sealed class FeedFilter
         }
     }
 
-    /// <summary>Where the two values lie that a filter looks at.</summary>
+    /// <summary>The positions of the two values that a filter needs.</summary>
     private readonly ref struct FeedRow
     {
         private FeedRow(Range deleted, bool isDeleted, Range data)

@@ -5,12 +5,12 @@ namespace Lockstep.Engine.Serving;
 
 /// <summary>
 /// One client's way through a source: a snapshot if it starts from nothing, then changes until it has caught up, then the live log with a
-/// heartbeat where it is silent; and back to the changes when it was too slow for the log. What is sent, and when, is decided here; how it
-/// is read, by the source's steps. Not thread-safe.
+/// heartbeat when that is silent; and back to the changes if it was too slow for the log. This decides what is sent, and when; the source's
+/// steps decide how it is read. Not thread-safe.
 /// </summary>
 /// <param name="steps">The source's, for this client.</param>
 /// <param name="identity">What is served.</param>
-/// <param name="known">Where the client stands; at cursor 0 it has nothing.</param>
+/// <param name="known">The client's position; at cursor 0 it has nothing.</param>
 /// <param name="request">The longest silence once the client has caught up, and what may be held for it meanwhile.</param>
 internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string identity, TPosition known, FeedRequest request)
     where TPosition : class, IFeedPosition<TPosition>
@@ -42,8 +42,8 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
 
             while (true)
             {
-                // Also the first time round, where the log may reach back far enough: a client that connects is told of everything
-                // committed before it did, and who fills the log may not have looked since.
+                // The first time round too, when the log may reach back far enough: a client that connects gets everything committed before
+                // it did, and the log's writer may not have looked since.
                 var end = _live.PlaceAtEnd(identity);
                 var from = _known;
                 var changes = InTurnAsync(token => steps.ReadChangesAsync(from, token), cancellationToken);
@@ -63,7 +63,7 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
                 }
                 else if (_live.Identity != identity)
                 {
-                    // Either the log has yet to see what this client has, or it has seen more: the next reading tells which.
+                    // Either the log has yet to see what this client has, or it has seen more: the next read decides.
                     var pause = steps.PollInterval < _heartbeat ? steps.PollInterval : _heartbeat;
                     await Task.Delay(pause, steps.Time, cancellationToken).ConfigureAwait(false);
                 }
@@ -94,7 +94,7 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
         }
     }
 
-    /// <summary>What the log holds from a place on, and what it gets; ends when the client was too slow for it.</summary>
+    /// <summary>What the log holds from a position on, and what it gets; ends when the client was too slow for it.</summary>
     private async IAsyncEnumerable<FeedChunk> FollowAsync(long place, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var (silent, part) = (false, 0);
@@ -105,7 +105,7 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
                 case LiveOutcome.Batch:
                     silent = false;
 
-                    // The client may have read a part of the batch before the log had it.
+                    // The client may have read part of the batch before the log had it.
                     var (before, lines, isLast) = (_known.Cursor, _known.Rest(batch!.Pieces[part]), part == batch.Pieces.Count - 1);
                     if (isLast)
                         Reach(batch.To);
@@ -113,7 +113,7 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
                         place--;
                     part = isLast ? 0 : part + 1;
 
-                    // A client that does not read must not keep alive what the log lets go (I8): a piece, and not its batch.
+                    // A client that does not read must not keep alive what the log drops (I8): a piece, and not its batch.
                     var mark = batch.To.Mark;
                     var reached = isLast && !more && (!lines.IsEmpty || _known.Cursor > before);
                     batch = null;
@@ -139,7 +139,7 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
         }
     }
 
-    /// <summary>A chunk, with its mark where that is further than what the client was told.</summary>
+    /// <summary>A chunk, with its mark if that is further than what the client has heard.</summary>
     private FeedChunk Marked(FeedChunkKind kind, ReadOnlyMemory<byte> lines, long since, FeedMark? mark)
     {
         var reached = FeedMark.Later(mark, _known.Mark);

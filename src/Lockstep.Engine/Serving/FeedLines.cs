@@ -7,11 +7,11 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Serving;
 
 /// <summary>
-/// Makes of rows the lines of the transaction dialect, in pieces of about <see cref="PieceBytes"/> that are never written again once taken.
-/// A row's JSON is copied once. Of a row that no client could take only the key goes out, as deleted, and a control row that says why: a
-/// client that kept the version before would take it for the newest. Used by one thread at a time.
+/// Turns rows into lines of the transaction dialect, in pieces of about <see cref="PieceBytes"/> that are never written again once taken. A
+/// row's JSON is copied once. For a row that no client could accept, only the key goes out, as deleted, and a control row that says why: a
+/// client that kept the previous version would take it for the newest. Used by one thread at a time.
 /// </summary>
-/// <param name="limits">Which rows clients can take.</param>
+/// <param name="limits">Which rows clients can accept.</param>
 /// <param name="key">The members of <c>data</c> that are the key, known by the time a row is appended; empty for the first one.</param>
 internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> key)
 {
@@ -49,7 +49,7 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
     }
 
     /// <summary>
-    /// Begins a row whose JSON the caller writes to the place returned. <see cref="End"/> appends it; without that, the next one takes its
+    /// Begins a row whose JSON the caller writes to the returned place. <see cref="End"/> appends it; without that, the next one takes its
     /// place.
     /// </summary>
     /// <param name="transaction">As in <see cref="Append"/>.</param>
@@ -81,8 +81,7 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
     }
 
     /// <summary>
-    /// Leaves out the row begun and its key as well, which no client can have: only a control row says so. Of a deleted one nothing is
-    /// said.
+    /// Leaves out the row begun including its key, which no client can have: only a control row reports it. A deleted one is not reported.
     /// </summary>
     /// <param name="reason">What is wrong with its key, as a sentence in plain ASCII without quotes.</param>
     public void LeaveOutWithKey(string reason)
@@ -92,7 +91,7 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
             Tell(KeyOf(_data), reason);
     }
 
-    /// <summary>What is wrong with the row begun, as long as its line would be without its line feed.</summary>
+    /// <summary>What is wrong with the row begun, given the length of its line without the line feed.</summary>
     private string? WhatIsWrong() => limits.WhatIsWrong(_data.Offset + _data.Count + 1 - _written, _data);
 
     private void Close()
@@ -127,7 +126,7 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
         return name;
     }
 
-    /// <summary>Says that the row begun is left out: to clients by a control row, and to the operator.</summary>
+    /// <summary>Reports that the row begun is left out: to clients with a control row, and to the operator.</summary>
     private void Tell(byte[] name, string reason)
     {
         var transaction = _row.Transaction;
@@ -155,7 +154,7 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
         return pieces;
     }
 
-    /// <summary>What of a piece comes after a transaction; its lines must have been appended in the order of their transactions.</summary>
+    /// <summary>The part of a piece after a transaction; its lines must have been appended in the order of their transactions.</summary>
     public static ReadOnlyMemory<byte> After(ReadOnlyMemory<byte> piece, long transaction)
     {
         while (!piece.IsEmpty && TransactionOf(piece.Span) <= transaction)
@@ -169,7 +168,7 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
         return Utf8Parser.TryParse(line[before..], out long transaction, out _) ? transaction : throw new FormatException();
     }
 
-    /// <summary>Whether a line among the rows is no row, but says something of one.</summary>
+    /// <summary>Whether a line among the rows is not a row, but says something about one.</summary>
     public static bool IsControl(ReadOnlySpan<byte> line) => line.StartsWith("{\"control\":"u8);
 
     private void Reserve(int bytes)

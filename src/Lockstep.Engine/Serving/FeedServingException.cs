@@ -45,7 +45,7 @@ internal sealed class FeedBehindException : FeedServingException
         RetryAfter = retryAfter;
     }
 
-    /// <summary>How long a client is to wait before it tries again; it is told in the header Retry-After.</summary>
+    /// <summary>How long a client should wait before it tries again; sent in the header Retry-After.</summary>
     public TimeSpan RetryAfter { get; }
 }
 
@@ -76,18 +76,18 @@ public sealed class FeedUnavailableException : FeedServingException
     public FeedUnavailableException(string message, TimeSpan retryAfter, Exception? inner = null)
         : this(message, "Try again later; if it stays so, look at the server that the feed comes from.", retryAfter, inner) { }
 
-    /// <summary>With advice to whoever runs the server; clients are told neither.</summary>
+    /// <summary>With advice to the operator of the server; clients get neither.</summary>
     internal FeedUnavailableException(string message, Remedy remedy, TimeSpan retryAfter, Exception? inner)
         : base(ErrorKind.Unavailable, message, remedy, inner) => RetryAfter = retryAfter;
 
-    /// <summary>How long a client is to wait before it tries again; it is told in the header Retry-After.</summary>
+    /// <summary>How long a client should wait before it tries again; sent in the header Retry-After.</summary>
     public TimeSpan RetryAfter { get; }
 }
 
 /// <summary>A position in a request is not one that the source gave out. HTTP 400.</summary>
 internal sealed class FeedPositionException : FeedServingException
 {
-    /// <summary>Says that it is not.</summary>
+    /// <summary>Says that the position is invalid.</summary>
     public FeedPositionException(Exception? inner = null)
         : base(
             ErrorKind.FeedRequest,

@@ -14,7 +14,7 @@ public interface IFeedSource : IAsyncDisposable
     string Name { get; }
 
     /// <summary>
-    /// For how long what the source gives out has been held back at its origin; zero where it is not, or cannot be known.
+    /// For how long the source has been unable to hand out changes because of its origin; zero if it is able, or this cannot be known.
     /// </summary>
     TimeSpan Lag => TimeSpan.Zero;
 
@@ -31,11 +31,11 @@ public interface IFeedSource : IAsyncDisposable
     /// <exception cref="FeedUnavailableException">Nothing has been seen yet, or the origin cannot be reached.</exception>
     internal ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken);
 
-    /// <summary>Reads from where the feed comes, to see that it can be read at this moment. Throws what the reading throws.</summary>
+    /// <summary>Reads from the feed's origin, to see whether it can be read at this moment. Throws what the read throws.</summary>
     Task CheckAsync(CancellationToken cancellationToken) => GetStateAsync(cancellationToken).AsTask();
 
     /// <summary>
-    /// Checks a client's position against the source, and gives it what follows that position. The chunks never end by themselves.
+    /// Checks a client's position against the source, and returns what follows that position. The chunks never end by themselves.
     /// </summary>
     /// <exception cref="FeedIdentityChangedException">The client's cursor belongs to another feed; it has to resync.</exception>
     /// <exception cref="FeedBehindException">This server is behind the client; it has to wait.</exception>

@@ -2,26 +2,26 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Serving;
 
-/// <summary>Lines on a client's way.</summary>
+/// <summary>Lines on their way to a client.</summary>
 /// <param name="Lines">Whole lines; there may be none.</param>
-/// <param name="Position">Where the client stands once it has them; null for where it stood before.</param>
+/// <param name="Position">The client's position once it has them; null for the previous one.</param>
 internal readonly record struct FeedStep<TPosition>(ReadOnlyMemory<byte> Lines, TPosition? Position = null)
     where TPosition : class, IFeedPosition<TPosition>
 {
-    /// <summary>The page of a snapshot at which it goes on for who has all lines so far; null where this does not say.</summary>
+    /// <summary>The page at which a snapshot continues for a client that has all lines so far; null if this does not say.</summary>
     public SnapshotPageRequest? Page { get; init; }
 
-    /// <summary>How far in the origin's history the lines reach; null where the position says it.</summary>
+    /// <summary>How far in the origin's history the lines reach; null if the position says so.</summary>
     public FeedMark? Mark { get; init; }
 
-    /// <summary>Says no more than where the snapshot goes on.</summary>
+    /// <summary>Only says where the snapshot continues.</summary>
     public static FeedStep<TPosition> At(string identity, long horizon, string? after) =>
         new(default) { Page = new SnapshotPageRequest(identity, horizon, after) };
 }
 
 /// <summary>
-/// What differs between sources on one client's journey: how they read. Between two steps a source holds nothing open that a slow client
-/// would keep from others. Made for one client, and used by one thread at a time.
+/// What differs between sources in one client's journey: how they read. Between two steps a source holds nothing open that a slow client
+/// would keep from others. Created for one client, and used by one thread at a time.
 /// </summary>
 internal interface IFeedSteps<TPosition>
     where TPosition : class, IFeedPosition<TPosition>
@@ -39,8 +39,8 @@ internal interface IFeedSteps<TPosition>
     TimeSpan PollInterval { get; }
 
     /// <summary>
-    /// Whether a position tells all that its client has, so that it can be found in the live log. Otherwise the client gets twice what
-    /// comes while it reads.
+    /// Whether a position identifies everything that its client has, so that it can be found in the live log. Otherwise the client gets
+    /// twice what comes while it reads.
     /// </summary>
     bool PositionsAreWhole { get; }
 

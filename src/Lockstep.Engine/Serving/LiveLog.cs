@@ -3,21 +3,21 @@ namespace Lockstep.Engine.Serving;
 /// <summary>What one look at a table found.</summary>
 /// <param name="From">What was known before.</param>
 /// <param name="To">What is known with it.</param>
-/// <param name="Pieces">The lines of the rows that To has and From has not.</param>
-/// <param name="Bytes">Of all pieces.</param>
+/// <param name="Pieces">The lines of the rows that are in To and not in From.</param>
+/// <param name="Bytes">The size of all pieces.</param>
 internal sealed record LiveBatch<TPosition>(TPosition From, TPosition To, IReadOnlyList<ReadOnlyMemory<byte>> Pieces, long Bytes)
     where TPosition : class, IFeedPosition<TPosition>;
 
-/// <summary>What a follower finds at its place in the log.</summary>
+/// <summary>What a follower finds at its position in the log.</summary>
 internal enum LiveOutcome
 {
-    /// <summary>A batch; the place has moved past it.</summary>
+    /// <summary>A batch; the position has moved past it.</summary>
     Batch,
 
     /// <summary>Nothing yet: it has everything up to the log's end.</summary>
     AtEnd,
 
-    /// <summary>What follows is no longer there: read it from where it comes from.</summary>
+    /// <summary>What follows is no longer there: read it from its origin.</summary>
     Lost,
 
     /// <summary>The log belongs to another feed now.</summary>
@@ -28,8 +28,8 @@ internal enum LiveOutcome
 }
 
 /// <summary>
-/// The changes of the last moments, written by one thread and read by any number of followers, none of which can hold up the others or
-/// keep alive what the log has let go: a follower holds a number, not a batch (I8). Thread-safe.
+/// The changes of the last moments, written by one thread and read by any number of followers, none of which can hold up the others or keep
+/// alive what the log has dropped: a follower holds a number, not a batch (I8). Thread-safe.
 /// </summary>
 /// <param name="capacity">The most bytes that it keeps.</param>
 internal sealed class LiveLog<TPosition>(long capacity)
@@ -66,7 +66,7 @@ internal sealed class LiveLog<TPosition>(long capacity)
         }
     }
 
-    /// <summary>Drops everything and goes on from a position: at the start, for another feed, or after more changes than fit.</summary>
+    /// <summary>Drops everything and continues from a position: at the start, for another feed, or after more changes than fit.</summary>
     public void Restart(string identity, TPosition end)
     {
         lock (_gate)
@@ -107,7 +107,7 @@ internal sealed class LiveLog<TPosition>(long capacity)
         }
     }
 
-    /// <summary>The source stops: ends the journey of all who follow.</summary>
+    /// <summary>The source stops: ends the journey of all followers.</summary>
     public void Close()
     {
         lock (_gate)
@@ -117,7 +117,7 @@ internal sealed class LiveLog<TPosition>(long capacity)
         }
     }
 
-    /// <summary>The place from which a reader at a position can follow; null when it has to read changes first.</summary>
+    /// <summary>The position from which a reader can follow; null if it has to read changes first.</summary>
     public long? PlaceAfter(TPosition known, string identity)
     {
         lock (_gate)
@@ -128,7 +128,7 @@ internal sealed class LiveLog<TPosition>(long capacity)
             if (!start.IsWithin(known))
                 return null;
 
-            // Each look sees what the one before it saw, so the batches that are known come first.
+            // Each look sees what the one before it saw, so the known batches come first.
             var (low, high) = (_head, _batches.Count);
             while (low < high)
             {
@@ -144,9 +144,8 @@ internal sealed class LiveLog<TPosition>(long capacity)
     }
 
     /// <summary>
-    /// The log's end, for a reader that will read changes next: what is appended later is all that the reading can have missed. For
-    /// positions that do not tell which came first; what is appended during the reading comes to that reader twice. Null before the first
-    /// look at the feed.
+    /// The log's end, for a reader that will read changes next: the read can have missed only what is appended later. For positions without
+    /// a known order; what is appended during the read comes to that reader twice. Null before the first look at the feed.
     /// </summary>
     public long? PlaceAtEnd(string identity)
     {
@@ -155,8 +154,8 @@ internal sealed class LiveLog<TPosition>(long capacity)
     }
 
     /// <summary>
-    /// Takes what is at a place. <paramref name="more"/> tells whether another batch follows; <paramref name="end"/> is what a follower
-    /// knows that has taken all.
+    /// Takes what is at a position. <paramref name="more"/> says whether another batch follows; <paramref name="end"/> is what a follower
+    /// knows that has taken everything.
     /// </summary>
     public LiveOutcome Take(
         ref long place,

@@ -7,7 +7,7 @@ namespace Lockstep.Engine.Serving;
 
 /// <summary>
 /// Writes a row of the transaction dialect as one of the record dialect (R1): its <c>data</c>, in which the order field is the row's
-/// <c>txid</c>, and <c>deleted_at</c> says whether it is a tombstone. All other members go out as they are.
+/// <c>txid</c>, and <c>deleted_at</c> says whether it is a tombstone. All other members are unchanged.
 /// </summary>
 internal static class RecordLine
 {
@@ -35,7 +35,7 @@ internal static class RecordLine
             json.Skip();
             hasOrder |= isOrder;
             hasDeletion |= isDeletion;
-            // What a whole set lacked is a tombstone whose record says that it is there.
+            // A record that a whole set lacked is a tombstone whose own JSON says that it exists.
             var isOtherwise = isDeletion && row.IsDeleted && meaning is (Deletion.Alive or Deletion.OddlyAlive);
             if (!isOrder && !isOtherwise)
                 continue;

@@ -7,8 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace Lockstep.Engine.Serving;
 
 /// <summary>The versions of rows that a source has left out of its feed.</summary>
-/// <param name="Count">How many, as far as they can be told apart; those of long ago may count twice.</param>
-/// <param name="Last">The last one, its key and what is wrong with it; null while there is none.</param>
+/// <param name="Count">How many, as far as they can be distinguished; old ones may count twice.</param>
+/// <param name="Last">The last one, its key and what is wrong with it; null if there is none.</param>
 public sealed record LeftOutRows(long Count, string? Last)
 {
     /// <summary>None.</summary>
@@ -16,21 +16,22 @@ public sealed record LeftOutRows(long Count, string? Last)
 }
 
 /// <summary>
-/// Which rows a client could take. One that is too large or nested too deep would end the sync of each client, whatever else there is for
-/// it: it is left out, and its key is told, to clients by a control row and to the operator by the log. One for each source. Thread-safe.
+/// Which rows a client can accept. One that is too large or nested too deep would end the sync of each client, whatever else there is for
+/// it: it is left out, and its key is reported, to clients with a control row and to the operator in the log. One for each source.
+/// Thread-safe.
 /// </summary>
 /// <param name="feed">The feed's name, for the log.</param>
 /// <param name="maximumBytes">The longest line of a row.</param>
-/// <param name="logger">Is told of each version of a row that is left out, once.</param>
+/// <param name="logger">Gets each version of a row that is left out, once.</param>
 internal sealed partial class RowLimits(string feed, int maximumBytes, ILogger logger)
 {
-    /// <summary>What clients take unless told otherwise.</summary>
+    /// <summary>What clients accept by default.</summary>
     public const int DefaultBytes = FrameReader.DefaultMaximumLength;
 
-    /// <summary>How deep a row's data may be nested: in its line it is nested once more.</summary>
+    /// <summary>How deep a row's data may be nested: its line adds one level.</summary>
     public const int MaximumDepth = RecordParser.MaximumDepth - 1;
 
-    /// <summary>How many versions are known by heart.</summary>
+    /// <summary>How many versions are remembered.</summary>
     private const int MostKnown = 10_000;
 
     private readonly Lock _gate = new();
@@ -40,7 +41,7 @@ internal sealed partial class RowLimits(string feed, int maximumBytes, ILogger l
     /// <summary>What was left out so far.</summary>
     public LeftOutRows LeftOut => Volatile.Read(ref _leftOut);
 
-    /// <summary>What is wrong with a row, as a sentence in plain ASCII without quotes; null when a client can take it.</summary>
+    /// <summary>What is wrong with a row, as a sentence in plain ASCII without quotes; null if a client can accept it.</summary>
     /// <param name="line">How long its line is, in bytes.</param>
     /// <param name="data">Its JSON.</param>
     public string? WhatIsWrong(int line, ReadOnlySpan<byte> data) =>
@@ -66,7 +67,7 @@ internal sealed partial class RowLimits(string feed, int maximumBytes, ILogger l
 
     private static bool IsTooDeep(ReadOnlySpan<byte> data)
     {
-        // Where there are not that many brackets nothing is nested that deep, and that is the rule.
+        // With fewer brackets nothing can be nested that deep, which is the rule.
         if (data.Count((byte)'{') + data.Count((byte)'[') <= MaximumDepth)
             return false;
         var json = new Utf8JsonReader(data, FeedFilter.AnyDepth);

@@ -1,21 +1,21 @@
 namespace Lockstep.Engine.Serving;
 
 /// <summary>
-/// The bytes that the clients of a server may hold together of what is read for them and not yet sent (I8). Where they are used up, who
-/// wants more waits in turn, and who has taken nothing for a while is cut off: a client that pauses is left alone as long as nobody needs
-/// what it holds. Thread-safe.
+/// The bytes that a server's clients may hold together of what was read for them and not yet sent (I8). When they are used up, clients that
+/// want more wait in turn, and one that has taken nothing for a while is cut off: a client that pauses is left alone as long as nobody
+/// needs what it holds. Thread-safe.
 /// </summary>
-/// <param name="bytes">The most bytes; at least one client may always hold what it needs, however much that is.</param>
+/// <param name="bytes">The maximum; at least one client may always hold what it needs, however much that is.</param>
 /// <param name="time">The clock; null for the system's.</param>
 internal sealed class SendBudget(long bytes, TimeProvider? time = null)
 {
-    /// <summary>What a server has unless told otherwise: 64 MiB.</summary>
+    /// <summary>The default of a server: 64 MiB.</summary>
     public const long DefaultBytes = 64L << 20;
 
     /// <summary>How long a client may take nothing while others wait.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long a client waits for its turn before it is told to come back later.</summary>
+    /// <summary>How long a client waits for its turn before it is asked to come back later.</summary>
     public static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(60);
 
     private readonly Lock _gate = new();
@@ -39,7 +39,7 @@ internal sealed class SendBudget(long bytes, TimeProvider? time = null)
     /// <summary>How many clients were cut off since the start because they took nothing while others waited.</summary>
     public long CutOff { get; private set; }
 
-    /// <summary>Makes the share of one client, which holds nothing yet.</summary>
+    /// <summary>Creates the share of one client, which holds nothing yet.</summary>
     /// <param name="cut">Cuts the client off, from any thread, at most once; must not block.</param>
     public SendShare Join(Action cut) => new(this, cut);
 
@@ -86,7 +86,7 @@ internal sealed class SendBudget(long bytes, TimeProvider? time = null)
                 }
                 catch (TimeoutException)
                 {
-                    // By now somebody may have taken nothing for long enough.
+                    // By now some client may have taken nothing for long enough.
                 }
             }
 
@@ -96,7 +96,7 @@ internal sealed class SendBudget(long bytes, TimeProvider? time = null)
         {
             lock (_gate)
             {
-                // Where it was granted after all, the share's owner gives it back with the rest.
+                // If it was granted after all, the share's owner returns it with the rest.
                 if (waiter.Place.List is not null)
                 {
                     _waiting.Remove(waiter.Place);
@@ -151,7 +151,7 @@ internal sealed class SendBudget(long bytes, TimeProvider? time = null)
         }
     }
 
-    /// <summary>Cuts off the one that has taken nothing for the longest, if that is long enough.</summary>
+    /// <summary>Cuts off the client that has taken nothing for the longest time, if that is long enough.</summary>
     private void Relieve()
     {
         SendShare? idle;
@@ -170,8 +170,8 @@ internal sealed class SendBudget(long bytes, TimeProvider? time = null)
     }
 
     /// <summary>
-    /// What was read for those that were cut off is garbage, and large rows are collected rarely: many who never read would make the
-    /// process large although all of them together hold little.
+    /// What was read for the clients that were cut off is garbage, and large rows are collected rarely: many clients that never read would
+    /// make the process large although all of them together hold little.
     /// </summary>
     private void Reclaim()
     {
@@ -208,7 +208,7 @@ internal sealed class SendBudget(long bytes, TimeProvider? time = null)
 }
 
 /// <summary>
-/// What one client holds of a <see cref="SendBudget"/>. Used by one thread at a time; disposing it gives back everything.
+/// What one client holds of a <see cref="SendBudget"/>. Used by one thread at a time; disposing it returns everything.
 /// </summary>
 internal sealed class SendShare : IDisposable
 {
@@ -226,23 +226,23 @@ internal sealed class SendShare : IDisposable
     /// <summary>When the client last took something, or began to hold.</summary>
     internal long Since => Volatile.Read(ref _since);
 
-    /// <summary>Waits until so many bytes may be held, and holds them.</summary>
+    /// <summary>Waits until this many bytes may be held, and holds them.</summary>
     /// <exception cref="FeedUnavailableException">Its turn did not come within <see cref="SendBudget.LongestWait"/>.</exception>
     public Task TakeAsync(long bytes, CancellationToken cancellationToken) => _budget.TakeAsync(this, bytes, cancellationToken);
 
-    /// <summary>Holds so many bytes more if there is room to spare: nobody waits, and half of all is left.</summary>
+    /// <summary>Holds this many more bytes if there is room to spare: nobody waits, and half of the total is left.</summary>
     public bool TryTake(long bytes) => _budget.TryTake(this, bytes);
 
     /// <summary>
-    /// Holds at least so many bytes, which are in memory already, and makes others give up theirs where these are too many.
+    /// Holds at least this many bytes, which are in memory already, and makes others give up theirs if these are too many.
     /// </summary>
-    /// <returns>How many it holds more than before.</returns>
+    /// <returns>How many more it holds than before.</returns>
     public long Cover(long bytes) => _budget.Cover(this, bytes);
 
-    /// <summary>Gives back bytes that it holds.</summary>
+    /// <summary>Returns bytes that it holds.</summary>
     public void Give(long bytes) => _budget.Give(this, bytes);
 
-    /// <summary>Notes that the client has taken something.</summary>
+    /// <summary>Records that the client has taken something.</summary>
     public void Progress() => Volatile.Write(ref _since, _budget.Time.GetTimestamp());
 
     /// <inheritdoc/>

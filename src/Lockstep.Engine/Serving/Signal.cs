@@ -1,7 +1,8 @@
 namespace Lockstep.Engine.Serving;
 
 /// <summary>
-/// Wakes all who wait, once each time it is raised. Take <see cref="Next"/> before looking whether there is something to wait for.
+/// Wakes everybody who waits, each time it is raised. Take <see cref="Next"/> before checking whether there is something to wait for.
+/// Thread-safe.
 /// Thread-safe.
 /// </summary>
 internal sealed class Signal

@@ -17,10 +17,10 @@ namespace Lockstep.Engine.Serving;
 /// </remarks>
 public sealed class TableFeed : IFeedSource
 {
-    /// <summary>How long a file that was replaced by another can go unnoticed.</summary>
+    /// <summary>How long it can go unnoticed that a file was replaced by another.</summary>
     private static readonly TimeSpan Reopening = TimeSpan.FromSeconds(1);
 
-    /// <summary>No version of SQLite's.</summary>
+    /// <summary>Not a version of SQLite's.</summary>
     private const long Unknown = -1;
 
     private readonly TableFeedOptions _options;
@@ -56,7 +56,7 @@ public sealed class TableFeed : IFeedSource
     /// <summary>The table file's full path.</summary>
     public string Path => _options.Path;
 
-    /// <summary>Why the file could not be read when it was last looked at; null when it could. The feed goes on trying.</summary>
+    /// <summary>Why the file could not be read the last time; null if it could. The feed keeps trying.</summary>
     public Exception? Error => Volatile.Read(ref _error);
 
     internal string? RecordOrderField => _options.Dialect == ServedDialect.Record ? _file.OrderField : null;
@@ -72,7 +72,7 @@ public sealed class TableFeed : IFeedSource
     /// <summary>Starts to serve a table file, which a sync may be writing meanwhile.</summary>
     /// <param name="options">What to serve, and how.</param>
     /// <param name="time">The clock for intervals; null for the system's.</param>
-    /// <param name="cancellationToken">Gives up the start.</param>
+    /// <param name="cancellationToken">Cancels the start.</param>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
     /// <exception cref="TableFileException">It is no table file, or cannot be read and written: its identity is kept in it.</exception>
     public static async Task<TableFeed> StartAsync(
@@ -133,7 +133,7 @@ public sealed class TableFeed : IFeedSource
     {
         ArgumentNullException.ThrowIfNull(request);
 
-        // The watch may not have looked since the table was emptied: a client that has to resync is to hear it from the status, not from a
+        // The watch may not have looked since the table was emptied: a client that must resync should learn it from the status, not from a
         // body cut off.
         var stamp = await ReadAsync(file => file.ReadStamp(), cancellationToken).ConfigureAwait(false);
         stamp.Range.Admit(request.Identity, request.Since);
@@ -197,7 +197,7 @@ public sealed class TableFeed : IFeedSource
 
         try
         {
-            // SQLite's work is synchronous, and may take a while: not on the thread that serves the connection.
+            // SQLite's work is synchronous and may take a while: not on the thread that serves the connection.
             return await Task.Run(() => read(_file), cancellationToken).ConfigureAwait(false);
         }
         finally
@@ -218,7 +218,7 @@ public sealed class TableFeed : IFeedSource
             {
                 if (connection is null || Time.GetElapsedTime(opened) > Reopening)
                 {
-                    // The last connection to close takes the write-ahead log and its index with it, which the next one would make again.
+                    // The last connection to close removes the write-ahead log and its index, which the next one would create again.
                     using var before = connection;
                     connection = null;
                     connection = ReadConnection.Open(_options.Path, CancellationToken.None);
@@ -264,7 +264,8 @@ public sealed class TableFeed : IFeedSource
         var end = Live.End!;
         if (stamp.Identity == Live.Identity && stamp.Sequence < end.Cursor)
         {
-            // The file was put back as it was: numbers above these have been given out, and will be given out again to other changes.
+            // The file was restored to an earlier state: numbers above these have been given out, and will be given out again to other
+            // changes.
             _file.Renew(stamp.Identity);
             stamp = _file.ReadStamp();
         }
@@ -286,7 +287,7 @@ public sealed class TableFeed : IFeedSource
                 return;
             }
 
-            // Put back between the two reads: the next look sees it.
+            // Restored between the two reads: the next look sees it.
             if (page.To < end.Cursor)
                 return;
             var to = new LogPosition(page.To);
@@ -297,7 +298,7 @@ public sealed class TableFeed : IFeedSource
 
     private FeedUnavailableException Stopped() => new($"The table '{Name}' is no longer served here.", TimeSpan.FromSeconds(1));
 
-    /// <summary>A page's place as it stands in its address; null stays null.</summary>
+    /// <summary>A page's position as it stands in its address; null stays null.</summary>
     internal static string? FormatPosition(byte[]? key) => key is null ? null : Base64Url.EncodeToString(key);
 
     private static byte[] ParsePosition(string text)

@@ -5,7 +5,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Serving;
 
-/// <summary>What a table file serves at a moment.</summary>
+/// <summary>What a table file serves at one moment.</summary>
 /// <param name="Table">The table's name.</param>
 /// <param name="Identity">As in <see cref="ServingMark"/>.</param>
 /// <param name="Cleared">Likewise: a cursor below it is no longer served.</param>
@@ -13,18 +13,18 @@ namespace Lockstep.Engine.Serving;
 /// <param name="KeyFields">The fields that are the key; empty until a record has come.</param>
 internal sealed record TableStamp(string Table, string Identity, long Cleared, long Sequence, IReadOnlyList<string> KeyFields)
 {
-    /// <summary>The fields that the records have had; null when some have no column of their own.</summary>
+    /// <summary>The fields that the records have had; null if some have no column of their own.</summary>
     public IReadOnlyList<string>? Columns { get; init; }
 
-    /// <summary>The cursors that mean something: one ahead of the table is of a table that was put back since.</summary>
+    /// <summary>The valid cursors: one ahead of the table belongs to a table that was restored since.</summary>
     public ServedRange Range => new(Identity, Cleared, Sequence, RetryAfter: null);
 }
 
 /// <summary>Records read in one transaction.</summary>
 /// <param name="Stamp">The table in that transaction.</param>
 /// <param name="Lines">The records.</param>
-/// <param name="Next">Read by key: where the next page begins; null when this is the last one. Read by sequence: null.</param>
-/// <param name="To">The sequence number of one who has the page and all before it.</param>
+/// <param name="Next">Read by key: where the next page begins; null if this is the last one. Read by sequence: null.</param>
+/// <param name="To">The sequence number of a client that has the page and all before it.</param>
 internal sealed record TablePage(TableStamp Stamp, FeedLines Lines, byte[]? Next, long To)
 {
     /// <summary>Read by sequence: whether there was no more.</summary>
@@ -46,15 +46,15 @@ internal sealed class TableFeedFile(string path, int pageBytes, RowLimits limits
 
     private volatile string _orderField = WireNames.DefaultOrderField;
 
-    /// <summary>The field that orders the records at their source, as it was when last read; the usual one where there is none.</summary>
+    /// <summary>The field that orders the records at their source, as last read; the usual one if there is none.</summary>
     public string OrderField => _orderField;
 
-    /// <exception cref="FeedUnavailableException">The file is not there, or cannot be read.</exception>
+    /// <exception cref="FeedUnavailableException">The file is missing, or cannot be read.</exception>
     public TableStamp ReadStamp() => Read((_, stamp, _) => stamp);
 
     /// <summary>Live records in the order of their keys.</summary>
     /// <param name="after">The encoded key of the last record of the page before; null for the first page.</param>
-    /// <param name="horizon">The most that a record's <c>since</c> may be; null for the table's sequence.</param>
+    /// <param name="horizon">The maximum of a record's <c>since</c>; null for the table's sequence.</param>
     public TablePage ReadKeys(byte[]? after, long? horizon) =>
         Read(
             (connection, stamp, shape) =>
@@ -85,7 +85,7 @@ internal sealed class TableFeedFile(string path, int pageBytes, RowLimits limits
     /// <summary>What changed after a sequence number, tombstones too, newest state per record, in the order of the changes.</summary>
     public TablePage ReadChanges(long after) => ReadChanges(after, _ => 0);
 
-    /// <summary>The same, for who has nothing yet: without the tombstones of what was gone before.</summary>
+    /// <summary>The same, for a client that has nothing yet: without the tombstones of what was gone before.</summary>
     /// <param name="after">The last sequence number of the page before; 0 for the first page.</param>
     /// <param name="horizon">The table's sequence when the first page was read; null for that page.</param>
     public TablePage ReadOrder(long after, long? horizon) => ReadChanges(after, stamp => horizon ?? stamp.Sequence);
@@ -118,10 +118,10 @@ internal sealed class TableFeedFile(string path, int pageBytes, RowLimits limits
             }
         );
 
-    /// <summary>Makes every cursor given out so far void, unless that was done since.</summary>
+    /// <summary>Invalidates every cursor given out so far, unless that was done since.</summary>
     public void Renew(string identity) => ServingMark.Ensure(path, instead: identity);
 
-    /// <exception cref="FeedPositionException">The bytes are no key.</exception>
+    /// <exception cref="FeedPositionException">The bytes are not a key.</exception>
     private static void BindKey(Statement select, byte[] encoded, KeyLayout layout)
     {
         if (layout == KeyLayout.Encoded)
@@ -149,7 +149,7 @@ internal sealed class TableFeedFile(string path, int pageBytes, RowLimits limits
                 );
                 if (mark is null)
                 {
-                    // A new file has come in the place of the one that was served.
+                    // A new file has taken the place of the one that was served.
                     connection.Dispose();
                     ServingMark.Ensure(path);
                     continue;

@@ -16,8 +16,8 @@ public sealed record TableFeedOptions
     public ServedDialect Dialect { get; init; }
 
     /// <summary>
-    /// How often the file is asked whether something was committed; above zero. Default 25 ms: the question costs microseconds. Where the
-    /// system tells of writes to local files (Linux), it is asked at once.
+    /// How often to check whether something was committed to the file; above zero. Default 25 ms: the check costs microseconds. Where the
+    /// system reports writes to local files (Linux), the file is checked at once.
     /// </summary>
     public TimeSpan PollInterval { get; init; } = TimeSpan.FromMilliseconds(25);
 
@@ -33,19 +33,19 @@ public sealed record TableFeedOptions
     /// <summary>About how many bytes of records one read takes into memory; at least 1 KiB, default 256 KiB.</summary>
     public int PageBytes { get; init; } = PageSize.Bytes;
 
-    /// <summary>How long another program's transaction on the file is waited for at the start. Default 30 s.</summary>
+    /// <summary>How long to wait at the start for another program's transaction on the file. Default 30 s.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>What <see cref="MaximumRowBytes"/> is unless told otherwise.</summary>
+    /// <summary>The default of <see cref="MaximumRowBytes"/>.</summary>
     public const int DefaultMaximumRowBytes = RowLimits.DefaultBytes;
 
     /// <summary>
-    /// The longest line of a row, in bytes: a longer one, which clients could not take, is left out and told of. At least 1 KiB; default 16
-    /// MiB, which is what clients take unless told otherwise.
+    /// The longest line of a row, in bytes: a longer one, which clients could not accept, is left out and reported. At least 1 KiB; default
+    /// 16 MiB, which is the default of clients.
     /// </summary>
     public int MaximumRowBytes { get; init; } = DefaultMaximumRowBytes;
 
-    /// <summary>Is told what an operator should know of. From any thread. Default: nobody.</summary>
+    /// <summary>Gets what an operator should know. Called from any thread. Default: none.</summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
     internal TableFeedOptions Checked()
@@ -63,7 +63,7 @@ public sealed record TableFeedOptions
 /// <summary>How a table file's rows are written to clients.</summary>
 public enum ServedDialect
 {
-    /// <summary>The transaction dialect, with the table's own sequence in the place of transactions.</summary>
+    /// <summary>The transaction dialect, with the table's own sequence in place of transactions.</summary>
     Transaction = 0,
 
     /// <summary>

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Lockstep.Engine.Serving;
 
-/// <summary>How one client of a table file is read for: pages by key, or by sequence number, then pages of changes.</summary>
+/// <summary>How a table file is read for one client: pages by key, or by sequence number, then pages of changes.</summary>
 internal sealed class TableFeedSteps(TableFeed feed, string identity, bool inOrder) : IFeedSteps<LogPosition>
 {
     public string Name => feed.Name;
@@ -19,8 +19,8 @@ internal sealed class TableFeedSteps(TableFeed feed, string identity, bool inOrd
         inOrder ? ReadByOrderAsync(cancellationToken) : ReadByKeyAsync(cancellationToken);
 
     /// <summary>
-    /// Page by page in the order of the changes: who is cut off goes on from the last record. Tombstones of what was gone before are
-    /// left out.
+    /// Page by page in the order of the changes: a client that is cut off continues from the last record. Tombstones of what was gone
+    /// before are left out.
     /// </summary>
     private async IAsyncEnumerable<FeedStep<LogPosition>> ReadByOrderAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {

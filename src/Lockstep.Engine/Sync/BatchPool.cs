@@ -5,7 +5,7 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// The batches that wait to be filled again: one is filled while another is written, so two are all that is ever kept. Any thread.
+/// The batches that wait to be refilled: one is filled while another is written, so at most two are kept. Any thread.
 /// </summary>
 internal sealed class BatchPool
 {
@@ -21,7 +21,7 @@ internal sealed class BatchPool
         return batch;
     }
 
-    /// <summary>Gives a batch back that nobody looks at any more.</summary>
+    /// <summary>Returns a batch that nobody uses any more.</summary>
     public void Return(RecordBatch batch)
     {
         if (_batches.Count < Most)

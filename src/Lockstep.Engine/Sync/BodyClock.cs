@@ -4,21 +4,21 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// The times of a body: since when its feed has given no sign of life, since when it has brought nothing new, and how long nothing need
-/// be looked at. One thread at a time.
+/// The clock of a body: for how long its feed has given no sign of life, for how long it has brought nothing new, and when to check next.
+/// One thread at a time.
 /// </summary>
 internal sealed class BodyClock(SyncContext context, BodySource source, CursorTracker tracker)
 {
-    /// <summary>The longest that nothing is looked at.</summary>
+    /// <summary>The longest time between two checks.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
-    /// <summary>A feed of which nothing is known may pause for this long before its silence is taken for the end.</summary>
+    /// <summary>How long an unknown feed may pause before its silence counts as the end.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
     /// <summary>Signs of life alone keep a feed that is not known to be endless open for this long.</summary>
     private static readonly TimeSpan LongestWithoutRecord = TimeSpan.FromMinutes(2);
 
-    /// <summary>Likewise one of which nothing at all is known, before its first record: it may have none.</summary>
+    /// <summary>The same for a feed of which nothing at all is known, before its first record: it may have none.</summary>
     private static readonly TimeSpan LongestBeforeFirst = TimeSpan.FromSeconds(30);
 
     private long _lastSign = context.Time.GetTimestamp();
@@ -36,7 +36,7 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     public bool IsTimeUp => context.FollowDeadline is { } deadline && context.Time.GetElapsedTime(context.Start) >= deadline;
 
     /// <summary>
-    /// Whether a whole set that is owed is to be fetched again, which one who goes on forever would otherwise never do (I6).
+    /// Whether an owed whole set must be fetched now, which a sync that follows forever would otherwise never do (I6).
     /// </summary>
     public bool IsSetDue => !context.StopsWhenCaughtUp && context.Target.State.Owed?.Until(context.Time.GetUtcNow()) == TimeSpan.Zero;
 
@@ -47,8 +47,8 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     public bool IsUnchanged => _hasFirstByte && context.Time.GetElapsedTime(LastNews()) >= context.Options.Settle;
 
     /// <summary>
-    /// Whether nothing at all has come from where the table is, and nothing is known that would have to come: an endless feed of which
-    /// that is all looks so.
+    /// Whether nothing at all has come from the table's position, and nothing is known to be on its way: an endless feed with nothing new
+    /// looks like this.
     /// </summary>
     public bool IsQuiet =>
         !_hasFirstByte
@@ -57,18 +57,18 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
         && context.StopsWhenCaughtUp
         && Ending is FeedEnding.Unknown or FeedEnding.Quiet;
 
-    /// <summary>How long a feed may say nothing at all from where the table is, before that counts: less once it is known for it.</summary>
+    /// <summary>How long a feed may say nothing at all from the table's position before that counts: less if it is known to.</summary>
     public static TimeSpan QuietPatience(SyncContext context, TimeSpan limit)
     {
         var half = limit == Timeout.InfiniteTimeSpan ? LongestWithoutRecord : limit / 2;
         return context.FeedEnding == FeedEnding.Unknown ? half : Min(half, Max(context.Options.Settle, LongestPause));
     }
 
-    /// <summary>Whether the feed is known to go on forever.</summary>
+    /// <summary>Whether the feed is known to be endless.</summary>
     public bool IsEndless => Ending == FeedEnding.Endless;
 
     /// <summary>
-    /// Whether the body has nothing more for now. Bytes that change nothing tell more than silence, which may be a pause.
+    /// Whether the body has nothing more for now. Bytes that change nothing say more than silence, which may be a pause.
     /// </summary>
     public BodyRest Rest
     {
@@ -86,17 +86,18 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     }
 
     /// <summary>
-    /// What the feed has shown says nothing of the address that it leads to; what it says of this body counts more than what it has shown.
+    /// What the feed has shown says nothing about the address that it leads to; what it says about this body counts more than what it has
+    /// shown.
     /// </summary>
     private FeedEnding Ending =>
         source.IsRedirected ? FeedEnding.Unknown
         : source.CaughtUpBy != CaughtUpSign.None ? FeedEnding.Endless
-        // One that does send something is judged by that.
+        // A feed that does send something is judged by that.
         : _hasFirstByte && context.FeedEnding == FeedEnding.Quiet ? FeedEnding.Unknown
         : context.FeedEnding;
 
     /// <summary>
-    /// Whether the feed's silence says that it has nothing more for now. Of one that says so by a heartbeat it is a pause.
+    /// Whether the feed's silence means that it has nothing more for now. For a feed that says so by a heartbeat, silence is a pause.
     /// </summary>
     private bool SilenceTells => IsEndless && source.CaughtUpBy != CaughtUpSign.Heartbeat;
 
@@ -114,8 +115,8 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     }
 
     /// <summary>
-    /// The bytes that came are parsed. Blank lines before the first record may come from a server that is still looking for it, and those
-    /// of a feed that ends only keep the connection.
+    /// The bytes that came are parsed. Blank lines before the first record may come from a server that is still searching for it; those of
+    /// a feed that ends only keep the connection alive.
     /// </summary>
     /// <param name="hasRecords">Whether there were records among them.</param>
     public void NoteParsed(bool hasRecords)
@@ -130,11 +131,11 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
             _idleSince = _lastIdle;
     }
 
-    /// <summary>The time that the table and the consumer take is not the feed's silence.</summary>
+    /// <summary>Time that the table and the consumer take is not the feed's silence.</summary>
     /// <param name="since">When that began, as <see cref="Now"/> was.</param>
     public void Excuse(long since) => _lastSign += Now - since;
 
-    /// <summary>How long nothing need be looked at.</summary>
+    /// <summary>How long until the next check.</summary>
     /// <param name="watchesRest">Whether <see cref="Rest"/> matters.</param>
     /// <param name="watchesChanges">Whether <see cref="IsUnchanged"/> matters.</param>
     public TimeSpan NextDeadline(bool watchesRest, bool watchesChanges)
@@ -148,20 +149,20 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
             next = Min(next, context.Options.Settle - context.Time.GetElapsedTime(LastNews()));
         if (context.FollowDeadline is { } deadline)
             next = Min(next, deadline - context.Time.GetElapsedTime(context.Start));
-        // A commit that is still under way decides whether the table has settled.
+        // A commit under way decides whether the table has settled.
         return next <= TimeSpan.Zero && !context.Queue.IsIdle ? TimeSpan.FromMilliseconds(1) : next;
     }
 
     /// <summary>
     /// How long the feed may still be silent before that counts. A feed that has ended before, or that sends a heartbeat when it has
-    /// nothing more, is waited for; only when half the time is over
-    /// that its connection may be silent does it count as silent, so that what it sent is kept with a warning rather than an error.
+    /// nothing more, gets more time: its silence counts only after half the time that its connection may be silent, so that what it sent is
+    /// kept with a warning rather than lost to an error.
     /// </summary>
     private TimeSpan SilenceLeft()
     {
         if (!_hasFirstByte)
         {
-            // A slow first byte is not silence, unless nothing has to come.
+            // A slow first byte is not silence, unless there may be nothing to come.
             return IsQuiet ? QuietPatience(context, source.IdleTimeout) - context.Time.GetElapsedTime(_lastSign)
                 : SilenceTells && (!source.IsWholeSet || source.CaughtUpBy == CaughtUpSign.Silence)
                     ? context.Options.Settle - context.Time.GetElapsedTime(_lastSign)
@@ -182,7 +183,7 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     private TimeSpan HalfIdleTimeout => source.IdleTimeout == Timeout.InfiniteTimeSpan ? LongestWithoutRecord : source.IdleTimeout / 2;
 
     /// <summary>
-    /// When the table last changed, or a record came that is newer than all before it: a long stretch that is known already is not the end.
+    /// When the table last changed, or a record newer than all before it came: a long stretch of known records is not the end.
     /// </summary>
     private long LastNews()
     {
@@ -200,18 +201,18 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     private static TimeSpan Max(TimeSpan left, TimeSpan right) => left > right ? left : right;
 }
 
-/// <summary>How a body that has not ended has nothing more for now.</summary>
+/// <summary>In what way a body that has not ended has nothing more for now.</summary>
 internal enum BodyRest
 {
-    /// <summary>It may still bring something.</summary>
+    /// <summary>More may come.</summary>
     None,
 
-    /// <summary>It goes on and brings nothing new.</summary>
+    /// <summary>It continues and brings nothing new.</summary>
     Idle,
 
-    /// <summary>It is silent, as a feed without an end is that has nothing to say.</summary>
+    /// <summary>It is silent, as an endless feed with nothing to say is.</summary>
     Quiet,
 
-    /// <summary>It is silent, and nothing shows that this was all.</summary>
+    /// <summary>It is silent, and nothing shows that this was everything.</summary>
     Silent,
 }

@@ -4,8 +4,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Decides when a body that has not ended is over for the sync: by what the feed says, by the clock, or because nothing has changed for so
-/// long. What it learns of how the feed's bodies end is kept with the table. One thread at a time.
+/// Decides when a body that has not ended is over for the sync: by what the feed says, by the clock, or because nothing has changed for
+/// long enough. What it learns about how the feed's bodies end is kept with the table. One thread at a time.
 /// </summary>
 internal sealed class BodyEnding(
     SyncContext context,
@@ -19,12 +19,12 @@ internal sealed class BodyEnding(
     private readonly long _before = context.Counters.Received;
     private long _settledAfter;
 
-    /// <summary>Whether the sync ends when this body has nothing more for now; what is imported ends where it ends.</summary>
+    /// <summary>Whether the sync ends when this body has nothing more for now; an import ends where its source ends.</summary>
     private bool StopsWhenCaughtUp => context.StopsWhenCaughtUp && !source.IsImport;
 
     /// <summary>
-    /// Whether nothing new for the settling time means anything here: not in what is known to end, nor in a snapshot that must not be
-    /// merged before it does.
+    /// Whether it means anything that nothing new has come for the settling time: not in a body that is known to end, nor in a snapshot
+    /// that must not be merged before it does.
     /// </summary>
     private bool Settles =>
         !source.IsImport
@@ -38,34 +38,34 @@ internal sealed class BodyEnding(
     /// <summary>Whether a heartbeat says that the feed has nothing more for now.</summary>
     private bool HeartbeatsSettle => context.Counters.Received != _before || clock.IsEndless;
 
-    /// <summary>Whether the file is to be told when nothing new comes any more.</summary>
+    /// <summary>Whether to note in the file when nothing new comes any more.</summary>
     private bool NotesSettling => !context.StopsWhenCaughtUp && !source.IsImport && !pacer.IsStaged && !tracker.IsHeld;
 
-    /// <summary>When to look again, though nothing comes.</summary>
+    /// <summary>When to check again, even if nothing comes.</summary>
     public TimeSpan NextDeadline => clock.NextDeadline(Settles, NotesSettling && _settledAfter != context.Queue.LastChange);
 
     /// <summary>The body has ended.</summary>
     public void NoteEnd(BodyEnd end)
     {
-        // Whoever follows sees also a feed without an end closed, by a server that restarts.
+        // A follower also sees an endless feed's body end, when a server restarts.
         if (end == BodyEnd.EndOfBody && source.HasDefiniteEnd && (context.StopsWhenCaughtUp || context.FeedEnding == FeedEnding.Unknown))
         {
             Learn(FeedEnding.Ends);
         }
     }
 
-    /// <summary>Does what the feed's signal asks for. True when it has nothing more and the caller waits for that.</summary>
+    /// <summary>Acts on the feed's signal. True if the feed has nothing more and the caller waits for that.</summary>
     public async Task<bool> HeedAsync(FeedSignal signal, CancellationToken cancellationToken)
     {
         if (signal.Kind == FeedSignalKind.SnapshotCompleted)
         {
             await set.CompleteAsync(SnapshotEnding.Sweep, cancellationToken, isCertain: true).ConfigureAwait(false);
-            // What the feed led to is a snapshot of some time ago: the updates since are still to come, at the feed's own address.
+            // What the feed led to is a snapshot from some time ago: the updates since are yet to come, at the feed's own address.
             return set.IsRefused || (StopsWhenCaughtUp && !source.IsRedirected);
         }
 
         await context.PostEventAsync(FeedEventKind.Heartbeat, "The feed sent a heartbeat.", null).ConfigureAwait(false);
-        // A server that is still looking for its first record may say so meanwhile: nothing has come yet that this could be the end of.
+        // A server that is still searching for its first record may say so meanwhile: nothing has come yet that this could be the end of.
         if (!signal.IsControlRow && !HeartbeatsSettle && (context.StopsWhenCaughtUp || pacer.IsStaged))
             return false;
         if (!await set.BeatAsync(signal, cancellationToken).ConfigureAwait(false))
@@ -74,7 +74,7 @@ internal sealed class BodyEnding(
         return StopsWhenCaughtUp || set.IsRefused;
     }
 
-    /// <summary>The body shows what the feed's bodies end like; what it leads to is another one's.</summary>
+    /// <summary>The body shows how the feed's bodies end; what it leads to belongs to another.</summary>
     private void Learn(FeedEnding ending)
     {
         if (!source.IsImport && !source.IsRedirected)
@@ -101,7 +101,7 @@ internal sealed class BodyEnding(
         var rest = clock.Rest;
         if (rest == BodyRest.None)
             return null;
-        // A server that sends the newest record again and then keeps the connection open for so long has no end: a finite feed ends there.
+        // A server that sends the newest record again and then keeps the connection open for so long is endless: a finite feed ends there.
         if (rest == BodyRest.Idle || (rest == BodyRest.Silent && !source.IsWholeSet && tracker.RepeatsStartOnly))
             Learn(FeedEnding.Endless);
         else if (rest == BodyRest.Silent && clock.IsQuiet)
@@ -109,16 +109,16 @@ internal sealed class BodyEnding(
         if (!pacer.IsStaged)
             return rest == BodyRest.Silent ? BodyEnd.Silent : BodyEnd.Settled;
 
-        // Whether a staged snapshot has settled cannot be told from the table, which it does not touch: it is merged, then watched.
+        // The table does not show whether a staged snapshot has settled: it is merged, then watched.
         await set.MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);
         context.Queue.ResetLastChange();
         if (set.IsRefused)
             return BodyEnd.Refused;
-        // Silence that was long enough to merge for is long enough to end by.
+        // Silence long enough to merge is long enough to end.
         return rest == BodyRest.Silent && context.StopsWhenCaughtUp ? BodyEnd.Silent : null;
     }
 
-    /// <summary>A feed that is followed and gives no other sign is up to date when it has settled, once after each change.</summary>
+    /// <summary>A followed feed that gives no other sign is up to date when it has settled, once after each change.</summary>
     private async Task NoteSettledAsync(CancellationToken cancellationToken)
     {
         if (!NotesSettling || _settledAfter == context.Queue.LastChange || pacer.HasUncommitted || !context.Queue.IsIdle)
@@ -135,13 +135,13 @@ internal enum BodyEnd
     CaughtUp,
     Settled,
 
-    /// <summary>Nothing comes any more, without a sign that this was all.</summary>
+    /// <summary>Nothing more comes, without a sign that this was everything.</summary>
     Silent,
     TimeElapsed,
 
-    /// <summary>A whole set that is owed is to be fetched again.</summary>
+    /// <summary>An owed whole set is to be fetched again.</summary>
     SetDue,
 
-    /// <summary>Another feed's set that could not be read in full: what follows it in the body is that feed's, too.</summary>
+    /// <summary>Another feed's set that could not be read in full: what follows it in the body belongs to that feed too.</summary>
     Refused,
 }

@@ -19,8 +19,8 @@ internal enum ParseStop
 }
 
 /// <summary>
-/// Frames to records to the batch, without a break until something has to be waited for. Each frame becomes a record, a control row, a
-/// heartbeat, or is set aside as malformed (I7). One thread at a time.
+/// Turns frames into records and puts them into the batch, without a break until something must be waited for. Each frame becomes a record,
+/// a control row or a heartbeat, or is set aside as malformed (I7). One thread at a time.
 /// </summary>
 internal sealed class BodyParser(
     SyncContext context,
@@ -36,19 +36,19 @@ internal sealed class BodyParser(
     /// <summary>Whether anything came that at least begins like an object.</summary>
     public bool HasObject { get; private set; }
 
-    /// <summary>Whether anything came at all but blank lines.</summary>
+    /// <summary>Whether anything came other than blank lines.</summary>
     private bool _hasContent;
 
-    /// <summary>How the body begins when that is no object; null when it is one, or nothing.</summary>
+    /// <summary>How the body begins if not with an object; null otherwise.</summary>
     public string? Garbage { get; private set; }
 
-    /// <summary>What to end with, after <see cref="ParseStop.Malformed"/>.</summary>
+    /// <summary>The error to end with, after <see cref="ParseStop.Malformed"/>.</summary>
     public FeedException? Error { get; private set; }
 
     /// <summary>What the feed said, after <see cref="ParseStop.Signal"/>.</summary>
     public FeedSignal Signal { get; private set; }
 
-    /// <summary>Takes what frames there are.</summary>
+    /// <summary>Parses the frames that are there.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ParseStop Parse()
     {
@@ -120,7 +120,7 @@ internal sealed class BodyParser(
         }
     }
 
-    /// <summary>Puts a record into the batch. Whether that is full then.</summary>
+    /// <summary>Puts a record into the batch. Returns whether the batch is then full.</summary>
     private bool Take(in RoutedRecord record)
     {
         HasObject = _hasContent = true;
@@ -133,7 +133,7 @@ internal sealed class BodyParser(
         return isFull;
     }
 
-    /// <summary>The feed says where its set goes on; it may say that of no other server.</summary>
+    /// <summary>The feed says where its set continues; it may not say that about another server.</summary>
     private void NotePage(string next)
     {
         if (
@@ -165,14 +165,14 @@ internal sealed class BodyParser(
             tracker.Note(cursor);
     }
 
-    /// <summary>Sets a malformed stretch aside, or true with the error to end with.</summary>
+    /// <summary>Sets a malformed stretch aside, or returns true with the error to end with.</summary>
     private bool Refuse(Frame frame, string reason)
     {
         context.Counters.Malformed++;
         var isFirst = !_hasContent && context.Counters.Received == 0 && context.Counters.Malformed == 1;
         _hasContent = true;
         var remedy = frame.Kind == FrameKind.Object ? context.Parser.Remedy : null;
-        // Before the first record, what is malformed may well be a body that is no feed.
+        // Before the first record, malformed bytes may well be a body that is no feed.
         if (isFirst && ForeignBody.Describe(frame.Bytes) is { } foreign)
         {
             reason = foreign;
@@ -181,11 +181,11 @@ internal sealed class BodyParser(
                 : "A feed is one JSON object after another (NDJSON): check the URI, or write its records that way.";
         }
 
-        // Likewise: what begins as another server's answer does is read by its dialect, or at least told which that is.
+        // Likewise: a body that begins like another server's answer is read in that dialect, or at least reported as such.
         var dialect = isFirst ? DialectDetection.ByBody(frame.Bytes) : null;
         if (dialect is not null)
             remedy = $"Sync with {Term.Dialect.For(dialect)}.";
-        // What a dialect reads has no malformed records to be set aside, and neither has an array.
+        // A dialect's items are never malformed records to set aside, and neither is an array.
         var isForeign = dialect is not null && DialectChoice.After(context.Options, context.Target.State, dialect) is not null;
         var isArray = isFirst && frame.Kind == FrameKind.Garbage && BodyStart.IsArray(frame.Bytes);
 
@@ -193,7 +193,7 @@ internal sealed class BodyParser(
         var snippet = Encoding.UTF8.GetString(frame.Bytes[..Math.Min(SnippetLength, frame.Bytes.Length)]).ReplaceLineEndings(" ");
         if (!HasObject)
             Garbage ??= snippet;
-        // What is truncated will come again, whole: nothing to set aside.
+        // A truncated record will come again, complete: there is nothing to set aside.
         Error =
             frame.Kind == FrameKind.Truncated ? new TruncatedFeedException(source.Feed, frame.Offset, snippet)
             : context.Options.MalformedRecord == MalformedRecordPolicy.Stop || isForeign
@@ -203,8 +203,7 @@ internal sealed class BodyParser(
             : null;
         if (Error is not null)
             return true;
-        // An object that is whole says at least that its record is there, if its key can be read. One that is torn may have swallowed
-        // others.
+        // A complete object at least shows that its record exists, if its key can be read. A torn one may have swallowed others.
         set.NoteMalformed(frame.Kind is FrameKind.Object or FrameKind.TooLong ? context.Parser.ReadKeyOfMalformed(frame.Bytes) : null);
         pacer.Quarantine(new QuarantinedRecord(context.Time.GetUtcNow(), frame.Offset, reason, frame.Bytes.ToArray()));
         return false;

@@ -7,13 +7,13 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Reads one body until it ends or the caller's wish is met: waits for bytes, has <see cref="BodyParser"/> make records of them and
-/// <see cref="CommitPacer"/> hand these over, and <see cref="BodyEnding"/> decide when it is over. It is the reading half of a sync;
-/// <see cref="CommitQueue"/> is the writing half. One thread at a time.
+/// Reads one body until it ends or the caller has what it wants: waits for bytes, has <see cref="BodyParser"/> turn them into records, <see
+/// cref="CommitPacer"/> hand these over, and <see cref="BodyEnding"/> decide when it is over. It is the reading half of a sync; <see
+/// cref="CommitQueue"/> is the writing half. One thread at a time.
 /// </summary>
 internal sealed class BodyReader
 {
-    /// <summary>When the feed pauses for so long, what there is gets committed.</summary>
+    /// <summary>When the feed pauses for this long, what has come is committed.</summary>
     private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
 
     private readonly SyncContext _context;
@@ -55,7 +55,7 @@ internal sealed class BodyReader
     /// <inheritdoc cref="SetCompletion.IsCaughtUp"/>
     public bool IsCaughtUp => _set.IsCaughtUp;
 
-    /// <summary>Reads to the end, or until the caller's wish is met. What came before an error is committed.</summary>
+    /// <summary>Reads to the end, or until the caller has what it wants. What came before an error is committed.</summary>
     public async Task<BodyEnd> ReadAsync(CancellationToken cancellationToken)
     {
         await _set.BeginAsync(cancellationToken).ConfigureAwait(false);
@@ -124,7 +124,8 @@ internal sealed class BodyReader
     }
 
     /// <summary>
-    /// The body has turned to another page of a set: a first load goes on there when it is cut off, since all before it has been parsed.
+    /// The body has moved on to another page of a set: a first load that is cut off continues there, since everything before it has been
+    /// parsed.
     /// </summary>
     private void NotePage()
     {
@@ -135,7 +136,7 @@ internal sealed class BodyReader
             _pacer.LoadPage = _source.KeepPage?.Invoke(page) ?? _pacer.LoadPage;
     }
 
-    /// <summary>All that is behind has been parsed: a first load from a snapshot in one body goes on from here.</summary>
+    /// <summary>Everything before this has been parsed: a first load from a single-body snapshot continues here.</summary>
     private void NoteRange()
     {
         if (_source is { IsFirstLoad: true, RangeTag: { } tag, Stream: not Utf8Body { IsRewritten: true } } && !_set.IsComplete)
@@ -162,7 +163,7 @@ internal sealed class BodyReader
         _frames.Advance(count);
     }
 
-    /// <summary>Takes all frames that are there. True when the feed said that it has nothing more and the caller waits for that.</summary>
+    /// <summary>Parses all complete frames. True if the feed said that it has nothing more and the caller waits for that.</summary>
     private async Task<bool> ParseAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -186,7 +187,7 @@ internal sealed class BodyReader
         }
     }
 
-    /// <summary>Waits for bytes; meanwhile commits what there is, and looks at the clock. Null when bytes have come.</summary>
+    /// <summary>Waits for bytes; meanwhile commits what there is, and checks the clock. Null when bytes have come.</summary>
     private async Task<BodyEnd?> WaitAsync(Task<int> pending, CancellationToken cancellationToken)
     {
         while (true)

@@ -19,66 +19,66 @@ internal sealed record BodySource
     /// <summary>Whether the records go beside the table's until the set is complete (I6).</summary>
     public bool IsStaged { get; init; }
 
-    /// <summary>Whether it was asked for with cursor 0 or by redirect, so that its end completes the whole set.</summary>
+    /// <summary>Whether it was requested with cursor 0 or by redirect, so that its end completes the whole set.</summary>
     public bool IsWholeSet { get; init; }
 
     /// <summary>Whether the feed redirected here.</summary>
     public bool IsRedirected { get; init; }
 
-    /// <summary>Whether the records come from no feed: the table is bound to none, and a cursor that is held stays.</summary>
+    /// <summary>Whether the records come from no feed: the table is bound to none, and an existing cursor stays.</summary>
     public bool IsImport { get; init; }
 
-    /// <summary>Whether the whole set was asked for on purpose, which may take the cursor back (I4).</summary>
+    /// <summary>Whether the whole set was requested on purpose, which may take the cursor back (I4).</summary>
     public bool IsResync { get; init; }
 
-    /// <summary>Whether it fills a table that has nothing yet, or goes on with that where it was cut off.</summary>
+    /// <summary>Whether it fills a table that has nothing yet, or continues a first load that was cut off.</summary>
     public bool IsFirstLoad { get; init; }
 
-    /// <summary>How many records a first load had brought before; null when this is its beginning.</summary>
+    /// <summary>How many records a first load had brought before; null if this is its beginning.</summary>
     public long? LoadedBefore { get; init; }
 
-    /// <summary>The page that the body comes from just now, if it comes in pages; null otherwise.</summary>
+    /// <summary>The page that the body is coming from, if it comes in pages; null otherwise.</summary>
     public Func<Uri>? Page { get; init; }
 
-    /// <summary>How many bytes of its snapshot are before it.</summary>
+    /// <summary>How many bytes of its snapshot precede it.</summary>
     public long RangeStart { get; init; }
 
-    /// <summary>The entity tag by which its snapshot can be asked for from the middle; null where it cannot.</summary>
+    /// <summary>The entity tag with which the rest of its snapshot can be requested; null if it cannot.</summary>
     public string? RangeTag { get; init; }
 
-    /// <summary>How an address is kept at which a first load goes on; null where it may not be kept, or is none.</summary>
+    /// <summary>Stores an address at which a first load continues; null if it may not be stored, or is not an address.</summary>
     public Func<Uri, string?>? KeepPage { get; init; }
 
-    /// <summary>Its length in bytes; null where it is not known.</summary>
+    /// <summary>Its length in bytes; null if unknown.</summary>
     public long? Length { get; init; }
 
-    /// <summary>How many records are announced; null where the feed does not say.</summary>
+    /// <summary>How many records are announced; null if the feed does not say.</summary>
     public long? ExpectedRecords { get; init; }
 
     /// <summary>Whether it is known to end, so that a pause in it means nothing.</summary>
     public bool IsFinite { get; init; }
 
     /// <summary>
-    /// Whether a set that goes beside the table's may be merged without having ended: a feed of this kind may never say that it has (I6).
+    /// Whether a staged set may be merged without having ended: this kind of feed may never say that it has (I6).
     /// </summary>
     public bool MayMergeUnfinished { get; init; }
 
-    /// <summary>Whether the feed says that it is another one than the table has known.</summary>
+    /// <summary>Whether the feed says that it is not the one the table has known.</summary>
     public bool IsAnotherFeed { get; init; }
 
     /// <summary>Whether the body says by itself where it ends.</summary>
     public bool HasDefiniteEnd { get; init; }
 
-    /// <summary>What its feed says to be the sign that it has nothing more for now; nothing of what it led to.</summary>
+    /// <summary>How its feed says that it has nothing more for now; does not apply to what it led to.</summary>
     public CaughtUpSign CaughtUpBy { get; init; }
 
-    /// <summary>Whether its type is that of a page of HTML or XML, which may be wrong.</summary>
+    /// <summary>Whether its content type is that of an HTML or XML page, which may be wrong.</summary>
     public bool IsMarkup { get; init; }
 
     public string? FeedIdentity { get; init; }
 
     /// <summary>
-    /// How far the client was told of anything by what came before the body's next byte; null where the feed does not say.
+    /// How far the client has heard through everything before the body's next byte; null if the feed does not say.
     /// </summary>
     public Func<FeedMark?> Mark { get; init; } = () => null;
 

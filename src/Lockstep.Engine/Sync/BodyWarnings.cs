@@ -3,12 +3,12 @@ using Lockstep.Engine.Feed;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>What a body gives to warn of: each kind once in a sync, or once in a body. One thread at a time.</summary>
+/// <summary>The warnings of a body: each kind once per sync, or once per body. One thread at a time.</summary>
 internal sealed class BodyWarnings(SyncContext context, BodySource source)
 {
     private bool _hasToldOfKey;
 
-    /// <summary>Tells what parsing has come upon since it was asked last.</summary>
+    /// <summary>Reports what parsing has found since the last call.</summary>
     /// <param name="stop">Why parsing stopped: a malformed record that ends the sync is an error, and needs no warning.</param>
     public async Task TellAsync(ParseStop stop)
     {

@@ -1,6 +1,6 @@
 namespace Lockstep.Engine.Sync;
 
-/// <summary>How large the buffers of a sync may grow, in bytes (I8): so large that it is fast, or what a limit leaves of that.</summary>
+/// <summary>How large the buffers of a sync may grow, in bytes (I8): large enough to be fast, or what a limit allows.</summary>
 internal sealed record BufferSizes
 {
     private const int Megabyte = 1024 * 1024;
@@ -8,13 +8,13 @@ internal sealed record BufferSizes
     /// <summary>What the program takes without them.</summary>
     private const long Program = 36 * Megabyte;
 
-    /// <summary>The least limit that leaves a sync enough to work with.</summary>
+    /// <summary>The lowest limit that leaves a sync enough to work with.</summary>
     public const long LeastLimit = 64 * Megabyte;
 
     /// <summary>What all batches may take together.</summary>
     private long _room = long.MaxValue;
 
-    /// <summary>Where no limit is set.</summary>
+    /// <summary>The sizes without a limit.</summary>
     public static BufferSizes Usual { get; } = new();
 
     /// <summary>
@@ -23,10 +23,10 @@ internal sealed record BufferSizes
     /// </summary>
     public int Batch { get; private init; } = 160 * Megabyte;
 
-    /// <summary>While another one is being written, a batch grows no further than this.</summary>
+    /// <summary>While another batch is being written, a batch grows no further than this.</summary>
     public int BatchWhileWriting { get; private init; } = 48 * Megabyte;
 
-    /// <summary>What a feed without an end brings is written in smaller pieces, so that following it takes little memory.</summary>
+    /// <summary>Records of an endless feed are written in smaller batches, so that following it takes little memory.</summary>
     public int EndlessBatch { get; private init; } = 12 * Megabyte;
 
     /// <summary>
@@ -34,10 +34,10 @@ internal sealed record BufferSizes
     /// </summary>
     public int AscendingBatch { get; private init; } = 4 * Megabyte;
 
-    /// <summary>The pages of the table file that its writer keeps.</summary>
-    public int Cache { get; private init; } = 64 * Megabyte;
+    /// <summary>The page cache of the table file's writer.</summary>
+    public int Cache { get; private init; } = 32 * Megabyte;
 
-    /// <summary>The sizes with which a process that only syncs stays below a limit.</summary>
+    /// <summary>The sizes with which a process that does nothing but sync stays below a limit.</summary>
     /// <param name="limit">In bytes, at least <see cref="LeastLimit"/>; null for none.</param>
     public static BufferSizes Within(long? limit)
     {
@@ -55,9 +55,9 @@ internal sealed record BufferSizes
         };
     }
 
-    /// <summary>Whether a batch of a size leaves no room for the next ones, so that it is to be written before more is read.</summary>
+    /// <summary>Whether a batch of this size leaves no room for the next ones, so that it must be written before more is read.</summary>
     public bool IsAlone(long batch) => WithSorting(_room / 3) < batch;
 
-    /// <summary>How large a batch is that takes so much together with what sorting it takes.</summary>
+    /// <summary>The size of a batch including what sorting it needs.</summary>
     private static long WithSorting(long bytes) => bytes / 6 * 5;
 }

@@ -4,8 +4,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// What a body has brought that is not committed yet: it fills batches, and says when one is handed over to be written and when what was
-/// written is committed. The reading half's thread.
+/// What a body has brought and is not committed yet: fills batches, and decides when to hand one over to be written and when to commit what
+/// was written. The reading half's thread.
 /// </summary>
 internal sealed class CommitPacer
 {
@@ -18,7 +18,7 @@ internal sealed class CommitPacer
     private static readonly TimeSpan CommitInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// The first commit of a body that is known to end may take as long as this: into an empty table, all of it at once is written fastest.
+    /// The first commit of a body that is known to end may take this long: an empty table is filled fastest all at once.
     /// </summary>
     private static readonly TimeSpan FirstCommitInterval = TimeSpan.FromSeconds(3);
 
@@ -50,32 +50,32 @@ internal sealed class CommitPacer
     /// <summary>Whether the records go beside the table's until the set is complete (I6).</summary>
     public bool IsStaged { get; set; }
 
-    /// <summary>Whether something of this body went into the table.</summary>
+    /// <summary>Whether any of this body went into the table.</summary>
     public bool HasCommitted { get; private set; }
 
-    /// <summary>Where the first load goes on for who has all that was added so far; null when that is not known.</summary>
+    /// <summary>Where the first load continues for a client that has everything added so far; null if unknown.</summary>
     public string? LoadPage { get; set; }
 
     public bool HasUncommitted => _hasOpenTransaction || _batch is { Count: > 0 };
 
-    /// <summary>Whether something is not written yet, malformed records among it.</summary>
+    /// <summary>Whether anything is not written yet, including malformed records.</summary>
     public bool HasAnything => HasUncommitted || _quarantined.Count > 0;
 
-    /// <summary>Whether so much is set aside that it is to be written before more comes.</summary>
+    /// <summary>Whether so much is set aside that it must be written before more comes.</summary>
     public bool QuarantineIsFull => _quarantinedBytes >= MostQuarantinedBytes;
 
     private TimeSpan Interval => _isFirstCommit ? FirstCommitInterval : CommitInterval;
 
     /// <summary>Adds a record.</summary>
     /// <param name="record">The record; it is copied.</param>
-    /// <param name="beginsBatch">Whether it is the first one of a batch.</param>
-    /// <returns>Whether what there is has to be handed over before the next one comes.</returns>
+    /// <param name="beginsBatch">Whether it is the first record of a batch.</param>
+    /// <returns>Whether the batch must be handed over before the next record comes.</returns>
     public bool Add(in RoutedRecord record, out bool beginsBatch)
     {
         beginsBatch = _batch is null || _batch.Layout != record.KeyLayout;
         if (beginsBatch)
         {
-            // The first key that is no integer: the table gets another layout, and a batch has but one.
+            // The first key that is no integer: the table gets another layout, and a batch has only one.
             if (_batch is { Count: > 0 })
                 _finished = _batch;
             _batch = _context.Batches.Take(record.KeyLayout, record.OrderKind, _context.Coalesces);
@@ -87,7 +87,7 @@ internal sealed class CommitPacer
         return _finished is not null || IsFull(_batch);
     }
 
-    /// <summary>What is added from here on is of the origin's history up to a mark, which is committed with it or before.</summary>
+    /// <summary>Everything added from here on belongs to the origin's history up to a mark, which is committed with it or before.</summary>
     public void Note(FeedMark mark) => _mark = FeedMark.Later(_mark, mark);
 
     /// <summary>Sets a malformed record aside, to be written with the next commit.</summary>
@@ -107,7 +107,7 @@ internal sealed class CommitPacer
             await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Hands what there is to the writing half, to be committed; with <paramref name="drain"/>, returns when it is.</summary>
+    /// <summary>Hands what there is to the writing half to commit; with <paramref name="drain"/>, returns once it is committed.</summary>
     public async Task FlushAsync(bool drain, CancellationToken cancellationToken)
     {
         if (_finished is { } finished)
@@ -121,7 +121,7 @@ internal sealed class CommitPacer
         await SendAsync(batch, drain || _context.Options.Transforms, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Hands a full batch over to be written, and committed with others when it is time.</summary>
+    /// <summary>Hands over a full batch to be written, and committed with others when it is time.</summary>
     public async Task HandOverAsync(CancellationToken cancellationToken)
     {
         var mayStayOpen =
@@ -144,7 +144,7 @@ internal sealed class CommitPacer
         await WriteAsync(new CommitJob(CommitKind.Commit, commit), wait: false, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>A commit of a batch, or of none, with what is known of the table by now.</summary>
+    /// <summary>A commit of a batch, or of none, with what is known about the table by now.</summary>
     public TableCommit Describe(RecordBatch? batch)
     {
         var state = _context.Target.State;

@@ -6,8 +6,8 @@ using Microsoft.Extensions.Logging;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// The writing half of a sync: takes batches from the reading half one at a time, commits them on a thread of its own and hands on what
-/// was committed (I5). While one batch is being written the next one fills.
+/// The writing half of a sync: takes batches from the reading half one at a time, commits them on a thread of its own, and passes on what
+/// was committed (I5). While one batch is being written, the next one fills.
 /// </summary>
 internal sealed class CommitQueue
 {
@@ -43,7 +43,7 @@ internal sealed class CommitQueue
         _worker = Task.Run(() => WorkAsync(cancellationToken), CancellationToken.None);
     }
 
-    /// <summary>Ends when no job will be done any more; with the error, if that is why.</summary>
+    /// <summary>Ends when no more jobs will be done; with the error, if that is why.</summary>
     public Task Completion => _worker;
 
     /// <summary>The batches that were written and may be filled again.</summary>
@@ -79,7 +79,7 @@ internal sealed class CommitQueue
         await job.Done.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Waits until all is written, and ends.</summary>
+    /// <summary>Waits until everything is written, and ends.</summary>
     public async Task FinishAsync()
     {
         _jobs.Writer.TryComplete();

@@ -4,7 +4,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>What the next connection is to ask for, as the ones before it ended. One thread at a time.</summary>
+/// <summary>What the next connection asks for, given how the ones before it ended. One thread at a time.</summary>
 internal sealed class ConnectionPlan
 {
     private readonly SyncOptions _options;
@@ -24,16 +24,16 @@ internal sealed class ConnectionPlan
         Start = _override ?? state.RequestCursor;
     }
 
-    /// <summary>Where the next request goes on, before any look-back window.</summary>
+    /// <summary>Where the next request continues, before any look-back window.</summary>
     public Cursor Start { get; private set; }
 
     /// <summary>The cursor to send.</summary>
     public Cursor RequestCursor => _resync ? Cursor.Start : Start.Back(_options.Lookback);
 
-    /// <summary>Where the table's first load goes on; null when the feed is asked for what the cursor says.</summary>
+    /// <summary>Where the table's first load continues; null if the feed is asked from the cursor.</summary>
     public string? LoadPage(TableState state) => _resync || _isLoadOver || _override is not null || !Start.IsStart ? null : state.LoadPage;
 
-    /// <summary>The first load cannot go on: the next connection asks for the whole set.</summary>
+    /// <summary>The first load cannot continue: the next connection asks for the whole set.</summary>
     public void GiveUpLoad() => _isLoadOver = true;
 
     /// <summary>
@@ -42,17 +42,17 @@ internal sealed class ConnectionPlan
     public bool UpdatesOnly { get; private set; }
 
     /// <summary>
-    /// Whether there is nothing to go on from but a whole set: the feed is another one than the table has known, or there is no cursor.
+    /// Whether only a whole set will do: the feed is not the one the table has known, or there is no cursor.
     /// </summary>
     public bool NeedsSet => !_options.Repair && (_isAnotherFeed || _isAnotherQuery || (!_resync && Start.IsStart));
 
     /// <summary>Whether the last body completed its set.</summary>
     public bool SetIsComplete { get; private set; }
 
-    /// <summary>How often in a row the feed made a sync start over, without a set taken in between.</summary>
+    /// <summary>How often in a row the feed made a sync start over, without a set applied in between.</summary>
     public int Resyncs { get; private set; }
 
-    /// <summary>How many whole sets came in a row, without a body in between that went on from the cursor.</summary>
+    /// <summary>How many whole sets came in a row, without a body in between that continued from the cursor.</summary>
     public int SetsInARow { get; private set; }
 
     /// <summary>Starts over with the next connection.</summary>
@@ -82,7 +82,7 @@ internal sealed class ConnectionPlan
         UpdatesOnly = false;
     }
 
-    /// <summary>A whole set was not believed: the next connection goes on from the cursor, where the feed is still the same.</summary>
+    /// <summary>A whole set was not trusted: the next connection continues from the cursor, if the feed is still the same.</summary>
     public void Postpone(TableState state)
     {
         _override = null;
@@ -93,7 +93,7 @@ internal sealed class ConnectionPlan
         _resync = _isAnotherFeed || _isAnotherQuery;
     }
 
-    /// <summary>A resync takes whatever feed there is; otherwise the feed is told which one the cursor belongs to.</summary>
+    /// <summary>A resync accepts whatever feed there is; otherwise the feed is told which one the cursor belongs to.</summary>
     public string? IdentityToSend(TableState state) => _resync || Start.IsStart ? null : state.FeedIdentity;
 
     public bool MeetsAnotherFeed(TableState state, FeedResponse body) =>
@@ -104,7 +104,7 @@ internal sealed class ConnectionPlan
         && !(body.Continues is { } before && FeedMark.IsOf(known, before))
         && (state.Rows + state.Tombstones > 0 || !Start.IsStart);
 
-    /// <summary>How far the table was told of the feed before.</summary>
+    /// <summary>How far the table had heard from the feed before.</summary>
     private static FeedMark? MarkOf(TableState state, FeedResponse body) =>
         state.FeedIdentity is { } stored && FeedMark.Split(stored) is var known && known.Identity == (body.Continues ?? body.FeedIdentity)
             ? known.Mark
@@ -123,11 +123,12 @@ internal sealed class ConnectionPlan
             Stream = body.Stream,
             Start = _resync ? Cursor.Start : Start,
             IsHeld = body.IsSnapshot,
-            // Into an empty table there is nothing to put a snapshot beside. Into any other the whole set goes beside what is there, also
-            // when the one before was cut off: what was deleted in between is not in it, and is to be swept (I6).
+            // For an empty table there is nothing to stage a snapshot beside. For any other, the whole set is staged, even if the one
+            // before was cut off: what was deleted in between is not in it, and must be swept (I6).
             IsStaged = isWhole && !isEmpty && !goesOn,
             IsFirstLoad = isWhole && !_resync && (isEmpty || goesOn),
-            // A first load in order goes on from its cursor, like everything else: that no sync has ended well yet shows that it is one.
+            // A first load in order continues from its cursor, like everything else: that no sync has ended well yet shows that it is a
+            // first load.
             LoadedBefore = goesOn || (!isWhole && !_hasSet && state.LastSync is null) ? state.Rows : null,
             Page = body.Page,
             RangeStart = body.Start,
@@ -163,8 +164,8 @@ internal sealed class ConnectionPlan
         Start = state.RequestCursor;
     }
 
-    /// <summary>Something of a body was committed to the table, so that the next one goes on from there.</summary>
-    /// <param name="isCaughtUp">Whether that was all that the feed had.</param>
+    /// <summary>Part of a body was committed to the table, so the next one continues from there.</summary>
+    /// <param name="isCaughtUp">Whether that was everything the feed had.</param>
     public void MovedOn(bool isCaughtUp)
     {
         _override = null;
@@ -174,7 +175,7 @@ internal sealed class ConnectionPlan
         Resyncs = 0;
     }
 
-    /// <summary>A connection failed; the next one goes on from what is committed.</summary>
+    /// <summary>A connection failed; the next one continues from what is committed.</summary>
     public void Interrupted(TableState state)
     {
         if (_override is null)

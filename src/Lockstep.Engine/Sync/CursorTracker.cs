@@ -4,8 +4,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Where one body has got to, and from where a next request may go on without missing anything (I4): the largest order value as long
-/// as records come in order; once they did not, where this request began, until the body's end shows that nothing is missing.
+/// How far one body has got, and from where a next request may continue without missing anything (I4): the largest order value as long as
+/// records come in order; after one out of order, where this request began, until the body's end shows that nothing is missing.
 /// </summary>
 internal sealed class CursorTracker
 {
@@ -19,7 +19,7 @@ internal sealed class CursorTracker
 
     /// <param name="start">Where the request began, before any look-back window.</param>
     /// <param name="isHeld">Whether no cursor may be committed until the body's set is complete.</param>
-    /// <param name="replaces">Whether this is an explicit resync, the one thing that may take the cursor back (I4).</param>
+    /// <param name="replaces">Whether this is an explicit resync, the only thing that may take the cursor back (I4).</param>
     public CursorTracker(Cursor start, bool isHeld, bool replaces = false)
     {
         _replaces = replaces;
@@ -37,17 +37,17 @@ internal sealed class CursorTracker
     public bool WasOutOfOrder { get; private set; }
 
     /// <summary>
-    /// How often a number came that is above all before it: a sign that the body gets on, even where nothing in it is new.
+    /// How often a number came that is above all before it: a sign of progress, even if nothing in the body is new.
     /// </summary>
     public long Advances { get; private set; }
 
     /// <summary>
-    /// Whether records came, and all are of the very position that was asked for: the server goes by the cursor and has nothing newer.
+    /// Whether records came, and all are at exactly the requested position: the server honours the cursor and has nothing newer.
     /// </summary>
     public bool RepeatsStartOnly =>
         _hasMaximum && !WasOutOfOrder && Advances <= 1 && !_start.IsStart && Cursor.Compare(Cursor.From(_maximum), _start) == 0;
 
-    /// <summary>Notes a record that came. Returns whether it came out of order.</summary>
+    /// <summary>Records a record's order value. Returns whether it came out of order.</summary>
     public bool Note(in RoutedRecord record)
     {
         if (record.OrderIsText || (_hasMaximum && !_maximum.IsInteger))
@@ -85,7 +85,7 @@ internal sealed class CursorTracker
     public void Hold() => IsHeld = true;
 
     /// <summary>
-    /// What to commit now, given the cursor that is stored: the newest position, and where to resume when that is before it.
+    /// What to commit now, given the stored cursor: the newest position, and where to resume if that is before it.
     /// </summary>
     public (Cursor? Cursor, Cursor? Resume) Position(Cursor stored, Cursor? storedResume)
     {
@@ -117,7 +117,7 @@ internal sealed class CursorTracker
         return false;
     }
 
-    /// <summary>What was complete before is complete no more: others may be on their way that are as late as this one.</summary>
+    /// <summary>What was complete before no longer is: others as late as this one may be on their way.</summary>
     private bool NoteOutOfOrder()
     {
         _isComplete = false;

@@ -4,9 +4,9 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>Which dialect a feed is read by: what the user says, what the table knows, or what the feed's URI looks like.</summary>
+/// <summary>Which dialect a feed is read in: what the user says, what the table knows, or what the feed's URI looks like.</summary>
 /// <param name="Dialect">The dialect.</param>
-/// <param name="IsGuess">Whether nobody has said so: an answer has to confirm it.</param>
+/// <param name="IsGuess">Whether it is only guessed: an answer has to confirm it.</param>
 internal sealed record DialectChoice(DialectDescription Dialect, bool IsGuess)
 {
     /// <summary>The choice for a sync; null for Lockstep's own dialects, or while nothing is known.</summary>

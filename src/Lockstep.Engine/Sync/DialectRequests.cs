@@ -6,8 +6,8 @@ using Lockstep.Engine.Feed;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Makes a dialect's requests and sends them: to the feed's own origin only (D5), with waits where the server asks for one (D8). One thread
-/// at a time.
+/// Builds a dialect's requests and sends them: to the feed's own origin only (D5), waiting if the server asks for it (D8). One thread at a
+/// time.
 /// </summary>
 internal sealed class DialectRequests(DialectDescription dialect, FeedClient client, TimeProvider time)
 {
@@ -16,7 +16,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(15);
     private static readonly TimeSpan SecondaryLimit = TimeSpan.FromMinutes(1);
 
-    /// <summary>Tells that the server wants a wait.</summary>
+    /// <summary>Reports that the server wants a wait.</summary>
     public required Func<TimeSpan, FeedStatusException, Task<bool>> WaitAsync { get; init; }
 
     /// <summary>The feed's identity, which goes into requests as <c>{identity}</c>.</summary>
@@ -28,7 +28,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     /// <summary>The URI of a kind of request.</summary>
     /// <param name="rules">The request's rules.</param>
     /// <param name="cursor">The cursor; null for none.</param>
-    /// <param name="inPages">Whether the parameters that say how large a page is go along.</param>
+    /// <param name="inPages">Whether to send the parameters that set the page size.</param>
     public Uri Address(DialectRules rules, string? cursor, bool inPages = true)
     {
         if (cursor is not null && !rules.CursorIsParameter)
@@ -45,7 +45,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
         return uri;
     }
 
-    /// <summary>A link that the server gave, which must lead to the feed's own origin (D5).</summary>
+    /// <summary>A link from the server, which must lead to the feed's own origin (D5).</summary>
     /// <exception cref="DialectException">It leads elsewhere.</exception>
     public Uri Own(string link, Uri from)
     {
@@ -54,10 +54,10 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
         var own = client.Uri.Location;
         if (uri.Scheme == own.Scheme && uri.Port == own.Port && uri.IdnHost.Equals(own.IdnHost, StringComparison.OrdinalIgnoreCase))
             return uri;
-        // Behind a proxy that ends TLS, servers write links as they see themselves.
+        // Behind a proxy that terminates TLS, servers write links as they see themselves.
         if (own.Scheme == "https" && uri.Scheme == "http" && uri.IdnHost.Equals(own.IdnHost, StringComparison.OrdinalIgnoreCase))
             return new UriBuilder(uri) { Scheme = own.Scheme, Port = own.Port }.Uri;
-        throw Wrong($"it links to {uri.GetLeftPart(UriPartial.Authority)}, another origin, where no credentials may go");
+        throw Wrong($"it links to {uri.Scheme}://{uri.Authority}, another origin, where no credentials may go");
     }
 
     /// <summary>A URI with a parameter.</summary>
@@ -84,8 +84,8 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     }
 
     /// <summary>
-    /// Sends a request. Waits, and asks again, where the server is busy (D8). A status that is no success is returned, for the dialect to
-    /// say what it means.
+    /// Sends a request. Waits, and asks again, if the server is busy (D8). A status that is not a success is returned, for the dialect to
+    /// interpret.
     /// </summary>
     public async Task<HttpResponseMessage> SendAsync(
         DialectRules rules,
@@ -128,7 +128,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
         }
     }
 
-    /// <summary>What of a URI's parameters goes into the body, by JSON Pointers: the next page is named there.</summary>
+    /// <summary>The parts of a URI's parameters that go into the body, by JSON Pointers: the next page is named there.</summary>
     private static (Uri Address, IReadOnlyList<KeyValuePair<string, string>> Places) TakePlaces(Uri uri)
     {
         var builder = new UriBuilder(uri);
@@ -143,13 +143,13 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
         static string Unescape(string text) => Uri.UnescapeDataString(text);
     }
 
-    /// <summary>The error of a status.</summary>
+    /// <summary>The error for a status.</summary>
     public FeedStatusException Error(HttpResponseMessage response, ErrorBody body) => client.Refusal(response, body, dialect.Name);
 
-    /// <summary>The error of an answer that is not as the dialect says.</summary>
+    /// <summary>The error for an answer that does not match the dialect.</summary>
     public DialectException Wrong(string reason, Remedy? remedy = null) => new(client.Uri, dialect.Name, reason, remedy);
 
-    /// <summary>How long the server asks to wait; null when it does not.</summary>
+    /// <summary>How long the server asks to wait; null if it does not.</summary>
     private TimeSpan? Pause(HttpResponseMessage response)
     {
         var places = new ResponsePlaces(response);

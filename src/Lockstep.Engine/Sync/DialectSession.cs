@@ -8,19 +8,19 @@ namespace Lockstep.Engine.Sync;
 /// <summary>How a request of a dialect ended.</summary>
 internal enum RoundEnd
 {
-    /// <summary>All that there was has come.</summary>
+    /// <summary>Everything there was has come.</summary>
     UpToDate,
 
-    /// <summary>A stream ended, without an error and without saying that this was all.</summary>
+    /// <summary>A stream ended, without an error and without saying that this was everything.</summary>
     StreamEnded,
 
-    /// <summary>All that there was has come, and could not be taken: it is owed.</summary>
+    /// <summary>Everything there was has come, but could not be applied: it is owed.</summary>
     Refused,
 
-    /// <summary>What came is taken, and nothing says that it was all.</summary>
+    /// <summary>What came is applied, and nothing says that it was everything.</summary>
     Incomplete,
 
-    /// <summary>Nothing has changed for so long that this must be all.</summary>
+    /// <summary>Nothing has changed for so long that this must be everything.</summary>
     Settled,
 
     /// <summary>The feed has ended forever.</summary>
@@ -33,7 +33,7 @@ internal enum RoundEnd
     NotLive,
 }
 
-/// <summary>What the parts of a running sync of a dialect share. One thread at a time.</summary>
+/// <summary>What the parts of a dialect's running sync share. One thread at a time.</summary>
 internal sealed class DialectSession
 {
     public required DialectDescription Dialect { get; init; }
@@ -52,42 +52,42 @@ internal sealed class DialectSession
 
     public required SweepJudge Judge { get; init; }
 
-    /// <summary>Whether the dialect was guessed, so that it is not kept before it has read a whole round.</summary>
+    /// <summary>Whether the dialect was guessed, so that it is not stored until it has read a whole round.</summary>
     public bool IsGuess { get; set; }
 
-    /// <summary>Whether one answer was as the dialect says.</summary>
+    /// <summary>Whether an answer has matched the dialect.</summary>
     public bool IsConfirmed { get; set; }
 
     /// <summary>The shortest wait between polls that the server asks for.</summary>
     public TimeSpan? ServerInterval { get; set; }
 
-    /// <summary>The tag of the set that came last, where it was one page; null otherwise.</summary>
+    /// <summary>The entity tag of the last set, if it was one page; null otherwise.</summary>
     public string? EntityTag { get; set; }
 
-    /// <summary>Whether the user wants the whole set again, whatever it says.</summary>
+    /// <summary>Whether the user wants the whole set again, whatever its tag.</summary>
     public bool IsForced { get; set; }
 
-    /// <summary>The cursor that the user wants the sync to begin at; null for the stored one, and once it was asked from there.</summary>
+    /// <summary>The cursor at which the user wants the sync to begin; null for the stored one, and once it has been used.</summary>
     public string? Since { get; set; }
 
-    /// <summary>Whether the feed is another one than the table has known.</summary>
+    /// <summary>Whether the feed is not the one the table has known.</summary>
     public bool IsAnotherFeed { get; set; }
 
-    /// <summary>How often in a row the feed refused to go on between two pages.</summary>
+    /// <summary>How often in a row the feed refused to continue between two pages.</summary>
     public int RefusedPages { get; set; }
 
-    /// <summary>The server's newest cursor when the round began, where the dialect asks for it.</summary>
+    /// <summary>The server's newest cursor when the round began, if the dialect asks for it.</summary>
     public string? NewestCursor { get; set; }
 
-    /// <summary>Where the server wants the whole set to be asked for; null for the usual place.</summary>
+    /// <summary>Where the server wants the whole set to be requested; null for the usual place.</summary>
     public Uri? Restart { get; set; }
 
     public TableState State => Context.Target.State;
 
-    /// <summary>What goes into the table about the dialect, with the URI that it was asked at.</summary>
+    /// <summary>What the table keeps about the dialect, with the URI that was requested.</summary>
     public string Description => new ForeignState(Dialect.Name, Dialect.Json, Client.Uri.Display).ToString();
 
-    /// <summary>A position, with what is known of the feed.</summary>
+    /// <summary>A position, with what is known about the feed.</summary>
     public DialectPosition Position(string? cursor, string? resume, bool isUpToDate) =>
         new()
         {
@@ -98,7 +98,7 @@ internal sealed class DialectSession
             Description = !IsGuess || isUpToDate ? Description : null,
         };
 
-    /// <summary>Tells who wants to know what a page was.</summary>
+    /// <summary>Passes on what a page was.</summary>
     public void Tell(RequestKind kind, Uri target, Page page, string? cursor, Uri? next)
     {
         if (Context.Options.DialectObserver is not { } observer)
@@ -125,7 +125,7 @@ internal sealed class DialectSession
             Context.LastByte = Context.Time.GetTimestamp();
     }
 
-    /// <summary>The server has answered: a whole set begins, or what goes on.</summary>
+    /// <summary>The server has answered: a whole set begins, or a continuation.</summary>
     public void Begin(bool isStaged)
     {
         Status.Counters.Connections++;
@@ -135,7 +135,7 @@ internal sealed class DialectSession
     public Task SayConnectedAsync(CancellationToken cancellationToken) =>
         SayAsync(FeedEventKind.Connect, $"Connected to {Client.Uri.Display}.", cancellationToken);
 
-    /// <summary>Says that a list may not be whole, and what comes of it (D2).</summary>
+    /// <summary>Reports that a list may be incomplete, and the consequence (D2).</summary>
     public Task SayThatMoreMayBeAsync(MoreOfList more, CancellationToken cancellationToken) =>
         SayAsync(
             FeedEventKind.Warning,
@@ -145,7 +145,9 @@ internal sealed class DialectSession
                 + $"{Term.DialectWith(MoreOfList.Whole(Dialect))} that one answer is all."
         );
 
-    /// <summary>The error of a status that is no success. What Lockstep's own feeds mean by 409 and 410 it does not mean here.</summary>
+    /// <summary>
+    /// The error for a status that is not a success. 409 and 410 do not mean here what they mean for Lockstep's own feeds.
+    /// </summary>
     public FeedException RefusalOf(HttpResponseMessage response, ErrorBody body) =>
         response.StatusCode is System.Net.HttpStatusCode.Gone or System.Net.HttpStatusCode.Conflict
             ? Requests.Wrong(

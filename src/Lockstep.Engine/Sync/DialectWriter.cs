@@ -6,13 +6,13 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>How far a table has come with a commit, in the words of its dialect.</summary>
+/// <summary>How far a table has come with a commit, in its dialect's terms.</summary>
 internal readonly record struct DialectPosition
 {
-    /// <summary>The cursor that covers all that has been committed; null leaves the stored one.</summary>
+    /// <summary>The cursor that covers everything committed; null leaves the stored one.</summary>
     public string? Cursor { get; init; }
 
-    /// <summary>Where the round goes on when it was not at its end.</summary>
+    /// <summary>Where the round continues if it is not at its end.</summary>
     public string? Resume { get; init; }
 
     /// <summary>The feed's identity; null leaves the stored one.</summary>
@@ -21,10 +21,10 @@ internal readonly record struct DialectPosition
     /// <summary>The dialect's description, once it is known to read the feed.</summary>
     public string? Description { get; init; }
 
-    /// <summary>Whether the table has all that there was.</summary>
+    /// <summary>Whether the table has everything there was.</summary>
     public bool IsUpToDate { get; init; }
 
-    /// <summary>The whole set that is to be fetched again; null leaves what is owed.</summary>
+    /// <summary>The whole set that must be fetched again; null leaves what is owed.</summary>
     public OwedSet? Owed { get; init; }
 
     /// <summary>Whether a whole set came that could be read in full.</summary>
@@ -32,8 +32,8 @@ internal readonly record struct DialectPosition
 }
 
 /// <summary>
-/// Brings the items of a dialect into the table: a page with its cursor in one commit (D1), or a whole set beside the table until it is
-/// whole. The reading half's thread.
+/// Writes a dialect's items to the table: a page with its cursor in one commit (D1), or a whole set staged beside the table until it is
+/// complete. The reading half's thread.
 /// </summary>
 internal sealed class DialectWriter(SyncContext context, FeedUri feed)
 {
@@ -43,7 +43,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     /// <summary>While nothing is written, so much is: records are written while the next page is asked for.</summary>
     private const int IdleStageBytes = 1024 * 1024;
 
-    /// <summary>What is applied at once is kept in memory up to this, then beside the table.</summary>
+    /// <summary>What is applied at once is kept in memory up to this size, then staged.</summary>
     private const int PageBytes = 64 * 1024 * 1024;
     private const int Snippet = 80;
 
@@ -51,10 +51,10 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     private readonly List<QuarantinedRecord> _quarantined = [];
     private RecordBatch? _batch;
 
-    /// <summary>Makes records of items.</summary>
+    /// <summary>Turns items into records.</summary>
     public ItemReader Items { get; } = new(context.Target.State.Shape, context.Target.State.Fields);
 
-    /// <summary>Whether what comes goes beside the table.</summary>
+    /// <summary>Whether items are being staged.</summary>
     public bool IsStaged { get; private set; }
 
     /// <summary>Whether something could not be read, so that what is missing may be just that (I6).</summary>
@@ -77,7 +77,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         || context.Options.DialectObserver is not null
         || (context.Queue.IsIdle && _batch?.MemoryUsed >= IdleStageBytes);
 
-    /// <summary>From here on what comes goes beside the table.</summary>
+    /// <summary>Items are staged from here on.</summary>
     public async Task StageAsync(CancellationToken cancellationToken)
     {
         IsStaged = true;
@@ -87,7 +87,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             .ConfigureAwait(false);
     }
 
-    /// <summary>The first record that waits to be committed; null where none does.</summary>
+    /// <summary>The first record that waits to be committed; null if none does.</summary>
     public (RecordKey Key, string Json)? First
     {
         get
@@ -99,7 +99,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         }
     }
 
-    /// <summary>Takes a record; it is copied.</summary>
+    /// <summary>Adds a record; it is copied.</summary>
     public void Add(in RoutedRecord record, bool merges)
     {
         context.Counters.Received++;
@@ -109,12 +109,12 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             _batch = null;
         }
 
-        // Patches of one key are laid over each other in the order in which they came.
+        // Patches of one key are merged in the order in which they came.
         _batch ??= context.Batches.Take(record.KeyLayout, record.OrderKind, context.Coalesces && !merges);
         _batch.Add(record);
     }
 
-    /// <summary>Sets an item aside that is no record, or throws, as the user wants it.</summary>
+    /// <summary>Sets an item aside that is no record, or throws, as the user chose.</summary>
     public void Refuse(ReadOnlySpan<byte> item, long offset, string reason)
     {
         context.Counters.Malformed++;
@@ -135,8 +135,8 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         _quarantined.Add(new QuarantinedRecord(context.Time.GetUtcNow(), offset, reason, item.ToArray()));
     }
 
-    /// <summary>Brings what there is beside the table.</summary>
-    /// <param name="canStage">Whether it may go there though nothing has so far.</param>
+    /// <summary>Stages what there is.</summary>
+    /// <param name="canStage">Whether to stage even if nothing has been staged so far.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task FlushAsync(bool canStage, CancellationToken cancellationToken)
     {
@@ -148,10 +148,10 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             await EnqueueAsync(CommitKind.AddToSnapshot, Describe(batch, default), cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Commits what came with how far that is, in one transaction (I1).</summary>
+    /// <summary>Commits what came together with how far that is, in one transaction (I1).</summary>
     /// <param name="position">How far.</param>
     /// <param name="waits">
-    /// Whether to wait until it is done. Commits are done in their order, and one that fails ends all that follow.
+    /// Whether to wait until it is done. Commits are done in order, and one that fails ends all that follow.
     /// </param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task CommitAsync(DialectPosition position, bool waits, CancellationToken cancellationToken)
@@ -179,7 +179,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     public Task CommitAsync(DialectPosition position, CancellationToken cancellationToken) =>
         CommitAsync(position, waits: true, cancellationToken);
 
-    /// <summary>The whole set has come, or what was beside the table is merged.</summary>
+    /// <summary>The whole set has come, or the staged part is merged.</summary>
     public async Task CompleteAsync(SnapshotEnding ending, DialectPosition position, CancellationToken cancellationToken)
     {
         await FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);

@@ -4,7 +4,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>What came of one connection to a feed, for whoever decides on the next.</summary>
+/// <summary>The result of one connection to a feed, for whoever decides on the next.</summary>
 internal enum ConnectionEnd
 {
     /// <summary>The caller has what it wants.</summary>
@@ -16,7 +16,7 @@ internal enum ConnectionEnd
     /// <summary>Ask again when it is time.</summary>
     Again,
 
-    /// <summary>The feed is another one than the table has known: start over.</summary>
+    /// <summary>The feed is not the one the table has known: start over.</summary>
     AnotherFeed,
 
     /// <summary>The feed is another server's, of a dialect that its answer looks like.</summary>
@@ -24,8 +24,8 @@ internal enum ConnectionEnd
 }
 
 /// <summary>
-/// One connection to a feed of Lockstep's own dialects, from the request to the end of the body: what its head says is held against the
-/// table before anything is written. One thread at a time.
+/// One connection to a feed of Lockstep's own dialects, from the request to the end of the body: the headers are checked against the table
+/// before anything is written. One thread at a time.
 /// </summary>
 internal sealed class FeedConnection(
     SyncOptions options,
@@ -44,9 +44,9 @@ internal sealed class FeedConnection(
     /// <summary>The dialect that the feed looks like, after <see cref="ConnectionEnd.OtherDialect"/>.</summary>
     public DialectChoice? Foreign { get; private set; }
 
-    /// <summary>Asks the feed for what the plan says, and reads the answer into the table.</summary>
+    /// <summary>Requests what the plan says, and reads the answer into the table.</summary>
     /// <param name="context">The running sync, with the open table.</param>
-    /// <param name="plan">What to ask for; told what came of it.</param>
+    /// <param name="plan">What to ask for; learns the result.</param>
     /// <param name="mayBeForeign">Whether the answer may still show that the feed is another server's.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="FeedException">It failed; what was committed before stays.</exception>
@@ -137,14 +137,14 @@ internal sealed class FeedConnection(
         status.BodyEnded();
         await JudgeQuarantineAsync(context, cancellationToken).ConfigureAwait(false);
 
-        // Of a feed that is known for it, silence is said by the result alone.
+        // For a feed known to be silent, only the result mentions it.
         var isNews = !wasQuiet || status.Counters.Bytes > received;
         return await EndAsync(context, source, end, reader.SetIsComplete, state.RequestCursor, isNews, cancellationToken)
             .ConfigureAwait(false);
     }
 
     /// <summary>
-    /// Whether the server has taken the request and sends no head of an answer for so long, as some do that have nothing to send yet: a
+    /// Whether the server has accepted the request and sends no headers for this long, as some servers do that have nothing to send yet: a
     /// plain sync of a table that has a cursor, and whose feed has never ended, takes that for silence.
     /// </summary>
     private async Task<bool> IsQuietAsync(SyncContext context, ConnectionPlan plan, Task opening)
@@ -155,7 +155,7 @@ internal sealed class FeedConnection(
         return !await opening.CompletesWithinAsync(patience, time).ConfigureAwait(false) && client.Http.HasConnected;
     }
 
-    /// <summary>Lets go of an answer that comes too late.</summary>
+    /// <summary>Disposes an answer that comes too late.</summary>
     private static async Task DropAsync(Task<FeedResponse?> opening)
     {
         try
@@ -165,7 +165,7 @@ internal sealed class FeedConnection(
         }
         catch (Exception e) when (e is OperationCanceledException or FeedException)
         {
-            // It was broken off.
+            // It was cut off.
         }
     }
 
@@ -212,7 +212,7 @@ internal sealed class FeedConnection(
         return context.StopsWhenCaughtUp ? ConnectionEnd.Done : ConnectionEnd.Again;
     }
 
-    /// <summary>Makes the key that the feed announces the table's, if nothing else is known of it.</summary>
+    /// <summary>Adopts the key that the feed announces, if nothing else is known about it.</summary>
     private async Task TakeKeyAsync(SyncContext context, IReadOnlyList<string> key, CancellationToken cancellationToken)
     {
         var warning = TableBinding.CheckKey(context.Parser.Shape, options, key);
@@ -227,8 +227,8 @@ internal sealed class FeedConnection(
         }
     }
 
-    /// <summary>Says how much is set aside, once after each change; that nothing else came is an error.</summary>
-    /// <exception cref="AllRecordsMalformedException">It is so, and nobody waits for more or no record has ever come.</exception>
+    /// <summary>Reports how much is set aside, once after each change; if nothing else came, that is an error.</summary>
+    /// <exception cref="AllRecordsMalformedException">Nothing else came, and nobody waits for more or no record has ever come.</exception>
     private async Task JudgeQuarantineAsync(SyncContext context, CancellationToken cancellationToken)
     {
         var table = context.Target.Committed;
@@ -241,7 +241,7 @@ internal sealed class FeedConnection(
             throw new AllRecordsMalformedException(feed, counters.Malformed, first.Reason, first.Remedy);
     }
 
-    /// <summary>Asks the feed, no longer than the time to follow; null when that is over.</summary>
+    /// <summary>Requests the feed, for no longer than the time to follow; null when that is over.</summary>
     private Task<FeedResponse?> OpenAsync(ConnectionPlan plan, TableState state, CancellationToken cancellationToken) =>
         pacer.WithinTimeAsync<FeedResponse?>(
             async stop => await AskAsync(plan, state, stop).ConfigureAwait(false),

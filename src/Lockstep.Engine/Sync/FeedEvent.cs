@@ -45,7 +45,7 @@ public enum FeedEventKind
     /// <summary>The feed is another server's, and was recognised.</summary>
     Dialect = 13,
 
-    /// <summary>A table's first load goes on where it was cut off, or would start over if it were.</summary>
+    /// <summary>A table's first load continues where it was cut off, or would start over after a cut.</summary>
     Load = 14,
 
     /// <summary>All went well; the feed is asked again after a wait.</summary>
@@ -58,10 +58,10 @@ public enum FeedEventKind
 /// <param name="Message">The same in words.</param>
 public sealed record FeedEvent(FeedEventKind Kind, DateTimeOffset At, string Message)
 {
-    /// <summary>What the user can do about it; null where there is nothing to do.</summary>
+    /// <summary>What the user can do about it; null if there is nothing to do.</summary>
     public Remedy? Remedy { get; init; }
 
-    /// <summary>Whether it is that a whole set was not believed.</summary>
+    /// <summary>Whether it says that a whole set was not trusted.</summary>
     internal bool IsSweepRefused { get; init; }
 
     /// <summary>The message and what the user can do, in a front end's words.</summary>

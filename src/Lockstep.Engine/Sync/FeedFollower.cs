@@ -5,9 +5,9 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// The inner loop of a sync: one connection to the feed after another (<see cref="FeedConnection"/>, or a round of
-/// <see cref="DialectFollower"/>), until there is nothing more to want. Knows what failures are worth another attempt, and when. One thread
-/// at a time.
+/// The inner loop of a sync: one connection to the feed after another (<see cref="FeedConnection"/>, or a round of <see
+/// cref="DialectFollower"/>), until there is nothing left to do. Decides which failures deserve another attempt, and when. One thread at a
+/// time.
 /// </summary>
 internal sealed class FeedFollower(
     SyncOptions options,
@@ -24,7 +24,7 @@ internal sealed class FeedFollower(
     private const int MostResyncs = 3;
     private const int MostRefusals = 3;
 
-    /// <summary>Outlives the table's being closed and opened again.</summary>
+    /// <summary>Survives closing and reopening the table.</summary>
     private ConnectionPlan? _plan;
     private readonly FeedConnection _connection = new(options, feed, client, status, events, pacer, time);
 
@@ -32,7 +32,7 @@ internal sealed class FeedFollower(
     private DialectFollower? _foreign;
     private bool _hasDetected;
 
-    /// <summary>The loop: connect, read, and again until there is nothing more to want.</summary>
+    /// <summary>The loop: connect, read, and repeat until there is nothing left to do.</summary>
     public async Task FollowAsync(SyncContext context, CancellationToken cancellationToken)
     {
         var plan = _plan ??= new ConnectionPlan(options, context.Target.State);
@@ -113,7 +113,7 @@ internal sealed class FeedFollower(
                 plan.Resync(isAnotherFeed: false);
                 if (!context.StopsWhenCaughtUp && judge.UntilDue is { } early)
                 {
-                    // The whole set that the feed asks the sync to fetch came just now, and could not be taken (I6).
+                    // The whole set that the feed wants fetched came just now, and could not be applied (I6).
                     status.Move(SyncTrigger.Interrupted);
                     if (!await pacer.BackOffAsync(early, cancellationToken).ConfigureAwait(false))
                         return;
@@ -123,7 +123,7 @@ internal sealed class FeedFollower(
             }
             catch (SweepRefusedException e) when (!context.StopsWhenCaughtUp)
             {
-                // The updates go on meanwhile, where there is something to go on from.
+                // Updates continue meanwhile, if there is something to continue from.
                 await events.PostRefusedAsync(e, cancellationToken).ConfigureAwait(false);
                 plan.Postpone(context.Target.State);
             }
@@ -151,7 +151,7 @@ internal sealed class FeedFollower(
                 status.Move(SyncTrigger.Interrupted);
                 if (e is FeedStatusException answer)
                     (retryAfter, note) = (answer.RetryAfter, answer.RetryAfterNote);
-                // A connection that brought nothing but what was known, or one record, is one more that failed.
+                // A connection that brought nothing new, or only one record, counts as one more failure.
                 held = retry.Held(
                     time.GetElapsedTime(began),
                     status.Counters.Changes - before,
@@ -167,7 +167,7 @@ internal sealed class FeedFollower(
                 status.Move(isWell ? SyncTrigger.Rested : SyncTrigger.Interrupted);
             if (plan.NeedsSet)
                 retryAfter = Later(retryAfter, judge.UntilDue);
-            // A feed that leads back to the whole set each time is asked ever less often, whatever the set brings.
+            // A feed that leads back to the whole set each time is asked less and less often, whatever the set brings.
             var broughtNews = status.Counters.Changes > before && (failures == 0 || held) && plan.SetsInARow < 2;
             var tries = Math.Max(1, Math.Max(failures, plan.SetsInARow));
             var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(tries, retryAfter);
@@ -176,7 +176,7 @@ internal sealed class FeedFollower(
         }
     }
 
-    /// <summary>The feed is read by this dialect from here on, which is said where nobody has named it.</summary>
+    /// <summary>The feed is read in this dialect from here on, which is reported if nobody has named it.</summary>
     private async Task TakeDialectAsync(DialectChoice? choice, CancellationToken cancellationToken)
     {
         if (choice is null)

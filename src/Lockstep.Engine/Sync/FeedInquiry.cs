@@ -5,11 +5,11 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>The question before a round, where the dialect has one: which feed the server has, and how far that came.</summary>
+/// <summary>The query before a round, if the dialect has one: which feed the server has, and how far it has got.</summary>
 internal static class FeedInquiry
 {
-    /// <summary>Asks the server which feed it is and how far, where the dialect has a question for that.</summary>
-    /// <returns>Whether it is not the feed that the table has known, or no longer is, so that the whole set is wanted.</returns>
+    /// <summary>Asks the server which feed it has and how far it has got, if the dialect has a query for that.</summary>
+    /// <returns>Whether it is not, or no longer, the feed that the table has known, so that the whole set is needed.</returns>
     public static async Task<bool> AskAsync(DialectSession session, bool wantsWhole, CancellationToken cancellationToken)
     {
         session.NewestCursor = null;
@@ -27,7 +27,7 @@ internal static class FeedInquiry
             .ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
         {
-            // Who may read the changes may not always read what is around them; then there is no identity to go by.
+            // A user who may read the changes need not be allowed to read the rest; then there is no identity to go by.
             if ((int)response.StatusCode is 403 or 404 or 405)
                 return false;
             using var error = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);

@@ -4,7 +4,7 @@ using Lockstep.Engine.Feed;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>A body that is cut off when nothing comes for too long, and whose failures are errors of the feed.</summary>
+/// <summary>A body that is cut off when nothing comes for too long, and whose failures are feed errors.</summary>
 internal sealed class IdleStream(Stream inner, FeedUri feed, TimeSpan limit, TimeProvider time, Action<int> received) : ReadOnlyStream
 {
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)

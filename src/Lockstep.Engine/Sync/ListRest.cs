@@ -5,8 +5,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// What a list that comes page by page may have beside what has come: pages that its dialect does not find, and records that moved between
-/// pages meanwhile. One thread at a time.
+/// What a paged list may hold beyond what has come: pages that its dialect does not find, and records that moved between pages meanwhile.
+/// One thread at a time.
 /// </summary>
 internal sealed class ListRest(DialectSession session)
 {
@@ -24,7 +24,7 @@ internal sealed class ListRest(DialectSession session)
         ForgetPage();
     }
 
-    /// <summary>The next page may be the same as this one.</summary>
+    /// <summary>The next page may equal this one.</summary>
     public void ForgetPage() => _fingerprint = default;
 
     /// <summary>
@@ -32,7 +32,7 @@ internal sealed class ListRest(DialectSession session)
     /// </summary>
     /// <param name="page">The page that has come.</param>
     /// <param name="isLinked">Whether the dialect finds a next one.</param>
-    /// <param name="isCounted">Whether pages are asked for by numbers.</param>
+    /// <param name="isCounted">Whether pages are requested by number.</param>
     public void Note(Page page, bool isLinked, bool isCounted)
     {
         _items += page.Count;
@@ -50,7 +50,7 @@ internal sealed class ListRest(DialectSession session)
     }
 
     /// <summary>
-    /// What says that a list goes on where its dialect finds no next page; its next page, if it can be told, is said once.
+    /// What shows that a list continues although its dialect finds no next page; the next page, if it can be determined, is reported once.
     /// </summary>
     public async Task<MoreOfList?> FindAsync(
         DialectRules rules,
@@ -95,7 +95,7 @@ internal sealed class ListRest(DialectSession session)
         return more;
     }
 
-    /// <summary>Whether the set that is beside the table lacks anything of it, so that it matters where that has gone.</summary>
+    /// <summary>Whether the staged set lacks any of it, so that it matters where that has gone.</summary>
     public async Task<bool> LacksAnyAsync(CancellationToken cancellationToken)
     {
         if (session.Writer.HasUnreadable)

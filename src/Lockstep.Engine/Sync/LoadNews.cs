@@ -3,13 +3,13 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>What becomes of a first load that is cut off.</summary>
+/// <summary>What happens to a first load that is cut off.</summary>
 internal enum LoadOutlook
 {
     /// <summary>None is under way.</summary>
     None = 0,
 
-    /// <summary>It goes on near where it was.</summary>
+    /// <summary>It continues near where it was.</summary>
     GoesOn = 1,
 
     /// <summary>It starts over.</summary>
@@ -17,24 +17,24 @@ internal enum LoadOutlook
 }
 
 /// <summary>
-/// Says of a table's first load, once for each body, that it goes on where it was cut off, or that it would start over: before its first
-/// record, or as soon as a record out of order shows that. Small loads are not worth a word. One thread at a time.
+/// Reports about a table's first load, once per body, that it continues where it was cut off, or that it would start over: before its first
+/// record, or as soon as a record out of order shows that. Small loads are not worth reporting. One thread at a time.
 /// </summary>
 internal sealed class LoadNews(SyncContext context, BodySource source, CursorTracker tracker)
 {
-    /// <summary>A load of so many bytes or records takes a moment.</summary>
+    /// <summary>A load of this many bytes or records takes only a moment.</summary>
     private const long SmallBytes = 8 * 1024 * 1024;
     private const long SmallRecords = 20_000;
 
     private bool _hasTold;
 
-    /// <summary>Whether there is anything to tell of this body.</summary>
+    /// <summary>Whether there is anything to report about this body.</summary>
     public bool IsWorthAsking => source.IsFirstLoad || (source.LoadedBefore > 0 && !_hasTold);
 
     private bool IsSmall => source.Length <= SmallBytes || source.ExpectedRecords <= SmallRecords;
 
-    /// <summary>Tells what is new. Called when records have been parsed and not yet committed.</summary>
-    /// <param name="hasPage">Whether the feed has said where the load goes on.</param>
+    /// <summary>Reports what is new. Called when records have been parsed and not yet committed.</summary>
+    /// <param name="hasPage">Whether the feed has said where the load continues.</param>
     public async Task TellAsync(bool hasPage)
     {
         if (context.Parser.Shape is not { } shape)

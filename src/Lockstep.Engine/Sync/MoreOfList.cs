@@ -6,10 +6,10 @@ using Lockstep.Engine.Dialects;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Why a list may not be whole though its dialect finds no next page in it: then nothing may be taken for gone that it lacks (D2).
+/// Why a list may be incomplete though its dialect finds no next page in it: then nothing that it lacks may count as gone (D2).
 /// </summary>
-/// <param name="Reason">What says so, as the end of a sentence.</param>
-/// <param name="Keys">The dialect's key that would say how it goes on, as a member of JSON.</param>
+/// <param name="Reason">What shows it, as the end of a sentence.</param>
+/// <param name="Keys">The dialect's key that would say how the list continues, as a JSON member.</param>
 internal sealed record MoreOfList(string Reason, string Keys)
 {
     private static readonly string[] SizeParameters =
@@ -62,30 +62,30 @@ internal sealed record MoreOfList(string Reason, string Keys)
         "page[offset]",
     ];
 
-    /// <summary>What names the next pages, added to a dialect.</summary>
+    /// <summary>A key that names the next pages, to add to a dialect.</summary>
     public string Names(DialectDescription dialect) => Over(dialect, Keys);
 
-    /// <summary>What says that one answer is everything, likewise.</summary>
+    /// <summary>A key that says that one answer is everything.</summary>
     public static string Whole(DialectDescription dialect) => Over(dialect, "\"Whole\": true");
 
     private static string Over(DialectDescription dialect, string member) =>
         BuiltInDialects.Find(dialect.Name) is { } known ? $"{{ \"From\": \"{known.Name}\", {member} }}" : $"{{ {member} }}";
 
-    /// <summary>The next page, where its address is plain; null where only the user can say.</summary>
+    /// <summary>The next page, if its address is plain; null if only the user can say.</summary>
     public Uri? Next { get; init; }
 
     /// <summary>Whether the answer links to it.</summary>
     public bool IsLink { get; init; }
 
-    /// <summary>What says that the list goes on behind an answer; null where nothing does.</summary>
+    /// <summary>What shows that the list continues after an answer; null if nothing does.</summary>
     /// <param name="rules">How the answer was read.</param>
     /// <param name="places">The answer.</param>
     /// <param name="asked">Its address.</param>
     /// <param name="page">How many items it had.</param>
-    /// <param name="soFar">How many the round has brought, those among them; null where that is not known.</param>
-    /// <param name="pages">How many answers the round has brought, this one included.</param>
+    /// <param name="soFar">How many items the round has brought, including those; null if unknown.</param>
+    /// <param name="pages">How many answers the round has brought, including this one.</param>
     /// <param name="isLinked">Whether a page of the round linked to its next one, so that one without a link is the last.</param>
-    /// <param name="resolve">Makes an address of a link that the answer gave, or throws.</param>
+    /// <param name="resolve">Turns a link from the answer into an address, or throws.</param>
     public static MoreOfList? Find(
         DialectRules rules,
         ResponsePlaces places,
@@ -153,27 +153,27 @@ internal sealed record MoreOfList(string Reason, string Keys)
         return reason is null ? null : new MoreOfList(reason, Suggest(query, signs)) { Next = counted?.Next };
     }
 
-    /// <summary>How pages are counted that no parameter of the URI counts.</summary>
+    /// <summary>How pages are counted if no parameter of the URI counts them.</summary>
     public static string ByPage => NextBy("page", "page:");
 
-    /// <summary>Whether a page of those that the URI counts is known to be the last of them; the page behind the last is empty.</summary>
+    /// <summary>Whether a page, of those that the URI counts, is known to be the last; the page after the last is empty.</summary>
     private static bool SaysEnd(ListSigns signs, Dictionary<string, string> query, int page, long? soFar, int pages)
     {
         if (signs.SaysEnd || signs.Pages is not null)
             return true;
-        // The first page alone does not tell a count of all from one of the page, which some servers send.
+        // The first page alone does not distinguish a total count from one of the page, which some servers send.
         if (signs.Total is { } total)
             return total.Count == soFar && (pages > 1 || !signs.MayCountThePage);
-        // Servers cap the size of a page: one that is not full says something only where those before it were.
+        // Servers cap the page size: a page that is not full says something only if those before it were.
         return pages > 1 && Size(query) is { Size: > 0 and var size } && page < size && soFar - page == size * (pages - 1);
     }
 
     private static string NextBy(string parameter, string place) => $"\"Next\": {{ {Quote(parameter)}: {Quote(place)} }}";
 
-    /// <summary>What a server calls its fields is data.</summary>
+    /// <summary>Whatever a server calls its fields is data.</summary>
     private static string Quote(string text) => $"\"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"";
 
-    /// <summary>Whether nobody has said how the list goes on: where links usually are is all that is known.</summary>
+    /// <summary>Nobody has said how the list continues: the usual places of links are all that is known.</summary>
     private static bool IsGuessed(IReadOnlyList<Place> places) =>
         places.Select(place => place.Text).SequenceEqual(BuiltInDialects.Find("Rest")!.Snapshot.NextUrl.Select(place => place.Text));
 
@@ -207,7 +207,7 @@ internal sealed record MoreOfList(string Reason, string Keys)
             ? (found, size)
             : null;
 
-    /// <summary>What the dialect could say, by what the URI or the answer says already.</summary>
+    /// <summary>What the dialect could say, given what the URI or the answer says already.</summary>
     private static string Suggest(Dictionary<string, string> query, ListSigns signs) =>
         PageParameters.FirstOrDefault(query.ContainsKey) is { } page ? NextBy(page, "page:")
         : OffsetParameters.FirstOrDefault(query.ContainsKey) is { } offset ? NextBy(offset, "offset:")

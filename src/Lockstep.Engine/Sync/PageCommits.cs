@@ -4,12 +4,12 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// What becomes of the pages of a round: each is committed as it comes, or all wait beside the table until the set is whole (D1, D2). One
-/// thread at a time.
+/// What happens to the pages of a round: each is committed as it comes, or all are staged until the set is complete (D1, D2). One thread at
+/// a time.
 /// </summary>
 internal sealed class PageCommits(DialectSession session)
 {
-    /// <summary>A page that is not the last one: committed whole, unless all of them have to come first.</summary>
+    /// <summary>A page that is not the last one: committed in full, unless all of them must come first.</summary>
     public async Task KeepAsync(bool isStaged, DialectRules rules, string? said, Uri? resume, CancellationToken cancellationToken)
     {
         if (isStaged)
@@ -21,13 +21,13 @@ internal sealed class PageCommits(DialectSession session)
 
         if (rules.IsAtomic)
             return;
-        // While a page is written the next one is asked for.
+        // While a page is being written, the next one is requested.
         await session
             .Writer.CommitAsync(session.Position(said, resume?.AbsoluteUri, isUpToDate: false), waits: false, cancellationToken)
             .ConfigureAwait(false);
     }
 
-    /// <summary>The set is as it was when it came last.</summary>
+    /// <summary>The set has not changed since it last came.</summary>
     public async Task<RoundEnd> UnchangedAsync(string? tag, CancellationToken cancellationToken)
     {
         if (tag is null)
@@ -40,10 +40,10 @@ internal sealed class PageCommits(DialectSession session)
         return RoundEnd.UpToDate;
     }
 
-    /// <summary>All has come: it is committed. False when it could not be taken.</summary>
-    /// <param name="isStaged">Whether a whole set is beside the table.</param>
-    /// <param name="cursor">The cursor that all has come up to; null leaves the stored one.</param>
-    /// <param name="isKnownWhole">Whether nothing says that there is more than came: else nothing is removed by what it lacks.</param>
+    /// <summary>Everything has come: it is committed. False if it could not be applied.</summary>
+    /// <param name="isStaged">Whether a whole set is staged.</param>
+    /// <param name="cursor">The cursor up to which everything has come; null leaves the stored one.</param>
+    /// <param name="isKnownWhole">Whether nothing says that there is more than came; otherwise nothing that it lacks is removed.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<bool> EndAsync(bool isStaged, string? cursor, bool isKnownWhole, CancellationToken cancellationToken)
     {
@@ -57,7 +57,7 @@ internal sealed class PageCommits(DialectSession session)
         return await EndSetAsync(position, isKnownWhole, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>A whole set is beside the table: it replaces the table, is merged, or is refused (I6).</summary>
+    /// <summary>A whole set is staged: it replaces the table, is merged, or is refused (I6).</summary>
     private async Task<bool> EndSetAsync(DialectPosition position, bool isKnownWhole, CancellationToken cancellationToken)
     {
         var ending = SnapshotEnding.Sweep;

@@ -4,10 +4,12 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>Where a round goes from a page: the next one, by its link or by counting, and the cursor. One thread at a time.</summary>
+/// <summary>
+/// Where a round goes from a page: to the next one, by its link or by counting, and to which cursor. One thread at a time.
+/// </summary>
 internal sealed class PageLinks(DialectSession session)
 {
-    /// <summary>Parameters that count pages or records, without what is no letter; any that ends in "offset" is one too.</summary>
+    /// <summary>Parameters that count pages or records, letters only; any that ends in "offset" is one too.</summary>
     private static readonly string[] Counting =
     [
         "page",
@@ -29,15 +31,15 @@ internal sealed class PageLinks(DialectSession session)
 
     private readonly HashSet<Uri> _asked = [];
 
-    /// <summary>Whether a page was named by how many there were before it, so that records may move between pages.</summary>
+    /// <summary>Whether a page was named by the number of records before it, so that records may move between pages.</summary>
     public bool AreCounted { get; private set; }
 
     /// <summary>
-    /// Whether, of records in the order of their changes, a page was asked for by its number, as one instant filled the page before.
+    /// Whether a page of records in the order of their changes was requested by its number, because one instant filled the page before.
     /// </summary>
     public bool WentByNumber { get; private set; }
 
-    /// <summary>The pages that were asked for in this round.</summary>
+    /// <summary>The pages requested in this round.</summary>
     public IReadOnlySet<Uri> AllAsked => _asked;
 
     /// <summary>This page is asked for.</summary>
@@ -46,10 +48,10 @@ internal sealed class PageLinks(DialectSession session)
     /// <summary>Whether a page has been asked for in this round.</summary>
     public bool HasAsked(Uri page) => _asked.Contains(page);
 
-    /// <summary>The pages are asked for a second time.</summary>
+    /// <summary>The pages are requested a second time.</summary>
     public void Forget() => _asked.Clear();
 
-    /// <summary>What the page says that the feed can go on from; null where it says nothing.</summary>
+    /// <summary>The cursor from which the page says the feed can continue; null if it says nothing.</summary>
     public string? CursorOf(DialectRules rules, Page page, Uri target)
     {
         var text =
@@ -57,11 +59,11 @@ internal sealed class PageLinks(DialectSession session)
         if (text is null || session.Dialect.CursorIsParameter)
             return text;
         var uri = session.Requests.Own(text, target);
-        // Some servers leave "from now on" in the link for what comes next, which would then be nothing forever.
+        // Some servers leave "from now on" in the link to what comes next, which would then be nothing forever.
         return DialectRequests.Without(DialectRequests.Without(uri, "token", "latest"), "$deltatoken", "latest").AbsoluteUri;
     }
 
-    /// <summary>The next page; null where the page names none.</summary>
+    /// <summary>The next page; null if the page names none.</summary>
     public Uri? NextOf(DialectRules rules, Page page, Uri target)
     {
         if (page.IsUpToDate)
@@ -95,8 +97,8 @@ internal sealed class PageLinks(DialectSession session)
     }
 
     /// <summary>
-    /// Of records in the order of their changes, those behind a page move up when one before them changes: the next page is asked for by
-    /// the largest value, and by its number only within one instant that fills a page (D17).
+    /// Of records in the order of their changes, those after a page move up when one before them changes: the next page is requested by the
+    /// largest value, and by its number only within one instant that fills a page (D17).
     /// </summary>
     public Uri InsteadOfCounting(DialectRules rules, RequestKind kind, Uri next, MaximumCursor? maximum)
     {
@@ -113,7 +115,7 @@ internal sealed class PageLinks(DialectSession session)
     public void NoteGuess(Uri next) => AreCounted |= IsCounted(next);
 
     /// <summary>
-    /// Of what comes in the order of its changes, the rest is what is above the largest value; null where that was asked for.
+    /// If items come in the order of their changes, the rest is what is above the largest value; null if that was requested.
     /// </summary>
     public Uri? AfterLargest(DialectRules rules, RequestKind kind, MaximumCursor? maximum)
     {
@@ -138,7 +140,7 @@ internal sealed class PageLinks(DialectSession session)
 
     private static bool IsCounted(Uri uri) => uri.Query.TrimStart('?').Split('&').Any(pair => IsCounted(pair.Split('=', 2)));
 
-    /// <summary>Whether a parameter says by a number how much there was before the page; a token says where it begins.</summary>
+    /// <summary>Whether a parameter gives the number of records before the page; a token only marks where it begins.</summary>
     private static bool IsCounted(string[] pair)
     {
         var name = string.Concat(Uri.UnescapeDataString(pair[0]).Where(char.IsAsciiLetter)).ToLowerInvariant();

@@ -5,16 +5,16 @@ using Lockstep.Engine.Feed;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>What a page held besides its records.</summary>
-/// <param name="Places">Its places; valid until the page is disposed.</param>
+/// <param name="Places">Its positions; valid until the page is disposed.</param>
 /// <param name="Count">How many items it had, of whatever kind.</param>
-/// <param name="IsUpToDate">Whether it says that all has come.</param>
-/// <param name="AsksForResync">Whether it says that the feed cannot go on.</param>
+/// <param name="IsUpToDate">Whether it says that everything has come.</param>
+/// <param name="AsksForResync">Whether it says that the feed cannot continue.</param>
 internal sealed record Page(ResponsePlaces Places, int Count, bool IsUpToDate, bool AsksForResync) : IDisposable
 {
     /// <summary>What is around the items; null for an answer without a body.</summary>
     public JsonDocument? Around { get; init; }
 
-    /// <summary>Where the items were; null where there were none.</summary>
+    /// <summary>Where the items were; null if there were none.</summary>
     public string? ItemsPlace { get; init; }
 
     /// <summary>The cursor of the last item that has one.</summary>
@@ -144,7 +144,7 @@ internal sealed class PageReader(DialectSession session)
         }
     }
 
-    /// <summary>The first error of GraphQL, which comes with status 200, and perhaps with a part of what was asked for (D3).</summary>
+    /// <summary>The first error of GraphQL, which comes with status 200, and perhaps with part of what was requested (D3).</summary>
     private static string? ErrorOf(JsonElement body)
     {
         if (
@@ -165,8 +165,7 @@ internal sealed class PageReader(DialectSession session)
     }
 
     /// <summary>
-    /// What follows the document would be lost silently: a second list, say. A connection that breaks off behind it takes nothing
-    /// away.
+    /// What follows the document would be lost silently: a second list, say. A connection that breaks off after it takes nothing away.
     /// </summary>
     private async Task RequireEndAsync(IdleStream stream, DocumentReader document, CancellationToken cancellationToken)
     {
@@ -181,13 +180,13 @@ internal sealed class PageReader(DialectSession session)
         }
         catch (Exception e) when (e is FeedCutException or IOException or HttpRequestException or InvalidDataException)
         {
-            // The document is whole.
+            // The document is complete.
         }
     }
 
     private static string Describe(JsonException e) => e.Message.Split(" LineNumber")[0].TrimEnd('.');
 
-    /// <summary>An answer without its list is an error, and never an empty set (D3).</summary>
+    /// <summary>An answer without its list is an error, never an empty set (D3).</summary>
     private FeedException Missing(DialectRules rules, HttpResponseMessage response, JsonElement body)
     {
         if ((int)response.StatusCode == Accepted)

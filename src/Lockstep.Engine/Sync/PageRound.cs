@@ -6,8 +6,8 @@ using Lockstep.Engine.Feed;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// One round of a dialect whose answers end: page after page, until all that there is has come. Each page is committed whole, or all of
-/// them replace the table when the set is whole (D1, D2). One thread at a time.
+/// One round of a dialect whose answers end: page after page, until everything has come. Each page is committed in full, or all of them
+/// replace the table when the set is complete (D1, D2). One thread at a time.
 /// </summary>
 internal sealed class PageRound(DialectSession session)
 {
@@ -15,7 +15,7 @@ internal sealed class PageRound(DialectSession session)
     private const int MostStalePages = 100;
     private const int MostStandstills = 3;
 
-    /// <summary>A set of so many pages takes a while.</summary>
+    /// <summary>A set of this many pages takes a while.</summary>
     private const int ManyPages = 10;
 
     private readonly PageReader _reader = new(session);
@@ -28,7 +28,7 @@ internal sealed class PageRound(DialectSession session)
     private bool _isWhole;
     private int _pages;
 
-    /// <summary>Whether it went on with a round that an earlier sync had begun, so that it says nothing of what came since.</summary>
+    /// <summary>Whether it continued a round of an earlier sync, so that it says nothing about what came since.</summary>
     public bool IsResumed { get; private set; }
 
     /// <summary>Reads a round.</summary>
@@ -62,7 +62,7 @@ internal sealed class PageRound(DialectSession session)
         var stored = kind == RequestKind.Snapshot || state.Cursor.IsStart ? null : state.Cursor.ToString();
         var isWhole = _isWhole = rules.IsWhole && resume is null;
         IsResumed = resume is not null;
-        // Into an empty table the pages of a feed that can go on from each of them are committed as they come.
+        // In an empty table, the pages of a feed that can continue from each of them are committed as they come.
         var isStaged = isWhole && !(isEmpty && session.Dialect.Changes is not null && !rules.IsAtomic);
         var start = resume is not null ? session.Requests.Own(resume, session.Client.Uri.Location) : First(rules, kind, from ?? stored);
         _maximum = rules.HasMaximumCursor ? new MaximumCursor(rules) : null;
@@ -85,7 +85,7 @@ internal sealed class PageRound(DialectSession session)
                 .ConfigureAwait(false);
             if (_pages == 0 && !isSecond)
             {
-                // A page's link is good for a while only, and servers say in many ways that it no longer is.
+                // A page's link is valid only for a while, and servers say in many ways that it no longer is.
                 if (resume is not null && (int)response.StatusCode is 400 or 404 or 410)
                     return await ForgetResumeAsync(response, cancellationToken).ConfigureAwait(false);
                 if (await BeginAsync(rules, response, isStaged, cancellationToken).ConfigureAwait(false) is { } told)
@@ -95,7 +95,7 @@ internal sealed class PageRound(DialectSession session)
             }
             else if (!response.IsSuccessStatusCode)
             {
-                // A page that was only guessed need not be there, and its absence does not say that the others were all.
+                // A guessed page need not exist, and its absence does not mean that the others were everything.
                 if (guessed is not null && (int)response.StatusCode is 400 or 404 or 410 or 416 or 422)
                 {
                     session.ServerInterval = null;
@@ -145,7 +145,7 @@ internal sealed class PageRound(DialectSession session)
             {
                 var counted = next;
                 next = _links.InsteadOfCounting(rules, kind, next, _maximum);
-                // What is asked for by a value begins with what has that value.
+                // A request by value begins with the records that have that value.
                 if (next != counted || more is { Next: null })
                     _rest.ForgetPage();
                 if (!_links.HasAsked(next))
@@ -159,7 +159,7 @@ internal sealed class PageRound(DialectSession session)
                     continue;
                 }
 
-                // The end of a round that is to name its cursor is where it does.
+                // The end of a round that must name its cursor is where it does.
                 if (page.Count > 0 || (said is null && rules.Cursor.Any(place => !place.IsOfItems)))
                     throw session.Requests.Wrong("it links to a page that has already come");
             }
@@ -211,7 +211,7 @@ internal sealed class PageRound(DialectSession session)
             if (!await _commits.EndAsync(isStaged, end, isKnownWhole: true, cancellationToken).ConfigureAwait(false))
                 return RoundEnd.Refused;
 
-            // A set that could have more pages says nothing of those by the tag of its first one; one that could not be read is wanted
+            // The tag of the first page says nothing about further pages that a set could have; a set that could not be read is needed
             // again.
             session.EntityTag =
                 session.Dialect.IsList && !rules.HasNext && !session.Writer.HasUnreadable ? response.Headers.ETag?.ToString() : null;
@@ -219,7 +219,7 @@ internal sealed class PageRound(DialectSession session)
         }
     }
 
-    /// <summary>What came is taken, and nothing is removed.</summary>
+    /// <summary>What came is applied, and nothing is removed.</summary>
     private async Task<RoundEnd> EndIncompleteAsync(bool isStaged, string? end, MoreOfList more, CancellationToken cancellationToken)
     {
         if (!await _commits.EndAsync(isStaged, end, isKnownWhole: false, cancellationToken).ConfigureAwait(false))
@@ -243,7 +243,7 @@ internal sealed class PageRound(DialectSession session)
     {
         if (kind == RequestKind.Snapshot && session.Restart is { } restart)
             return restart;
-        // Where going on between pages was refused twice, the set is asked for in one page.
+        // If continuing between pages was refused twice, the set is requested in one page.
         return session.Requests.Address(rules, cursor, inPages: session.RefusedPages < 2);
     }
 
@@ -254,7 +254,7 @@ internal sealed class PageRound(DialectSession session)
         return kind == RequestKind.Live && limit != Timeout.InfiniteTimeSpan && held > limit ? held : limit;
     }
 
-    /// <summary>The round's first answer: what it says of the round, where that is not a page.</summary>
+    /// <summary>The round's first answer: what it says about the round, if it is not a page.</summary>
     private async Task<RoundEnd?> BeginAsync(
         DialectRules rules,
         HttpResponseMessage response,
@@ -271,7 +271,7 @@ internal sealed class PageRound(DialectSession session)
         return null;
     }
 
-    /// <summary>A status that is no success: the sign to start over, or an error.</summary>
+    /// <summary>A status that is not a success: the sign to start over, or an error.</summary>
     private async Task<RoundEnd> RefusedAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         using var error = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
@@ -279,13 +279,13 @@ internal sealed class PageRound(DialectSession session)
         if (rules.Resync?.Holds(places) != true)
             throw session.RefusalOf(response, error);
         NoteRestart(response);
-        // Where no new identity is named, another one than before keeps caches from giving the old answer again.
+        // If no new identity is named, one that differs from the old keeps caches from giving the old answer again.
         if (!MeetsAnotherFeed(rules, places, isKnown: true) && rules.Identity.Count > 0 && session.Requests.Identity is { } identity)
             session.Requests.Identity = identity + "-next";
         return RoundEnd.Resync;
     }
 
-    /// <summary>The page that a round was to go on with is refused: it goes on from the cursor, or starts over.</summary>
+    /// <summary>The page with which a round was to continue is refused: it continues from the cursor, or starts over.</summary>
     private async Task<RoundEnd> ForgetResumeAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
         if (session.State.Cursor.IsStart)
@@ -315,8 +315,8 @@ internal sealed class PageRound(DialectSession session)
     }
 
     /// <summary>
-    /// Whether a record that moved from one page to one that had come already would be missed: it would be taken for gone, or never come
-    /// again where only what is newer than the largest value does. What is read in the order of its changes is not asked for by numbers.
+    /// Whether a record that moved to a page that had come already would be missed: it would count as gone, or never come again if only
+    /// what is newer than the largest value does. A feed read in the order of its changes is not requested by page number.
     /// </summary>
     private bool MayHaveMissed(DialectRules rules, bool isStaged, bool isEmpty) =>
         (isStaged && !isEmpty)
@@ -328,7 +328,7 @@ internal sealed class PageRound(DialectSession session)
         && said is not null
         && (page.Count > 0 || said != before || rules.IsAtomic);
 
-    /// <summary>The cursor that all has come up to.</summary>
+    /// <summary>The cursor up to which everything has come.</summary>
     private string? EndCursor(RequestKind kind, string? said, string? stored)
     {
         if (kind == RequestKind.Snapshot && _maximum is null)

@@ -9,7 +9,7 @@ internal sealed class RetryPolicy(TimeSpan interval, int? maximumCount, Random r
     private const double Jitter = 0.2;
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
 
-    /// <summary>A server that asks for more is asked again after this all the same; a timer could not wait much longer.</summary>
+    /// <summary>A server that asks for more is asked again after this long anyway; a timer could not wait much longer.</summary>
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromDays(1);
 
     /// <summary>No two requests come closer together than this, whatever the feed does.</summary>
@@ -17,17 +17,17 @@ internal sealed class RetryPolicy(TimeSpan interval, int? maximumCount, Random r
 
     private const int ManyChanges = 1000;
 
-    /// <summary>A connection lasted when it was open for this long, and longer than the interval.</summary>
+    /// <summary>A connection was good if it was open for this long, and longer than the interval.</summary>
     private static readonly TimeSpan Lasting = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// Whether a connection that failed was good for a while, so that the wait after it is the first one again: it lasted, or brought more
-    /// than a batch. One that breaks off after each record would otherwise be asked without a pause.
+    /// Whether a failed connection was good for a while, so that the wait after it is the first one again: it lasted, or brought more than
+    /// a batch. A feed that breaks off after each record would otherwise be asked without a pause.
     /// </summary>
     /// <param name="lasted">How long it lasted.</param>
     /// <param name="changes">How many changes it brought.</param>
     /// <param name="batches">In how many commits.</param>
-    /// <param name="heartbeats">How many heartbeats: signs that a connection that brought no changes was a good one.</param>
+    /// <param name="heartbeats">How many heartbeats came: they show that a connection without changes was a good one.</param>
     public bool Held(TimeSpan lasted, long changes, long batches, long heartbeats) =>
         (lasted > interval && lasted >= Lasting && changes + heartbeats > 0) || batches > 1 || changes >= ManyChanges;
 

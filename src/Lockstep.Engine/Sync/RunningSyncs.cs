@@ -9,7 +9,7 @@ internal static class RunningSyncs
 
     /// <summary>What the sync of a table is doing; null when none runs in this process.</summary>
     /// <param name="location">The store's description: a file's full path, or the database in words.</param>
-    /// <param name="table">The table's name; null where there is only one in that place.</param>
+    /// <param name="table">The table's name; null if the place has only one.</param>
     public static SyncResult? Find(string location, string? table = null) =>
         table is not null
             ? Running.TryGetValue((location, table), out var sync)

@@ -6,14 +6,14 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Whether what a body brings is the feed's whole set, and what becomes of it when the body ends or says so: the table is swept by it, or
-/// it is merged, or it is discarded (I6). One thread at a time.
+/// Whether a body brings the feed's whole set, and what happens to it when the body ends or says so: it sweeps the table, or is merged, or
+/// is discarded (I6). One thread at a time.
 /// </summary>
 internal sealed class SetCompletion(SyncContext context, BodySource source, CursorTracker tracker, CommitPacer pacer)
 {
     private static readonly TimeSpan UpToDateInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>How many malformed records of a set are held against its sweep by their keys (I8).</summary>
+    /// <summary>How many malformed records of a set are protected from its sweep by their keys (I8).</summary>
     private const int MostKept = 10_000;
 
     private readonly SweepJudge _judge = new(context, source.Feed);
@@ -29,23 +29,23 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// <summary>Whether the set was discarded, so that nothing of this body may be applied (I6).</summary>
     public bool IsRefused { get; private set; }
 
-    /// <summary>Whether all that the feed had, as far as it tells, went into the table.</summary>
+    /// <summary>Whether everything the feed had, as far as it reveals, went into the table.</summary>
     public bool IsCaughtUp { get; private set; }
 
     /// <summary>
     /// Whether this is the whole set of a transaction feed, or may be, which only its end or <c>snapshot_completed</c> completes (I6).
     /// </summary>
-    /// <param name="signal">What the feed said just now.</param>
+    /// <param name="signal">What the feed has just said.</param>
     public bool IsTransactionSetUnderWay(FeedSignal signal) =>
         context.Parser.Shape is { } shape
             ? shape.Dialect == Dialect.Transaction && (tracker.IsHeld || pacer.IsStaged)
             : signal.IsControlRow && source.Start.IsStart && !IsComplete;
 
     /// <summary>
-    /// Something came that is no record. What a whole set lacks may be just that (I6): where its key can be read, the record of that key
+    /// Something came that is no record. What a whole set lacks may be just that (I6): if its key can be read, the record of that key
     /// stays.
     /// </summary>
-    /// <param name="key">Its key; null when that cannot be read.</param>
+    /// <param name="key">Its key; null if it cannot be read.</param>
     public void NoteMalformed(byte[]? key)
     {
         if (!pacer.IsStaged)
@@ -57,7 +57,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
             _kept.Add(key);
     }
 
-    /// <summary>The body begins: what is to be staged gets its place beside the table.</summary>
+    /// <summary>The body begins: the stage for it is created.</summary>
     public async Task BeginAsync(CancellationToken cancellationToken)
     {
         if (pacer.IsStaged)
@@ -68,14 +68,14 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         }
     }
 
-    /// <summary>The feed says that it has nothing more for now. Whether the table has all that there is.</summary>
+    /// <summary>The feed says that it has nothing more for now. Returns whether the table has everything there is.</summary>
     public async Task<bool> BeatAsync(FeedSignal signal, CancellationToken cancellationToken)
     {
         if (IsTransactionSetUnderWay(signal))
             return false;
         if (pacer.IsStaged)
         {
-            // A snapshot that ends takes its time; only a feed that goes on forever has nothing more to say after this.
+            // A snapshot may take its time to end; only an endless feed has nothing more to say after this.
             if (!source.MayMergeUnfinished || source.IsRedirected)
                 return false;
             await MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);
@@ -92,9 +92,9 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// <summary>The body's set is complete, or at least its end is reached.</summary>
     /// <param name="ending">What the end means.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <param name="isCaughtUp">Whether the table then has all that there is.</param>
-    /// <param name="isCertain">Whether the feed said by itself that this is the end, beyond closing the body.</param>
-    /// <exception cref="SweepRefusedException">The set would remove too much to be believed.</exception>
+    /// <param name="isCaughtUp">Whether the table then has everything there is.</param>
+    /// <param name="isCertain">Whether the feed itself said that this is the end, beyond closing the body.</param>
+    /// <exception cref="SweepRefusedException">The set would remove too much to be credible.</exception>
     public async Task CompleteAsync(
         SnapshotEnding ending,
         CancellationToken cancellationToken,
@@ -168,7 +168,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     }
 
     /// <summary>
-    /// Of another feed's set that could not be read in full nothing is applied: two feeds must not mix in one table (I6).
+    /// If another feed's set could not be read in full, nothing of it is applied: two feeds must not mix in one table (I6).
     /// </summary>
     private async Task RefuseAsync(CancellationToken cancellationToken)
     {
@@ -182,7 +182,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         IsRefused = true;
     }
 
-    /// <summary>Notes with a set's end that the whole set is owed, still owed, or owed no more.</summary>
+    /// <summary>Records with a set's end that the whole set is owed, still owed, or no longer owed.</summary>
     private TableCommit WithOwed(TableCommit commit, bool wasStaged, bool isSwept, bool isUnreadable)
     {
         if (source.IsImport)
@@ -193,11 +193,11 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         if (!isUnreadable && !(wasStaged && state.Owed is not null))
             return commit;
         commit = commit with { Owed = _judge.OneMore() };
-        // Where nothing could be read, there is nothing to go on from either.
+        // If nothing could be read, there is nothing to continue from either.
         return tracker.HasMoved ? commit : commit with { Cursor = null, Resume = state.Resume };
     }
 
-    /// <summary>A feed that never says where its set ends cannot be swept by: what came is merged.</summary>
+    /// <summary>A feed that never says where its set ends cannot sweep: what came is merged.</summary>
     public async Task MergeUnfinishedAsync(bool isCaughtUp, CancellationToken cancellationToken)
     {
         await context
@@ -213,14 +213,14 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         await CompleteAsync(SnapshotEnding.MergeOnly, cancellationToken, isCaughtUp).ConfigureAwait(false);
     }
 
-    /// <summary>The body is read no further, without an error.</summary>
+    /// <summary>The body is not read further, without an error.</summary>
     public async Task EndAsync(BodyEnd end, CancellationToken cancellationToken)
     {
         if (IsRefused)
             return;
         if (end == BodyEnd.EndOfBody && source.HasDefiniteEnd)
         {
-            // A whole body is complete whatever order its records came in; that of the whole set is the whole set (I6).
+            // A complete body is complete whatever the order of its records; that of the whole set is the whole set (I6).
             if (!source.IsImport || !tracker.IsHeld)
                 tracker.Complete();
             await CompleteAsync(
@@ -229,13 +229,13 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
                     isCertain: source.IsFinite
                 )
                 .ConfigureAwait(false);
-            // Also where a poll brought nothing new.
+            // Even if a poll brought nothing new.
             if (!IsRefused && !source.IsRedirected)
                 await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
         }
         else if (end == BodyEnd.EndOfBody && pacer.IsStaged)
         {
-            // Such an end cannot be told from a cut. What came is as good as what a feed without an end has sent so far.
+            // Such an end cannot be told from a cut. What came is as good as what an endless feed has sent so far.
             await MergeUnfinishedAsync(isCaughtUp: false, cancellationToken).ConfigureAwait(false);
         }
         else
@@ -246,7 +246,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         }
     }
 
-    /// <summary>What came is committed, but for what was staged: of that, nothing is known to be the whole set.</summary>
+    /// <summary>What came is committed, except what was staged: that may not be the whole set.</summary>
     public async Task BreakOffAsync(CancellationToken cancellationToken)
     {
         if (IsRefused)
@@ -258,7 +258,9 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         await context.Queue.RunAsync(new CommitJob(CommitKind.DiscardSnapshot, new TableCommit()), cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Says in the file that the table has all that the feed has, for those who wait for that; at most once a second.</summary>
+    /// <summary>
+    /// Records in the file that the table has everything the feed has, for those who wait for that; at most once a second.
+    /// </summary>
     public async Task NoteUpToDateAsync(CancellationToken cancellationToken)
     {
         if (context.StopsWhenCaughtUp || (_upToDate != 0 && context.Time.GetElapsedTime(_upToDate) < UpToDateInterval))

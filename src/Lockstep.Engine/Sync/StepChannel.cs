@@ -4,14 +4,14 @@ using System.Threading.Channels;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// The way of steps from the sync's own threads to the one who pulls. It is short, so that a slow consumer slows the feed. Some steps
-/// are handed over with a handshake: the sync goes on when the consumer pulls the next one.
+/// Carries steps from the sync's own threads to the caller who pulls them. It is short, so that a slow consumer slows the feed. Some steps
+/// are handed over with a handshake: the sync continues when the consumer pulls the next one.
 /// </summary>
 internal sealed class StepChannel(TimeProvider time)
 {
     private const int Capacity = 16;
 
-    /// <summary>At least this often the puller gets something, so that it can show progress and see Ctrl+C.</summary>
+    /// <summary>The puller gets something at least this often, so that it can show progress and notice Ctrl+C.</summary>
     private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(250);
 
     private readonly Channel<Envelope> _channel = Channel.CreateBounded<Envelope>(
@@ -30,10 +30,10 @@ internal sealed class StepChannel(TimeProvider time)
         await done.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Says that no step follows.</summary>
+    /// <summary>Says that no more steps follow.</summary>
     public void Complete(Exception? error) => _channel.Writer.TryComplete(error);
 
-    /// <summary>The steps; where none comes in time, one that <paramref name="progress"/> makes.</summary>
+    /// <summary>The steps; if none comes in time, one that <paramref name="progress"/> creates.</summary>
     public async IAsyncEnumerable<SyncStep> ReadAsync(Func<SyncStep> progress, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var pulse = time.GetTimestamp();

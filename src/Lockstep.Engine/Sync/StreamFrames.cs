@@ -5,10 +5,10 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>Bytes of a stream to items. One thread at a time.</summary>
+/// <summary>Turns a stream's bytes into items. One thread at a time.</summary>
 internal interface IFrames
 {
-    /// <summary>The cursor that covers what was taken, where the frames have one of their own; null or empty otherwise.</summary>
+    /// <summary>The cursor that covers what was read, if the frames have one of their own; null or empty otherwise.</summary>
     string? Position { get; }
 
     /// <summary>How long the server wants its clients to wait before they come back.</summary>
@@ -16,7 +16,7 @@ internal interface IFrames
 
     Memory<byte> GetFreeMemory();
 
-    /// <summary>So many bytes were written; none when the stream has ended.</summary>
+    /// <summary>Takes the number of bytes written; zero when the stream has ended.</summary>
     void Advance(int count);
 
     /// <summary>Hands the next frame to the round. False when it needs more bytes.</summary>
@@ -26,7 +26,7 @@ internal interface IFrames
     void RequireWhole(FeedUri feed);
 }
 
-/// <summary>A JSON object a line; blank lines are signs of life.</summary>
+/// <summary>One JSON object per line; blank lines are signs of life.</summary>
 internal sealed class LineFrames(int maximum) : IFrames
 {
     private readonly FrameReader _frames = new(maximum);
@@ -109,7 +109,7 @@ internal sealed class EventFrames(int maximum) : IFrames
         return true;
     }
 
-    /// <summary>What no blank line has ended is dropped, as browsers do; it comes again.</summary>
+    /// <summary>An event that no blank line has ended is dropped, as browsers do; it comes again.</summary>
     public void RequireWhole(FeedUri feed) { }
 
     private void TakeData(StreamRound round, DialectRules rules, long offset)

@@ -26,13 +26,13 @@ internal sealed class StreamRound(DialectSession session)
     /// <summary>How many items and signs of life came.</summary>
     public int Signs { get; private set; }
 
-    /// <summary>How many items came that the dialect skips: nobody can tell by those that the feed is well.</summary>
+    /// <summary>How many items came that the dialect skips: they do not show that the feed is well.</summary>
     public int Skipped { get; private set; }
 
     /// <summary>How long the stream was open.</summary>
     public TimeSpan Lasted { get; private set; }
 
-    /// <summary>Reads until the stream ends, or the caller's wish is met.</summary>
+    /// <summary>Reads until the stream ends, or the caller has what it wants.</summary>
     public async Task<RoundEnd> ReadAsync(RequestKind kind, CancellationToken cancellationToken)
     {
         var rules = session.Dialect.For(kind);
@@ -159,7 +159,7 @@ internal sealed class StreamRound(DialectSession session)
     }
 
     /// <summary>
-    /// A stream that brings nothing but signs of life has sent what there was: who waits for that is told, once a second.
+    /// A stream that brings nothing but signs of life has sent everything: those who wait for that learn it, once a second.
     /// </summary>
     private async Task NoteQuietAsync(CancellationToken cancellationToken)
     {
@@ -194,7 +194,7 @@ internal sealed class StreamRound(DialectSession session)
             throw session.Requests.Wrong($"it answers with '{type ?? "no content type"}' and not with 'text/event-stream'");
         if (type?.Contains("html", StringComparison.OrdinalIgnoreCase) == true)
             throw session.Requests.Wrong("it answers with an HTML page, perhaps one to sign in at");
-        // A hub that no longer has the event answers with the one that it goes on from.
+        // A hub that no longer has the event answers with the one that it continues from.
         var answered = new ResponsePlaces(response).Header("Last-Event-ID");
         if (rules.Framing == DialectFraming.EventStream && _cursor is not null && answered is not null && answered != _cursor)
         {
@@ -227,7 +227,7 @@ internal sealed class StreamRound(DialectSession session)
         var writer = session.Writer;
         if (Signs + Skipped == 0 && session.Dialect.Snapshot.Items is { } place && item.Find(place) is { Kind: JsonKind.Array })
         {
-            // A server that does not know how to wait answers with a page: that is read as one.
+            // A server that does not know how to wait answers with a page: it is read as one.
             Signs++;
             _end = RoundEnd.NotLive;
             return;
@@ -265,7 +265,7 @@ internal sealed class StreamRound(DialectSession session)
             _cursor = cursor;
     }
 
-    /// <summary>Takes a sign of life.</summary>
+    /// <summary>Processes a sign of life.</summary>
     internal void Beat()
     {
         Signs++;

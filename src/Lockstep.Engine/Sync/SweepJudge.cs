@@ -4,31 +4,31 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Whether a whole set is believed that would remove much of the table, and what is owed when it is not taken as it is (I6): the same for
+/// Whether to trust a whole set that would remove much of the table, and what is owed when it is not applied as it is (I6): the same for
 /// Lockstep's own dialects and for those of other servers. The reading half's thread.
 /// </summary>
 internal sealed class SweepJudge(SyncContext context, FeedUri feed)
 {
-    /// <summary>How long the whole set that is owed is not fetched yet; null when none is, or it is due.</summary>
+    /// <summary>How long until the owed whole set is fetched; null if none is owed, or it is due.</summary>
     public TimeSpan? UntilDue => context.Target.State.Owed?.Until(context.Time.GetUtcNow()) is { Ticks: > 0 } early ? early : null;
 
-    /// <summary>Whether this feed's whole set was not believed, and is not to be fetched again yet. Another query is another set.</summary>
+    /// <summary>Whether this feed's whole set was not trusted, and is not to be fetched again yet. Another query is another set.</summary>
     public bool IsRefused =>
         UntilDue is not null
         && context.Target.State.Owed?.Refused is { } refused
         && refused.Feed is var asked
         && (asked is null || asked == Asked);
 
-    /// <summary>What the set was asked for by: the feed's address, and a digest of a query beside it.</summary>
+    /// <summary>What the set was requested with: the feed's address, and a digest of a query beside it.</summary>
     private string Asked => context.Options.Feed is { Query.Count: > 0 } query ? $"{feed.Display}#{query.Asked}" : feed.Display;
 
-    /// <summary>Whether the whole set that is owed is due.</summary>
+    /// <summary>Whether the owed whole set is due.</summary>
     public bool IsSetDue => context.Target.State.Owed is not null && UntilDue is null;
 
     /// <summary>
-    /// A whole set that was not believed is not fetched again before its time, but on purpose. Who follows polls on instead.
+    /// A whole set that was not trusted is not fetched again before its time, except on purpose. A follower polls on instead.
     /// </summary>
-    /// <exception cref="SweepRefusedException">It is not time yet.</exception>
+    /// <exception cref="SweepRefusedException">It is not due yet.</exception>
     public void RequireDue()
     {
         var options = context.Options;
@@ -45,13 +45,13 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
     }
 
     /// <summary>
-    /// The end of a set that nobody vouches for may be the end of a server that gave up, or a wrong answer: what would remove most of a
-    /// table is not believed by that alone.
+    /// The end of a set that nothing vouches for may be that of a server that gave up, or a wrong answer: on that alone, a set that would
+    /// remove most of a table is not trusted.
     /// </summary>
     /// <param name="kept">Keys of malformed records, which are not removed.</param>
     /// <param name="discard">Discards the set.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="SweepRefusedException">It is not believed, and owed.</exception>
+    /// <exception cref="SweepRefusedException">It is not trusted, and owed.</exception>
     public async Task RequireBelievableAsync(
         IReadOnlyCollection<byte[]> kept,
         Func<CancellationToken, Task> discard,
@@ -71,7 +71,7 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
         throw new SweepRefusedException(feed, lost, state.Rows, examples, owed.Due, isOther);
     }
 
-    /// <summary>Discards a set, and notes that it is owed.</summary>
+    /// <summary>Discards a set, and records that it is owed.</summary>
     public async Task<OwedSet> OweAsync(RefusedSweep? refused, Func<CancellationToken, Task> discard, CancellationToken cancellationToken)
     {
         await discard(cancellationToken).ConfigureAwait(false);
@@ -81,10 +81,10 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
         return owed;
     }
 
-    /// <summary>What is owed after one more set that could not be taken as it is.</summary>
+    /// <summary>What is owed after one more set that could not be applied as it is.</summary>
     public OwedSet OneMore(RefusedSweep? refused = null) => OwedSet.After(context.Target.State.Owed, context.Time.GetUtcNow(), refused);
 
-    /// <summary>Says that a set could not be read in full, and what comes of it.</summary>
+    /// <summary>Reports that a set could not be read in full, and the consequence.</summary>
     public Task WarnOfUnreadableAsync(string consequence) =>
         context.PostEventAsync(
             FeedEventKind.Warning,

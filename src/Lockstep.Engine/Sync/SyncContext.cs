@@ -6,7 +6,7 @@ namespace Lockstep.Engine.Sync;
 /// <summary>The first stretch of a feed that is no record.</summary>
 /// <param name="ByteOffset">Its offset in its body.</param>
 /// <param name="Reason">What is wrong with it.</param>
-/// <param name="Remedy">What to do; null where nothing special is known.</param>
+/// <param name="Remedy">What to do; null if there is no special advice.</param>
 internal sealed record FirstMalformed(long ByteOffset, string Reason, Remedy? Remedy);
 
 /// <summary>What the parts of one running sync share.</summary>
@@ -35,7 +35,7 @@ internal sealed class SyncContext
     /// <summary>How large they may grow.</summary>
     public required BufferSizes Buffers { get; init; }
 
-    /// <summary>Where batches come from and go back to.</summary>
+    /// <summary>Where batches come from and return to.</summary>
     public BatchPool Batches => Queue.Batches;
 
     /// <summary>Called when a whole set is complete.</summary>
@@ -44,43 +44,43 @@ internal sealed class SyncContext
     /// <summary>When the sync began, as the time provider's timestamp.</summary>
     public required long Start { get; init; }
 
-    /// <summary>When the last byte came, likewise; 0 before the first. Any thread may read it.</summary>
+    /// <summary>When the last byte came, as a timestamp too; 0 before the first. Any thread may read it.</summary>
     public long LastByte
     {
         get => Volatile.Read(ref _lastByte);
         set => Volatile.Write(ref _lastByte, value);
     }
 
-    /// <summary>What is known by now of the end of the feed's bodies; the next commit keeps it. The reading half's thread.</summary>
+    /// <summary>What is known by now about the end of the feed's bodies; the next commit stores it. The reading half's thread.</summary>
     public required FeedEnding FeedEnding { get; set; }
 
     /// <summary>The first malformed record of the sync; null while there is none. The reading half's thread.</summary>
     public FirstMalformed? FirstMalformed { get; set; }
 
-    /// <summary>Whether a warning told of it, likewise.</summary>
+    /// <summary>Whether a warning mentioned it. The reading half's thread.</summary>
     public bool HasToldOfMalformed { get; set; }
 
-    /// <summary>Whether a warning told of the first odd mark of a deletion. The reading half's thread.</summary>
+    /// <summary>Whether a warning mentioned the first odd deletion mark. The reading half's thread.</summary>
     public bool HasToldOfDeletion { get; set; }
 
-    /// <summary>What the feed says that it leaves out and no warning told of yet. The reading half's thread.</summary>
+    /// <summary>What the feed says it leaves out and no warning has mentioned yet. The reading half's thread.</summary>
     public Queue<string> LeftOut { get; } = new();
 
-    /// <summary>The feed leaves out a row. Of many the first ones are told.</summary>
+    /// <summary>The feed leaves out a row. Only the first ones are reported.</summary>
     public void NoteLeftOut(string row)
     {
         if (_leftOut++ < MostLeftOutTold)
             LeftOut.Enqueue(row);
     }
 
-    /// <summary>What becomes of the first load that is under way if it is cut off. The reading half's thread writes, any reads.</summary>
+    /// <summary>What happens to the first load under way if it is cut off. The reading half's thread writes, any reads.</summary>
     public LoadOutlook Load
     {
         get => (LoadOutlook)Volatile.Read(ref _load);
         set => Volatile.Write(ref _load, (int)value);
     }
 
-    /// <summary>How many records a first load had brought when this sync went on with it; 0 otherwise. Likewise.</summary>
+    /// <summary>How many records a first load had brought when this sync continued it; 0 otherwise. Same threads.</summary>
     public long LoadedBefore
     {
         get => Volatile.Read(ref _loadedBefore);
@@ -88,8 +88,8 @@ internal sealed class SyncContext
     }
 
     /// <summary>
-    /// The query by which all that is in the table was asked for, where that is this sync's; null while what another query brought, or may
-    /// have, is still there.
+    /// The query with which everything in the table was requested, if it is this sync's; null while records of another query are, or may
+    /// be, still there.
     /// </summary>
     public string? AskedSoFar
     {

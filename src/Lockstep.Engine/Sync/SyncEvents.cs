@@ -6,13 +6,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>Tells the log and the puller of a sync what happens on the way to the feed. Waits while the puller is slow.</summary>
+/// <summary>Reports to the log and the caller of a sync what happens on the way to the feed. Waits while the caller is slow.</summary>
 internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider time)
 {
     public Task PostAsync(FeedEventKind kind, string message, CancellationToken cancellationToken, Remedy? remedy = null) =>
         PostAsync(new FeedEvent(kind, time.GetUtcNow(), message) { Remedy = remedy }, cancellationToken);
 
-    /// <summary>A whole set was not believed, and the sync goes on.</summary>
+    /// <summary>A whole set was not trusted, and the sync continues.</summary>
     public Task PostRefusedAsync(SweepRefusedException error, CancellationToken cancellationToken) =>
         PostAsync(
             new FeedEvent(FeedEventKind.Warning, time.GetUtcNow(), error.Message) { Remedy = error.Remedy, IsSweepRefused = true },
@@ -25,7 +25,7 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
         await steps.PostAsync(new FeedEventOccurred(happened), cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>The feed has answered, with what its head says of it.</summary>
+    /// <summary>The feed has answered; reports what its headers say.</summary>
     public async Task PostConnectedAsync(FeedUri feed, FeedResponse body, CancellationToken cancellationToken)
     {
         await PostAsync(FeedEventKind.Connect, $"Connected to {feed.Display}.", cancellationToken).ConfigureAwait(false);
@@ -35,7 +35,7 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
             await PostAsync(FeedEventKind.Count, count.ToString(CultureInfo.InvariantCulture), cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>The feed has answered with a status that is no success.</summary>
+    /// <summary>The feed has answered with a status that is not a success.</summary>
     public Task PostStatusAsync(FeedStatusException error, CancellationToken cancellationToken)
     {
         var kind = (int)error.Status switch
@@ -57,9 +57,9 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
             _ => PostAsync(FeedEventKind.Close, error.Message, cancellationToken),
         };
 
-    /// <summary>A feed fell silent that may have had more: what it sent is kept, but nobody knows whether that was all.</summary>
+    /// <summary>A feed fell silent that may have had more: what it sent is kept, but it is unknown whether that was everything.</summary>
     /// <param name="before">Where the sync began.</param>
-    /// <param name="after">Where the next one goes on.</param>
+    /// <param name="after">Where the next one continues.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public Task PostSilenceAsync(Cursor before, Cursor after, CancellationToken cancellationToken)
     {
@@ -72,7 +72,7 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
         );
     }
 
-    /// <summary>A server took the request and did not answer it, as one without an end may that has nothing to send.</summary>
+    /// <summary>A server accepted the request and did not answer it, as an endless feed may that has nothing to send.</summary>
     public Task PostNoAnswerAsync(Cursor cursor, CancellationToken cancellationToken) =>
         PostAsync(
             FeedEventKind.Warning,

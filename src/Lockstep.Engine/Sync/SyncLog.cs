@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// What a sync logs. The ids are stable: 1 to 9 for the run, 20 and up for a <see cref="FeedEventKind"/>. Nothing here holds a secret; text
-/// of the feed's is as it came, so a logger that writes to a terminal makes it plain.
+/// What a sync logs. The ids are stable: 1 to 9 for the run, 20 and up for a <see cref="FeedEventKind"/>. Nothing here holds a secret; the
+/// feed's text is unchanged, so a logger that writes to a terminal must sanitise it.
 /// </summary>
 internal static partial class SyncLog
 {
@@ -12,7 +12,7 @@ internal static partial class SyncLog
     private const int FirstFeedEvent = 20;
 
     /// <summary>
-    /// Whether an entry says what the one who pulls the sync gets in another way: an event of the feed, or the error that it ends with.
+    /// Whether the caller of the sync gets this entry in another way: as an event of the feed, or as the error that it ends with.
     /// </summary>
     public static bool IsToldOtherwise(EventId id) =>
         id.Id == FailedId || (id.Id >= FirstFeedEvent && id.Id < FirstFeedEvent + FeedEvents.Length);

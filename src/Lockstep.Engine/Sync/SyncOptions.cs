@@ -14,7 +14,7 @@ public enum MalformedRecordPolicy
     /// <summary>End with an error; what came before it is committed.</summary>
     Stop = 0,
 
-    /// <summary>Set it aside in the table file, with its offset and the reason, and go on.</summary>
+    /// <summary>Set it aside in the table file, with its offset and the reason, and continue.</summary>
     Quarantine = 1,
 }
 
@@ -24,7 +24,7 @@ public sealed class SyncOptions
     /// <summary>How to reach the feed.</summary>
     public required FeedOptions Feed { get; init; }
 
-    /// <summary>Where the table is kept; it is created where it does not exist.</summary>
+    /// <summary>Where the table is kept; it is created if it does not exist.</summary>
     public required TableStore Store { get; init; }
 
     /// <summary>The table's name; null for that of an existing file, else the feed's.</summary>
@@ -36,7 +36,7 @@ public sealed class SyncOptions
     /// <summary>How another server's feed is read; null for what the table says, else for Lockstep's own dialects.</summary>
     public DialectDescription? Foreign { get; init; }
 
-    /// <summary>Told of each request of another server's dialect, on the sync's own thread; null for nobody.</summary>
+    /// <summary>Gets each request of another server's dialect, on the sync's own thread; null for none.</summary>
     public Action<DialectStep>? DialectObserver { get; init; }
 
     /// <summary>How long to wait between polls of another server's feed when following; null for the dialect's own interval.</summary>
@@ -46,7 +46,7 @@ public sealed class SyncOptions
     public string? OrderBy { get; init; }
 
     /// <summary>
-    /// The fields that are the key, or JSON Pointers to them (<c>/metadata/uid</c>) where they are within objects; null for <c>id</c>, else
+    /// The fields that are the key, or JSON Pointers to them (<c>/metadata/uid</c>) if they are nested in objects; null for <c>id</c>, else
     /// the first field, or those of an existing table.
     /// </summary>
     public IReadOnlyList<string>? KeyFields { get; init; }
@@ -54,7 +54,7 @@ public sealed class SyncOptions
     /// <summary>The cursor to begin at instead of the stored one; null for the stored one.</summary>
     public string? Since { get; init; }
 
-    /// <summary>Whether to go on when the feed has nothing more, forever or for <see cref="FollowFor"/>.</summary>
+    /// <summary>Whether to continue when the feed has nothing more, forever or for <see cref="FollowFor"/>.</summary>
     public bool Follow { get; init; }
 
     /// <summary>How long to follow; null forever.</summary>
@@ -66,13 +66,13 @@ public sealed class SyncOptions
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// How many attempts may fail in a row before the sync does; 0 for none. Null: any number when following, else none. One that
-    /// lasted at least 5 s and longer than <see cref="RetryInterval"/>, or brought more than one batch, restarts the count.
+    /// How many attempts may fail in a row before the sync does; 0 for none. Null: any number when following, else none. An attempt that
+    /// lasted at least 5 s and longer than <see cref="RetryInterval"/>, or brought more than one batch, resets the count.
     /// </summary>
     public int? MaximumRetryCount { get; init; }
 
     /// <summary>
-    /// The wait before another attempt, less up to a fifth by chance; it doubles with each one that fails, up to a minute. Zero or more,
+    /// The wait before another attempt, minus a random part of up to a fifth; it doubles with each failure, up to a minute. Zero or more,
     /// default 5 s.
     /// </summary>
     public TimeSpan RetryInterval { get; init; } = TimeSpan.FromSeconds(5);
@@ -81,19 +81,19 @@ public sealed class SyncOptions
     public bool Resync { get; init; }
 
     /// <summary>
-    /// Whether to believe a whole set however much it removes, and to fetch one before its time that is owed
-    /// (<see cref="SweepRefusedException"/>).
+    /// Whether to trust a whole set however much it removes, and to fetch an owed one before its time (<see
+    /// cref="SweepRefusedException"/>).
     /// </summary>
     public bool Force { get; init; }
 
     /// <summary>
-    /// How many percent of a table of more than 20 records a whole set may remove whose end is not certain, 0 to 100; the table keeps it.
-    /// Null for what the table has kept, at first 50. One that is empty is believed at 100 only, however few records it would remove.
+    /// What percentage of a table of more than 20 records a whole set may remove if its end is uncertain, 0 to 100; the table keeps it.
+    /// Null for what the table has kept, initially 50. An empty set is trusted only at 100, however few records it would remove.
     /// </summary>
     public int? SweepLimit { get; init; }
 
     /// <summary>
-    /// Whether a resync also repairs records whose stored order value is above the feed's: what is stored counts for nothing.
+    /// Whether a resync also repairs records whose stored order value is above the feed's: it ignores what is stored.
     /// </summary>
     public bool Repair { get; init; }
 
@@ -104,8 +104,8 @@ public sealed class SyncOptions
     public decimal Lookback { get; init; }
 
     /// <summary>
-    /// Whether a table that belongs to another feed is bound to this one, which goes on from the table's cursor where it does not say that
-    /// it is another. A feed that has only moved to another host or port, and names the identity that the table knows, needs no leave.
+    /// Whether to rebind a table of another feed to this one, which continues from the table's cursor if it does not say that it is
+    /// another. A feed that has only moved to another host or port, and names the identity that the table knows, needs no permission.
     /// </summary>
     public bool Rebind { get; init; }
 
@@ -113,7 +113,7 @@ public sealed class SyncOptions
     public MalformedRecordPolicy MalformedRecord { get; init; }
 
     /// <summary>
-    /// How many malformed records the table sets aside at most, at least 1; default 10,000. The oldest make room, which a warning says.
+    /// How many malformed records the table sets aside at most, at least 1; default 10,000. The oldest make room, which a warning reports.
     /// </summary>
     public int QuarantineLimit { get; init; } = TableCommit.DefaultQuarantineLimit;
 
@@ -121,8 +121,8 @@ public sealed class SyncOptions
     public int MaximumRecordSize { get; init; } = FrameReader.DefaultMaximumLength;
 
     /// <summary>
-    /// How much memory a process that only syncs is to take at most, in bytes, from 64 MiB on: its buffers are made so small. Null for
-    /// buffers that make it fast, which take up to 250 MB. A record that is as large as the limit exceeds it.
+    /// How much memory a process that does nothing but sync may take, in bytes, at least 64 MiB: its buffers shrink accordingly. Null for
+    /// buffers that make it fast, which take up to 250 MB. A record as large as the limit exceeds it.
     /// </summary>
     public long? MemoryLimit { get; init; }
 
@@ -141,22 +141,22 @@ public sealed class SyncOptions
     /// <summary>Whether records are handed out before they are applied, to be rewritten (<see cref="RecordsToTransform"/>).</summary>
     public bool Transforms { get; init; }
 
-    /// <summary>Whether a token is asked for at the start (<see cref="CredentialsNeeded"/>), not only when the feed refuses.</summary>
+    /// <summary>Whether a token is requested at the start (<see cref="CredentialsNeeded"/>), not only when the feed refuses.</summary>
     public bool AsksForToken { get; init; }
 
-    /// <summary>Whether others are served from this table, so that commits must survive a loss of power (I5).</summary>
+    /// <summary>Whether the table is being served, so that commits must survive a power failure (I5).</summary>
     public bool IsServed { get; init; }
 
     /// <summary>
-    /// Is told of the run, of each commit and of what happens to the connection; event ids are stable. Called from any thread, one at a
-    /// time. Default: nobody.
+    /// Gets the run, each commit and what happens to the connection; event ids are stable. Called from any thread, one at a time. Default:
+    /// none.
     /// </summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
-    /// <summary>Holds each option against what it can be, those of the feed too.</summary>
+    /// <summary>Checks each option against its valid range, including those of the feed.</summary>
     /// <param name="say">What a front end calls an option, as for <see cref="Remedy.Render"/>; null for the names of these
     /// properties.</param>
-    /// <exception cref="InvalidOptionException">One cannot be as it is; the message names it.</exception>
+    /// <exception cref="InvalidOptionException">An option is out of range; the message names it.</exception>
     public void Validate(Func<string, string?, string>? say = null)
     {
         Feed.Validate(say);

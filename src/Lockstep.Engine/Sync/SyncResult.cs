@@ -28,7 +28,7 @@ public enum SyncEndReason
     Failed = 6,
 }
 
-/// <summary>What a sync did. Immutable; while it runs, a picture of the moment.</summary>
+/// <summary>What a sync did. Immutable; while it runs, a snapshot of the moment.</summary>
 public sealed record SyncResult
 {
     /// <summary>The table's name.</summary>
@@ -40,10 +40,10 @@ public sealed record SyncResult
     /// <summary>The feed's URI without user info.</summary>
     public required string Feed { get; init; }
 
-    /// <summary>The cursor that is committed.</summary>
+    /// <summary>The committed cursor.</summary>
     public Cursor Cursor { get; init; }
 
-    /// <summary>Whether there is a cursor: a list of another server that is fetched whole each time has none.</summary>
+    /// <summary>Whether there is a cursor: another server's list that is fetched in full each time has none.</summary>
     public bool HasCursor { get; init; } = true;
 
     /// <summary>Well-formed records that came.</summary>
@@ -63,21 +63,21 @@ public sealed record SyncResult
     /// </summary>
     public long Unchanged => Math.Max(0, Received - Added - Updated - Deleted + Swept);
 
-    /// <summary>Records that a snapshot did not hold any more; part of <see cref="Deleted"/>.</summary>
+    /// <summary>Records that a snapshot no longer held; part of <see cref="Deleted"/>.</summary>
     public long Swept { get; init; }
 
     /// <summary>Records whose order value was below one that came before in the same body.</summary>
     public long OutOfOrder { get; init; }
 
     /// <summary>
-    /// Whether a whole set came that could not be taken as it is, so that nothing was removed by it: a later sync fetches it again.
+    /// Whether a whole set came that could not be applied as it is, so that it removed nothing: a later sync fetches it again.
     /// </summary>
     public bool IsSetOwed { get; init; }
 
     /// <summary>Malformed records that came.</summary>
     public long Malformed { get; init; }
 
-    /// <summary>How many malformed records the table has set aside in all, those of earlier syncs among them.</summary>
+    /// <summary>How many malformed records the table has set aside in total, including those of earlier syncs.</summary>
     public long Quarantined { get; init; }
 
     /// <summary>Heartbeats of each kind.</summary>
@@ -89,44 +89,43 @@ public sealed record SyncResult
     /// <summary>How many connections delivered a body.</summary>
     public int Connections { get; init; }
 
-    /// <summary>How long it took so far.</summary>
+    /// <summary>How long it has taken so far.</summary>
     public TimeSpan Duration { get; init; }
 
     /// <summary>Records received per second.</summary>
     public double Rate => Duration > TimeSpan.Zero ? Received / Duration.TotalSeconds : 0;
 
-    /// <summary>How many records the feed announced; null when it did not.</summary>
+    /// <summary>How many records the feed announced; null if it did not.</summary>
     public long? Expected { get; init; }
 
-    /// <summary>How many records the table had of its first load when this sync went on with that; 0 otherwise.</summary>
+    /// <summary>How many records of its first load the table had when this sync continued it; 0 otherwise.</summary>
     public long LoadedBefore { get; init; }
 
     /// <summary>Whether the table's first load is under way and would start over if it were cut off now.</summary>
     public bool LoadStartsOver { get; init; }
 
-    /// <summary>The share of the body that has come, 0 to 1; null when its length is not known.</summary>
+    /// <summary>The share of the body that has come, 0 to 1; null if its length is unknown.</summary>
     public double? ShareDone { get; init; }
 
     /// <summary>The sync's state.</summary>
     public SyncState State { get; init; }
 
-    /// <summary>How long ago the last byte came; null when none has.</summary>
+    /// <summary>How long ago the last byte came; null if none has.</summary>
     public TimeSpan? SinceLastByte { get; init; }
 
-    /// <summary>When the newest record last changed, by its order value; null where that is no time (<see cref="RecordTime"/>).</summary>
+    /// <summary>When the newest record last changed, by its order value; null if that is no time (<see cref="RecordTime"/>).</summary>
     public DateTimeOffset? NewestRecord { get; init; }
 
     /// <summary>Why it ended.</summary>
     public SyncEndReason EndReason { get; init; }
 
     /// <summary>
-    /// Whether the feed said or showed that this was all: its body ended as it had announced, it said that it has nothing more, or it is
-    /// known to go on forever and brought nothing new. False while the sync runs, and when a feed that may still have had more fell
-    /// silent.
+    /// Whether the feed said or showed that this was everything: its body ended as announced, it said that it has nothing more, or it is
+    /// known to be endless and brought nothing new. False while the sync runs, and when a feed fell silent that may still have had more.
     /// </summary>
     public bool IsComplete { get; init; }
 
-    /// <summary>What came of it.</summary>
+    /// <summary>The outcome.</summary>
     public SyncOutcome Outcome =>
         !State.IsFinal ? (IsSweepRefused ? SyncOutcome.SweepRefused : SyncOutcome.None)
         : EndReason == SyncEndReason.Failed ? (IsSweepRefused ? SyncOutcome.SweepRefused : SyncOutcome.Failed)
@@ -136,37 +135,37 @@ public sealed record SyncResult
         : Malformed > 0 ? SyncOutcome.Quarantined
         : SyncOutcome.Complete;
 
-    /// <summary>Whether a whole set came that told where it ends, so that what it lacks is gone (I6).</summary>
+    /// <summary>Whether a whole set came that said where it ends, so that what it lacks is gone (I6).</summary>
     internal bool IsWholeSet { get; init; }
 
     /// <summary>
-    /// Whether the error that ended it is that a whole set was not believed; while it runs, whether the last set was not.
+    /// Whether it ended with the error that a whole set was not trusted; while it runs, whether the last set was not.
     /// </summary>
     internal bool IsSweepRefused { get; init; }
 }
 
-/// <summary>What came of a sync, in one word: the same in results, jobs, exit codes and documents.</summary>
+/// <summary>The outcome of a sync, in one word: the same in results, jobs, exit codes and documents.</summary>
 public enum SyncOutcome
 {
     /// <summary>It has not ended.</summary>
     None = 0,
 
-    /// <summary>All that the feed had is in the table, as far as it said or showed.</summary>
+    /// <summary>Everything the feed had is in the table, as far as it said or showed.</summary>
     Complete = 1,
 
-    /// <summary>Nothing says that what came was all, or something says that it was not; it is in the table.</summary>
+    /// <summary>Nothing says that what came was everything, or something says that it was not; it is in the table.</summary>
     Incomplete = 2,
 
-    /// <summary>It is complete but for malformed records that came, which were set aside.</summary>
+    /// <summary>It is complete except for malformed records, which were set aside.</summary>
     Quarantined = 3,
 
-    /// <summary>A whole set could not be taken as it is, and is fetched again later; nothing was removed by what it lacks.</summary>
+    /// <summary>A whole set could not be applied as it is, and is fetched again later; nothing that it lacks was removed.</summary>
     Owed = 4,
 
-    /// <summary>A whole set would have removed too much to be believed, so that nothing was changed; it is owed.</summary>
+    /// <summary>A whole set would have removed too much to be credible, so nothing was changed; it is owed.</summary>
     SweepRefused = 5,
 
-    /// <summary>It was told to end, or the time to follow is over; what was committed stays.</summary>
+    /// <summary>It was stopped, or the time to follow is over; what was committed stays.</summary>
     Stopped = 6,
 
     /// <summary>An error ended it; what was committed stays.</summary>

@@ -5,8 +5,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// A table opened to be filled, with the writing half at work: target, parser and queue, in the order in which they must be taken
-/// and given back.
+/// A table opened for a sync, with the writing half at work: target, parser and queue, in the order in which they must be acquired and
+/// released.
 /// </summary>
 internal sealed class SyncSession : IAsyncDisposable
 {
@@ -98,7 +98,7 @@ internal sealed class SyncSession : IAsyncDisposable
         }
         catch (Exception e) when (e is OperationCanceledException or LockstepException or Microsoft.Data.Sqlite.SqliteException)
         {
-            // It came out where it was waited for.
+            // Whoever waited for it got the error.
         }
 
         await _interrupt.DisposeAsync().ConfigureAwait(false);

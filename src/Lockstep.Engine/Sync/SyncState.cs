@@ -6,10 +6,10 @@ public enum SyncPhase
     /// <summary>Asking the feed.</summary>
     Connecting = 0,
 
-    /// <summary>Taking in a whole set that replaces the table when it is complete.</summary>
+    /// <summary>Receiving a whole set that replaces the table when it is complete.</summary>
     Snapshot = 1,
 
-    /// <summary>Taking in records as they come.</summary>
+    /// <summary>Receiving records as they come.</summary>
     Live = 2,
 
     /// <summary>Waiting before the next attempt, after one that failed.</summary>
@@ -28,7 +28,7 @@ public enum SyncPhase
 /// <summary>What moves a sync from one phase to the next.</summary>
 internal enum SyncTrigger
 {
-    /// <summary>The feed answered with records that go on from the cursor.</summary>
+    /// <summary>The feed answered with records that continue from the cursor.</summary>
     Connected = 0,
 
     /// <summary>The feed answered with a whole set.</summary>
@@ -43,7 +43,7 @@ internal enum SyncTrigger
     /// <summary>The wait is over.</summary>
     WaitElapsed = 4,
 
-    /// <summary>There is nothing more to do, or the caller wants no more.</summary>
+    /// <summary>There is nothing left to do, or the caller wants no more.</summary>
     Finished = 5,
 
     /// <summary>An error that no attempt will repair.</summary>
@@ -54,8 +54,8 @@ internal enum SyncTrigger
 }
 
 /// <summary>
-/// A sync's state: an immutable value that <see cref="Next"/> takes to the following one. The table of transitions is complete:
-/// what it does not name does not happen.
+/// A sync's state: an immutable value; <see cref="Next"/> returns the one that follows. The table of transitions is complete: anything it
+/// does not name cannot happen.
 /// </summary>
 /// <param name="Phase">Where the sync is.</param>
 /// <param name="Attempt">How many attempts in a row have failed; 0 when the last one went well.</param>
@@ -86,7 +86,7 @@ public readonly record struct SyncState(SyncPhase Phase, int Attempt)
         [(SyncPhase.BackingOff, SyncTrigger.GaveUp)] = SyncPhase.Failed,
     };
 
-    /// <summary>The state that a sync begins in.</summary>
+    /// <summary>The initial state.</summary>
     public static SyncState Initial => new(SyncPhase.Connecting, 0);
 
     /// <summary>Whether nothing follows.</summary>

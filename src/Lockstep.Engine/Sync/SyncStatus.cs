@@ -5,8 +5,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// What a running sync tells of itself: where it is, what it did, how much there is still to come. One thread at a time writes, that of the
-/// sync's loop; any thread reads.
+/// What a running sync reveals about itself: where it is, what it did, how much is still to come. Only the thread of the sync's loop
+/// writes; any thread reads.
 /// </summary>
 /// <remarks>What is known is one immutable <see cref="Snapshot"/> that a change replaces as a whole, so that a reader never sees half a
 /// change. The counts and the open table go on by themselves.</remarks>
@@ -21,7 +21,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
 
     public SyncPhase Phase => _now.State.Phase;
 
-    /// <summary>Whether it waits until the feed is asked again, after a failure or none.</summary>
+    /// <summary>Whether it waits until the feed is asked again, after a failure or not.</summary>
     public bool IsWaiting => Phase is SyncPhase.BackingOff or SyncPhase.Waiting;
 
     /// <inheritdoc cref="SyncResult.IsComplete"/>
@@ -30,7 +30,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     /// <summary>The table's sequence number when it was last closed; null before.</summary>
     public long? Sequence => _now.Sequence;
 
-    /// <summary>All of it, at this moment.</summary>
+    /// <summary>Everything, at this moment.</summary>
     public SyncResult Result
     {
         get
@@ -73,7 +73,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     /// <param name="isComplete">As for <see cref="SyncResult.IsComplete"/>.</param>
     public void EndsFor(SyncEndReason reason, bool isComplete = false) => _now = _now with { EndReason = reason, IsComplete = isComplete };
 
-    /// <summary>A whole set has come that told where it ends.</summary>
+    /// <summary>A whole set has come that said where it ends.</summary>
     public void SetCame() => _now = _now with { IsWholeSet = true };
 
     /// <summary>An error ends it.</summary>
@@ -129,7 +129,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
 
         public string Table { get; init; } = "";
 
-        /// <summary>The open table; null while it is closed, when the following ones say what it was at last.</summary>
+        /// <summary>The open table; null while it is closed, when the following members say what it was at last.</summary>
         public SyncContext? Context { get; init; }
 
         public Cursor Cursor { get; init; }
@@ -159,7 +159,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         /// <summary>How many records the feed announced.</summary>
         public long? Expected { get; init; }
 
-        /// <summary>The length of the body that is coming, where it is known.</summary>
+        /// <summary>The length of the body that is coming, if known.</summary>
         public long? ContentLength { get; init; }
 
         /// <summary>How many bytes had come when the body began.</summary>

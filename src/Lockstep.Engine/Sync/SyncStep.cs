@@ -4,7 +4,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>One thing that a running sync tells the one who pulls it. What it holds is valid until the next is pulled.</summary>
+/// <summary>One thing that a running sync reports to its caller. What it holds is valid until the next is pulled.</summary>
 public abstract record SyncStep;
 
 /// <summary>Nothing happened for a quarter of a second, or enough did to show progress again.</summary>
@@ -13,7 +13,7 @@ public sealed record SyncProgress(SyncResult Result) : SyncStep;
 
 /// <summary>A commit is done (I5).</summary>
 /// <param name="Changes">What it changed, in the order of the sequence; empty unless asked for.</param>
-/// <param name="Records">The records that it is made of, in order of arrival; empty unless asked for.</param>
+/// <param name="Records">The records that the commit consists of, in order of arrival; empty unless asked for.</param>
 /// <param name="Result">The counts so far.</param>
 public sealed record ChangesCommitted(IReadOnlyList<TableChange> Changes, IReadOnlyList<ReceivedRecord> Records, SyncResult Result)
     : SyncStep;
@@ -23,33 +23,34 @@ public sealed record ChangesCommitted(IReadOnlyList<TableChange> Changes, IReadO
 public sealed record FeedEventOccurred(FeedEvent Event) : SyncStep;
 
 /// <summary>
-/// Records that are about to be applied and may be rewritten. When the next step is pulled they are taken as they are then;
-/// tombstones are not among them.
+/// Records that are about to be applied and may be rewritten. Pulling the next step applies them as they are then; tombstones are not among
+/// them.
 /// </summary>
 /// <param name="Records">The records, in order of arrival.</param>
 public sealed record RecordsToTransform(IReadOnlyList<TransformableRecord> Records) : SyncStep;
 
 /// <summary>
-/// The feed refused the credentials (401 or 403). Whoever pulls may supply a token, an address or headers to go on with; when the next step
-/// is pulled without, or after the third refusal in a row, the sync fails with <paramref name="Error"/>.
+/// The feed refused the credentials (401 or 403). The caller may supply a token, an address or headers to continue with; if the next step
+/// is pulled without any, or after the third refusal in a row, the sync fails with <paramref name="Error"/>.
 /// </summary>
-/// <param name="Error">What the feed answered; null at the start, when a token is asked for the first time.</param>
+/// <param name="Error">What the feed answered; null at the start, when a token is requested for the first time.</param>
 public sealed record CredentialsNeeded(FeedStatusException? Error) : SyncStep
 {
     /// <summary>
-    /// The headers of the answer, names in any case: <c>WWW-Authenticate</c> says what the server wants. Empty at the start.
+    /// The headers of the answer, whose names ignore case: <c>WWW-Authenticate</c> says what the server wants. Empty at the start.
     /// </summary>
     public IReadOnlyDictionary<string, string> Headers => Error?.Headers ?? ResponseHeaders.None;
 
-    /// <summary>The token to go on with; null for the same.</summary>
+    /// <summary>The token to continue with; null for the same.</summary>
     public string? NewToken { get; set; }
 
     /// <summary>
-    /// The address to go on at, which the credentials go to from then on; null for the same. The table stays the first one's.
+    /// The address to continue at, which the credentials are sent to from then on; null for the same. The table stays bound to the first
+    /// one.
     /// </summary>
     public Uri? NewUri { get; set; }
 
-    /// <summary>Headers to send in the place of those of the same name, or besides; null for the same.</summary>
+    /// <summary>Headers to send in place of those of the same name, or in addition; null for the same.</summary>
     public IReadOnlyList<KeyValuePair<string, string>>? NewHeaders { get; set; }
 }
 

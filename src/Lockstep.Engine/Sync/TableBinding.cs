@@ -85,20 +85,20 @@ internal static class TableBinding
         }
     }
 
-    /// <summary>Whether the options of the query have changed, in a sync that would go on from the cursor.</summary>
+    /// <summary>Whether the query options have changed, in a sync that would continue from the cursor.</summary>
     private static bool IsOfAnotherQuery(TableState state, SyncOptions options, FeedUri feed) =>
         !options.Rebind
         && !options.Resync
         && !options.Repair
         && state.IsOfAnotherQuery(options.Feed.Asked)
-        // By another address, another server's whole set is fetched again in any case.
+        // At another address, another server's whole set is fetched again in any case.
         && !(state.Foreign is not null && IsOfAnotherFeed(state, feed));
 
     /// <summary>Whether the table belongs to a feed at another address.</summary>
     public static bool IsOfAnotherFeed(TableState state, FeedUri feed) => state.Feed is { } stored && stored != feed.Display;
 
-    /// <summary>Holds the identity that a feed names against the table's, where the table was filled from another address.</summary>
-    /// <returns>A warning where the table is bound to the address from here on; null where it was already.</returns>
+    /// <summary>Checks the identity that a feed names against the table's, if the table was filled from another address.</summary>
+    /// <returns>A warning if the table is bound to the address from here on; null if it was already.</returns>
     /// <exception cref="TableMismatchException">It is not the same feed, and the user has not said that it takes the table
     /// over.</exception>
     public static string? CheckMove(TableState state, SyncOptions options, FeedUri feed, string? identity)
@@ -114,7 +114,7 @@ internal static class TableBinding
             : $"The table '{state.Name}' belonged to the feed {state.Feed}; as requested, it now belongs to {feed.Display}.";
     }
 
-    /// <summary>The error of a table that belongs to another feed.</summary>
+    /// <summary>The error for a table that belongs to another feed.</summary>
     public static TableMismatchException OfAnotherFeed(TableState state, SyncOptions options, FeedUri feed)
     {
         var path = options.Store.Description;
@@ -126,18 +126,18 @@ internal static class TableBinding
         );
     }
 
-    /// <summary>Whether the feed may be the same at another host or port, which its identity will tell.</summary>
+    /// <summary>Whether the feed may be the same at another host or port, which its identity will show.</summary>
     private static bool MayHaveMoved(TableState state, FeedUri feed) =>
         state.Foreign is not null
-            // Another server's feed may be asked with other options: its whole set is fetched again then.
+            // Another server's feed may be requested with other options: its whole set is then fetched again.
             ? state.Feed!.Split('?')[0] == feed.Display.Split('?')[0]
             : state.FeedIdentity is not null
                 && Uri.TryCreate(state.Feed, UriKind.Absolute, out var stored)
                 && Uri.TryCreate(feed.Display, UriKind.Absolute, out var now)
                 && stored.PathAndQuery == now.PathAndQuery;
 
-    /// <summary>Holds the key that a feed announces against the table's.</summary>
-    /// <returns>A warning where the user has named another key, which wins.</returns>
+    /// <summary>Checks the key that a feed announces against the table's.</summary>
+    /// <returns>A warning if the user has named another key, which wins.</returns>
     /// <exception cref="TableMismatchException">The table was filled by another key, which the user has not named.</exception>
     public static string? CheckKey(RecordShape? shape, SyncOptions options, IReadOnlyList<string> announced)
     {

@@ -13,15 +13,15 @@ public enum DifferenceKind
     /// <summary>The table has it, the feed does not.</summary>
     Extra = 2,
 
-    /// <summary>Both have it, and it is not the same.</summary>
+    /// <summary>Both have it, but it differs.</summary>
     Different = 3,
 }
 
 /// <summary>One record in which a table differs from its feed. Immutable.</summary>
 /// <param name="Kind">How.</param>
 /// <param name="Key">The record's key.</param>
-/// <param name="Expected">The feed's record as JSON in UTF-8; null where the feed has none.</param>
-/// <param name="Actual">The table's record likewise.</param>
+/// <param name="Expected">The feed's record as JSON in UTF-8; null if the feed has none.</param>
+/// <param name="Actual">The table's record, likewise.</param>
 public sealed record TableDifference(DifferenceKind Kind, RecordKey Key, ReadOnlyMemory<byte>? Expected, ReadOnlyMemory<byte>? Actual);
 
 /// <summary>A difference that was found; a step of <see cref="TableComparison"/>.</summary>
@@ -29,15 +29,15 @@ public sealed record TableDifference(DifferenceKind Kind, RecordKey Key, ReadOnl
 public sealed record DifferenceFound(TableDifference Difference) : SyncStep;
 
 /// <summary>
-/// Compares a table with its feed by a full read: the feed goes into a table file of its own, and both are walked side by side in the
-/// order of their keys. A feed that goes on changing meanwhile shows what has changed since the table was synced.
+/// Compares a table with its feed by a full read: the feed goes into a table file of its own, and both are walked side by side in the order
+/// of their keys. If the feed changes meanwhile, the changes since the table was synced show up too.
 /// </summary>
-/// <param name="options">The table and its feed; where the records go to, and how, is decided here.</param>
+/// <param name="options">The table and its feed; the comparison itself decides where the records go, and how.</param>
 /// <param name="time">The clock; null for the system's.</param>
 public sealed class TableComparison(SyncOptions options, TimeProvider? time = null)
 {
     /// <summary>Runs the comparison, step by step: those of the sync that reads the feed, then the differences.</summary>
-    /// <exception cref="LockstepException">The feed cannot be read, or the table cannot.</exception>
+    /// <exception cref="LockstepException">The feed or the table cannot be read.</exception>
     public async IAsyncEnumerable<SyncStep> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var table = options.Store.GetFor(options.TableName, options.Feed.Address.DefaultTableName);
@@ -63,7 +63,7 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
                 MaximumRetryCount = options.MaximumRetryCount,
                 MalformedRecord = options.MalformedRecord,
             };
-            // What a feed did not send that may have had more is not known to be missing there.
+            // If a feed may have had more than it sent, what it did not send is not known to be missing there.
             var isWhole = true;
             await foreach (var step in new TableSync(fetch, time).RunAsync(cancellationToken).ConfigureAwait(false))
             {

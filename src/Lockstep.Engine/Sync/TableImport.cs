@@ -5,8 +5,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Fills a table from a stream of records, such as a file with one JSON object a line, by the same rules as a feed. It is pulled like
-/// <see cref="TableSync"/>. A table that belongs to a feed keeps its cursor; any other gets the largest order value as its cursor.
+/// Fills a table from a stream of records, such as a file with one JSON object per line, by the same rules as a feed. It is pulled like
+/// <see cref="TableSync"/>. A table bound to a feed keeps its cursor; any other gets the largest order value as its cursor.
 /// </summary>
 /// <param name="options">What to fill, and how; of the feed's options only the URI is used, of any scheme, to name the source in
 /// errors.</param>
@@ -43,13 +43,7 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
         finally
         {
             await stop.CancelAsync().ConfigureAwait(false);
-            await work.ContinueWith(
-                    static _ => { },
-                    CancellationToken.None,
-                    TaskContinuationOptions.ExecuteSynchronously,
-                    TaskScheduler.Default
-                )
-                .ConfigureAwait(false);
+            await work.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -80,7 +74,7 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
                 Start = state.RequestCursor,
                 HasDefiniteEnd = true,
                 IsImport = true,
-                // The feed's own cursor says how far the feed was read; what is imported says nothing of that.
+                // The feed's own cursor says how far the feed was read; an import says nothing about that.
                 IsHeld = state.Feed is not null,
             };
             await new BodyReader(context, body).ReadAsync(cancellationToken).ConfigureAwait(false);

@@ -14,7 +14,7 @@ namespace Lockstep.Engine.Sync;
 /// <remarks>One run per object. <see cref="Result"/> may be read from any thread.</remarks>
 public sealed class TableSync
 {
-    /// <summary>The name under which syncs are traced: an activity for each run, and one in it for each connection.</summary>
+    /// <summary>The name under which syncs are traced: an activity for each run, and within it one for each connection.</summary>
     public const string ActivitySourceName = "Lockstep.Engine";
 
     private readonly SyncOptions _options;
@@ -25,12 +25,12 @@ public sealed class TableSync
     private readonly StepChannel _steps;
     private readonly SyncEvents _events;
 
-    /// <summary>Prepares a sync; nothing is opened yet.</summary>
+    /// <summary>Prepares a sync; opens nothing yet.</summary>
     /// <param name="options">What to sync, and how.</param>
     /// <param name="time">The clock; null for the system's.</param>
     /// <param name="random">The source of jitter; null for the shared one.</param>
     /// <exception cref="ArgumentException">The URI is no feed's, or the table's name cannot be one.</exception>
-    /// <exception cref="InvalidOptionException">An option cannot be as it is.</exception>
+    /// <exception cref="InvalidOptionException">An option is out of range.</exception>
     public TableSync(SyncOptions options, TimeProvider? time = null, Random? random = null)
     {
         options.Validate();
@@ -46,11 +46,11 @@ public sealed class TableSync
         _events = new SyncEvents(_steps, options.Logger, _time);
     }
 
-    /// <summary>What the sync did so far.</summary>
+    /// <summary>What the sync has done so far.</summary>
     public SyncResult Result => _status.Result;
 
-    /// <summary>Runs the sync, step by step; at least every quarter of a second there is one.</summary>
-    /// <exception cref="LockstepException">The sync cannot go on; what was committed before stays.</exception>
+    /// <summary>Runs the sync, step by step; a step comes at least every quarter of a second.</summary>
+    /// <exception cref="LockstepException">The sync cannot continue; what was committed before stays.</exception>
     public async IAsyncEnumerable<SyncStep> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         _status.Begin();
@@ -66,14 +66,8 @@ public sealed class TableSync
         finally
         {
             await stop.CancelAsync().ConfigureAwait(false);
-            // The error, if there is one, has come out of the channel; here only the end is waited for, so that file and socket are free.
-            await work.ContinueWith(
-                    static _ => { },
-                    CancellationToken.None,
-                    TaskContinuationOptions.ExecuteSynchronously,
-                    TaskScheduler.Default
-                )
-                .ConfigureAwait(false);
+            // An error, if any, has come out of the channel; this only waits for the end, so that file and socket are free.
+            await work.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -89,7 +83,7 @@ public sealed class TableSync
         }
         catch (Exception e)
         {
-            // A commit that is broken off may be the first to tell.
+            // A commit that is interrupted may be the first to report it.
             var stopped =
                 cancellationToken.IsCancellationRequested
                 && e is OperationCanceledException or Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: NativeSqlite.Interrupt };
@@ -114,7 +108,7 @@ public sealed class TableSync
 
     /// <summary>
     /// The outer loop: opens the table, and again when its store went away or another sync has taken it over. What was committed is kept,
-    /// so that the feed is asked to go on from there.
+    /// so the feed is asked to continue from there.
     /// </summary>
     private async Task KeepOpenAsync(CancellationToken cancellationToken)
     {
@@ -194,10 +188,10 @@ public sealed class TableSync
     }
 
     /// <summary>
-    /// The table was opened again. Others may have changed it meanwhile, and a commit whose answer was lost may have succeeded: whoever
-    /// follows the changes gets those first, the newest of each record (I5).
+    /// The table was reopened. Others may have changed it meanwhile, and a commit whose answer was lost may have succeeded: followers of
+    /// the changes get those first, the newest of each record (I5).
     /// </summary>
-    /// <param name="state">The table as it is.</param>
+    /// <param name="state">The table as it is now.</param>
     /// <param name="sequence">Up to where they have the changes; null the first time.</param>
     /// <param name="cancellationToken">Gives up.</param>
     private async Task CatchUpWithStoreAsync(TableState state, long? sequence, CancellationToken cancellationToken)

@@ -4,19 +4,19 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Moves what is in the write-ahead log into the table file before its writer closes, so that the file alone is the table. SQLite's own
-/// checkpoint at close is not enough: it does nothing while an interrupt is pending, which only the next statement clears, nor while
-/// another connection has the file open.
+/// Moves the write-ahead log into the table file before its writer closes, so that the file alone is the table. SQLite's own checkpoint at
+/// close is not enough: it does nothing while an interrupt is pending, which only the next statement clears, nor while another connection
+/// has the file open.
 /// </summary>
 internal static class ClosingCheckpoint
 {
-    /// <summary>What a writer that was told to break off may spend on it: the rest of the second of I10 is for the feed.</summary>
+    /// <summary>How long an interrupted writer may spend on it: the rest of the second of I10 is for the feed.</summary>
     private static readonly TimeSpan Budget = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>Runs it; what stays in the log, because a reader needs it or time is short, stays valid there (I1).</summary>
+    /// <summary>Runs it; what stays in the log, because a reader needs it or time is short, remains valid there (I1).</summary>
     /// <param name="connection">The writer's connection, without a running statement. An open transaction is rolled back.</param>
     /// <param name="path">The table's full path.</param>
-    /// <param name="isInterrupted">Whether the writer was told to break off.</param>
+    /// <param name="isInterrupted">Whether the writer was interrupted.</param>
     public static void Run(SqliteConnection connection, string path, bool isInterrupted)
     {
         if (connection.State != System.Data.ConnectionState.Open || !HasLog(path))
@@ -25,7 +25,7 @@ internal static class ClosingCheckpoint
         {
             if (SQLitePCL.raw.sqlite3_get_autocommit(connection.Handle) == 0)
                 TableFile.Execute(connection, "ROLLBACK");
-            // A reader is not waited for. This is also the statement that clears an interrupt that came between two others.
+            // Does not wait for readers. It is also the statement that clears an interrupt that came between two others.
             TableFile.Execute(connection, "PRAGMA busy_timeout=0");
             if (!isInterrupted)
             {
@@ -45,6 +45,6 @@ internal static class ClosingCheckpoint
         }
     }
 
-    /// <summary>Whether a part of a table lies in the log beside its file: a copy of the file alone would lack it.</summary>
+    /// <summary>Whether part of a table is in the log beside its file: a copy of the file alone would lack it.</summary>
     public static bool HasLog(string path) => new FileInfo(RealPath.Of(path) + "-wal") is { Exists: true, Length: > 0 };
 }

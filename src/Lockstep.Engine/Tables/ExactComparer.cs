@@ -7,8 +7,8 @@ using SQLitePCL;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Functions of SQLite that compare numbers of a record's text with all their digits: <c>lockstep_exact(body, n)</c> is negative, zero or
-/// positive, <c>lockstep_exact_in(body, n)</c> says whether the number is one of several. Both are null where a field is no number.
+/// SQLite functions that compare numbers of a record's text with all their digits: <c>lockstep_exact(body, n)</c> is negative, zero or
+/// positive, <c>lockstep_exact_in(body, n)</c> says whether the number is one of several. Both are null if a field is no number.
 /// </summary>
 internal sealed class ExactComparer
 {
@@ -37,7 +37,7 @@ internal sealed class ExactComparer
             )
         );
 
-    /// <summary>Makes the functions known to a connection, until another comparer does.</summary>
+    /// <summary>Registers the functions on a connection, until another comparer does.</summary>
     public void Register(SqliteConnection connection)
     {
         if (_comparisons.Count == 0)
@@ -67,7 +67,7 @@ internal sealed class ExactComparer
 
     private int? Run(Func<byte[]?, int, int?> work, sqlite3_value[] values)
     {
-        // No exception may leave for SQLite's code. The engine wrote the call, but a user may write one, too.
+        // No exception may escape into SQLite's code. The engine wrote the call, but a user may write one too.
         var place = raw.sqlite3_value_int(values[1]);
         if (place < 0 || place >= _comparisons.Count)
             return null;
@@ -109,7 +109,7 @@ internal sealed class ExactComparer
     }
 
     /// <summary>
-    /// The number at a path, true and false as SQLite has them; empty for anything else. Of two members of one name the first counts.
+    /// The number at a path, true and false as SQLite has them; empty for anything else. If two members have one name, the first counts.
     /// </summary>
     private static ReadOnlySpan<byte> Read(ReadOnlySpan<byte> body, byte[][] path)
     {
@@ -141,7 +141,7 @@ internal sealed class ExactComparer
         };
     }
 
-    /// <summary>Whether a member has the name; one with half of a surrogate pair has none that a filter could say.</summary>
+    /// <summary>Whether a member has the name; one with half a surrogate pair has none that a filter could express.</summary>
     private static bool IsNamed(ref Utf8JsonReader json, byte[] name)
     {
         try

@@ -1,14 +1,14 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Writes comparisons so that they are exact. What is far apart as SQLite's numbers is so as written, since rounding keeps the order: only
-/// near ties are looked up in the record's text. Each method gives null where the plain comparison is exact already.
+/// Makes comparisons exact. Rounding keeps the order, so SQLite compares correctly whatever is far apart as its numbers: only near ties are
+/// resolved by the record's text. Each method returns null if the plain comparison is exact already.
 /// </summary>
 internal sealed class ExactConditions
 {
     private const string IsNumber = "IN ('integer', 'real')";
 
-    /// <summary>Each comparison, and what it is with its sides exchanged.</summary>
+    /// <summary>Each comparison, and its mirror image.</summary>
     private static readonly Dictionary<string, string> Mirrored = new(StringComparer.Ordinal)
     {
         ["="] = "=",

@@ -4,15 +4,14 @@ using System.Text;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A filter in which numbers compare with all their digits. SQLite has 64-bit integers and doubles: it would take
-/// <c>huge = 9223372036854775811</c> for true of any number that rounds to the same double. So each comparison of a field with a number or
-/// with another field is written in a form that settles near ties by the record's own text (<see cref="ExactComparer"/>), and keeps the
-/// plain comparison beside it, for an index. Arithmetic and functions compute as SQLite does; a number that it would round is refused
-/// there.
+/// A filter in which numbers compare with all their digits. SQLite has 64-bit integers and doubles: for it, <c>huge =
+/// 9223372036854775811</c> is true of any number that rounds to the same double. So each comparison of a field with a number or another
+/// field is rewritten to settle near ties by the record's own text (<see cref="ExactComparer"/>), and keeps the plain comparison beside it,
+/// for an index. Arithmetic and functions compute as SQLite does; a number that SQLite would round is refused there.
 /// </summary>
 internal sealed class ExactFilter
 {
-    /// <summary>Before an operand of a comparison, unless it begins one.</summary>
+    /// <summary>What may precede an operand of a comparison, unless the operand begins it.</summary>
     private static readonly string[] Openers = ["AND", "OR", "NOT", "WHEN", "THEN", "ELSE"];
 
     private static readonly string[] Closers = ["AND", "OR", "WHEN", "THEN", "ELSE", "END"];
@@ -37,13 +36,13 @@ internal sealed class ExactFilter
     /// <summary>The functions that it calls.</summary>
     public ExactComparer Comparer => _conditions.Comparer;
 
-    /// <summary>The parameters whose values are in it already.</summary>
+    /// <summary>The parameters whose values it already contains.</summary>
     public HashSet<string> Written { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Makes it of a query's filter.</summary>
+    /// <summary>Creates it from a query's filter.</summary>
     /// <param name="query">The query, with a filter.</param>
-    /// <param name="columns">The columns that the filter sees, and where in a record the value of each is.</param>
-    /// <exception cref="FilterException">A number is where it would be rounded.</exception>
+    /// <param name="columns">The columns that the filter sees, and where in a record each one's value is.</param>
+    /// <exception cref="FilterException">A number would be rounded where it stands.</exception>
     public static ExactFilter Of(RecordQuery query, IEnumerable<(string Name, IReadOnlyList<string> Path)> columns)
     {
         var exact = new ExactFilter(query, columns);
@@ -76,7 +75,7 @@ internal sealed class ExactFilter
     }
 
     /// <summary>
-    /// Finds the ANDs that belong to a BETWEEN, and tells which tokens are within a SELECT, where a name may mean another column.
+    /// Finds the ANDs that belong to a BETWEEN, and which tokens are within a SELECT, where a name may mean another column.
     /// </summary>
     private bool[] MarkBrackets()
     {
@@ -121,7 +120,7 @@ internal sealed class ExactFilter
     private bool CanEnd(int at) =>
         at == _tokens.Length || _tokens[at].IsSign(")") || _tokens[at].IsSign(",") || Array.Exists(Closers, _tokens[at].IsWord);
 
-    /// <summary>The comparison that begins at a token, written exactly; null where there is none that needs it.</summary>
+    /// <summary>The comparison that begins at a token, written exactly; null if none there needs it.</summary>
     private string? Comparison(int at, out int end)
     {
         end = at;

@@ -3,8 +3,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The indexes that a user wants for filters, one for each field. Which they are is kept in a table of its own, so that they are made
-/// again whenever the table of the records is. They cost each write what SQLite takes to keep an index.
+/// The indexes that a user wants for filters, one per field. A table of its own keeps the list, so that the indexes are recreated whenever
+/// the table of the records is. They slow down each write by what SQLite needs to maintain them.
 /// </summary>
 internal static class FieldIndexes
 {
@@ -28,7 +28,7 @@ internal static class FieldIndexes
         return fields;
     }
 
-    /// <summary>Has these fields indexed and no others, within the caller's transaction.</summary>
+    /// <summary>Indexes these fields and no others, within the caller's transaction.</summary>
     public static void Save(SqliteConnection connection, IReadOnlyCollection<string> fields)
     {
         foreach (var field in Load(connection).Except(fields))
@@ -50,7 +50,7 @@ internal static class FieldIndexes
         Ensure(connection);
     }
 
-    /// <summary>Makes the indexes that are missing, within the caller's transaction, where the table has records.</summary>
+    /// <summary>Creates the missing indexes, within the caller's transaction, if the table has records.</summary>
     public static void Ensure(SqliteConnection connection)
     {
         if (!StageSql.TableExists(connection, TableSchema.Rows))
@@ -65,8 +65,8 @@ internal static class FieldIndexes
         }
     }
 
-    /// <summary>Holds the fields that a user names against those of the table.</summary>
-    /// <exception cref="FieldIndexException">They are too many, one is none of the table's, or it cannot be indexed.</exception>
+    /// <summary>Checks the fields that a user names against those of the table.</summary>
+    /// <exception cref="FieldIndexException">There are too many, one is not in the table, or it cannot be indexed.</exception>
     public static void Check(IReadOnlyCollection<string> fields, IReadOnlyList<string> known)
     {
         if (fields.Count > Most)

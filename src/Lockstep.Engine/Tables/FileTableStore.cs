@@ -10,24 +10,24 @@ public sealed class FileTableStore(string path) : TableStore
     public string Path => path;
 
     /// <summary>
-    /// Whether only this user may read the file: one that is made here, and one that is there as soon as it is opened for writing. Not on
-    /// Windows. Default: as the process makes files (its umask).
+    /// Whether only this user may read the file: applies when the file is created, and to an existing one when it is opened for writing.
+    /// Not on Windows. Default: as the process creates files (its umask).
     /// </summary>
     public bool IsPrivate { get; init; }
 
     /// <summary>
-    /// Whether a part of the table lies in the write-ahead log beside the file, as while a reader needs it: a copy of the file alone lacks
-    /// that part.
+    /// Whether part of the table is in the write-ahead log beside the file, as while a reader needs it: a copy of the file alone lacks that
+    /// part.
     /// </summary>
     public bool HasLog => ClosingCheckpoint.HasLog(path);
 
     /// <summary>The same.</summary>
     public override string Description => path;
 
-    /// <summary>The one table, whatever its name is; nothing is opened yet.</summary>
+    /// <summary>The one table, whatever its name; opens nothing yet.</summary>
     public Table Table => new(path);
 
-    /// <summary>The file's table; none where there is no such file, or it holds something else.</summary>
+    /// <summary>The file's table; none if there is no such file, or it holds something else.</summary>
     public override IReadOnlyList<Table> Find() => Table.IsTable(path) ? [Table] : [];
 
     /// <summary>The file's table, if it has this name.</summary>
@@ -51,7 +51,7 @@ public sealed class FileTableStore(string path) : TableStore
 
     internal override ITable GetFor(string? name, string feedName) => name is null ? Table : Get(name);
 
-    /// <summary>Opens the file for its writer. One that is created here and then gets nothing is removed when it is closed.</summary>
+    /// <summary>Opens the file for its writer. A file created here that stays empty is removed when it is closed.</summary>
     internal override async Task<ITableTarget> OpenAsync(
         string name,
         WriterOptions options,
@@ -74,7 +74,7 @@ public sealed class FileTableStore(string path) : TableStore
         {
             if (isNew)
                 TableFile.DeleteUnused(path);
-            // Nothing is left beside a file that is no table.
+            // Leave nothing beside a file that is no table.
             if (writerLock.IsNew && !Table.IsTable(path))
                 writerLock.DisposeAndDelete();
             else

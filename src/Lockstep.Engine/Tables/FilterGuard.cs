@@ -30,7 +30,7 @@ internal static class FilterGuard
     /// <summary>A filter as it stands in a statement: a line end keeps a comment from swallowing what follows.</summary>
     public static string Embed(string filter) => $"\n{filter}\n";
 
-    /// <summary>Refuses a filter that is empty, or longer than it may be.</summary>
+    /// <summary>Refuses a filter that is empty or too long.</summary>
     /// <exception cref="FilterException">It is.</exception>
     public static void RequireLength(string filter)
     {
@@ -65,7 +65,7 @@ internal static class FilterGuard
         raw.sqlite3_limit(connection.Handle, raw.SQLITE_LIMIT_LENGTH, MaximumText);
         strdelegate_authorizer authorize = Authorize;
         raw.sqlite3_set_authorizer(connection.Handle, authorize, null);
-        // A name that is no field's is an error, and not the text between its double quotes.
+        // An unknown name is an error, not the text between its double quotes.
         raw.sqlite3_db_config(connection.Handle, DoubleQuotedStrings, 0, out _);
         try
         {
@@ -98,7 +98,7 @@ internal static class FilterGuard
         }
     }
 
-    /// <summary>Runs a step of a statement; what fails in it by the filter's fault comes out as a <see cref="FilterException"/>.</summary>
+    /// <summary>Runs a step of a statement; a failure caused by the filter comes out as a <see cref="FilterException"/>.</summary>
     public static bool Run(string? filter, Func<bool> step)
     {
         try
@@ -118,8 +118,8 @@ internal static class FilterGuard
     }
 
     /// <summary>
-    /// What closes its bracket early, to go on with SQL of its own, needs other words behind it in a SELECT list than in a CASE: whatever
-    /// is an expression in both places is one expression.
+    /// A filter that closes its bracket early, to continue with SQL of its own, needs other words after it in a SELECT list than in a CASE:
+    /// whatever is an expression in both places is one expression.
     /// </summary>
     private static void RequireOneExpression(SqliteConnection connection, string filter, string source)
     {
@@ -145,7 +145,7 @@ internal static class FilterGuard
             _ => raw.SQLITE_DENY,
         };
 
-    /// <summary>SQLite's words without the parts that only its own programmers need.</summary>
+    /// <summary>SQLite's messages without the parts that only its own programmers need.</summary>
     private static string Plain(string message)
     {
         int quote = message.IndexOf('\'', StringComparison.Ordinal),

@@ -3,11 +3,11 @@ using System.Text.RegularExpressions;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// What is meant by a filter that is not SQL over the fields, where that can be told: operators such as <c>-eq</c>, a field in a field.
+/// Recognises what a user meant by a filter that is not SQL over the fields: operators such as <c>-eq</c>, a field within a field.
 /// </summary>
 internal static partial class FilterMistake
 {
-    /// <summary>The operators of SQL for those that shells write with a dash.</summary>
+    /// <summary>The SQL operators for those that shells write with a dash.</summary>
     private static readonly Dictionary<string, string> Operators = new(StringComparer.OrdinalIgnoreCase)
     {
         ["eq"] = "=",
@@ -25,8 +25,8 @@ internal static partial class FilterMistake
         ["notin"] = "not in",
     };
 
-    /// <summary>What to write instead; null where that cannot be told.</summary>
-    /// <param name="filter">The filter, which SQLite did not take.</param>
+    /// <summary>What to write instead; null if unknown.</summary>
+    /// <param name="filter">The filter, which SQLite rejected.</param>
     /// <param name="error">What SQLite said.</param>
     /// <param name="fields">The fields of the table.</param>
     public static string? Find(string filter, string error, IEnumerable<string> fields)

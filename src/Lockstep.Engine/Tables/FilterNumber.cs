@@ -7,10 +7,10 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>A number that a filter compares with, with all its digits: SQLite has 64-bit integers and doubles only.</summary>
+/// <summary>A number that a filter compares with, with all its digits: SQLite has only 64-bit integers and doubles.</summary>
 internal sealed partial class FilterNumber
 {
-    /// <summary>How many neighbours of a double SQLite's reading and writing of decimals may be off by.</summary>
+    /// <summary>By how many neighbouring doubles SQLite's parsing and printing of decimals may be off.</summary>
     private const int Neighbours = 8;
 
     private readonly double _nearest;
@@ -29,13 +29,13 @@ internal sealed partial class FilterNumber
     /// <summary>The same in UTF-8, for <see cref="DecimalText"/>.</summary>
     public byte[] Utf8 { get; }
 
-    /// <summary>Its value where that is a 64-bit integer, which SQLite compares exactly.</summary>
+    /// <summary>Its value if it is a 64-bit integer, which SQLite compares exactly.</summary>
     public long? Integer { get; }
 
     /// <summary>Whether it is an integer that a double holds as well.</summary>
     public bool IsSmallInteger => Integer is >= -(1L << 53) and <= 1L << 53;
 
-    /// <summary>Whether SQLite would compute with another number than the one that was given.</summary>
+    /// <summary>Whether SQLite would compute with another number than the given one.</summary>
     public bool LosesDigits =>
         Integer is null
         && !DecimalText.IsDouble(Utf8, _nearest)
@@ -47,16 +47,16 @@ internal sealed partial class FilterNumber
     /// <summary>As an expression of SQLite.</summary>
     public string Sql => Integer is { } integer ? Literal(integer) : Literal(_nearest);
 
-    /// <summary>A number below which no field can be that is as large as this one, as SQLite reads it.</summary>
+    /// <summary>A bound below which, as SQLite reads numbers, no field can be as large as this one.</summary>
     public string SqlBelow => Literal(Step(double.BitDecrement));
 
-    /// <summary>A number above which no field can be that is as small as this one, as SQLite reads it.</summary>
+    /// <summary>A bound above which, as SQLite reads numbers, no field can be as small as this one.</summary>
     public string SqlAbove => Literal(Step(double.BitIncrement));
 
     /// <summary>As a value of a parameter: a long or a double.</summary>
     public object Bindable => Integer is { } integer ? integer : _nearest;
 
-    /// <summary>A number in a filter; null for what SQLite reads in another way, such as 0x1F.</summary>
+    /// <summary>A number in a filter; null for what SQLite parses differently, such as 0x1F.</summary>
     public static FilterNumber? OfLiteral(string text)
     {
         var plain = text.Replace("_", "", StringComparison.Ordinal);
@@ -66,7 +66,7 @@ internal sealed partial class FilterNumber
     /// <summary>The number of opposite sign.</summary>
     public FilterNumber Negated() => new(Text.StartsWith('-') ? Text[1..] : "-" + Text);
 
-    /// <summary>A parameter's value; null for what is no finite number.</summary>
+    /// <summary>A parameter's value; null if it is not a finite number.</summary>
     public static FilterNumber? OfValue(object? value) =>
         value switch
         {

@@ -7,7 +7,9 @@ namespace Lockstep.Engine.Tables;
 /// <param name="IsNull">Whether it is null.</param>
 internal sealed record FilterOperand(string Sql, IReadOnlyList<string>? Path = null, FilterNumber? Number = null, bool IsNull = false);
 
-/// <summary>Reads the sides of comparisons: fields, numbers, texts and parameters, in brackets or not. Anything else is none.</summary>
+/// <summary>
+/// Reads the sides of comparisons: fields, numbers, texts and parameters, with or without brackets. Anything else is not an operand.
+/// </summary>
 internal sealed class FilterOperands
 {
     private readonly string _filter;
@@ -25,18 +27,18 @@ internal sealed class FilterOperands
         (_filter, _tokens, _parameters) = (filter, tokens, parameters);
         foreach ((var name, var path) in columns)
         {
-            // The table's own columns stand before a field of such a name.
+            // The table's own columns take precedence over fields of the same name.
             if (!name.StartsWith("lockstep_", StringComparison.OrdinalIgnoreCase))
                 _columns[name] = path;
         }
     }
 
-    /// <summary>A parameter's value as a number; null where it is none.</summary>
+    /// <summary>A parameter's value as a number; null if it is not one.</summary>
     public FilterNumber? ParameterNumber(string name) => _parameters.TryGetValue(name, out var value) ? FilterNumber.OfValue(value) : null;
 
-    /// <summary>The operand that begins at a token; null where there is none.</summary>
-    /// <param name="at">The token's place.</param>
-    /// <param name="end">The place after the operand.</param>
+    /// <summary>The operand that begins at a token; null if there is none.</summary>
+    /// <param name="at">The token's index.</param>
+    /// <param name="end">The index after the operand.</param>
     public FilterOperand? Read(int at, out int end)
     {
         end = at + 1;
@@ -83,7 +85,7 @@ internal sealed class FilterOperands
             : new FilterOperand(Source(token), IsNull: value is null);
     }
 
-    /// <summary>A field, unless the word is one of SQL here: a call, a literal such as x'00', or a keyword.</summary>
+    /// <summary>A field, unless the word is SQL here: a call, a literal such as x'00', or a keyword.</summary>
     private FilterOperand? Field(FilterToken token, int at, IReadOnlyList<string> path)
     {
         var isCall = at + 1 < _tokens.Length && (_tokens[at + 1].IsSign("(") || _tokens[at + 1].Kind == FilterTokenKind.Text);

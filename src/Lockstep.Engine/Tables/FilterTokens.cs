@@ -5,13 +5,13 @@ namespace Lockstep.Engine.Tables;
 /// <summary>What a token of a filter is.</summary>
 internal enum FilterTokenKind
 {
-    /// <summary>A name without quotes, which may be a word of SQL.</summary>
+    /// <summary>An unquoted name, which may be a word of SQL.</summary>
     Word,
 
     /// <summary>A name in quotes of any kind.</summary>
     Name,
 
-    /// <summary>What begins as a number does.</summary>
+    /// <summary>Anything that begins like a number.</summary>
     Number,
 
     /// <summary>Text in single quotes.</summary>
@@ -38,13 +38,13 @@ internal readonly record struct FilterToken(FilterTokenKind Kind, string Value, 
     public bool IsSign(string sign) => Kind == FilterTokenKind.Sign && Value == sign;
 }
 
-/// <summary>Takes a filter apart as SQLite does.</summary>
+/// <summary>Splits a filter into tokens as SQLite does.</summary>
 internal static class FilterTokens
 {
     private static readonly string[] LongSigns = ["->>", "||", "<<", ">>", "<=", ">=", "<>", "!=", "==", "->"];
     private const string Signs = "()<>=,+-*/%&|~.";
 
-    /// <summary>Words that are values, or begin something else than a name.</summary>
+    /// <summary>Words that are values, or begin something other than a name.</summary>
     private static readonly HashSet<string> Reserved = new(StringComparer.OrdinalIgnoreCase)
     {
         "TRUE",
@@ -75,7 +75,7 @@ internal static class FilterTokens
     public static bool IsReserved(FilterToken token) => token.Kind == FilterTokenKind.Word && Reserved.Contains(token.Value);
 
     /// <summary>
-    /// The tokens; null for what is no plain expression: a comment or quotes that do not end, a character of no expression.
+    /// The tokens; null if it is no plain expression: a comment or quotes that do not end, a character that no expression has.
     /// </summary>
     public static IReadOnlyList<FilterToken>? Of(string filter)
     {

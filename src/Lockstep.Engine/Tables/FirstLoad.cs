@@ -4,32 +4,32 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Fills an empty table through SQLite's rollback journal instead of its write-ahead log. What is to be rolled back to is next to
-/// nothing, so each page is written once and not twice; a crash at any instant leaves the empty table (I1). The file keeps its
-/// name and place (I12). While such a transaction writes, readers wait for it, as those of a table without records can.
-/// Used by the writer's thread, between its transactions.
+/// Fills an empty table through SQLite's rollback journal instead of its write-ahead log. There is next to nothing to roll back to, so each
+/// page is written once and not twice; a crash at any instant leaves the empty table (I1). The file keeps its name and place (I12). While
+/// such a transaction writes, readers wait for it, which readers of an empty table can afford. Used by the writer's thread, between its
+/// transactions.
 /// </summary>
 internal sealed class FirstLoad(SqliteConnection connection)
 {
-    /// <summary>From this many bytes of records on, it repays the change of the journal.</summary>
+    /// <summary>From this many bytes of records on, changing the journal pays off.</summary>
     private const int WorthIt = 2 * 1024 * 1024;
 
     private bool _isActive;
 
     /// <summary>
-    /// Changes to the rollback journal if that is worth it and nobody else has the file open; otherwise all stays as it is.
+    /// Changes to the rollback journal if that is worth it and nobody else has the file open; otherwise changes nothing.
     /// </summary>
-    /// <param name="bytes">How large the records are that come first.</param>
+    /// <param name="bytes">The size of the first records, in bytes.</param>
     public void Begin(long bytes)
     {
         if (_isActive || bytes < WorthIt)
             return;
-        // A loss of power in this transaction must not cost the file, so its few syncs are made whole ones.
+        // A power failure during this transaction must not cost the file, so its few syncs are full ones.
         _isActive = SetJournal("delete") && Run("PRAGMA synchronous=FULL");
     }
 
-    /// <summary>Back to the write-ahead log, after the commit. If a reader holds the file just then, the next time will do.</summary>
-    /// <returns>Whether it is done just now.</returns>
+    /// <summary>Back to the write-ahead log, after the commit. If a reader holds the file just then, it is tried again next time.</summary>
+    /// <returns>Whether it changed back now.</returns>
     public bool End()
     {
         if (!_isActive)

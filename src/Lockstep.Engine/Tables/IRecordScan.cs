@@ -26,7 +26,7 @@ public interface IRecordScan : IDisposable
     /// <summary>The key as bytes whose order is the keys' order (<see cref="KeyEncoding"/>).</summary>
     internal ReadOnlySpan<byte> EncodedKey { get; }
 
-    /// <summary>On to the next record; false when there is none.</summary>
-    /// <exception cref="LockstepException">The table cannot be read any more.</exception>
+    /// <summary>Advances to the next record; false if there is none.</summary>
+    /// <exception cref="LockstepException">The table can no longer be read.</exception>
     bool Read();
 }

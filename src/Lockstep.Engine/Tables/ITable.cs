@@ -3,8 +3,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A table that exists, wherever it is kept, for all that is not syncing it. Any thread may call any of the members, and a sync goes on
-/// meanwhile, but for those that write, which need the table to themselves.
+/// A table that exists, wherever it is kept, for everything but syncing it. Any thread may call any of the members, even while a sync runs;
+/// only those that write need the table to themselves.
 /// </summary>
 public interface ITable
 {
@@ -26,14 +26,13 @@ public interface ITable
     IEnumerable<QuarantinedRecord> ReadQuarantined();
 
     /// <summary>
-    /// The changes after a sequence number (I11), and then those to come as syncs commit them, newest state per record, until it is
-    /// cancelled.
+    /// The changes after a sequence number (I11), and then the changes as syncs commit them, newest state per record, until cancelled.
     /// </summary>
     /// <param name="since">The sequence number; null for what comes from now on.</param>
     /// <param name="time">The clock; null for the system's.</param>
     /// <param name="cancellationToken">Ends the watching.</param>
     /// <returns>
-    /// A batch per look that found something; an empty batch at least four times a second, so that the caller can do other things.
+    /// A batch whenever a look found something; an empty batch at least four times a second, so that the caller can do other things.
     /// </returns>
     IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(
         long? since = null,
@@ -41,12 +40,12 @@ public interface ITable
         CancellationToken cancellationToken = default
     );
 
-    /// <summary>Waits until the table is as a condition wants it.</summary>
+    /// <summary>Waits until the table satisfies a condition.</summary>
     /// <param name="condition">The condition.</param>
-    /// <param name="timeout">How long at the most; null forever.</param>
+    /// <param name="timeout">The longest wait; null to wait forever.</param>
     /// <param name="time">The clock; null for the system's.</param>
     /// <param name="cancellationToken">Ends the waiting.</param>
-    /// <returns>The table then; null when the time was up.</returns>
+    /// <returns>The table at that moment; null if the time ran out.</returns>
     Task<TableInfo?> WaitAsync(
         Func<TableInfo, bool> condition,
         TimeSpan? timeout,
@@ -54,12 +53,12 @@ public interface ITable
         CancellationToken cancellationToken = default
     );
 
-    /// <summary>Empties the table, and releases the feed that it belongs to. Sequence numbers go on.</summary>
+    /// <summary>Empties the table, and releases the feed that it is bound to. Sequence numbers go on.</summary>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     void Clear();
 
     /// <summary>
-    /// Forgets deleted records whose order value is below a cursor; a cursor older than that needs a resync from then on.
+    /// Forgets deleted records whose order value is below a cursor; an older cursor then needs a resync.
     /// </summary>
     /// <returns>How many were forgotten.</returns>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>

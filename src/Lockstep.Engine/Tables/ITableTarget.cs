@@ -3,17 +3,16 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Where a sync puts what it gets: the table file, or a table in a database. Opened for one writer. Every commit is atomic (I1).
+/// Where a sync writes: the table file, or a table in a database. Opened for one writer. Every commit is atomic (I1).
 /// </summary>
 /// <remarks>
-/// Whatever writes is called by one thread at a time: in a sync that is the commit queue's. <see cref="State"/> and
-/// <see cref="Committed"/> may be read by any thread meanwhile: each is an immutable value that a write replaces as a whole, so a
-/// reader sees it as it was before the write or after it. <see cref="Interrupt"/> may come from any thread. Dispose it when the
-/// writing thread has ended.
+/// One thread at a time calls what writes: in a sync, the commit queue's. Any thread may read <see cref="State"/> and <see
+/// cref="Committed"/> meanwhile: each is an immutable value that a write replaces as a whole, so a reader sees it as it was before the
+/// write or after it. <see cref="Interrupt"/> may come from any thread. Dispose it when the writing thread has ended.
 /// </remarks>
 internal interface ITableTarget : IDisposable
 {
-    /// <summary>The table as of the last write, whether it is committed or not. Any thread.</summary>
+    /// <summary>The table as of the last write, committed or not. Any thread.</summary>
     TableState State { get; }
 
     /// <summary>The table as of the last commit. Any thread.</summary>
@@ -26,24 +25,24 @@ internal interface ITableTarget : IDisposable
     void BeginSnapshot();
 
     /// <summary>
-    /// Adds a batch to the snapshot, or only what was set aside; returns what that changed in the snapshot, which is not yet a change of
-    /// the table.
+    /// Adds a batch to the snapshot, or only what was set aside; returns what that changed in the snapshot, which is not a change of the
+    /// table yet.
     /// </summary>
     ApplyCounts CommitToSnapshot(TableCommit commit);
 
-    /// <summary>Counts the records that the snapshot, as it is, would sweep; changes nothing.</summary>
+    /// <summary>Counts the records that the snapshot would sweep now; changes nothing.</summary>
     /// <param name="kept">The keys that are not swept, as in <see cref="TableCommit.Kept"/>.</param>
     AbsentRecords CountAbsent(IReadOnlyCollection<byte[]> kept);
 
-    /// <summary>Lets the snapshot replace the records, at once.</summary>
-    /// <param name="commit">Cursor, identity and the like; no batch.</param>
+    /// <summary>Lets the snapshot replace the records, atomically.</summary>
+    /// <param name="commit">Cursor, identity and so on; no batch.</param>
     /// <param name="ending">What the snapshot's end means.</param>
     CommitResult CompleteSnapshot(TableCommit commit, SnapshotEnding ending);
 
-    /// <summary>Gives a snapshot up.</summary>
+    /// <summary>Discards a snapshot.</summary>
     void DiscardSnapshot();
 
-    /// <summary>Breaks off what runs, from any thread.</summary>
+    /// <summary>Interrupts what is running, from any thread.</summary>
     void Interrupt();
 }
 
@@ -55,7 +54,7 @@ internal sealed record AbsentRecords(long Count, IReadOnlyList<RecordKey> Exampl
     /// <summary>Whether the snapshot holds no live record at all.</summary>
     public required bool IsEmpty { get; init; }
 
-    /// <summary>How many examples there are at most.</summary>
+    /// <summary>The most examples that are kept.</summary>
     public const int MostExamples = 3;
 }
 
@@ -69,11 +68,11 @@ internal enum SnapshotEnding
     /// <summary>It is complete: what it does not hold is gone.</summary>
     Sweep = 1,
 
-    /// <summary>The feed is another one than before: stored order values and tombstones mean nothing any more.</summary>
+    /// <summary>The feed is another one than before: stored order values and tombstones no longer mean anything.</summary>
     ForgetOrder = 2,
 }
 
-/// <summary>What one commit holds. Null leaves a thing as it is.</summary>
+/// <summary>What one commit holds. Null leaves a value unchanged.</summary>
 internal sealed record TableCommit
 {
     public RecordBatch? Batch { get; init; }
@@ -86,7 +85,7 @@ internal sealed record TableCommit
 
     public Cursor? Cursor { get; init; }
 
-    /// <summary>Where the next request starts when that is before the cursor; unlike the others, null clears it.</summary>
+    /// <summary>Where the next request starts if that is before the cursor; unlike the others, null clears it.</summary>
     public Cursor? Resume { get; init; }
 
     public string? FeedIdentity { get; init; }
@@ -101,19 +100,19 @@ internal sealed record TableCommit
     /// <summary>How another server's feed is read.</summary>
     public string? Foreign { get; init; }
 
-    /// <summary>The digest of the query by which the table's records were asked for.</summary>
+    /// <summary>The digest of the query with which the table's records were requested.</summary>
     public string? Asked { get; init; }
 
-    /// <summary>A whole set that is to be fetched again.</summary>
+    /// <summary>A whole set that must be fetched again.</summary>
     public OwedSet? Owed { get; init; }
 
-    /// <summary>How many percent of the records a whole set may remove whose end is not certain.</summary>
+    /// <summary>What percentage of the records a whole set may remove if its end is uncertain.</summary>
     public int? SweepLimit { get; init; }
 
     /// <summary>Whether a whole set came that could be read in full, so that none is owed any more.</summary>
     public bool PaysOwed { get; init; }
 
-    /// <summary>Where the table's first load goes on if it is cut off after this commit.</summary>
+    /// <summary>Where the table's first load continues if it is cut off after this commit.</summary>
     public string? LoadPage { get; init; }
 
     /// <summary>Whether no first load is under way any more.</summary>
@@ -126,7 +125,7 @@ internal sealed record TableCommit
     /// </summary>
     public IReadOnlyCollection<byte[]> Kept { get; init; } = [];
 
-    /// <summary>The most that may be set aside; the oldest go.</summary>
+    /// <summary>The most that may be set aside; the oldest make room.</summary>
     public int QuarantineLimit { get; init; } = DefaultQuarantineLimit;
 
     /// <summary>The default of <see cref="QuarantineLimit"/>.</summary>
@@ -135,8 +134,8 @@ internal sealed record TableCommit
     public bool WantsChanges { get; init; }
 
     /// <summary>
-    /// Whether the transaction may stay open for the next batch: a commit rewrites most of the pages that it touches, so under load
-    /// one follows many batches. What was written so is counted by the commit that ends it.
+    /// Whether the transaction may stay open for the next batch: a commit rewrites most of the pages that it touches, so under load one
+    /// follows many batches. The commit that ends the transaction counts what was written in it.
     /// </summary>
     public bool MayStayOpen { get; init; }
 }

@@ -1,8 +1,8 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Whether a writer was told to break off. SQLite's own interrupt reaches only a statement that runs at that instant; a batch is many
-/// short ones, and between two of them it would be lost (I10). Requested by any thread, once and for all.
+/// Whether a writer was interrupted. SQLite's own interrupt reaches only a statement that runs at that instant; a batch is many short ones,
+/// and between two of them it would be lost (I10). Any thread may request it; it cannot be undone.
 /// </summary>
 internal sealed class Interruption
 {

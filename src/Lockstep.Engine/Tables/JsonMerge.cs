@@ -4,16 +4,16 @@ using System.Text.Json;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>What of two JSON objects is the same, and one laid over the other. Values keep the text that they had.</summary>
+/// <summary>Compares two JSON objects, and merges one into another. Values keep their text.</summary>
 internal static class JsonMerge
 {
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = 128 };
 
     /// <summary>
-    /// The object with the fields of another laid over its own: at the top only, each where it stood, new ones at the end. A field of which
-    /// the patch says null is null.
+    /// The object with another's fields merged into its own: top level only, each in its old place, new ones at the end. A field that the
+    /// patch sets to null is null.
     /// </summary>
-    /// <param name="patch">The fields that are new; valid JSON.</param>
+    /// <param name="patch">The new fields; valid JSON.</param>
     /// <param name="stored">The object; valid JSON.</param>
     public static ReadOnlySpan<byte> Lay(ReadOnlySpan<byte> patch, ReadOnlySpan<byte> stored)
     {
@@ -51,7 +51,7 @@ internal static class JsonMerge
         }
         catch (InvalidOperationException)
         {
-            // A string with half a surrogate pair cannot be compared but by its bytes, which differ.
+            // Strings with half a surrogate pair can only be compared by their bytes, which differ.
             return false;
         }
     }

@@ -1,19 +1,20 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Lockstep.Engine.Tables.Native;
 
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Sorts places by numbers that stand for keys, keeping the order of those whose numbers are equal: a radix sort from the least
-/// significant digit (Knuth, The Art of Computer Programming 3, 5.2.5), which touches memory in order and passes over digits that are all
-/// alike.
+/// Sorts places by numbers that stand for keys, keeping the order of equal ones: a radix sort from the least significant digit (Knuth, The
+/// Art of Computer Programming 3, 5.2.5), which touches memory in order and skips digits that are all alike.
 /// </summary>
 internal static class KeySort
 {
     private const int DigitBits = 11;
     private const int Digits = 1 << DigitBits;
 
-    /// <summary>Below this many places, a sort by comparison is faster.</summary>
+    /// <summary>Below this many places, a comparison sort is faster.</summary>
     private const int WorthDigits = 512;
 
     /// <summary>Sorts both spans by the numbers, as unsigned ones.</summary>
@@ -43,6 +44,8 @@ internal static class KeySort
             to = otherNumbers.AsSpan(0, numbers.Length);
         Span<int> fromPlaces = places,
             toPlaces = otherPlaces.AsSpan(0, numbers.Length);
+        HugePages.Advise(MemoryMarshal.AsBytes(to));
+        HugePages.Advise(MemoryMarshal.AsBytes(toPlaces));
         Span<int> starts = stackalloc int[Digits];
         var isSwapped = false;
         for (var shift = 0; shift < 64 && (greatest - least) >> shift != 0; shift += DigitBits)
@@ -85,7 +88,7 @@ internal static class KeySort
             (digit, start) = (start, start + digit);
     }
 
-    /// <summary>A sort by comparison leaves equal numbers in any order.</summary>
+    /// <summary>A comparison sort leaves equal numbers in any order.</summary>
     private static void KeepOrder(ReadOnlySpan<ulong> numbers, Span<int> places)
     {
         for (int start = 0, end; start < numbers.Length; start = end)

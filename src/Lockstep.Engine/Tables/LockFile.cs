@@ -2,25 +2,28 @@ using Lockstep.Engine.Tables.Native;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>What is in the place of a lock file is none: a link, a device, or a file that holds something else.</summary>
+/// <summary>What lies in the place of a lock file is not one: a link, a device, or a file that holds something else.</summary>
 internal sealed class NoLockFileException(string path)
     : IOException($"'{path}' is not a lock file: it is a link, a device or another user's file. It was not changed.");
 
 /// <summary>
-/// Opens the files whose being open is a lock. In a folder that others may write to, somebody may have put another thing in their place:
-/// a link is not followed, and nothing but a short regular file is accepted. Nothing is truncated. Any thread.
+/// Opens the files that lock by being open. In a folder that others may write to, somebody may have put something else in their place:
+/// links are not followed, and only a short regular file is accepted. Nothing is truncated. Any thread.
 /// </summary>
 internal static class LockFile
 {
     /// <summary>In bytes. Whoever holds a lock writes a line about itself, which is shorter.</summary>
     private const int LongestContent = 1024;
 
+    /// <summary>How often a file is removed in the instant between its opening and its locking before that is an error.</summary>
+    private const int Attempts = 100;
+
     /// <summary>
-    /// How that line begins: a file with anything else in it, such as another name of somebody's short file, is no lock file.
+    /// How that line begins: a file with anything else in it, such as a hard link to somebody's short file, is no lock file.
     /// </summary>
     private static ReadOnlySpan<byte> Beginning => "process "u8;
 
-    /// <summary>Opens a lock file, making it if there is none, and takes the lock.</summary>
+    /// <summary>Opens a lock file, creating it if there is none, and takes the lock.</summary>
     /// <param name="path">The lock file's full path.</param>
     /// <param name="share">What others may do meanwhile on Windows; elsewhere nobody else can take the lock.</param>
     /// <exception cref="NoLockFileException">Something else is in its place.</exception>
@@ -28,13 +31,49 @@ internal static class LockFile
     /// <exception cref="UnauthorizedAccessException">It may not be opened or made.</exception>
     public static FileStream Open(string path, FileShare share = FileShare.None)
     {
-        var file = OpenExisting(path, share) ?? TryCreate(path, share) ?? OpenExisting(path, share);
-        if (file is null)
-            throw new IOException($"The lock file '{path}' was being removed.");
-        if (IsLockFile(file, path))
-            return file;
+        for (var attempt = 0; attempt < Attempts; attempt++)
+        {
+            if ((OpenExisting(path, share) ?? TryCreate(path, share)) is not { } file)
+                continue;
+            if (!IsLockFile(file, path))
+            {
+                file.Dispose();
+                throw new NoLockFileException(path);
+            }
+
+            // Its last holder may have removed it between our opening and our locking: then the next writer locks another file.
+            if (OperatingSystem.IsWindows() || UnixFile.IsAt(file.SafeFileHandle, path))
+                return file;
+            file.Dispose();
+        }
+
+        throw new IOException($"The lock file '{path}' was being removed.");
+    }
+
+    /// <summary>
+    /// Releases a lock and removes its file. On Unix the file goes while the lock is held, so that whoever has it open already sees that it
+    /// is gone. Windows removes no file that somebody has open: there it stays if another writer was faster.
+    /// </summary>
+    /// <param name="file">What <see cref="Open"/> returned.</param>
+    /// <param name="path">Its path.</param>
+    public static void Remove(FileStream file, string path)
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            File.Delete(path);
+            file.Dispose();
+            return;
+        }
+
         file.Dispose();
-        throw new NoLockFileException(path);
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The next holder has it.
+        }
     }
 
     /// <summary>Whether a path is a symbolic link or another reparse point.</summary>
@@ -60,7 +99,7 @@ internal static class LockFile
         }
     }
 
-    /// <summary>Makes a new file, for which no link is followed on any system; null when there is one.</summary>
+    /// <summary>Creates a new file, for which no system follows links; null if there is one.</summary>
     private static FileStream? TryCreate(string path, FileShare share)
     {
         try
@@ -74,8 +113,8 @@ internal static class LockFile
     }
 
     /// <summary>
-    /// A pipe cannot seek, and only a regular file can be given the length that it has. On Windows an open file keeps its place, so that
-    /// what the path is now is what was opened.
+    /// A pipe cannot seek, and only a regular file accepts its own length. On Windows an open file keeps its place, so that the path still
+    /// means what was opened.
     /// </summary>
     private static bool IsLockFile(FileStream file, string path)
     {

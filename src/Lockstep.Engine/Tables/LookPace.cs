@@ -1,11 +1,11 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// When to look again at a table file that others write: at an interval, and at once where the file system tells of a write, as Linux does.
-/// What was written may be committed only a moment later, so looks then follow each other closely until one finds something. The system's
-/// word is a hint and no more: over a network, or where there are too many watches, the interval alone decides. Where it is relied on,
-/// looks without a hint are up to a second apart, so that an idle file costs next to nothing: on a disk of this machine's Linux from the
-/// start, elsewhere once it has told of a commit, and until it misses one.
+/// When to look again at a table file that others write: at an interval, and at once when the file system reports a write, as Linux does.
+/// What was written may be committed only a moment later, so looks then follow each other closely until one finds something. The report is
+/// only a hint: over a network, or with too many watches, the interval alone decides. Where reports can be relied on, looks without one are
+/// up to a second apart, so that an idle file costs next to nothing: on a local disk under Linux from the start, elsewhere once a commit
+/// has been reported, and until one is missed.
 /// </summary>
 /// <remarks>One thread at a time looks and waits; <see cref="Written"/> may be called from any.</remarks>
 internal sealed class LookPace : IDisposable
@@ -22,7 +22,7 @@ internal sealed class LookPace : IDisposable
     private bool _isTold;
 
     /// <param name="path">The file's full path.</param>
-    /// <param name="interval">How long a wait takes where the system tells nothing.</param>
+    /// <param name="interval">How long a wait takes if the system reports nothing.</param>
     /// <param name="time">The clock of the waits.</param>
     public LookPace(string path, TimeSpan interval, TimeProvider time)
         : this(interval, time)
@@ -46,7 +46,7 @@ internal sealed class LookPace : IDisposable
 
     internal LookPace(TimeSpan interval, TimeProvider time) => (_interval, _time) = (interval, time);
 
-    /// <summary>How long a wait takes where the system is relied on.</summary>
+    /// <summary>How long a wait takes where reports are relied on.</summary>
     private TimeSpan Relying =>
         _interval * Rarer < Rarest ? _interval * Rarer
         : _interval < Rarest ? Rarest
@@ -55,14 +55,14 @@ internal sealed class LookPace : IDisposable
     /// <summary>Something was written to the file.</summary>
     internal void Written() => Volatile.Read(ref _written).TrySetResult();
 
-    /// <summary>The last look found a commit: what was written before it is dealt with.</summary>
+    /// <summary>The last look found a commit: everything written before it is dealt with.</summary>
     public void Found()
     {
         _isTold = _next > TimeSpan.Zero || _written.Task.IsCompleted;
         _next = TimeSpan.Zero;
     }
 
-    /// <summary>Waits until it is time to look. Ends early, without an exception, when it is cancelled.</summary>
+    /// <summary>Waits until it is time to look. Ends early, without an exception, when cancelled.</summary>
     public async Task WaitAsync(CancellationToken cancellationToken)
     {
         if (_next > TimeSpan.Zero)

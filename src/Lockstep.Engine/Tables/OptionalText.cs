@@ -3,8 +3,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// What a table's file says beside its description, in a table of its own that files without it lack: an earlier Lockstep goes on without
-/// it.
+/// Texts that a table's file keeps beside its description, in a table that files without them lack: an earlier Lockstep continues without
+/// them.
 /// </summary>
 internal sealed class OptionalText
 {
@@ -22,7 +22,7 @@ internal sealed class OptionalText
     /// <summary>What <see cref="TableState.Incomplete"/> is.</summary>
     public static OptionalText Incomplete { get; } = new("lockstep_incomplete", "at");
 
-    /// <summary>What the file says; null where it says nothing.</summary>
+    /// <summary>What the file says; null if it says nothing.</summary>
     public string? Load(SqliteConnection connection)
     {
         if (!StageSql.TableExists(connection, _table))

@@ -3,23 +3,23 @@ using System.Globalization;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A whole set that came and was not taken as it is, so that nothing was swept by it: it is fetched again, with growing waits. Immutable.
+/// A whole set that came but was not applied as it is, so that it swept nothing: it is fetched again, with growing waits. Immutable.
 /// </summary>
-/// <param name="Attempts">How many came so in a row; at least 1.</param>
+/// <param name="Attempts">How many came like that in a row; at least 1.</param>
 /// <param name="Due">When it is fetched again at the earliest.</param>
 internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
 {
     private static readonly TimeSpan First = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Longest = TimeSpan.FromDays(1);
 
-    /// <summary>One wrong answer of a server is soon over, and new data waits for it.</summary>
+    /// <summary>A single wrong answer of a server soon passes, and new data is waiting behind it.</summary>
     private static readonly TimeSpan FirstRefused = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LongestRefused = TimeSpan.FromHours(1);
 
-    /// <summary>How much it would have removed, when that is why it was not taken; null when it could not be read in full.</summary>
+    /// <summary>How much it would have removed, if that is why it was not applied; null if it could not be read in full.</summary>
     public RefusedSweep? Refused { get; init; }
 
-    /// <summary>What is owed after one more set that could not be taken: the wait doubles each time.</summary>
+    /// <summary>What is owed after one more set that could not be applied: the wait doubles each time.</summary>
     public static OwedSet After(OwedSet? before, DateTimeOffset now, RefusedSweep? refused = null)
     {
         var attempts = (before?.Attempts ?? 0) + 1;
@@ -30,8 +30,8 @@ internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
     public DateTimeOffset At => Due - Wait(Attempts, Refused);
 
     /// <summary>
-    /// How long it is until it may be fetched again; zero when it is due. A clock that reads less than when the last one came was set back
-    /// since: what it is due by says nothing then.
+    /// How long until it may be fetched again; zero when it is due. A clock that reads less than when the last one came has been set back
+    /// since, so the due time means nothing.
     /// </summary>
     public TimeSpan Until(DateTimeOffset now) => now < At || now >= Due ? TimeSpan.Zero : Due - now;
 
@@ -41,7 +41,7 @@ internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
         return TimeSpan.FromTicks((long)Math.Min(first.Ticks * Math.Pow(2, attempts - 1), longest.Ticks));
     }
 
-    /// <summary>Reads what <see cref="ToString"/> wrote; null for null.</summary>
+    /// <summary>Parses what <see cref="ToString"/> wrote; null for null.</summary>
     public static OwedSet? Parse(string? text)
     {
         if (text?.Split(' ') is not [var attempts, var due, .. var refused])
@@ -63,7 +63,7 @@ internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
         + (Refused is null ? "" : string.Create(CultureInfo.InvariantCulture, $" {Refused.Lost} {Refused.Rows} {Refused.Feed}").TrimEnd());
 }
 
-/// <summary>How much a whole set would have removed that was not believed.</summary>
+/// <summary>How much a whole set would have removed that was not trusted.</summary>
 /// <param name="Lost">How many records.</param>
 /// <param name="Rows">Of how many.</param>
 internal sealed record RefusedSweep(long Lost, long Rows)
@@ -71,7 +71,7 @@ internal sealed record RefusedSweep(long Lost, long Rows)
     private readonly string? _feed;
 
     /// <summary>
-    /// The feed's address with its query, which another query is not held against; null where an earlier version noted none.
+    /// The feed's address with its query; another query is not judged by it. Null if an earlier version recorded none.
     /// </summary>
     public string? Feed
     {

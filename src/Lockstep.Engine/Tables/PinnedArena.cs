@@ -6,19 +6,24 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Pinned memory that is filled from one end, so that SQLite reads what is in it where it is. It grows by pieces, so that growing copies
-/// nothing and leaves nothing behind; a place in it is the piece's number and the offset in the piece, and what was appended at once lies
-/// in one piece. Filled by one thread, then read by any.
+/// Pinned memory that is filled from one end, so that SQLite reads what is in it in place. It grows by pieces, so that growing copies
+/// nothing and leaves nothing behind; a place in it is the piece's number and the offset in the piece, and one append lies in one piece.
+/// Filled by one thread, then read by any.
 /// </summary>
 internal sealed class PinnedArena
 {
-    private const int PieceShift = 22;
+    /// <summary>Many times a huge page: at both ends of a piece, the pages are small ones.</summary>
+    private const int PieceShift = 24;
     private const int PieceSize = 1 << PieceShift;
     private const int FirstPiece = 64 * 1024;
+    private const int SecondPiece = 1024 * 1024;
+
+    /// <summary>Something that begins so far behind the place of what it was appended with still has a place in the same piece.</summary>
+    public const int MostBefore = PieceSize / 4;
 
     private const int CacheLine = 64;
 
-    /// <summary>What lies behind these, the processor fetches by itself.</summary>
+    /// <summary>What follows these, the processor prefetches by itself.</summary>
     private const int MostPrefetched = 4 * CacheLine;
 
     private readonly List<byte[]> _pieces = [GC.AllocateUninitializedArray<byte>(FirstPiece, pinned: true)];
@@ -29,14 +34,14 @@ internal sealed class PinnedArena
     /// <summary>How many bytes were appended.</summary>
     public int Used { get; private set; }
 
-    /// <summary>Empties it; its memory is kept, which saves the system clearing it again.</summary>
+    /// <summary>Empties it; keeps its memory, so that the system need not clear it again.</summary>
     public void Clear()
     {
         Used = _piece = _position = 0;
         _capacity = _pieces[0].Length;
     }
 
-    /// <summary>Takes room at the end.</summary>
+    /// <summary>Reserves room at the end.</summary>
     /// <returns>Its place.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int Append(int length)
@@ -53,7 +58,7 @@ internal sealed class PinnedArena
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Span<byte> Bytes(int start, int length) => _pieces[start >> PieceShift].AsSpan(start & (PieceSize - 1), length);
 
-    /// <summary>Has the processor fetch the bytes at a place, or the first of them, while something else is done.</summary>
+    /// <summary>Has the processor prefetch the bytes at a place, or the first of them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public unsafe void Prefetch(int start, int length)
     {
@@ -68,11 +73,11 @@ internal sealed class PinnedArena
 
     public ReadOnlyMemory<byte> Memory(int start, int length) => _pieces[start >> PieceShift].AsMemory(start & (PieceSize - 1), length);
 
-    /// <summary>On to a piece with room for so many bytes. A record that is larger than a piece gets one of its own.</summary>
+    /// <summary>Moves on to a piece with room for so many bytes. A record larger than a piece gets one of its own.</summary>
     private void NextPiece(int length)
     {
         _piece++;
-        var size = Math.Max(length, _piece == 1 ? PieceSize / 4 : PieceSize);
+        var size = Math.Max(length, _piece == 1 ? SecondPiece : PieceSize);
         if (_piece == _pieces.Count)
         {
             _pieces.Add(Allocate(size));
@@ -83,15 +88,14 @@ internal sealed class PinnedArena
         }
 
         _position = 0;
-        // What lies beyond the piece's nominal size cannot be named as a place, so a larger record fills its piece.
+        // Beyond the piece's nominal size no place can be expressed, so a larger record fills its piece.
         _capacity = Math.Max(length, Math.Min(size, PieceSize));
     }
 
     private static byte[] Allocate(int size)
     {
         var piece = GC.AllocateUninitializedArray<byte>(size, pinned: true);
-        if (size >= PieceSize)
-            HugePages.Advise(piece);
+        HugePages.Advise(piece);
         return piece;
     }
 }

@@ -2,12 +2,12 @@ using Lockstep.Engine.Tables.Native;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>Keeps a table file from other users of the machine. What SQLite keeps beside a file has the file's rights.</summary>
+/// <summary>Keeps a table file from other users of the machine. What SQLite puts beside a file has the file's rights.</summary>
 internal static class PrivateFile
 {
     /// <summary>
-    /// Makes an empty file that only this user may read and write, which SQLite takes for an empty database; one that is there is taken
-    /// from the others. The caller holds its <see cref="WriterLock"/>.
+    /// Creates an empty file that only this user may read and write, which SQLite takes for an empty database; withdraws an existing one
+    /// from other users. The caller holds its <see cref="WriterLock"/>.
     /// </summary>
     /// <exception cref="TableFileException">On Windows, which gives files their folder's rights.</exception>
     public static void Require(string path)
@@ -35,7 +35,9 @@ internal static class PrivateFile
         }
     }
 
-    /// <summary>Makes an empty file with the rights of another one: a copy is not for more eyes than what it was made of.</summary>
+    /// <summary>
+    /// Creates an empty file with the rights of another one: a copy must not be readable by more users than its original.
+    /// </summary>
     public static void MakeLike(string path, string other)
     {
         if (!OperatingSystem.IsWindows())

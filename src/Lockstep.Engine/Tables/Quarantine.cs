@@ -4,7 +4,7 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The malformed records that a table file has set aside, within the caller's transaction: one copy of the same bytes at the same place,
+/// The malformed records that a table file has set aside, within the caller's transaction: one copy of the same bytes at the same offset,
 /// and no more than the limit.
 /// </summary>
 internal static class Quarantine
@@ -12,8 +12,8 @@ internal static class Quarantine
     /// <summary>How many there are.</summary>
     public static long Count(SqliteConnection connection) => TableFile.Scalar(connection, "SELECT count(*) FROM lockstep_quarantine");
 
-    /// <summary>Adds records; those that were added first make room for them.</summary>
-    /// <returns>How many had to go.</returns>
+    /// <summary>Adds records; the oldest make room for them.</summary>
+    /// <returns>How many had to make room.</returns>
     public static long Add(SqliteConnection connection, IReadOnlyList<QuarantinedRecord> records, int limit)
     {
         using var insert = connection.CreateCommand();
@@ -43,5 +43,5 @@ internal static class Quarantine
 /// <param name="At">When it came.</param>
 /// <param name="ByteOffset">Its offset in the body it came with.</param>
 /// <param name="Reason">What is wrong with it.</param>
-/// <param name="Bytes">Its bytes; of one above the maximum size, the first.</param>
+/// <param name="Bytes">Its bytes; for one above the maximum size, the first of them.</param>
 public sealed record QuarantinedRecord(DateTimeOffset At, long ByteOffset, string Reason, ReadOnlyMemory<byte> Bytes);

@@ -7,17 +7,17 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A connection that reads a table file; writers and other readers are not disturbed. It can be told to stop from any thread, and does so
-/// in the middle of a statement and of a wait for a lock too (I10). One thread at a time.
+/// A connection that reads a table file without disturbing writers or other readers. Any thread can stop it, even in the middle of a
+/// statement or of a wait for a lock (I10). One thread at a time.
 /// </summary>
 internal sealed unsafe class ReadConnection : SqliteConnection
 {
     private const string InMemoryPath = ":memory:";
 
-    /// <summary>Steps of SQLite's machine between two looks at whether to stop: less than a millisecond.</summary>
+    /// <summary>Steps of SQLite's machine between two checks whether to stop: less than a millisecond.</summary>
     private const int StepsBetweenLooks = 10_000;
 
-    /// <summary>How long another program's lock is waited for.</summary>
+    /// <summary>How long to wait for another program's lock.</summary>
     private static readonly TimeSpan LongestLock = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan LockInterval = TimeSpan.FromMilliseconds(10);
@@ -31,7 +31,7 @@ internal sealed unsafe class ReadConnection : SqliteConnection
     private ReadConnection(string path, UnlockedFile? unlocked, CancellationToken stop)
         : base(ConnectionStringOf(path, unlocked is not null)) => (_path, _unlocked, _stop) = (path, unlocked, stop);
 
-    /// <summary>Opens an empty database that lives in memory until it is closed, to read what is put there.</summary>
+    /// <summary>Opens an empty in-memory database, to read what is put there; it lives until closed.</summary>
     /// <param name="stop">Ends each read that is under way, and any after it.</param>
     public static ReadConnection InMemory(CancellationToken stop)
     {
@@ -47,7 +47,7 @@ internal sealed unsafe class ReadConnection : SqliteConnection
     /// <param name="stop">Ends each read that is under way, and any after it.</param>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
     /// <exception cref="TableFileException">It is no table file, or cannot be read.</exception>
-    /// <exception cref="OperationCanceledException">It was told to stop.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public static ReadConnection Open(string path, CancellationToken stop = default)
     {
         TableFile.RequireFile(path);
@@ -62,14 +62,14 @@ internal sealed unsafe class ReadConnection : SqliteConnection
                 catch (SqliteException e)
                     when (e.SqliteErrorCode is TableFileErrors.CannotOpen or TableFileErrors.ReadOnlyDatabase && UnlockedFile.IsAlone(path))
                 {
-                    // SQLite reads a file that has had a log with the log's shared memory, which it cannot make here. Without a log the
+                    // If a file has had a log, SQLite reads it with the log's shared memory, which it cannot create here. Without a log the
                     // file is the whole table.
                     return OpenOne(path, isUnlocked: true, stop);
                 }
                 catch (SqliteException e) when (e.SqliteExtendedErrorCode == TableFileErrors.HotJournal)
                 {
-                    // The process that filled the table for the first time did not live to commit; who only reads may not undo what it
-                    // left.
+                    // The process that filled the table for the first time died before it committed; a reader may not undo what it left
+                    // behind.
                     TableFile.UndoJournal(path);
                     return OpenOne(path, isUnlocked: false, stop);
                 }
@@ -78,8 +78,8 @@ internal sealed unsafe class ReadConnection : SqliteConnection
         );
     }
 
-    /// <summary>Runs a read; what goes wrong with the file comes out as a <see cref="TableFileException"/>.</summary>
-    /// <exception cref="OperationCanceledException">It was told to stop.</exception>
+    /// <summary>Runs a read; errors of the file come out as a <see cref="TableFileException"/>.</summary>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public T Read<T>(Func<T> read)
     {
         T result;
@@ -89,7 +89,7 @@ internal sealed unsafe class ReadConnection : SqliteConnection
         }
         catch (TableFileException)
         {
-            // What is torn because it changes is not damaged.
+            // A file torn because it changes is not damaged.
             _unlocked?.RequireUnchanged();
             throw;
         }
@@ -99,7 +99,7 @@ internal sealed unsafe class ReadConnection : SqliteConnection
     }
 
     /// <summary>To be called now and then during a long read, and at its end.</summary>
-    /// <exception cref="TableFileException">The file is another one than when it was opened.</exception>
+    /// <exception cref="TableFileException">The file has changed since it was opened.</exception>
     public void RequireUnchanged() => _unlocked?.RequireUnchanged();
 
     /// <inheritdoc/>
@@ -121,8 +121,9 @@ internal sealed unsafe class ReadConnection : SqliteConnection
             DataSource = isUnlocked ? UnlockedFile.UriOf(path) : path,
             Mode = path == InMemoryPath ? SqliteOpenMode.Memory : SqliteOpenMode.ReadOnly,
             Pooling = false,
-            // The waiting is done below; after it, what is locked is an error and not asked for again.
-            DefaultTimeout = 1,
+            // The busy handler below does the waiting. Below zero, SqliteCommand never retries a statement that it gave up on; with a
+            // time-out of its own it would, stopped or not (I10).
+            DefaultTimeout = -1,
         }.ConnectionString;
 
     private static ReadConnection OpenOne(string path, bool isUnlocked, CancellationToken stop)

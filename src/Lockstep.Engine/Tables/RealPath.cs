@@ -1,13 +1,13 @@
 namespace Lockstep.Engine.Tables;
 
-/// <summary>Where a file really is: two names that lead to one file have one real path, and so one lock.</summary>
+/// <summary>Where a file really is: two names of one file have one real path, and so one lock.</summary>
 internal static class RealPath
 {
     private const int MostLinks = 40;
 
     /// <summary>
-    /// The full path with every symbolic link in it followed. The file need not exist. Where links cannot be followed, the full path as it
-    /// stands: opening it then says why.
+    /// The full path with every symbolic link in it followed. The file need not exist. If links cannot be followed, the full path
+    /// unchanged: opening it then says why.
     /// </summary>
     public static string Of(string path)
     {

@@ -11,13 +11,13 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Records on their way from a parser to the table, in order of arrival: their bytes in one pinned arena, so that SQLite reads them where
-/// they are. Filled by one thread, then handed on.
+/// Records on their way from a parser to the table, in order of arrival: their bytes in one pinned arena, so that SQLite reads them in
+/// place. Filled by one thread, then handed on.
 /// </summary>
 internal sealed class RecordBatch
 {
-    /// <summary>The entries grow by blocks, so that growing copies nothing.</summary>
-    private const int BlockShift = 15;
+    /// <summary>The entries grow by blocks, so that growing copies nothing; large ones, for the sake of huge pages.</summary>
+    private const int BlockShift = 18;
     private const int BlockSize = 1 << BlockShift;
     private const int FirstBlock = 256;
 
@@ -30,7 +30,7 @@ internal sealed class RecordBatch
 
     public RecordBatch(KeyLayout layout, OrderKind orderKind, bool coalesce) => Reset(layout, orderKind, coalesce);
 
-    /// <summary>Empties the batch for other records; its memory is kept, which saves the system clearing it again.</summary>
+    /// <summary>Empties the batch for other records; keeps its memory, so that the system need not clear it again.</summary>
     public void Reset(KeyLayout layout, OrderKind orderKind, bool coalesce)
     {
         Layout = layout;
@@ -62,7 +62,7 @@ internal sealed class RecordBatch
     public long MemoryUsed => _arena.Used + ((long)Count * Unsafe.SizeOf<RecordEntry>());
 
     /// <summary>
-    /// Whether the records have come in the order of their keys, no key twice, so that nothing is won by waiting for more and sorting.
+    /// Whether the records came in the order of their keys, no key twice, so that waiting for more and sorting gains nothing.
     /// </summary>
     public bool IsAscending { get; private set; } = true;
 
@@ -76,7 +76,7 @@ internal sealed class RecordBatch
 
     public ReadOnlySpan<byte> Key(in RecordEntry entry) => Bytes(entry.KeyStart, entry.KeyLength);
 
-    public ReadOnlySpan<byte> Order(in RecordEntry entry) => Bytes(entry.KeyStart + entry.KeyLength, entry.OrderLength);
+    public ReadOnlySpan<byte> Order(in RecordEntry entry) => Bytes(entry.KeyStart, entry.KeyLength + entry.OrderLength)[entry.KeyLength..];
 
     public ReadOnlySpan<byte> Body(in RecordEntry entry) => Bytes(entry.BodyStart, entry.BodyLength);
 
@@ -88,11 +88,14 @@ internal sealed class RecordBatch
         var order = record.OrderText;
         var body = record.Json;
         var routing = key.Length + order.Length;
-        var start = _arena.Append(routing + body.Length);
-        var target = _arena.Bytes(start, routing + body.Length);
+        // Places name the first megabytes of a piece only: behind a key or order value of megabytes the body has no place of its own.
+        var isTogether = routing <= PinnedArena.MostBefore;
+        var start = _arena.Append(isTogether ? routing + body.Length : routing);
+        var bodyStart = isTogether ? start + routing : _arena.Append(body.Length);
+        var target = _arena.Bytes(start, routing);
         key.CopyTo(target);
         order.CopyTo(target[key.Length..]);
-        body.CopyTo(target[routing..]);
+        body.CopyTo(_arena.Bytes(bodyStart, body.Length));
 
         if (Count > 0)
             CompareWithLast(record);
@@ -104,7 +107,7 @@ internal sealed class RecordBatch
         entry.KeyStart = start;
         entry.KeyLength = key.Length;
         entry.OrderLength = order.Length;
-        entry.BodyStart = start + routing;
+        entry.BodyStart = bodyStart;
         entry.BodyLength = body.Length;
         entry.Flags =
             (record.IsDeleted ? EntryFlags.Deleted : 0)
@@ -113,7 +116,7 @@ internal sealed class RecordBatch
             | (record.IsPatch ? EntryFlags.Patch : 0);
     }
 
-    /// <summary>Whether a record has the key of an entry.</summary>
+    /// <summary>Whether a record has an entry's key.</summary>
     public bool HasKey(in RecordEntry entry, in RoutedRecord record) =>
         Layout == KeyLayout.Integer ? record.IntegerKey == entry.IntegerKey : record.EncodedKey.SequenceEqual(Key(entry));
 
@@ -130,9 +133,8 @@ internal sealed class RecordBatch
     }
 
     /// <summary>
-    /// The newest version of each key by the rule of I3, in the order of the keys, which is the order of the table's pages: writing so
-    /// touches each page once. An older version of a key is found by sorting, which is several times as fast as looking each record up
-    /// as it arrives.
+    /// The newest version of each key by the rule of I3, in the order of the keys, which is the order of the table's pages: writing in this
+    /// order touches each page once. Sorting finds older versions of a key several times as fast as looking each record up as it arrives.
     /// </summary>
     /// <param name="places">At least <see cref="Count"/> long; gets the records' places.</param>
     /// <returns>How many there are.</returns>
@@ -147,6 +149,7 @@ internal sealed class RecordBatch
 
         var pooled = ArrayPool<ulong>.Shared.Rent(Count);
         var numbers = pooled.AsSpan(0, Count);
+        HugePages.Advise(MemoryMarshal.AsBytes(numbers));
         Sort(numbers, places);
         var kept = 0;
         for (var i = 0; i < places.Length; i++)
@@ -166,8 +169,8 @@ internal sealed class RecordBatch
     }
 
     /// <summary>
-    /// To be called for each of some places in turn: has the processor fetch the records some places further on, which lie all over the
-    /// memory. Otherwise waiting for that is half of what writing them takes.
+    /// To be called for each of some places in turn: has the processor prefetch the records a few places ahead, which lie all over the
+    /// memory. Otherwise waiting for them is half the time of writing them.
     /// </summary>
     /// <param name="places">The places in the order in which they are read.</param>
     /// <param name="at">Which of them is read next; every <see cref="Ahead"/>-th counts.</param>
@@ -230,10 +233,10 @@ internal sealed class RecordBatch
     private int CompareOrder(in RecordEntry entry, in RecordEntry other) =>
         CompareOrder(entry, (other.Flags & EntryFlags.OrderIsText) != 0, other.IntegerOrder, Order(other));
 
-    /// <summary>Whether two records whose numbers for sorting are equal have the same key.</summary>
+    /// <summary>Whether two records with equal sort numbers have the same key.</summary>
     private bool HaveSameKey(int index, int other) => Layout == KeyLayout.Integer || Key(this[index]).SequenceEqual(Key(this[other]));
 
-    /// <summary>Sorts places by key, and those of one key by arrival; the numbers that stand for the keys with them.</summary>
+    /// <summary>Sorts places by key, and those of one key by arrival, together with the numbers that stand for the keys.</summary>
     private void Sort(Span<ulong> numbers, Span<int> places)
     {
         for (var i = 0; i < numbers.Length; i++)
@@ -243,7 +246,7 @@ internal sealed class RecordBatch
             SortAlike(numbers, places);
     }
 
-    /// <summary>Keys that begin alike are compared whole.</summary>
+    /// <summary>Keys that begin alike are compared in full.</summary>
     private void SortAlike(ReadOnlySpan<ulong> numbers, Span<int> places)
     {
         for (int start = 0, end; start < numbers.Length; start = end)
@@ -278,14 +281,14 @@ internal sealed class RecordBatch
         return ref _blocks[block][index & (BlockSize - 1)];
     }
 
-    /// <summary>Another block; the first one grows at once from a size that suits a few records to that of the others.</summary>
+    /// <summary>Adds a block; the first one grows at once from a size that suits a few records to that of the others.</summary>
     private void AddBlock(int block)
     {
         if (block >= _blocks.Length)
             Array.Resize(ref _blocks, block + 1);
         var added = GC.AllocateUninitializedArray<RecordEntry>(BlockSize);
-        if (block > 0)
-            HugePages.Advise(MemoryMarshal.AsBytes<RecordEntry>(added));
+        // A batch of some thousand records stays on small pages.
+        HugePages.Advise(MemoryMarshal.AsBytes<RecordEntry>(block > 0 ? added : added.AsSpan(added.Length / 4)));
         _blocks[block]?.CopyTo(added, 0);
         _blocks[block] = added;
     }

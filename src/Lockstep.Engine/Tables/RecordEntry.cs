@@ -1,7 +1,7 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// One record of a batch; its variable parts are ranges of the batch's arena: the key and behind it the order value, and the body.
+/// One record of a batch; its variable parts are ranges of the batch's arena: the key followed by the order value, and the body.
 /// </summary>
 internal struct RecordEntry
 {
@@ -24,6 +24,6 @@ internal enum EntryFlags : byte
     OrderIsText = 2,
     HasTransactionId = 4,
 
-    /// <summary>Its fields are laid over those of the stored record.</summary>
+    /// <summary>Its fields are merged into those of the stored record.</summary>
     Patch = 8,
 }

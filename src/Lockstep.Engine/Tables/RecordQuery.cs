@@ -9,11 +9,13 @@ public sealed record RecordQuery
     public static RecordQuery All { get; } = new();
 
     /// <summary>
-    /// Only the records of these keys; null for all. Each has as many parts as the table has key fields, given as text or number.
+    /// Only the records of these keys; null for all. Each key has as many parts as the table has key fields, given as text or number.
     /// </summary>
     public IReadOnlyList<IReadOnlyList<object>>? Keys { get; init; }
 
-    /// <summary>Only what changed after this sequence number, tombstones too, in the order of the changes (I11); null for all.</summary>
+    /// <summary>
+    /// Only what changed after this sequence number, including tombstones, in the order of the changes (I11); null for all.
+    /// </summary>
     public long? Since { get; init; }
 
     /// <summary>Whether deleted records are read as well.</summary>
@@ -28,9 +30,9 @@ public sealed record RecordQuery
     /// </summary>
     public IReadOnlyDictionary<string, object?> FilterParameters { get; init; } = new Dictionary<string, object?>();
 
-    /// <summary>How many records to pass over.</summary>
+    /// <summary>How many records to skip.</summary>
     public long Skip { get; init; }
 
-    /// <summary>How many records to read at the most; null for all.</summary>
+    /// <summary>How many records to read at most; null for all.</summary>
     public long? First { get; init; }
 }

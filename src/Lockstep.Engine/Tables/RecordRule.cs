@@ -4,7 +4,7 @@ namespace Lockstep.Engine.Tables;
 /// PostgreSQL.</summary>
 internal enum Verdict
 {
-    /// <summary>It is older than what is stored, or the same again.</summary>
+    /// <summary>It is older than what is stored, or identical.</summary>
     Nothing = 0,
 
     Added = ChangeKind.Added,
@@ -13,7 +13,7 @@ internal enum Verdict
 
     Deleted = ChangeKind.Deleted,
 
-    /// <summary>The same again with a higher order value: that is remembered, and is no change.</summary>
+    /// <summary>The same content with a higher order value: the order value is remembered, and nothing has changed.</summary>
     OrderRises = 4,
 }
 
@@ -21,16 +21,16 @@ internal enum Verdict
 internal static class RecordRule
 {
     /// <summary>
-    /// Judges a record: it is applied if its order value is not below the stored one, and a tombstone counts as stored (I3). A record of a
-    /// whole set does not revive at a tie what the feed deleted; what a whole set merely lacked comes back at a tie (I6). What comes again
-    /// unchanged is no change.
+    /// Judges a record: it is applied if its order value is not below the stored one, and a tombstone counts as stored (I3). At a tie, a
+    /// record of a whole set does not revive what the feed deleted; what a whole set merely lacked comes back (I6). A record that comes
+    /// again unchanged is no change.
     /// </summary>
     /// <param name="stored">What is stored under the key; null for nothing.</param>
     /// <param name="order">How the order value compares with the stored one: below 0, 0, or above. A stored one that is not known is below
     /// all.</param>
     /// <param name="coming">What comes; never <see cref="RowState.Swept"/>.</param>
-    /// <param name="isSame">Whether the bytes are those stored; looked at only where state and order value allow it.</param>
-    /// <param name="isOfWholeSet">Whether it comes from a whole set, and order values tell which of two is the newer.</param>
+    /// <param name="isSame">Whether the bytes are those stored; evaluated only if state and order value allow it.</param>
+    /// <param name="isOfWholeSet">Whether it comes from a whole set, and order values say which of two is the newer.</param>
     public static Verdict Judge(RowState? stored, int order, RowState coming, bool isSame, bool isOfWholeSet = false)
     {
         var isLive = coming == RowState.Live;

@@ -59,10 +59,10 @@ internal sealed class RecordScan : IRecordScan
 
     private Statement Row => _rows ?? throw new InvalidOperationException("There is no current record.");
 
-    /// <summary>On to the next record; false when there is none.</summary>
-    /// <exception cref="TableFileException">The file cannot be read any more.</exception>
-    /// <exception cref="FilterException">The filter cannot be worked out for a record.</exception>
-    /// <exception cref="OperationCanceledException">It was told to stop.</exception>
+    /// <summary>Advances to the next record; false if there is none.</summary>
+    /// <exception cref="TableFileException">The file can no longer be read.</exception>
+    /// <exception cref="FilterException">The filter cannot be evaluated for a record.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public bool Read()
     {
         try

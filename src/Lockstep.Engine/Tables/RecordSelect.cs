@@ -8,7 +8,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>Makes of a query the statement that answers it.</summary>
+/// <summary>Turns a query into the statement that answers it.</summary>
 internal sealed class RecordSelect(SqliteConnection connection, TableState state, RecordQuery query)
 {
     public const int KeyColumn = 0;
@@ -60,7 +60,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
             conditions.Add($"lockstep_key IN ({list})");
         }
 
-        // The guard has it that this is one expression, which in brackets of its own lets SQLite use an index.
+        // The guard has made sure that this is one expression; brackets of its own let SQLite use an index.
         if (query.Filter is { } filter)
         {
             FilterGuard.RequireLength(filter);
@@ -68,7 +68,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
             conditions.Add($"(({FilterGuard.Embed(_exact.Sql)}))");
         }
 
-        // The table's own columns stand aside under longer names, so that a filter sees the fields by theirs.
+        // The table's own columns get longer names, so that a filter sees the fields under theirs.
         var fields = query.Filter is null || state.Fields.Count == 0 ? "" : ", " + TableView.Columns(state.Fields, state.Shape?.KeyFields);
         var source =
             $"(SELECT key AS lockstep_key, seq AS lockstep_seq, gone AS lockstep_gone, body AS lockstep_body, born AS "
@@ -76,7 +76,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
         var where = conditions.Count > 0 ? " WHERE " + string.Join(" AND ", conditions) : "";
         if (ending.Length > 0 && FindsByIndex())
         {
-            // SQLite would rather read all in the order of the keys than sort what an index finds; here it sorts the keys alone.
+            // SQLite would rather read everything in the order of the keys than sort what an index finds; here it sorts the keys alone.
             where = $" WHERE lockstep_key IN (SELECT lockstep_key FROM {source}{where})";
         }
 
@@ -98,7 +98,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
         }
     }
 
-    /// <summary>Whether the filter may be helped by an index: it names a field that has one.</summary>
+    /// <summary>Whether an index may help the filter: it names a field that has one.</summary>
     private bool FindsByIndex() =>
         query is { Filter: { } filter, Since: null, Keys: null }
         && FieldIndexes.Load(connection).Any(field => filter.Contains(field, StringComparison.OrdinalIgnoreCase));
@@ -219,8 +219,8 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
     }
 
     /// <summary>
-    /// A key as the user gave it, by the types that the table's keys have: a long or encoded bytes. Null for one that cannot be a key, and
-    /// matches nothing.
+    /// A key as the user gave it, by the types of the table's keys: a long or encoded bytes. Null if it cannot be a key, and so matches
+    /// nothing.
     /// </summary>
     private object? ReadKey(IReadOnlyList<object> parts)
     {

@@ -5,8 +5,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The records of a table file as its writer has them: the table of the rows, the layout of its keys, the view and the indexes that
-/// belong to it. All within the writer's transaction.
+/// The records of a table file as its writer sees them: the table of the rows, the layout of its keys, its view and its indexes. All within
+/// the writer's transaction.
 /// </summary>
 internal sealed class RecordTable(SqliteConnection connection, Interruption interruption) : IDisposable
 {
@@ -16,9 +16,9 @@ internal sealed class RecordTable(SqliteConnection connection, Interruption inte
     public bool Exists => StageSql.TableExists(connection, TableSchema.Rows);
 
     /// <summary>
-    /// The statements that write rows of a shape; makes the table where there is none, and changes its keys where they need it.
+    /// The statements that write rows of a shape; creates the table if there is none, and converts its keys if the shape needs it.
     /// </summary>
-    /// <param name="shape">What the rows are to be like.</param>
+    /// <param name="shape">The shape of the rows.</param>
     /// <param name="state">The table as it is.</param>
     /// <param name="batch">What is to be written.</param>
     public RowStatements Open(RecordShape shape, TableState state, RecordBatch batch)
@@ -34,7 +34,7 @@ internal sealed class RecordTable(SqliteConnection connection, Interruption inte
         return _rows ??= new RowStatements(connection, TableSchema.Rows, interruption);
     }
 
-    /// <summary>Integer keys become encoded ones when the first key comes that is none.</summary>
+    /// <summary>Integer keys become encoded ones when the first other key comes.</summary>
     public void Align(RecordShape shape, TableState state)
     {
         if (state.Shape is not { KeyLayout: KeyLayout.Integer } || shape.KeyLayout == KeyLayout.Integer || !Exists)
@@ -45,7 +45,7 @@ internal sealed class RecordTable(SqliteConnection connection, Interruption inte
         Show(state);
     }
 
-    /// <summary>Lets go of the table, so that it can be altered.</summary>
+    /// <summary>Releases the table, so that it can be altered.</summary>
     public void Release()
     {
         _rows?.Dispose();
@@ -62,7 +62,7 @@ internal sealed class RecordTable(SqliteConnection connection, Interruption inte
         TableFile.Execute(connection, $"DROP TABLE IF EXISTS {TableSchema.Rows}");
     }
 
-    /// <summary>Makes the view again, and the indexes that are missing, if fields have come or the view is not there.</summary>
+    /// <summary>Recreates the view and the missing indexes, if fields have come or there is no view.</summary>
     /// <param name="state">The table as it is to be committed.</param>
     /// <param name="committed">As it was.</param>
     public void ShowNew(TableState state, TableState committed)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 
@@ -13,7 +14,7 @@ internal delegate bool RecordFilter(RecordBatch batch, ref RecordEntry entry);
 /// </summary>
 internal sealed class RowApplier(RowStatements rows)
 {
-    /// <summary>What was changed, and how the stored live records and tombstones changed in number.</summary>
+    /// <summary>What was changed, and how the numbers of stored live records and tombstones changed.</summary>
     public RowTally Tally { get; } = new();
 
     /// <summary>Tells of a record whether it is not to be applied; null where all are. It may give the record another body.</summary>
@@ -22,14 +23,15 @@ internal sealed class RowApplier(RowStatements rows)
     /// <summary>Applies all records of the batch.</summary>
     /// <param name="batch">The records.</param>
     /// <param name="sequence">The sequence number before the batch: the n-th arrival gets this plus n (I11).</param>
-    /// <param name="changes">Where the changes go, in the order of their sequence; null when nobody wants them.</param>
+    /// <param name="changes">Where the changes go, in the order of their sequence; null if nobody wants them.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Apply(RecordBatch batch, long sequence, List<TableChange>? changes)
     {
         var before = changes?.Count ?? 0;
         var pooled = ArrayPool<int>.Shared.Rent(batch.Count);
+        HugePages.Advise(MemoryMarshal.AsBytes<int>(pooled));
         var count = batch.NewestByKey(pooled);
-        // Where each key comes once, each version is the newest one.
+        // If each key comes once, each version is the newest one.
         if (!batch.IsCoalesced && count < batch.Count)
         {
             ArrayPool<int>.Shared.Return(pooled);
@@ -81,7 +83,7 @@ internal sealed class RowApplier(RowStatements rows)
     }
 
     /// <summary>
-    /// How many of the records, which are in the order of their keys, are not above all that is stored: the others need no looking up.
+    /// How many of the records, which are in the order of their keys, are not above everything stored: the others need no lookup.
     /// </summary>
     private int CountUpToLastStored(RecordBatch batch, ReadOnlySpan<int> places)
     {
@@ -168,8 +170,8 @@ internal sealed class RowApplier(RowStatements rows)
     }
 
     /// <summary>
-    /// Whether it is the deletion of a record that is not here, never was or is gone already. Where arrival is the order there is nothing
-    /// older that its tombstone would have to keep away.
+    /// Whether it deletes a record that is not here: it never was, or is gone already. If arrival is the order, there is nothing older for
+    /// its tombstone to keep away.
     /// </summary>
     private static bool IsOfNothing(RecordBatch batch, in RecordEntry entry) =>
         batch.OrderKind == OrderKind.Arrival && (entry.Flags & EntryFlags.Deleted) != 0;
@@ -191,7 +193,7 @@ internal sealed class RowApplier(RowStatements rows)
         rows.UpdateOrder.Execute();
     }
 
-    /// <summary>An order value that was never known, as a new feed identity leaves it, is below all.</summary>
+    /// <summary>An order value that was never known, as after a new feed identity, is below all.</summary>
     private static int CompareWithStored(RecordBatch batch, in RecordEntry entry, Statement stored)
     {
         if (stored.IsNull(RowStatements.OrderColumn))
@@ -201,7 +203,7 @@ internal sealed class RowApplier(RowStatements rows)
             : batch.CompareOrder(entry, true, 0, stored.Bytes(RowStatements.OrderColumn));
     }
 
-    /// <summary>Content decides what is a change; by which transaction the same came again does not.</summary>
+    /// <summary>Content decides what is a change; the transaction that brought the same content again does not.</summary>
     private static bool IsSame(RecordBatch batch, in RecordEntry entry, Statement stored) =>
         StageSql.IsSameBody(stored.Bytes(RowStatements.BodyColumn), batch.Body(entry), batch.OrderKind);
 

@@ -35,14 +35,14 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
     /// <summary>The stored record of a key.</summary>
     public Statement Select { get; } = new(connection, $"SELECT gone, ord, body FROM {table} WHERE key = ?1");
 
-    /// <summary>The greatest key stored; NULL when none is.</summary>
+    /// <summary>The greatest key stored; NULL if there is none.</summary>
     public Statement SelectLastKey { get; } = new(connection, $"SELECT max(key) FROM {table}");
 
     public Statement Insert { get; } = new(connection, InsertInto(table) + ValuesOf(0));
 
     /// <summary>
-    /// Inserts several rows at once: the parameters of the n-th, from 0, begin behind n times <see cref="Parameters"/>. When their keys
-    /// ascend, SQLite goes on from one to the next without looking for its place, which takes a quarter off the time of an insert.
+    /// Inserts several rows at once: the parameters of the n-th, from 0, begin after n times <see cref="Parameters"/>. If their keys
+    /// ascend, SQLite proceeds from one to the next without a search, which saves a quarter of the time of an insert.
     /// </summary>
     public Statement InsertMany =>
         _insertMany ??= new Statement(
@@ -57,10 +57,10 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
                 + $"body = ?6 WHERE key = ?1"
         );
 
-    /// <summary>The same record came with a higher order value: that is remembered, and is no change.</summary>
+    /// <summary>The same content came with a higher order value: the order value is remembered, and nothing has changed.</summary>
     public Statement UpdateOrder { get; } = new(connection, $"UPDATE {table} SET ord = ?2, txid = ?3 WHERE key = ?1");
 
-    /// <exception cref="OperationCanceledException">The writer was told to break off.</exception>
+    /// <exception cref="OperationCanceledException">The writer was interrupted.</exception>
     public void ThrowIfInterrupted() => interruption.ThrowIfRequested();
 
     public void Dispose()

@@ -3,8 +3,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// What a table file says of itself as a feed: the single row of <c>lockstep_serving</c>, made when the table is first served. A cursor
-/// given out is a sequence number of this table (I11), and means something only together with this identity. Immutable.
+/// What a table file says about itself as a feed: the single row of <c>lockstep_serving</c>, created when the table is first served. A
+/// cursor given to a client is a sequence number of this table (I11), and means something only together with this identity. Immutable.
 /// </summary>
 /// <param name="Identity">Another one whenever the sequence numbers given out before mean nothing any more: the table was emptied, copied
 /// or put back.</param>
@@ -13,7 +13,7 @@ internal sealed record ServingMark(string Identity, long Cleared)
 {
     private const string Name = "lockstep_serving";
 
-    /// <summary>That of a table file; null when it was never served.</summary>
+    /// <summary>A table file's mark; null if it was never served.</summary>
     public static ServingMark? Load(SqliteConnection connection)
     {
         if (!Exists(connection))
@@ -27,9 +27,9 @@ internal sealed record ServingMark(string Identity, long Cleared)
     /// <summary>Whether the table is or was served.</summary>
     public static bool Exists(SqliteConnection connection) => StageSql.TableExists(connection, Name);
 
-    /// <summary>Gives the table an identity, if it has none. A sync may go on meanwhile: the file is locked for this one row.</summary>
+    /// <summary>Gives the table an identity, if it has none. A sync may run meanwhile: the file is locked for this one row.</summary>
     /// <param name="path">The table file.</param>
-    /// <param name="instead">An identity that is to be replaced by a new one; null for none.</param>
+    /// <param name="instead">An identity to replace by a new one; null for none.</param>
     /// <exception cref="TableFileException">The file cannot be written.</exception>
     public static void Ensure(string path, string? instead = null)
     {
@@ -58,7 +58,7 @@ internal sealed record ServingMark(string Identity, long Cleared)
     }
 
     /// <summary>
-    /// Every cursor given out so far is void; within the caller's transaction. Nothing for a table that was never served.
+    /// Invalidates every cursor given out so far; within the caller's transaction. Does nothing for a table that was never served.
     /// </summary>
     public static void Renew(SqliteConnection connection)
     {
@@ -66,14 +66,14 @@ internal sealed record ServingMark(string Identity, long Cleared)
             TableFile.Execute(connection, $"UPDATE {Name} SET identity = '{NewIdentity()}', cleared = 0");
     }
 
-    /// <summary>All tombstones of a table are about to go; within the caller's transaction.</summary>
+    /// <summary>All tombstones of a table are about to be removed; within the caller's transaction.</summary>
     public static void ClearingAll(SqliteConnection connection)
     {
         if (Exists(connection))
             ClearedUpTo(connection, TableFile.Scalar(connection, $"SELECT max(seq) FROM {TableSchema.Rows} WHERE gone <> 0"));
     }
 
-    /// <summary>Tombstones up to a sequence number have gone; within the caller's transaction.</summary>
+    /// <summary>Tombstones up to a sequence number have been removed; within the caller's transaction.</summary>
     public static void ClearedUpTo(SqliteConnection connection, long sequence)
     {
         if (Exists(connection))

@@ -5,8 +5,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A snapshot while it comes in: a twin of the table of records, which nobody reads. When it is whole it is merged into the records in
-/// one transaction (I6): what differs is changed, what it does not hold is swept.
+/// A snapshot while it arrives: a twin of the table of records, which nobody reads. When it is complete, it is merged into the records in
+/// one transaction (I6): what differs is changed, what it lacks is swept.
 /// </summary>
 internal sealed class SnapshotStage(SqliteConnection connection, Interruption interruption) : IDisposable
 {
@@ -32,7 +32,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     /// <summary>The fields that its records brought and the table does not know yet.</summary>
     public IReadOnlyList<string> NewFields => _newFields;
 
-    /// <summary>What the merge changed, and how many live records and tombstones there are then.</summary>
+    /// <summary>What the merge changed, and the resulting numbers of live records and tombstones.</summary>
     public RowTally Tally { get; private set; } = new();
 
     public long Swept { get; private set; }
@@ -126,8 +126,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     public void NoteFields(IReadOnlyList<string> fields) => _newFields.AddRange(fields);
 
-    /// <summary>Counts the live records that it does not hold.</summary>
-    /// <param name="shape">That of the table's records; null when there never was one.</param>
+    /// <summary>Counts the live records that it lacks.</summary>
+    /// <param name="shape">That of the table's records; null if there never was one.</param>
     /// <param name="kept">Keys that do not count.</param>
     public AbsentRecords CountAbsent(RecordShape? shape, IReadOnlyCollection<byte[]> kept)
     {
@@ -160,9 +160,9 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     /// <summary>Merges the snapshot into the records, within the caller's transaction.</summary>
     /// <param name="before">The table's state before.</param>
-    /// <param name="shape">The records' shape; null when there never was a record.</param>
+    /// <param name="shape">The records' shape; null if there never was a record.</param>
     /// <param name="ending">What its end means.</param>
-    /// <param name="commit">Which keys are kept, and whether <see cref="Changes"/> will be read, before the next commit.</param>
+    /// <param name="commit">Which keys to keep, and whether <see cref="Changes"/> will be read before the next commit.</param>
     public void Complete(TableState before, RecordShape? shape, SnapshotEnding ending, TableCommit commit)
     {
         var wantsChanges = commit.WantsChanges;
@@ -177,7 +177,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         {
             ServingMark.ClearingAll(connection);
             TableFile.Execute(connection, $"UPDATE {TableSchema.Rows} SET ord = NULL");
-            // Where arrival is the order, no tombstone is needed to know that something is gone already; those to come tell of changes.
+            // If arrival is the order, no tombstone is needed to know that something is gone already; those to come report changes.
             if (_orderKind == OrderKind.Arrival)
                 ForgetTombstones();
         }
@@ -204,7 +204,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
                 Changes = ReadChangeLog(shape!);
         }
 
-        // What came again as it was has no number of its own (I11).
+        // What came again unchanged has no number of its own (I11).
         if (Tally.Counts.Changes == 0)
             SequenceAfter = before.Sequence;
     }
@@ -215,7 +215,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         TableFile.Execute(connection, $"DROP TABLE IF EXISTS {TableSchema.Stage}");
     }
 
-    /// <summary>Lets go of the statements; the next writer drops the table.</summary>
+    /// <summary>Releases the statements; the next writer drops the table.</summary>
     public void Abandon()
     {
         _rows?.Dispose();
@@ -243,7 +243,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         return isStaged;
     }
 
-    /// <summary>Nothing was there before: the stage is the table from now on, without a row being copied.</summary>
+    /// <summary>There was nothing before: the stage becomes the table, without a row being copied.</summary>
     private void BecomeTheTable(bool hasRows, RecordShape shape, long sequence, bool wantsChanges)
     {
         if (hasRows)
@@ -314,7 +314,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     }
 
     /// <summary>
-    /// What the snapshot does not hold is gone. It leaves a tombstone at its stored order value, so that nothing older comes back.
+    /// What the snapshot lacks is gone. It leaves a tombstone at its stored order value, so that nothing older comes back.
     /// </summary>
     private void Sweep(RecordShape shape, bool hasStage, TableCommit commit)
     {
@@ -338,7 +338,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     }
 
     /// <summary>
-    /// What the other feed deleted is forgotten, but for what this one has deleted too: that is gone already, and no change.
+    /// What the other feed deleted is forgotten, except for what this one has deleted too: that is gone already, and no change.
     /// </summary>
     private void ForgetTombstones()
     {

@@ -5,7 +5,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>What reshaping a table of records takes, wherever it is done.</summary>
+/// <summary>The SQL that reshaping a table of records needs, wherever it is done.</summary>
 internal static class StageSql
 {
     /// <summary>Binds to one statement the key that another one has read.</summary>
@@ -22,8 +22,8 @@ internal static class StageSql
     }
 
     /// <summary>
-    /// Compares two stored order values of one table: -1, 0 or 1. Strings are all equal, so that arrival decides; the right one is below
-    /// all when it is not known.
+    /// Compares two stored order values of one table: -1, 0 or 1. Strings are all equal, so that arrival decides; an unknown right one is
+    /// below all.
     /// </summary>
     public static int CompareOrder(Statement left, int leftColumn, Statement right, int rightColumn, OrderKind kind) =>
         kind == OrderKind.Arrival ? 0
@@ -42,8 +42,8 @@ internal static class StageSql
     }
 
     /// <summary>
-    /// Whether two records are the same: the same bytes, or where arrival is the order the same JSON, since such servers write the same
-    /// record in more than one way.
+    /// Whether two records are the same: the same bytes or, if arrival is the order, the same JSON, since such servers write one record in
+    /// more than one way.
     /// </summary>
     public static bool IsSameBody(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, OrderKind kind)
     {

@@ -1,15 +1,15 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Whether a whole set whose end nothing vouches for is believed, by how much of a table it would remove: an empty one never, and of more
-/// than a few records it may remove no more than the limit (I6, D4).
+/// Whether to trust a whole set whose end nothing vouches for, by how much of a table it would remove: never an empty one, and beyond a few
+/// records it may remove no more than the limit (I6, D4).
 /// </summary>
 internal static class SweepGuard
 {
-    /// <summary>In percent, where the table has no limit of its own.</summary>
+    /// <summary>In percent, if the table has no limit of its own.</summary>
     public const int DefaultLimit = 50;
 
-    /// <summary>The share of a table of no more records than this says nothing.</summary>
+    /// <summary>In a table of this size or smaller, a share says nothing.</summary>
     public const int Few = 20;
 
     /// <param name="lost">How many records the set would remove.</param>

@@ -8,20 +8,20 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A table file, for all that is not syncing it. Each member opens the file for itself; any thread may call any of them, and a sync
-/// of the same file goes on meanwhile, but for those that write, which need the file to themselves.
+/// A table file, for everything but syncing it. Each member opens the file for itself; any thread may call any of them, even while a sync
+/// of the same file runs; only those that write need the file to themselves.
 /// </summary>
 /// <param name="path">The file's full path.</param>
-/// <param name="stop">Ends each reading that is under way within a second, and any after it (I10).</param>
+/// <param name="stop">Ends each running read within a second, and any after it (I10).</param>
 public sealed class Table(string path, CancellationToken stop = default) : ITable
 {
-    /// <summary>What a file says of its table is a few rows, which no sound file takes longer for.</summary>
+    /// <summary>What a file says about its table is a few rows, which no sound file takes longer for.</summary>
     private static readonly TimeSpan LongestLook = TimeSpan.FromSeconds(5);
 
     /// <summary>The file's full path.</summary>
     public string Path => path;
 
-    /// <summary>Whether a file says of itself that it is a Lockstep table. Cheap: it reads a hundred bytes.</summary>
+    /// <summary>Whether a file claims to be a Lockstep table. Cheap: it reads a hundred bytes.</summary>
     public static bool IsTable(string path) => TableFile.IsTableFile(path);
 
     /// <summary>The table files of a folder, by name.</summary>
@@ -36,7 +36,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
     /// <summary>What the file says of its table.</summary>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
     /// <exception cref="TableFileException">It is no table file, or cannot be read, or not within five seconds.</exception>
-    /// <exception cref="OperationCanceledException">It was told to stop.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public TableInfo GetInfo()
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -68,7 +68,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
     /// <summary>Opens a scan of records; dispose it.</summary>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
     /// <exception cref="FilterException">The filter is no read-only expression over the fields.</exception>
-    /// <exception cref="OperationCanceledException">It was told to stop; reading on is stopped as well.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped; reading on stops as well.</exception>
     public IRecordScan Read(RecordQuery? query = null) => Scan(query);
 
     /// <inheritdoc cref="Read(RecordQuery)"/>
@@ -188,11 +188,11 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
     }
 
     /// <summary>
-    /// Has an index for each of these fields and for no others, so that a filter that compares one of them with a value finds its records
-    /// without reading all. Indexes are kept through syncs, each of which they make slower.
+    /// Keeps an index for each of these fields and for no others, so that a filter that compares one of them with a value finds its records
+    /// without reading everything. Indexes persist through syncs, and slow each of them down.
     /// </summary>
     /// <param name="fields">The fields, as <see cref="TableInfo.Fields"/> has them, 16 at most; none to have no index.</param>
-    /// <exception cref="FieldIndexException">A field is none of the table's or cannot have an index, or they are too many.</exception>
+    /// <exception cref="FieldIndexException">A field is not in the table or cannot be indexed, or there are too many.</exception>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     public void SetIndexes(IReadOnlyCollection<string> fields)
     {
@@ -220,7 +220,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
             path,
             () =>
             {
-                // The log goes first: one that is left behind would be applied to a new file of this name (I12).
+                // The log goes first: if it stayed, it would be applied to a new file of this name (I12).
                 var real = RealPath.Of(path);
                 foreach (var suffix in (string[])["-journal", "-wal", "-shm", ""])
                     File.Delete(real + suffix);
@@ -232,11 +232,11 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
     }
 
     /// <summary>
-    /// Writes a copy of the table as of this moment, while a sync may go on. The copy is a whole table file of its own, is read through
-    /// before it gets its name, and where that fails there is none.
+    /// Writes a copy of the table as of this moment, even while a sync runs. The copy is a complete table file of its own; it is verified
+    /// before it gets its name, and if that fails there is none.
     /// </summary>
     /// <param name="target">The full path of a file that does not exist yet (I12).</param>
-    /// <param name="overwrite">Whether a table file that is there may be overwritten in place.</param>
+    /// <param name="overwrite">Whether an existing table file may be overwritten in place.</param>
     public void Backup(string target, bool overwrite = false)
     {
         if (string.Equals(RealPath.Of(target), RealPath.Of(path), StringComparison.Ordinal))

@@ -3,18 +3,18 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Copies a table file while it is in use, and looks whether the copy is whole. A new file is written under another name beside it, so that
-/// who sees a backup sees all of it.
+/// Copies a table file while it is in use, and verifies the copy. A new file is written under another name beside it, so that a backup is
+/// visible only when complete.
 /// </summary>
 internal static class TableBackup
 {
     /// <summary>Writes the copy. The caller holds the writer's lock of the target (I12).</summary>
     /// <param name="source">The table to copy.</param>
-    /// <param name="target">The full path; a table file that is there is overwritten in place, by one transaction.</param>
-    /// <exception cref="TableFileException">The copy cannot be written, or is not whole: then a new file is not left behind.</exception>
+    /// <param name="target">The full path; an existing table file is overwritten in place, in one transaction.</param>
+    /// <exception cref="TableFileException">The copy cannot be written, or is incomplete: then no new file is left behind.</exception>
     public static void Write(SqliteConnection source, string target)
     {
-        // A file that is there is written through SQLite, which knows its log: another must not take its name (I12).
+        // An existing file is written through SQLite, which knows its log: another must not take its name (I12).
         if (File.Exists(target))
         {
             TableFile.Guard(target, () => CopyAndCheck(source, target, target));
@@ -55,11 +55,13 @@ internal static class TableBackup
             );
         }
 
-        // From here on the two go different ways: a cursor got from one means nothing to the other.
+        // From here on the two diverge: a cursor from one means nothing to the other.
         ServingMark.Renew(copy);
     }
 
-    /// <summary>What is wrong with a copy; null when nothing is: its pages are sound, and it has the records that it says it has.</summary>
+    /// <summary>
+    /// What is wrong with a copy; null if nothing is: its pages are sound, and it has the records that it claims to have.
+    /// </summary>
     private static string? WhatIsWrong(SqliteConnection copy)
     {
         using var check = copy.CreateCommand();

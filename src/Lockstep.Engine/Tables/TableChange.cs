@@ -11,7 +11,7 @@ public enum ChangeKind
     /// <summary>It was there and is different now.</summary>
     Updated = 2,
 
-    /// <summary>The feed deleted it, or a snapshot does not hold it any more.</summary>
+    /// <summary>The feed deleted it, or a snapshot no longer holds it.</summary>
     Deleted = 3,
 }
 

@@ -1,7 +1,7 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A table file cannot be used: it is no table file, cannot be read or written, or lies where SQLite's log does not work.
+/// A table file cannot be used: it is not a table file, cannot be read or written, or lies where SQLite's log does not work.
 /// </summary>
 public sealed class TableFileException : LockstepException
 {
@@ -12,7 +12,7 @@ public sealed class TableFileException : LockstepException
     public string Path { get; }
 }
 
-/// <summary>A table file belongs to another feed, or its records have another key, order field or dialect than asked for.</summary>
+/// <summary>A table file is bound to another feed, or its records have another key, order field or dialect than requested.</summary>
 public sealed class TableMismatchException : LockstepException
 {
     internal TableMismatchException(string path, string message, Remedy remedy)
@@ -26,13 +26,13 @@ public sealed class TableMismatchException : LockstepException
 public sealed class TableNotFoundException : LockstepException
 {
     /// <summary>Creates the error.</summary>
-    /// <param name="name">The table's name or path, as it was asked for.</param>
+    /// <param name="name">The table's name or path, as requested.</param>
     /// <param name="message">What was looked for and where.</param>
-    /// <param name="remedy">What to do next; names the candidates where there are some.</param>
+    /// <param name="remedy">What to do next; names the candidates if there are any.</param>
     public TableNotFoundException(string name, string message, Remedy remedy)
         : base(ErrorKind.NotFound, message, remedy) => Name = name;
 
-    /// <summary>The table's name or path, as it was asked for.</summary>
+    /// <summary>The table's name or path, as requested.</summary>
     public string Name { get; }
 }
 
@@ -47,7 +47,7 @@ public sealed class TableBusyException : LockstepException
             $"Wait for it to end, use {Term.Wait} to do so, or sync to another file with {Term.Path}."
         ) { }
 
-    /// <summary>Of a command that does not wait for writers.</summary>
+    /// <summary>For a command that does not wait for writers.</summary>
     internal static TableBusyException WithoutWaiting(string path, string holder) =>
         new(
             path,
@@ -66,7 +66,7 @@ public sealed class TableBusyException : LockstepException
     /// <summary>The file's full path, or what the store that keeps the table calls it.</summary>
     public string Path { get; }
 
-    /// <summary>Who writes: a process and since when, as far as it is known.</summary>
+    /// <summary>Who writes: a process and since when, as far as known.</summary>
     public string Holder { get; }
 }
 
@@ -82,12 +82,12 @@ public sealed class FilterException : LockstepException
     public string Filter { get; }
 }
 
-/// <summary>A field is none of the table's or cannot have an index, or too many are to have one.</summary>
+/// <summary>A field is not in the table or cannot be indexed, or too many are to be.</summary>
 public sealed class FieldIndexException : LockstepException
 {
     internal FieldIndexException(string field, string message, Remedy remedy)
         : base(ErrorKind.InvalidArgument, message, remedy) => Field = field;
 
-    /// <summary>The field as it was given; empty where no one field is at fault.</summary>
+    /// <summary>The field as it was given; empty if no single field is at fault.</summary>
     public string Field { get; }
 }

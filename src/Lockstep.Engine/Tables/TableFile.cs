@@ -2,7 +2,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>Opens table files, and turns what SQLite and the file system say about them into errors that tell what to do.</summary>
+/// <summary>Opens table files, and turns the errors of SQLite and the file system into errors that say what to do.</summary>
 internal static class TableFile
 {
     /// <summary>
@@ -10,7 +10,7 @@ internal static class TableFile
     /// </summary>
     private const int LogSizeLimit = 16 * 1024 * 1024;
 
-    /// <summary>What SQLite keeps beside a file has its name with one of these behind it.</summary>
+    /// <summary>The suffixes of the files that SQLite keeps beside a database.</summary>
     public static readonly string[] Companions = ["-wal", "-shm", "-journal"];
 
     private const int UsualCache = 64 * 1024 * 1024;
@@ -20,9 +20,9 @@ internal static class TableFile
 
     /// <summary>Opens a table to write to. The caller holds its <see cref="WriterLock"/>.</summary>
     /// <param name="path">The full path.</param>
-    /// <param name="createAs">The name of the table to create where there is no file; null to open only.</param>
-    /// <param name="isServed">Whether others are served from this table, so that a commit must survive a loss of power too (I5).</param>
-    /// <param name="cacheBytes">How many bytes of the file are kept in memory; null for the usual.</param>
+    /// <param name="createAs">The name of the table to create if there is no file; null to open only.</param>
+    /// <param name="isServed">Whether the table is being served, so that a commit must survive a power failure too (I5).</param>
+    /// <param name="cacheBytes">The size of SQLite's page cache in bytes; null for the default.</param>
     public static SqliteConnection OpenForWriting(string path, string? createAs, bool isServed = false, int? cacheBytes = null)
     {
         TableFolder.RequireWritable(path);
@@ -68,7 +68,7 @@ internal static class TableFile
     }
 
     /// <summary>
-    /// Opens a table to note something beside the records, while a sync may go on: neither its lock nor its snapshot is touched.
+    /// Opens a table to record something beside the records, even while a sync runs: it touches neither the sync's lock nor its snapshot.
     /// </summary>
     public static SqliteConnection OpenForMarking(string path)
     {
@@ -93,7 +93,7 @@ internal static class TableFile
         );
     }
 
-    /// <summary>Undoes what a process left that did not live to commit.</summary>
+    /// <summary>Undoes what a process left that died before it committed.</summary>
     public static void UndoJournal(string path)
     {
         using var writable = ConnectToWrite(path);
@@ -101,9 +101,9 @@ internal static class TableFile
     }
 
     /// <summary>
-    /// Whether a file says of itself that it is a Lockstep table; reads its first hundred bytes. Not so while this process has it open:
-    /// on Unix, closing any other handle of the file would drop SQLite's locks on it, and another process would take the log for
-    /// abandoned and remove it. SQLite itself knows how to close one handle of several.
+    /// Whether a file claims to be a Lockstep table, by its first hundred bytes. But not while this process has it open: on Unix, closing
+    /// any other handle of the file would drop SQLite's locks on it, and another process would take the log for abandoned and remove it.
+    /// SQLite itself knows how to close one handle of several.
     /// </summary>
     public static bool IsTableFile(string path)
     {
@@ -125,7 +125,7 @@ internal static class TableFile
         }
     }
 
-    /// <summary>Opens a file to look at it. A pipe or a device does not make it wait, and writers are not kept out.</summary>
+    /// <summary>Opens a file to inspect it. A pipe or a device does not block, and writers are not locked out.</summary>
     public static FileStream OpenBeside(string path) =>
         OperatingSystem.IsWindows()
             ? new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1)
@@ -160,7 +160,7 @@ internal static class TableFile
             }
         );
 
-    /// <summary>Runs work on a table file; what goes wrong with the file comes out as a <see cref="TableFileException"/>.</summary>
+    /// <summary>Runs work on a table file; errors of the file come out as a <see cref="TableFileException"/>.</summary>
     public static T Guard<T>(string path, Func<T> work)
     {
         try
@@ -208,7 +208,7 @@ internal static class TableFile
             return Opened.ContainsKey(full);
     }
 
-    /// <summary>A connection that may write, to a file that exists; nothing is looked at yet.</summary>
+    /// <summary>A writing connection to an existing file; nothing is checked yet.</summary>
     public static SqliteConnection ConnectToWrite(string path) => Connect(path, SqliteOpenMode.ReadWrite);
 
     private static SqliteConnection Connect(string path, SqliteOpenMode mode)
@@ -226,7 +226,7 @@ internal static class TableFile
         return connection;
     }
 
-    /// <summary>Opens a connection to a file, which is known to be open in this process until the connection is disposed.</summary>
+    /// <summary>Opens a connection to a file, which counts as open in this process until the connection is disposed.</summary>
     public static void Connect(SqliteConnection connection, string path)
     {
         var full = RealPath.Of(path);
@@ -274,7 +274,7 @@ internal static class TableFile
             );
         }
 
-        // SQLite would wait for a pipe without end.
+        // SQLite would wait for a pipe forever.
         if (OperatingSystem.IsWindows())
             return;
         if (Native.UnixFile.IsSpecial(path))
@@ -291,7 +291,8 @@ internal static class TableFile
     }
 
     /// <summary>
-    /// Removes a table file that was made and never used, with what SQLite keeps beside it. The caller holds its <see cref="WriterLock"/>.
+    /// Removes a table file that was created and never used, with what SQLite keeps beside it. The caller holds its <see
+    /// cref="WriterLock"/>.
     /// </summary>
     public static void DeleteUnused(string path)
     {

@@ -2,7 +2,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>What SQLite says of a table file, as errors that tell what to do.</summary>
+/// <summary>SQLite's errors about a table file, as errors that say what to do.</summary>
 internal static class TableFileErrors
 {
     public const int CannotOpen = 14;
@@ -12,7 +12,7 @@ internal static class TableFileErrors
     private const int NotADatabase = 26;
     private const int Full = 13;
 
-    /// <summary>The error to give instead; null for an interruption, which is none.</summary>
+    /// <summary>The error to throw instead; null for an interruption, which is not an error.</summary>
     public static TableFileException? Explain(string path, SqliteException e) =>
         e.SqliteErrorCode switch
         {

@@ -3,7 +3,7 @@ namespace Lockstep.Engine.Tables;
 /// <summary>The folder of a table file.</summary>
 internal static class TableFolder
 {
-    /// <summary>The folder is there, and on a file system that gives SQLite's write-ahead log the shared memory it needs.</summary>
+    /// <summary>Checks that the folder exists, on a file system that gives SQLite's write-ahead log the shared memory it needs.</summary>
     public static void RequireWritable(string path)
     {
         var folder = Path.GetDirectoryName(path);

@@ -3,8 +3,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The versions of the table file. A file of any earlier format is read as it is, and brought up to date by the first writer; one of a
-/// later format is refused by name and stays as it is.
+/// The versions of the table file. A file of an earlier format can be read as it is, and its first writer upgrades it; one of a later
+/// format is refused by name and left alone.
 /// </summary>
 /// <remarks>
 /// What is added to a file so that an earlier Lockstep would lose or misread it is a new format: raise <see cref="Current"/>, add the
@@ -19,7 +19,7 @@ internal static class TableFormat
 {
     public const int Current = 2;
 
-    /// <summary>Makes an empty file a table.</summary>
+    /// <summary>Turns an empty file into a table.</summary>
     public static void Create(SqliteConnection connection, string name)
     {
         TableFile.Execute(
@@ -37,7 +37,7 @@ internal static class TableFormat
     }
 
     /// <summary>
-    /// Gives a file of an earlier format what came since, in one transaction. The caller holds the <see cref="WriterLock"/>.
+    /// Adds to a file of an earlier format what came since, in one transaction. The caller holds the <see cref="WriterLock"/>.
     /// </summary>
     public static void Upgrade(SqliteConnection connection)
     {
@@ -54,7 +54,7 @@ internal static class TableFormat
         TableFile.Execute(connection, $"{TableSchema.QuarantineIndex}; PRAGMA user_version={Current}; COMMIT");
     }
 
-    /// <summary>The file is a table, of a format that this version knows.</summary>
+    /// <summary>Checks that the file is a table, of a format that this version knows.</summary>
     /// <exception cref="TableFileException">It is not.</exception>
     /// <exception cref="TableNotFoundException">It is empty.</exception>
     public static void Require(SqliteConnection connection, string path)
@@ -88,7 +88,7 @@ internal static class TableFormat
             );
         }
 
-        // Behind the name of a table there may be a view that never ends, or a virtual table.
+        // A table's name may hide a view that never ends, or a virtual table.
         if (
             TableFile.Scalar(
                 connection,

@@ -3,7 +3,7 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>What a table file says of its table. Immutable; as of the moment it was read.</summary>
+/// <summary>What a table file says about its table. Immutable; as of the moment it was read.</summary>
 public sealed record TableInfo
 {
     /// <summary>The table's name.</summary>
@@ -12,7 +12,7 @@ public sealed record TableInfo
     /// <summary>Where the table is kept: the file's full path, or the database in words (<see cref="TableStore.Description"/>).</summary>
     public required string Location { get; init; }
 
-    /// <summary>The feed's URI without user info; null where no feed has filled the table.</summary>
+    /// <summary>The feed's URI without user info; null if no feed has filled the table.</summary>
     public string? Feed { get; init; }
 
     /// <summary>The dialect; <see cref="Dialect.Auto"/> until a record has come.</summary>
@@ -30,19 +30,19 @@ public sealed record TableInfo
     /// <summary>The field that orders the records; null until one has come.</summary>
     public string? OrderField { get; init; }
 
-    /// <summary>The names of the fields that records have had, in the order in which they came up.</summary>
+    /// <summary>The names of the fields that records have had, in the order in which they appeared.</summary>
     public IReadOnlyList<string> Fields { get; init; } = [];
 
     /// <summary>The fields that have an index for filters (<see cref="Table.SetIndexes"/>).</summary>
     public IReadOnlyList<string> Indexes { get; init; } = [];
 
-    /// <summary>The cursor that is committed.</summary>
+    /// <summary>The committed cursor.</summary>
     public Cursor Cursor { get; init; }
 
-    /// <summary>Where the next request starts, when that is before the cursor.</summary>
+    /// <summary>Where the next request starts, if that is before the cursor.</summary>
     public Cursor? Resume { get; init; }
 
-    /// <summary>The feed's identity, when it named one.</summary>
+    /// <summary>The feed's identity, if it named one.</summary>
     public string? FeedIdentity { get; init; }
 
     /// <summary>How many records there are.</summary>
@@ -54,40 +54,40 @@ public sealed record TableInfo
     /// <summary>The number of the last change (I11).</summary>
     public long Sequence { get; init; }
 
-    /// <summary>The cursor before which tombstones have been cleared away; null when none have.</summary>
+    /// <summary>The cursor before which tombstones have been removed; null if none have.</summary>
     public Cursor? Horizon { get; init; }
 
-    /// <summary>When the newest record last changed, by its order value; null where that is no time.</summary>
+    /// <summary>When the newest record last changed, by its order value; null if that is no time.</summary>
     public DateTimeOffset? NewestRecord { get; init; }
 
-    /// <summary>When a sync last ended well, whether it had all that the feed had or could not tell.</summary>
+    /// <summary>When a sync last ended well, whether it had everything the feed had or could not tell.</summary>
     public DateTimeOffset? LastSync { get; init; }
 
-    /// <summary>Whether there is a cursor: a list of another server that is fetched whole each time has none.</summary>
+    /// <summary>Whether there is a cursor: another server's list that is fetched in full each time has none.</summary>
     public bool HasCursor { get; init; } = true;
 
-    /// <summary>Whether the table had all that the feed had at <see cref="LastSync"/>, as far as the feed tells.</summary>
+    /// <summary>Whether the table had everything the feed had at <see cref="LastSync"/>, as far as the feed reveals.</summary>
     public bool IsUpToDate { get; init; }
 
     /// <summary>
-    /// Whether a whole set came that could not be taken as it is, so that nothing was removed by it: a later sync fetches it again.
+    /// Whether a whole set came that could not be applied as it is, so that it removed nothing: a later sync fetches it again.
     /// </summary>
     public bool IsSetOwed { get; init; }
 
-    /// <summary>How many percent of the records a whole set may remove whose end is not certain.</summary>
+    /// <summary>What percentage of the records a whole set may remove if its end is uncertain.</summary>
     public int SweepLimit { get; init; }
 
     /// <summary>How many malformed records are set aside.</summary>
     public long Quarantined { get; init; }
 
-    /// <summary>The file's size in bytes, its log included.</summary>
+    /// <summary>The file's size in bytes, including its log.</summary>
     public long Size { get; init; }
 
-    /// <summary>Who is writing to it; null when nobody is.</summary>
+    /// <summary>Who is writing to it; null if nobody is.</summary>
     public string? Writer { get; init; }
 
     /// <summary>
-    /// Whether the table's cursor is at or above another one. Cursors that are no numbers have no order: they must be equal.
+    /// Whether the table's cursor is at or above another one. Cursors that are not numbers have no order: they must be equal.
     /// </summary>
     public bool HasReached(Cursor cursor) =>
         cursor.IsStart || Cursor == cursor || (Cursor.IsNumber && cursor.IsNumber && Cursor.Compare(Cursor, cursor) >= 0);
@@ -125,7 +125,7 @@ public sealed record TableInfo
             Writer = writer,
         };
 
-    /// <summary>Links hold secrets, and are shown by how they begin (D7).</summary>
+    /// <summary>Links hold secrets, so only their beginnings are shown (D7).</summary>
     private static Cursor Shown(TableState state, Cursor cursor) =>
         state.Foreign is null ? cursor : Cursor.Parse(CursorText.Show(cursor.ToString()));
 

@@ -3,7 +3,7 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The layout of a table file. One file holds one table: its records in <c>lockstep_row</c>, what is known of the table in the single
+/// The layout of a table file. One file holds one table: its records in <c>lockstep_row</c>, what is known about the table in the single
 /// row of <c>lockstep_table</c>, and a view named like the table with a column per field, for any other SQLite tool.
 /// </summary>
 /// <remarks>
@@ -15,7 +15,7 @@ namespace Lockstep.Engine.Tables;
 /// </remarks>
 internal static class TableSchema
 {
-    /// <summary>"LkSt": how a Lockstep file is known among SQLite files.</summary>
+    /// <summary>"LkSt": how a Lockstep file is recognised among SQLite files.</summary>
     public const int ApplicationId = 0x4C6B5374;
 
     public const string Rows = "lockstep_row";
@@ -46,7 +46,7 @@ internal static class TableSchema
         {QuarantineIndex};
         """;
 
-    /// <summary>Records of this average size and above go into a table with rowids: without, they would overflow its pages.</summary>
+    /// <summary>Records of at least this average size go into a table with rowids: without, they would overflow its pages.</summary>
     private const int LargeBody = 400;
 
     /// <summary>The table of the records, or its twin that a snapshot is built in.</summary>
@@ -62,7 +62,7 @@ internal static class TableSchema
     }
 }
 
-/// <summary>Whether a stored record is there or deleted, as the column <c>gone</c> says it.</summary>
+/// <summary>Whether a stored record is present or deleted, as the column <c>gone</c> says.</summary>
 internal enum RowState
 {
     Live = 0,
@@ -70,6 +70,6 @@ internal enum RowState
     /// <summary>The feed deleted it.</summary>
     Deleted = 1,
 
-    /// <summary>A snapshot did not hold it any more; whatever comes at its stored order value replaces this (I6).</summary>
+    /// <summary>A snapshot no longer held it; whatever comes at its stored order value replaces this (I6).</summary>
     Swept = 2,
 }

@@ -6,7 +6,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>What a table file says of its table: the one row of <c>lockstep_table</c>. Immutable.</summary>
+/// <summary>What a table file says about its table: the one row of <c>lockstep_table</c>. Immutable.</summary>
 internal sealed record TableState
 {
     public required string Name { get; init; }
@@ -22,7 +22,7 @@ internal sealed record TableState
     /// <summary>The newest position reached; it never goes back (I4).</summary>
     public Cursor Cursor { get; init; }
 
-    /// <summary>Where the next request starts when that is before <see cref="Cursor"/>: a body was out of order and cut off.</summary>
+    /// <summary>Where the next request starts if that is before <see cref="Cursor"/>: a body was out of order and cut off.</summary>
     public Cursor? Resume { get; init; }
 
     public string? FeedIdentity { get; init; }
@@ -34,13 +34,13 @@ internal sealed record TableState
     /// <summary>The last sequence number given (I11).</summary>
     public long Sequence { get; init; }
 
-    /// <summary>Tombstones before this cursor have been cleared away; an older cursor needs a resync.</summary>
+    /// <summary>Tombstones before this cursor have been removed; an older cursor needs a resync.</summary>
     public Cursor? Horizon { get; init; }
 
     public DateTimeOffset? LastSync { get; init; }
 
     /// <summary>
-    /// The last of those times (<see cref="LastSync"/>) at which a sync ended without knowing that it had all; null when none has.
+    /// The last of those times (<see cref="LastSync"/>) at which a sync ended without knowing whether it had everything; null if none has.
     /// </summary>
     public DateTimeOffset? Incomplete { get; init; }
 
@@ -48,45 +48,45 @@ internal sealed record TableState
     public string? Foreign { get; init; }
 
     /// <summary>
-    /// The digest of the query that the records were asked for by (<see cref="FeedOptions.Asked"/>); null where that is not known: an
-    /// earlier version filled the table, or nobody has.
+    /// The digest of the query with which the records were requested (<see cref="FeedOptions.Asked"/>); null if unknown: an earlier version
+    /// filled the table, or nothing has.
     /// </summary>
     public string? Asked { get; init; }
 
-    /// <summary>What is known of the end of the feed's bodies.</summary>
+    /// <summary>What is known about the end of the feed's bodies.</summary>
     public FeedEnding FeedEnding { get; init; }
 
-    /// <summary>A whole set that is to be fetched again; null when none is.</summary>
+    /// <summary>A whole set that must be fetched again; null if none is owed.</summary>
     public OwedSet? Owed { get; init; }
 
     /// <summary>How many malformed records are set aside. Counted by the writer, not kept in the row.</summary>
     public long Quarantined { get; init; }
 
-    /// <summary>How many of those had to go for others since the table was opened, likewise.</summary>
+    /// <summary>How many of those had to make room since the table was opened; not kept either.</summary>
     public long QuarantineDropped { get; init; }
 
-    /// <summary>Whether nothing went in: no change, no cursor, nothing set aside, and no sync that ended well.</summary>
+    /// <summary>Whether nothing came in: no change, no cursor, nothing set aside, and no sync that ended well.</summary>
     public bool IsUnused => Sequence == 0 && LastSync is null && Cursor.IsStart && Quarantined == 0;
 
-    /// <summary>How many percent of the records a whole set may remove whose end is not certain; null for the default.</summary>
+    /// <summary>What percentage of the records a whole set may remove if its end is uncertain; null for the default.</summary>
     public int? SweepLimit { get; init; }
 
     /// <summary>
-    /// The address at which the table's first load goes on where it was cut off, or the place in a snapshot of one body; null when none
-    /// is under way, or it can only start over.
+    /// The address at which the table's first load continues after a cut, or the position in a single-body snapshot; null if none is under
+    /// way, or it can only start over.
     /// </summary>
     public string? LoadPage { get; init; }
 
     public Cursor RequestCursor => Resume ?? Cursor;
 
-    /// <summary>Whether there is a cursor: another server's list that is fetched whole each time has none.</summary>
+    /// <summary>Whether there is a cursor: another server's list that is fetched in full each time has none.</summary>
     public bool HasCursor => Foreign is null || !Cursor.IsStart;
 
-    /// <summary>Whether going on from here by a query would leave the records as they are that another one brought.</summary>
+    /// <summary>Whether continuing from here with one query would leave the records of another query in place.</summary>
     public bool IsOfAnotherQuery(string asked) =>
         Asked is { } known && known != asked && Feed is not null && !(RequestCursor.IsStart && LoadPage is null);
 
-    /// <summary>The table with what a commit says of it, but for what its records change.</summary>
+    /// <summary>The table with what a commit says about it, except for what its records change.</summary>
     /// <param name="commit">The commit.</param>
     /// <param name="newFields">The fields that it brings.</param>
     public TableState After(TableCommit commit, IReadOnlyList<string> newFields) =>
@@ -119,7 +119,7 @@ internal sealed record TableState
         if (!row.Read())
             throw new InvalidDataException("The table file has lost its description.");
 
-        // A file of an older Lockstep that is only read has fewer columns; the writer adds them.
+        // If a file of an older Lockstep is only read, it has fewer columns; the writer adds them.
         var columns = Enumerable.Range(0, row.FieldCount).Select(row.GetName).ToHashSet(StringComparer.Ordinal);
         string? Text(string column) => row[column] as string;
         long Number(string column) => row[column] is long value ? value : 0;
@@ -204,18 +204,18 @@ internal sealed record TableState
     private static string Json(IEnumerable<string> values) => JsonSerializer.Serialize([.. values], EngineJson.Default.StringArray);
 }
 
-/// <summary>What the bodies of a table's feed have shown of their end: what silence in the next one means depends on it.</summary>
+/// <summary>What the bodies of a table's feed have shown about their end: it decides what silence in the next one means.</summary>
 internal enum FeedEnding
 {
     /// <summary>Nothing yet.</summary>
     Unknown = 0,
 
-    /// <summary>One has ended by itself, so that a pause is no end.</summary>
+    /// <summary>One has ended by itself, so that a pause is not an end.</summary>
     Ends = 1,
 
-    /// <summary>It goes on forever: it repeated itself, or gave signs of life when it had nothing to say.</summary>
+    /// <summary>It never ends: it repeated itself, or gave signs of life when it had nothing to say.</summary>
     Endless = 2,
 
-    /// <summary>It stayed open and sent nothing at all at its cursor: nobody can tell an endless feed from one that hangs.</summary>
+    /// <summary>It stayed open and sent nothing at all at its cursor: an endless feed cannot be told from one that hangs.</summary>
     Quiet = 3,
 }

@@ -8,7 +8,7 @@ public abstract class TableStore
     /// <summary>The store in words, without secrets (I9): the file's full path, or the database.</summary>
     public abstract string Description { get; }
 
-    /// <summary>The tables that are kept there, by name.</summary>
+    /// <summary>The tables kept there, by name.</summary>
     /// <exception cref="TableStoreException">The store cannot be reached.</exception>
     public abstract IReadOnlyList<ITable> Find();
 
@@ -18,7 +18,7 @@ public abstract class TableStore
     public abstract ITable Get(string name);
 
     /// <summary>
-    /// Throws when somebody writes to a table now, for callers who would rather be told than wait. The table may exist or not.
+    /// Throws if somebody writes to a table now, for callers who would rather fail than wait. The table may exist or not.
     /// </summary>
     /// <exception cref="TableBusyException">A sync writes to it.</exception>
     /// <exception cref="TableStoreException">The store cannot be reached.</exception>
@@ -30,8 +30,8 @@ public abstract class TableStore
     /// <inheritdoc cref="Get"/>
     internal virtual ITable GetFor(string? name, string feedName) => Get(name ?? feedName);
 
-    /// <summary>Opens a table for its one writer, and creates it where there is none.</summary>
-    /// <param name="name">The table's name. A file that holds a table already keeps the name that it has.</param>
+    /// <summary>Opens a table for its one writer, and creates it if there is none.</summary>
+    /// <param name="name">The table's name. A file that holds a table already keeps that table's name.</param>
     /// <param name="options">What the writer asks for.</param>
     /// <param name="time">The clock for waiting.</param>
     /// <param name="cancellationToken">Ends the waiting.</param>
@@ -47,16 +47,16 @@ public abstract class TableStore
 
 /// <summary>What a writer asks of the store that opens a table for it.</summary>
 /// <param name="Waits">Whether to wait for another writer of a file to end. In a database one leads, and the others always wait.</param>
-/// <param name="IsServed">Whether others are served from the table, so that its commits must survive a loss of power (I5).</param>
+/// <param name="IsServed">Whether the table is being served, so that its commits must survive a power failure (I5).</param>
 internal readonly record struct WriterOptions(bool Waits, bool IsServed)
 {
-    /// <summary>How many bytes of the file the writer keeps in memory; null for the usual.</summary>
+    /// <summary>The size of SQLite's page cache in bytes; null for the default.</summary>
     public int? CacheBytes { get; init; }
 }
 
 /// <summary>
-/// A writer cannot go on with a store for now: it went away, or another writer has taken the table over. Whoever opens the table again
-/// waits in line and goes on from what is committed.
+/// A writer cannot continue with a store for now: it went away, or another writer has taken over the table. Whoever opens the table again
+/// waits in line and continues from what is committed.
 /// </summary>
 public abstract class TableStoreException : LockstepException
 {

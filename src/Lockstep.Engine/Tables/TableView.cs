@@ -2,20 +2,20 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>The SQL by which a table's records are seen as columns: the view for other tools, and the source of a filter.</summary>
+/// <summary>The SQL that presents a table's records as columns: the view for other tools, and the source of a filter.</summary>
 internal static class TableView
 {
-    /// <summary>The statements that make the view again.</summary>
+    /// <summary>The statements that recreate the view.</summary>
     /// <param name="table">The table's name.</param>
     /// <param name="fields">The fields of its records.</param>
-    /// <param name="keys">The key's fields, of which those within objects have columns, too.</param>
+    /// <param name="keys">The key's fields; those nested in objects have columns too.</param>
     public static string Create(string table, IReadOnlyList<string> fields, IReadOnlyList<string>? keys) =>
         $"DROP VIEW IF EXISTS {Quote(table)}; CREATE VIEW {Quote(table)} AS SELECT {Columns(fields, keys)} FROM "
         + $"{TableSchema.Rows} WHERE gone = 0";
 
     /// <summary>
-    /// The select list: one column per field, and one per part of the key that is within an object, called by its JSON Pointer. Names that
-    /// differ only by case get a number, as SQLite's columns ignore case.
+    /// The select list: one column per field, and one per nested part of the key, named by its JSON Pointer. Names that differ only by case
+    /// get a number, as SQLite's columns ignore case.
     /// </summary>
     public static string Columns(IReadOnlyList<string> fields, IReadOnlyList<string>? keys)
     {
@@ -23,7 +23,7 @@ internal static class TableView
         return fields.Count == 0 ? "body" : string.Join(", ", columns);
     }
 
-    /// <summary>What the columns are called, and the names that lead to the value of each.</summary>
+    /// <summary>The names of the columns, and the names that lead to each one's value.</summary>
     /// <inheritdoc cref="Columns" path="/param"/>
     public static IEnumerable<(string Name, IReadOnlyList<string> Path)> Names(IReadOnlyList<string> fields, IReadOnlyList<string>? keys)
     {
@@ -48,7 +48,7 @@ internal static class TableView
     /// <summary>Whether a JSON path can name a field: it cannot quote these characters.</summary>
     public static bool HasPath(string field) => field.AsSpan().IndexOfAny("\"\\") < 0 && !field.Any(char.IsControl);
 
-    /// <summary>The expression of a field's value. One without a path is looked up among all of the record's.</summary>
+    /// <summary>The expression of a field's value. A field without a path is looked up among all of the record's.</summary>
     public static string Value(string field) =>
         HasPath(field)
             ? $"json_extract(body, {Literal($"$.\"{field}\"")})"

@@ -5,9 +5,9 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Sees what a sync, of this or another process, does to a table file: changes as they are committed, newest state per record, in the
-/// order of their sequence (I11). It only reads. SQLite's data version tells cheaply that something was committed; then the changes
-/// are read by one scan, so a change of a table of a million records is seen within about a tenth of a second.
+/// Observes what a sync, in this process or another, does to a table file: changes as they are committed, newest state per record, in the
+/// order of their sequence (I11). It only reads. SQLite's data version reveals cheaply that something was committed; then one scan reads
+/// the changes, so a change in a table of a million records is seen within about a tenth of a second.
 /// </summary>
 /// <param name="path">The file's full path.</param>
 /// <param name="time">The clock; null for the system's.</param>
@@ -17,11 +17,11 @@ internal sealed class TableWatcher(string path, TimeProvider? time = null)
 
     private readonly TimeProvider _time = time ?? TimeProvider.System;
 
-    /// <summary>The changes after a sequence number, and then those to come, until it is cancelled.</summary>
+    /// <summary>The changes after a sequence number, and then those to come, until cancelled.</summary>
     /// <param name="since">The sequence number; null for what comes from now on.</param>
     /// <param name="cancellationToken">Ends the watching.</param>
     /// <returns>
-    /// A batch per look that found something; an empty batch at least four times a second, so that the caller can do other things.
+    /// A batch whenever a look found something; an empty batch at least four times a second, so that the caller can do other things.
     /// </returns>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
     public async IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(
@@ -62,11 +62,11 @@ internal sealed class TableWatcher(string path, TimeProvider? time = null)
         }
     }
 
-    /// <summary>Waits until the table is as a condition wants it.</summary>
+    /// <summary>Waits until the table satisfies a condition.</summary>
     /// <param name="condition">The condition.</param>
-    /// <param name="timeout">How long at the most; null forever.</param>
+    /// <param name="timeout">The longest wait; null to wait forever.</param>
     /// <param name="cancellationToken">Ends the waiting.</param>
-    /// <returns>The table then; null when the time was up.</returns>
+    /// <returns>The table at that moment; null if the time ran out.</returns>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public async Task<TableInfo?> WaitAsync(Func<TableInfo, bool> condition, TimeSpan? timeout, CancellationToken cancellationToken)
     {

@@ -35,7 +35,7 @@ internal sealed class TableWriter : ITableTarget
         _isServed = isServed;
         _firstLoad = new FirstLoad(connection);
         _rows = new RecordTable(connection, _interruption);
-        // While another program holds the file, each wait is short, so that an interruption is seen in time (I10).
+        // While another program holds the file, each wait is short, so that an interruption takes effect in time (I10).
         TableFile.Execute(connection, "PRAGMA busy_timeout=250");
     }
 
@@ -51,13 +51,13 @@ internal sealed class TableWriter : ITableTarget
         private set => _committed = value;
     }
 
-    /// <summary>Opens a table for writing; takes the lock over, which this gives back when it is disposed.</summary>
+    /// <summary>Opens a table for writing; takes over the lock, which this releases when it is disposed.</summary>
     /// <param name="path">The full path.</param>
-    /// <param name="createAs">The name of the table to create where there is no file; null to open only.</param>
-    /// <param name="writerLock">The lock that the caller has taken; it stays the caller's when this throws.</param>
-    /// <param name="isServed">Whether others are served from this table, so that a commit must survive a loss of power (I5).</param>
-    /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the file when no sync has ended well and nothing has come.</param>
-    /// <param name="cacheBytes">How many bytes of the file it keeps in memory; null for the usual.</param>
+    /// <param name="createAs">The name of the table to create if there is no file; null to open only.</param>
+    /// <param name="writerLock">The lock that the caller has taken; it remains the caller's if this throws.</param>
+    /// <param name="isServed">Whether the table is being served, so that a commit must survive a power failure (I5).</param>
+    /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the file if no sync has ended well and nothing has come.</param>
+    /// <param name="cacheBytes">The size of SQLite's page cache in bytes; null for the default.</param>
     public static TableWriter Open(
         string path,
         string? createAs,
@@ -79,14 +79,14 @@ internal sealed class TableWriter : ITableTarget
         }
     }
 
-    /// <summary>Breaks off the statement that runs, from any thread; its transaction is rolled back.</summary>
+    /// <summary>Interrupts the running statement, from any thread; its transaction is rolled back.</summary>
     public void Interrupt()
     {
         _interruption.Request();
         NativeSqlite.InterruptStatements(_connection.Handle!.DangerousGetHandle());
     }
 
-    /// <summary>Commits a batch and what else there is to say about the table, or nothing at all when nothing is new.</summary>
+    /// <summary>Commits a batch and what else there is to record about the table, or nothing at all if nothing is new.</summary>
     public CommitResult Commit(TableCommit commit)
     {
         var hasRecords = commit.Batch is { Count: > 0 };
@@ -95,7 +95,7 @@ internal sealed class TableWriter : ITableTarget
             return CommitResult.Nothing;
 
         var changes = commit.WantsChanges ? new List<TableChange>() : null;
-        // Whoever is served from a table reads it while it is filled.
+        // A served table is read while it is being filled.
         if (hasRecords && !_isOpen && State.Sequence == 0 && !_isServed && !ServingMark.Exists(_connection))
             _firstLoad.Begin(commit.Batch!.MemoryUsed);
         InTransaction(
@@ -127,7 +127,7 @@ internal sealed class TableWriter : ITableTarget
         };
     }
 
-    /// <summary>Begins a snapshot that is built beside the records, which readers go on to see (I6).</summary>
+    /// <summary>Begins a snapshot that is built beside the records, which readers continue to see (I6).</summary>
     public void BeginSnapshot()
     {
         DiscardSnapshot();
@@ -183,7 +183,7 @@ internal sealed class TableWriter : ITableTarget
         return new CommitResult(stage.Tally.Counts, stage.Changes) { Swept = stage.Swept };
     }
 
-    /// <summary>Drops a snapshot that will not be whole; the table stays as it is.</summary>
+    /// <summary>Discards a snapshot that will not be completed; the table stays as it is.</summary>
     public void DiscardSnapshot()
     {
         _stage?.Dispose();
@@ -191,7 +191,7 @@ internal sealed class TableWriter : ITableTarget
     }
 
     /// <summary>
-    /// Empties the table: records, tombstones, quarantine, cursor and the feed it belongs to. Sequence numbers go on (I11).
+    /// Empties the table: records, tombstones, quarantine, cursor and the feed it is bound to. Sequence numbers go on (I11).
     /// </summary>
     public void Clear()
     {
@@ -211,7 +211,7 @@ internal sealed class TableWriter : ITableTarget
         );
     }
 
-    /// <summary>Has these fields indexed and no others.</summary>
+    /// <summary>Keeps an index for these fields and no others.</summary>
     public void SetIndexes(IReadOnlyCollection<string> fields)
     {
         FieldIndexes.Check(fields, State.Fields);
@@ -270,7 +270,7 @@ internal sealed class TableWriter : ITableTarget
         }
     }
 
-    /// <summary>Runs work in the transaction that is open, or in a new one; commits it, unless it may stay open.</summary>
+    /// <summary>Runs work in the open transaction, or in a new one; commits it, unless it may stay open.</summary>
     private void InTransaction(bool stayOpen, Action work) =>
         TableFile.Guard(
             _path,
@@ -289,7 +289,7 @@ internal sealed class TableWriter : ITableTarget
                     ExecutePatiently("COMMIT");
                     _isOpen = false;
                     Committed = State;
-                    // Who came to be served meanwhile is seen again at the next transaction.
+                    // A table that came to be served meanwhile is noticed at the next transaction.
                     if (_firstLoad.End())
                         _isServed = false;
                     return true;
@@ -309,7 +309,7 @@ internal sealed class TableWriter : ITableTarget
 
     private void Begin()
     {
-        // Others may have begun to be served from the table since it was opened: from then on a commit must outlast a loss of power (I5).
+        // The table may have come to be served since it was opened: from then on a commit must survive a power failure (I5).
         if (!_isServed && ServingMark.Exists(_connection))
         {
             TableFile.Execute(_connection, "PRAGMA synchronous=FULL");
@@ -319,7 +319,7 @@ internal sealed class TableWriter : ITableTarget
         ExecutePatiently("BEGIN IMMEDIATE");
     }
 
-    /// <summary>Runs a statement that another program which uses the file may hold up, waiting for it for a while.</summary>
+    /// <summary>Runs a statement that another program using the file may hold up, waiting for it for a while.</summary>
     private void ExecutePatiently(string sql)
     {
         const int MostWaits = 120;
@@ -339,7 +339,7 @@ internal sealed class TableWriter : ITableTarget
         }
     }
 
-    /// <summary>Sets aside what a commit holds of malformed records; returns the table with what is set aside then.</summary>
+    /// <summary>Sets aside the malformed records of a commit; returns the table with what is then set aside.</summary>
     private TableState SetAside(TableCommit commit, TableState wanted)
     {
         if (commit.Quarantined.Count == 0)

@@ -3,18 +3,18 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A file that others see whole or not at all: it is written beside its place under a name that nobody can foresee, so that no link or pipe
-/// that lies there already is written through, and takes its place when it is complete. What is there already is replaced, a link itself
-/// and not its target; a file keeps its rights. For one thread.
+/// A file that others see complete or not at all: it is written beside its place under an unpredictable name, so that no planted link or
+/// pipe is written through, and moves to its place when it is complete. It replaces whatever is there, a link itself and not its target; a
+/// replaced file keeps its rights. For one thread.
 /// </summary>
 internal sealed class UnfinishedFile : IDisposable
 {
     private readonly string _path;
     private readonly string _unfinished;
 
-    /// <summary>Makes the file under its unfinished name.</summary>
+    /// <summary>Creates the file under its unfinished name.</summary>
     /// <param name="path">Where it belongs.</param>
-    /// <exception cref="IOException">It cannot be made, or a pipe or device is in its place.</exception>
+    /// <exception cref="IOException">It cannot be created, or a pipe or device is in its place.</exception>
     public UnfinishedFile(string path)
     {
         if (!OperatingSystem.IsWindows() && UnixFile.IsSpecial(path))
@@ -38,10 +38,10 @@ internal sealed class UnfinishedFile : IDisposable
         }
     }
 
-    /// <summary>Where to write to; may be disposed by whoever wrote the last byte.</summary>
+    /// <summary>Where to write; whoever wrote the last byte may dispose it.</summary>
     public FileStream Stream { get; }
 
-    /// <summary>Gives the file its name. All that was written to <see cref="Stream"/> is on the disk by then.</summary>
+    /// <summary>Gives the file its name. Everything written to <see cref="Stream"/> is on disk by then.</summary>
     /// <exception cref="IOException">It cannot be written.</exception>
     public void Complete()
     {

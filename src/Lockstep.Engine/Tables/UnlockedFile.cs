@@ -1,14 +1,14 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A table file that is read without locks, because its folder cannot be written to: nothing keeps a writer away that sees the folder in
-/// another way, so size, time and SQLite's own change counter are compared around each read. One thread at a time.
+/// A table file that is read without locks, because its folder cannot be written to: nothing stops a writer that can write there, so size,
+/// time and SQLite's own change counter are compared around each read. One thread at a time.
 /// </summary>
 internal sealed class UnlockedFile : IDisposable
 {
     private const int CounterAt = 24;
 
-    // It stays open as long as it is read: closing it could drop locks that SQLite has on the same file by another path.
+    // It stays open as long as it is read: closing it could drop locks that SQLite has on the same file through another path.
     private readonly FileStream _file;
     private readonly string _path;
     private readonly Stamp _stamp;
@@ -22,21 +22,21 @@ internal sealed class UnlockedFile : IDisposable
     /// <exception cref="IOException">It cannot be opened.</exception>
     public static UnlockedFile Open(string path) => new(path, TableFile.OpenBeside(RealPath.Of(path)));
 
-    /// <summary>Whether nothing lies beside the file that belongs to its content or says that somebody uses it.</summary>
+    /// <summary>Whether nothing beside the file belongs to its content or shows that somebody uses it.</summary>
     public static bool IsAlone(string path)
     {
         var real = RealPath.Of(path);
         return File.Exists(real) && Array.TrueForAll(TableFile.Companions, suffix => !File.Exists(real + suffix));
     }
 
-    /// <summary>The URI by which SQLite opens a file without locks and shared memory: see https://sqlite.org/uri.html.</summary>
+    /// <summary>The URI with which SQLite opens a file without locks and shared memory: see https://sqlite.org/uri.html.</summary>
     public static string UriOf(string path)
     {
         var elements = RealPath.Of(path).Split(Path.DirectorySeparatorChar).Select(Uri.EscapeDataString);
         return "file://" + (OperatingSystem.IsWindows() ? "/" : "") + string.Join('/', elements) + "?immutable=1";
     }
 
-    /// <exception cref="TableFileException">The file is another one than when it was opened.</exception>
+    /// <exception cref="TableFileException">The file has changed since it was opened.</exception>
     public void RequireUnchanged()
     {
         if (Look() == _stamp)

@@ -6,9 +6,9 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The one-writer lock of a table file: a file beside it that only one writer, of whatever process, has open. It says who that is.
-/// The system releases it when its process dies, so a dead holder is no obstacle. It is a file of its own because closing any
-/// other handle of the table file would drop SQLite's locks on it, which on Linux belong to the process.
+/// The one-writer lock of a table file: a file beside it that only one writer, in whatever process, has open. It names that writer. The
+/// system releases it when its process dies, so a dead holder is no obstacle. It is a file of its own because closing any other handle of
+/// the table file would drop SQLite's locks on it, which on Linux belong to the process.
 /// </summary>
 internal sealed class WriterLock : IDisposable
 {
@@ -16,7 +16,7 @@ internal sealed class WriterLock : IDisposable
     private const int Probes = 4;
 
     /// <summary>
-    /// On Windows others may read who the holder is; elsewhere this is an exclusive advisory lock, which reading can do without.
+    /// On Windows others may read who the holder is; elsewhere this is an exclusive advisory lock, which readers can ignore.
     /// </summary>
     private static readonly FileShare WhileHeld = OperatingSystem.IsWindows() ? FileShare.Read : FileShare.None;
     private static readonly TimeSpan ProbeTime = TimeSpan.FromMilliseconds(5);
@@ -30,7 +30,7 @@ internal sealed class WriterLock : IDisposable
     /// <summary>Whether there was no lock file before.</summary>
     public bool IsNew { get; }
 
-    /// <summary>Takes the lock at once, or throws <see cref="TableBusyException"/> that names the holder.</summary>
+    /// <summary>Takes the lock at once, or throws a <see cref="TableBusyException"/> that names the holder.</summary>
     public static WriterLock Take(string tablePath)
     {
         var path = PathOf(tablePath);
@@ -66,7 +66,7 @@ internal sealed class WriterLock : IDisposable
             }
             catch (IOException e) when (e is not (DirectoryNotFoundException or FileNotFoundException) && File.Exists(path))
             {
-                // Somebody who only asks for the holder has it open for an instant; a writer keeps it.
+                // A process that only asks for the holder has it open for an instant; a writer keeps it.
                 if (probe == Probes)
                     throw new TableBusyException(tablePath, ReadHolder(path));
                 Thread.Sleep(ProbeTime);
@@ -74,7 +74,7 @@ internal sealed class WriterLock : IDisposable
         }
     }
 
-    /// <summary>Takes the lock as soon as its holder lets go.</summary>
+    /// <summary>Takes the lock as soon as its holder releases it.</summary>
     public static async Task<WriterLock> WaitAsync(string tablePath, TimeProvider time, CancellationToken cancellationToken)
     {
         while (true)
@@ -90,11 +90,11 @@ internal sealed class WriterLock : IDisposable
         }
     }
 
-    /// <summary>Who holds the lock of a table file, or null when nobody does.</summary>
+    /// <summary>Who holds the lock of a table file, or null if nobody does.</summary>
     public static string? HolderOf(string tablePath)
     {
         var path = PathOf(tablePath);
-        // Who releases it in good order leaves it empty.
+        // A holder that releases it properly leaves it empty.
         if (new FileInfo(path) is not { Exists: true, LinkTarget: null, Length: > 0 })
             return null;
         try
@@ -115,8 +115,8 @@ internal sealed class WriterLock : IDisposable
     /// <summary>Removes the lock file of a table that is being removed; the caller holds the lock.</summary>
     public void DisposeAndDelete()
     {
-        Dispose();
-        File.Delete(_path);
+        _file.SetLength(0);
+        LockFile.Remove(_file, _path);
     }
 
     public void Dispose()

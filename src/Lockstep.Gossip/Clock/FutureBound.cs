@@ -10,7 +10,7 @@ internal sealed class FutureBound(TimeProvider time, TimeSpan most)
     /// <summary>The greatest timestamp that is not too far ahead now, in milliseconds since 1970.</summary>
     public double Limit() => most == Timeout.InfiniteTimeSpan ? double.PositiveInfinity : Now + most.TotalMilliseconds;
 
-    /// <summary>When an update that is stamped too far ahead may be applied; null when it may be now.</summary>
+    /// <summary>When an update stamped too far ahead may be applied; null if it may be now.</summary>
     public DateTimeOffset? DueTime(GossipUpdate update) =>
         most == Timeout.InfiniteTimeSpan || update.Timestamp - Now <= most.TotalMilliseconds
             ? null

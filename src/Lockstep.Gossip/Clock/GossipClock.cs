@@ -3,22 +3,21 @@ using System.Collections;
 namespace Lockstep.Gossip.Clock;
 
 /// <summary>
-/// For each source the newest timestamp that is known from it. A node that has a clock entry has every update of that source up to it, or
-/// what replaced it. Sources compare ordinally. Not safe for concurrent use: what a node hands out is a copy.
+/// The newest known timestamp of each source. A node with a clock entry has every update of that source up to it, or what replaced it.
+/// Sources compare ordinally. Not safe for concurrent use: a node hands out copies.
 /// </summary>
 public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, double>>
 {
-    // Cells, because they are looked up several times for each update: a dictionary of references is compiled with the framework, one of
-    // numbers again in each process.
+    // Cells, because they are looked up several times per update: a dictionary of references is precompiled with the framework, one of
+    // numbers is compiled again in each process.
     private readonly Dictionary<string, Cell> _entries = new(StringComparer.Ordinal);
 
     /// <summary>
-    /// The cell that was looked up last: updates come many of one source after another, and comparing two equal ids costs less than hashing
-    /// one.
+    /// The cell looked up last: updates often come many of one source in a row, and comparing two equal ids costs less than hashing one.
     /// </summary>
     private Cell? _last;
 
-    /// <summary>The newest timestamp (milliseconds since 1970) of a source, or negative infinity when nothing is known from it.</summary>
+    /// <summary>The newest timestamp (milliseconds since 1970) of a source, or negative infinity if nothing is known from it.</summary>
     public double this[string source] => Find(source)?.Timestamp ?? double.NegativeInfinity;
 
     /// <summary>The number of sources.</summary>
@@ -27,7 +26,7 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
     /// <summary>Whether the clock says that this update is already known.</summary>
     public bool Covers(GossipUpdate update) => update.Timestamp <= this[update.Source];
 
-    /// <summary>A clock of its own with the same entries.</summary>
+    /// <summary>An independent clock with the same entries.</summary>
     public GossipClock Copy()
     {
         var copy = new GossipClock();

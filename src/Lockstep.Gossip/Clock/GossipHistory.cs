@@ -1,8 +1,8 @@
 namespace Lockstep.Gossip.Clock;
 
 /// <summary>
-/// The updates that a node keeps, by source and in order of time. Finding what a clock lacks costs as much as there is to find,
-/// not as much as is kept. Not safe for concurrent use: a node calls it under its lock.
+/// The updates that a node keeps, by source and in order of time. The cost of finding what a clock lacks grows with what is found, not with
+/// what is kept. Not safe for concurrent use: a node calls it under its lock.
 /// </summary>
 internal sealed class GossipHistory
 {
@@ -11,7 +11,7 @@ internal sealed class GossipHistory
 
     public int Count { get; private set; }
 
-    /// <summary>Adds an update: mostly one that is newer than all others of its source, or one that came late.</summary>
+    /// <summary>Adds an update: usually one that is newer than all others of its source, sometimes one that came late.</summary>
     public void Add(GossipUpdate update)
     {
         if (LogOf(update.Source) is not { } log)
@@ -37,7 +37,7 @@ internal sealed class GossipHistory
         return true;
     }
 
-    /// <summary>As in a clock, the one of last time is looked at first.</summary>
+    /// <summary>As in a clock, the last one is tried first.</summary>
     private SourceLog? LogOf(string source)
     {
         if (_last?.Source == source)
@@ -48,7 +48,7 @@ internal sealed class GossipHistory
         return _logs.TryGetValue(source, out var log) ? _last = log : null;
     }
 
-    /// <summary>The oldest update that is kept, of any source; null when there is none.</summary>
+    /// <summary>The oldest update kept, of any source; null if there is none.</summary>
     public GossipUpdate? Oldest()
     {
         GossipUpdate? oldest = null;
@@ -64,8 +64,8 @@ internal sealed class GossipHistory
     }
 
     /// <summary>
-    /// What the clock lacks, in order of time and then of source. Where it starts in each source is settled at the first step: the clock
-    /// may advance meanwhile.
+    /// What the clock lacks, in order of time and then of source. The first step fixes where it starts in each source: the clock may
+    /// advance meanwhile.
     /// </summary>
     public IEnumerable<GossipUpdate> Since(GossipClock clock)
     {
@@ -112,7 +112,7 @@ internal sealed class GossipHistory
     }
 
     /// <summary>
-    /// One source's updates, oldest first, with holes where one was replaced; the holes are squeezed out when they are the greater part.
+    /// One source's updates, oldest first, with holes where one was replaced; when holes are the majority, they are squeezed out.
     /// </summary>
     private sealed class SourceLog(string source)
     {
@@ -196,7 +196,7 @@ internal sealed class GossipHistory
 
         private void Squeeze()
         {
-            // The newest timestamp stays even as a hole: it is what later ones are held against.
+            // The newest timestamp stays even as a hole: later ones are compared with it.
             var kept = 0;
             for (var i = 0; i < _count; i++)
             {

@@ -4,20 +4,20 @@ using Lockstep.Gossip.Json;
 namespace Lockstep.Gossip.Clock;
 
 /// <summary>
-/// An update's modern signature: it covers the model, and how many updates its source has written, with which of them it still has. On the
-/// wire it is an array in the place of npm's signature, <c>[number,floor,"present","signature"]</c>; npm's own, where there is one, follows
-/// and covers it as well, for npm's nodes take the last element for the signature of all that is before it.
+/// An update's modern signature: it covers the model, how many updates its source has written, and which of them it still has. On the wire
+/// it is an array in place of npm's signature, <c>[number,floor,"present","signature"]</c>; npm's own, if any, follows and covers it as
+/// well, because npm's nodes take the last element for the signature of everything before it.
 /// </summary>
 /// <param name="Number">The number of the update among those of its source and model, from 1.</param>
-/// <param name="Present">Which of its source's earlier updates its source still had then: what it lacks was replaced or forgotten.</param>
+/// <param name="Present">Which of its source's earlier updates its source still had then: the others were replaced or forgotten.</param>
 /// <param name="Text">The signature in base64.</param>
-/// <param name="Plain">npm's signature in base64; null where the scheme has none.</param>
+/// <param name="Plain">npm's signature in base64; null if the scheme has none.</param>
 internal sealed record GossipSeal(long Number, NumberRanges Present, string Text, string? Plain)
 {
-    /// <summary>Up to here JavaScript's numbers are exact.</summary>
+    /// <summary>JavaScript's numbers are exact up to here.</summary>
     public const long MaxNumber = (1L << 53) - 1;
 
-    /// <summary>No seal takes more bytes than this on the wire, with the signatures of the schemes that there are.</summary>
+    /// <summary>No seal takes more bytes than this on the wire, with the existing signature schemes.</summary>
     public const int MaxBytes = 8192;
 
     /// <summary>Writes it as a part of the update, with the comma before it and without npm's signature.</summary>
@@ -31,7 +31,8 @@ internal sealed record GossipSeal(long Number, NumberRanges Present, string Text
     }
 
     /// <summary>
-    /// The text that the signature covers. It has another form than any update, so that no signature of the one is one of the other.
+    /// The text that the signature covers. Its form differs from that of any update, so that no signature of the one is valid for the
+    /// other.
     /// </summary>
     /// <param name="model">The name that all nodes of the model have for it.</param>
     /// <param name="kind">The kind of node.</param>

@@ -6,8 +6,8 @@ using Lockstep.Gossip.Json;
 namespace Lockstep.Gossip.Clock;
 
 /// <summary>
-/// One update, which goes over the wire as <c>[change,timestamp,source]</c> with its signatures after these, see
-/// <see cref="Signature"/> and <see cref="Number"/>. Immutable; of its text it keeps the change only, since a node has many.
+/// One update, which goes over the wire as <c>[change,timestamp,source]</c> followed by its signatures, see <see cref="Signature"/> and
+/// <see cref="Number"/>. Immutable; it keeps only the change of its text, since a node has many updates.
 /// </summary>
 public class GossipUpdate
 {
@@ -41,8 +41,8 @@ public class GossipUpdate
     public string? Signature => _signature as string ?? Seal?.Plain;
 
     /// <summary>
-    /// Where the update has a modern signature, which covers this and the model's name: its number among the updates of its source and
-    /// model. Null where it has none.
+    /// The update's number among those of its source and model, if it has a modern signature, which covers this and the model's name;
+    /// otherwise null.
     /// </summary>
     public long? Number => Seal?.Number;
 
@@ -52,11 +52,11 @@ public class GossipUpdate
     public ReadOnlyMemory<byte> Change => _change;
 
     /// <summary>
-    /// Why this node's data type cannot apply the change, which is kept and passed on nonetheless; null for a change that it can.
+    /// Why this node's data type cannot apply the change, which is kept and passed on nonetheless; null if it can.
     /// </summary>
     public virtual string? Misfit => null;
 
-    /// <summary>The timestamp as a point in time; the ends of the range stand for what lies beyond them.</summary>
+    /// <summary>The timestamp as a point in time; values beyond the range become its ends.</summary>
     public DateTimeOffset Time => ToTime(Timestamp);
 
     internal static DateTimeOffset ToTime(double milliseconds)
@@ -74,7 +74,7 @@ public class GossipUpdate
     }
 
     /// <summary>
-    /// Which of two updates is the later one everywhere: by timestamp, and on equal timestamps by source id, so that no two nodes ever
+    /// Which of two updates every node takes as the later one: by timestamp, and on equal timestamps by source id, so that no two nodes
     /// choose differently.
     /// </summary>
     public int CompareTo(GossipUpdate other) => Compare(Timestamp, Source, other);
@@ -93,8 +93,8 @@ public class GossipUpdate
         WriteTo(output, SourceText(Source));
     }
 
-    /// <summary>As the other one, for a caller that has many updates of one source.</summary>
-    /// <param name="output">Where to.</param>
+    /// <summary>The same, for a caller that has many updates of one source.</summary>
+    /// <param name="output">Where to write.</param>
     /// <param name="source">The source as <see cref="SourceText"/> writes it.</param>
     internal void WriteTo(IBufferWriter<byte> output, ReadOnlySpan<byte> source)
     {
@@ -103,7 +103,7 @@ public class GossipUpdate
         output.Write("]"u8);
     }
 
-    /// <summary>What comes before and after the change in a line, with its end.</summary>
+    /// <summary>What precedes and follows the change in a line, including the end of the line.</summary>
     internal (byte[] Before, byte[] After) WriteAround()
     {
         var after = new ArrayBufferWriter<byte>(128);
@@ -134,7 +134,7 @@ public class GossipUpdate
         return GossipSeal.TextToSign(model, kind, text.WrittenSpan, number, present);
     }
 
-    /// <summary>Gives an update that is being read or written its seal, before anyone else can see it.</summary>
+    /// <summary>Gives an update that is being read or written its seal, before anybody else can see it.</summary>
     internal void Attach(GossipSeal seal) => _signature = seal;
 
     internal static byte[] SourceText(string source)

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Lockstep.Gossip.Clock;
 
 /// <summary>
-/// Hands out timestamps in milliseconds with a fraction, unique and rising for all nodes of the process that share a clock.
-/// A step is a thousandth of a millisecond, which a double holds until the year 200,000.
+/// Hands out timestamps in milliseconds with a fraction, unique and rising for all nodes of the process that share a clock. A step is a
+/// thousandth of a millisecond, which a double can represent until the year 200,000.
 /// </summary>
 internal sealed class MonotonicTimestamps(TimeProvider time)
 {
@@ -16,7 +16,8 @@ internal sealed class MonotonicTimestamps(TimeProvider time)
     public static MonotonicTimestamps For(TimeProvider time) => OfClocks.GetValue(time, static key => new MonotonicTimestamps(key));
 
     /// <summary>
-    /// A timestamp above now, above every earlier one, and above the floor: an update stamped lower would be ignored by whoever knows
+    /// A timestamp above now, above every earlier one, and above the floor: a node that knows something newer would ignore an update
+    /// stamped lower.
     /// something newer.
     /// </summary>
     public double Next(double floor)

@@ -4,8 +4,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Gossip.Clock;
 
 /// <summary>
-/// A set of the numbers of one source's updates, as few ranges: <c>1-8,10</c>. It has at most <see cref="MaxRanges"/>; where there would be
-/// more, the lowest are let go and <see cref="Floor"/> rises: what lies below is not told. Not safe for concurrent use.
+/// A set of the numbers of one source's updates, as a few ranges: <c>1-8,10</c>. It has at most <see cref="MaxRanges"/>; beyond that, the
+/// lowest are dropped and <see cref="Floor"/> rises: what lies below is unknown. Not safe for concurrent use.
 /// </summary>
 internal sealed class NumberRanges
 {
@@ -24,7 +24,7 @@ internal sealed class NumberRanges
         Limit();
     }
 
-    /// <summary>From which number on the set is told.</summary>
+    /// <summary>The number from which the set is known.</summary>
     public long Floor { get; private set; } = 1;
 
     public bool IsEmpty => _ranges.Count == 0;
@@ -89,7 +89,7 @@ internal sealed class NumberRanges
         Limit();
     }
 
-    /// <summary>Those from the one number up to the other, both of them.</summary>
+    /// <summary>The numbers from one to another, both included.</summary>
     public NumberRanges Between(long first, long last) =>
         new(
             _ranges
@@ -98,7 +98,7 @@ internal sealed class NumberRanges
             Floor
         );
 
-    /// <summary>Those of either set.</summary>
+    /// <summary>The union of both sets.</summary>
     public NumberRanges Or(NumberRanges other)
     {
         var joined = new List<(long First, long Last)>();
@@ -117,7 +117,7 @@ internal sealed class NumberRanges
         return new NumberRanges(joined, Math.Max(Floor, other.Floor));
     }
 
-    /// <summary>Those that are in the other set too, or lie below what it tells.</summary>
+    /// <summary>The numbers that the other set has too, or that lie below what it knows.</summary>
     public NumberRanges KnownTo(NumberRanges other) =>
         other._ranges.Aggregate(
             Between(1, other.Floor - 1),
@@ -135,7 +135,7 @@ internal sealed class NumberRanges
             )
         );
 
-    /// <summary>Reads what <see cref="ToString"/> writes, and nothing else.</summary>
+    /// <summary>Parses what <see cref="ToString"/> writes, and nothing else.</summary>
     public static NumberRanges? TryParse(string text, long floor)
     {
         if (text.Length > MaxRanges * LongestRange)

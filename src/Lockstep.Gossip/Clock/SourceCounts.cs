@@ -3,12 +3,12 @@ namespace Lockstep.Gossip.Clock;
 /// <summary>What was counted of a source's updates: see <see cref="GossipSeal"/>.</summary>
 /// <param name="Top">The number of the newest.</param>
 /// <param name="Missing">The numbers that its source has and this node never got.</param>
-/// <param name="Whole">The newest timestamp up to which none is missing; null where none is missing at all.</param>
+/// <param name="Whole">The newest timestamp up to which none is missing; null if none is missing at all.</param>
 internal sealed record SourceCount(long Top, NumberRanges Missing, double? Whole);
 
 /// <summary>
-/// The numbers of each source's updates, by which a node sees that one was held back. Of the sources whose keys are known only, so it has
-/// no more of them than those. Not safe for concurrent use: a node calls it under its lock.
+/// The numbers of each source's updates, which reveal to a node that one was withheld. Only for sources whose keys are known, so there are
+/// no more of them than of keys. Not safe for concurrent use: a node calls it under its lock.
 /// </summary>
 internal sealed class SourceCounts
 {
@@ -17,7 +17,7 @@ internal sealed class SourceCounts
 
     public SourceCount this[string source] => _sources.GetValueOrDefault(source, None);
 
-    /// <summary>Of each source of which updates are missing, in the order of their ids.</summary>
+    /// <summary>For each source with missing updates, in the order of their ids.</summary>
     public IReadOnlyList<GossipMissing> List() =>
         [
             .. _sources
@@ -26,20 +26,20 @@ internal sealed class SourceCounts
                 .Select(static source => new GossipMissing(source.Key, source.Value.Missing.Count, source.Value.Missing.ToString())),
         ];
 
-    /// <summary>Whether an update is one of those that are missing.</summary>
+    /// <summary>Whether an update is one of the missing ones.</summary>
     public bool Lacks(GossipUpdate update) =>
         update.Seal is { } seal && _sources.TryGetValue(update.Source, out var count) && count.Missing.Contains(seal.Number);
 
     /// <summary>Counts an update that is newer than all others of its source.</summary>
     /// <param name="update">The update.</param>
     /// <param name="before">The clock's entry before it.</param>
-    /// <returns>Whether it shows that others are missing which were not known to be.</returns>
+    /// <returns>Whether it shows that others are missing that were not known to be.</returns>
     public bool Note(GossipUpdate update, double before)
     {
         var seal = update.Seal!;
         var known = this[update.Source];
 
-        // What its source has no longer, nobody needs. Numbers above this one are of a time when the source counted otherwise.
+        // Nobody needs what its source no longer has. Numbers above this one are from a time when the source counted differently.
         var missing = known.Missing.IsEmpty ? known.Missing : known.Missing.Between(1, seal.Number - 1).KnownTo(seal.Present);
         var fresh = seal.Present.Between(known.Top + 1, seal.Number - 1);
         missing = fresh.IsEmpty ? missing : missing.Or(fresh);
@@ -47,7 +47,7 @@ internal sealed class SourceCounts
         return !fresh.IsEmpty;
     }
 
-    /// <summary>One that was missing has come.</summary>
+    /// <summary>A missing one has come.</summary>
     public void Fill(GossipUpdate update)
     {
         var known = this[update.Source];
@@ -68,7 +68,7 @@ internal sealed class SourceCounts
     }
 
     /// <summary>
-    /// The clock to show to peers: of a source of which updates are missing it has an older time, so that they send what came since.
+    /// The clock to show to peers: for a source with missing updates it has an earlier time, so that they send what came since.
     /// </summary>
     public GossipClock ToAsk(GossipClock clock)
     {

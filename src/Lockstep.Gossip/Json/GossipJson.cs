@@ -18,8 +18,8 @@ internal static class GossipJson
     private const int MaxLineDepth = 512;
 
     /// <summary>
-    /// How deep a value that is written here may be nested: it goes into a change and that into an update, and the line must be one that
-    /// peers and the node's own file take.
+    /// How deep a value written here may be nested: it goes into a change and that into an update, and peers and the node's own file must
+    /// accept the line.
     /// </summary>
     public const int MaxValueDepth = MaxLineDepth - 2;
 
@@ -27,7 +27,7 @@ internal static class GossipJson
     private static readonly JsonReaderOptions ValueOptions = new() { MaxDepth = MaxValueDepth };
 
     /// <summary>
-    /// Copies one JSON value without the white space between its tokens, so that it fits on a line; everything else stays as it is.
+    /// Copies one JSON value without the white space between its tokens, so that it fits on a line; everything else is unchanged.
     /// </summary>
     public static void WriteCompact(ReadOnlySpan<byte> json, IBufferWriter<byte> output)
     {
@@ -57,7 +57,7 @@ internal static class GossipJson
             ? (int)reader.TokenStartIndex + reader.ValueSpan.Length + 2
             : (int)reader.BytesConsumed;
 
-    /// <summary>Whether what is wrong with a JSON value is its depth and nothing else.</summary>
+    /// <summary>Whether a JSON value is wrong only in its depth.</summary>
     public static bool IsTooDeep(ReadOnlySpan<byte> json)
     {
         var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = int.MaxValue });
@@ -178,8 +178,8 @@ internal static class GossipJson
     }
 
     /// <summary>
-    /// The text of the key or event name that the reader stands on, as JavaScript's <c>String</c> makes it of any value: an array's
-    /// elements with commas between them, <c>[object Object]</c> for an object. The reader comes to the value's end.
+    /// The text of the key or event name at the reader's position, as JavaScript's <c>String</c> converts any value: an array's elements
+    /// with commas between them, <c>[object Object]</c> for an object. The reader moves to the value's end.
     /// </summary>
     public static string ReadName(ref Utf8JsonReader reader)
     {
@@ -215,7 +215,7 @@ internal static class GossipJson
         return Encoding.ASCII.GetString(text.WrittenSpan);
     }
 
-    // Of an array in an array JavaScript makes a text in the same way; of null in one it makes none.
+    // JavaScript converts an array within an array in the same way; null within one becomes empty.
     private static string ReadElements(ref Utf8JsonReader reader)
     {
         var text = new StringBuilder();
@@ -229,7 +229,7 @@ internal static class GossipJson
     }
 
     /// <summary>
-    /// Whether the reader stands on what may be a key or an event name: anything but what would be <c>__proto__</c> there.
+    /// Whether the reader is at something that may be a key or an event name: anything but what would become <c>__proto__</c>.
     /// </summary>
     public static bool IsName(ref Utf8JsonReader reader)
     {
@@ -262,7 +262,7 @@ internal static class GossipJson
         return true;
     }
 
-    /// <summary>Whether a text in it has half of a pair of surrogates, which JavaScript's texts may have and UTF-8 cannot.</summary>
+    /// <summary>Whether a text in it has half a surrogate pair, which JavaScript's texts may have and UTF-8 cannot.</summary>
     public static bool HasUnpairedSurrogate(ReadOnlySpan<byte> json)
     {
         if (json.IndexOf("\\u"u8) < 0)

@@ -3,22 +3,22 @@ using System.Globalization;
 namespace Lockstep.Gossip.Json;
 
 /// <summary>
-/// Timestamps as they mostly are, a thousand million milliseconds and thousandths of one, read and written several times as fast as numbers
-/// in general; what is otherwise is left to those who can.
+/// Timestamps in their usual form, about a million million milliseconds with thousandths, parsed and written several times as fast as
+/// numbers in general; any other form is left to the general code.
 /// </summary>
 internal static class GossipNumbers
 {
     /// <summary>
-    /// Below it two neighbouring thousandths are at least two doubles apart, so that the thousandths are the shortest digits that name the
-    /// double.
+    /// Below this two neighbouring thousandths are at least two doubles apart, so that the thousandths are the shortest digits that name
+    /// the double.
     /// </summary>
     private const double MostThousands = 4e12;
     private const long MostExact = 1L << 53;
     private static readonly double[] Powers = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
     /// <summary>
-    /// Reads digits with at most one point among them. Both the digits as an integer and the power of ten are exact as doubles, so that
-    /// their quotient is the right one (Clinger, How to read floating point numbers accurately, 1990).
+    /// Parses digits with at most one point among them. Both the digits as an integer and the power of ten are exact as doubles, so their
+    /// quotient is correctly rounded (Clinger, How to read floating point numbers accurately, 1990).
     /// </summary>
     public static bool TryRead(ReadOnlySpan<byte> text, out double value)
     {

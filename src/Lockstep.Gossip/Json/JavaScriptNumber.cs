@@ -10,7 +10,7 @@ internal static class JavaScriptNumber
     /// <summary>Writes a number as JavaScript does; what no double holds becomes null, as there.</summary>
     public static void Write(double value, IBufferWriter<byte> output) => output.Advance(Format(value, output.GetSpan(32)));
 
-    /// <summary>As <see cref="Write"/>, into at least 32 bytes; the result is how many it took.</summary>
+    /// <summary>As <see cref="Write"/>, into at least 32 bytes; returns how many it took.</summary>
     public static int Format(double value, Span<byte> output)
     {
         if (GossipNumbers.TryWrite(value, output, out var written))

@@ -8,7 +8,7 @@ namespace Lockstep.Gossip.Models;
 
 /// <summary>
 /// Several nodes by name as one, which has the streams, the file and the keys for all of them. Compatible with npm <c>scuttlebucket</c>.
-/// The parts are used as ever: what is set in one goes out as the bucket's. A part may be a bucket. All members may be called from any
+/// The parts are used as usual: what is set in one goes out as the bucket's. A part may be a bucket. All members may be called from any
 /// thread.
 /// </summary>
 /// <example>
@@ -22,13 +22,13 @@ public sealed class GossipBucket : GossipNode
 {
     private readonly Dictionary<string, GossipNode> _parts = new(StringComparer.Ordinal);
 
-    /// <summary>A bucket of new nodes, which it disposes, with what the options' file holds.</summary>
-    /// <param name="options">How the bucket is made: id, file, keys.</param>
+    /// <summary>A bucket of new nodes, which it owns, with the content of the options' file.</summary>
+    /// <param name="options">How to create the bucket: id, file, keys.</param>
     /// <param name="parts">
-    /// The parts by name: new ones without id, file, keys and streams. All nodes of the bucket have the same, for npm's end at a part that
-    /// they do not have.
+    /// The parts by name: new ones without id, file, keys and streams. All nodes of the bucket must have the same parts, because npm's
+    /// nodes close the stream at a part that they do not have.
     /// </param>
-    /// <exception cref="ArgumentException">A part is in use, or has what is the bucket's; a name is <c>__proto__</c>.</exception>
+    /// <exception cref="ArgumentException">A part is in use, or has what belongs to the bucket; a name is <c>__proto__</c>.</exception>
     /// <exception cref="GossipIdentityException">The id cannot be used.</exception>
     /// <exception cref="GossipStoreException">The file cannot be used.</exception>
     public GossipBucket(GossipNodeOptions? options, Dictionary<string, GossipNode> parts)
@@ -65,7 +65,7 @@ public sealed class GossipBucket : GossipNode
         : PartOf(change, out var inner) is { } part ? MisfitIn(part, inner)
         : "The bucket has no such part.";
 
-    /// <summary>The part that a change is of, and what it is to it; null where there is no such part.</summary>
+    /// <summary>The part that a change belongs to, and what it is for that part; null if there is no such part.</summary>
     private GossipNode? PartOf(ReadOnlySpan<byte> change, out ReadOnlySpan<byte> inner)
     {
         var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);

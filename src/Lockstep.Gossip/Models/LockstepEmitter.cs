@@ -10,7 +10,7 @@ namespace Lockstep.Gossip.Models;
 
 /// <summary>One event.</summary>
 /// <param name="Name">The event's name.</param>
-/// <param name="Arguments">What was given with it.</param>
+/// <param name="Arguments">Its arguments.</param>
 /// <param name="Update">The update that carried it: source and time.</param>
 public sealed record GossipEvent(string Name, IReadOnlyList<JsonElement> Arguments, GossipUpdate Update);
 
@@ -24,7 +24,7 @@ public sealed class LockstepEmitter : GossipNode
     private readonly EventRetention _retention;
     private readonly ArrayBufferWriter<byte> _change = new(256);
 
-    /// <summary>An emitter without events or, where the options name a file, with those that it holds.</summary>
+    /// <summary>An emitter without events or, if the options name a file, with its events.</summary>
     /// <exception cref="GossipIdentityException">The id cannot be used.</exception>
     /// <exception cref="GossipStoreException">The file cannot be used.</exception>
     public LockstepEmitter(GossipNodeOptions? options = null, EventRetention? retention = null)
@@ -37,7 +37,7 @@ public sealed class LockstepEmitter : GossipNode
 
     /// <summary>
     /// Whether events named <c>dispose</c> and <c>error</c> may be emitted here. In an npm node the first ends its streams and the second,
-    /// where nobody listens for it, the process. Default false. Those of peers are taken in any case.
+    /// if nobody listens for it, the process. Default false. Those of peers are accepted in any case.
     /// </summary>
     public bool AllowReservedNames { get; init; }
 
@@ -90,22 +90,22 @@ public sealed class LockstepEmitter : GossipNode
         return LocalUpdateOf(_change.WrittenSpan);
     }
 
-    /// <summary>The events that are kept, in order of time: a copy.</summary>
+    /// <summary>The events kept, in order of time: a copy.</summary>
     public IReadOnlyList<GossipEvent> GetEvents(string? name = null) =>
         [.. GetHistory().Where(static update => update.Misfit is null).Select(ToEvent).Where(e => name is null || e.Name == name)];
 
     /// <summary>
-    /// The events from now on, or all that are kept and then those, once each; within what comes together in order of time.
+    /// The events from now on, or all that are kept followed by those, once each; those that come together are in order of time.
     /// </summary>
-    /// <exception cref="GossipException">Events were forgotten before the consumer came to them.</exception>
+    /// <exception cref="GossipException">Events were forgotten before the consumer read them.</exception>
     public IAsyncEnumerable<GossipEvent> ReceiveAsync(bool includeExisting = false, CancellationToken cancellationToken = default) =>
         WatchUpdatesAsync(includeExisting ? new GossipClock() : null, cancellationToken)
             .Where(static update => update.Misfit is null)
             .Select(ToEvent);
 
     /// <summary>
-    /// An emitter in this process with the same id and events, kept equal at once; each may have streams of its own. It has no file.
-    /// Disposed by itself.
+    /// An emitter in this process with the same id and events, kept identical at once; each may have streams of its own. It has no file.
+    /// Dispose it separately.
     /// </summary>
     public LockstepEmitter Clone() => AdoptClone(new LockstepEmitter(CloneOptions, _retention));
 

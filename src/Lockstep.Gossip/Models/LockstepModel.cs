@@ -20,8 +20,8 @@ public sealed record ModelChange(string Key, JsonElement Value, GossipUpdate Upd
 
 /// <summary>
 /// Keys and values; the newest timestamp wins per key, and on equal timestamps the greater source id. Compatible with npm
-/// <c>scuttlebutt/model</c>. A key that is set to null is gone from the model's JSON view, but goes on being passed on. All members may be
-/// called from any thread.
+/// <c>scuttlebutt/model</c>. A key set to null is gone from the model's JSON view, but is still passed on. All members may be called from
+/// any thread.
 /// </summary>
 public sealed class LockstepModel : GossipNode, IGossipValues
 {
@@ -29,7 +29,7 @@ public sealed class LockstepModel : GossipNode, IGossipValues
     private readonly ModelTable _table = new();
     private readonly ArrayBufferWriter<byte> _change = new(256);
 
-    /// <summary>A model that is empty or, where the options name a file, has what that holds.</summary>
+    /// <summary>A model that is empty or, if the options name a file, has its content.</summary>
     /// <exception cref="GossipIdentityException">The id cannot be used.</exception>
     /// <exception cref="GossipStoreException">The file cannot be used.</exception>
     public LockstepModel(GossipNodeOptions? options = null)
@@ -50,10 +50,10 @@ public sealed class LockstepModel : GossipNode, IGossipValues
         }
     }
 
-    /// <summary>The value of a key; null when it has none.</summary>
+    /// <summary>The value of a key; null if it has none.</summary>
     public JsonElement? this[string key] => TryGet(key, out var change) && !change.IsRemoved ? change.Value : null;
 
-    /// <summary>Finds what set a key last, also if that removed it.</summary>
+    /// <summary>Finds what set a key last, even if that removed it.</summary>
     public bool TryGet(string key, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out ModelChange? change)
     {
         GossipUpdate? update;
@@ -111,7 +111,7 @@ public sealed class LockstepModel : GossipNode, IGossipValues
     /// <summary>Removes a key, by setting it to null.</summary>
     public GossipUpdate Remove(string key) => SetJson(key, "null"u8);
 
-    /// <summary>The keys that have a value, with it: a copy.</summary>
+    /// <summary>The keys that have a value, with the value: a copy.</summary>
     public IReadOnlyDictionary<string, JsonElement> ToDictionary()
     {
         GossipUpdate[] updates;
@@ -127,8 +127,8 @@ public sealed class LockstepModel : GossipNode, IGossipValues
     }
 
     /// <summary>
-    /// The changes from now on, or all there are and then those; at the consumer's pace: a value that is replaced before the consumer comes
-    /// to it is left out, so a slow consumer sees the newest and nothing piles up.
+    /// The changes from now on, or all existing ones followed by those; at the consumer's pace: a value that is replaced before the
+    /// consumer reads it is left out, so a slow consumer sees the newest and nothing piles up.
     /// </summary>
     public IAsyncEnumerable<ModelChange> WatchAsync(bool includeExisting = false, CancellationToken cancellationToken = default) =>
         WatchUpdatesAsync(includeExisting ? new GossipClock() : null, cancellationToken)
@@ -136,8 +136,8 @@ public sealed class LockstepModel : GossipNode, IGossipValues
             .Select(ToChange);
 
     /// <summary>
-    /// A model in this process with the same id and content, kept equal at once; each may have streams of its own. It has no file. Disposed
-    /// by itself.
+    /// A model in this process with the same id and content, kept identical at once; each may have streams of its own. It has no file.
+    /// Dispose it separately.
     /// </summary>
     public LockstepModel Clone() => AdoptClone(new LockstepModel(CloneOptions));
 
@@ -167,7 +167,7 @@ public sealed class LockstepModel : GossipNode, IGossipValues
             throw new GossipProtocolException("\"__proto__\" is refused as a key.");
         }
 
-        // Of more than two elements npm's model takes two as well.
+        // If there are more than two elements, npm's model uses two as well.
         return shape.Count >= 2 ? null : "A model's change must be [\"key\",value].";
     }
 

@@ -7,8 +7,8 @@ using Lockstep.Gossip.Json;
 namespace Lockstep.Gossip.Models;
 
 /// <summary>
-/// A model's updates by key. The key is found in the update's own text, so that an entry costs little more than its reference: a hash table
-/// with chains, whose hash differs from process to process. It only grows. Not safe for concurrent use: a model calls it under its lock.
+/// A model's updates by key. The key is found in the update's own text, so that an entry costs little more than its reference: a chained
+/// hash table whose hash differs from process to process. It only grows. Not safe for concurrent use: a model calls it under its lock.
 /// </summary>
 internal sealed class ModelTable
 {
@@ -21,7 +21,7 @@ internal sealed class ModelTable
     /// <summary>All updates, in the order in which their keys came.</summary>
     public IEnumerable<GossipUpdate> Updates => _entries.Take(_count).Select(static entry => entry.Update);
 
-    /// <summary>The update of a key; null when there is none.</summary>
+    /// <summary>The update of a key; null if there is none.</summary>
     public GossipUpdate? Find(string key)
     {
         _wanted.ResetWrittenCount();
@@ -31,8 +31,8 @@ internal sealed class ModelTable
     }
 
     /// <summary>
-    /// The place of the key that an update is of, added with this update if the key is new; <paramref name="isNew"/> tells. It holds until
-    /// the next call.
+    /// The slot of an update's key; if the key is new, it is added with this update, and <paramref name="isNew"/> is true. Valid until the
+    /// next call.
     /// </summary>
     public ref GossipUpdate PlaceOf(GossipUpdate update, out bool isNew)
     {
@@ -100,7 +100,7 @@ internal sealed class ModelTable
         return hash.ToHashCode();
     }
 
-    /// <summary>The key of a change that is valid: mostly as it stands there, otherwise as <see cref="Encode"/> writes it.</summary>
+    /// <summary>The key of a valid change: usually as it stands there, otherwise as <see cref="Encode"/> writes it.</summary>
     private static ReadOnlySpan<byte> KeyOf(ReadOnlySpan<byte> change, ArrayBufferWriter<byte> buffer)
     {
         var rest = change[1..];
@@ -128,8 +128,8 @@ internal sealed class ModelTable
     }
 
     /// <summary>
-    /// UTF-8, and for a surrogate without its other half, which JavaScript's strings may have, the three bytes that its number gives: two
-    /// keys are equal where their bytes are.
+    /// UTF-8, with an unpaired surrogate, which JavaScript's strings may have, encoded as three bytes by its number: two keys are equal if
+    /// their bytes are.
     /// </summary>
     private static void Encode(ReadOnlySpan<char> key, ArrayBufferWriter<byte> output)
     {

@@ -1,18 +1,19 @@
 namespace Lockstep.Gossip.Nodes;
 
-/// <summary>Calls once when an instant has come, which may be set again at any time. Set and disposed by one thread at a time.</summary>
+/// <summary>Calls back once at an instant, which may be changed at any time. Set and disposed by one thread at a time.</summary>
 internal sealed class DueTimer(TimeProvider time, Action due) : IDisposable
 {
     private static readonly TimeSpan Longest = TimeSpan.FromDays(1);
     private ITimer? _timer;
 
     /// <summary>
-    /// Sets the instant, in place of the last one. Of an instant more than a day ahead the call comes too early, and has to set it again.
+    /// Sets the instant, replacing the last one. For an instant more than a day ahead the callback comes too early, and has to set it
+    /// again.
     /// </summary>
     public void Set(DateTimeOffset at)
     {
         var wait = at - time.GetUtcNow();
-        // Timers count whole milliseconds: one too many rather than one too few.
+        // Timers count whole milliseconds: rather one too many than one too few.
         wait =
             wait < TimeSpan.Zero ? TimeSpan.Zero
             : wait > Longest ? Longest

@@ -1,7 +1,7 @@
 namespace Lockstep.Gossip.Nodes;
 
 /// <summary>
-/// Two one-way streams as one that is read and written, such as a process's standard input and output. One reader and one writer at a time.
+/// Two one-way streams as one duplex stream, such as a process's standard input and output. One reader and one writer at a time.
 /// </summary>
 /// <param name="input">Read from.</param>
 /// <param name="output">Written to.</param>
@@ -11,12 +11,12 @@ public sealed class DuplexStream(Stream input, Stream output, bool leaveOpen = f
     private bool _disposed;
 
     /// <summary>
-    /// Tells the other side that nothing more is written, while it may still be read from; null where that cannot be told.
+    /// Tells the other side that nothing more will be written, while it may still be read from; null if it cannot be told.
     /// </summary>
     internal Func<CancellationToken, Task>? EndWriting { get; init; }
 
     /// <summary>
-    /// Where what is written at once arrives at once, a stream for something that is written piece by piece: it ends when that is disposed.
+    /// If the stream sends each write as one message, a stream that collects pieces of a message and sends it when disposed.
     /// </summary>
     internal Func<Stream>? BeginMessage { get; init; }
 

@@ -1,6 +1,6 @@
 namespace Lockstep.Gossip.Nodes;
 
-/// <summary>How much of the past a node keeps. What is older is forgotten; nodes that were away for longer are told so.</summary>
+/// <summary>How much of the past a node keeps. Anything older is forgotten; nodes that were away for longer learn so.</summary>
 public sealed record EventRetention
 {
     /// <summary>Keeps everything: what npm scuttlebutt does.</summary>
@@ -10,7 +10,7 @@ public sealed record EventRetention
     public int? MaxEvents { get; init; }
 
     /// <summary>
-    /// How long an event is kept, by its timestamp; null forever. What is too old goes when an event comes or a peer does.
+    /// How long an event is kept, by its timestamp; null forever. Old events are dropped when an event or a peer comes.
     /// </summary>
     public TimeSpan? MaxAge { get; init; }
 }

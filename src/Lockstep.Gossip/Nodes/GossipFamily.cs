@@ -3,8 +3,8 @@ using Lockstep.Gossip.Clock;
 namespace Lockstep.Gossip.Nodes;
 
 /// <summary>
-/// A node and its clones. They write under one id, so they share one lock, and each update is applied to all of them within it: whoever any
-/// of them speaks with, gets the id's updates without a gap.
+/// A node and its clones. They write under one id, so they share one lock, and each update is applied to all of them within it: a peer of
+/// any of them gets the id's updates without a gap.
 /// </summary>
 internal sealed class GossipFamily(GossipNode first)
 {
@@ -13,13 +13,15 @@ internal sealed class GossipFamily(GossipNode first)
     public List<GossipNode> Members { get; } = [first];
 
     /// <summary>
-    /// The newest timestamp that a peer of any of them has of their id: a local update below it would be ignored there without a word.
+    /// The newest timestamp of their id that a peer of any of them has: it would silently ignore a local update below that.
     /// </summary>
     public double PeersClock { get; set; } = double.NegativeInfinity;
 
-    /// <summary>The update that one of them is writing and that has no signature yet.</summary>
+    /// <summary>The update that one of them is writing and that is not signed yet.</summary>
     public GossipUpdate? BeingSealed { get; set; }
 
-    /// <summary>How deep the holder of the lock is in batches; what a batch does at its end is done once, at the outermost.</summary>
+    /// <summary>
+    /// How many nested batches the holder of the lock is in; what a batch does at its end is done once, at the outermost.
+    /// </summary>
     public int Depth { get; set; }
 }

@@ -51,7 +51,9 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>Applies an update, or keeps it as it is where its change is none of the data type. Whether it had an effect.</summary>
+    /// <summary>
+    /// Applies an update, or keeps it unapplied if its change does not belong to the data type. Returns whether it had an effect.
+    /// </summary>
     private bool TakeIn(GossipUpdate update)
     {
         if (update.Misfit is null)
@@ -63,7 +65,7 @@ public abstract partial class GossipNode
         return false;
     }
 
-    // Apart, so that the many updates that fit pay nothing for what is told of the few.
+    // Separate, so that the many updates that fit pay nothing for reporting the few that do not.
     private void KeepMisfit(GossipUpdate update)
     {
         Keep(update);
@@ -93,7 +95,7 @@ public abstract partial class GossipNode
         }
         finally
         {
-            // Also when it failed: what is in memory is not in the file, so nobody may see it, and every stream ends.
+            // Even when it failed: what is in memory is not in the file, so nobody may see it, and every stream ends.
             WakeReaders();
         }
     }
@@ -123,15 +125,15 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// The options for a node that <see cref="AdoptClone{TNode}"/> makes a clone of this one: the same id, and no file.
+    /// The options for a node that <see cref="AdoptClone{TNode}"/> turns into a clone of this one: the same id, and no file.
     /// </summary>
     protected GossipNodeOptions CloneOptions => Options with { Path = null, Id = Id };
 
     /// <summary>
-    /// Makes a new node of the same type a clone of this one: it gets all that is kept here, and from then on each update of either is
-    /// applied to both under one lock. Each may have streams of its own, and is disposed by itself.
+    /// Turns a new node of the same type into a clone of this one: it gets everything kept here, and from then on each update of either is
+    /// applied to both under one lock. Each may have streams of its own, and is disposed separately.
     /// </summary>
-    /// <param name="clone">A node that was just made with <see cref="CloneOptions"/>.</param>
+    /// <param name="clone">A node just created with <see cref="CloneOptions"/>.</param>
     /// <returns>The clone.</returns>
     /// <exception cref="ArgumentException">The clone is of another id, has a file, or is in use already.</exception>
     protected TNode AdoptClone<TNode>(TNode clone)
@@ -164,7 +166,7 @@ public abstract partial class GossipNode
         return clone;
     }
 
-    /// <summary>Leaves the clones to themselves; who they are, so that they can be told outside the lock.</summary>
+    /// <summary>Separates the clones; returns them, so that they can be notified outside the lock.</summary>
     private GossipNode[] LeaveFamily()
     {
         if (!_family.Members.Remove(this))

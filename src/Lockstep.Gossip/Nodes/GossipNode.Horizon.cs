@@ -4,7 +4,7 @@ namespace Lockstep.Gossip.Nodes;
 
 public abstract partial class GossipNode
 {
-    /// <summary>For each source up to where this node cannot tell its history; null for a data type that forgets nothing.</summary>
+    /// <summary>For each source, up to where this node does not know its history; null for a data type that forgets nothing.</summary>
     private GossipClock? _horizon;
 
     private EventRetention? _retention;
@@ -12,12 +12,12 @@ public abstract partial class GossipNode
     /// <summary>What was forgotten here, for those who read the history here.</summary>
     private readonly GossipClock _forgotten = new();
 
-    /// <summary>Where peers had forgotten updates that this node, in this process, had not got.</summary>
+    /// <summary>Where peers had forgotten updates that this node, in this process, had not received.</summary>
     private readonly GossipClock _gaps = new();
 
     /// <summary>
-    /// For each source of which updates are missing here for good, because the peers had forgotten them: up to where. Of those that were
-    /// found in this process.
+    /// For each source with updates that are permanently missing here because the peers had forgotten them: up to where. Only those found
+    /// in this process.
     /// </summary>
     public GossipClock GetGaps()
     {
@@ -28,8 +28,8 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// A copy of the horizon: for each source up to where this node has forgotten its updates, or never got them. Null for a data type that
-    /// forgets nothing.
+    /// A copy of the horizon: for each source, up to where this node has forgotten its updates, or never got them. Null for a data type
+    /// that forgets nothing.
     /// </summary>
     public GossipClock? GetHorizon()
     {
@@ -42,8 +42,8 @@ public abstract partial class GossipNode
     internal GossipClock? HorizonUnderLock => _horizon;
 
     /// <summary>
-    /// Has the node keep no more than this: what is older is forgotten, and its streams tell their peers how far back it goes. A derived
-    /// type calls it in its constructor, before <see cref="OpenFile"/>.
+    /// Limits what the node keeps: anything older is forgotten, and its streams tell their peers how far back it goes. A derived type calls
+    /// it in its constructor, before <see cref="OpenFile"/>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">It would keep nothing.</exception>
     protected void Retain(EventRetention retention)
@@ -55,7 +55,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Told that <see cref="Retain"/> made the node forget an update, so that a data type may undo what it made of it. Under the lock.
+    /// Called when <see cref="Retain"/> made the node forget an update, so that a data type may undo its effect. Under the lock.
     /// </summary>
     protected virtual void OnForgotten(GossipUpdate update) { }
 
@@ -77,7 +77,7 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>Drops the oldest update for good, and moves the horizon.</summary>
+    /// <summary>Drops the oldest update permanently, and moves the horizon.</summary>
     private void Forget(GossipUpdate update)
     {
         Drop(update);
@@ -101,8 +101,8 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Called before an update is applied: if the peer has forgotten what comes between it and the clock, that is missing here from now on,
-    /// and this node says so to others.
+    /// Called before an update is applied: if the peer has forgotten what lies between it and the clock, that is missing here from now on,
+    /// and this node tells others.
     /// </summary>
     private void NoteGap(GossipSession from, GossipUpdate update)
     {

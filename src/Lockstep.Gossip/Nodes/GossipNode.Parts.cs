@@ -10,7 +10,7 @@ public abstract partial class GossipNode
     private GossipNode? _container;
     private string? _partName;
 
-    /// <summary>The nodes that this one is made of: they have its id, its lock and its batches, and no streams of their own.</summary>
+    /// <summary>The nodes that this one is composed of: they have its id, its lock and its batches, and no streams of their own.</summary>
     private protected virtual IEnumerable<GossipNode> Parts => [];
 
     /// <summary>Makes a new node a part of this one, under a name.</summary>
@@ -30,7 +30,7 @@ public abstract partial class GossipNode
         part.TakeFamily(_family, Id);
     }
 
-    /// <summary>The id of the node may have come from its file: the parts have it too.</summary>
+    /// <summary>The node's id may have come from its file: the parts get it too.</summary>
     private protected void RenameParts()
     {
         foreach (var part in Parts)
@@ -49,7 +49,7 @@ public abstract partial class GossipNode
         return part._history.Contains(update) || part._history.Count != before;
     }
 
-    /// <summary>Why a change is none of a part; null when it is one.</summary>
+    /// <summary>Why a change does not belong to a part; null if it does.</summary>
     private protected static string? MisfitIn(GossipNode part, ReadOnlySpan<byte> change) =>
         part.MisfitOf(change, GossipMessageParser.ShapeOf(change));
 
@@ -77,7 +77,7 @@ public abstract partial class GossipNode
     }
 }
 
-/// <summary>What an update of a composed node is to the part that it concerns.</summary>
+/// <summary>What an update of a composed node is for the part that it concerns.</summary>
 internal sealed class PartUpdate(GossipUpdate whole, byte[] change) : GossipUpdate(change, whole.Timestamp, whole.Source, null)
 {
     public GossipUpdate Whole => whole;

@@ -9,8 +9,8 @@ public abstract partial class GossipNode
     private readonly NodeFile _file = new();
 
     /// <summary>
-    /// Says what data type the node is of, opens the file of <see cref="GossipNodeOptions.Path"/>, if there is one, and takes up what it
-    /// holds. A derived type calls it last in its constructor.
+    /// Declares the node's data type, opens the file of <see cref="GossipNodeOptions.Path"/>, if there is one, and loads it. A derived type
+    /// calls it last in its constructor.
     /// </summary>
     /// <param name="kind">Names the data type in the file, so that no other opens it, and to peers, so that no other speaks with
     /// it.</param>
@@ -37,7 +37,7 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>The name of the data type; null for one that has not said it.</summary>
+    /// <summary>The name of the data type; null for one that has not declared it.</summary>
     internal string? Kind { get; private set; }
 
     private void Restore(GossipUpdate update, ChangeShape shape)

@@ -5,7 +5,7 @@ namespace Lockstep.Gossip.Nodes;
 
 public abstract partial class GossipNode
 {
-    /// <summary>Takes whole lines from a stream, all of one stream on one thread at a time.</summary>
+    /// <summary>Takes whole lines from a stream; all lines of one stream come on one thread at a time.</summary>
     /// <exception cref="GossipProtocolException">A line is no message; those before it are applied.</exception>
     internal void Receive(GossipSession from, ReadOnlySpan<byte> lines)
     {
@@ -26,8 +26,8 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Examines lines, so many that what they hold takes little memory however short they are, up to one that is no message: why it is
-    /// none.
+    /// Parses lines, limited so that what they hold takes little memory however short they are, up to one that is no message; returns why
+    /// it is none.
     /// </summary>
     private GossipProtocolException? Examine(GossipSession from, ref ReadOnlySpan<byte> lines, bool isUtf8)
     {
@@ -107,7 +107,8 @@ public abstract partial class GossipNode
 
     /// <summary>
     /// Everything about a message that needs no lock. Updates of one stream are verified in order, one after another. What npm's
-    /// scuttlebutt ignores, or its own nodes might send, ends no stream of a peer; it ends that of a stranger who has not said who it is.
+    /// scuttlebutt ignores, or its own nodes might send, ends no stream of a peer; it ends that of a stranger who has not identified
+    /// itself.
     /// </summary>
     private Received Examine(GossipSession from, GossipMessage message)
     {
@@ -158,8 +159,8 @@ public abstract partial class GossipNode
 
     /// <param name="from">The stream.</param>
     /// <param name="update">What came over it.</param>
-    /// <param name="verified">Whether it is signed as it must be; what was known already is not looked at.</param>
-    /// <param name="limit">Up to which timestamp it is not too far ahead: what was so a moment ago is so now.</param>
+    /// <param name="verified">Whether it is signed as it must be; updates known already are not checked.</param>
+    /// <param name="limit">The timestamp up to which it is not too far ahead: what was acceptable a moment ago still is.</param>
     private void Accept(GossipSession from, GossipUpdate update, bool verified, double limit)
     {
         // The peer has what it sent: no echo.
@@ -230,7 +231,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// What one kind of node sends is a misfit to another or, worse, means something else. npm's nodes say nothing of it.
+    /// What one kind of node sends does not fit another or, worse, means something else. npm's nodes say nothing about it.
     /// </summary>
     private void CheckKind(GossipHeader header)
     {

@@ -16,8 +16,8 @@ public abstract partial class GossipNode
     private bool _writeWhenSealed;
 
     /// <summary>
-    /// Of each source of which updates are missing here, as its signed count shows: which. Empty for a node without
-    /// <see cref="GossipNodeOptions.Security"/>, which trusts no count.
+    /// The updates that are missing here, by source, as the sources' signed counts show. Empty for a node without <see
+    /// cref="GossipNodeOptions.Security"/>, which trusts no count.
     /// </summary>
     public IReadOnlyList<GossipMissing> GetMissing()
     {
@@ -33,7 +33,7 @@ public abstract partial class GossipNode
     /// <summary>The clock to show to peers, under the lock.</summary>
     internal GossipClock ClockToShow => _counts.ToAsk(_clock);
 
-    /// <summary>The name of the model that this node signs for; null for one that signs for none.</summary>
+    /// <summary>The name of the model that this node signs for; null if it signs for none.</summary>
     internal string? SealedFor => Options.Security is { Seals: true } ? Options.SharedName ?? "" : null;
 
     private static void CheckSignatures(GossipNodeOptions options)
@@ -57,7 +57,7 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>An update of this node's own; where it gets a seal, that is made when it has been applied.</summary>
+    /// <summary>An update of this node's own; if it gets a seal, that is created after it has been applied.</summary>
     private GossipUpdate Begin(byte[] change, double timestamp)
     {
         var update = new GossipUpdate(change, timestamp, Id, null);
@@ -78,7 +78,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Signs an update that was applied: only now it is known which of the earlier ones it left. Nobody else has seen it, and it is not in
+    /// Signs an update that was applied: only now is it known which of the earlier ones remain. Nobody else has seen it, and it is not in
     /// the file.
     /// </summary>
     private void Seal(GossipUpdate update)
@@ -135,12 +135,12 @@ public abstract partial class GossipNode
             return false;
         }
 
-        // npm's signature is wanted even where the seal would do: a relay that took it away would cut off npm's nodes behind this one.
+        // npm's signature is required even if the seal would do: a relay that removed it would cut off npm's nodes behind this one.
         return (update.Seal is not null && !security.SignsSealed)
             || (update.Signature is { } signature && security.Verify(update.Source, update.TextToSign(), signature));
     }
 
-    /// <summary>What is kept and passed on is the very text that the signatures cover.</summary>
+    /// <summary>The text that is kept and passed on is exactly what the signatures cover.</summary>
     private static GossipUpdate Canonical(GossipUpdate update)
     {
         var change = new ArrayBufferWriter<byte>(update.Change.Length);
@@ -148,7 +148,7 @@ public abstract partial class GossipNode
         return new GossipUpdate(update, change.WrittenSpan.ToArray());
     }
 
-    /// <summary>Counts an update that was applied, and tells what it shows to be missing.</summary>
+    /// <summary>Counts an applied update, and reports what it shows to be missing.</summary>
     /// <param name="update">The update, which was verified.</param>
     /// <param name="before">The clock's entry before it.</param>
     private void NoteNumber(GossipUpdate update, double before)
@@ -173,7 +173,7 @@ public abstract partial class GossipNode
         _file.SetCount(update.Source, _counts[update.Source]);
     }
 
-    /// <summary>Applies what a stream brought. What it shows to be missing is asked of the others.</summary>
+    /// <summary>Applies what a stream brought. The other peers are asked for what it shows to be missing.</summary>
     private void CommitFrom(GossipSession from, GossipUpdate update)
     {
         var before = MissingVersion;
@@ -197,7 +197,7 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>What is signed for another model would be held here forever, and what is written here there.</summary>
+    /// <summary>Updates signed for another model would be held here forever, and those written here would be held there.</summary>
     private void CheckSealedFor(GossipHeader header)
     {
         if (SealedFor is { } ours && header.MetaText(GossipSession.SealedForMember) is { } theirs && theirs != ours)

@@ -19,7 +19,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Starts to speak with a peer over a duplex stream, and returns at once. The stream is disposed at the end, unless the options say
+    /// Starts to talk to a peer over a duplex stream, and returns at once. The stream is disposed at the end, unless the options say
     /// otherwise.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The node is disposed.</exception>
@@ -34,7 +34,7 @@ public abstract partial class GossipNode
         return attached;
     }
 
-    /// <summary>Speaks with a peer until the stream ends.</summary>
+    /// <summary>Talks to a peer until the stream ends.</summary>
     /// <exception cref="GossipProtocolException">The peer sent what is no message.</exception>
     /// <exception cref="IOException">The stream broke.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
@@ -50,7 +50,7 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>What is due before a peer is told what there is.</summary>
+    /// <summary>To be done before a peer learns what there is.</summary>
     internal void PrepareHeader()
     {
         using var batch = BeginBatch();

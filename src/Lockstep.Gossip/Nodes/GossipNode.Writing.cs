@@ -10,7 +10,7 @@ public abstract partial class GossipNode
     private readonly MonotonicTimestamps _timestamps;
     private readonly ArrayBufferWriter<byte> _changeScratch = new(256);
 
-    /// <summary>Makes an update of this node's own, applies it and sends it to the peers.</summary>
+    /// <summary>Creates an update of this node's own, applies it and sends it to the peers.</summary>
     /// <param name="change">One JSON value.</param>
     /// <param name="floor">The update's timestamp will be above this one, and above now and all that is known of this node.</param>
     /// <exception cref="ArgumentException">The change has an unpaired surrogate in a text.</exception>
@@ -33,8 +33,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Writes one JSON value as it goes into a local update: without white space, and as JavaScript would write it where it is to be
-    /// signed.
+    /// Writes one JSON value as it goes into a local update: without white space, and as JavaScript would write it if it will be signed.
     /// </summary>
     /// <exception cref="JsonException">The text is not one JSON value.</exception>
     /// <exception cref="GossipChangeException">It is nested too deep.</exception>
@@ -60,7 +59,7 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>A local update of a change that <see cref="WriteValue"/> wrote the values of.</summary>
+    /// <summary>A local update of a change whose values <see cref="WriteValue"/> wrote.</summary>
     private protected GossipUpdate LocalUpdateOf(ReadOnlySpan<byte> change, double floor = double.NegativeInfinity)
     {
         using var batch = BeginBatch();
@@ -84,7 +83,7 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>A line that peers do not accept would end every stream that it goes over, and nothing later would reach them.</summary>
+    /// <summary>A line that peers do not accept would end every stream that it goes over, and nothing after it would reach them.</summary>
     private void CheckLength(GossipUpdate update)
     {
         const int LongestEscape = 6;
@@ -108,7 +107,8 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Holds the node's lock over several operations, which then go to the file in one transaction. Dispose the result on the same thread.
+    /// Holds the node's lock over several operations, which are then written to the file in one transaction. Dispose the result on the same
+    /// thread.
     /// </summary>
     protected IDisposable Batch() => BeginBatch();
 }

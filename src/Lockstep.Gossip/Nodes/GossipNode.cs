@@ -9,8 +9,8 @@ namespace Lockstep.Gossip.Nodes;
 
 /// <summary>
 /// Replicated data that any node may change, reconciled peer to peer; wire-compatible with npm <c>scuttlebutt</c>. This is the base of data
-/// types: one derives from it and says what applying an update does (<see cref="Apply"/>) and, where the default will not do, what the
-/// history is (<see cref="History"/>). All members may be called from any thread; the two operations are called under the node's lock.
+/// types: a derived type defines what applying an update does (<see cref="Apply"/>) and, if the default will not do, what the history is
+/// (<see cref="History"/>). All members may be called from any thread; the two operations are called under the node's lock.
 /// </summary>
 /// <example>
 /// A set to which any node may add, <c>examples/gossip/GossipSet.cs</c>:
@@ -66,8 +66,8 @@ public abstract partial class GossipNode : IAsyncDisposable
     private bool _disposed;
 
     /// <summary>
-    /// A node without history. A derived type whose state does not exist before its constructor ran calls <see cref="OpenFile"/> at the end
-    /// of it.
+    /// A node without history. A derived type whose state does not exist before its constructor has run calls <see cref="OpenFile"/> at the
+    /// end of it.
     /// </summary>
     /// <exception cref="GossipIdentityException">The id cannot be used.</exception>
     protected GossipNode(GossipNodeOptions? options)
@@ -110,8 +110,8 @@ public abstract partial class GossipNode : IAsyncDisposable
     }
 
     /// <summary>
-    /// How many of the updates that are kept this data type cannot apply: it passes them on, to nodes that may know better. See
-    /// <see cref="GossipUpdate.Misfit"/>.
+    /// How many of the kept updates this data type cannot apply: it passes them on, to nodes that may know better. See <see
+    /// cref="GossipUpdate.Misfit"/>.
     /// </summary>
     public int MisfitCount
     {
@@ -124,7 +124,7 @@ public abstract partial class GossipNode : IAsyncDisposable
         }
     }
 
-    /// <summary>How many lines of peers were nothing of the protocol, and ignored as npm's scuttlebutt does.</summary>
+    /// <summary>How many lines from peers did not belong to the protocol, and were ignored as npm's scuttlebutt does.</summary>
     public long IgnoredLineCount
     {
         get
@@ -136,14 +136,14 @@ public abstract partial class GossipNode : IAsyncDisposable
         }
     }
 
-    /// <summary>How the node was made.</summary>
+    /// <summary>How the node was created.</summary>
     protected internal GossipNodeOptions Options { get; }
 
     internal bool IsDisposed => Volatile.Read(ref _disposed);
 
     internal Lock Gate => _family.Gate;
 
-    /// <summary>A copy of what the node knows of each source.</summary>
+    /// <summary>A copy of what the node knows about each source.</summary>
     public GossipClock GetClock()
     {
         lock (Gate)
@@ -161,14 +161,14 @@ public abstract partial class GossipNode : IAsyncDisposable
         }
     }
 
-    /// <summary>Has an observer told of what happens from now on, until the result is disposed.</summary>
+    /// <summary>Notifies an observer from now on, until the result is disposed.</summary>
     public IDisposable Subscribe(IGossipObserver observer)
     {
         ArgumentNullException.ThrowIfNull(observer);
         return _notifications.Subscribe(observer);
     }
 
-    /// <summary>Ends all streams and closes the file. A clone is disposed by itself.</summary>
+    /// <summary>Ends all streams and closes the file. Clones are disposed separately.</summary>
     public async ValueTask DisposeAsync()
     {
         GossipSession[] sessions;
@@ -217,21 +217,21 @@ public abstract partial class GossipNode : IAsyncDisposable
 
     /// <summary>
     /// Applies an update that is new to the clock: a local one, one from a peer, or one from the node's file. Call <see cref="Keep"/> for
-    /// what is to be passed on and remembered, and <see cref="Drop"/> for what it replaces. Called under the node's lock, in order within
-    /// each source, but for what one peer held back and another brought later (<see cref="GetMissing"/>).
+    /// what must be passed on and remembered, and <see cref="Drop"/> for what it replaces. Called under the node's lock, in order within
+    /// each source, except for updates that one peer withheld and another brought later (<see cref="GetMissing"/>).
     /// </summary>
     /// <returns>Whether it had an effect.</returns>
     protected abstract bool Apply(GossipUpdate update);
 
     /// <summary>
     /// The updates that a clock lacks, in order of time. Called under the node's lock; the caller takes as many as it has room for and asks
-    /// again with an advanced clock. The default gives what was kept.
+    /// again with an advanced clock. The default returns what was kept.
     /// </summary>
     protected virtual IEnumerable<GossipUpdate> History(GossipClock since) => _history.Since(since);
 
     /// <summary>
-    /// Tells a peer's change that <see cref="Apply"/> could not take. Called outside the lock. Such a change is kept and passed on as it
-    /// is; so is one with an unpaired surrogate in it, which never comes here.
+    /// Rejects a peer's change that <see cref="Apply"/> could not handle. Called outside the lock. Such a change is kept and passed on
+    /// unchanged; so is one with an unpaired surrogate in it, which never comes here.
     /// </summary>
     /// <exception cref="GossipProtocolException">The change is not one of this data type; the message becomes
     /// <see cref="GossipUpdate.Misfit"/>.</exception>
@@ -260,7 +260,7 @@ public abstract partial class GossipNode : IAsyncDisposable
         _file.Add(update);
     }
 
-    /// <summary>Takes back an update that another replaces. Only within <see cref="Apply"/>.</summary>
+    /// <summary>Removes an update that another replaces. Only within <see cref="Apply"/>.</summary>
     protected void Drop(GossipUpdate update)
     {
         if (!_history.Remove(update))
@@ -289,8 +289,8 @@ public abstract partial class GossipNode : IAsyncDisposable
     }
 
     /// <summary>
-    /// Reads the state that <see cref="Apply"/> makes, under the node's lock. It must not write: <see cref="LocalUpdate"/> takes the lock
-    /// by itself, and <see cref="Batch"/> holds it over several.
+    /// Reads the state that <see cref="Apply"/> maintains, under the node's lock. It must not write: <see cref="LocalUpdate"/> takes the
+    /// lock itself, and <see cref="Batch"/> holds it over several.
     /// </summary>
     protected TResult Read<TResult>(Func<TResult> read)
     {
@@ -311,9 +311,9 @@ public abstract partial class GossipNode : IAsyncDisposable
         return value;
     }
 
-    /// <summary>As <see cref="Validate"/>, for data types that need no more than what was seen while the line was read.</summary>
-    /// <returns>Why the change is none of the data type; null when it is one.</returns>
-    /// <exception cref="GossipProtocolException">The change would do harm to whoever got it: it ends the stream.</exception>
+    /// <summary>As <see cref="Validate"/>, for data types that only need what was observed while the line was parsed.</summary>
+    /// <returns>Why the change does not belong to the data type; null if it does.</returns>
+    /// <exception cref="GossipProtocolException">The change would harm any node that got it: it ends the stream.</exception>
     private protected virtual string? MisfitOf(ReadOnlySpan<byte> change, ChangeShape shape)
     {
         if (GossipJson.HasUnpairedSurrogate(change))

@@ -2,12 +2,12 @@ using Lockstep.Gossip.Security;
 
 namespace Lockstep.Gossip.Nodes;
 
-/// <summary>How a node is made.</summary>
+/// <summary>How to create a node.</summary>
 public sealed record GossipNodeOptions
 {
     /// <summary>
     /// The node's id; by default that of <see cref="Path"/>'s file or <see cref="Security"/>'s key, or else a random one. One live process
-    /// per id: two that write under one id lose each other's updates. A node that is started again under the same id needs its file, for
+    /// per id: two that write under one id lose each other's updates. A node that is restarted under the same id needs its file, because
     /// its own earlier updates are older than what it writes now.
     /// </summary>
     public string? Id { get; init; }
@@ -22,29 +22,29 @@ public sealed record GossipNodeOptions
     public GossipSecurity? Security { get; init; }
 
     /// <summary>
-    /// The name that all nodes of the model have for it, which modern signatures cover: what is signed for one model is not taken in
+    /// The name that all nodes of the model have for it, which modern signatures cover: what is signed for one model is not accepted in
     /// another. Null, with signatures, is a name too, that of all models without one.
     /// </summary>
     public string? SharedName { get; init; }
 
     /// <summary>
-    /// Whether updates without a modern signature are refused, whoever signed and passed them on: those of npm's nodes and of nodes before
+    /// Whether to refuse updates without a modern signature, whoever signed and passed them on: those of npm's nodes and of nodes before
     /// there were any. It needs <see cref="Security"/> and <see cref="SharedName"/>. Default false.
     /// </summary>
     public bool ModernOnly { get; init; }
 
     /// <summary>
-    /// How far ahead of this node's time an update may be stamped; one further ahead is held until it is due. Default one hour.
-    /// <see cref="Timeout.InfiniteTimeSpan"/> sets no bound.
+    /// How far ahead of this node's time an update may be stamped; one further ahead is held until it is due. Default one hour. <see
+    /// cref="Timeout.InfiniteTimeSpan"/> sets no bound.
     /// </summary>
     public TimeSpan MaxFuture { get; init; } = TimeSpan.FromHours(1);
 
-    /// <summary>How many held updates of one stream are kept; beyond that they are asked for again when due. Default 1024.</summary>
+    /// <summary>How many held updates of one stream are kept; any beyond that are requested again when due. Default 1024.</summary>
     public int MaxHeldUpdates { get; init; } = 1024;
 
     /// <summary>
-    /// The longest update that may be written here, as a line in bytes. Default 16 MiB, which is what other nodes accept by default
-    /// (<see cref="GossipStreamOptions.MaxLineBytes"/>): a longer one could reach none of them, nor anything that came after it.
+    /// The longest update that may be written here, as a line in bytes. Default 16 MiB, which other nodes accept by default (<see
+    /// cref="GossipStreamOptions.MaxLineBytes"/>): a longer one could reach none of them, nor could anything after it.
     /// </summary>
     public int MaxUpdateBytes { get; init; } = GossipStreamOptions.DefaultMaxLineBytes;
 

@@ -20,13 +20,13 @@ internal sealed class GossipSession
 
     public const string SealedForMember = "sealedFor";
 
-    /// <summary>So much is handed out at a time; a slow peer's clock is never further ahead than that of what was written.</summary>
+    /// <summary>The amount handed out at a time; a slow peer's clock is never further ahead than what was written.</summary>
     public const int BatchBytes = 64 * 1024;
 
-    /// <summary>A change from this size on is written from where it is kept, and not copied for each peer.</summary>
+    /// <summary>A change of at least this size is written from where it is kept, and not copied for each peer.</summary>
     public const int LargeBytes = 64 * 1024;
 
-    /// <summary>So many messages of a peer are taken at a time.</summary>
+    /// <summary>How many messages of a peer are processed at a time.</summary>
     public const int MaxInbox = 4096;
 
     /// <summary>How often a peer may ask again for everything that it lacks.</summary>
@@ -47,7 +47,7 @@ internal sealed class GossipSession
     private int _asked;
     private long? _askedAgainAt;
 
-    // Not a list: one of a type of ours is compiled again in each process, and a peer that comes has all of its history to tell.
+    // Not a list: one of a type of ours is compiled again in each process, and a peer that comes has all of its history to send.
     private GossipNode.Received[] _inbox = new GossipNode.Received[64];
     private int _inboxCount;
 
@@ -65,7 +65,7 @@ internal sealed class GossipSession
 
     public GossipMessageParser Parser { get; } = new();
 
-    /// <summary>What the lines of one read hold, until it is taken under the node's lock.</summary>
+    /// <summary>The content of the lines of one read, until it is processed under the node's lock.</summary>
     public ReadOnlySpan<GossipNode.Received> Inbox => _inbox.AsSpan(0, _inboxCount);
 
     internal int InboxCapacity => _inbox.Length;
@@ -74,7 +74,7 @@ internal sealed class GossipSession
 
     public JsonElement? Meta { get; }
 
-    /// <summary>Whether the peer has said who it is, in what was read so far.</summary>
+    /// <summary>Whether the peer has identified itself, in what was read so far.</summary>
     public bool Introduced { get; set; }
 
     public bool Receives => Options.Direction != GossipDirection.SendOnly;
@@ -85,10 +85,10 @@ internal sealed class GossipSession
 
     public bool SyncReceived { get; private set; }
 
-    /// <summary>A stream that is not to stay has done its work.</summary>
+    /// <summary>A stream that should not stay has done its work.</summary>
     public bool Finished => !Options.Tail && (SyncSent || !Sends) && SyncReceived;
 
-    /// <summary>The peer's history is under way; at the peer's end it is still worth finishing.</summary>
+    /// <summary>The peer's history is under way; even at the peer's end it is worth finishing.</summary>
     public bool Syncing => _target is not null;
 
     public Action Wake { get; init; } = static () => { };
@@ -116,9 +116,9 @@ internal sealed class GossipSession
     /// <summary>Takes whole lines, or the last one without its end.</summary>
     public void Receive(ReadOnlySpan<byte> lines) => _node.Receive(this, lines);
 
-    /// <summary>Writes what is to be sent now; false when there is nothing.</summary>
-    /// <param name="output">Where to.</param>
-    /// <param name="large">An update that is to be sent after it, by <see cref="GossipUpdate.WriteAround"/>; mostly null.</param>
+    /// <summary>Writes what must be sent now; false if there is nothing.</summary>
+    /// <param name="output">Where to write.</param>
+    /// <param name="large">An update to send after it, by <see cref="GossipUpdate.WriteAround"/>; usually null.</param>
     public bool Produce(ArrayBufferWriter<byte> output, out GossipUpdate? large)
     {
         _large = null;
@@ -143,8 +143,8 @@ internal sealed class GossipSession
     public void PeerHas(GossipUpdate update) => _peerClock.Advance(update.Source, update.Timestamp);
 
     /// <summary>
-    /// The peer may lack an update although its clock is past it: it is sent with all that came after it of its source. Not to peers that
-    /// count nothing, which would pass over it.
+    /// The peer may lack an update although its clock is past it: it is sent with everything that came after it from its source. Not to
+    /// peers that do not count, which would ignore it.
     /// </summary>
     public void OfferLate(GossipUpdate update)
     {
@@ -186,7 +186,7 @@ internal sealed class GossipSession
         Wake();
     }
 
-    /// <summary>What this version is about was asked for, or this is the peer that did not send it.</summary>
+    /// <summary>What this version is about was requested, or this is the peer that did not send it.</summary>
     public void NoteAsked(int version) => _asked = version;
 
     public void TakeSync()
@@ -282,7 +282,7 @@ internal sealed class GossipSession
         return true;
     }
 
-    /// <summary>A peer that fell behind what is kept is told so, if it is one that understands.</summary>
+    /// <summary>Tells a peer that it fell behind what is kept, if it understands that.</summary>
     private bool TellHorizon(ArrayBufferWriter<byte> output)
     {
         if (!Sends || PeerHeader?.Horizon is null || _node.HorizonUnderLock is not { } horizon)

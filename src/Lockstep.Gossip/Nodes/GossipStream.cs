@@ -39,21 +39,21 @@ public sealed class GossipStream : IAsyncDisposable
         };
     }
 
-    /// <summary>What the peer said first, or null before it did.</summary>
+    /// <summary>The peer's header, or null before it came.</summary>
     public GossipHeader? Peer => _session.PeerHeader;
 
     /// <summary>
-    /// Completes when both sides have what the other had at the beginning; faults or is cancelled when the stream ends before.
+    /// Completes when both sides have what the other had at the beginning; faults or is cancelled if the stream ends before.
     /// </summary>
     public Task Synced => _synced.Task;
 
     /// <summary>
-    /// Completes when the stream has ended by either side's wish; faults when it broke (<see cref="IOException"/>) or the peer sent what is
-    /// no message (<see cref="GossipProtocolException"/>).
+    /// Completes when the stream has ended at either side's request; faults if it broke (<see cref="IOException"/>) or the peer sent what
+    /// is no message (<see cref="GossipProtocolException"/>).
     /// </summary>
     public Task Completion => _completion.Task;
 
-    /// <summary>Ends the stream and waits until it has ended. What was not written yet, the peer asks for when it comes again.</summary>
+    /// <summary>Ends the stream and waits until it has ended. The peer asks for what was not written when it comes again.</summary>
     public async ValueTask DisposeAsync()
     {
         Stop();
@@ -89,21 +89,21 @@ public sealed class GossipStream : IAsyncDisposable
 
     private async Task RunAsync()
     {
-        // The caller goes on; what it does next need not wait for the first write.
+        // The caller continues; what it does next need not wait for the first write.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
 
         using var hello = _session.Options.HelloTimeout is { } wait
             ? _node.Options.TimeProvider.CreateTimer(_ => EndIfSilent(), null, wait, Timeout.InfiniteTimeSpan)
             : null;
 
-        // On a thread of its own to begin with: some streams (standard input) read synchronously whatever they are asked.
+        // On a thread of its own to begin with: some streams (standard input) read synchronously whatever is asked of them.
         var reading = Task.Run(() => GuardAsync(ReadAsync()));
         await GuardAsync(WriteAsync()).ConfigureAwait(false);
         await EndWritingAsync(reading).ConfigureAwait(false);
         Stop();
         if (!_session.Options.LeaveOpen)
         {
-            // Also ends a read that does not heed its token.
+            // Also ends a read that ignores its token.
             await GuardAsync(_stream.DisposeAsync().AsTask()).ConfigureAwait(false);
         }
 
@@ -114,7 +114,8 @@ public sealed class GossipStream : IAsyncDisposable
     }
 
     /// <summary>
-    /// A stream that did its work says so, and gives the peer time to say the same: closing at once could cut off what is under way to it.
+    /// A stream that has done its work says so, and gives the peer time to say the same: closing at once could cut off what is on its way
+    /// to it.
     /// </summary>
     private async Task EndWritingAsync(Task reading)
     {
@@ -156,7 +157,7 @@ public sealed class GossipStream : IAsyncDisposable
         }
     }
 
-    /// <summary>Some streams go on reading whatever one does; that must not keep this one from ending.</summary>
+    /// <summary>Some streams cannot be stopped from reading; that must not keep this one from ending.</summary>
     private async Task WaitShortlyAsync(Task reading)
     {
         try
@@ -165,7 +166,7 @@ public sealed class GossipStream : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            // What it still reads goes nowhere: the session is unregistered.
+            // What it still reads is discarded: the session is unregistered.
         }
     }
 
@@ -290,7 +291,7 @@ public sealed class GossipStream : IAsyncDisposable
     }
 
     /// <summary>
-    /// Writes an update piece by piece from where it is kept: a thousand peers that take it slowly do not have a thousand copies.
+    /// Writes an update piece by piece from where it is kept: a thousand peers that read it slowly do not have a thousand copies.
     /// </summary>
     private async Task WriteLargeAsync(GossipUpdate update)
     {
@@ -312,7 +313,7 @@ public sealed class GossipStream : IAsyncDisposable
         }
     }
 
-    /// <summary>Lets go who came and does not say who it is.</summary>
+    /// <summary>Disconnects a peer that does not identify itself.</summary>
     private void EndIfSilent()
     {
         if (_session.PeerHeader is null)

@@ -14,20 +14,20 @@ internal sealed class HeldSource(string source)
     public Queue<GossipUpdate> Updates { get; } = new();
 
     /// <summary>
-    /// Set when there were too many to keep. Then <see cref="LastDropped"/> tells how far the clock must come by other ways, or the stream
-    /// is closed when due and its renewal asks for them again.
+    /// Set when there were too many to keep. Then <see cref="LastDropped"/> says how far the clock must come by other ways; otherwise the
+    /// stream is closed when due, and its renewal asks for them again.
     /// </summary>
     public bool Overflowed { get; private set; }
 
     public double LastDropped { get; private set; } = double.NegativeInfinity;
 
-    /// <summary>When to look again; null to wait for a key or for the clock to pass.</summary>
+    /// <summary>When to check again; null to wait for a key or for the clock to pass.</summary>
     public DateTimeOffset? Due { get; set; }
 
-    /// <summary>The clock or the keys have changed: look again at once.</summary>
+    /// <summary>The clock or the keys have changed: check again at once.</summary>
     public bool LookAgain { get; set; }
 
-    /// <summary>What made it look again was more than the clock's advance.</summary>
+    /// <summary>Something other than the clock's advance made it check again.</summary>
     public bool MayAskAgain { get; set; }
 
     public bool Busy { get; set; }

@@ -3,10 +3,10 @@ using Lockstep.Gossip.Clock;
 namespace Lockstep.Gossip.Nodes;
 
 /// <summary>
-/// What the streams of a node brought and is refused for now: per stream and source the refused update first, then everything later. It
-/// neither verifies nor applies, and has no timer: who calls it does, under the node's lock.
+/// What a node's streams brought and is refused for now: per stream and source the refused update first, then everything later. It neither
+/// verifies nor applies, and has no timer: its caller does, under the node's lock.
 /// </summary>
-/// <param name="maxUpdates">How many updates of one stream are kept; beyond that a source is asked for again when due.</param>
+/// <param name="maxUpdates">How many updates of one stream are kept; beyond that a source is requested again when due.</param>
 internal sealed class HoldBook<TStream>(int maxUpdates)
     where TStream : class
 {
@@ -24,7 +24,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
 
     private readonly Dictionary<TStream, StreamHolds> _streams = [];
 
-    /// <summary>What is to be looked at, in the order in which something changed for it; what has ended meanwhile is passed over.</summary>
+    /// <summary>What must be checked, in the order in which something changed for it; holds that ended meanwhile are skipped.</summary>
     private readonly Queue<(TStream Stream, HeldSource Held)> _changed = [];
     private int _sources;
     private long _bytes;
@@ -32,11 +32,11 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
     public bool IsEmpty => _streams.Count == 0;
 
     /// <summary>
-    /// Whether something has changed that a hold may end by; <see cref="TakeNext"/> has not yet found them all looked at.
+    /// Whether something has changed that may end a hold, and <see cref="TakeNext"/> has not yet found all of them checked.
     /// </summary>
     public bool MustLook => _changed.Count > 0;
 
-    /// <summary>When the first of the updates that are stamped too far ahead may be applied; null when there is none.</summary>
+    /// <summary>When the first of the updates stamped too far ahead may be applied; null if there is none.</summary>
     public DateTimeOffset? NextDue => All.Min(static held => held.Due);
 
     private IEnumerable<HeldSource> All => _streams.Values.SelectMany(static holds => holds.Sources.Values);
@@ -94,7 +94,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
         Keep(from, held, update);
     }
 
-    /// <summary>The stream has ended: its peer is asked again by the next one.</summary>
+    /// <summary>The stream has ended: the next one asks its peer again.</summary>
     public void End(TStream from)
     {
         if (_streams.Remove(from, out var holds))
@@ -104,7 +104,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
         }
     }
 
-    /// <summary>The clock has advanced for a source, by whatever way.</summary>
+    /// <summary>The clock has advanced for a source, through any stream.</summary>
     public void NoteAdvance(string source)
     {
         foreach (var (stream, sources) in _streams)
@@ -116,13 +116,13 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
         }
     }
 
-    /// <summary>A key may have come: what waits for one is looked at again.</summary>
+    /// <summary>A key may have come: what waits for one is checked again.</summary>
     public void NoteKeys() => LookAgain(static held => held.Due is null);
 
-    /// <summary>Time has passed: what is due is looked at again.</summary>
+    /// <summary>Time has passed: what is due is checked again.</summary>
     public void NoteTime(DateTimeOffset now) => LookAgain(held => held.Due <= now);
 
-    /// <summary>A hold to look at, with what it holds now: to be verified outside the lock and given to <see cref="Release"/>.</summary>
+    /// <summary>A hold to check, with what it holds now: to be verified outside the lock and passed to <see cref="Release"/>.</summary>
     public HoldTicket<TStream>? TakeNext()
     {
         while (_changed.TryDequeue(out var next))
@@ -140,14 +140,14 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
     }
 
     /// <summary>
-    /// Applies what may be applied now, in order, up to the first update that may not. The hold ends when nothing is left.
+    /// Applies what may be applied now, in order, up to the first update that may not. The hold ends when nothing remains.
     /// </summary>
-    /// <param name="ticket">What was looked at.</param>
+    /// <param name="ticket">The hold that was checked.</param>
     /// <param name="verified">Which of the updates are signed as they must be.</param>
     /// <param name="clock">The node's clock, which applying advances.</param>
     /// <param name="dueTime">When an update may be applied; null for now.</param>
     /// <param name="apply">Applies one.</param>
-    /// <returns>Whether the stream must be renewed, for what was dropped is due and comes by no other way.</returns>
+    /// <returns>Whether the stream must be renewed, because what was dropped is due and comes no other way.</returns>
     public bool Release(
         HoldTicket<TStream> ticket,
         bool[] verified,
@@ -275,7 +275,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
         _bytes += bytes;
     }
 
-    /// <summary>About as much as an update takes in memory; its source is counted once for all.</summary>
+    /// <summary>The approximate size of an update in memory; its source is counted once for all.</summary>
     private static long BytesOf(GossipUpdate update)
     {
         const int Objects = 128;
@@ -284,7 +284,9 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
 
     private static long BytesOf(string? text) => sizeof(char) * (long)(text?.Length ?? 0);
 
-    /// <summary>What one stream brought, counted as it comes and goes: who brings much must not make the others wait for a sum.</summary>
+    /// <summary>
+    /// What one stream brought, counted as it comes and goes: a stream that brings much must not make the others wait for a sum.
+    /// </summary>
     private sealed class StreamHolds
     {
         public Dictionary<string, HeldSource> Sources { get; } = new(StringComparer.Ordinal);
@@ -295,7 +297,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
     }
 }
 
-/// <summary>A hold that is being looked at.</summary>
+/// <summary>A hold that is being checked.</summary>
 /// <param name="Stream">The stream that brought the source.</param>
 /// <param name="Held">The hold.</param>
 /// <param name="Updates">What it held when it was taken.</param>

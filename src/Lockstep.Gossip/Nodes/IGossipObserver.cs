@@ -4,13 +4,13 @@ using Lockstep.Gossip.Wire;
 namespace Lockstep.Gossip.Nodes;
 
 /// <summary>
-/// Told of what happens to a node, in the order in which it happens, one call at a time, from whichever thread made it happen and outside
-/// the node's lock, so that it may call the node. What it is told of has been applied and, where the node has a file, written. Keep it
+/// Notified of what happens to a node, in the order in which it happens, one call at a time, from whichever thread made it happen and
+/// outside the node's lock, so that it may call the node. What it hears of has been applied and, if the node has a file, written. Keep it
 /// quick: the stream that an update came from waits. The stream is null for what did not come over one.
 /// </summary>
 public interface IGossipObserver
 {
-    /// <summary>A peer said who it is.</summary>
+    /// <summary>A peer identified itself.</summary>
     void OnHeader(GossipStream? stream, GossipHeader header) { }
 
     /// <summary>Both sides of a stream have what the other had when it began.</summary>
@@ -25,7 +25,7 @@ public interface IGossipObserver
     /// <summary>An update came that the data type cannot apply, see <see cref="GossipUpdate.Misfit"/>: it is kept and passed on.</summary>
     void OnMisfit(GossipUpdate update) { }
 
-    /// <summary>A peer sent what is nothing of the protocol, or has something in it that is not: that was ignored.</summary>
+    /// <summary>A peer sent something that does not belong to the protocol, wholly or in part: that was ignored.</summary>
     void OnIgnored(GossipStream? stream, string what) { }
 
     /// <summary>An update's signature is missing, wrong or of an unknown key. Its source is held on that stream.</summary>
@@ -41,17 +41,17 @@ public interface IGossipObserver
     void OnGap(string source, double from, double horizon) { }
 
     /// <summary>
-    /// A source's signed count shows that updates of it have not come: a peer holds them back, or another node's change replaced them
-    /// before their source knew of it. Told again whenever more are missing. Other peers are asked for them.
+    /// A source's signed count shows that updates of it have not come: a peer withholds them, or another node's change replaced them before
+    /// their source knew of it. Called again whenever more are missing. Other peers are asked for them.
     /// </summary>
     void OnMissing(GossipMissing missing) { }
 
-    /// <summary>A stream was attached or has ended; so many are left.</summary>
+    /// <summary>A stream was attached or has ended; this many are left.</summary>
     void OnStreamCount(int count) { }
 
-    /// <summary>A clone was made or disposed; so many are left.</summary>
+    /// <summary>A clone was created or disposed; this many are left.</summary>
     void OnCloneCount(int count) { }
 
-    /// <summary>A stream ended by an error. The node goes on.</summary>
+    /// <summary>A stream ended with an error. The node continues.</summary>
     void OnStreamFailed(GossipStream stream, Exception error) { }
 }

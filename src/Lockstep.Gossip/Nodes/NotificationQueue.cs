@@ -10,15 +10,15 @@ internal sealed class NotificationQueue
     private readonly Lock _gate = new();
 
     /// <summary>
-    /// A <see cref="GossipUpdate"/> that was applied, the most frequent of all, or an <see cref="Action{T}"/> of an observer. Lists of
-    /// objects are compiled with the framework, those of a type of ours in each new process.
+    /// A <see cref="GossipUpdate"/> that was applied, the most frequent case, or an <see cref="Action{T}"/> of an observer. Lists of
+    /// objects are precompiled with the framework, those of a type of ours are compiled in each new process.
     /// </summary>
     private List<object> _pending = [];
     private List<object> _taken = [];
     private volatile IGossipObserver[] _observers = [];
     private bool _delivering;
 
-    /// <summary>Whether anyone listens; saves making what nobody hears.</summary>
+    /// <summary>Whether anybody listens; saves creating what nobody hears.</summary>
     public bool Any => _observers.Length > 0;
 
     public IDisposable Subscribe(IGossipObserver observer)
@@ -33,11 +33,11 @@ internal sealed class NotificationQueue
 
     public void Add(Action<IGossipObserver> notification) => Queue(notification);
 
-    /// <summary>That an update was applied.</summary>
+    /// <summary>Queues that an update was applied.</summary>
     public void AddApplied(GossipUpdate update) => Queue(update);
 
     /// <summary>
-    /// Delivers what is queued, unless another thread, or a caller further up on this one, is at it: that one delivers it.
+    /// Delivers what is queued, unless another thread, or a caller further up on this one, is doing so: that one delivers it.
     /// </summary>
     public void Deliver()
     {
@@ -70,7 +70,7 @@ internal sealed class NotificationQueue
         }
         catch
         {
-            // An observer failed: the caller hears of it, and those who come later are told of the rest.
+            // An observer failed: the caller gets the exception, and later callers deliver the rest.
             lock (_gate)
             {
                 _taken.Clear();
@@ -89,7 +89,7 @@ internal sealed class NotificationQueue
         }
     }
 
-    /// <summary>Takes what is queued; with nothing there, delivering is over.</summary>
+    /// <summary>Takes what is queued; if there is nothing, delivering is over.</summary>
     private bool TakeAll()
     {
         lock (_gate)

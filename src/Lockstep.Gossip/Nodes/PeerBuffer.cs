@@ -3,22 +3,23 @@ using System.Buffers;
 namespace Lockstep.Gossip.Nodes;
 
 /// <summary>
-/// What was read from a peer and is no whole line yet. It grows with a long line and is small again after it; what all of the process have
-/// above the least is bounded, so that many who begin a long line and never end it do not fill the memory. One user at a time.
+/// What was read from a peer and is not a whole line yet. It grows with a long line and shrinks after it; the total above the minimum, over
+/// all buffers of the process, is bounded, so that many peers that begin a long line and never end it do not fill the memory. One user at a
+/// time.
 /// </summary>
-/// <param name="all">What bounds it together with others; null for all of the process.</param>
+/// <param name="all">The shared bound; null for that of the process.</param>
 internal sealed class PeerBuffer(PeerBuffer.Budget? all = null) : IDisposable
 {
     private const int Least = GossipSession.BatchBytes;
     private readonly Budget _all = all ?? Budget.OfProcess;
     private byte[] _bytes = ArrayPool<byte>.Shared.Rent(Least);
 
-    /// <summary>How much is read and no whole line.</summary>
+    /// <summary>How much has been read that is not a whole line.</summary>
     public int Length { get; private set; }
 
     public ReadOnlySpan<byte> Written => _bytes.AsSpan(0, Length);
 
-    /// <summary>Room to read into, at least a byte.</summary>
+    /// <summary>Room to read into, at least one byte.</summary>
     /// <exception cref="GossipProtocolException">There is too much already.</exception>
     public Memory<byte> Room()
     {
@@ -33,7 +34,7 @@ internal sealed class PeerBuffer(PeerBuffer.Budget? all = null) : IDisposable
 
     public void Advance(int read) => Length += read;
 
-    /// <summary>Lets go of what was taken, from the beginning.</summary>
+    /// <summary>Drops what was taken, from the beginning.</summary>
     public void Drop(int taken)
     {
         _bytes.AsSpan(taken, Length - taken).CopyTo(_bytes);
@@ -55,14 +56,14 @@ internal sealed class PeerBuffer(PeerBuffer.Budget? all = null) : IDisposable
 
     private void Replace(int size)
     {
-        // Rented arrays are powers of two, so that what is counted for one is what it has more than the least.
+        // Rented arrays are powers of two, so each one counts what it has above the minimum.
         var other = ArrayPool<byte>.Shared.Rent(size);
         Written.CopyTo(other);
         ArrayPool<byte>.Shared.Return(_bytes);
         _bytes = other;
     }
 
-    /// <summary>How many bytes several may have above the least. Any thread.</summary>
+    /// <summary>How many bytes several buffers may have above the minimum. Any thread.</summary>
     public sealed class Budget(long most)
     {
         /// <summary>How many bytes the unfinished lines of all streams of the process may take up together.</summary>

@@ -6,11 +6,11 @@ namespace Lockstep.Gossip.Peers;
 public sealed record GossipConnectorOptions
 {
     /// <summary>
-    /// How the stream is spoken. With <see cref="GossipStreamOptions.Tail"/> false the connector ends after it has synced once.
+    /// How to use the stream. With <see cref="GossipStreamOptions.Tail"/> false the connector ends after it has synced once.
     /// </summary>
     public GossipStreamOptions Stream { get; init; } = new();
 
-    /// <summary>How the peer is reached.</summary>
+    /// <summary>How to reach the peer.</summary>
     public GossipDialOptions Dial { get; init; } = new();
 
     /// <summary>How long to wait before the second attempt; doubled for each further one until one syncs. Default 250 ms.</summary>
@@ -20,17 +20,17 @@ public sealed record GossipConnectorOptions
     public TimeSpan LongestDelay { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How many attempts may fail in a row before it gives up; null for any number. A stream that synced before it broke was no failed
-    /// attempt. Default null.
+    /// How many attempts may fail in a row before it gives up; null for any number. A stream that synced before it broke does not count as
+    /// failed. Default null.
     /// </summary>
     public int? MaximumRetryCount { get; init; }
 
-    /// <summary>Told of each attempt that failed and each stream that broke. Called from any thread.</summary>
+    /// <summary>Called for each failed attempt and each broken stream, from any thread.</summary>
     public Action<Exception>? ConnectionFailed { get; init; }
 }
 
 /// <summary>
-/// Keeps a node connected to a peer: connects, and connects again whenever the stream ends, until it is disposed. All members may be called
+/// Keeps a node connected to a peer: connects, and reconnects whenever the stream ends, until it is disposed. All members may be called
 /// from any thread.
 /// </summary>
 public sealed class GossipConnector : IAsyncDisposable
@@ -45,7 +45,7 @@ public sealed class GossipConnector : IAsyncDisposable
     private int _failures;
 
     /// <summary>Starts at once.</summary>
-    /// <exception cref="ArgumentException">The URI is of no known form.</exception>
+    /// <exception cref="ArgumentException">The URI has no known form.</exception>
     public GossipConnector(GossipNode node, Uri uri, GossipConnectorOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(node);
@@ -70,14 +70,14 @@ public sealed class GossipConnector : IAsyncDisposable
     /// <summary>How many times a connection was made.</summary>
     public int Connections { get; private set; }
 
-    /// <summary>Why the last attempt or stream ended, or null when it ended by the peer's wish.</summary>
+    /// <summary>Why the last attempt or stream ended, or null if it ended at the peer's request.</summary>
     public Exception? LastError { get; private set; }
 
     /// <summary>
-    /// Completes when there is nothing more to try: disposed, or synced once without tail. Faults with what trying again cannot repair:
-    /// <see cref="GossipIdentityException"/>, <see cref="GossipKindException"/>, <see cref="GossipSecurityException"/>,
-    /// <see cref="GossipStoreException"/>; or with <see cref="GossipUnreachableException"/> when
-    /// <see cref="GossipConnectorOptions.MaximumRetryCount"/> is used up.
+    /// Completes when there is nothing left to try: disposed, or synced once without tail. Faults with what trying again cannot repair:
+    /// <see cref="GossipIdentityException"/>, <see cref="GossipKindException"/>, <see cref="GossipSecurityException"/>, <see
+    /// cref="GossipStoreException"/>; or with <see cref="GossipUnreachableException"/> when <see
+    /// cref="GossipConnectorOptions.MaximumRetryCount"/> is used up.
     /// </summary>
     public Task Completion => _running;
 
@@ -98,7 +98,7 @@ public sealed class GossipConnector : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends the stream and connects no more.</summary>
+    /// <summary>Ends the stream and does not reconnect.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync().ConfigureAwait(false);
@@ -154,7 +154,7 @@ public sealed class GossipConnector : IAsyncDisposable
         }
     }
 
-    /// <summary>One connection to its end; whether it synced.</summary>
+    /// <summary>Runs one connection to its end; returns whether it synced.</summary>
     private async Task<bool> RunOnceAsync()
     {
         _hasSynced = false;
@@ -224,7 +224,7 @@ public sealed class GossipConnector : IAsyncDisposable
     )]
     private async Task WaitAsync(TimeSpan delay)
     {
-        // A fifth more or less, so that those who lost the same peer do not all come back at once.
+        // A fifth more or less, so that nodes that lost the same peer do not all come back at once.
         var spread = delay * (0.8 + (Random.Shared.NextDouble() * 0.4));
         await Task.Delay(spread, _node.Options.TimeProvider, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }

@@ -11,8 +11,8 @@ namespace Lockstep.Gossip.Peers;
 public sealed record GossipDialOptions
 {
     /// <summary>
-    /// What is asked of the peer's certificate with <c>tls</c>; null for the system's rules. Without a name to expect there it is the URI's
-    /// host.
+    /// What <c>tls</c> requires of the peer's certificate; null for the system's rules. If it names no host to expect, the URI's host is
+    /// used.
     /// </summary>
     public SslClientAuthenticationOptions? Tls { get; init; }
 
@@ -29,7 +29,7 @@ public static class GossipDialer
     private static readonly string[] Schemes = ["tcp", "tls", "ws", "wss", "pipe", "stdio"];
 
     /// <summary>Opens a duplex stream.</summary>
-    /// <exception cref="ArgumentException">The URI is of no known form.</exception>
+    /// <exception cref="ArgumentException">The URI has no known form.</exception>
     /// <exception cref="IOException">The peer cannot be reached.</exception>
     public static async Task<Stream> ConnectAsync(Uri uri, GossipDialOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -50,11 +50,11 @@ public static class GossipDialer
         catch (Exception error)
             when (error is SocketException or WebSocketException or System.Security.Authentication.AuthenticationException)
         {
-            throw new IOException($"No connection to {uri.GetLeftPart(UriPartial.Authority)}: {error.Message}", error);
+            throw new IOException($"No connection to {uri.Scheme}://{uri.Authority}: {error.Message}", error);
         }
     }
 
-    /// <summary>Refuses a URI that is of no known form.</summary>
+    /// <summary>Refuses a URI without a known form.</summary>
     internal static void Check(Uri uri)
     {
         ArgumentNullException.ThrowIfNull(uri);
@@ -68,7 +68,7 @@ public static class GossipDialer
         }
     }
 
-    /// <summary>The model that a URI names; null where it names none or the server takes it from the path.</summary>
+    /// <summary>The model that a URI names; null if it names none or the server takes it from the path.</summary>
     internal static string? ModelIn(Uri uri) =>
         uri.Scheme switch
         {
@@ -78,7 +78,7 @@ public static class GossipDialer
         };
 
     /// <summary>
-    /// Updates are small and each is wanted at once; a peer that vanished without a word is noticed within a minute or two.
+    /// Updates are small and each is wanted at once; a peer that vanished silently is noticed within a minute or two.
     /// </summary>
     internal static void Configure(Socket socket)
     {

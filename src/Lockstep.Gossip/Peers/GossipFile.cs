@@ -4,11 +4,11 @@ using Lockstep.Gossip.Nodes;
 namespace Lockstep.Gossip.Peers;
 
 /// <summary>
-/// The original's way to keep a node: a file with what goes over a stream, a header, the updates and "SYNC", one JSON value per line.
+/// The original's way to keep a node: a file with what would go over a stream, a header, the updates and "SYNC", one JSON value per line.
 /// </summary>
 public static class GossipFile
 {
-    /// <summary>Writes all that a node keeps. The file appears under its name when it is whole.</summary>
+    /// <summary>Writes everything that a node keeps. The file appears under its name when it is complete.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static async Task ExportAsync(GossipNode node, string path, CancellationToken cancellationToken = default)
     {
@@ -19,7 +19,7 @@ public static class GossipFile
         file.Complete();
     }
 
-    /// <summary>Writes all that a node keeps to a stream, which stays open.</summary>
+    /// <summary>Writes everything that a node keeps to a stream, which stays open.</summary>
     public static async Task ExportAsync(GossipNode node, Stream output, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(node);
@@ -32,8 +32,10 @@ public static class GossipFile
         }
     }
 
-    /// <summary>Applies what a file holds. Signatures are verified as those of a peer; the file may be one that this node wrote.</summary>
-    /// <exception cref="GossipProtocolException">The file is not one of gossip lines; those before the fault are applied.</exception>
+    /// <summary>
+    /// Applies the content of a file. Signatures are verified as those of a peer; the file may be one that this node wrote.
+    /// </summary>
+    /// <exception cref="GossipProtocolException">The file does not consist of gossip lines; those before the fault are applied.</exception>
     /// <exception cref="EndOfStreamException">The last line is cut off; those before it are applied.</exception>
     public static async Task ImportAsync(GossipNode node, string path, CancellationToken cancellationToken = default)
     {
@@ -51,8 +53,9 @@ public static class GossipFile
         }
     }
 
-    /// <summary>Applies what a stream holds to its end; the stream stays open.</summary>
-    /// <exception cref="GossipProtocolException">The stream is not one of gossip lines; those before the fault are applied.</exception>
+    /// <summary>Applies the content of a stream to its end; the stream stays open.</summary>
+    /// <exception cref="GossipProtocolException">The stream does not consist of gossip lines; those before the fault are
+    /// applied.</exception>
     /// <exception cref="EndOfStreamException">The last line is cut off; those before it are applied.</exception>
     public static async Task ImportAsync(GossipNode node, Stream input, CancellationToken cancellationToken = default)
     {

@@ -38,14 +38,14 @@ public sealed class GossipHub
         }
     }
 
-    /// <summary>Offers a node no longer; the streams that it has stay.</summary>
+    /// <summary>Stops offering a node; its streams stay.</summary>
     public bool Remove(string name) => _nodes.TryRemove(name, out _);
 
-    /// <summary>Speaks with a peer until the stream ends. The stream is disposed.</summary>
+    /// <summary>Talks to a peer until the stream ends. The stream is disposed.</summary>
     /// <param name="stream">A duplex stream.</param>
     /// <param name="name">The node that the peer wants, or null to take it from the peer's header; where only one is offered, that
     /// one.</param>
-    /// <param name="options">How to speak.</param>
+    /// <param name="options">How to use the stream.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="GossipException">No node of that name is offered, or the peer did not name one.</exception>
     /// <exception cref="GossipProtocolException">The peer sent what is no message.</exception>
@@ -78,7 +78,7 @@ public sealed class GossipHub
                 throw NodeName.Unknown(name);
             }
 
-            // One that only sends, and does not wait for the peer's clock, is not owed a header.
+            // A peer that only sends, and does not wait for a clock, is owed no header.
             var spoken = options with
             {
                 OfferedName = name,

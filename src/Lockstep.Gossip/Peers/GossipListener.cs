@@ -6,34 +6,35 @@ using Lockstep.Gossip.Nodes;
 
 namespace Lockstep.Gossip.Peers;
 
-/// <summary>How a listener speaks with those who come.</summary>
+/// <summary>How a listener talks to its peers.</summary>
 public sealed record GossipListenerOptions
 {
-    /// <summary>How each stream is spoken.</summary>
+    /// <summary>How to use each stream.</summary>
     public GossipStreamOptions Stream { get; init; } = new();
 
     /// <summary>The certificate and what goes with it; null for plain TCP.</summary>
     public SslServerAuthenticationOptions? Tls { get; init; }
 
     /// <summary>
-    /// How many peers may be connected at once; above 0, default 1,024. Who comes beyond that takes the place of the one that has been
-    /// silent for longest, if that is ten minutes or more; otherwise it is let go at once.
+    /// How many peers may be connected at once; above 0, default 1,024. One more takes the place of the peer that has been silent for
+    /// longest, if that is ten minutes or more; otherwise it is disconnected at once.
     /// </summary>
     public int MaxPeers { get; init; } = 1024;
 
-    /// <summary>How many of them from one IP address; above 0, default 512. Others are let go at once.</summary>
+    /// <summary>How many of them from one IP address; above 0, default 512. Others are disconnected at once.</summary>
     public int MaxPeersPerAddress { get; init; } = 512;
 
-    /// <summary>The clock by which peers are silent.</summary>
+    /// <summary>The clock that measures silence.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
     /// <summary>
-    /// Told of each connection that ended by an error, also one that never came to speak with a node. Called from any thread.
+    /// Called for each connection that ended with an error, even one that never reached a node, with its address (IPv6: its /64) if that
+    /// is known. Called from any thread.
     /// </summary>
-    public Action<Exception>? ConnectionFailed { get; init; }
+    public Action<IPAddress?, Exception>? ConnectionFailed { get; init; }
 }
 
-/// <summary>Accepts peers over TCP, TLS or a named pipe and has them speak with the nodes of a hub, until it is disposed.</summary>
+/// <summary>Accepts peers over TCP, TLS or a named pipe and connects them with the nodes of a hub, until it is disposed.</summary>
 public sealed class GossipListener : IAsyncDisposable
 {
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(30);
@@ -60,7 +61,7 @@ public sealed class GossipListener : IAsyncDisposable
         _accepting = AcceptAsync(accept);
     }
 
-    /// <summary>Where peers reach it, with the port that was chosen.</summary>
+    /// <summary>Where peers reach it, with the chosen port.</summary>
     public Uri Uri { get; }
 
     /// <summary>Listens on a TCP address; port 0 chooses a free one.</summary>
@@ -137,7 +138,8 @@ public sealed class GossipListener : IAsyncDisposable
             try
             {
                 var stream = await accept(_stop.Token).ConfigureAwait(false);
-                if (_places.Take(stream) is { } place)
+                var address = PeerPlaces.AddressOf(stream);
+                if (_places.Take(address) is { } place)
                 {
                     place.Connection = ServeAsync(stream, place);
                     continue;
@@ -145,6 +147,7 @@ public sealed class GossipListener : IAsyncDisposable
 
                 await stream.DisposeAsync().ConfigureAwait(false);
                 _options.ConnectionFailed?.Invoke(
+                    address,
                     new IOException("A peer was disconnected: the limit of connections, in total or for its address, is reached.")
                 );
             }
@@ -159,8 +162,8 @@ public sealed class GossipListener : IAsyncDisposable
                     return;
                 }
 
-                // One that came and went, or a moment without free handles.
-                _options.ConnectionFailed?.Invoke(error);
+                // A peer that came and went, or a moment without free handles.
+                _options.ConnectionFailed?.Invoke(null, error);
                 await Task.Delay(100, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -192,12 +195,13 @@ public sealed class GossipListener : IAsyncDisposable
         catch (OperationCanceledException) when (place.Wanted.IsCancellationRequested)
         {
             _options.ConnectionFailed?.Invoke(
+                place.Address,
                 new IOException("A peer that had long been silent was disconnected to make room for another.")
             );
         }
         catch (Exception error)
         {
-            _options.ConnectionFailed?.Invoke(error);
+            _options.ConnectionFailed?.Invoke(place.Address, error);
         }
         finally
         {

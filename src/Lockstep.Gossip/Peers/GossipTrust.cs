@@ -6,9 +6,9 @@ namespace Lockstep.Gossip.Peers;
 /// <summary>Which certificates of peers are accepted beyond those that the system trusts.</summary>
 public static class GossipTrust
 {
-    /// <summary>How to reach a peer whose certificate, or whose issuer's, is one of these. Its name must be right nonetheless.</summary>
+    /// <summary>How to reach a peer whose certificate, or whose issuer's, is one of these. Its name must match nonetheless.</summary>
     /// <param name="trusted">The certificates, without private keys. They are used for as long as the result is.</param>
-    /// <param name="skipCheck">Takes any certificate, and with it whoever is in between.</param>
+    /// <param name="skipCheck">Accepts any certificate, including that of an impostor.</param>
     public static GossipDialOptions Dial(X509Certificate2Collection trusted, bool skipCheck)
     {
         ArgumentNullException.ThrowIfNull(trusted);

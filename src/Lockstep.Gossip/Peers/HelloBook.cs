@@ -5,12 +5,12 @@ using Lockstep.Gossip.Wire;
 namespace Lockstep.Gossip.Peers;
 
 /// <summary>
-/// How often peers said hello within a minute: a hello costs them a line and this node all of its history, and who comes again and again is
-/// another peer each time. All members may be called from any thread.
+/// How often peers said hello within a minute: a hello costs them a line and this node all of its history, and a peer that comes again and
+/// again is another peer each time. All members may be called from any thread.
 /// </summary>
 internal sealed class HelloBook
 {
-    /// <summary>How many from one address: a site of as many peers as may be connected, which all come again.</summary>
+    /// <summary>How many from one address: a site with as many peers as may be connected, which all come again.</summary>
     public const int MostPerAddress = 1024;
 
     /// <summary>How many together.</summary>
@@ -24,9 +24,9 @@ internal sealed class HelloBook
     private long? _begun;
 
     /// <summary>Counts a hello.</summary>
-    /// <param name="from">Where it comes from; null where peers have no address.</param>
+    /// <param name="from">The peer's address; null if peers have none.</param>
     /// <param name="time">The clock.</param>
-    /// <exception cref="GossipProtocolException">There were too many; this one is to end its stream.</exception>
+    /// <exception cref="GossipProtocolException">There were too many; this one ends its stream.</exception>
     public void Note(IPAddress? from, TimeProvider time)
     {
         var client = from is null ? null : ClientAddress.Of(from);

@@ -5,18 +5,18 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Gossip.Peers;
 
 /// <summary>
-/// The places that a listener has for peers: so many together and so many from one address. Where all are taken, who has been silent for
-/// long makes room. All members may be called from any thread.
+/// A listener's places for peers: a limit in total and one per address. If all are taken, a peer that has been silent for long makes room.
+/// All members may be called from any thread.
 /// </summary>
 internal sealed class PeerPlaces(GossipListenerOptions options)
 {
-    /// <summary>Who has said nothing for so long makes room for another.</summary>
+    /// <summary>A peer that has been silent for this long makes room for another.</summary>
     public static readonly TimeSpan Silence = TimeSpan.FromMinutes(10);
 
     private readonly Lock _gate = new();
     private readonly HashSet<PeerPlace> _taken = [];
 
-    /// <summary>What the peers that have a place are spoken with.</summary>
+    /// <summary>How to talk to the peers that have a place.</summary>
     public IReadOnlyList<Task> Connections
     {
         get
@@ -28,10 +28,9 @@ internal sealed class PeerPlaces(GossipListenerOptions options)
         }
     }
 
-    /// <summary>A place for who came over a stream; null where there is none.</summary>
-    public PeerPlace? Take(Stream stream)
+    /// <summary>A place for a peer that came from an address; null if there is none.</summary>
+    public PeerPlace? Take(IPAddress? address)
     {
-        var address = AddressOf(stream);
         lock (_gate)
         {
             if (address is not null && _taken.Count(place => address.Equals(place.Address)) >= options.MaxPeersPerAddress)
@@ -65,7 +64,8 @@ internal sealed class PeerPlaces(GossipListenerOptions options)
         }
     }
 
-    private static IPAddress? AddressOf(Stream stream)
+    /// <summary>Where a peer came from, IPv6 by its /64; null if that is not known.</summary>
+    public static IPAddress? AddressOf(Stream stream)
     {
         try
         {
@@ -89,17 +89,17 @@ internal sealed class PeerPlace(IPAddress? address, TimeProvider time, Action<Pe
 
     public IPAddress? Address => address;
 
-    /// <summary>What it is spoken with.</summary>
+    /// <summary>How to talk to it.</summary>
     public Task Connection { get; set; } = Task.CompletedTask;
 
-    /// <summary>Cancelled when another one is to have the place.</summary>
+    /// <summary>Cancelled when another peer should have the place.</summary>
     public CancellationToken Wanted => _wanted.Token;
 
     public TimeSpan Silence => time.GetElapsedTime(Volatile.Read(ref _heard));
 
     public void NoteHeard() => Volatile.Write(ref _heard, time.GetTimestamp());
 
-    /// <summary>Has it make room; only while it has not left.</summary>
+    /// <summary>Makes it give up its place; only while it has not left.</summary>
     public void Give() => _ = _wanted.CancelAsync();
 
     public void Dispose()

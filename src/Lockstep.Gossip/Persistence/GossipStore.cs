@@ -8,16 +8,16 @@ namespace Lockstep.Gossip.Persistence;
 
 /// <summary>
 /// The SQLite file of one node: its id, the updates that it keeps and its clock, which change in one transaction. A commit has reached the
-/// disk when it returns, for an update of this node that a peer has and the file has not would be lost here when the node starts again.
-/// Held open by one process at a time. Not safe for concurrent use.
+/// disk when it returns: an update of this node that a peer has and the file does not would be lost when the node restarts. Held open by
+/// one process at a time. Not safe for concurrent use.
 /// </summary>
 internal sealed class GossipStore : IDisposable
 {
     private const int ApplicationId = 0x4C536779;
 
     /// <summary>
-    /// The format of the file. A newer one is refused, by name; what an earlier Lockstep would lose or misread makes a new format. The
-    /// first had no numbers of updates: it is taken over.
+    /// The format of the file. A newer one is refused by name; anything that an earlier Lockstep would lose or misread makes a new format.
+    /// The first had no numbers of updates: it is upgraded.
     /// </summary>
     private const int Format = 2;
     private readonly FileStream _lock;
@@ -64,12 +64,12 @@ internal sealed class GossipStore : IDisposable
 
     public string Id { get; private set; }
 
-    /// <summary>Opens or makes the file.</summary>
+    /// <summary>Opens or creates the file.</summary>
     /// <param name="path">The file.</param>
     /// <param name="kind">The data type.</param>
     /// <param name="requiredId">The id that the file must have, or null for any.</param>
     /// <param name="newId">The id that a new file gets.</param>
-    /// <param name="sealedFor">The name of the model that the node signs for; null for one that does not.</param>
+    /// <param name="sealedFor">The name of the model that the node signs for; null if it does not sign.</param>
     public static GossipStore Open(string path, string kind, string? requiredId, string newId, string? sealedFor)
     {
         SqliteLibrary.Require();
@@ -123,7 +123,7 @@ internal sealed class GossipStore : IDisposable
         }
     }
 
-    /// <summary>What is known of each source.</summary>
+    /// <summary>What is known about each source.</summary>
     public IReadOnlyCollection<KeyValuePair<string, SourceEntry>> ReadClock()
     {
         using var command = _connection.CreateCommand();
@@ -174,7 +174,7 @@ internal sealed class GossipStore : IDisposable
         _changed.Add(source);
     }
 
-    /// <summary>Ends the transaction of all that came since the last one.</summary>
+    /// <summary>Ends the transaction of everything since the last one.</summary>
     /// <exception cref="GossipStoreException">It could not be written.</exception>
     public void Commit() =>
         Try(() =>
@@ -213,7 +213,7 @@ internal sealed class GossipStore : IDisposable
     {
         try
         {
-            // Outside SQLite: its own locks do not keep out a second copy of SQLite in this process.
+            // Outside SQLite: its own locks do not exclude a second copy of SQLite in this process.
             return LockFile.Open(RealPath.Of(path) + "-lock");
         }
         catch (NoLockFileException error)
@@ -295,7 +295,7 @@ internal sealed class GossipStore : IDisposable
         }
     }
 
-    /// <summary>What the file has is signed for one model, and what comes to it would be for another.</summary>
+    /// <summary>What the file has is signed for one model, and new updates would be for another.</summary>
     private static void RequireModel(SqliteConnection connection, string path, string? sealedFor)
     {
         if (sealedFor is null)

@@ -36,7 +36,7 @@ public sealed class EcdsaSecurity : GossipSecurity, IDisposable
     /// <inheritdoc/>
     public override bool SignsSealed => false;
 
-    /// <summary>The public key, for those who are to trust this node.</summary>
+    /// <summary>The public key, for nodes that should trust this one.</summary>
     public string PublicKeyPem { get; }
 
     /// <summary>Reads the private key from a PEM file.</summary>
@@ -100,7 +100,7 @@ public sealed class EcdsaSecurity : GossipSecurity, IDisposable
     /// <inheritdoc/>
     public override bool VerifySeal(string source, ReadOnlySpan<byte> text, string signature) => Verify(source, text, signature);
 
-    /// <summary>Lets go of the keys.</summary>
+    /// <summary>Disposes the keys.</summary>
     public void Dispose()
     {
         _private.Dispose();

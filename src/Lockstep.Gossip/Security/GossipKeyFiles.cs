@@ -6,7 +6,7 @@ public enum GossipSignature
     /// <summary>ECDSA on P-256 with SHA-256, see <see cref="EcdsaSecurity"/>: for nodes that all are of Lockstep.</summary>
     EcdsaP256,
 
-    /// <summary>npm scuttlebutt's RSA with SHA-1, see <see cref="RsaSha1Security"/>. Legacy: only where npm nodes take part.</summary>
+    /// <summary>npm scuttlebutt's RSA with SHA-1, see <see cref="RsaSha1Security"/>. Legacy: only if npm nodes take part.</summary>
     RsaSha1,
 }
 
@@ -20,8 +20,8 @@ public sealed record GossipKeyFiles
     public string? PrivateKey { get; init; }
 
     /// <summary>
-    /// The public key's file, which <see cref="GossipSignature.RsaSha1"/> needs: the node's id is made from its text. With
-    /// <see cref="GossipSignature.EcdsaP256"/> the key follows from the private one.
+    /// The public key's file, which <see cref="GossipSignature.RsaSha1"/> needs: its text determines the node's id. With <see
+    /// cref="GossipSignature.EcdsaP256"/> the key follows from the private one.
     /// </summary>
     public string? PublicKey { get; init; }
 

@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 
 namespace Lockstep.Gossip.Security;
 
-/// <summary>Reads keys in PEM form, with errors that tell what to do and never show the text.</summary>
+/// <summary>Reads keys in PEM form, with errors that say what to do and never show the text.</summary>
 internal static class GossipKeys
 {
     public static void Import(AsymmetricAlgorithm key, ReadOnlySpan<char> pem, string what)

@@ -1,21 +1,21 @@
 namespace Lockstep.Gossip.Security;
 
 /// <summary>
-/// Signs and verifies updates. There are two signatures: npm's, of JavaScript's JSON text of <c>[change,timestamp,source]</c>, and a modern
-/// one, the seal, which covers the model's name and a count of the source's updates too. A scheme has one of them or both. Members may be
-/// called from several threads at once, except that updates of one stream are verified one after another.
+/// Signs and verifies updates. There are two signatures: npm's, over JavaScript's JSON text of <c>[change,timestamp,source]</c>, and a
+/// modern one, the seal, which also covers the model's name and a count of the source's updates. A scheme has one of them or both. Members
+/// may be called from several threads at once, except that updates of one stream are verified one after another.
 /// </summary>
 public abstract class GossipSecurity
 {
-    /// <summary>Raised when a key was added, so that updates which were held for want of it are looked at again.</summary>
+    /// <summary>Raised when a key was added, so that updates held for lack of it are checked again.</summary>
     public event EventHandler? KeysChanged;
 
     /// <summary>This node's id, derived from its public key.</summary>
     public abstract string Id { get; }
 
     /// <summary>
-    /// The name of the signature scheme, which a peer must announce as member <c>signature</c> of its header's <c>meta</c>; null where the
-    /// peer need not know of it (npm scuttlebutt does not).
+    /// The name of the signature scheme, which a peer must announce as member <c>signature</c> of its header's <c>meta</c>; null if the
+    /// peer need not know about it (npm scuttlebutt does not).
     /// </summary>
     public abstract string? Scheme { get; }
 
@@ -23,17 +23,17 @@ public abstract class GossipSecurity
     public abstract string Sign(ReadOnlySpan<byte> text);
 
     /// <summary>
-    /// Whether a signature is the source's own. False for a source whose key is not known, and for text that is no base64.
+    /// Whether a signature is the source's own. False for a source whose key is unknown, and for text that is not base64.
     /// </summary>
     public abstract bool Verify(string source, ReadOnlySpan<byte> text, string signature);
 
     /// <summary>Whether the scheme has modern signatures. Default false.</summary>
     public virtual bool Seals => false;
 
-    /// <summary>Whether an update that has a modern signature has npm's beside it. Default true.</summary>
+    /// <summary>Whether an update with a modern signature also has npm's. Default true.</summary>
     public virtual bool SignsSealed => true;
 
-    /// <summary>Throws where the node has no key to sign with. Called before anything is changed.</summary>
+    /// <summary>Throws if the node has no key to sign with. Called before anything is changed.</summary>
     /// <exception cref="GossipSecurityException">The node cannot write.</exception>
     public virtual void RequireSigningKey() { }
 

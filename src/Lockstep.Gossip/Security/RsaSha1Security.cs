@@ -6,9 +6,9 @@ namespace Lockstep.Gossip.Security;
 
 /// <summary>
 /// The signatures of npm <c>scuttlebutt/security</c>: RSA (PKCS #1 v1.5) with SHA-1, ids that are the SHA-1 of the public key's PEM text in
-/// base64. Legacy: SHA-1 is broken for collisions, so use it only where npm nodes take part, and <see cref="EcdsaSecurity"/> everywhere
-/// else. What is written here has a modern signature too, RSASSA-PSS with SHA-256 (RFC 8017) by the same key, so that who trusts a node
-/// need not trust a second key. May be used from any thread.
+/// base64. Legacy: SHA-1 is broken for collisions, so use it only if npm nodes take part, and <see cref="EcdsaSecurity"/> everywhere else.
+/// What is written here also has a modern signature, RSASSA-PSS with SHA-256 (RFC 8017) by the same key, so that trusting a node takes only
+/// one key. May be used from any thread.
 /// </summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage(
     "Security",
@@ -23,7 +23,7 @@ public sealed class RsaSha1Security : GossipSecurity, IDisposable
 
     /// <summary>A node's keys in PEM form.</summary>
     /// <param name="privateKeyPem">The private key, or null for a node that writes nothing.</param>
-    /// <param name="publicKeyPem">The public key, the whole text of its file: the id is made from that text to the byte.</param>
+    /// <param name="publicKeyPem">The public key, the whole text of its file: the id depends on every byte of that text.</param>
     /// <exception cref="GossipSecurityException">A key cannot be read, or the two do not belong together.</exception>
     public RsaSha1Security(string? privateKeyPem, string publicKeyPem)
     {
@@ -124,7 +124,7 @@ public sealed class RsaSha1Security : GossipSecurity, IDisposable
         }
     }
 
-    /// <summary>Lets go of the keys.</summary>
+    /// <summary>Disposes the keys.</summary>
     public void Dispose()
     {
         _private?.Dispose();

@@ -7,25 +7,25 @@ namespace Lockstep.Gossip.Wire;
 
 /// <summary>What each side of a stream says first: who it is and what it knows.</summary>
 /// <param name="Id">The id of the node.</param>
-/// <param name="Clock">What the node knew when the header was made.</param>
+/// <param name="Clock">What the node knew when the header was written.</param>
 /// <param name="Meta">Whatever the node's owner wants its peers to know, or null.</param>
 /// <param name="Horizon">For each source up to where the node has forgotten its events; null for a node that forgets nothing or does not
 /// say.</param>
 public sealed record GossipHeader(string Id, GossipClock Clock, JsonElement? Meta, GossipClock? Horizon)
 {
-    /// <summary>From how many bytes on of a peer's header only what concerns this node is kept.</summary>
+    /// <summary>Above this many bytes, only the part of a peer's header that concerns this node is kept.</summary>
     internal const int LargeBytes = 65_536;
 
     internal bool IsLarge { get; init; }
 
     /// <summary>
-    /// The header as it is kept for as long as the stream stays: a large one without the sources that this node knows nothing of. Should it
-    /// come to know one, the peer gets of it what it has already.
+    /// The header as it is kept while the stream is open: a large one without the sources that this node knows nothing about. If the node
+    /// gets to know one later, the peer is sent what it has already.
     /// </summary>
     internal GossipHeader ToKeep(GossipClock known) =>
         IsLarge ? this with { Clock = Clock.Within(known), Horizon = Horizon?.Within(known) } : this;
 
-    /// <summary>A text that is a member of the meta; null where there is none.</summary>
+    /// <summary>A text that is a member of the meta; null if there is none.</summary>
     internal string? MetaText(string member) =>
         Meta is { ValueKind: JsonValueKind.Object } meta
         && meta.TryGetProperty(member, out var text)

@@ -11,15 +11,15 @@ internal enum GossipMessageKind
     Header,
     Sync,
 
-    /// <summary>JSON that is nothing of the protocol.</summary>
+    /// <summary>JSON that does not belong to the protocol.</summary>
     Nothing,
 }
 
 /// <param name="Kind">What it is.</param>
 /// <param name="Update">The update, if it is one.</param>
 /// <param name="Header">The header, if it is one.</param>
-/// <param name="Shape">What was seen of the update's change.</param>
-/// <param name="Oddity">What is wrong with it, in a way that npm's scuttlebutt ignores; null when nothing is.</param>
+/// <param name="Shape">What was observed of the update's change.</param>
+/// <param name="Oddity">What is wrong with it, in a way that npm's scuttlebutt ignores; null if nothing is.</param>
 internal readonly record struct GossipMessage(
     GossipMessageKind Kind,
     GossipUpdate? Update = null,
@@ -28,7 +28,9 @@ internal readonly record struct GossipMessage(
     string? Oddity = null
 );
 
-/// <summary>One line to one message; no I/O in it. Keeps one string for each source that it meets. Not safe for concurrent use.</summary>
+/// <summary>
+/// Parses one line to one message, without I/O. Keeps one string for each source that it meets. Not safe for concurrent use.
+/// </summary>
 internal sealed class GossipMessageParser
 {
     private const string NotAnUpdateText =
@@ -140,7 +142,7 @@ internal sealed class GossipMessageParser
         return new GossipMessage(GossipMessageKind.Update, update, Shape: shape, Oddity: oddity);
     }
 
-    /// <summary>Reads an array to its end; null where it is no seal.</summary>
+    /// <summary>Reads an array to its end; null if it is not a seal.</summary>
     private static GossipSeal? ReadSeal(ref Utf8JsonReader reader)
     {
         var number = 0L;
@@ -180,7 +182,7 @@ internal sealed class GossipMessageParser
         return text is not null;
     }
 
-    /// <summary>What is to be seen of a change by itself.</summary>
+    /// <summary>What can be observed of a change by itself.</summary>
     public static ChangeShape ShapeOf(ReadOnlySpan<byte> change)
     {
         var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);
@@ -300,7 +302,7 @@ internal sealed class GossipMessageParser
             reader.Read();
             if (reader.TokenType == JsonTokenType.Null)
             {
-                // What JavaScript writes for a time that is none.
+                // What JavaScript writes for an invalid time.
                 oddity = $"The header's clock has no time for '{source}'.";
                 continue;
             }

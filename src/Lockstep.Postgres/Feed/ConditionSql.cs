@@ -7,9 +7,9 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// What of a client's filter the database can decide, for a snapshot: rows that cannot fit are not read. It lets too much through rather
-/// than too little, for what goes out is filtered again; what PostgreSQL might take in another way (order of texts, other types) is left
-/// to that.
+/// The part of a client's filter that the database can decide, for a snapshot: rows that cannot match are not read. It lets through too
+/// much rather than too little, because what goes out is filtered again; what PostgreSQL might interpret differently (order of texts, other
+/// types) is left to that.
 /// </summary>
 internal static partial class ConditionSql
 {
@@ -37,7 +37,7 @@ internal static partial class ConditionSql
         if (condition.Type == JsonTokenType.Null)
             return condition.Operator == "=" ? $"{name} IS NULL" : $"{name} IS NOT NULL";
 
-        // Text is equal in every collation that is of use here; its order is not the database's.
+        // Text is equal in every collation that matters here; its order is not the database's.
         if (kind is not "number" && (condition.Operator is not ("=" or "!=") || (kind == "text" && column.IsLoose)))
             return null;
         if (ValueOf(kind, condition.Type, Encoding.UTF8.GetString(condition.Value.Span)) is not var (value, type))
@@ -60,7 +60,7 @@ internal static partial class ConditionSql
             _ => null,
         };
 
-    /// <summary>A value as text and its type; null for one that the database might refuse, or take in another way.</summary>
+    /// <summary>A value as text and its type; null for one that the database might refuse, or interpret differently.</summary>
     private static (string Value, string Type)? ValueOf(string kind, JsonTokenType type, string value) =>
         (kind, type) switch
         {

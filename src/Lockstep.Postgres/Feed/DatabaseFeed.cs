@@ -4,7 +4,7 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// What the ways to follow a table have in common: the connections, one task that follows the table, and how they start and end.
+/// What the ways to follow a table share: the connections, one task that follows the table, and how they start and end.
 /// </summary>
 internal abstract class DatabaseFeed : IPostgresFeed
 {
@@ -14,7 +14,7 @@ internal abstract class DatabaseFeed : IPostgresFeed
     /// <param name="connectionString">For Npgsql.</param>
     /// <param name="options">What to serve, and how.</param>
     /// <param name="time">The clock for intervals.</param>
-    /// <param name="describe">Tells what the table is like.</param>
+    /// <param name="describe">Describes the table.</param>
     protected DatabaseFeed(
         string connectionString,
         PostgresFeedOptions options,
@@ -51,16 +51,16 @@ internal abstract class DatabaseFeed : IPostgresFeed
 
     internal DatabaseReaders Readers { get; }
 
-    /// <summary>How large pages are to be, for all clients: what one has seen of the rows spares the next one.</summary>
+    /// <summary>How large pages should be, for all clients: what one has learned about the rows helps the next one.</summary>
     internal PageSize Pages { get; } = new(PageSize.Bytes, rowBytes: 2 << 10);
 
     /// <summary>
-    /// The most rows of a page that caches may hold. Twice what is expected, so that it mostly ends by its bytes: then all servers cut
-    /// the table into the same pages.
+    /// The most rows of a page that caches may hold. Twice what is expected, so that a page usually ends by its size: then all servers
+    /// split the table into the same pages.
     /// </summary>
     protected int PageRows => Math.Min(Options.PageRows, Math.Max(16, 2 * Pages.Rows));
 
-    /// <summary>Set off when the feed is disposed.</summary>
+    /// <summary>Cancelled when the feed is disposed.</summary>
     protected CancellationTokenSource Stop { get; } = new();
 
     public abstract ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken);
@@ -87,7 +87,7 @@ internal abstract class DatabaseFeed : IPostgresFeed
         Metrics.Dispose();
     }
 
-    /// <summary>Begins to follow the table and returns once it has been looked at; a feed that could not be started is disposed.</summary>
+    /// <summary>Begins to follow the table and returns once it has been examined; a feed that could not be started is disposed.</summary>
     /// <param name="follow">Follows it until the feed is disposed.</param>
     /// <param name="seen">Ends when the table has been looked at, well or not; or with <see cref="TimeoutException"/>, to be told of by
     /// <see cref="Error"/>.</param>
@@ -115,7 +115,7 @@ internal abstract class DatabaseFeed : IPostgresFeed
         }
     }
 
-    /// <summary>Takes note of a page that was read.</summary>
+    /// <summary>Records a page that was read.</summary>
     internal void Learn(FeedLines lines)
     {
         Metrics.Read(lines);
@@ -128,10 +128,10 @@ internal abstract class DatabaseFeed : IPostgresFeed
     /// <summary>A client's journey is over.</summary>
     internal virtual void Left() => Metrics.ClientLeft();
 
-    /// <summary>Lets go of what this way of following holds besides.</summary>
+    /// <summary>Releases what this way of following holds in addition.</summary>
     protected virtual void Close() { }
 
-    /// <summary>What a client is told while the table cannot be served.</summary>
+    /// <summary>What a client gets while the table cannot be served.</summary>
     /// <param name="error">Why; null for what is said by <paramref name="otherwise"/>.</param>
     /// <param name="otherwise">What is so when there is no error.</param>
     protected FeedUnavailableException Unavailable(Exception? error, string otherwise) =>

@@ -8,11 +8,11 @@ namespace Lockstep.Postgres.Feed;
 /// </summary>
 internal sealed class DatabasePool : IAsyncDisposable
 {
-    /// <summary>How many looks at tables may run at once. They are short, so more would gain little.</summary>
+    /// <summary>How many polls may run at once. They are short, so more would gain little.</summary>
     private const int QuickLooks = 2;
 
     /// <summary>
-    /// Besides looks and readers: a slow look, one to wait for the server's disk, one that listens, and what feeds by replication use.
+    /// Besides polls and readers: a slow poll, one to wait for the server's disk, one that listens, and what feeds by replication use.
     /// </summary>
     private const int OtherConnections = 61;
 
@@ -32,16 +32,16 @@ internal sealed class DatabasePool : IAsyncDisposable
         Wakes = new WakeListener(Source, time);
     }
 
-    /// <summary>All connections. Whoever opens one outside of a turn holds one at most.</summary>
+    /// <summary>All connections. Whoever opens one without a turn holds one at most.</summary>
     public NpgsqlDataSource Source { get; }
 
     /// <summary>The turns of clients that read rows.</summary>
     public SemaphoreSlim Readers { get; }
 
-    /// <summary>The turns of looks that are known to be short; they are given out in the order in which they were asked for.</summary>
+    /// <summary>The turns of polls known to be short, in the order of their requests.</summary>
     public SemaphoreSlim Looks { get; } = new(QuickLooks);
 
-    /// <summary>The turn of looks that take long, one at a time, so that they do not hold up the others.</summary>
+    /// <summary>The turn of slow polls, one at a time, so that they do not hold up the others.</summary>
     public SemaphoreSlim LongLooks { get; } = new(1);
 
     public FlushGate Flush { get; }
@@ -50,9 +50,9 @@ internal sealed class DatabasePool : IAsyncDisposable
 
     public WakeListener Wakes { get; }
 
-    /// <summary>The pool of a database; to be disposed by each feed that joined.</summary>
+    /// <summary>The pool of a database; each feed that joined disposes it.</summary>
     /// <param name="connectionString">For Npgsql.</param>
-    /// <param name="readers">How many clients may read at once. Feeds that say another number have another pool.</param>
+    /// <param name="readers">How many clients may read at once. Feeds with another number have another pool.</param>
     /// <param name="time">The clock.</param>
     /// <exception cref="ArgumentException">The connection string is malformed.</exception>
     public static DatabasePool Join(string connectionString, int readers, TimeProvider time)

@@ -12,14 +12,14 @@ internal sealed class DatabaseReaders(string connectionString, PostgresFeedOptio
 
     public NpgsqlDataSource Source => Pool.Source;
 
-    /// <summary>Runs a short read once, before those of clients that wait.</summary>
+    /// <summary>Runs a short read once, ahead of waiting clients.</summary>
     public async Task<T> LookAsync<T>(Func<NpgsqlConnection, CancellationToken, Task<T>> look, CancellationToken cancellationToken)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stop);
         return await Pool.InTurnAsync(Pool.Looks, look, either.Token).ConfigureAwait(false);
     }
 
-    /// <summary>Runs a read on a connection, one of a limited number, and again while the database is away and patience lasts.</summary>
+    /// <summary>Runs a read on one of a limited number of connections, and again while the database is away and patience lasts.</summary>
     /// <param name="read">The read; may run several times.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public Task<T> ReadAsync<T>(Func<NpgsqlConnection, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>

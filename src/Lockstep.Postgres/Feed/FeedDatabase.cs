@@ -6,7 +6,7 @@ namespace Lockstep.Postgres.Feed;
 /// <summary>What one snapshot belongs to, and how far it reaches.</summary>
 /// <param name="Snapshot">What it shows; on a replica only what is certain.</param>
 /// <param name="Identity">The feed.</param>
-/// <param name="Table">The description that holds in it.</param>
+/// <param name="Table">The description that is valid in it.</param>
 /// <param name="IsReplica">Whether the server that answered is in recovery.</param>
 /// <param name="Floor">The lowest cursor after which no tombstone is missing.</param>
 internal sealed record FeedStamp(PgSnapshot Snapshot, string Identity, TableDescription Table, bool IsReplica, long Floor);
@@ -16,12 +16,12 @@ internal sealed record FeedQuery(string Sql, params object?[] Parameters);
 
 /// <summary>
 /// Reads a table in snapshots, each a transaction of one round trip that also says what it belongs to. Keeps the table's description, and
-/// reads it again when a snapshot shows that it no longer holds. Any number of reads may run at once, each on a connection of its own.
+/// reads it again when a snapshot shows that it is no longer valid. Any number of reads may run at once, each on a connection of its own.
 /// </summary>
 /// <param name="table">What is read.</param>
 /// <param name="describe">Reads its description, in the transaction of the connection.</param>
 /// <param name="gate">Holds back what is not safe yet.</param>
-/// <param name="limits">Which rows clients can take.</param>
+/// <param name="limits">Which rows clients can accept.</param>
 internal sealed class FeedDatabase(
     TableName table,
     Func<NpgsqlConnection, CancellationToken, Task<TableDescription>> describe,
@@ -37,17 +37,19 @@ internal sealed class FeedDatabase(
     /// <summary>The key's columns, by the last description; empty before the first.</summary>
     public IReadOnlyList<string> KeyNames => _keyNames;
 
-    /// <summary>Sets the cursors of a view apart from those of other servers and runs: they are those of who compares its rows.</summary>
+    /// <summary>Distinguishes the cursors of a view from those of other servers and runs: whoever compares its rows defines them.</summary>
     public string ViewName { get; set; } = "";
 
     /// <summary>Lines for rows that are about to be read here.</summary>
     public FeedLines NewLines() => new(limits, () => _keyNames);
 
-    /// <summary>Begins with the identity of an earlier run, which goes on as long as things were only added to the table since.</summary>
+    /// <summary>
+    /// Begins with the identity of an earlier run, which remains valid as long as things were only added to the table since.
+    /// </summary>
     public void GoOn(string identity) => _fingerprint = FeedIdentity.FingerprintOf(identity);
 
     /// <summary>
-    /// Whether cursors of an identity are good for what a snapshot shows: it is the feed's, or was that of another server or of an earlier
+    /// Whether cursors of an identity are valid for what a snapshot shows: it is the feed's, or was that of another server or of an earlier
     /// run, and things were only added to the table since.
     /// </summary>
     /// <param name="connection">Open and idle.</param>
@@ -162,7 +164,7 @@ internal sealed class FeedDatabase(
         new(state.Snapshot, IdentityOf(state, description), description, state.IsReplica, state.Floor);
 
     /// <summary>
-    /// Of a view only its key matters: whatever else is altered shows in its rows, which are compared.
+    /// For a view only its key matters: whatever else is altered shows in its rows, which are compared.
     /// </summary>
     private string IdentityOf(SnapshotState state, TableDescription description) =>
         description.Changes switch
@@ -176,8 +178,7 @@ internal sealed class FeedDatabase(
     {
         PostgresVersion.Check(connection);
 
-        // Catalog functions look at the newest catalog, not at a snapshot; the facts are compared in every read, so a mixture does not
-        // live.
+        // Catalog functions use the newest catalog, not a snapshot; every read compares the facts, so a mixture does not survive.
         var transaction = await connection
             .BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellationToken)
             .ConfigureAwait(false);

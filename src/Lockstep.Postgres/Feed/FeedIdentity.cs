@@ -5,7 +5,7 @@ using System.Text;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// The text that names a feed, and with it what its cursors mean: server, database, what the table is like, and how it is read.
+/// The text that identifies a feed, and with it the meaning of its cursors: server, database, what the table is like, and how it is read.
 /// </summary>
 internal static class FeedIdentity
 {
@@ -27,12 +27,12 @@ internal static class FeedIdentity
     public static string OfView(string identity, string name) =>
         identity[..(identity.LastIndexOf(View, StringComparison.Ordinal) + View.Length)] + name;
 
-    /// <summary>Whether an identity is that of the same view, as somebody else compares its rows.</summary>
+    /// <summary>Whether an identity is that of the same view, whose rows another process compares.</summary>
     public static bool IsSameView(string one, string other) =>
         one.LastIndexOf(View, StringComparison.Ordinal) is var end and > 0
         && other.AsSpan().StartsWith(one.AsSpan(0, end + View.Length), StringComparison.Ordinal);
 
-    /// <summary>What of an identity tells what the table is like; null when it is none of a table.</summary>
+    /// <summary>The part of an identity that says what the table is like; null if it is not a table's.</summary>
     public static string? FingerprintOf(string identity)
     {
         var (start, end) = Bounds(identity);
@@ -46,7 +46,7 @@ internal static class FeedIdentity
         return string.Concat(identity.AsSpan(0, start), fingerprint, identity.AsSpan(end));
     }
 
-    /// <summary>The timeline of the server that an identity is of; null when it is none of a table.</summary>
+    /// <summary>The timeline of the server in an identity; null if it is not a table's.</summary>
     public static long? TimelineOf(string identity) =>
         Server(identity) is [_, var timeline, _] && long.TryParse(timeline, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? number

@@ -4,8 +4,8 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// What operators watch, through the meter <c>Lockstep.Postgres</c>; each measurement carries the tag <c>feed</c>. The lag is that of the
-/// horizon: how long the oldest writing transaction (a prepared one, too) has held cursors back.
+/// What operators monitor, through the meter <c>Lockstep.Postgres</c>; each measurement carries the tag <c>feed</c>. The lag is that of the
+/// horizon: how long the oldest writing transaction (even a prepared one) has held cursors back.
 /// </summary>
 internal sealed class FeedMetrics : IDisposable
 {
@@ -94,7 +94,7 @@ internal sealed class FeedMetrics : IDisposable
         _polls.Add(1, _feed);
     }
 
-    /// <summary>Nobody looks for now, so nothing is known to be held back.</summary>
+    /// <summary>Nobody polls for now, so nothing is known to be held back.</summary>
     public void Paused() => Volatile.Write(ref _snapshot, null);
 
     public void PollTook(TimeSpan time) => _pollTime.Add(time.TotalSeconds, _feed);

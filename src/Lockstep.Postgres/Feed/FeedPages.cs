@@ -11,7 +11,7 @@ internal sealed record ChangePosition(long Txid, string[] Key);
 /// <summary>A page of rows.</summary>
 /// <param name="Stamp">The snapshot it was read in.</param>
 /// <param name="Lines">Its rows.</param>
-/// <param name="Next">Where it ended; null when nothing follows.</param>
+/// <param name="Next">Where it ended; null if nothing follows.</param>
 internal sealed record FeedPage<TPosition>(FeedStamp Stamp, FeedLines Lines, TPosition? Next)
     where TPosition : class;
 
@@ -34,8 +34,8 @@ internal static class FeedPages
     /// <param name="after">The key, each part as text; empty for the first page.</param>
     /// <param name="horizon">The horizon of the first page, which bounds every row's <c>since</c>; null for the first page.</param>
     /// <param name="limit">The most rows.</param>
-    /// <param name="bytes">With the row that reaches so many bytes the page ends (I8).</param>
-    /// <param name="filter">Which rows are of use; others may come too.</param>
+    /// <param name="bytes">The page ends with the row that reaches this many bytes (I8).</param>
+    /// <param name="filter">Which rows are wanted; others may come too.</param>
     /// <param name="cancellationToken">Ends the read.</param>
     public static async Task<FeedPage<string[]>> ReadKeysAsync(
         FeedDatabase database,
@@ -77,7 +77,7 @@ internal static class FeedPages
         }
         catch (PostgresException e) when (after.Length > 0 && PostgresErrors.IsOfData(e))
         {
-            // The rows may be at fault as well.
+            // The rows may be at fault too.
             if (!await PagePosition.IsForgedAsync(connection, key, after, cancellationToken).ConfigureAwait(false))
                 throw;
             throw new FeedPositionException(e);

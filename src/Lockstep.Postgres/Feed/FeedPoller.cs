@@ -4,18 +4,18 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// The one reader of a table's changes, however many clients follow: looks whenever it is woken or the interval has passed, and appends
-/// what the previous snapshot did not show. It never gives up: after an error it comes back, and goes on from the snapshot that it has.
-/// While nobody follows it does not look.
+/// The one reader of a table's changes, however many clients follow: polls whenever it is woken or the interval has passed, and appends
+/// what the previous snapshot did not show. It never gives up: after an error it comes back, and continues from the snapshot that it has.
+/// While nobody follows it does not poll.
 /// </summary>
 internal sealed class FeedPoller : IDisposable
 {
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(10);
 
-    /// <summary>A look that takes longer must not hold up those of other tables.</summary>
+    /// <summary>A slower poll must not hold up those of other tables.</summary>
     private static readonly TimeSpan LongLook = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>How long a table is not looked at if nothing is committed in the whole database.</summary>
+    /// <summary>How long a table is not polled if nothing is committed in the whole database.</summary>
     private static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(10);
 
     private readonly DatabasePool _pool;
@@ -54,29 +54,29 @@ internal sealed class FeedPoller : IDisposable
         View = new ViewReader(database, log, options, metrics, _stir, time);
     }
 
-    /// <summary>Those who follow.</summary>
+    /// <summary>The followers.</summary>
     public Audience Audience { get; }
 
     /// <summary>Compares the rows of a view without tombstones.</summary>
     public ViewReader View { get; }
 
-    /// <summary>Done when the first look has ended, in success or not.</summary>
+    /// <summary>Done when the first poll has ended, in success or not.</summary>
     public Task Seen => _seen.Task;
 
-    /// <summary>What the last look that succeeded saw; null before the first one.</summary>
+    /// <summary>What the last successful poll saw; null before the first one.</summary>
     public FeedStamp? Last => _last;
 
-    /// <summary>Whether <see cref="Last"/> is no longer kept up, since nobody follows.</summary>
+    /// <summary>Whether <see cref="Last"/> is no longer kept up to date, because nobody follows.</summary>
     public bool IsStale => Audience.IsEmpty && _time.GetElapsedTime(Volatile.Read(ref _looked)) > _options.PollInterval;
 
-    /// <summary>What the last look failed of; null when it did not.</summary>
+    /// <summary>The error of the last poll; null if it succeeded.</summary>
     public Exception? Error => _error;
 
     private int RowLimit => (int)Math.Min(_options.LiveBytes / 64, 200_000);
 
     private bool IsView => _last?.Table.Changes == ChangeSource.SnapshotsOnly;
 
-    /// <summary>Somebody else has looked while nobody follows.</summary>
+    /// <summary>Another reader has polled while nobody follows.</summary>
     public void Saw(FeedStamp stamp)
     {
         _last = stamp;
@@ -85,7 +85,7 @@ internal sealed class FeedPoller : IDisposable
 
     public void Dispose() => _wakes?.Dispose();
 
-    /// <summary>Runs until it is cancelled; throws nothing else.</summary>
+    /// <summary>Runs until cancelled; throws nothing else.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         var hasPolled = false;
@@ -102,7 +102,7 @@ internal sealed class FeedPoller : IDisposable
                 }
                 catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable && hasPolled && MayWait())
                 {
-                    // Somebody alters the table, or has locked it: what is served stays as it is meanwhile.
+                    // Somebody is altering the table, or has locked it: what is served stays as it is meanwhile.
                     await Task.Delay(_options.PollInterval / 4, _time, cancellationToken).ConfigureAwait(false);
                     continue;
                 }
@@ -115,8 +115,8 @@ internal sealed class FeedPoller : IDisposable
                     failures++;
                     if (hasPolled && failures == 1)
                     {
-                        // A connection that has just worked may have been closed, or timed out on a busy machine: a new one mostly helps,
-                        // and no client need know.
+                        // A connection that has just worked may have been closed, or timed out on a busy machine: a new one usually helps,
+                        // and clients need not notice.
                         continue;
                     }
 
@@ -146,7 +146,7 @@ internal sealed class FeedPoller : IDisposable
         return _time.GetElapsedTime(_lockedSince) < _options.Patience;
     }
 
-    /// <summary>Looks at the table when it is its turn.</summary>
+    /// <summary>Polls the table when it is its turn.</summary>
     private async Task LookAsync(CancellationToken cancellationToken)
     {
         _woken = false;
@@ -228,7 +228,7 @@ internal sealed class FeedPoller : IDisposable
         return stamp;
     }
 
-    /// <summary>Tells the operator what has changed since the last look.</summary>
+    /// <summary>Tells the operator what has changed since the last poll.</summary>
     private void Tell(FeedStamp stamp)
     {
         var last = _last;
@@ -243,8 +243,8 @@ internal sealed class FeedPoller : IDisposable
     }
 
     /// <summary>
-    /// Wants wake-ups once the table is known to send them. What was committed before they arrive may have gone unheard: that they do wakes
-    /// too.
+    /// Requests notifications once the table is known to send them. What was committed before they arrive may have gone unnoticed, so their
+    /// start wakes the poller too.
     /// </summary>
     private void Listen(FeedStamp stamp)
     {
@@ -277,7 +277,7 @@ internal sealed class FeedPoller : IDisposable
 
         if (IsView)
         {
-            // However long a look takes, the server has as much time to itself.
+            // However long a poll takes, the server has as much time to itself.
             var pause = Larger(_options.PollInterval, _took) - _time.GetElapsedTime(began);
             await StirredAsync(() => View.IsAsked, pause, cancellationToken).ConfigureAwait(false);
         }
@@ -291,7 +291,7 @@ internal sealed class FeedPoller : IDisposable
         }
     }
 
-    /// <summary>Waits for a client. The log is let go meanwhile: who comes reads what it holds from the database.</summary>
+    /// <summary>Waits for a client. The log is dropped meanwhile: a new client reads its content from the database.</summary>
     private async Task SleepAsync(CancellationToken cancellationToken)
     {
         _wakes?.Dispose();
@@ -335,11 +335,11 @@ internal sealed class FeedPoller : IDisposable
     /// </summary>
     private async Task CommittedAsync(long began, CancellationToken cancellationToken)
     {
-        // Where others write much, looks become rarer as they find nothing; where nobody writes, the first change is looked at soon.
+        // If others write much, polls become rarer as they find nothing; if nobody writes, the first change is polled soon.
         var last = _last!;
         _pause = _quiet ? Smaller(_pause * 2, _options.PollInterval) : _options.PollInterval / 64;
 
-        // A replica does not tell that somebody committed.
+        // A replica does not say that somebody committed.
         var end = last.IsReplica ? _options.PollInterval : Larger(_options.PollInterval, LongestSilence);
         for (var pause = _pause; ; pause = Smaller(pause * 2, _options.PollInterval / 8))
         {

@@ -11,7 +11,7 @@ internal static class FeedSql
     public const string Commit = "COMMIT";
 
     /// <summary>
-    /// Nobody waits long for a table that somebody has locked: that would hold up those who wait for the connection.
+    /// Nobody waits long for a table that somebody has locked: that would hold up others waiting for the connection.
     /// </summary>
     public const string LockPatience = "SET LOCAL lock_timeout = '250ms'";
 
@@ -35,8 +35,7 @@ internal static class FeedSql
         var tombstones = "";
         if (table.Tombstones is not null)
         {
-            // A row that lives wins: a transaction that inserts a key under an older snapshot does not see the tombstone that it should
-            // remove.
+            // A live row wins: a transaction that inserts a key under an older snapshot does not see the tombstone that it should remove.
             var same = string.Join(" AND ", table.Key.Select(k => KeySql.Same(k, "live", "r")));
             var where = $"{Where(table, range)} AND NOT EXISTS (SELECT FROM {table.SqlName} AS live WHERE {same})";
             tombstones = "\nUNION ALL\n" + Branch(table, table.Tombstones, table.Key, "true", where);
@@ -87,7 +86,7 @@ internal static class FeedSql
         + Living(table);
 
     /// <summary>
-    /// Stands for the content of a view, so that a change of it is seen. Columns: the number of rows, and a sum over them.
+    /// Stands for the content of a view, so that a change of it is noticed. Columns: the number of rows, and a sum over them.
     /// </summary>
     public static string Digest(TableDescription table) =>
         $"SELECT count(*), coalesce(sum(hashtextextended({Json("d")}, 0)), 0)::text\nFROM {table.SqlName} AS r, {Data(table.Columns, "r")}"
@@ -117,8 +116,8 @@ internal static class FeedSql
         return $"{where} AND (r.txid{names}) > ($4::bigint{values})";
     }
 
-    /// <summary>PostgreSQL makes the JSON: it alone knows every type, domain, composite and extension.</summary>
-    /// <remarks>With the star, for a column may have the name of the row.</remarks>
+    /// <summary>PostgreSQL builds the JSON: it alone knows every type, domain, composite and extension.</summary>
+    /// <remarks>With the star, because a column may have the name of the row.</remarks>
     internal static string Json(string data) => $"row_to_json({data}.*)::text";
 
     internal static string Data(IReadOnlyList<TableColumn> columns, string row) =>

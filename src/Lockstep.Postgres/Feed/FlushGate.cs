@@ -3,12 +3,12 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Holds back what a crash of the server could still take back: with <c>synchronous_commit = off</c> a snapshot shows commits that are not
-/// on disk yet, and their transactions' numbers are given out again after a crash. Thread-safe.
+/// Holds back what a crash of the server could still undo: with <c>synchronous_commit = off</c> a snapshot shows commits that are not on
+/// disk yet, and their transaction ids are reused after a crash. Thread-safe.
 /// </summary>
 internal sealed class FlushGate(NpgsqlDataSource source, TimeProvider time) : IDisposable
 {
-    /// <summary>How long the server may take by itself, before it is made to.</summary>
+    /// <summary>How long the server may take on its own before it is forced.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(10);
     private const string Flushed = "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint";
@@ -20,8 +20,8 @@ internal sealed class FlushGate(NpgsqlDataSource source, TimeProvider time) : ID
 
     /// <summary>Returns when everything that a snapshot shows is on the server's disk.</summary>
     /// <remarks>
-    /// An idle transaction's last piece of the log is not written out before somebody commits: after a while that is done here. What a
-    /// replica shows its primary had on disk.
+    /// While a server is idle, the last piece of its log is not written until somebody commits: after a while this does it. What a replica
+    /// shows, its primary had on disk.
     /// </remarks>
     public async ValueTask WaitAsync(SnapshotState state, CancellationToken cancellationToken)
     {

@@ -5,12 +5,12 @@ namespace Lockstep.Postgres.Feed;
 /// <summary>One of the ways to follow a table.</summary>
 internal interface IPostgresFeed : IFeedSource
 {
-    /// <inheritdoc cref="PostgresFeed.Error"/>
+    /// <inheritdoc cref="Serving.PostgresFeed.Error"/>
     Exception? Error { get; }
 
-    /// <inheritdoc cref="PostgresFeed.HorizonLag"/>
+    /// <inheritdoc cref="Serving.PostgresFeed.HorizonLag"/>
     (long Transactions, TimeSpan Age) HorizonLag { get; }
 
-    /// <inheritdoc cref="PostgresFeed.Slot"/>
+    /// <inheritdoc cref="Serving.PostgresFeed.Slot"/>
     PostgresSlotState? Slot { get; }
 }

@@ -3,7 +3,7 @@ using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>Which keys clients can hold. A table of which none can is refused; a row with one of the others is left out.</summary>
+/// <summary>Which keys clients can hold. A table without any such key is refused; a row with another kind of value is left out.</summary>
 internal static class KeyFit
 {
     /// <summary>Whether a table can have this key.</summary>
@@ -18,12 +18,12 @@ internal static class KeyFit
         );
     }
 
-    /// <summary>What is wrong with a row's key, as a sentence in plain ASCII without quotes; null when a client can hold it.</summary>
+    /// <summary>What is wrong with a row's key, as a sentence in plain ASCII without quotes; null if a client can hold it.</summary>
     /// <param name="key">The key's columns.</param>
     /// <param name="data">The row's JSON, in which a number that JSON does not have is a text.</param>
     public static string? WhatIsWrong(IReadOnlyList<TableColumn> key, ReadOnlySpan<byte> data)
     {
-        // That is the rule, and costs no parsing.
+        // This is the rule, and costs no parsing.
         if (data.IndexOf("NaN\""u8) < 0 && data.IndexOf("Infinity\""u8) < 0)
             return null;
         var json = new Utf8JsonReader(data, FeedFilter.AnyDepth);

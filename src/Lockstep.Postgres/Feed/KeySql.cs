@@ -1,8 +1,8 @@
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Key columns in SQL. A type may take values for equal that clients tell apart: citext and collations that ignore case, texts that differ
-/// in blanks at the end (bpchar), an interval of a day and of 24 hours, a range to 5 and to 5.0. Such values are told apart and ordered by
+/// Key columns in SQL. A type may treat values as equal that clients distinguish: citext and collations that ignore case, texts that differ
+/// in trailing blanks (bpchar), an interval of a day and of 24 hours, a range to 5 and to 5.0. Such values are distinguished and ordered by
 /// their text here too, and kept as text in tombstones.
 /// </summary>
 internal static class KeySql
@@ -11,7 +11,7 @@ internal static class KeySql
     public static string Value(TableColumn key, string row) =>
         key.IsLoose ? Text($"{row}.{Sql.Quote(key.Name)}") : $"{row}.{Sql.Quote(key.Name)}";
 
-    /// <summary>The same of a parameter that holds the text of a value.</summary>
+    /// <summary>The same for a parameter that holds the text of a value.</summary>
     public static string Value(TableColumn key, int parameter) =>
         key.IsLoose
             ? FormattableString.Invariant($"${parameter}::text COLLATE \"C\"")

@@ -3,11 +3,11 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// A mark in the server's log, after everything that was committed before: it has that written to disk, and a stream has something to say.
+/// A mark in the server's log, after everything that was committed before: it forces that to disk, and gives a stream something to send.
 /// </summary>
 internal static class LogMark
 {
-    /// <summary>Writes one, and returns when it is on the server's disk; no standby is waited for.</summary>
+    /// <summary>Writes one, and returns when it is on the server's disk; waits for no standby.</summary>
     public static Task WriteAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
         connection.ExecuteAsync(
             "SELECT set_config('synchronous_commit', 'local', true), pg_logical_emit_message(true, 'lockstep', '')",

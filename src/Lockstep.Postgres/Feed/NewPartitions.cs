@@ -3,10 +3,9 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Tells whether partitions came without rows. Those that an earlier transaction wrote into one before it was attached went past the
-/// table's triggers: their txid, if they have one, is below that of the attaching transaction. By replication they are not in the stream:
-/// there it has to be empty still, or to have been made by the transaction that attached it, before which nobody can have written to it,
-/// and not before it was attached.
+/// Whether partitions came without rows. Rows that an earlier transaction wrote into one before it was attached bypassed the table's
+/// triggers: their txid, if they have one, is below that of the attaching transaction. By replication they are not in the stream: there the
+/// partition must be empty still, or have been created by the transaction that attached it, before which nobody can have written to it.
 /// </summary>
 internal static class NewPartitions
 {
@@ -28,7 +27,7 @@ internal static class NewPartitions
             WHERE c.relispartition AND c.oid <> to_regclass($1) ORDER BY c.oid OFFSET $2
             """;
 
-    /// <summary>Whether all partitions after the first few (in the order in which they were made) did.</summary>
+    /// <summary>Whether all partitions after the first few (in the order of their creation) did.</summary>
     public static async Task<bool> CameEmptyAsync(
         NpgsqlConnection connection,
         TableDescription table,

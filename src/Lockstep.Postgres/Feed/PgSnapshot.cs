@@ -26,7 +26,7 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>, IFeedPosition<PgSnaps
     /// <inheritdoc/>
     public long Cursor => Xmin;
 
-    /// <summary>The end of the server's log when it was taken: everything that it shows, and all that had ended, is before that.</summary>
+    /// <summary>The end of the server's log when it was taken: everything that it shows, and all that had ended, precedes that.</summary>
     public FeedMark? Mark { get; private init; }
 
     /// <summary>One above the newest transaction that can be shown.</summary>
@@ -39,7 +39,7 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>, IFeedPosition<PgSnaps
     internal long[] InProgressArray => _inProgress;
 
     /// <summary>
-    /// Which look of this process at a view it belongs to, in order; 0 for none. What a view shows may change without a transaction.
+    /// The number of this process's reading of a view that it belongs to; 0 for none. What a view shows may change without a transaction.
     /// </summary>
     public long Look { get; private init; }
 
@@ -89,12 +89,12 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>, IFeedPosition<PgSnaps
     /// <summary>All: a client that gets a row twice has it once.</summary>
     public ReadOnlyMemory<byte> Rest(ReadOnlyMemory<byte> lines) => lines;
 
-    /// <summary>Reads the server's form.</summary>
+    /// <summary>Parses the server's form.</summary>
     /// <exception cref="FormatException">It is not that form.</exception>
     public static PgSnapshot Parse(string text) =>
         TryParse(text, out var snapshot) ? snapshot : throw new FormatException($"'{text}' is not a snapshot of the form xmin:xmax:xip.");
 
-    /// <summary>Reads the server's form.</summary>
+    /// <summary>Parses the server's form.</summary>
     public static bool TryParse(string? text, [NotNullWhen(true)] out PgSnapshot? snapshot)
     {
         snapshot = null;

@@ -33,10 +33,10 @@ internal sealed class PollingFeed : DatabaseFeed
     /// <summary>Compares the rows of a view without tombstones.</summary>
     internal ViewReader View => _poller.View;
 
-    /// <summary>The disk that clients may take up.</summary>
+    /// <summary>The disk space that clients may use.</summary>
     internal SendBudget Spill { get; }
 
-    /// <summary>Returns once the table has been looked at.</summary>
+    /// <summary>Returns once the table has been polled.</summary>
     public static async Task<PollingFeed> StartAsync(
         string connectionString,
         PostgresFeedOptions options,
@@ -66,7 +66,7 @@ internal sealed class PollingFeed : DatabaseFeed
         if (Error is { } error)
             throw Unavailable(error);
 
-        // The poller may not have looked since the table was altered: a client that has to resync is to hear it from the status, not from a
+        // The poller may not have polled since the table was altered: a client that must resync should learn it from the status, not from a
         // body cut off.
         var (stamp, identity, isOurs) = await Readers
             .ReadAsync(
@@ -94,7 +94,8 @@ internal sealed class PollingFeed : DatabaseFeed
             }
         );
 
-        // A client keeps the name under which its cursor is good, but for the timeline: the one that it comes from may yet go on elsewhere.
+        // A client keeps the name under which its cursor is valid, except the timeline: the server that it comes from may yet continue
+        // elsewhere.
         var name = isOurs ? identity ?? stamp.Identity : stamp.Identity;
         return new FeedReading(name, KeyNames(stamp.Table), journey.ReadAsync(cancellationToken))
         {
@@ -104,10 +105,10 @@ internal sealed class PollingFeed : DatabaseFeed
     }
 
     /// <summary>
-    /// A client's identity on the timeline of what is served, when all that the client was told of is on that too; otherwise one that is no
-    /// feed's.
+    /// A client's identity on the timeline of what is served, if everything that the client has heard of is on that too; otherwise one that
+    /// belongs to no feed.
     /// </summary>
-    /// <exception cref="FeedBehindException">The replica has not come to the client's timeline yet.</exception>
+    /// <exception cref="FeedBehindException">The replica has not reached the client's timeline yet.</exception>
     private async Task<string?> HereAsync(FeedStamp stamp, FeedRequest request, CancellationToken cancellationToken)
     {
         if (
@@ -158,7 +159,7 @@ internal sealed class PollingFeed : DatabaseFeed
         };
     }
 
-    /// <summary>Which cursors mean something in a snapshot; every change is kept, but for tombstones that were cleared.</summary>
+    /// <summary>The valid cursors in a snapshot; every change is kept, except tombstones that were removed.</summary>
     internal ServedRange Range(FeedStamp stamp) =>
         new(stamp.Identity, IsView(stamp) ? View.Range.Floor : stamp.Floor, stamp.Snapshot.Xmin, Options.RetryAfter);
 
@@ -174,7 +175,7 @@ internal sealed class PollingFeed : DatabaseFeed
         _poller.Audience.Left();
     }
 
-    /// <summary>What the poller has seen; looks where it sleeps, or has not seen what the database showed before.</summary>
+    /// <summary>What the poller has seen; polls if it sleeps, or has not seen what the database showed before.</summary>
     private async Task<FeedStamp> CurrentAsync(long horizon, CancellationToken cancellationToken)
     {
         var last = _poller.Last ?? throw Unavailable(Error);

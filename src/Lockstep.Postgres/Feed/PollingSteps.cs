@@ -5,7 +5,7 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// How one client of a feed by polling is read for: pages of a snapshot by key, then rounds of changes. Between two pages it holds no
+/// How a feed by polling is read for one client: pages of a snapshot by key, then rounds of changes. Between two pages it holds no
 /// connection and no snapshot, so a slow client costs the database nothing.
 /// </summary>
 internal sealed class PollingSteps(PollingFeed feed, TableDescription table, string identity, SendShare? client, FeedFilter? filter)
@@ -16,7 +16,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
     private bool _isWhole;
     private FeedMark? _spilled;
 
-    /// <summary>A replica's snapshots do not tell which of what is above the horizon they show.</summary>
+    /// <summary>A replica's snapshots do not say which of what is above the horizon they show.</summary>
     public override bool PositionsAreWhole => IsView || !_isReplica;
 
     private bool IsView => table.Changes == ChangeSource.SnapshotsOnly;
@@ -53,8 +53,8 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
     }
 
     /// <summary>
-    /// The pages of a snapshot and the key after which each begins. While there is memory to spare they are larger, since to say what a
-    /// snapshot belongs to takes the server as long as to read some hundred rows, and the next one is read while one is sent.
+    /// The pages of a snapshot and the key after which each begins. While there is memory to spare they are larger, because finding out
+    /// what a snapshot belongs to takes the server as long as reading some hundred rows, and the next one is read while one is sent.
     /// </summary>
     private async IAsyncEnumerable<(string[] From, FeedPage<string[]> Page)> PagesAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken
@@ -116,7 +116,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
             yield break;
         }
 
-        // A replica's snapshots say nothing above the horizon, so a round there brings again what the one before it brought: one has to do.
+        // A replica's snapshots say nothing above the horizon, so a round there would repeat what the one before it brought: one must do.
         for (var pages = 0; table.Pages && !(_isReplica && pages > 0); )
         {
             PgSnapshot? round = null;
@@ -151,8 +151,8 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
     }
 
     /// <summary>
-    /// One statement's rows: for what has no key to page by, and for what a replica's rounds leave open. Its transaction does not wait for
-    /// the client.
+    /// The rows of one statement: if there is no key to page by, and for what a replica's rounds leave open. Its transaction does not wait
+    /// for the client.
     /// </summary>
     private IAsyncEnumerable<FeedStep<PgSnapshot>> ReadWholeAsync(
         Func<TableDescription, FeedQuery> query,
@@ -176,7 +176,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
             cancellationToken
         );
 
-    /// <summary>Hands on what is written to a spill meanwhile.</summary>
+    /// <summary>Passes on what is written to a spill meanwhile.</summary>
     private async IAsyncEnumerable<FeedStep<PgSnapshot>> SpillAsync(
         Func<RowSpill, CancellationToken, Task<PgSnapshot>> produce,
         [EnumeratorCancellation] CancellationToken cancellationToken

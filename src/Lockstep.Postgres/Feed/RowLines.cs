@@ -11,7 +11,7 @@ internal static class RowLines
 
     /// <summary>Appends the reader's row; its JSON is copied once, from the driver's buffer.</summary>
     /// <param name="lines">Gets it.</param>
-    /// <param name="row">Stands on the row; without a txid it gets the horizon for one.</param>
+    /// <param name="row">Positioned on the row; without a txid it gets the horizon for one.</param>
     /// <param name="key">The columns of its key; one that no client can hold is left out.</param>
     /// <param name="horizon">The most that its <c>since</c> may be.</param>
     /// <param name="sent">Knows which rows were sent already, which are left out; null to leave out none.</param>

@@ -6,10 +6,10 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Rows between a query and a client that may be slow: little is kept in memory, the rest in a file that nobody else sees, so that the
-/// query's transaction ends whatever the client does. One writer and one reader, each on a thread of its own.
+/// Rows between a query and a possibly slow client: little is kept in memory, the rest in a file that nobody else sees, so that the query's
+/// transaction ends whatever the client does. One writer and one reader, each on a thread of its own.
 /// </summary>
-/// <param name="share">What may be held on the disk for this client; it stays the caller's.</param>
+/// <param name="share">The disk space that may be used for this client; remains the caller's.</param>
 internal sealed class RowSpill(SendShare share) : IDisposable
 {
     private const int LengthBytes = sizeof(int);
@@ -26,8 +26,8 @@ internal sealed class RowSpill(SendShare share) : IDisposable
     /// <summary>Whether it holds a file.</summary>
     public bool HasFile => _file is not null;
 
-    /// <summary>Appends a piece of whole lines; waits only for room on the disk.</summary>
-    /// <exception cref="FeedUnavailableException">There is no room, nor was made any.</exception>
+    /// <summary>Appends a piece of whole lines; waits only for disk space.</summary>
+    /// <exception cref="FeedUnavailableException">There is no space, and none became free.</exception>
     public async Task WriteAsync(ReadOnlyMemory<byte> piece, CancellationToken cancellationToken)
     {
         lock (_gate)
@@ -64,7 +64,7 @@ internal sealed class RowSpill(SendShare share) : IDisposable
         }
     }
 
-    /// <summary>The pieces, as they come; throws what the writer ended with.</summary>
+    /// <summary>The pieces, as they come; throws the error with which the writer ended.</summary>
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         while (true)
@@ -126,7 +126,7 @@ internal sealed class RowSpill(SendShare share) : IDisposable
         }
     }
 
-    /// <summary>A new file that is gone when it is closed, whatever becomes of the process.</summary>
+    /// <summary>A new file that is gone when it is closed, whatever happens to the process.</summary>
     private static FileStream Open()
     {
         var path = Path.Combine(Path.GetTempPath(), $"lockstep-{Guid.NewGuid():N}.spill");

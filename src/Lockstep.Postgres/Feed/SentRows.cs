@@ -5,8 +5,8 @@ using System.Security.Cryptography;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Knows the rows of the last poll, by digest. A replica does not say which transactions are in progress, so each poll of one reads
-/// everything above the horizon again; what the poll before it read too need not be sent twice. One poll's rows suffice: whatever the next
+/// Remembers the rows of the last poll, by digest. A replica does not say which transactions are in progress, so each poll of one reads
+/// everything above the horizon again; what the previous poll read too need not be sent twice. One poll's rows suffice: whatever the next
 /// one reads again, this one has read.
 /// </summary>
 internal sealed class SentRows

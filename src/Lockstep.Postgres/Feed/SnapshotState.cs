@@ -21,7 +21,7 @@ internal sealed record SnapshotState
     /// <summary>The server's log: system, timeline and database, whatever the table.</summary>
     public string Log => Server[..Server.IndexOf('-', StringComparison.Ordinal)];
 
-    /// <summary>What the table is like; null when it is not there.</summary>
+    /// <summary>What the table is like; null if it does not exist.</summary>
     public required TableFacts? Facts { get; init; }
 
     /// <summary>
@@ -69,10 +69,8 @@ internal sealed record SnapshotState
 }
 
 /// <summary>
-/// What a table's cursors depend on. Some things may be added without making any cursor invalid: columns without a default, an enum's
-/// labels, empty partitions. Of those there is a digest each, in the order in which they came, so that what was added since can be told
-/// from
-/// what was changed. Immutable.
+/// What a table's cursors depend on. Some things may be added without invalidating cursors: columns without a default, an enum's labels,
+/// empty partitions. Each of those has a digest, in the order of its creation, so that additions can be told from changes. Immutable.
 /// </summary>
 /// <param name="Core">Everything else.</param>
 /// <param name="Columns">Digests of columns.</param>
@@ -89,7 +87,7 @@ internal sealed record TableFacts(string Core, string Columns, string Labels, st
     public string Fingerprint => Format(Columns.Length, Labels.Length, Partitions.Length, File);
 
     /// <summary>
-    /// How many partitions were there when these facts had a fingerprint, of which only additions set them apart; null when more does.
+    /// How many partitions there were when these facts had a fingerprint from which only additions distinguish them; null if more does.
     /// </summary>
     public int? PartitionsAt(string fingerprint)
     {

@@ -3,7 +3,7 @@ using System.Text;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// The query that says what a snapshot is a snapshot of: server, database, and the facts of which a feed's identity is made.
+/// The query that says what a snapshot is a snapshot of: server, database, and the facts that make up a feed's identity.
 /// </summary>
 internal static class StateSql
 {
@@ -23,7 +23,7 @@ internal static class StateSql
 
     /// <summary>
     /// Settings on which the text of values depends, so that every server of a feed writes the same; and no JIT, which costs more than it
-    /// gains in short reads. For the transaction, since a pooler of connections keeps nothing else.
+    /// gains in short reads. For the transaction, because a connection pooler keeps nothing else.
     /// </summary>
     public const string Formats = """
         concat(set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true), set_config('IntervalStyle', 'iso_8601', true),
@@ -45,7 +45,7 @@ internal static class StateSql
         table.TrackingId is null && table.Changes != ChangeSource.Stream ? "false" : "c.relispartition AND c.oid <> to_regclass($1)";
 
     /// <summary>
-    /// Which rows a policy shows may change without a write. Only where one is in force: where none is, nothing is said, as before.
+    /// Which rows a policy shows may change without a write. Only if one is in force: otherwise nothing is added, as before.
     /// </summary>
     private const string RowSecurity = "SELECT 'row security' WHERE row_security_active(to_regclass($1))";
 
@@ -62,9 +62,8 @@ internal static class StateSql
 
     /// <summary>The query for <see cref="SnapshotState"/>; its first column is for nobody.</summary>
     /// <remarks>
-    /// The timeline of a primary is that of the log it writes; the control file only learns it at the next checkpoint. A trigger's row in
-    /// the
-    /// catalog is written when it is disabled and enabled again, however short that was.
+    /// The timeline of a primary is that of the log it writes; the control file learns it only at the next checkpoint. A trigger's row in
+    /// the catalog is written when it is disabled and enabled again, however short that was.
     /// </remarks>
     public static string Query(TableDescription table) =>
         $"""
@@ -137,8 +136,8 @@ internal static class StateSql
             : "SELECT relfilenode::bigint FROM pg_class WHERE oid = to_regclass($1)";
 
     /// <summary>
-    /// The file of a relation's rows, which TRUNCATE replaces, and every DDL that rewrites rows. Where a trigger or the stream tells of the
-    /// one, and the columns of the other, it says no more.
+    /// The file of a relation's rows, which TRUNCATE replaces, and every DDL that rewrites rows. If a trigger or the stream reports the
+    /// one, and the columns the other, it adds nothing.
     /// </summary>
     private static string Storage(TableDescription table) =>
         table.Changes == ChangeSource.Stream
@@ -148,7 +147,7 @@ internal static class StateSql
                     AND c.oid = to_regclass($1)) THEN c.relfilenode END
                 """;
 
-    /// <summary>What keeps txid and tombstones; wake-ups may come and go.</summary>
+    /// <summary>What maintains txid and tombstones; notifications may come and go.</summary>
     private static string Triggers(string of) =>
         $"""
             SELECT format('trigger %s %s %s %s', tgname, tgfoid, tgenabled, xmin) FROM pg_trigger

@@ -1,4 +1,3 @@
-using Lockstep.Engine;
 using Npgsql;
 
 namespace Lockstep.Postgres.Feed;
@@ -6,10 +5,6 @@ namespace Lockstep.Postgres.Feed;
 /// <summary>Reads a table's description from the catalog.</summary>
 internal static class TableCatalog
 {
-    private const string Deleted = "deleted";
-    private const string TxidColumn = "txid";
-    private const string CurrentXmin = "current_xmin";
-
     private const string Relation = """
         SELECT c.oid::bigint, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind::text,
             to_regclass('lockstep.tracked') IS NOT NULL, row_security_active(c.oid)
@@ -73,7 +68,7 @@ internal static class TableCatalog
 
     private static readonly string[] StrictBounds = ["int4", "int8", "date", "timestamp", "timestamptz"];
 
-    // What the columns' types are made of: domains of what is under them, arrays of elements, composites of attributes, ranges of bounds.
+    // What the columns' types consist of: domains of the type under them, arrays of elements, composites of attributes, ranges of bounds.
     private const string Types = """
         WITH RECURSIVE types(oid) AS (
             SELECT atttypid FROM pg_attribute WHERE attrelid = $1::bigint::oid AND attnum > 0 AND NOT attisdropped
@@ -104,7 +99,7 @@ internal static class TableCatalog
         ORDER BY i.indisprimary DESC, i.indexrelid
         """;
 
-    // A registry that an earlier version made has no column soft_delete.
+    // A registry created by an earlier version has no column soft_delete.
     private const string TrackingSql = """
         SELECT name, tombstones::text, key_columns, (to_jsonb(t) ->> 'soft_delete')::boolean,
             EXISTS (SELECT FROM pg_trigger WHERE tgrelid = t.relation AND tgname LIKE 'zz\_lockstep\_%' AND tgenabled <> 'A')
@@ -152,9 +147,9 @@ internal static class TableCatalog
         await CheckLoggedAsync(connection, table, name, cancellationToken).ConfigureAwait(false);
         var tracked = registry ? await TrackingOfAsync(connection, oid, cancellationToken).ConfigureAwait(false) : null;
         var keys = await connection.QueryAsync(Key, [oid], r => r.GetFieldValue<string[]>(0), cancellationToken).ConfigureAwait(false);
-        var key = KeyOf(table, columns, tracked?.Key ?? (namedKey.Count > 0 ? namedKey : keys.FirstOrDefault() ?? []));
+        var key = FeedColumns.KeyOf(table, columns, tracked?.Key ?? (namedKey.Count > 0 ? namedKey : keys.FirstOrDefault() ?? []));
         KeyFit.Check(table, key);
-        var description = tracked is null ? Untracked(table, kind, columns) : Tracked(table, columns, tracked);
+        var description = tracked is null ? FeedColumns.Untracked(table, kind, columns) : FeedColumns.Tracked(table, columns, tracked);
         return description with
         {
             Enums = enums,
@@ -170,7 +165,7 @@ internal static class TableCatalog
         };
     }
 
-    /// <summary>How a table is tracked; null when it is not. Only where there is a registry.</summary>
+    /// <summary>How a table is tracked; null if it is not. Only if there is a registry.</summary>
     public static async Task<TableTracking?> TrackingOfAsync(NpgsqlConnection connection, long oid, CancellationToken cancellationToken)
     {
         var found = await connection
@@ -190,7 +185,7 @@ internal static class TableCatalog
         return found.FirstOrDefault();
     }
 
-    /// <summary>What is not in the server's log is empty after a crash, and nobody is told which rows are gone.</summary>
+    /// <summary>An unlogged table is empty after a crash, and nobody learns which rows are gone.</summary>
     public static async Task CheckLoggedAsync(
         NpgsqlConnection connection,
         TableName table,
@@ -247,7 +242,7 @@ internal static class TableCatalog
     }
 
     /// <summary>
-    /// A policy hides rows from the user: one that is hidden later would stay with the clients forever, since nobody deletes it.
+    /// A policy hides rows from the user: one that is hidden later would stay with the clients forever, because nobody deletes it.
     /// </summary>
     public static PostgresAccessException HidesRows(TableName table) =>
         new(
@@ -256,118 +251,6 @@ internal static class TableCatalog
             "Connect as the table's owner or as a role with BYPASSRLS. To serve some of the rows, let clients ask for them "
                 + "with ?where=, or serve a view that has tombstones."
         );
-
-    /// <summary>A tracked table: what was deleted is in its tombstones, and every column but txid is data.</summary>
-    private static TableDescription Tracked(TableName table, List<TableColumn> columns, TableTracking tracked)
-    {
-        CheckTxid(table, columns);
-        var deleted = columns.Find(c => c.Name == Deleted && c.Type == "boolean");
-        if (tracked.SoftDelete is null && (deleted ?? columns.Find(c => c.Name == CurrentXmin)) is { } odd)
-        {
-            throw new PostgresTableException(
-                $"{table} was tracked by an earlier version, which left its column {odd.Name} out of records"
-                    + (deleted is null ? "." : " and took rows where it is true for deleted."),
-                $"Declare once what the column is: {Term.EnableTracking.For(table.ToString())} makes it data like any other; "
-                    + $"{Term.SoftDelete} keeps deleted as a mark. All clients of the feed then resync."
-            );
-        }
-
-        var isMark = tracked.SoftDelete == true && deleted is not null;
-        return Make(
-            columns.Where(c => c.Name != TxidColumn && (c != deleted || !isMark)),
-            ChangeSource.Tracked,
-            isMark,
-            isLockable: true
-        ) with
-        {
-            Tombstones = tracked.Tombstones,
-            TrackingId = tracked.Name,
-            Notice = tracked.IsLax
-                ? $"the triggers that track {table} no longer fire for what logical replication or pg_restore "
-                    + $"--disable-triggers writes. Track the table again, which has them fire always."
-                : null,
-        };
-    }
-
-    /// <summary>
-    /// A table or view that brings txid, and deleted or not. A materialized view or a foreign table is compared as a whole: what refreshes
-    /// it
-    /// does not go by its txid.
-    /// </summary>
-    private static TableDescription Untracked(TableName table, char kind, List<TableColumn> columns)
-    {
-        if (kind is 'v' or 'm' or 'f' && !columns.Exists(c => c.Name == TxidColumn))
-            return Make(columns, ChangeSource.SnapshotsOnly, hasDeleted: false, isLockable: kind == 'v');
-        CheckTxid(table, columns);
-        var deleted = columns.Find(c => c.Name == Deleted);
-        if (deleted is not null && deleted.Type != "boolean")
-        {
-            throw new PostgresTableException(
-                $"The column deleted of {table} is of type {deleted.Type}; a feed needs boolean.",
-                "Serve a view that renames it; or track the table, and it is a column like any other."
-            );
-        }
-
-        var isByColumns = deleted is not null && kind is 'r' or 'p' or 'v';
-        return Make(
-            columns.Where(c => c.Name is not (TxidColumn or CurrentXmin or Deleted)),
-            isByColumns ? ChangeSource.Tracked : ChangeSource.SnapshotsOnly,
-            deleted is not null,
-            isLockable: kind is 'r' or 'p' or 'v'
-        ) with
-        {
-            Notice = isByColumns ? $"{table} is served by its own columns txid and deleted: its writers must maintain both." : null,
-        };
-    }
-
-    private static void CheckTxid(TableName table, List<TableColumn> columns)
-    {
-        var txid =
-            columns.Find(c => c.Name == TxidColumn)
-            ?? throw new PostgresTableException(
-                $"{table} has no column txid, which shows changes.",
-                (Remedy)(
-                    $"Let Lockstep track the table: {Term.EnableTracking.For(table.ToString())} adds what it lacks, and "
-                    + $"{Term.PlanTracking} shows how."
-                )
-            );
-        if (txid.Type is not ("bigint" or "integer"))
-        {
-            throw new PostgresTableException(
-                $"The column txid of {table} is of type {txid.Type}; a feed needs bigint.",
-                "Serve a view that renames it."
-            );
-        }
-    }
-
-    private static TableDescription Make(IEnumerable<TableColumn> columns, ChangeSource changes, bool hasDeleted, bool isLockable) =>
-        new()
-        {
-            Oid = 0,
-            SqlName = "",
-            Registry = false,
-            Lockable = isLockable,
-            Columns = [.. columns],
-            Key = [],
-            Pages = false,
-            HasDeleted = hasDeleted,
-            Enums = [],
-            Composites = [],
-            Tombstones = null,
-            TrackingId = null,
-            Changes = changes,
-        };
-
-    private static List<TableColumn> KeyOf(TableName table, List<TableColumn> columns, IReadOnlyList<string> names) =>
-        [
-            .. names.Select(name =>
-                columns.Find(c => c.Name == name)
-                ?? throw new PostgresTableException(
-                    $"{table} has no column {name}, which is to be its key.",
-                    "Name one of its columns. If a tracked table's key was renamed, enable tracking again."
-                )
-            ),
-        ];
 
     private static ColumnShape ShapeOf(string type) =>
         type switch

@@ -3,7 +3,7 @@ namespace Lockstep.Postgres.Feed;
 /// <summary>A column that goes into a record's <c>data</c>.</summary>
 /// <param name="Name">As the catalog has it.</param>
 /// <param name="Type">As SQL text, for a cast.</param>
-/// <param name="Shape">How its JSON comes about.</param>
+/// <param name="Shape">How its JSON is produced.</param>
 internal sealed record TableColumn(string Name, string Type, ColumnShape Shape)
 {
     /// <summary>The oid of its type.</summary>
@@ -16,17 +16,17 @@ internal sealed record TableColumn(string Name, string Type, ColumnShape Shape)
     public string? Collation { get; init; }
 
     /// <summary>
-    /// Whether its type takes values for equal that differ as text, and so for clients (citext, say): see <see cref="KeySql"/>.
+    /// Whether its type treats values as equal that differ as text, and so for clients (such as citext): see <see cref="KeySql"/>.
     /// </summary>
     public bool IsLoose { get; init; }
 
     /// <summary>Whether clients can tell rows apart by its values.</summary>
     public KeyFitness KeyFitness { get; init; }
 
-    /// <summary>Whether it is bookkeeping, which no record shows.</summary>
+    /// <summary>Whether it is bookkeeping that no record shows.</summary>
     public bool IsHidden { get; init; }
 
-    /// <summary>Whether the database computes it from other columns: it is then not in the replication stream.</summary>
+    /// <summary>Whether the database computes it from other columns: then it is not in the replication stream.</summary>
     public bool IsGenerated { get; init; }
 }
 
@@ -43,7 +43,7 @@ internal enum ColumnShape
     ByteArray,
 }
 
-/// <summary>Which values of a column can be part of a key: clients hold keys made of JSON's texts and numbers.</summary>
+/// <summary>Which values of a column can be part of a key: clients hold keys made of JSON strings and numbers.</summary>
 internal enum KeyFitness
 {
     /// <summary>All.</summary>
@@ -56,7 +56,7 @@ internal enum KeyFitness
     Never,
 }
 
-/// <summary>How changes of a table or view can be told.</summary>
+/// <summary>How changes of a table or view are found.</summary>
 internal enum ChangeSource
 {
     /// <summary>By txid, with tombstones: in a column <c>deleted</c>, in a tombstone table, or both.</summary>
@@ -69,7 +69,7 @@ internal enum ChangeSource
     Stream,
 }
 
-/// <summary>What the catalog says of a table or view. It holds as long as <see cref="Facts"/> do.</summary>
+/// <summary>What the catalog says about a table or view. Valid as long as <see cref="Facts"/> are.</summary>
 internal sealed record TableDescription
 {
     /// <summary>Its oid.</summary>
@@ -114,17 +114,17 @@ internal sealed record TableDescription
     /// <summary>By replication the table and its partitions, by oid: those whose changes are its own.</summary>
     public IReadOnlySet<uint> Relations { get; init; } = new HashSet<uint>();
 
-    /// <summary>What an operator should know of how it is served, in a sentence; null for nothing.</summary>
+    /// <summary>What an operator should know about how it is served, in a sentence; null for nothing.</summary>
     public string? Notice { get; init; }
 
-    /// <summary>How changes are told.</summary>
+    /// <summary>How changes are found.</summary>
     public required ChangeSource Changes { get; init; }
 
     /// <summary>What cursors depend on: columns, storage, partitions, key, tracking.</summary>
     public TableFacts Facts { get; init; } = new("", "", "", "", File: 0, HasWake: false);
 
     /// <summary>
-    /// Stands for them in the feed's identity: as they are, or as they were before things were added that make no difference.
+    /// Stands for them in the feed's identity: as they are, or as they were before irrelevant additions.
     /// </summary>
     public string Fingerprint { get; init; } = "";
 }

@@ -4,12 +4,12 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Where the earlier timelines of a server ended: what was written on one beyond that never came to the present one. It is in a file, which
-/// a superuser may read, and others by a function that a superuser has made. Thread-safe.
+/// Where the earlier timelines of a server ended: what was written on one beyond that point never reached the present one. It is in a file,
+/// which a superuser may read, and others through a function that a superuser has created. Thread-safe.
 /// </summary>
 internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptions options, TimeProvider time)
 {
-    /// <summary>How long an answer is not asked for again that was not given.</summary>
+    /// <summary>How long to wait before asking again after getting no answer.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
 
     private const string Function = "lockstep.timeline_history(integer)";
@@ -17,7 +17,7 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
     private readonly Lock _gate = new();
     private (long Timeline, Task<Dictionary<long, long>?> Ends, long Asked)? _known;
 
-    /// <summary>The place at which a timeline was left for a later one; null when it was not, or when that cannot be learned.</summary>
+    /// <summary>The position at which a timeline was left for a later one; null if it was not, or if that is unknown.</summary>
     /// <param name="timeline">The timeline of the server.</param>
     /// <param name="earlier">The one before.</param>
     /// <param name="cancellationToken">Ends the wait.</param>

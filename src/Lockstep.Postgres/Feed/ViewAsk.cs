@@ -1,7 +1,7 @@
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>A client that waits for a view to be read. The reader may be another thread than the client's.</summary>
-/// <param name="pieces">Gets the rows; it stays the client's, who closes this first.</param>
+/// <param name="pieces">Gets the rows; remains the client's, which closes this first.</param>
 /// <param name="since">What the client has: it wants what is labelled with this or later; 0 for all rows.</param>
 /// <param name="asked">When, as a timestamp.</param>
 /// <param name="stop">The client has gone.</param>
@@ -15,16 +15,16 @@ internal sealed class ViewAsk(RowSpill pieces, long since, long asked, Cancellat
 
     public long Asked => asked;
 
-    /// <summary>Whether rows went out, so that the read cannot be begun again.</summary>
+    /// <summary>Whether rows went out, so that the read cannot be restarted.</summary>
     public bool HasBegun { get; private set; }
 
     /// <summary>Whether nobody waits any more.</summary>
     public bool IsOver => _done.Task.IsCompleted || stop.IsCancellationRequested;
 
-    /// <summary>What was read, when all of it has been written.</summary>
+    /// <summary>What was read, once all of it has been written.</summary>
     public Task<FeedStamp> Done => _done.Task;
 
-    /// <summary>Hands rows on. A client that cannot take them fails by itself.</summary>
+    /// <summary>Passes rows on. A client that cannot take them fails alone.</summary>
     public async Task WriteAsync(ReadOnlyMemory<byte> piece)
     {
         if (IsOver)
@@ -56,7 +56,7 @@ internal sealed class ViewAsk(RowSpill pieces, long since, long asked, Cancellat
     /// <summary>Returns when nothing is written any more; <c>stop</c> must have been set off.</summary>
     public async ValueTask DisposeAsync()
     {
-        // Not disposed itself: a writer that comes late finds it closed.
+        // Not disposed itself: a late writer finds it closed.
         await _turn.WaitAsync(CancellationToken.None).ConfigureAwait(false);
         _isClosed = true;
         _turn.Release();

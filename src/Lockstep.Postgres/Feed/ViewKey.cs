@@ -3,13 +3,15 @@ using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>Takes the key out of a view's rows, in one form for all that clients take for the same. Used by one thread at a time.</summary>
+/// <summary>
+/// Extracts the key from a view's rows, in one form for all values that clients treat as the same. Used by one thread at a time.
+/// </summary>
 internal sealed class ViewKey(FeedDatabase database)
 {
     private readonly ArrayBufferWriter<byte> _members = new();
     private byte[] _plain = [];
 
-    /// <summary>A JSON object of the row's key; good until the next call.</summary>
+    /// <summary>A JSON object of the row's key; valid until the next call.</summary>
     /// <param name="json">The row.</param>
     /// <param name="hasFractions">Whether the key has numbers that can be written in several ways.</param>
     public ReadOnlySpan<byte> Of(ReadOnlySpan<byte> json, bool hasFractions)

@@ -8,8 +8,8 @@ namespace Lockstep.Postgres.Feed;
 
 /// <summary>
 /// Follows a view without tombstones: reads all of it, and finds by digests which rows have changed since it was last read and which are
-/// gone. Each reading serves everybody: those who follow get the changes, those who ask the rows they lack. Clients ask from any thread;
-/// all else is the poller's.
+/// gone. Each reading serves everybody: followers get the changes, clients that ask get the rows they lack. Clients ask from any thread;
+/// everything else is the poller's.
 /// </summary>
 internal sealed class ViewReader
 {
@@ -44,7 +44,7 @@ internal sealed class ViewReader
         database.ViewName = NewName();
     }
 
-    /// <summary>Which cursors it can go on from.</summary>
+    /// <summary>The cursors from which it can continue.</summary>
     public ViewRange Range => _range;
 
     /// <summary>Whether somebody waits for the view to be read.</summary>
@@ -80,10 +80,10 @@ internal sealed class ViewReader
             ask.Fail(new FeedUnavailableException($"{_options.Table} is no longer served here.", _options.RetryAfter));
     }
 
-    /// <summary>A look: reads the view unless nobody lacks rows and it is as it was.</summary>
+    /// <summary>A poll: reads the view unless nobody lacks rows and it is unchanged.</summary>
     public async Task<FeedStamp> LookAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        // Where something changes all the time one reading is enough, where hardly anything does the server tells it by a sum.
+        // If something changes all the time one reading is enough; if hardly anything does, the server reveals it by a sum.
         if (!_changed && !IsAsked)
         {
             ViewContent? now = null;
@@ -151,10 +151,10 @@ internal sealed class ViewReader
         }
     }
 
-    /// <summary>Takes what a reading found into the log.</summary>
+    /// <summary>Appends what a reading found to the log.</summary>
     /// <param name="stamp">The reading's.</param>
     /// <param name="changes">What has changed; null for nothing.</param>
-    /// <param name="isNew">Whether that cannot be told, or is too much: those who follow have to ask.</param>
+    /// <param name="isNew">Whether that cannot be determined, or is too much: followers have to ask.</param>
     private FeedStamp Reached(FeedStamp stamp, FeedLines? changes, bool isNew = false)
     {
         stamp = stamp with { Snapshot = stamp.Snapshot.At(++_look) };
@@ -258,7 +258,7 @@ internal sealed class ViewReader
                 ask.Fail(error);
         }
 
-        /// <summary>Whether there is more than the log takes; who follows asks for it then.</summary>
+        /// <summary>Whether there is more than the log holds; followers then ask for it.</summary>
         private bool IsTooMuch => _live.Bytes > view._options.LiveBytes;
 
         private void Begin(FeedStamp stamp)
@@ -351,7 +351,7 @@ internal sealed record ViewContent(long Rows, Int128 Sum)
     public string Name => string.Create(CultureInfo.InvariantCulture, $"{Rows:x}_{(UInt128)Sum:x}");
 }
 
-/// <summary>From which cursors a view can be gone on with.</summary>
+/// <summary>The cursors from which a view can be continued.</summary>
 /// <param name="Floor">The lowest one that was given out here and misses nothing.</param>
 /// <param name="From">A cursor above this one is good wherever it was given out: it is younger than what was read first here.</param>
 /// <param name="IsWhole">Whether its rows cannot be compared, so that a cursor is good for one content.</param>

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>What became of a row of a view since it was last read.</summary>
+/// <summary>What happened to a row of a view since it was last read.</summary>
 internal enum RowChange
 {
     /// <summary>Nothing.</summary>
@@ -11,7 +11,7 @@ internal enum RowChange
     /// <summary>It is new, or another one.</summary>
     Changed,
 
-    /// <summary>Its key has come before in this round: the rows cannot be told apart.</summary>
+    /// <summary>Its key has come before in this round: the rows cannot be distinguished.</summary>
     Duplicate,
 }
 
@@ -36,13 +36,13 @@ internal sealed class ViewRows
     private long _keyBytes;
     private int _round;
 
-    /// <summary>Rows that are there.</summary>
+    /// <summary>How many rows there are.</summary>
     public int Count => _count - _gone;
 
     /// <summary>The memory that this takes.</summary>
     public long Bytes => ((long)_entries.Count << ChunkBits) * Marshal.SizeOf<Entry>() + (_buckets.Length * 4L) + _keyBytes;
 
-    /// <summary>The lowest label after which no key that is gone has been forgotten.</summary>
+    /// <summary>The lowest label after which no removed key has been forgotten.</summary>
     public long Floor { get; private set; }
 
     /// <summary>Begins a round, in which each row is seen once.</summary>
@@ -83,7 +83,7 @@ internal sealed class ViewRows
 
     /// <summary>Ends a round: what it has not seen is gone.</summary>
     /// <param name="label">What to label that with.</param>
-    /// <param name="gone">Is given the key and the label of everything that is gone, now or before.</param>
+    /// <param name="gone">Gets the key and the label of everything that is gone, now or before.</param>
     public void End(long label, Action<ReadOnlySpan<byte>, long, bool> gone)
     {
         for (var i = 0; i < _count; i++)
@@ -105,7 +105,7 @@ internal sealed class ViewRows
             Forget(label);
     }
 
-    /// <summary>Forgets what is gone, but for what has just gone.</summary>
+    /// <summary>Forgets what is gone, except what has just gone.</summary>
     private void Forget(long label)
     {
         var (entries, keys, count) = (_entries.ToArray(), _keys.ToArray(), _count);

@@ -3,14 +3,15 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Listens for the wake-ups of tracked tables (NOTIFY), on one connection for all feeds of a database, and only while one wants them.
+/// Listens for the notifications of tracked tables (NOTIFY), on one connection for all feeds of a database, and only while one wants them.
+/// Thread-safe.
 /// Thread-safe.
 /// </summary>
 internal sealed class WakeListener(NpgsqlDataSource source, TimeProvider time) : IAsyncDisposable
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
-    /// <summary>Until the next try on a server that refuses LISTEN, as a replica does.</summary>
+    /// <summary>Until the next attempt on a server that refuses LISTEN, as a replica does.</summary>
     private static readonly TimeSpan LongPause = TimeSpan.FromMinutes(1);
 
     private readonly Lock _gate = new();
@@ -19,10 +20,10 @@ internal sealed class WakeListener(NpgsqlDataSource source, TimeProvider time) :
     private Task _listening = Task.CompletedTask;
     private bool _listens;
 
-    /// <summary>Whether wake-ups arrive at this moment.</summary>
+    /// <summary>Whether notifications arrive at this moment.</summary>
     public bool Listens => Volatile.Read(ref _listens);
 
-    /// <summary>Wants the wake-ups of a table.</summary>
+    /// <summary>Subscribes to the notifications of a table.</summary>
     /// <param name="name">The table's name in the registry.</param>
     /// <param name="wake">Called for each, and when they begin or cease to arrive, which is when one may have gone unheard. Must be
     /// quick.</param>
@@ -134,7 +135,7 @@ internal sealed class WakeListener(NpgsqlDataSource source, TimeProvider time) :
     }
 }
 
-/// <summary>What a feed holds while it wants wake-ups.</summary>
+/// <summary>What a feed holds while it is subscribed.</summary>
 internal sealed class WakeSubscription(WakeListener listener, string name, Action wake) : IDisposable
 {
     public string Name => name;

@@ -7,8 +7,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// The durable log of what the stream brought, in an SQLite file: what PostgreSQL is told to forget is in it. One thread writes; any number
-/// may read, and see what was committed. Positions are places in the server's log (LSNs) as numbers.
+/// The durable log of what the stream brought, in an SQLite file: PostgreSQL is only told to forget what is in it. One thread writes; any
+/// number may read, and see what was committed. Positions are places in the server's log (LSNs) as numbers.
 /// </summary>
 internal sealed class ChangeLog : IDisposable
 {
@@ -32,7 +32,7 @@ internal sealed class ChangeLog : IDisposable
         _writer.Open();
         SqliteLibrary.Distrust(_writer);
 
-        // FULL: what has been committed is what PostgreSQL need not send again, so it has to outlive a power cut.
+        // FULL: PostgreSQL need not resend what has been committed, so it must survive a power failure.
         Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
         Execute(
             """
@@ -55,10 +55,10 @@ internal sealed class ChangeLog : IDisposable
     /// </summary>
     public string? Slot { get; private set; }
 
-    /// <summary>The stretch that is served; null while there is none.</summary>
+    /// <summary>The stretch being served; null while there is none.</summary>
     public LogEpoch? Epoch => _epoch;
 
-    /// <summary>Everything before it is in the log, or needed no place in it.</summary>
+    /// <summary>Everything before it is in the log, or did not need to be.</summary>
     public long Position => Volatile.Read(ref _position);
 
     /// <summary>The position with which the log begins again after a crash; the stream may bring no change of the table after it.</summary>
@@ -67,14 +67,14 @@ internal sealed class ChangeLog : IDisposable
     /// <summary>The lowest cursor that is served.</summary>
     public long Floor => Volatile.Read(ref _floor);
 
-    /// <summary>Whether something was written that is not committed.</summary>
+    /// <summary>Whether something written is not committed yet.</summary>
     public bool IsWriting => _open;
 
     /// <summary>Of all lines, those not yet committed included.</summary>
     public long Bytes { get; private set; }
 
-    /// <summary>Opens the log, making it if need be, and locks it.</summary>
-    /// <exception cref="PostgresReplicationException">Another feed has it, or it is no such log.</exception>
+    /// <summary>Opens the log, creating it if necessary, and locks it.</summary>
+    /// <exception cref="PostgresReplicationException">Another feed has it, or it is not such a log.</exception>
     public static ChangeLog Open(string path)
     {
         SqliteLibrary.Require();
@@ -97,7 +97,7 @@ internal sealed class ChangeLog : IDisposable
         }
     }
 
-    /// <summary>Notes that a slot is about to be made, and forgets everything that another one brought.</summary>
+    /// <summary>Records that a slot is about to be created, and forgets everything that another one brought.</summary>
     public void Forget(string slot)
     {
         Rollback();
@@ -140,7 +140,7 @@ internal sealed class ChangeLog : IDisposable
         }
     }
 
-    /// <summary>Makes what was written durable and visible, and moves the position.</summary>
+    /// <summary>Makes what was written durable and visible, and advances the position.</summary>
     public void Commit(IEnumerable<LoggedTransaction> transactions, long position)
     {
         Open();
@@ -155,7 +155,7 @@ internal sealed class ChangeLog : IDisposable
     /// <summary>Moves the position over what did not change the table; nothing may be written and not committed.</summary>
     public void Advance(long position) => Volatile.Write(ref _position, position);
 
-    /// <summary>Makes the position durable; does nothing when it is.</summary>
+    /// <summary>Makes the position durable; does nothing if it is.</summary>
     public void Checkpoint()
     {
         if (Epoch is not null && !_open && Durable < Position)
@@ -172,8 +172,8 @@ internal sealed class ChangeLog : IDisposable
     }
 
     /// <summary>
-    /// Lets go of the oldest lines until <paramref name="capacity"/> is kept to, but never of those that a snapshot may not show yet: below
-    /// the horizon all transactions have ended. Nothing may be written and not committed.
+    /// Drops the oldest lines until <paramref name="capacity"/> is respected, but never those that a snapshot may not show yet: below the
+    /// horizon all transactions have ended. Nothing may be written and not committed.
     /// </summary>
     public void Trim(long capacity, long horizon)
     {

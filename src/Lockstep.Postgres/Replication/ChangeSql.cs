@@ -5,8 +5,8 @@ using Npgsql.Replication.PgOutput.Messages;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// The query that makes JSON of changes: PostgreSQL turns each value's text back into the value, and the row into JSON by the expression
-/// that snapshots use, so that a row looks the same wherever it comes from.
+/// The query that turns changes into JSON: PostgreSQL converts each value's text back into the value, and the row into JSON with the
+/// expression that snapshots use, so that a row looks the same wherever it comes from.
 /// </summary>
 internal sealed class ChangeSql
 {
@@ -23,7 +23,7 @@ internal sealed class ChangeSql
         Text = Build();
     }
 
-    /// <summary>Whether there are columns that the stream leaves out, so that each row has to be looked up.</summary>
+    /// <summary>Whether there are columns that the stream omits, so that each row has to be looked up.</summary>
     public bool HasGenerated { get; }
 
     /// <summary>The columns of the key.</summary>

@@ -3,8 +3,8 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// Where changes are placed by their commits in the server's log: everything below a place. A commit's record may begin exactly where the
-/// one before it ends, so what stands at the place itself is still to come.
+/// A place among changes in the order of their commits in the server's log: everything below it. A commit's record may begin exactly where
+/// the previous one ends, so what is at the place itself is still to come.
 /// </summary>
 internal sealed record CommitPosition(long Cursor) : IFeedPosition<CommitPosition>
 {

@@ -5,7 +5,7 @@ using Npgsql.Replication.PgOutput.Messages;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// The rows of a table that a stream has brought and that have yet to be made JSON, which PostgreSQL does for many at once. Runs on one
+/// The rows of a table that a stream has brought and that have yet to become JSON, which PostgreSQL does for many at once. Runs on one
 /// thread at a time.
 /// </summary>
 internal sealed class GatheredRows
@@ -33,14 +33,14 @@ internal sealed class GatheredRows
         _places.Clear();
     }
 
-    /// <summary>The stream describes a relation otherwise than before.</summary>
+    /// <summary>The stream describes a relation differently than before.</summary>
     public void Forget(uint relation) => _places.Remove(relation);
 
     /// <summary>Whether rows of a relation, as the stream describes it, are rows of the table.</summary>
     public bool Fit(RelationMessage relation) => PlacesOf(relation) is not null;
 
     /// <summary>Gathers what a message says of rows of a relation that fits.</summary>
-    /// <exception cref="InvalidDataException">It does not tell which row was changed.</exception>
+    /// <exception cref="InvalidDataException">It does not say which row was changed.</exception>
     public async Task ReadAsync(
         PgOutputReplicationMessage message,
         RelationMessage relation,
@@ -58,7 +58,7 @@ internal sealed class GatheredRows
         _size += changes.Sum(c => c.Size);
     }
 
-    /// <summary>Takes out the last ones, from a place on.</summary>
+    /// <summary>Removes the last ones, from an index on.</summary>
     public List<StreamChange> TakeFrom(int first)
     {
         var rest = _changes[first..];
@@ -77,13 +77,13 @@ internal sealed class GatheredRows
     public IReadOnlyList<long> LookedUp() =>
         [.. _changes.Where(c => !c.IsGone && (_sql.HasGenerated || c.Missing is not null)).Select(c => c.Txid).Distinct()];
 
-    /// <summary>Has the database make their lines.</summary>
+    /// <summary>Has the database produce their lines.</summary>
     public async Task<List<LogPiece>> MakeAsync(NpgsqlConnection connection, StreamedTable table, CancellationToken cancellationToken)
     {
         if (_changes.Count == 0)
             return [];
 
-        // One transaction, in which the formats hold.
+        // One transaction, in which the formats are in force.
         await using var batch = new NpgsqlBatch(connection);
         batch.Add("SELECT " + StateSql.Formats);
         batch.Add(_sql.Text, _sql.Parameters(_changes));

@@ -4,7 +4,7 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// Describes a table for logical replication: every column is data, and the key is what the stream tells of a row that is gone.
+/// Describes a table for logical replication: every column is data, and the key is what the stream says about a row that is gone.
 /// </summary>
 internal static class ReplicatedTable
 {
@@ -30,7 +30,7 @@ internal static class ReplicatedTable
     private const string Partitions = "SELECT relid::oid::bigint FROM pg_partition_tree($1::bigint::oid)";
 
     /// <summary>Describes a table, in the transaction of the connection.</summary>
-    /// <exception cref="PostgresTableException">It is not there, or cannot be replicated as it is.</exception>
+    /// <exception cref="PostgresTableException">It does not exist, or cannot be replicated as it is.</exception>
     public static async Task<TableDescription> DescribeAsync(
         NpgsqlConnection connection,
         TableName table,

@@ -34,8 +34,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
     internal LiveLog<CommitPosition> Live { get; }
 
     /// <summary>
-    /// Returns once the stream has begun, or has not in the time that there is patience for: the slot waits for a transaction that is open,
-    /// and clients are told so.
+    /// Returns once the stream has begun, or patience has run out: the slot waits for an open transaction, and clients are told so.
     /// </summary>
     public static async Task<ReplicationFeed> StartAsync(
         string connectionString,
@@ -113,7 +112,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
     }
 
     /// <summary>
-    /// Waits until snapshots show what the log no longer has, and gives back the cursor at which the log goes on from them.
+    /// Waits until snapshots show what the log no longer has, and returns the cursor at which the log continues from them.
     /// </summary>
     /// <param name="epoch">The stretch that is served.</param>
     /// <param name="whole">Whether they are to show everything that the log has, too.</param>
@@ -146,7 +145,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
         if (Log.Position >= end)
             return;
 
-        // One mark at a time, which does for all who have come before it.
+        // One mark at a time, which serves everybody who came before it.
         await _marking.WaitAsync(either.Token).ConfigureAwait(false);
         try
         {
@@ -186,7 +185,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
         Log.Epoch == epoch ? new FeedCursorExpiredException(cursor, Log.Floor) : Changed();
 
     /// <summary>
-    /// The stretch that agrees with what the database shows at this moment: a client that has to resync is to hear it from the status, not
+    /// The stretch that agrees with what the database shows at this moment: a client that must resync should learn it from the status, not
     /// from a body cut off. And the end of the server's log.
     /// </summary>
     private async Task<(LogEpoch Epoch, long End)> AgreeAsync(CancellationToken cancellationToken)
@@ -220,7 +219,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
 
     private LogEpoch Current() => Error is { } error ? throw Unavailable(error) : Log.Epoch ?? throw Unavailable(null);
 
-    /// <summary>Which cursors the log goes on from.</summary>
+    /// <summary>The cursors from which the log can continue.</summary>
     private ServedRange Range(LogEpoch epoch) => new(epoch.Identity, Log.Floor, Log.Position, Options.RetryAfter);
 
     private FeedIdentityChangedException Changed()

@@ -7,7 +7,7 @@ namespace Lockstep.Postgres.Replication;
 /// <summary>A replication slot as the server shows it.</summary>
 /// <param name="IsUsable">Whether it is a logical one of this database and of the right plugin, and the server still has what it
 /// needs.</param>
-/// <param name="ActivePid">The server process that streams from it; null when nobody does.</param>
+/// <param name="ActivePid">The server process that streams from it; null if none does.</param>
 /// <param name="Confirmed">Everything before it was confirmed.</param>
 internal sealed record ServerSlot(bool IsUsable, int? ActivePid, long Confirmed);
 
@@ -17,8 +17,8 @@ internal sealed record ServerSlot(bool IsUsable, int? ActivePid, long Confirmed)
 internal sealed record ServerState(ServerSlot? Slot, long End);
 
 /// <summary>
-/// Looks whether a server and a table are fit for logical replication, and makes what is missing on the server: the publication, and room
-/// for a new slot.
+/// Checks whether a server and a table are fit for logical replication, and creates what is missing on the server: the publication, and
+/// room for a new slot.
 /// </summary>
 internal static class ReplicationSetup
 {
@@ -57,7 +57,7 @@ internal static class ReplicationSetup
         FROM pg_replication_slots WHERE slot_name = $1
         """;
 
-    /// <summary>Checks the server, and gives back the feed's names on it.</summary>
+    /// <summary>Checks the server, and returns the feed's names on it.</summary>
     /// <exception cref="PostgresReplicationException">It is not set up for logical replication.</exception>
     /// <exception cref="PostgresAccessException">The user may not replicate.</exception>
     public static async Task<ReplicationNames> CheckAsync(
@@ -105,7 +105,7 @@ internal static class ReplicationSetup
         return ReplicationNames.For(options.Replication!, server.Database);
     }
 
-    /// <summary>Whether the publication publishes every change of the table; null when there is no such publication.</summary>
+    /// <summary>Whether the publication publishes every change of the table; null if there is no such publication.</summary>
     public static async Task<bool?> IsPublishedAsync(
         NpgsqlConnection connection,
         ReplicationNames names,
@@ -119,8 +119,8 @@ internal static class ReplicationSetup
         return found is [var isPublished] ? isPublished : null;
     }
 
-    /// <summary>Sees to it that the publication publishes every change of the table.</summary>
-    /// <returns>Whether it did all along: if not, a slot made before knows of changes that it did not publish.</returns>
+    /// <summary>Makes the publication publish every change of the table.</summary>
+    /// <returns>Whether it already did: if not, an existing slot contains changes that were not published.</returns>
     public static async Task<bool> EnsurePublicationAsync(
         NpgsqlConnection connection,
         ReplicationNames names,
@@ -138,7 +138,7 @@ internal static class ReplicationSetup
 
         try
         {
-            // Who vacuums the table, say, is not waited for: the next try may find it free.
+            // Does not wait for somebody who is, say, vacuuming the table: the next attempt may find it free.
             await connection
                 .ExecuteAsync(
                     found is null
@@ -178,7 +178,7 @@ internal static class ReplicationSetup
             );
     }
 
-    /// <summary>Takes a table out of the publication, if it is there.</summary>
+    /// <summary>Removes a table from the publication, if it is there.</summary>
     private static string Take(ReplicationNames names, string table) =>
         $"""
             DO $do$ BEGIN
@@ -217,7 +217,7 @@ internal static class ReplicationSetup
         return new ServerState(found, end[0]);
     }
 
-    /// <summary>Takes away the slot and the publication that an earlier version had for one table.</summary>
+    /// <summary>Removes the slot and the publication that an earlier version had for one table.</summary>
     public static async Task RemoveFormerAsync(NpgsqlConnection connection, string slot, CancellationToken cancellationToken)
     {
         try
@@ -227,7 +227,7 @@ internal static class ReplicationSetup
         }
         catch (FeedUnavailableException)
         {
-            // It is in use still.
+            // It is still in use.
         }
     }
 
@@ -274,7 +274,7 @@ internal static class ReplicationSetup
             inner
         );
 
-    /// <inheritdoc cref="PostgresFeed.RemoveReplicationAsync"/>
+    /// <inheritdoc cref="Serving.PostgresFeed.RemoveReplicationAsync"/>
     public static async Task RemoveAsync(string connectionString, PostgresFeedOptions options, CancellationToken cancellationToken)
     {
         if (options.Mode != PostgresFeedMode.Replication)

@@ -5,8 +5,8 @@ using Lockstep.Postgres.Feed;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// How one client of a feed by replication is read for: pages of a snapshot from the database, then the change log from the place at which
-/// it completes that. Between two pages it holds no connection.
+/// How a feed by replication is read for one client: pages of a snapshot from the database, then the change log from the point at which it
+/// completes the snapshot. Between two pages it holds no connection.
 /// </summary>
 internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, long end) : DatabaseSteps<CommitPosition>(feed, feed.Live)
 {
@@ -32,7 +32,7 @@ internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, lon
 
         yield return new FeedStep<CommitPosition>(default, new CommitPosition(cursor));
 
-        // The last page may show what the first one did not: the snapshot is whole when the log has all of that.
+        // The last page may show what the first one did not: the snapshot is complete when the log has all of that.
         await feed.ReachAsync(await feed.EndAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
     }
 
@@ -41,7 +41,7 @@ internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, lon
         [EnumeratorCancellation] CancellationToken cancellationToken
     )
     {
-        // A client is told of everything that was committed before it came.
+        // A client gets everything that was committed before it came.
         await feed.ReachAsync(end, cancellationToken).ConfigureAwait(false);
         var position = feed.Log.Position;
         for (var after = 0L; ; )

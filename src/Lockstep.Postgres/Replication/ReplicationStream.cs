@@ -7,14 +7,14 @@ namespace Lockstep.Postgres.Replication;
 
 /// <summary>
 /// One replication slot of a database, whose stream fills the change logs of all tables that this process serves from it: sets up what is
-/// missing, streams, and begins again after an error where the logs end, or with a new slot where that cannot be. Thread-safe.
+/// missing, streams, and begins again after an error where the logs end, or with a new slot if that is impossible. Thread-safe.
 /// </summary>
-// CA1001: whoever leaves last disposes what it holds.
+// CA1001: the last one to leave disposes what it holds.
 #pragma warning disable CA1001
 internal sealed class ReplicationStream
 #pragma warning restore CA1001
 {
-    /// <summary>For the stream, to make JSON of what it brings, for the slot's watcher and to wait for the server's disk.</summary>
+    /// <summary>For the stream, to turn its rows into JSON, for the slot's watcher, and to wait for the server's disk.</summary>
     private const int Connections = 3;
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(10);
 
@@ -48,7 +48,7 @@ internal sealed class ReplicationStream
     /// <summary>Raised when a log, or whether a table has an error, may have changed.</summary>
     public Signal Moved { get; } = new();
 
-    /// <summary>Raised when a table has joined, or is to be looked at.</summary>
+    /// <summary>Raised when a table has joined, or must be examined.</summary>
     public Signal Attention { get; } = new();
 
     /// <summary>The tables that are brought, and the turn to touch their logs.</summary>
@@ -59,7 +59,7 @@ internal sealed class ReplicationStream
 
     private TimeProvider Time => _key.Time;
 
-    /// <summary>The stream for a table; each is to be given back by <see cref="LeaveAsync"/>.</summary>
+    /// <summary>The stream for a table; give each back with <see cref="LeaveAsync"/>.</summary>
     /// <exception cref="ArgumentException">The connection string is malformed; the message does not repeat it (I9).</exception>
     public static ReplicationStream Rent(string connectionString, PostgresFeedOptions options, TimeProvider time)
     {
@@ -131,7 +131,7 @@ internal sealed class ReplicationStream
         Members.Dispose();
     }
 
-    /// <summary>Takes back what the start of a feed has made on the server that never came to be; what cannot be reached stays.</summary>
+    /// <summary>Undoes what the start of a feed that failed has created on the server; what cannot be reached stays.</summary>
     public async Task RemoveAsync(PostgresFeedOptions options)
     {
         using var patience = new CancellationTokenSource(Grace, Time);
@@ -145,7 +145,7 @@ internal sealed class ReplicationStream
         }
     }
 
-    /// <summary>Has the publication publish a table; one at a time.</summary>
+    /// <summary>Makes the publication publish a table; one at a time.</summary>
     /// <inheritdoc cref="ReplicationSetup.EnsurePublicationAsync"/>
     public async Task<bool> PublishAsync(
         NpgsqlConnection connection,
@@ -168,14 +168,14 @@ internal sealed class ReplicationStream
     /// <summary>Has the slot watched by another one from here on.</summary>
     public void WatchedBy(SlotWatcher watcher) => _watcher = watcher;
 
-    /// <summary>Says that it is time to look at some tables.</summary>
+    /// <summary>Says that some tables must be examined.</summary>
     public void Tick()
     {
         Interlocked.Exchange(ref _ticked, 1);
         Attention.Raise();
     }
 
-    /// <summary>Whether it is time to look at some tables; the caller takes it on.</summary>
+    /// <summary>Whether some tables must be examined; the caller takes that on.</summary>
     public bool TakeTick() => Interlocked.Exchange(ref _ticked, 0) == 1;
 
     private async Task RunAsync(CancellationToken cancellationToken)
@@ -216,6 +216,6 @@ internal sealed class ReplicationStream
         }
     }
 
-    /// <summary>What feeds have to have in common to share a stream.</summary>
+    /// <summary>What feeds must have in common to share a stream.</summary>
     private sealed record Key(string ConnectionString, string? Slot, string? Publication, TimeProvider Time);
 }

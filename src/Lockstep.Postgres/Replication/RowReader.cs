@@ -3,7 +3,7 @@ using Npgsql.Replication.PgOutput.Messages;
 
 namespace Lockstep.Postgres.Replication;
 
-/// <summary>Reads rows off the stream's messages, which hold them only until the next message is asked for.</summary>
+/// <summary>Reads rows from the stream's messages, which hold them only until the next message is requested.</summary>
 internal static class RowReader
 {
     /// <summary>The table that a message changes a row of; null when it changes none.</summary>
@@ -20,7 +20,7 @@ internal static class RowReader
     /// <param name="message">The message.</param>
     /// <param name="places">Where the columns of <paramref name="sql"/> stand in it.</param>
     /// <param name="transaction">Of which it is part.</param>
-    /// <param name="sql">What the row is made into JSON by.</param>
+    /// <param name="sql">What turns the row into JSON.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="InvalidDataException">It does not say which row.</exception>
     public static async Task<IReadOnlyList<StreamChange>> ReadAsync(
@@ -76,7 +76,7 @@ internal static class RowReader
         return changes;
     }
 
-    /// <summary>Takes from the row as it was what the stream left out of the row as it is: all of it, or only the key.</summary>
+    /// <summary>Takes the values that the stream omitted from the new row from the old row: all of it, or only the key.</summary>
     private static Row Complete(Row after, Row before, ChangeSql sql, bool isFull)
     {
         if (after.Missing is null)

@@ -5,8 +5,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// Looks at a slot again and again, apart from the stream, so that a stream that stands still is seen too: how much of its log the server
-/// keeps for the slot, and whether that is too much.
+/// Monitors a slot, apart from the stream, so that a stalled stream is noticed too: how much of its log the server keeps for the slot, and
+/// whether that is too much.
 /// </summary>
 internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, StreamMembers members, TimeProvider time)
 {
@@ -28,7 +28,7 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, StreamMe
     /// <summary>What was seen last; null when there is no slot.</summary>
     public PostgresSlotState? State => _state;
 
-    /// <summary>Looks until the slot's lag is above the bound, or it is cancelled.</summary>
+    /// <summary>Monitors until the slot's lag is above the bound, or it is cancelled.</summary>
     /// <param name="looked">Called each time.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>The lag that is too much; null when it was cancelled.</returns>
@@ -50,7 +50,7 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, StreamMe
             }
             catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException or IOException)
             {
-                // Whether the server is gone is for the stream to find out.
+                // The stream finds out whether the server is gone.
             }
             catch (OperationCanceledException)
             {

@@ -12,7 +12,7 @@ internal sealed class StreamMembers : IDisposable
     private readonly List<StreamedTable> _joined = [];
     private StreamSession? _session;
 
-    /// <summary>Whoever has it may touch the tables' logs.</summary>
+    /// <summary>Its holder may touch the tables' logs.</summary>
     public SemaphoreSlim Turn { get; } = new(1);
 
     /// <summary>All of them at this moment.</summary>
@@ -65,7 +65,7 @@ internal sealed class StreamMembers : IDisposable
     /// <summary>Has a session bring the tables from here on; null for none. Whoever calls has the <see cref="Turn"/>.</summary>
     public void BroughtBy(StreamSession? session) => _session = session;
 
-    /// <summary>Does something that nobody else who touches the logs may be in the middle of.</summary>
+    /// <summary>Does something while nobody else touches the logs.</summary>
     public async Task InTurnAsync(Func<Task> act, CancellationToken cancellationToken)
     {
         await Turn.WaitAsync(cancellationToken).ConfigureAwait(false);

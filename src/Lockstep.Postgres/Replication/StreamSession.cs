@@ -8,7 +8,7 @@ using NpgsqlTypes;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// One connection's stream: takes each change to the tables that it concerns, and tells PostgreSQL to forget what all of them have
+/// One connection's stream: passes each change to the tables that it concerns, and tells PostgreSQL to forget what all of them have
 /// committed. Tables join and leave while it runs; what fails for one of them does not stop the others. Runs on one thread at a time.
 /// </summary>
 internal sealed class StreamSession(
@@ -20,7 +20,7 @@ internal sealed class StreamSession(
     TimeProvider time
 ) : IDisposable
 {
-    /// <summary>How many tables are looked at when the interval has passed; where there are more, each is looked at less often.</summary>
+    /// <summary>How many tables are examined when the interval has passed; if there are more, each is examined less often.</summary>
     private const int LooksAtOnce = 10;
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(20);
 
@@ -71,10 +71,10 @@ internal sealed class StreamSession(
         Moved();
     }
 
-    /// <summary>Takes a table out.</summary>
+    /// <summary>Removes a table.</summary>
     public void Remove(StreamedTable table) => _tables.Remove(table);
 
-    /// <summary>Runs until the stream breaks, which is an exception, or has to be begun again from an earlier place.</summary>
+    /// <summary>Runs until the stream breaks, which is an exception, or must be restarted from an earlier position.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -193,7 +193,7 @@ internal sealed class StreamSession(
         Moved();
     }
 
-    /// <summary>Between two transactions: tables come, begin and are looked at.</summary>
+    /// <summary>Between two transactions: tables come, begin and are examined.</summary>
     private async Task AttendAsync(CancellationToken cancellationToken)
     {
         var joined = owner.Members.TakeJoined();

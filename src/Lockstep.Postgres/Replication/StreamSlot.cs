@@ -6,7 +6,7 @@ using Npgsql.Replication.PgOutput;
 
 namespace Lockstep.Postgres.Replication;
 
-/// <summary>The slot of a stream over its life: waited for while another process has it, made, and given up.</summary>
+/// <summary>The slot of a stream over its life: waited for while another process has it, created, and dropped.</summary>
 internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, Signal moved, TimeProvider time)
 {
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(20);
@@ -20,7 +20,7 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
             if (server.Slot?.ActivePid is null)
                 return server;
 
-            // A process that was cut off keeps it until the server has missed it.
+            // A process that was cut off keeps it until the server notices.
             if (time.GetElapsedTime(since) > members.Tables.Select(t => t.Options.Patience).DefaultIfEmpty().Max())
                 throw ReplicationSetup.InUse(names.Slot);
             await Task.Delay(Moment * 5, time, cancellationToken).ConfigureAwait(false);

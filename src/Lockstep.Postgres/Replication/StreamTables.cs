@@ -20,7 +20,7 @@ internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection con
     /// <summary>Whether some have yet to begin.</summary>
     public bool ArePending => _tables.Exists(t => t.IsPending);
 
-    /// <summary>Whether somebody wants one of them looked at.</summary>
+    /// <summary>Whether somebody wants one of them examined.</summary>
     public bool IsLookWanted => _tables.Exists(t => t.Streamed.IsLookWanted);
 
     public void Dispose() => _tables.ForEach(t => t.Dispose());
@@ -43,7 +43,7 @@ internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection con
     /// <summary>A table has other partitions than before.</summary>
     public void Rerouted() => _routes.Clear();
 
-    /// <summary>The stream describes a relation otherwise than before.</summary>
+    /// <summary>The stream describes a relation differently than before.</summary>
     public void Forget(uint relation)
     {
         _routes.Remove(relation);
@@ -102,7 +102,7 @@ internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection con
         }
     }
 
-    /// <summary>Whether an error is one table's, and the stream can go on with the others.</summary>
+    /// <summary>Whether an error concerns one table, and the stream can continue with the others.</summary>
     private bool IsOwn(TableSession table, Exception error) =>
         error switch
         {
@@ -121,7 +121,7 @@ internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection con
     {
         owner.Members.Remove(table.Streamed);
 
-        // What cannot be made into a record would stop it again and again: it begins after that.
+        // A row that cannot become a record would stop it again and again: it begins after that.
         var streamed = table.Streamed;
         if (error is not null && PostgresErrors.Translate(error, streamed.Options.Table.ToString()) is PostgresTableException)
         {

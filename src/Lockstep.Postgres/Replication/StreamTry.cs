@@ -3,11 +3,13 @@ using Npgsql.Replication;
 
 namespace Lockstep.Postgres.Replication;
 
-/// <summary>One try of a stream: a connection, what the logs can go on from, the slot's watcher, and a session until that breaks.</summary>
+/// <summary>
+/// One attempt at a stream: a connection, what the logs can continue from, the slot's watcher, and a session until that breaks.
+/// </summary>
 internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source, string connectionString, TimeProvider time)
 {
     /// <summary>
-    /// Streams until the connection breaks, or until the slot has to be given up, which it does before it returns.
+    /// Streams until the connection breaks, or until the slot must be dropped, which it does before it returns.
     /// </summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {

@@ -5,8 +5,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// A table that a stream brings into its change log, for as long as its feed lives: sees to it that it is published, joins the stream, and
-/// joins it again when it fell out.
+/// A table that a stream brings into its change log, for as long as its feed lives: has it published, joins the stream, and joins it again
+/// when it fell out.
 /// </summary>
 internal sealed class StreamedTable(
     ReplicationStream stream,
@@ -27,7 +27,7 @@ internal sealed class StreamedTable(
     private bool _hasStreamed;
     private bool _wasPublished;
 
-    /// <summary>Done when the stream has begun, or cannot begin until somebody does something about it.</summary>
+    /// <summary>Done when the stream has begun, or cannot begin until somebody acts.</summary>
     public Task Ready => _ready.Task;
 
     /// <summary>Why nothing is streamed; null while something is.</summary>
@@ -56,7 +56,7 @@ internal sealed class StreamedTable(
     /// <summary>Whether the publication has published the table all the time since its log ends.</summary>
     public bool IsPublished { get; private set; }
 
-    /// <summary>Has the stream look at the table soon: it may have been altered.</summary>
+    /// <summary>Has the stream examine the table soon: it may have been altered.</summary>
     public void WantLook()
     {
         Interlocked.Exchange(ref _lookWanted, 1);
@@ -68,7 +68,7 @@ internal sealed class StreamedTable(
     /// <summary>Whether a look is wanted; the caller takes it on.</summary>
     public bool TakeLook() => Interlocked.Exchange(ref _lookWanted, 0) == 1;
 
-    /// <summary>Runs until it is cancelled; throws nothing else.</summary>
+    /// <summary>Runs until cancelled; throws nothing else.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         Ended = cancellationToken;
@@ -95,10 +95,10 @@ internal sealed class StreamedTable(
         _ready.TrySetResult();
     }
 
-    /// <summary>The stream does not bring it yet, without anybody having to do anything about it.</summary>
+    /// <summary>The stream does not bring it yet, and nobody has to do anything about it.</summary>
     public void Waits(string why) => _error = new FeedUnavailableException(why, TimeSpan.FromSeconds(1));
 
-    /// <summary>The stream has broken; it will be begun again.</summary>
+    /// <summary>The stream has broken; it will be restarted.</summary>
     public void Broken(Exception error)
     {
         metrics.PollFailed();
@@ -108,7 +108,7 @@ internal sealed class StreamedTable(
         if (isOver)
             live.Restart("none", new CommitPosition(0));
 
-        // A connection that has just worked mostly works again, and no client need know.
+        // A connection that has just worked usually works again, and clients need not notice.
         if (!_streams || isOver || error is PostgresTableException)
         {
             _error = error;
@@ -118,7 +118,7 @@ internal sealed class StreamedTable(
         _streams = false;
     }
 
-    /// <summary>The stream no longer brings the table; null when it is to join again at once.</summary>
+    /// <summary>The stream no longer brings the table; null if it should rejoin at once.</summary>
     public void FellOut(Exception? error)
     {
         if (error is null)

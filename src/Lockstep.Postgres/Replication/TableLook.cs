@@ -3,13 +3,13 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Replication;
 
-/// <summary>A table as it is when a stream is to bring it.</summary>
+/// <summary>A table as it is when a stream is about to bring it.</summary>
 /// <param name="Table">The table.</param>
 /// <param name="Stamp">What the database shows of it.</param>
-/// <param name="Why">Why its log cannot go on: null when it can, empty when there is nothing to go on from.</param>
+/// <param name="Why">Why its log cannot continue: null if it can, empty if there is nothing to continue from.</param>
 internal sealed record TableLook(StreamedTable Table, FeedStamp Stamp, string? Why)
 {
-    /// <summary>Whether the log goes on.</summary>
+    /// <summary>Whether the log continues.</summary>
     public bool GoesOn => Why is null;
 
     /// <summary>
@@ -49,7 +49,7 @@ internal sealed record TableLook(StreamedTable Table, FeedStamp Stamp, string? W
         }
     }
 
-    /// <summary>Null when the log can go on; empty when there is nothing to go on from.</summary>
+    /// <summary>Null if the log can continue; empty if there is nothing to continue from.</summary>
     private static string? WhyStartOver(ReplicationNames names, ServerState server, long confirmed, StreamedTable table, FeedStamp stamp)
     {
         var log = table.Log;

@@ -8,7 +8,7 @@ namespace Lockstep.Postgres.Replication;
 
 /// <summary>
 /// One table within one connection's stream: on its way into the table's change log. Rows are gathered until the stream pauses or there are
-/// many, and then made JSON, written, committed and shown to those who follow, all at once. Runs on one thread at a time.
+/// many, and then turned into JSON, written, committed and shown to followers, all at once. Runs on one thread at a time.
 /// </summary>
 internal sealed class TableSession : IDisposable
 {
@@ -34,7 +34,7 @@ internal sealed class TableSession : IDisposable
 
     public StreamedTable Streamed { get; }
 
-    /// <summary>Whether the table has yet to begin, for which transactions have to end that may have changed it untold.</summary>
+    /// <summary>Whether the table has yet to begin, because transactions must end that may have changed it unreported.</summary>
     public bool IsPending => _before is not null;
 
     /// <summary>Whether another table has its name.</summary>
@@ -49,7 +49,7 @@ internal sealed class TableSession : IDisposable
     /// <summary>Ends with the stream's connection, and with the feed.</summary>
     public CancellationToken Ended => _stop.Token;
 
-    /// <summary>Lets go of what has not been committed.</summary>
+    /// <summary>Drops what has not been committed.</summary>
     public void Dispose()
     {
         Log.Rollback();
@@ -65,10 +65,10 @@ internal sealed class TableSession : IDisposable
     /// <summary>Whether it is the table itself.</summary>
     public bool Is(uint relation) => _table.Oid == relation;
 
-    /// <summary>The stream describes a relation otherwise than before.</summary>
+    /// <summary>The stream describes a relation differently than before.</summary>
     public void Forget(uint relation) => _rows.Forget(relation);
 
-    /// <summary>Goes on in the log's stretch, or begins another if the table is not as it was.</summary>
+    /// <summary>Continues in the log's stretch, or begins another if the table has changed.</summary>
     public void Begin(FeedStamp stamp)
     {
         Describe(stamp);
@@ -79,8 +79,8 @@ internal sealed class TableSession : IDisposable
     }
 
     /// <summary>
-    /// Begins the log of a table that has just been published: what transactions wrote that were open then is not told, so they have to
-    /// end. What is told meanwhile has to be shown by what clients begin with.
+    /// Begins the log of a table that has just been published: the stream does not report what transactions wrote that were open then, so
+    /// they must end. What clients begin with must show what is reported meanwhile.
     /// </summary>
     public void Wait(FeedStamp stamp, string slot)
     {
@@ -90,7 +90,7 @@ internal sealed class TableSession : IDisposable
         _before = stamp.Snapshot;
     }
 
-    /// <summary>Begins if everything has ended that has to.</summary>
+    /// <summary>Begins if every transaction has ended that must.</summary>
     /// <param name="position">What comes next in the stream is at or after it.</param>
     public async Task TryBeginAsync(long position)
     {
@@ -194,7 +194,7 @@ internal sealed class TableSession : IDisposable
             return;
         }
 
-        // What every snapshot shows, the table's altering and emptying included, the stretch has begun with.
+        // The stretch began with what every snapshot shows, including the table's altering and emptying.
         _ended.Add(ended.Transaction);
         if (ended.IsSpilled)
             await FlushAsync(end).ConfigureAwait(false);
@@ -243,7 +243,7 @@ internal sealed class TableSession : IDisposable
     }
 
     /// <summary>
-    /// Looks for what the stream does not tell, and makes durable how far it is; nothing may be left to flush.
+    /// Checks for what the stream does not report, and makes its progress durable; nothing may be left to flush.
     /// </summary>
     public async Task LookAgainAsync()
     {
@@ -273,8 +273,8 @@ internal sealed class TableSession : IDisposable
             var stretch = Epoch;
             await FlushAsync(_session.Position).ConfigureAwait(false);
 
-            // Clients start over anyway: let them do so once more, after this transaction, of which half is written for a table that is no
-            // more.
+            // Clients start over anyway: let them do so once more, after this transaction, half of which is written for a table that no
+            // longer exists.
             if (Epoch != stretch)
                 open.EndsEpoch = true;
             open.First = 0;
@@ -322,7 +322,7 @@ internal sealed class TableSession : IDisposable
         return stamp;
     }
 
-    /// <summary>Looks until what is seen shows a transaction: it has committed, but snapshots may not show it yet.</summary>
+    /// <summary>Polls until a snapshot shows a transaction: it has committed, but snapshots may not show it yet.</summary>
     private async Task<FeedStamp> LookAtAsync(long txid)
     {
         while (true)

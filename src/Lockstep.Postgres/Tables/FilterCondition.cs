@@ -1,9 +1,9 @@
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// Conditions on a field of the JSON in <c>body</c> that hold whenever SQLite's would: it orders numbers before texts, takes true and false
-/// for 1 and 0 and an object or array for its text, and has the first of two members of one name. What
-/// PostgreSQL could only guess at holds.
+/// Conditions on a field of the JSON in <c>body</c> that hold whenever SQLite's would: it orders numbers before texts, treats true and
+/// false as 1 and 0 and an object or array as its text, and uses the first of two members of one name. If PostgreSQL could only guess, the
+/// condition holds.
 /// </summary>
 /// <param name="parameters">Gets the parameters.</param>
 /// <param name="firstParameter">The number of the first one.</param>
@@ -12,7 +12,7 @@ internal sealed class FilterCondition(List<string> parameters, int firstParamete
     private const string Scalar = "(f.value #>> ARRAY[]::text[])";
 
     /// <summary>
-    /// Numbers that a cast takes for certain, and that are neither so large nor so small that a double could not hold them.
+    /// Numbers that a cast certainly accepts, and that are neither too large nor too small for a double.
     /// </summary>
     private const string IsPlainNumber = $"length({Scalar}) < 300 AND {Scalar} ~ '^-?[0-9]+([.][0-9]+)?$'";
 

@@ -3,9 +3,9 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// Makes of a filter, which is an expression of SQLite, a condition of PostgreSQL that holds for every record for which the filter does,
-/// and for few others: what need not come over stays where it is. SQLite has the last word on what comes (<see cref="FilteredScan"/>), so
-/// that whatever is not understood here can be left out, and a comparison be taken more widely.
+/// Turns a filter, which is an expression of SQLite, into a condition of PostgreSQL that holds for every record for which the filter does,
+/// and for few others: what is not needed stays in the database. SQLite decides on what comes (<see cref="FilteredScan"/>), so whatever is
+/// not understood here can be left out, and a comparison can be widened.
 /// </summary>
 internal sealed class FilterPushdown
 {
@@ -33,7 +33,7 @@ internal sealed class FilterPushdown
         _condition = new FilterCondition(parameters, firstParameter);
     }
 
-    /// <summary>The condition over the column <c>body</c>; null where the database cannot leave out anything.</summary>
+    /// <summary>The condition over the column <c>body</c>; null if the database cannot leave out anything.</summary>
     /// <param name="query">The query, with a filter.</param>
     /// <param name="fields">The table's fields, in the order that tells apart those which differ by case.</param>
     /// <param name="parameters">Gets the values of the condition's parameters, all of them text.</param>
@@ -64,7 +64,7 @@ internal sealed class FilterPushdown
                 name = FormattableString.Invariant($"{field}_{i}");
         }
 
-        // The table's own columns stand before a field of such a name.
+        // The table's own columns take precedence over fields of the same name.
         foreach (var name in columns.Keys.Where(name => name.StartsWith("lockstep_", StringComparison.OrdinalIgnoreCase)).ToArray())
             columns.Remove(name);
         return columns;

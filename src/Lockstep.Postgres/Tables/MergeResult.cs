@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tables;
 
-/// <summary>What a merge did to a table, as its rows tell it one after another.</summary>
+/// <summary>What a merge did to a table, as its rows report it one after another.</summary>
 internal sealed class MergeResult
 {
     private readonly RowTally _tally = new();
@@ -19,7 +19,7 @@ internal sealed class MergeResult
     public void Add(ChangeKind kind, int was, long count) => _tally.Add(kind, was < 0 ? null : (RowState)was, count);
 
     /// <summary>Keeps a change for whoever wants to see it.</summary>
-    /// <param name="kind">The change.</param>
+    /// <param name="kind">The row that reports it.</param>
     /// <param name="row">The row that tells of it.</param>
     /// <param name="column">Where sequence number, key and record stand in the row.</param>
     public void Keep(ChangeKind kind, NpgsqlDataReader row, int column) =>

@@ -20,8 +20,8 @@ internal sealed class PostgresScan : IRecordScan
 
     /// <param name="store">The database.</param>
     /// <param name="table">The table's name, for errors.</param>
-    /// <param name="connection">Open; taken over.</param>
-    /// <param name="command">The query; taken over.</param>
+    /// <param name="connection">Open; owned by this.</param>
+    /// <param name="command">The query; owned by this.</param>
     public PostgresScan(PostgresTableStore store, string table, NpgsqlConnection connection, NpgsqlCommand command)
     {
         (_store, _table, _connection, _command) = (store, table, connection, command);
@@ -69,7 +69,7 @@ internal sealed class PostgresScan : IRecordScan
         }
         catch (PostgresException)
         {
-            // What was cancelled says so.
+            // A cancelled read says so.
         }
 
         _command.Dispose();

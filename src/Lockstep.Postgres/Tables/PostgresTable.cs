@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Text;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
@@ -10,17 +9,11 @@ using NpgsqlTypes;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// A table that is kept in PostgreSQL, for all that is not syncing it. Any thread may call any of the members, and a sync goes on
-/// meanwhile, but for those that write.
+/// A table that is kept in PostgreSQL, for everything but syncing it. Any thread may call any of the members, even while a sync runs,
+/// except those that write.
 /// </summary>
 public sealed class PostgresTable : ITable
 {
-    /// <summary>How often a watcher asks whether something was committed.</summary>
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
-
-    /// <summary>The most changes that one look takes into memory.</summary>
-    private const int MostChanges = 10_000;
-
     private readonly PostgresTableStore _store;
     private readonly int _table;
 
@@ -88,51 +81,20 @@ public sealed class PostgresTable : ITable
 
     /// <inheritdoc/>
     /// <remarks>
-    /// When the connection is lost it is opened again for as long as that takes, which <see cref="PostgresTableStore.Logger"/> is told; no
-    /// change is lost or comes twice.
+    /// A lost connection is reopened, however long that takes, and <see cref="PostgresTableStore.Logger"/> reports it; no change is lost or
+    /// comes twice.
     /// </remarks>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the beginning.</exception>
     /// <exception cref="TableSetBackException">After a loss, the table is older than what was seen of it.</exception>
-    public async IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(
+    public IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(
         long? since = null,
         TimeProvider? time = null,
-        [EnumeratorCancellation] CancellationToken cancellationToken = default
-    )
-    {
-        time ??= TimeProvider.System;
-        var connection = new KeptConnection(_store, Name, time);
-        await using var kept = connection.ConfigureAwait(false);
-        if (!await BeganAsync(connection, cancellationToken).ConfigureAwait(false))
-            yield break;
-        var sequence = since;
-        var pulse = time.GetTimestamp();
-        while (!cancellationToken.IsCancellationRequested)
-        {
-            var changes = await connection.TryAsync(LookOnAsync).ConfigureAwait(false) ?? [];
-            if (changes.Count > 0 || time.GetElapsedTime(pulse) > TimeSpan.FromMilliseconds(180))
-            {
-                if (changes.Count > 0)
-                    sequence = changes[^1].Sequence;
-                pulse = time.GetTimestamp();
-                yield return changes;
-            }
-
-            if (changes.Count < MostChanges)
-                await Task.Delay(Interval, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-
-        Task<IReadOnlyList<TableChange>> LookOnAsync(NpgsqlConnection c, bool isNew)
-        {
-            if (sequence is { } seen)
-                return LookAsync(c, seen, isNew, cancellationToken);
-            sequence = _store.Guard(Name, () => ReadState(c)).Sequence;
-            return Task.FromResult<IReadOnlyList<TableChange>>([]);
-        }
-    }
+        CancellationToken cancellationToken = default
+    ) => new PostgresTableWatcher(_store, _table, Name, ReadState).WatchAsync(since, time ?? TimeProvider.System, cancellationToken);
 
     /// <inheritdoc/>
     /// <remarks>
-    /// When the connection is lost it is opened again for as long as that takes, which <see cref="PostgresTableStore.Logger"/> is told.
+    /// A lost connection is reopened, however long that takes, and <see cref="PostgresTableStore.Logger"/> reports it.
     /// </remarks>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the beginning.</exception>
     public async Task<TableInfo?> WaitAsync(
@@ -153,7 +115,7 @@ public sealed class PostgresTable : ITable
                 return info;
             if (timeout is { } limit && time.GetElapsedTime(start) >= limit)
                 return null;
-            await Task.Delay(Interval, time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(PostgresTableWatcher.Interval, time, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -334,58 +296,5 @@ public sealed class PostgresTable : ITable
         using var command = new NpgsqlCommand($"SELECT state FROM {TableSql.Directory} WHERE id = $1", connection);
         command.Parameters.Add(new NpgsqlParameter { Value = _table });
         return command.ExecuteScalar() is string state ? StateJson.Read(Name, state) : throw _store.Missing(Name);
-    }
-
-    /// <summary>Opens a connection; false when it was cancelled.</summary>
-    private static async Task<bool> BeganAsync(KeptConnection connection, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
-            return true;
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            return false;
-        }
-    }
-
-    private async Task<IReadOnlyList<TableChange>> LookAsync(
-        NpgsqlConnection connection,
-        long sequence,
-        bool isNew,
-        CancellationToken cancellationToken
-    )
-    {
-        // Sequence numbers only rise (I11): a database that stands below what it has told has been restored, or another server has taken
-        // its place.
-        if (isNew && _store.Guard(Name, () => ReadState(connection)).Sequence is var now && now < sequence)
-            throw new TableSetBackException($"{Name} in {_store.Description}", now, sequence);
-        try
-        {
-            return await connection
-                .QueryAsync(
-                    FormattableString.Invariant(
-                        $"SELECT {PostgresScan.Columns} FROM {TableSql.Rows(_table)} WHERE seq > $1 ORDER BY seq LIMIT {MostChanges}"
-                    ),
-                    [sequence],
-                    row => new TableChange(
-                        PostgresScan.KindSince(row, sequence),
-                        KeyEncoding.Read(row.GetFieldValue<byte[]>(0)),
-                        row.GetInt64(1),
-                        row.GetFieldValue<byte[]>(3)
-                    ),
-                    cancellationToken
-                )
-                .ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            return [];
-        }
-        catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
-        {
-            throw PostgresTableStore.Translate(e, $"{Name} in {_store.Description}");
-        }
     }
 }

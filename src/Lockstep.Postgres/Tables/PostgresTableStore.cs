@@ -8,8 +8,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// A database of PostgreSQL that keeps tables for many machines to share, instead of a file for each. Of several syncs of one table one
-/// leads and the others wait to take over; anybody may read meanwhile.
+/// A PostgreSQL database that keeps tables for many machines to share, instead of a file for each. Of several syncs of one table one leads
+/// and the others wait to take over; anybody may read meanwhile.
 /// </summary>
 public sealed class PostgresTableStore : TableStore
 {
@@ -17,9 +17,9 @@ public sealed class PostgresTableStore : TableStore
 
     private readonly string _connectionString;
 
-    /// <summary>Names a database; nothing is opened.</summary>
+    /// <summary>Names a database; opens nothing yet.</summary>
     /// <param name="connectionString">For Npgsql, or a URI. Never shown (I9).</param>
-    /// <exception cref="ArgumentException">It cannot be read.</exception>
+    /// <exception cref="ArgumentException">It cannot be parsed.</exception>
     public PostgresTableStore(string connectionString)
     {
         var settings = PostgresConnectionString.Settings(connectionString);
@@ -28,7 +28,7 @@ public sealed class PostgresTableStore : TableStore
         settings.Enlist = false;
         if (settings.KeepAlive == 0)
             settings.KeepAlive = 30;
-        // A reading that is stopped does not wait for a database that has become silent (I10).
+        // A read that is stopped does not wait for a database that has become silent (I10).
         settings.CancellationTimeout = 500;
 
         // A leader whose machine is gone must not lead on until the system's default of two hours.
@@ -42,8 +42,8 @@ public sealed class PostgresTableStore : TableStore
     public override string Description { get; }
 
     /// <summary>
-    /// Is told when one who watches or waits for a table has lost the database, and tries again; event ids are stable. From any thread.
-    /// Default: nobody.
+    /// Gets a message when a caller that watches or waits for a table has lost the database, and tries again; event ids are stable. Called
+    /// from any thread. Default: none.
     /// </summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
@@ -53,10 +53,10 @@ public sealed class PostgresTableStore : TableStore
         init => Logger = value is null ? NullLogger.Instance : CallbackLogger.OfWarnings(value);
     }
 
-    /// <summary>Ends each reading that is under way within a second, and any after it (I10).</summary>
+    /// <summary>Ends each running read within a second, and any after it (I10).</summary>
     public CancellationToken Stop { get; init; }
 
-    /// <summary>The tables that are kept there, by name.</summary>
+    /// <summary>The tables kept there, by name.</summary>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
     /// <exception cref="PostgresAccessException">The login or a privilege is refused.</exception>
     public override IReadOnlyList<PostgresTable> Find() => Stoppable.Run(FindAll, Stop);
@@ -113,7 +113,7 @@ public sealed class PostgresTableStore : TableStore
                 if (TakeOver(connection, table, name, description, isNew) is { } writer)
                     return writer;
 
-                // Whoever led has removed the table: it is another one now.
+                // The leader has removed the table: it is another one now.
                 await connection.ExecuteAsync("SELECT pg_advisory_unlock_all()", cancellationToken).ConfigureAwait(false);
             }
         }
@@ -222,7 +222,7 @@ public sealed class PostgresTableStore : TableStore
     private TableBusyException Busy(string name, string holder, Remedy advice) =>
         new(Description, holder, $"The table '{name}' in {Description} is being written by {holder}.", advice);
 
-    /// <summary>Whoever has the lead becomes the writer, with a number above all before it; null where the table is gone.</summary>
+    /// <summary>Whoever has the lead becomes the writer, with a number above all before it; null if the table is gone.</summary>
     private static PostgresTableWriter? TakeOver(
         NpgsqlConnection connection,
         int table,
@@ -238,7 +238,7 @@ public sealed class PostgresTableStore : TableStore
         command.Parameters.Add(new NpgsqlParameter { Value = table });
         long epoch;
         TableState state;
-        // A table of a newer format stays as it is, its number too: that is rolled back.
+        // A table of a newer format stays as it is, including its number: that is rolled back.
         using (var transaction = connection.BeginTransaction())
         {
             using (var row = command.ExecuteReader())
@@ -272,7 +272,7 @@ public sealed class PostgresTableStore : TableStore
         var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken).ConfigureAwait(false);
         await using (transaction.ConfigureAwait(false))
         {
-            // Who may write tables may not always make schemas: that is tried only where it is missing.
+            // A user who may write tables may not always create schemas: that is tried only if one is missing.
             if (!HasTables(connection))
                 await connection.ExecuteAsync(TableSql.Create, cancellationToken).ConfigureAwait(false);
             var made = await connection
@@ -300,7 +300,7 @@ public sealed class PostgresTableStore : TableStore
         }
     }
 
-    /// <summary>Waits for the lead. Asked for again and again, so that a wait can be broken off at any moment (I10).</summary>
+    /// <summary>Waits for the lead. Asks repeatedly, so that a wait can be interrupted at any moment (I10).</summary>
     private static async Task LeadAsync(NpgsqlConnection connection, int table, TimeProvider time, CancellationToken cancellationToken)
     {
         while (true)

@@ -26,7 +26,7 @@ internal sealed class PostgresTableWriter : ITableTarget
     private bool _hasSnapshot;
     private long _snapshotSequence;
 
-    /// <param name="connection">Open, with the lock; taken over.</param>
+    /// <param name="connection">Open, with the lock; owned by this.</param>
     /// <param name="table">The table's number.</param>
     /// <param name="epoch">The leader's number.</param>
     /// <param name="state">The table as it is committed.</param>
@@ -120,7 +120,7 @@ internal sealed class PostgresTableWriter : ITableTarget
         List<RecordKey> examples = [];
         return _connection.InTransaction(() =>
         {
-            // One parameter, an array; by itself it would be taken for all parameters.
+            // One parameter, an array; passed directly it would be taken for all parameters.
             _connection.Read(TableSql.CountAbsent(_table), row => count = row.GetInt64(0), (object)kept.ToArray());
             if (count > 0)
             {
@@ -216,7 +216,7 @@ internal sealed class PostgresTableWriter : ITableTarget
 
     public void Interrupt() => _connection.Interrupt();
 
-    /// <summary>Closes the connection, and with it gives up the lead.</summary>
+    /// <summary>Closes the connection, and so gives up the lead.</summary>
     public void Dispose()
     {
         try

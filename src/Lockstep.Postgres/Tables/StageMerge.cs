@@ -6,12 +6,12 @@ using NpgsqlTypes;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// How records get into a table, within a transaction of the caller's: they are copied to the stage, compared by content where arrival is
-/// the order, and merged by one statement, which tells what it changed. One thread at a time.
+/// How records get into a table, within the caller's transaction: they are copied to the stage, compared by content if arrival is the
+/// order, and merged by one statement, which reports what it changed. One thread at a time.
 /// </summary>
 internal sealed class StageMerge(WriterConnection connection)
 {
-    /// <summary>So many records are compared by content at once.</summary>
+    /// <summary>How many records are compared by content at once.</summary>
     private const int AtOnce = 1000;
 
     /// <summary>Merges records of a batch, one per key.</summary>
@@ -27,7 +27,7 @@ internal sealed class StageMerge(WriterConnection connection)
         Run(target, TableSql.Stage, wantsChanges, batch.OrderKind == OrderKind.Arrival, patches, merged);
     }
 
-    /// <summary>Brings records of a batch to the stage, one per key.</summary>
+    /// <summary>Copies records of a batch to the stage, one per key.</summary>
     /// <returns>The keys of those that have only the fields that changed.</returns>
     private HashSet<string> Fill(RecordBatch batch, IReadOnlyList<int> places, long sequence)
     {
@@ -61,8 +61,8 @@ internal sealed class StageMerge(WriterConnection connection)
     }
 
     /// <summary>
-    /// Where arrival is the order, content decides what is a change: what is the same JSON gets the text that is stored, and what has only
-    /// the fields that changed is laid over it.
+    /// If arrival is the order, content decides what is a change: identical JSON gets the stored text, and a record with only the changed
+    /// fields is merged into the stored one.
     /// </summary>
     private void Compare(string target, string source, HashSet<string> patches)
     {

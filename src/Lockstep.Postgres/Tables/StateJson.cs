@@ -7,8 +7,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// What is known of a table, as the JSON text that the directory keeps, with its format: what an earlier Lockstep would lose or misread is
-/// a new one, as in <see cref="TableFormat"/>. A text without a format is of the first.
+/// What is known about a table, as the JSON text that the directory keeps, with its format: anything that an earlier Lockstep would lose or
+/// misread is a new one, as in <see cref="TableFormat"/>. A text without a format is of the first.
 /// </summary>
 internal static class StateJson
 {

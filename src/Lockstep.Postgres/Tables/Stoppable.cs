@@ -1,12 +1,12 @@
 namespace Lockstep.Postgres.Tables;
 
-/// <summary>Work that cannot be broken off where the database is silent: whoever is told to stop does not wait for it (I10).</summary>
+/// <summary>Work that cannot be interrupted while the database is silent: a caller that is stopped does not wait for it (I10).</summary>
 internal static class Stoppable
 {
-    /// <summary>Does work, and leaves it to end by itself when it is told to stop.</summary>
+    /// <summary>Does work, and abandons it when stopped.</summary>
     /// <param name="work">The work; what it returns is disposed where nobody waits for it any more.</param>
     /// <param name="stop">Ends the waiting.</param>
-    /// <exception cref="OperationCanceledException">It was told to stop.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public static T Run<T>(Func<T> work, CancellationToken stop)
     {
         if (!stop.CanBeCanceled)

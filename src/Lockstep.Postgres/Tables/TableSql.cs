@@ -4,8 +4,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// The SQL of tables kept in PostgreSQL. One schema holds a directory and, for each table, its records; the table's number stands in their
-/// name, so that a table's name is a value and never part of a statement.
+/// The SQL of tables kept in PostgreSQL. One schema holds a directory and, for each table, its records; their name contains the table's
+/// number, so that a table's name is a value and never part of a statement.
 /// </summary>
 internal static class TableSql
 {
@@ -25,7 +25,7 @@ internal static class TableSql
     /// <summary>Asks for the lead: $1 is the class, $2 the table's number.</summary>
     public const string TryLead = "SELECT pg_try_advisory_lock($1, $2)";
 
-    /// <summary>Keeps two from making the same things at once, until the transaction ends.</summary>
+    /// <summary>Keeps two sessions from creating the same things at once, until the transaction ends.</summary>
     public const string LockCreation = "SELECT pg_advisory_xact_lock(1282102132, -1)";
 
     public const string Create = $$"""
@@ -56,7 +56,7 @@ internal static class TableSql
         "key bytea PRIMARY KEY, seq bigint NOT NULL, born bigint NOT NULL, ord numeric, txid bigint, gone smallint NOT "
         + "NULL, body text NOT NULL";
 
-    /// <summary>Who leads a table, in words; null when nobody does.</summary>
+    /// <summary>Who leads a table, in words; null if nobody does.</summary>
     public static string? HolderOf(NpgsqlConnection connection, int table)
     {
         using var command = new NpgsqlCommand(
@@ -75,7 +75,7 @@ internal static class TableSql
 
     public static string Rows(int table) => string.Create(CultureInfo.InvariantCulture, $"lockstep_tables.lockstep_rows_{table}");
 
-    /// <summary>The table of the records; the index is for those who follow the changes.</summary>
+    /// <summary>The table of the records; the index is for followers of the changes.</summary>
     public static string CreateRows(int table) =>
         string.Create(
             CultureInfo.InvariantCulture,
@@ -161,7 +161,7 @@ internal static class TableSql
             SELECT seq, key, body FROM swept ORDER BY seq
             """;
 
-    /// <summary>Removes all that is in a table; not by TRUNCATE, which would wait for every reader and keep new ones out.</summary>
+    /// <summary>Removes everything in a table; not by TRUNCATE, which would wait for every reader and keep new ones out.</summary>
     public static string Empty(int table) =>
         string.Create(CultureInfo.InvariantCulture, $"DELETE FROM {Rows(table)}; DELETE FROM {Quarantine} WHERE table_id = {table}");
 

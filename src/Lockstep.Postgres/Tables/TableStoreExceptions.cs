@@ -24,7 +24,8 @@ public sealed class TableStoreUnavailableException : TableStoreException
 }
 
 /// <summary>
-/// The database that keeps a table is older than it was: restored from a backup, or a standby that had not got everything took its place.
+/// The database that keeps a table is in an earlier state: restored from a backup, or replaced by a standby that had not received
+/// everything.
 /// </summary>
 public sealed class TableSetBackException : TableStoreException
 {

@@ -2,22 +2,22 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tables;
 
-/// <summary>A connection that writes, whose work can be broken off from any thread; otherwise one thread at a time.</summary>
-/// <param name="connection">Open; taken over.</param>
+/// <summary>A connection that writes, whose work any thread can interrupt; otherwise one thread at a time.</summary>
+/// <param name="connection">Open; owned by this.</param>
 /// <param name="description">The table in words, for errors.</param>
 internal sealed class WriterConnection(NpgsqlConnection connection, string description) : IDisposable
 {
     private NpgsqlCommand? _running;
     private volatile bool _interrupted;
 
-    /// <summary>Breaks off what runs, and whatever else is tried.</summary>
+    /// <summary>Interrupts what is running, and whatever else is tried.</summary>
     public void Interrupt()
     {
         _interrupted = true;
         Volatile.Read(ref _running)?.Cancel();
     }
 
-    /// <exception cref="OperationCanceledException">It was told to break off.</exception>
+    /// <exception cref="OperationCanceledException">It was interrupted.</exception>
     public void ThrowIfInterrupted()
     {
         if (_interrupted)
@@ -25,7 +25,7 @@ internal sealed class WriterConnection(NpgsqlConnection connection, string descr
     }
 
     /// <summary>Does work in a transaction of its own, and commits it.</summary>
-    /// <exception cref="OperationCanceledException">It was told to break off; nothing of the work is kept.</exception>
+    /// <exception cref="OperationCanceledException">It was interrupted; nothing of the work is kept.</exception>
     /// <exception cref="TableStoreUnavailableException">The database went away.</exception>
     public T InTransaction<T>(Func<T> work)
     {

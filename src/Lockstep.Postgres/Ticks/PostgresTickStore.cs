@@ -21,7 +21,7 @@ public sealed class PostgresTickStore : ITickStore
     private volatile TickSettings? _settings;
     private volatile bool _isComplete;
 
-    /// <summary>Names the server; nothing is opened yet.</summary>
+    /// <summary>Names the server; opens nothing yet.</summary>
     /// <param name="connectionString">For Npgsql. Its password never reaches an error or <see cref="Description"/> (I9).</param>
     /// <param name="create">The settings of the store if its tables are not there yet and the first operation makes them; null to find
     /// missing tables unavailable.</param>
@@ -35,7 +35,7 @@ public sealed class PostgresTickStore : ITickStore
         {
             CommandTimeout = TimeoutSeconds,
             ApplicationName = "lockstep",
-            // A prepared statement would go by the columns that the tables had at first.
+            // A prepared statement would use the columns that the tables had at first.
             MaxAutoPrepare = 0,
         };
         Description = Describe(builder);
@@ -144,7 +144,7 @@ public sealed class PostgresTickStore : ITickStore
     private async Task<DateTimeOffset> NowAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
         _clock?.GetUtcNow() ?? await PostgresTickTables.ReadClockAsync(connection, cancellationToken).ConfigureAwait(false);
 
-    /// <summary>The change stands whatever becomes of the connection now; without an answer it counts as late.</summary>
+    /// <summary>The change stands whatever happens to the connection now; without an answer it counts as late.</summary>
     private async Task<DateTimeOffset> CommittedAtAsync(
         NpgsqlConnection connection,
         TickReading before,
@@ -162,8 +162,8 @@ public sealed class PostgresTickStore : ITickStore
     }
 
     /// <summary>
-    /// Tries once more when the first connection turns out to be broken: a pooled one does after the server was restarted. Never once a
-    /// commit was sent.
+    /// Tries once more if the first connection turns out to be broken: a pooled one is after the server was restarted. Never once a commit
+    /// was sent.
     /// </summary>
     private async Task<T> RunAsync<T>(
         Func<NpgsqlConnection, TickSettings, Task<T>> operation,
@@ -190,7 +190,7 @@ public sealed class PostgresTickStore : ITickStore
         }
     }
 
-    /// <summary>Makes the tables if that was asked for, once, and reads the settings.</summary>
+    /// <summary>Creates the tables if requested, once, and reads the settings.</summary>
     private async Task<TickSettings> PrepareAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);

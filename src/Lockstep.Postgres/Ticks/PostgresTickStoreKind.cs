@@ -11,7 +11,7 @@ namespace Lockstep.Postgres.Ticks;
 public sealed partial class PostgresTickStoreKind : TickStoreKind
 {
     /// <summary>
-    /// What begins as a connection string does is one, though a key in it be misspelt: a file of such a name is written <c>./name</c>.
+    /// A name that begins like a connection string is one, even if a key in it is misspelt: a file of such a name is written <c>./name</c>.
     /// </summary>
     public override bool Owns(string name) => PostgresConnectionString.IsUri(name) || ConnectionStringStart().IsMatch(name);
 
@@ -37,7 +37,7 @@ public sealed partial class PostgresTickStoreKind : TickStoreKind
             return store;
         try
         {
-            // Who may write values may not always make tables: that is tried only where they are missing.
+            // A user who may write values may not always create tables: that is tried only if they are missing.
             await store.ReadSettingsAsync(cancellationToken).ConfigureAwait(false);
             return store;
         }

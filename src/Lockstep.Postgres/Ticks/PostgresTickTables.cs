@@ -4,18 +4,18 @@ using NpgsqlTypes;
 
 namespace Lockstep.Postgres.Ticks;
 
-/// <summary>The tables of a store in PostgreSQL, and each statement on them. Lengths of time are whole milliseconds.</summary>
+/// <summary>The tables of a store in PostgreSQL, and each statement on them. Durations are whole milliseconds.</summary>
 internal static class PostgresTickTables
 {
     /// <summary>
-    /// How stores lie in tables. What is added so that an earlier Lockstep would lose or misread it is a new format, which that one
-    /// refuses; tables that say none are of the first. Whoever raises it has the settings to itself, so that no change goes on beside.
+    /// How stores are laid out in tables. Any addition that an earlier Lockstep would lose or misread is a new format, which that version
+    /// refuses; tables without a format are of the first. Whoever raises it locks the settings, so that no change runs meanwhile.
     /// </summary>
     private const int Format = 1;
 
     /// <summary>
-    /// Adds what tables of older versions lack. Every change touches the settings first and then the others: who has the settings to itself
-    /// waits for no one who waits for it.
+    /// Adds what tables of older versions lack. Every change touches the settings first and then the others, so the holder of the settings
+    /// waits for nobody who waits for it.
     /// </summary>
     private const string Additions = """
         ALTER TABLE lockstep_tick_settings ADD COLUMN IF NOT EXISTS identity uuid DEFAULT gen_random_uuid();
@@ -26,12 +26,12 @@ internal static class PostgresTickTables
         ALTER TABLE lockstep_tick_tuples ADD COLUMN IF NOT EXISTS change_group text;
         """;
 
-    /// <summary>Makes the tables with their settings, unless they are there.</summary>
+    /// <summary>Creates the tables with their settings, unless they exist.</summary>
     public static async Task CreateAsync(NpgsqlConnection connection, TickSettings settings, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
 
-        // Two processes that make the tables at once would collide in the catalogue, IF NOT EXISTS or not.
+        // Two processes that create the tables at once would collide in the catalogue, IF NOT EXISTS or not.
         await TakeTurnAsync(connection, "tables", cancellationToken).ConfigureAwait(false);
         await using var there = new NpgsqlCommand("SELECT to_regclass('lockstep_tick_settings') IS NOT NULL", connection);
         if (await there.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true)
@@ -73,8 +73,8 @@ internal static class PostgresTickTables
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>The store's settings; null when they are missing.</summary>
-    /// <exception cref="TickStoreFormatException">A newer Lockstep made the tables.</exception>
+    /// <summary>The store's settings; null if they are missing.</summary>
+    /// <exception cref="TickStoreFormatException">A newer Lockstep created the tables.</exception>
     public static async Task<TickSettings?> ReadSettingsAsync(
         NpgsqlConnection connection,
         string store,
@@ -95,7 +95,8 @@ internal static class PostgresTickTables
     }
 
     /// <summary>
-    /// Adds what the tables of an older version lack, before they are first written to; who may not, is told by the server whom to ask.
+    /// Adds what the tables of an older version lack, before they are first written to; a user who may not learns from the server whom to
+    /// ask.
     /// </summary>
     public static async Task CompleteAsync(NpgsqlConnection connection, string store, CancellationToken cancellationToken)
     {
@@ -126,7 +127,7 @@ internal static class PostgresTickTables
         return reader.GetFieldValue<DateTimeOffset>(0);
     }
 
-    /// <summary>Waits until no other transaction changes the variable, until the end of this one.</summary>
+    /// <summary>Waits until no other transaction changes the variable, and locks it until the end of this one.</summary>
     public static async Task TakeTurnAsync(NpgsqlConnection connection, string variable, CancellationToken cancellationToken)
     {
         await using var turn = new NpgsqlCommand("SELECT pg_advisory_xact_lock(hashtextextended('lockstep tick ' || $1, 0))", connection)
@@ -249,7 +250,7 @@ internal static class PostgresTickTables
         return entries;
     }
 
-    /// <summary>Writes edits as one change, and into the audit who made it.</summary>
+    /// <summary>Writes edits as one change, and its author into the audit.</summary>
     public static async Task ApplyAsync(
         NpgsqlConnection connection,
         IEnumerable<(string Variable, TickEdit Edit)> edits,

@@ -3,10 +3,10 @@ using System.Text;
 
 namespace Lockstep.Postgres.Tracking;
 
-/// <summary>Names of objects made for a table.</summary>
+/// <summary>Names of objects created for a table.</summary>
 internal static class PostgresNames
 {
-    /// <summary>PostgreSQL's limit for a name, in bytes of UTF-8; it cuts longer ones off in silence.</summary>
+    /// <summary>PostgreSQL's limit for a name, in bytes of UTF-8; it truncates longer ones silently.</summary>
     private const int MaxBytes = 63;
 
     /// <summary>A name with a suffix; when that is too long, its beginning and a digest of all of it.</summary>

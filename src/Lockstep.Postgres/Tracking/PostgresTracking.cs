@@ -1,35 +1,34 @@
 using Lockstep.Postgres.Feed;
-using Lockstep.Postgres.Tracking;
 using Npgsql;
 
-namespace Lockstep.Postgres;
+namespace Lockstep.Postgres.Tracking;
 
 /// <summary>What would be done to a database.</summary>
 /// <param name="Table">The table, quoted with its schema.</param>
-/// <param name="Statements">SQL, to be run in this order in one transaction; empty when nothing has to be done.</param>
+/// <param name="Statements">SQL, to be run in this order in one transaction; empty if nothing has to be done.</param>
 public sealed record TrackingPlan(string Table, IReadOnlyList<string> Statements)
 {
     /// <summary>What somebody should know before it is done; null for nothing.</summary>
     public string? Warning { get; init; }
 
-    /// <summary>A script for psql that does the same.</summary>
+    /// <summary>An equivalent script for psql.</summary>
     public override string ToString() =>
         Statements.Count == 0 ? "" : "BEGIN;\n" + string.Concat(Statements.Select(s => s + ";\n")) + "COMMIT;\n";
 }
 
 /// <summary>
-/// Makes a table tell its changes: a column txid kept by triggers (also for what logical replication applies), and tombstones for what was
-/// deleted or got another key. Adding it needs the table's owner, locks the table for as long as an index over its rows written since
-/// takes, and changes the feed's identity.
+/// Makes a table report its changes: a column txid maintained by triggers (also for what logical replication applies), and tombstones for
+/// what was deleted or got another key. It needs the table's owner, locks the table for as long as building an index over its rows written
+/// since takes, and changes the feed's identity.
 /// </summary>
 public static class PostgresTracking
 {
     /// <summary>Says what <see cref="EnableAsync"/> would do; changes nothing.</summary>
     /// <param name="connectionString">For Npgsql.</param>
     /// <param name="table">The table.</param>
-    /// <param name="options">How; null for what fits most tables.</param>
+    /// <param name="options">How; null for what suits most tables.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="PostgresTableException">The table is missing, or is nothing that can be tracked.</exception>
+    /// <exception cref="PostgresTableException">The table is missing, or cannot be tracked.</exception>
     /// <exception cref="PostgresAccessException">The login is refused.</exception>
     /// <exception cref="Engine.Serving.FeedUnavailableException">The database cannot be reached.</exception>
     public static Task<TrackingPlan> PlanEnableAsync(
@@ -40,8 +39,8 @@ public static class PostgresTracking
     ) => RunAsync(connectionString, table, options, run: false, (c, token) => PlanEnableAsync(c, table, options, token), cancellationToken);
 
     /// <summary>
-    /// Begins to track a table, in one transaction; does nothing when it is tracked already by the triggers of this version, and its key is
-    /// still the same.
+    /// Begins to track a table, in one transaction; does nothing if the triggers of this version track it already, and its key is
+    /// unchanged.
     /// </summary>
     /// <inheritdoc cref="PlanEnableAsync(string, TableName, TrackingOptions, CancellationToken)"/>
     /// <returns>What was done.</returns>
@@ -60,7 +59,7 @@ public static class PostgresTracking
         CancellationToken cancellationToken = default
     ) => RunAsync(connectionString, table, null, run: false, (c, token) => PlanDisableAsync(c, table, token), cancellationToken);
 
-    /// <summary>Ends tracking, and takes away what <see cref="EnableAsync"/> added; does nothing when the table is not tracked.</summary>
+    /// <summary>Ends tracking, and removes what <see cref="EnableAsync"/> added; does nothing if the table is not tracked.</summary>
     /// <inheritdoc cref="PlanEnableAsync(string, TableName, TrackingOptions, CancellationToken)"/>
     /// <returns>What was done.</returns>
     public static Task<TrackingPlan> DisableAsync(
@@ -70,8 +69,8 @@ public static class PostgresTracking
     ) => RunAsync(connectionString, table, null, run: true, (c, token) => PlanDisableAsync(c, table, token), cancellationToken);
 
     /// <summary>
-    /// Drops tombstones that are older than clients are expected to stay away. A client that comes with a cursor from before has to resync,
-    /// which it is told (410). Does nothing for a table that is not tracked.
+    /// Drops tombstones that are older than clients are expected to stay away. A client with an earlier cursor must resync, which it learns
+    /// from a 410. Does nothing for a table that is not tracked.
     /// </summary>
     /// <param name="connectionString">For Npgsql. The user must own the table of tombstones.</param>
     /// <param name="table">The table.</param>

@@ -1,4 +1,4 @@
-namespace Lockstep.Postgres;
+namespace Lockstep.Postgres.Tracking;
 
 /// <summary>How a table is tracked.</summary>
 public sealed record TrackingOptions

@@ -3,7 +3,7 @@ using Lockstep.Parameters;
 
 namespace Lockstep.Completers;
 
-/// <summary>Completes paths of files of a kind, in the way in which they were begun: relative, absolute, from home.</summary>
+/// <summary>Completes paths of files of a kind, in the form in which they were begun: relative, absolute, from home.</summary>
 internal static class FileCompletion
 {
     private static readonly EnumerationOptions Visible = new()
@@ -19,7 +19,7 @@ internal static class FileCompletion
         var typed = word.Trim('\'', '"');
         var nameStart = typed.LastIndexOfAny(['/', '\\']) + 1;
         var (folder, begun) = (typed[..nameStart], typed[nameStart..]);
-        // As PowerShell does: what lies here is written ./name, with the separator of the system.
+        // As PowerShell does: a file here is written ./name, with the separator of the system.
         var shownFolder = (folder.Length > 0 ? folder : "./").Replace('/', Path.DirectorySeparatorChar);
         DirectoryInfo there;
         try

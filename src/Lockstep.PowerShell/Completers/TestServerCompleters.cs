@@ -43,7 +43,7 @@ public sealed class FaultKindCompleter : IArgumentCompleter
     ) => Completion.Of(wordToComplete ?? "", FaultKinds.All.Select(kind => kind.Name));
 }
 
-/// <summary>Completes the ids of the faults that a test server has, or all of the session where none is named.</summary>
+/// <summary>Completes the ids of a test server's faults, or of all in the session if none is named.</summary>
 public sealed class FaultIdCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>

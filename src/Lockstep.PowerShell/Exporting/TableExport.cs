@@ -5,7 +5,7 @@ using Lockstep.Records;
 
 namespace Lockstep.Exporting;
 
-/// <summary>Writes a table's records to a file, as of one moment. The file gets its name when it is whole.</summary>
+/// <summary>Writes a table's records to a file, as of one moment. The file gets its name when it is complete.</summary>
 /// <param name="table">The table.</param>
 /// <param name="query">Which records.</param>
 /// <param name="format">How they are written.</param>
@@ -23,7 +23,7 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
             _ => ".ndjson",
         };
 
-    /// <summary>The format that is meant for a file.</summary>
+    /// <summary>The format to use for a file.</summary>
     /// <exception cref="InvalidOptionException">Its extension tells of none of them: the file would not be what its name says.</exception>
     public static ExportFormat Resolve(ExportFormat format, string file) =>
         format != ExportFormat.Auto

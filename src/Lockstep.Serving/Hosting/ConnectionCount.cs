@@ -8,10 +8,10 @@ internal enum Admission
     /// <summary>It has.</summary>
     Within,
 
-    /// <summary>It has not, and is to be told so.</summary>
+    /// <summary>It has not, and gets an answer that says so.</summary>
     Excess,
 
-    /// <summary>There is not even room to tell it.</summary>
+    /// <summary>There is not even room for that answer.</summary>
     Refused,
 }
 
@@ -22,7 +22,7 @@ internal sealed class ConnectionCount(ConnectionLimits limits)
     private readonly Dictionary<IPAddress, int> _byAddress = [];
     private int _count;
 
-    /// <summary>Counts a connection; unless it is refused, <see cref="Left"/> is to be called with the same client.</summary>
+    /// <summary>Counts a connection; unless it is refused, call <see cref="Left"/> with the same client later.</summary>
     public Admission Came(IPAddress client)
     {
         lock (_gate)

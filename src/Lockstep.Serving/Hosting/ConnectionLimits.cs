@@ -2,33 +2,34 @@ using System.Net;
 
 namespace Lockstep.Serving.Hosting;
 
-/// <summary>How many connections a server holds. Who comes beyond that is told to come back later (503), and is let go.</summary>
+/// <summary>How many connections a server holds. A client beyond that is asked to come back later (503) and disconnected.</summary>
 public sealed record ConnectionLimits
 {
-    /// <summary>Together; at least 1, default 2,048. Fewer where the process may not open so many files.</summary>
+    /// <summary>In total; at least 1, default 2,048. Fewer if the process may not open that many files.</summary>
     public int Most { get; init; } = 2_048;
 
     /// <summary>
-    /// From one address; at least 1, default 1,024. All clients behind a proxy have its address. IPv6 addresses count by their /64, which
+    /// From one address; at least 1, default 1,024. All clients behind a proxy share its address. IPv6 addresses count by their /64, which
+    /// may belong to one machine.
     /// one machine has for itself.
     /// </summary>
     public int MostPerAddress { get; init; } = 1_024;
 
     /// <summary>
-    /// Files that are still opened besides connections: tables, databases, and the program's own libraries, of which one that cannot be
-    /// loaded when it is first needed would be missing for good.
+    /// Files that are still opened besides connections: tables, databases, and the program's own libraries; a library that cannot be loaded
+    /// when it is first needed stays missing.
     /// </summary>
     internal const int FilesBesides = 64;
 
-    /// <summary>The fewest connections that are worth a server.</summary>
+    /// <summary>The fewest connections that make a server worthwhile.</summary>
     private const int Fewest = 8;
 
-    /// <summary>Connections beyond the limit that are answered, so that liveness can still be asked for; further ones are reset.</summary>
+    /// <summary>Connections beyond the limit that are answered, so that health checks still work; further ones are reset.</summary>
     internal const int Spare = 32;
 
     /// <summary>These limits, or what the process may still open if that is less.</summary>
     /// <param name="filesLeft">How many more files it may open; null for any number.</param>
-    /// <param name="asked">Where it is to listen, for an error.</param>
+    /// <param name="asked">Where it should listen, for an error.</param>
     /// <exception cref="ArgumentOutOfRangeException">A limit is below 1.</exception>
     /// <exception cref="ListenException">It may open so few that it would fail when clients come.</exception>
     internal ConnectionLimits Within(long? filesLeft, IPEndPoint asked)

@@ -5,20 +5,20 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Answers of a server in the coding that the client asks for (RFC 9110, section 12.5.3). Each that is being sent holds up to 300 KB of the
-/// compressor's, so there is a limit of them: beyond it answers go out as they are. Thread-safe.
+/// Encodes a server's answers as the client asks (RFC 9110, section 12.5.3). Each one being sent holds up to 300 KB of the compressor's
+/// memory, so their number is limited: beyond it answers are not compressed. Thread-safe.
 /// </summary>
 internal sealed class ContentCodings(bool isOn)
 {
     /// <summary>How many answers may be compressed at once.</summary>
     public const int Most = 64;
 
-    /// <summary>What is shorter stays as it is.</summary>
+    /// <summary>Anything shorter stays as it is.</summary>
     public const int LeastBytes = 1024;
 
     private int _running;
 
-    /// <summary>A coding for an answer; null for none. To be disposed when it has been sent.</summary>
+    /// <summary>A coding for an answer; null for none. Dispose it when the answer has been sent.</summary>
     public Coding? Begin(HttpContext context)
     {
         if (!isOn)
@@ -76,7 +76,7 @@ internal sealed class ContentCodings(bool isOn)
     {
         private bool _isDisposed;
 
-        /// <summary>Says so in the head.</summary>
+        /// <summary>Names it in the headers.</summary>
         public void Announce(HttpResponse response) => response.Headers.ContentEncoding = name;
 
         /// <summary>Compresses what is written to it; leaves the other stream open.</summary>

@@ -5,14 +5,14 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lockstep.Serving.Hosting;
 
-/// <summary>A connection that keeps its place until its socket is closed. It is a feature of itself.</summary>
+/// <summary>A connection that keeps its place until its socket is closed. It is one of its own features.</summary>
 internal sealed class CountedConnection : ConnectionContext
 {
     private readonly ConnectionContext _connection;
     private Action? _left;
 
     /// <param name="connection">The connection; taken over.</param>
-    /// <param name="isExcess">Whether it is beyond the limit, and only to be told so.</param>
+    /// <param name="isExcess">Whether it is beyond the limit, and only gets an answer that says so.</param>
     /// <param name="left">Called once, when its socket is closed.</param>
     public CountedConnection(ConnectionContext connection, bool isExcess, Action left)
     {
@@ -20,7 +20,7 @@ internal sealed class CountedConnection : ConnectionContext
         Features.Set(this);
     }
 
-    /// <summary>Whether the server has as many connections as it may without this one.</summary>
+    /// <summary>Whether the server has all the connections it may have, without this one.</summary>
     public bool IsExcess { get; }
 
     /// <inheritdoc/>

@@ -8,8 +8,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Accepts connections and counts each one before anything else is done for it: however many come in one instant, the process holds one
-/// socket more than it has places for at most. Where the system has no file left for a connection, it waits in the system's queue.
+/// Accepts connections and counts each one before anything else is done for it: however many come at once, the process holds at most one
+/// socket more than it has places. If the system has no file left for a connection, it waits in the system's queue.
 /// </summary>
 internal sealed class CountedListener : IConnectionListener
 {
@@ -23,8 +23,8 @@ internal sealed class CountedListener : IConnectionListener
     private readonly CancellationTokenSource _stop = new();
     private readonly SocketConnectionContextFactory _contexts = new(new SocketConnectionFactoryOptions(), NullLogger.Instance);
 
-    /// <param name="socket">Listens; taken over.</param>
-    /// <param name="accept">The next connection of it.</param>
+    /// <param name="socket">A listening socket; owned by this.</param>
+    /// <param name="accept">Accepts its next connection.</param>
     /// <param name="count">The places; several listeners may share them.</param>
     /// <param name="time">The clock of <see cref="Rest"/>.</param>
     public CountedListener(Socket socket, Func<Task<Socket>> accept, ConnectionCount count, TimeProvider time)
@@ -36,7 +36,7 @@ internal sealed class CountedListener : IConnectionListener
     /// <inheritdoc/>
     public EndPoint EndPoint { get; }
 
-    /// <summary>The next connection that has a place, as a <see cref="CountedConnection"/>; null when no more is accepted.</summary>
+    /// <summary>The next connection that has a place, as a <see cref="CountedConnection"/>; null when no more are accepted.</summary>
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
     {
         while (!_stop.IsCancellationRequested)
@@ -60,7 +60,7 @@ internal sealed class CountedListener : IConnectionListener
             }
             catch (SocketException)
             {
-                // Its client has gone before it was accepted.
+                // Its client had gone before it was accepted.
             }
         }
 
@@ -83,7 +83,7 @@ internal sealed class CountedListener : IConnectionListener
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Gives a connection its place; null for one that there is none for, which is reset.</summary>
+    /// <summary>Gives a connection its place; null if there is none, in which case it is reset.</summary>
     private CountedConnection? Admit(Socket accepted)
     {
         IPAddress? counted = null;

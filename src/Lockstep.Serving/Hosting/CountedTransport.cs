@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Lockstep.Serving.Hosting;
 
-/// <summary>Kestrel's socket transport, but for who accepts: <see cref="CountedListener"/>. Thread-safe.</summary>
+/// <summary>Kestrel's socket transport, except that <see cref="CountedListener"/> accepts. Thread-safe.</summary>
 internal sealed class CountedTransport(ConnectionCount count) : IConnectionListenerFactory
 {
     private const int Backlog = 512;

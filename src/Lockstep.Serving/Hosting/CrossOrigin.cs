@@ -3,26 +3,26 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Lets pages of the sites that are listed read the answers (CORS, fetch.spec.whatwg.org): without this a browser asks, and keeps the
-/// answer from the page. Never with the browser's own credentials: a page that needs one sends it by itself.
+/// Lets pages of the listed sites read the answers (CORS, fetch.spec.whatwg.org): without this a browser asks, and keeps the answer from
+/// the page. Never with the browser's own credentials: a page that needs one sends it itself.
 /// </summary>
 internal static class CrossOrigin
 {
-    /// <summary>What a page may see of an answer besides what it always may.</summary>
+    /// <summary>What a page may see of an answer beyond the default.</summary>
     private const string Exposed =
         "Lockstep-Feed, Lockstep-Key, Lockstep-Caught-Up, Instance-Name, Link, ETag, Retry-After, WWW-Authenticate";
 
-    /// <summary>How long a browser may go by a preflight, in seconds.</summary>
+    /// <summary>How long a browser may cache a preflight, in seconds.</summary>
     private const string Age = "600";
 
-    /// <summary>Says in the answer who may read it; true where that is all there is to say, since it was a preflight.</summary>
+    /// <summary>Says in the answer who may read it; true if that is the whole answer, to a preflight.</summary>
     public static bool Answered(HttpContext context, SiteRules site)
     {
         var (request, headers) = (context.Request, context.Response.Headers);
         if (site.AllowedOrigins.Count == 0)
             return false;
 
-        // Also where no page asks: a cache must not give that answer to one.
+        // Even if no page asks: a cache must not give that answer to one.
         headers.Append("Vary", "Origin");
         if (!site.Lists(request.Headers.Origin))
             return false;

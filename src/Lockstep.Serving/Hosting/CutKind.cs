@@ -1,6 +1,6 @@
 namespace Lockstep.Serving.Hosting;
 
-/// <summary>How a server ends a connection in the middle of things.</summary>
+/// <summary>How a server cuts a connection off.</summary>
 public enum CutKind
 {
     /// <summary>With a FIN: the client gets all bytes that were sent, then the end.</summary>

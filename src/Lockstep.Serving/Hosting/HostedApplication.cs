@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lockstep.Serving.Hosting;
 
-/// <summary>Takes each request from Kestrel to the route of the endpoint it came in by.</summary>
+/// <summary>Passes each request from Kestrel to the route of the endpoint it came through.</summary>
 internal sealed class HostedApplication : IHttpApplication<HttpContext>
 {
     public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);

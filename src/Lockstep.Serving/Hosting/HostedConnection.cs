@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lockstep.Serving.Hosting;
 
-/// <summary>The connection that a request came in by, as a feature of the request.</summary>
+/// <summary>The connection that a request came through, as a feature of the request.</summary>
 internal sealed class HostedConnection
 {
     private readonly ConnectionContext _connection;
@@ -22,26 +22,26 @@ internal sealed class HostedConnection
 
     public HttpEndpoint Endpoint { get; }
 
-    /// <summary>Whether the server has as many connections as it may without this one.</summary>
+    /// <summary>Whether the server has all the connections it may have, without this one.</summary>
     public bool IsExcess { get; }
 
     /// <summary>The connection's socket. What is sent here goes around TLS, and must not meet a flush of <see cref="RawOutput"/>.</summary>
     public Socket Socket { get; }
 
-    /// <summary>Whether what is written reaches the socket through TLS.</summary>
+    /// <summary>Whether TLS lies between what is written and the socket.</summary>
     public bool IsTls { get; private set; }
 
     /// <summary>
-    /// The bytes below HTTP: inside TLS, outside Kestrel's own chunk writer. What was framed once can go to every client as it is, and a
-    /// response can be made that Kestrel would never write. When a flush is done, the system has the bytes. To be used while Kestrel itself
-    /// writes nothing: they share one pipe.
+    /// The bytes below HTTP: inside TLS, outside Kestrel's own chunk writer. Bytes framed once can go to every client unchanged, and a
+    /// response can be made that Kestrel would never write. When a flush is done, the system has the bytes. Use it only while Kestrel
+    /// itself writes nothing: they share one pipe.
     /// </summary>
     public PipeWriter RawOutput { get; private set; }
 
     public static HostedConnection Of(IFeatureCollection features) =>
         features.Get<HostedConnection>() ?? throw new InvalidOperationException("The request did not come through an HttpHost.");
 
-    /// <summary>Takes over the sending side of a connection that was just accepted; its requests find this as a feature.</summary>
+    /// <summary>Takes over the sending side of a connection just accepted; its requests find this as a feature.</summary>
     public static HostedConnection Attach(ConnectionContext connection, HttpEndpoint endpoint)
     {
         var socket = connection.Features.GetRequiredFeature<IConnectionSocketFeature>().Socket;
@@ -51,7 +51,7 @@ internal sealed class HostedConnection
         return hosted;
     }
 
-    /// <summary>Says that TLS lies between what is written from now on and the socket.</summary>
+    /// <summary>From now on, TLS lies between what is written and the socket.</summary>
     public void UseTls(PipeWriter output)
     {
         IsTls = true;
@@ -59,8 +59,7 @@ internal sealed class HostedConnection
     }
 
     /// <summary>
-    /// Ends the connection behind the last byte that was flushed. Afterwards nothing can be written, and the request is to be aborted,
-    /// which sends nothing more.
+    /// Ends the connection after the last flushed byte. Afterwards nothing can be written; abort the request, which sends nothing more.
     /// </summary>
     /// <param name="how">With <see cref="CutKind.Fin"/> the client gets all that was sent and then the end; this waits until it has closed
     /// its side, or the host stops.</param>

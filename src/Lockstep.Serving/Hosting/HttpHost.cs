@@ -34,13 +34,13 @@ public sealed class HttpHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// Signalled when the host begins to stop: a handler that would go on forever ends, or is cut off a quarter of a second later.
+    /// Signalled when the host begins to stop: a handler that never ends must end now, or is cut off a quarter of a second later.
     /// </summary>
     public CancellationToken Stopping => _stopping.Token;
 
     /// <summary>Binds all endpoints, then serves them.</summary>
     /// <param name="endpoints">At least one; each with port 0 gets a free port of its own.</param>
-    /// <param name="cancellationToken">Gives up the start.</param>
+    /// <param name="cancellationToken">Cancels the start.</param>
     /// <exception cref="PortInUseException">A port is taken.</exception>
     /// <exception cref="ListenException">An address cannot be listened on.</exception>
     public static Task<HttpHost> StartAsync(IReadOnlyList<HttpEndpoint> endpoints, CancellationToken cancellationToken = default) =>
@@ -49,7 +49,7 @@ public sealed class HttpHost : IAsyncDisposable
     /// <inheritdoc cref="StartAsync(IReadOnlyList{HttpEndpoint}, CancellationToken)"/>
     /// <param name="endpoints">At least one; each with port 0 gets a free port of its own.</param>
     /// <param name="limits">How many connections all of them may have together.</param>
-    /// <param name="cancellationToken">Gives up the start.</param>
+    /// <param name="cancellationToken">Cancels the start.</param>
     public static async Task<HttpHost> StartAsync(
         IReadOnlyList<HttpEndpoint> endpoints,
         ConnectionLimits limits,
@@ -72,7 +72,7 @@ public sealed class HttpHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// The root of an endpoint with the port that is really bound. A wildcard address is given as loopback, where this machine can reach
+    /// The root of an endpoint with the bound port. A wildcard address becomes loopback, where this machine can reach it.
     /// it.
     /// </summary>
     /// <exception cref="KeyNotFoundException">The endpoint is not one of this host.</exception>

@@ -4,20 +4,20 @@ using System.Net.Sockets;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// The server could not listen on the address it was told to: not an address of this machine, or a port that needs more rights.
+/// The server could not listen on the requested address: not an address of this machine, or a port that needs more rights.
 /// </summary>
 public class ListenException : IOException
 {
     internal ListenException(IPEndPoint endPoint, string message, string action, Exception? inner)
         : base(message, inner) => (EndPoint, RecommendedAction) = (endPoint, action);
 
-    /// <summary>The address and port that were asked for.</summary>
+    /// <summary>The requested address and port.</summary>
     public IPEndPoint EndPoint { get; }
 
     /// <summary>What to do, as a sentence.</summary>
     public string RecommendedAction { get; }
 
-    /// <summary>The error to give for the system's.</summary>
+    /// <summary>The error for one of the system's.</summary>
     public static ListenException Of(IPEndPoint endPoint, SocketException error) =>
         error.SocketErrorCode switch
         {

@@ -5,7 +5,7 @@ namespace Lockstep.Serving.Hosting;
 /// <summary>How many files and connections this process may have open.</summary>
 internal static class OpenFiles
 {
-    /// <summary>How many more it may open at this moment; null where there is no limit, or it cannot be known.</summary>
+    /// <summary>How many more it may open at this moment; null if there is no limit, or it is unknown.</summary>
     public static long? Left
     {
         get
@@ -21,7 +21,7 @@ internal static class OpenFiles
         }
     }
 
-    /// <summary>The limit of the system; null where there is none, or it cannot be known.</summary>
+    /// <summary>The system's limit; null if there is none, or it is unknown.</summary>
     private static long? Limit
     {
         get

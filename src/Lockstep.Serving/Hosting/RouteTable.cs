@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Maps path prefixes to handlers; the longest prefix that fits wins. Routes may be added and removed while the host runs, from any thread.
+/// Maps path prefixes to handlers; the longest matching prefix wins. Routes may be added and removed while the host runs, from any thread.
 /// </summary>
 public sealed class RouteTable
 {
@@ -17,13 +17,14 @@ public sealed class RouteTable
     internal sealed record Route(PathString Prefix, RequestDelegate Handler, bool AnySite);
 
     /// <summary>
-    /// Adds a handler for a prefix. Whole path elements are compared, ordinally: <c>/servers</c> takes <c>/servers/5</c> but not
+    /// Adds a handler for a prefix. Whole path elements are compared, ordinally: <c>/servers</c> matches <c>/servers/5</c> but not
     /// <c>/servers2</c>.
     /// </summary>
-    /// <param name="prefix">A path that starts with a slash; a slash at its end is ignored. <c>/</c> takes every path.</param>
+    /// <param name="prefix">A path that starts with a slash; a slash at its end is ignored. <c>/</c> matches every path.</param>
     /// <param name="handler">Called on a pool thread; its task ends the response. An exception before the response has started becomes
     /// status 500, one after that cuts the connection.</param>
-    /// <param name="anySite">Whether it answers under any name and to any page, for what says nothing and changes nothing.</param>
+    /// <param name="anySite">Whether it answers under any name and to any page, for endpoints that reveal nothing and change
+    /// nothing.</param>
     /// <returns>This table.</returns>
     /// <exception cref="ArgumentException">The prefix does not start with a slash or is there already.</exception>
     public RouteTable Add(string prefix, RequestDelegate handler, bool anySite = false)
@@ -40,7 +41,7 @@ public sealed class RouteTable
         return this;
     }
 
-    /// <summary>Takes a prefix away; does nothing when it is not there. Requests that are being answered go on.</summary>
+    /// <summary>Removes a prefix; does nothing if it is not there. Requests in progress continue.</summary>
     public void Remove(string prefix)
     {
         PathString path = new(prefix.TrimEnd('/'));

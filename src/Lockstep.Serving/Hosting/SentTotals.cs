@@ -1,6 +1,6 @@
 namespace Lockstep.Serving.Hosting;
 
-/// <summary>What a server has sent since its start: of the requests that have ended, and of those that are open. Thread-safe.</summary>
+/// <summary>What a server has sent since its start, in ended and in open requests. Thread-safe.</summary>
 internal sealed class SentTotals<T>
     where T : ISentCount
 {
@@ -25,7 +25,7 @@ internal sealed class SentTotals<T>
         }
     }
 
-    /// <summary>In one step, so that no look at the totals sees a request twice or not at all.</summary>
+    /// <summary>In one step, so that no reading of the totals sees a request twice or not at all.</summary>
     public void End(T request)
     {
         lock (_gate)
@@ -47,7 +47,7 @@ internal sealed class SentTotals<T>
     }
 }
 
-/// <summary>What one request has been sent. The figures move on while it is open; any thread may read them.</summary>
+/// <summary>What one request has been sent. The figures change while it is open; any thread may read them.</summary>
 internal interface ISentCount
 {
     /// <summary>Records; heartbeats and control rows do not count.</summary>

@@ -14,10 +14,11 @@ public static class ServerWebSocket
     /// <summary>
     /// Answers 101 and hands over the socket. The handler must not return before it is done with the socket, and disposes it.
     /// </summary>
-    /// <param name="context">A request that nothing was answered to yet.</param>
+    /// <param name="context">A request that has not been answered yet.</param>
     /// <param name="keepAlive">How often a ping is sent; <see cref="TimeSpan.Zero"/> for never.</param>
     /// <returns>
-    /// The socket; null when the request asks for none or wrongly, in which case the answer (400, or 426 with the version wanted) is set.
+    /// The socket; null if the request does not ask for one, or wrongly, in which case the answer (400, or 426 with the supported version)
+    /// is set.
     /// </returns>
     public static async Task<WebSocket?> AcceptAsync(HttpContext context, TimeSpan keepAlive)
     {

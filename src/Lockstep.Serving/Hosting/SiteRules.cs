@@ -4,14 +4,15 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// The names by which a server may be asked for, and the web pages that may ask. A page that somebody visits can have its own name resolve
-/// to any address, this machine's included (DNS rebinding); its browser then sends the page's name as Host. Such a page has a name, so an
-/// IP address always passes, and so does no Host at all, which browsers never send.
+/// The names under which clients may reach a server, and the web pages that may ask. A malicious page can make its own name resolve to any
+/// address, even this machine's (DNS rebinding); its browser then sends the page's name as Host. Such a page has a name, so an IP address
+/// is always accepted, and so is a missing Host, which browsers never omit.
 /// </summary>
 public sealed record SiteRules
 {
     /// <summary>
-    /// Names that pass besides IP addresses and, on a server that listens on loopback, <c>localhost</c>. Without a port; case does not
+    /// Names accepted besides IP addresses and, on a server that listens on loopback, <c>localhost</c>. Without a port; case does not
+    /// count.
     /// matter.
     /// </summary>
     public IReadOnlyCollection<string> AllowedHosts { get; init; } = [];
@@ -20,8 +21,8 @@ public sealed record SiteRules
     public IReadOnlyCollection<string> AllowedOrigins { get; init; } = [];
 
     /// <summary>
-    /// Whether any name passes on a server that listens beyond loopback, while no name is listed: for what is shown to nobody without a
-    /// credential, which a page of another name does not have.
+    /// Whether any name is accepted on a server that listens beyond loopback, while no name is listed: for content that needs a credential,
+    /// which a page of another name does not have.
     /// </summary>
     public bool AnyNameBeyondLoopback { get; init; }
 
@@ -44,7 +45,7 @@ public sealed record SiteRules
         return this;
     }
 
-    /// <summary>Why a request is refused; null where it may pass. The answer is 403.</summary>
+    /// <summary>Why a request is refused; null if it is accepted. The answer is 403.</summary>
     /// <param name="request">The request.</param>
     /// <param name="listensOn">The address that the endpoint listens on.</param>
     internal (string Error, string Message)? Refusal(HttpRequest request, IPAddress listensOn)
@@ -70,7 +71,7 @@ public sealed record SiteRules
             return false;
         if (Lists(origin))
             return false;
-        // A proxy may speak TLS for a plain server; a plain page is never of a site that speaks TLS.
+        // A proxy may speak TLS for a plain server; a plain page never belongs to a site that speaks TLS.
         return !Uri.TryCreate(origin, UriKind.Absolute, out var site)
             || (request.IsHttps && site.Scheme != Uri.UriSchemeHttps)
             || !site.Authority.Equals(request.Host.Value, StringComparison.OrdinalIgnoreCase);
@@ -89,7 +90,7 @@ public sealed record SiteRules
         return IPAddress.IsLoopback(listensOn) ? IsLoopbackName(host) : AnyNameBeyondLoopback && AllowedHosts.Count == 0;
     }
 
-    /// <summary>Names that no DNS can give to another: browsers resolve them to loopback by themselves.</summary>
+    /// <summary>Names that no DNS can point elsewhere: browsers resolve them to loopback themselves.</summary>
     private static bool IsLoopbackName(string host) =>
         host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || host.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase);
 }

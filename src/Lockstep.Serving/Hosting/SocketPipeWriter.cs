@@ -5,9 +5,9 @@ using System.Net.Sockets;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Writes to a socket with no queue in between: when a flush is done, the system has taken every byte. So a connection can be cut behind an
-/// exact byte, and the socket can be lent to whoever writes to many at once. One writer at a time; memory is held only between the first
-/// byte and the flush.
+/// Writes to a socket with no queue in between: when a flush is done, the system has every byte. So a connection can be cut after an exact
+/// byte, and the socket can be lent to a writer that serves many at once. One writer at a time; memory is held only between the first byte
+/// and the flush.
 /// </summary>
 internal sealed class SocketPipeWriter(Socket socket) : PipeWriter
 {
@@ -36,7 +36,7 @@ internal sealed class SocketPipeWriter(Socket socket) : PipeWriter
         _count += bytes;
     }
 
-    /// <summary>Waits until the system has taken everything; a client that is gone makes the result complete.</summary>
+    /// <summary>Waits until the system has everything; a client that has gone makes the result complete.</summary>
     public override async ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
         try
@@ -59,7 +59,7 @@ internal sealed class SocketPipeWriter(Socket socket) : PipeWriter
         return new FlushResult(isCanceled: false, isCompleted: _closed);
     }
 
-    /// <summary>Does nothing: whoever gives up on a connection closes its socket, and that ends a flush.</summary>
+    /// <summary>Does nothing: to give up on a connection, close its socket, which ends a flush.</summary>
     public override void CancelPendingFlush() { }
 
     public override void Complete(Exception? exception = null) => Release();

@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// TLS on one accepted connection. Kestrel's own UseHttps wants services that only its dependency injection can make, so this does the
+/// TLS on one accepted connection. Kestrel's own UseHttps needs services that only its dependency injection can create, so this does the
 /// little that it would do.
 /// </summary>
 internal static class TlsConnection
@@ -62,7 +62,7 @@ internal static class TlsConnection
         public PipeWriter Output { get; } = PipeWriter.Create(stream, new StreamPipeWriterOptions(leaveOpen: true));
     }
 
-    /// <summary>Its presence makes the requests' scheme https. Client certificates are not asked for.</summary>
+    /// <summary>Its presence makes the requests' scheme https. Client certificates are not requested.</summary>
     private sealed class TlsFeature : ITlsConnectionFeature
     {
         public X509Certificate2? ClientCertificate { get; set; }

@@ -3,18 +3,18 @@ using System.Net.Sockets;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Keeps the system from taking megabytes for each client that does not read: what it holds of a connection beyond what is under way is
-/// bounded, and the rest stays where it is counted. What is under way is not, so that distant clients are as fast as they were.
+/// Keeps the system from buffering megabytes for each client that does not read: it limits what the system holds of a connection beyond
+/// what is in flight; the rest stays where it is counted. Data in flight is not limited, so distant clients are as fast as before.
 /// </summary>
 internal static class UnsentLimit
 {
-    /// <summary>In bytes, of one connection.</summary>
+    /// <summary>In bytes per connection.</summary>
     public const int Bytes = 128 * 1024;
 
     private const int Tcp = 6;
 
     /// <summary>
-    /// Sets the limit on a socket that listens, for those that it accepts. Where the system knows no such limit, nothing changes.
+    /// Sets the limit on a listening socket, for those that it accepts. If the system has no such limit, nothing changes.
     /// </summary>
     public static void Set(Socket listening)
     {
@@ -30,7 +30,7 @@ internal static class UnsentLimit
         }
         catch (SocketException)
         {
-            // An older system, or a container that forbids it: the system's own bounds hold.
+            // An older system, or a container that forbids it: the system's own limits apply.
         }
     }
 }

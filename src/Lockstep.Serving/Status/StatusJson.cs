@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace Lockstep.Serving.Status;
 
-/// <summary>How what a server tells of itself is written as JSON, by the feed server and by the test server alike.</summary>
+/// <summary>How a server's description of itself is written as JSON, by the feed server and the test server alike.</summary>
 internal static class StatusJson
 {
     // It is JSON for programs, and never part of a page.

@@ -4,12 +4,13 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving.Status;
 
 /// <summary>
-/// The page that shows a server in a browser, the same for test servers and feed servers: plain files within the assembly, which ask for
+/// The page that shows a server in a browser, the same for test servers and feed servers: plain files in the assembly, which request JSON
+/// beside them.
 /// JSON beside them.
 /// </summary>
 internal static class StatusPage
 {
-    /// <summary>Where it lies, on every server.</summary>
+    /// <summary>Its path, on every server.</summary>
     public const string Prefix = "/_lockstep";
 
     private static readonly Dictionary<string, (string Type, byte[] Content)> Files = new(StringComparer.Ordinal)
@@ -21,7 +22,7 @@ internal static class StatusPage
         ["controls.js"] = ("text/javascript; charset=utf-8", Load("controls.js")),
     };
 
-    /// <summary>Answers a GET for one of the page's files; false when the request is for something else.</summary>
+    /// <summary>Answers a GET for one of the page's files; false if the request is for something else.</summary>
     public static async Task<bool> TrySendAsync(HttpContext context)
     {
         (var request, var response) = (context.Request, context.Response);
@@ -30,7 +31,7 @@ internal static class StatusPage
             return false;
         if (path.Length == 0)
         {
-            // The page's links are relative, so it must be at a path that ends with a slash.
+            // The page's links are relative, so its path must end with a slash.
             response.Redirect(Prefix + "/", permanent: false);
             return true;
         }
@@ -39,7 +40,7 @@ internal static class StatusPage
         response.ContentLength = file.Content.Length;
         response.Headers.CacheControl = "no-cache";
         response.Headers.XContentTypeOptions = "nosniff";
-        // Records come from anywhere: whatever one of them says, nothing of it is run, and no other page shows this one within itself.
+        // Records come from anywhere: whatever one of them contains, none of it is run, and no other page embeds this one.
         response.Headers.ContentSecurityPolicy =
             "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
         if (!HttpMethods.IsHead(request.Method))

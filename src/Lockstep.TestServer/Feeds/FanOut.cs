@@ -26,8 +26,8 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
 
     /// <summary>What a client still has to get when it leaves.</summary>
     /// <param name="Bytes">Framed bytes whose beginning it got already.</param>
-    /// <param name="Position">The record that comes behind them.</param>
-    /// <param name="Heartbeats">How many of the asked-for heartbeats it has, these bytes included.</param>
+    /// <param name="Position">The record that comes after them.</param>
+    /// <param name="Heartbeats">How many of the requested heartbeats it has, including these bytes.</param>
     /// <param name="IsGone">There is nobody left to send to.</param>
     public readonly record struct Rest(ReadOnlyMemory<byte> Bytes, int Position, int Heartbeats, bool IsGone);
 
@@ -35,9 +35,9 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
     /// <param name="socket">Nothing else may be sent to it meanwhile.</param>
     /// <param name="entry">Counts what is sent.</param>
     /// <param name="position">The record that the client lacks first.</param>
-    /// <param name="heartbeats">How many of the asked-for heartbeats it has.</param>
+    /// <param name="heartbeats">How many of the requested heartbeats it has.</param>
     /// <param name="cancellationToken">Leaves; what the client got up to then is not known.</param>
-    /// <returns>Null when others have got another part of the feed than it has: send it what comes next, and come again.</returns>
+    /// <returns>Null if others have got another part of the feed than it has: send it what comes next, and come again.</returns>
     public async Task<Rest?> JoinAsync(Socket socket, TestRequest entry, int position, int heartbeats, CancellationToken cancellationToken)
     {
         Member member = new(socket, entry, position);
@@ -92,7 +92,7 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
                     _running = false;
                     return;
                 }
-                // After the wait, so that who joined meanwhile gets it too.
+                // After the wait, so that a client that joined meanwhile gets it too.
                 _heartbeats = asked.Count;
                 if (heartbeat is null)
                     SendRecords();
@@ -101,7 +101,8 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
             }
             delivered.Raise();
             var took = Stopwatch.GetElapsedTime(began);
-            // Many clients: what comes while it rests goes out together, and a third of a core stays free. By the machine's clock, whatever
+            // Many clients: what comes during the pause goes out together, and a third of a core stays free. By the machine's clock,
+            // whatever the feed's clock shows.
             // the feed's clock shows.
             if (took > WorthARest)
                 await Task.Delay(took / 2 < LongestRest ? took / 2 : LongestRest).ConfigureAwait(false);
@@ -142,7 +143,7 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
         Send(framed.WrittenMemory, payload + control.Length, count, _position - count);
     }
 
-    /// <summary>Goes backwards, so that who leaves can be taken out on the way.</summary>
+    /// <summary>Goes backwards, so that members that leave can be removed on the way.</summary>
     private void Send(ReadOnlyMemory<byte> framed, int payload, int records, int from)
     {
         for (var i = _members.Count - 1; i >= 0; i--)
@@ -150,7 +151,7 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
             var member = _members[i];
             if (member.Position > from)
                 continue;
-            // Counted before, so that who asks when the client has it finds it counted.
+            // Counted first, so that a caller that asks when the client has it finds it counted.
             member.Entry.Sent(payload, records);
             var sent = member.Send(framed.Span);
             if (sent < 0)
@@ -191,7 +192,7 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
 
         public void Leave(Rest rest) => _left.TrySetResult(rest);
 
-        /// <returns>How many bytes the socket took; negative when the client is gone.</returns>
+        /// <returns>How many bytes the socket took; negative if the client is gone.</returns>
         public int Send(ReadOnlySpan<byte> bytes)
         {
             try

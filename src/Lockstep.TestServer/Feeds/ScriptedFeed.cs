@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Feeds;
 
 /// <summary>
-/// Serves the records that a test supplies: those that are there from the cursor on and, when it is endless, each one that is added.
+/// Serves the records that a test supplies: those that exist from the cursor on and, if it is endless, each one that is added.
 /// </summary>
 internal sealed class ScriptedFeed : IRecordFeed
 {
@@ -147,7 +147,7 @@ internal sealed class ScriptedFeed : IRecordFeed
     }
 
     /// <summary>
-    /// What is added goes to everyone who is connected, whatever its order value: a late record is the client's to deal with.
+    /// What is added goes to every connected client, whatever its order value: a late record is the client's problem.
     /// </summary>
     private async Task SendLiveAsync(ResponseBody body, TestRequest log, int position, CancellationToken cancellationToken)
     {
@@ -219,7 +219,7 @@ internal sealed class ScriptedFeed : IRecordFeed
         return (count, length);
     }
 
-    /// <summary>Moves the records that are to be sent to the front, in order, and counts them.</summary>
+    /// <summary>Moves the records to send to the front, in order, and counts them.</summary>
     private int Keep(Span<FeedRecord> batch, RecordRange range)
     {
         var kept = 0;

@@ -88,7 +88,7 @@ public sealed class KubernetesTests : DialectTest
             time
         );
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        limit.CancelAfter(TimeSpan.FromSeconds(30));
+        limit.CancelAfter(Eventually.Deadline);
         await foreach (var step in sync.RunAsync(limit.Token))
         {
             if (step is FeedEventOccurred happened)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
@@ -176,7 +175,7 @@ public sealed class ConsumerTests : SyncTest
                 break;
         }
 
-        await closed.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+        await closed.Task.WaitAsync(Eventually.Deadline, Cancellation);
         Assert.Equal(["1"], Keys);
         Assert.Null(Info.Writer);
     }
@@ -235,12 +234,10 @@ public sealed class ConsumerTests : SyncTest
         };
         await Eventually.TrueAsync(() => !server.Requests.IsEmpty && sync.Result.State.Phase == expected);
 
-        var watch = Stopwatch.StartNew();
         await stop.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
 
-        // A second is what is promised; a loaded machine may take some more.
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(5), $"it took {watch.Elapsed}");
+        // It promises a second. A loaded machine takes longer, but whatever it could be waiting for takes longer still.
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running.WaitAsync(TimeSpan.FromSeconds(25), Cancellation));
         Assert.Equal(SyncEndReason.Stopped, sync.Result.EndReason);
         WriterLock.Take(TablePath).Dispose();
     }

@@ -112,7 +112,7 @@ public sealed class OneTransactionTests
         table.Writer.Interrupt();
 
         await Assert.ThrowsAsync<OperationCanceledException>(() =>
-            writing.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken)
+            writing.WaitAsync(Eventually.Deadline, TestContext.Current.CancellationToken)
         );
     }
 

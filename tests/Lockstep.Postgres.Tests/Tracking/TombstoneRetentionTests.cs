@@ -59,7 +59,9 @@ public sealed class TombstoneRetentionTests(SharedPostgres postgres)
         await items.Db.RunAsync("DELETE FROM items WHERE id = 1");
         Assert.Equal(0, await ClearAsync(items.Db, TimeSpan.Zero));
         await open.ExecuteAsync("COMMIT", Cancel);
-        Assert.Equal(1, await ClearAsync(items.Db, TimeSpan.Zero));
+
+        // Transactions of other tests on the same server hold it for a while.
+        await Eventually.TrueAsync(async () => await ClearAsync(items.Db, TimeSpan.Zero) == 1);
     }
 
     [Theory]

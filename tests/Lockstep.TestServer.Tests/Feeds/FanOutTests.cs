@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 using Lockstep.Serving.Hosting;
+using Lockstep.Testing;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
 
@@ -95,7 +96,7 @@ public sealed class FanOutTests
         var gone = fanOut.JoinAsync(first, entry, 0, 0, Cancelled);
         log.Append([Encoding.UTF8.GetBytes(Record(1))], maker);
         Assert.True((await gone)!.Value.IsGone);
-        Assert.Null(await fanOut.JoinAsync(second, entry, 0, 0, Cancelled).WaitAsync(TimeSpan.FromSeconds(30), Cancelled));
+        Assert.Null(await fanOut.JoinAsync(second, entry, 0, 0, Cancelled).WaitAsync(Eventually.Deadline, Cancelled));
     }
 
     private static string Record(int i) => $$"""{"id":{{i}},"updated_at":{{i}}}""";

@@ -5,7 +5,7 @@ using Lockstep.Gossip.Peers;
 
 namespace Lockstep.Cli.Commands.Gossip;
 
-/// <summary>lockstep gossip send and receive: events, each of which gets to every node once.</summary>
+/// <summary>lockstep gossip send and receive: events, each of which reaches every node once.</summary>
 internal static class EventCommands
 {
     public static Command Send()

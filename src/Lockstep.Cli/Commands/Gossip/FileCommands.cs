@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Lockstep.Cli.Output;
 using Lockstep.Gossip.Nodes;
 using Lockstep.Gossip.Peers;
 

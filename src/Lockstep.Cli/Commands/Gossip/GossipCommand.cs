@@ -11,7 +11,7 @@ using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Cli.Commands.Gossip;
 
-/// <summary>lockstep gossip: a model, or events, that its peers, npm scuttlebutt among them, read and change as well.</summary>
+/// <summary>lockstep gossip: a model, or events, that peers including npm scuttlebutt read and change too.</summary>
 internal static class GossipCommand
 {
     public static Command Create() =>

@@ -7,7 +7,7 @@ using Lockstep.Gossip.Security;
 
 namespace Lockstep.Cli.Commands.Gossip;
 
-/// <summary>Which model or which events are meant, under what id and with what keys they are written, and how they are printed.</summary>
+/// <summary>Which model or events to use, the id and keys to write them with, and how to print them.</summary>
 internal sealed class NodeOptions
 {
     public const string JsonHelp = "Print one line of JSON for each value or event.";
@@ -88,12 +88,12 @@ internal sealed class NodeOptions
             command.Options.Add(_maxEvents);
     }
 
-    /// <summary>Says what goes wrong with the node that was opened.</summary>
+    /// <summary>Reports what goes wrong with the opened node.</summary>
     public NodeTroubles Troubles { get; } = new();
 
-    /// <summary>A model of the type that is asked for.</summary>
+    /// <summary>A model of the requested type.</summary>
     /// <exception cref="ArgumentException">
-    /// There is no such type of values, or an option cannot be as it is, one that is for events only among them.
+    /// There is no such type of values, or an option is invalid, such as one that only events have.
     /// </exception>
     public GossipNode OpenModel(ParseResult result)
     {
@@ -105,10 +105,10 @@ internal sealed class NodeOptions
             : Watched(GossipTypes.Create(type, Read(result), Retention(result)));
     }
 
-    /// <exception cref="ArgumentException">An option cannot be as it is.</exception>
+    /// <exception cref="ArgumentException">An option is invalid.</exception>
     public LockstepEmitter OpenEvents(ParseResult result) => Watched(new LockstepEmitter(Read(result), Retention(result)));
 
-    /// <summary>Where nothing is kept and there is no peer, there is nothing to read or write.</summary>
+    /// <summary>Without a file and a peer there is nothing to read or write.</summary>
     /// <exception cref="ArgumentException">Neither a file nor a peer is named.</exception>
     public void Require(ParseResult result, Uri? peer)
     {

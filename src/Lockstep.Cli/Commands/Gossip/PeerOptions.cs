@@ -17,7 +17,7 @@ internal sealed class PeerOptions
     };
     private readonly Option<bool> _skipCheck = new("--skip-certificate-check") { Description = "Accept any certificate from the peer." };
 
-    /// <summary>The option that names the peer where there may be none.</summary>
+    /// <summary>The option that names the peer if there may be none.</summary>
     public static Option<Uri?> Peer(string description) =>
         new("--peer")
         {
@@ -46,7 +46,7 @@ internal sealed class PeerOptions
         command.Options.Add(_skipCheck);
     }
 
-    /// <exception cref="ArgumentException">A file is no certificate.</exception>
+    /// <exception cref="ArgumentException">A file is not a certificate.</exception>
     public GossipDialOptions Read(ParseResult result)
     {
         var trusted = new X509Certificate2Collection();
@@ -65,7 +65,7 @@ internal sealed class PeerOptions
         return GossipTrust.Dial(trusted, result.GetValue(_skipCheck));
     }
 
-    /// <summary>Speaks with the peer until each side has what the other had.</summary>
+    /// <summary>Talks to the peer until each side has what the other had.</summary>
     public async Task SyncOnceAsync(
         ParseResult result,
         GossipNode node,
@@ -95,7 +95,7 @@ internal sealed class PeerOptions
             await connector.Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Speaks over one stream until it ends: standard input and output are there once.</summary>
+    /// <summary>Talks over one stream until it ends: there is only one standard input and output.</summary>
     public static async Task SpeakAsync(GossipNode node, Uri peer, GossipStreamOptions options, CancellationToken cancellationToken)
     {
         var stream = await GossipDialer.ConnectAsync(peer, null, cancellationToken).ConfigureAwait(false);

@@ -145,10 +145,10 @@ internal static class ValueCommands
         return command;
     }
 
-    // How deep a value may be nested is the model's to say: what is JSON must not become a text because it is deep.
+    // The model decides how deep a value may be nested: JSON must not become a text because it is deep.
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
-    /// <summary>What is JSON, as it is; anything else as a text.</summary>
+    /// <summary>JSON as it is; anything else as a text.</summary>
     public static byte[] JsonOf(string text)
     {
         try

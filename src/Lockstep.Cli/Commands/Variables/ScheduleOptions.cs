@@ -7,7 +7,7 @@ using Lockstep.Ticks;
 namespace Lockstep.Cli.Commands.Variables;
 
 /// <summary>
-/// What the commands that set values have in common: how a value is written, when it becomes active, and what is said of it.
+/// What the commands that set values share: how a value is written, when it becomes active, and what is printed about it.
 /// </summary>
 internal sealed class ScheduleOptions
 {
@@ -42,7 +42,7 @@ internal sealed class ScheduleOptions
 
     public bool Replace(ParseResult result) => result.GetValue(_replace);
 
-    /// <summary>The settings of a store that the command makes.</summary>
+    /// <summary>The settings of a store that the command creates.</summary>
     public TickSettings NewStore(ParseResult result) =>
         TickSettings.Default with
         {
@@ -50,7 +50,7 @@ internal sealed class ScheduleOptions
         };
 
     /// <summary>A value as JSON.</summary>
-    /// <exception cref="ArgumentException">It is none.</exception>
+    /// <exception cref="ArgumentException">It is not JSON.</exception>
     public string ReadValue(ParseResult result, string value)
     {
         if (result.GetValue(_text))
@@ -66,7 +66,7 @@ internal sealed class ScheduleOptions
         }
     }
 
-    /// <summary>Prints what becomes of a variable, and warns if some process may learn of it late.</summary>
+    /// <summary>Prints the schedule of a variable, and warns if some process may learn of it late.</summary>
     public async Task TellAsync(ParseResult result, VariableLines lines, TickChange change)
     {
         if (ActiveAt(result) is { } wanted && wanted < change.Before.StoreTime)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Lockstep.Cli.Output;
 using Lockstep.Ticks;
 
 namespace Lockstep.Cli.Commands.Variables;
@@ -54,7 +55,7 @@ internal static class SetCommand
         return command;
     }
 
-    /// <summary>What a ramp is told by.</summary>
+    /// <summary>The options of a ramp.</summary>
     private sealed class RampOptions
     {
         private readonly Option<decimal?> _from = new("--from")
@@ -78,7 +79,7 @@ internal static class SetCommand
             command.Add(_steps);
         }
 
-        /// <summary>Whether anything of a ramp is given.</summary>
+        /// <summary>Whether any option of a ramp is given.</summary>
         public bool IsGiven(ParseResult result) =>
             result.GetValue(_from) is not null
             || result.GetValue(_to) is not null

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Lockstep.Cli.Output;
 using Lockstep.Ticks;
 
 namespace Lockstep.Cli.Commands.Variables;

@@ -6,11 +6,11 @@ using Lockstep.Ticks;
 
 namespace Lockstep.Cli.Commands.Variables;
 
-/// <summary>Where the variables are, and how they are printed: what all commands of <c>lockstep var</c> have in common.</summary>
+/// <summary>Where the variables are, and how they are printed: what all commands of <c>lockstep var</c> share.</summary>
 internal sealed class StoreOptions
 {
     /// <summary>
-    /// The environment variable that names the store where no option does: a password is then not among the arguments, which others can see
+    /// The environment variable that names the store if no option does: a password is then not among the arguments, which others can see
     /// (I9).
     /// </summary>
     private const string StoreVariable = "LOCKSTEP_STORE";
@@ -33,12 +33,12 @@ internal sealed class StoreOptions
         command.Add(_json);
     }
 
-    /// <summary>Prints as was asked for.</summary>
+    /// <summary>Prints in the requested form.</summary>
     public VariableLines Lines(ParseResult result) => new(result.GetValue(_json));
 
     /// <summary>Opens the store for a command.</summary>
     /// <param name="result">Names it.</param>
-    /// <param name="create">The settings of the store if it is not there yet and the command may make it.</param>
+    /// <param name="create">The settings of the store if it does not exist and the command may create it.</param>
     /// <param name="use">The command; its exit code is returned.</param>
     /// <param name="cancellationToken">Ctrl+C.</param>
     public async Task<int> UseAsync(

@@ -4,7 +4,7 @@ using Lockstep.Ticks;
 
 namespace Lockstep.Cli.Commands.Variables;
 
-/// <summary>lockstep var remove, purge and reschedule: what is taken out of schedules, or put right in them.</summary>
+/// <summary>lockstep var remove, purge and reschedule: remove values from schedules, or correct them.</summary>
 internal static class TidyCommands
 {
     public static Command Remove(StoreOptions store)

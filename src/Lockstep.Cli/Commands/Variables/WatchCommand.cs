@@ -43,7 +43,7 @@ internal static class WatchCommand
                             {
                                 if (notice is TickWarned warned)
                                 {
-                                    await Console.Error.WriteLineAsync("lockstep: " + warned.Message).ConfigureAwait(false);
+                                    LineLimit.OfErrors.Write("variables", null, "lockstep: " + warned.Message);
                                 }
                                 else if (notice is TickActivated { Activation: { Tuple: { } tuple } activation })
                                 {
@@ -55,7 +55,7 @@ internal static class WatchCommand
                         }
                         catch (OperationCanceledException)
                         {
-                            // Ctrl+C and SIGTERM are how one ends watching.
+                            // Ctrl+C and SIGTERM are the way to end watching.
                         }
 
                         return ExitCodes.Ok;

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Lockstep.Engine.Tables.Native;
 
 /// <summary>
-/// Asks Linux to lay memory out in huge pages. A batch is read in the order of its keys, so all over its memory: with pages of 4 KB, most
-/// of that time goes into finding the page, and much of the time in which it is filled into making one.
+/// Asks Linux to back memory with huge pages. A batch is read in the order of its keys, so all over its memory: with pages of 4 KB, most of
+/// that time goes into finding the page, and much of the time to fill it into allocating one.
 /// </summary>
 internal static unsafe partial class HugePages
 {
@@ -14,15 +14,16 @@ internal static unsafe partial class HugePages
     private static bool _isUnknown = !OperatingSystem.IsLinux();
 
     /// <summary>
-    /// Asks for it, for memory that stays where it is and has not been touched; where there is no such thing, nothing happens.
+    /// Asks for them, for memory that stays in place and has not been touched; does nothing on systems without them, and for memory that is
+    /// smaller than one.
     /// </summary>
     public static void Advise(ReadOnlySpan<byte> memory)
     {
-        if (_isUnknown)
+        if (_isUnknown || (nuint)memory.Length < Size)
             return;
         fixed (byte* pointer = memory)
         {
-            // To the ends of the pages: the pieces of a batch lie side by side, and a page that two of them share is worth having too.
+            // Rounded outwards to whole pages: the pieces of a batch are adjacent, and a page that two of them share is worth having too.
             var start = (nuint)pointer & ~(Size - 1);
             var end = ((nuint)pointer + (nuint)memory.Length + Size - 1) & ~(Size - 1);
             try

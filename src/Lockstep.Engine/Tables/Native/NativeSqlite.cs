@@ -76,7 +76,7 @@ internal static unsafe partial class NativeSqlite
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int BindText(nint statement, int index, byte* value, int length, nint destructor);
 
-    /// <summary>For what SQLite is not to copy.</summary>
+    /// <summary>For data that SQLite must not copy.</summary>
     [LibraryImport(Library, EntryPoint = "sqlite3_bind_text")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     [SuppressGCTransition]
@@ -86,7 +86,7 @@ internal static unsafe partial class NativeSqlite
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int BindBlob(nint statement, int index, byte* value, int length, nint destructor);
 
-    /// <summary>For what SQLite is not to copy.</summary>
+    /// <summary>For data that SQLite must not copy.</summary>
     [LibraryImport(Library, EntryPoint = "sqlite3_bind_blob")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     [SuppressGCTransition]

@@ -79,7 +79,7 @@ internal sealed unsafe class Statement : IDisposable
             Check(NativeSqlite.BindBlob(_handle, index, NotNull(pointer), bytes.Length, Transient));
     }
 
-    /// <summary>On to the next row; false when there is none.</summary>
+    /// <summary>Advances to the next row; false if there is none.</summary>
     public bool Step()
     {
         var code = NativeSqlite.Step(_handle);
@@ -92,14 +92,14 @@ internal sealed unsafe class Statement : IDisposable
         throw error;
     }
 
-    /// <summary>Runs a statement that returns no row, and makes it ready for the next time.</summary>
+    /// <summary>Runs a statement that returns no row, and makes it ready to run again.</summary>
     public void Execute()
     {
         Step();
         Reset();
     }
 
-    /// <summary>Ready to run again. What the last run ended with was told by <see cref="Step"/>; SQLite repeats it here.</summary>
+    /// <summary>Makes it ready to run again. <see cref="Step"/> has reported how the last run ended; SQLite repeats it here.</summary>
     public void Reset() => _ = NativeSqlite.Reset(_handle);
 
     public bool IsNull(int column) => NativeSqlite.ColumnType(_handle, column) == NativeSqlite.NullType;

@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Lockstep.Engine.Tables.Native;
 
 /// <summary>
-/// Opens a file as the runtime cannot on Unix: without the advisory lock that it takes on every file whatever the share mode, and without
-/// following a symbolic link. A pipe or a device does not make it wait.
+/// Opens a file as the runtime cannot on Unix: without the advisory lock that the runtime takes on every file whatever the share mode, and
+/// without following a symbolic link. Opening a pipe or a device does not block.
 /// </summary>
 internal static partial class UnixFile
 {
@@ -18,18 +18,18 @@ internal static partial class UnixFile
     private const int LockWithoutWaiting = 4;
     private const int LockRelease = 8;
 
-    /// <summary>The rights of a file that is nobody else's.</summary>
+    /// <summary>The rights of a file that belongs to one user alone.</summary>
     public const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     private static readonly int WouldBlock = OperatingSystem.IsLinux() ? 11 : 35;
 
-    /// <summary>O_NOFOLLOW, O_NONBLOCK and O_CLOEXEC; the first is another bit on ARM than elsewhere on Linux.</summary>
+    /// <summary>O_NOFOLLOW, O_NONBLOCK and O_CLOEXEC; the first is a different bit on ARM than elsewhere on Linux.</summary>
     private static readonly int Careful = OperatingSystem.IsLinux()
         ? (RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm ? 0x8000 : 0x20000) | 0x800 | 0x80000
         : 0x100 | 0x4 | 0x1000000;
 
     /// <summary>
-    /// Whether what a path leads to is a pipe, a socket or a device. The file is not opened: closing it would drop SQLite's locks on it.
+    /// Whether a path leads to a pipe, a socket or a device. Does not open the file: closing it would drop SQLite's locks on it.
     /// </summary>
     public static bool IsSpecial(string path)
     {
@@ -39,12 +39,30 @@ internal static partial class UnixFile
         Span<long> status = stackalloc long[64];
         try
         {
-            // The runtime's own stat, whose answer is alike on all systems: flags, then mode.
+            // The runtime's own stat, whose result is the same on all systems: flags, then mode.
             return Status(path, ref status[0]) == 0 && (MemoryMarshal.Cast<long, int>(status)[1] & TypeMask) is not (Regular or Directory);
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
         {
             return false;
+        }
+    }
+
+    /// <summary>Whether a path still names an open file. Somebody who reads the file just now may make it look as if not.</summary>
+    public static bool IsAt(SafeFileHandle file, string path)
+    {
+        // What the runtime says of both is the same to the last bit, whatever the order of its fields, among which is the file's number.
+        Span<long> opened = stackalloc long[64];
+        Span<long> named = stackalloc long[64];
+        opened.Clear();
+        named.Clear();
+        try
+        {
+            return HandleStatus(file, ref opened[0]) == 0 && LinkStatus(path, ref named[0]) == 0 && opened.SequenceEqual(named);
+        }
+        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
+        {
+            return true;
         }
     }
 
@@ -57,7 +75,7 @@ internal static partial class UnixFile
             : throw new IOException($"'{path}' cannot be opened.");
     }
 
-    /// <summary>Opens a file that exists, and takes the advisory lock that the runtime would take; null when there is no file.</summary>
+    /// <summary>Opens an existing file, and takes the advisory lock that the runtime would take; null if there is no file.</summary>
     /// <exception cref="IOException">Another has the lock, or the file is a link.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be written to.</exception>
     public static FileStream? OpenToLock(string path)
@@ -74,7 +92,7 @@ internal static partial class UnixFile
         }
 
         var handle = new SafeFileHandle(opened, ownsHandle: true);
-        // As in the runtime, a file system that knows no such locks is no obstacle.
+        // As in the runtime, a file system without such locks is no obstacle.
         if (Lock((int)opened, LockExclusive | LockWithoutWaiting) < 0 && Marshal.GetLastPInvokeError() == WouldBlock)
         {
             handle.Dispose();
@@ -85,8 +103,8 @@ internal static partial class UnixFile
     }
 
     /// <summary>
-    /// Gives its lock back before it is closed, as the runtime does with its own: a child that is being started has the file too, for as
-    /// long as it has not begun its program, and the lock would live as long.
+    /// Releases its lock before it is closed, as the runtime does with its own: a child process that is being started has the file too
+    /// until it executes its program, and would keep the lock that long.
     /// </summary>
     private sealed class LockedFile(SafeFileHandle handle) : FileStream(handle, FileAccess.ReadWrite, bufferSize: 1)
     {
@@ -105,6 +123,12 @@ internal static partial class UnixFile
 
     [LibraryImport("libSystem.Native", EntryPoint = "SystemNative_Stat", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Status(string path, ref long status);
+
+    [LibraryImport("libSystem.Native", EntryPoint = "SystemNative_LStat", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int LinkStatus(string path, ref long status);
+
+    [LibraryImport("libSystem.Native", EntryPoint = "SystemNative_FStat")]
+    private static partial int HandleStatus(SafeFileHandle file, ref long status);
 
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     private static partial int Lock(int file, int operation);

@@ -1,7 +1,7 @@
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Feed;
 
-namespace Lockstep.Postgres;
+namespace Lockstep.Postgres.Serving;
 
 /// <summary>A table or view as a feed in the transaction dialect, by polling or by logical replication.</summary>
 public sealed class PostgresFeed : IFeedSource
@@ -19,7 +19,7 @@ public sealed class PostgresFeed : IFeedSource
     /// <inheritdoc/>
     public string Name => _feed.Name;
 
-    /// <summary>What the last look at the table failed of; null when it did not. The feed goes on trying.</summary>
+    /// <summary>The error of the last poll of the table; null if it succeeded. The feed keeps trying.</summary>
     public Exception? Error => _feed.Error;
 
     /// <summary>
@@ -69,9 +69,8 @@ public sealed class PostgresFeed : IFeedSource
     }
 
     /// <summary>
-    /// Takes away what a feed by replication has left on the server: the table out of the publication, and with the last one the
-    /// publication and the slot. Where a publication was named, the slot alone. The feed must be stopped. Does nothing for what is not
-    /// there.
+    /// Removes what a feed by replication has left on the server: the table from the publication, and with the last one the publication and
+    /// the slot. If a publication was named, only the slot. The feed must be stopped. Does nothing for what does not exist.
     /// </summary>
     /// <param name="connectionString">For Npgsql. Never shown (I9).</param>
     /// <param name="options">Those of the feed.</param>

@@ -2,7 +2,7 @@ using Lockstep.Engine;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Sync;
 
-namespace Lockstep.Cli;
+namespace Lockstep.Cli.Output;
 
 /// <summary>What the program's exit code means.</summary>
 internal static class ExitCodes
@@ -27,7 +27,7 @@ internal static class ExitCodes
     /// <summary><c>lockstep test</c>: the table differs from its feed.</summary>
     public const int Different = 6;
 
-    /// <summary>A whole set would have removed too much to be believed; nothing was changed.</summary>
+    /// <summary>A whole set would have removed too much to be credible; nothing was changed.</summary>
     public const int SweepRefused = 7;
 
     /// <summary>Ctrl+C.</summary>
@@ -59,7 +59,7 @@ internal static class ExitCodes
         [ErrorKind.Transform] = Data,
     };
 
-    /// <summary>What came of a sync: README.md has the same table. An error has the code of its kind.</summary>
+    /// <summary>The outcome of a sync: README.md has the same table. An error has the code of its kind.</summary>
     private static readonly Dictionary<SyncOutcome, int> Outcomes = new()
     {
         [SyncOutcome.Complete] = Ok,
@@ -71,7 +71,7 @@ internal static class ExitCodes
         [SyncOutcome.Failed] = Error,
     };
 
-    /// <summary>Of a sync that ended without an error. Ctrl+C, or the time's being over, is how following ends.</summary>
+    /// <summary>For a sync that ended without an error. Ctrl+C, or the end of the time, is how following ends.</summary>
     public static int Of(SyncOutcome outcome, bool follows) => follows && outcome == SyncOutcome.Stopped ? Ok : Outcomes[outcome];
 
     public static int Of(Exception error) =>
