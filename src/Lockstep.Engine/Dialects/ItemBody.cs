@@ -93,8 +93,7 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
             _bytes.Write(","u8);
     }
 
-    private static bool Lacks(KeyRule key, JsonItem body) =>
-        (key.IsOfItem || key.Place.Kind == PlaceKind.Field) && !body.Has(key.Name);
+    private static bool Lacks(KeyRule key, JsonItem body) => (key.IsOfItem || key.Place.Kind == PlaceKind.Field) && !body.Has(key.Name);
 
     private static bool Drops(DialectRules rules, ReadOnlySpan<byte> name)
     {

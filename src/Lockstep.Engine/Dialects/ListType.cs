@@ -21,7 +21,11 @@ internal sealed class ListType
     /// <summary>Reads it from what is around the items, as far as that has come; null where that does not say it.</summary>
     public static ListType? Of(JsonElement list)
     {
-        if (list.ValueKind != JsonValueKind.Object || !list.TryGetProperty("kind", out var found) || found.ValueKind != JsonValueKind.String)
+        if (
+            list.ValueKind != JsonValueKind.Object
+            || !list.TryGetProperty("kind", out var found)
+            || found.ValueKind != JsonValueKind.String
+        )
             return null;
         var kind = found.GetString()!;
         if (kind.EndsWith("List", StringComparison.Ordinal))

@@ -36,7 +36,8 @@ internal readonly struct PlaceValue
     public bool IsTrue => Kind is not (JsonKind.Null or JsonKind.False);
 
     /// <summary>Whether <see cref="Text"/> has something in it.</summary>
-    public bool HasText => Kind is JsonKind.None ? !string.IsNullOrEmpty(_text) : Kind != JsonKind.Null && !Json.Span.SequenceEqual("\"\""u8);
+    public bool HasText =>
+        Kind is JsonKind.None ? !string.IsNullOrEmpty(_text) : Kind != JsonKind.Null && !Json.Span.SequenceEqual("\"\""u8);
 
     /// <summary>The value as it goes into a request: a string's text, else the JSON; null for null and an empty text.</summary>
     /// <exception cref="InvalidOperationException">It holds half a surrogate pair.</exception>

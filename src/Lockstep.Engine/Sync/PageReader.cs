@@ -225,13 +225,7 @@ internal sealed class PageReader(DialectSession session)
     }
 
     /// <summary>Takes the items of one page.</summary>
-    private sealed class Items(
-        DialectWriter writer,
-        DialectRules rules,
-        DocumentReader document,
-        MaximumCursor? maximum,
-        RoundNews? news
-    )
+    private sealed class Items(DialectWriter writer, DialectRules rules, DocumentReader document, MaximumCursor? maximum, RoundNews? news)
     {
         private readonly ItemPlaces _places = new() { Item = document.Item };
         private ulong _hash;

@@ -108,7 +108,9 @@ internal sealed class PageRound(DialectSession session)
 
             session.Requests.Last = new ResponsePlaces(response);
             _began ??= response.Headers.Date;
-            using var page = await _reader.ReadAsync(rules, response, _maximum, _pages < ManyPages ? null : _news, cancellationToken).ConfigureAwait(false);
+            using var page = await _reader
+                .ReadAsync(rules, response, _maximum, _pages < ManyPages ? null : _news, cancellationToken)
+                .ConfigureAwait(false);
             if (page.AsksForResync)
                 return RoundEnd.Resync;
             if (MeetsAnotherFeed(rules, page.Places, isKnown: stored is not null))

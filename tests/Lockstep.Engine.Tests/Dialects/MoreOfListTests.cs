@@ -169,7 +169,11 @@ public sealed class MoreOfListTests : DialectTest
     // How the answer counts, what the dialect says, and what a page is called in a request.
     [InlineData("""{ "From": "Rest", "Next": { "offset": "offset:" } }""", "results,count,offset,limit", "offset")]
     [InlineData("""{ "From": "Rest", "Next": { "skip": "offset:" } }""", "items,total,skip,take", "skip")]
-    [InlineData("""{ "From": "Rest", "Next": { "startAt": "offset:" }, "Items": "issues" }""", "issues,total,startAt,maxResults", "startAt")]
+    [InlineData(
+        """{ "From": "Rest", "Next": { "startAt": "offset:" }, "Items": "issues" }""",
+        "issues,total,startAt,maxResults",
+        "startAt"
+    )]
     // An answer that says how many records the page has, and none of all.
     [InlineData("""{ "From": "Rest", "Next": { "offset": "offset:" } }""", "results,count,offset,limit", "offset", true)]
     [Trait("Invariant", "D2")]

@@ -240,9 +240,12 @@ public sealed class RestTests : DialectTest
             (path, number) =>
                 !path.Contains("since=", StringComparison.Ordinal) ? Json($"[{pages[number - 1]}]", Clock)
                 : path.Contains("page=", StringComparison.Ordinal) ? Json("[]", Clock)
-                : Json(string.CompareOrdinal(path.Split("since=")[1], "2025-12-31T22:10:00Z") <= 0
-                    ? $"[{Item("b", 10, v: 2)},{Item("a", 20, v: 2)}]"
-                    : $"[{Item("a", 20, v: 2)}]", Clock)
+                : Json(
+                    string.CompareOrdinal(path.Split("since=")[1], "2025-12-31T22:10:00Z") <= 0
+                        ? $"[{Item("b", 10, v: 2)},{Item("a", 20, v: 2)}]"
+                        : $"[{Item("a", 20, v: 2)}]",
+                    Clock
+                )
         );
 
         await SyncRun.ToEndAsync(this.Dialect(server, "items", Dialect));
