@@ -203,14 +203,13 @@ public sealed class EventStreamTests : DialectTest
                 bytes.AsSpan(at, count).CopyTo(reader.GetFreeMemory().Span);
                 reader.Advance(count);
                 while (
-                    reader.Read(
-                        (item, offset) =>
-                        {
-                            Assert.True(bytes.AsSpan((int)offset).StartsWith(item.Span));
-                            items.Add(Encoding.UTF8.GetString(item.Span));
-                            return true;
-                        }
-                    )
+                    reader.Read(offset =>
+                    {
+                        var item = reader.Item.Bytes;
+                        Assert.True(bytes.AsSpan((int)offset).StartsWith(item.Span));
+                        items.Add(Encoding.UTF8.GetString(item.Span));
+                        return true;
+                    })
                 ) { }
 
                 if (reader.IsWhole)
