@@ -139,8 +139,7 @@ internal sealed class FeedConnection(
 
         // For a feed known to be silent, only the result mentions it.
         var isNews = !wasQuiet || status.Counters.Bytes > received;
-        return await EndAsync(context, source, end, reader, state.RequestCursor, isNews, cancellationToken)
-            .ConfigureAwait(false);
+        return await EndAsync(context, source, end, reader, state.RequestCursor, isNews, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
