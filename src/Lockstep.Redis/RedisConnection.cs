@@ -13,6 +13,8 @@ internal sealed class RedisConnection(RedisStoreAddress address) : IAsyncDisposa
     /// <summary>A connection that has answered nothing for this long is dropped when it fails again.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
+    private static readonly TimeSpan LongestClose = TimeSpan.FromSeconds(5);
+
     private readonly Lock _gate = new();
     private Task<ConnectionMultiplexer>? _connecting;
     private long _lastGood;
@@ -76,8 +78,14 @@ internal sealed class RedisConnection(RedisStoreAddress address) : IAsyncDisposa
         try
         {
             var connection = await connecting.ConfigureAwait(false);
-            await connection.CloseAsync(allowCommandsToComplete: false).ConfigureAwait(false);
-            await connection.DisposeAsync().ConfigureAwait(false);
+            // The driver may be at an answer that it never gets to the end of.
+            await Task.Run(async () =>
+                {
+                    await connection.CloseAsync(allowCommandsToComplete: false).ConfigureAwait(false);
+                    await connection.DisposeAsync().ConfigureAwait(false);
+                })
+                .WaitAsync(LongestClose)
+                .ConfigureAwait(false);
         }
         catch (Exception e) when (RedisErrors.IsUnavailable(e))
         {

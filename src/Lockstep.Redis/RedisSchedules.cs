@@ -86,7 +86,9 @@ internal static class RedisSchedules
 
     /// <summary>The server's clock, as TIME answers.</summary>
     public static DateTimeOffset Time(RedisResult answer) =>
-        DateTimeOffset.UnixEpoch.AddTicks(((long)answer[0] * TimeSpan.TicksPerSecond) + ((long)answer[1] * TimeSpan.TicksPerMicrosecond));
+        DateTimeOffset.UnixEpoch.AddTicks(
+            checked(((long)answer[0] * TimeSpan.TicksPerSecond) + ((long)answer[1] * TimeSpan.TicksPerMicrosecond))
+        );
 
     /// <summary>A value, without its instant.</summary>
     public static string Text(TickTuple tuple) =>

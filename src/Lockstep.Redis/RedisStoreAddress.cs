@@ -47,6 +47,11 @@ internal sealed partial class RedisStoreAddress
     /// <summary>How long they may take, in whole milliseconds.</summary>
     public required int WaitMs { get; init; }
 
+    /// <summary>
+    /// After so long an operation has failed, whatever the driver does: while it reads certain answers, its own clock stands still.
+    /// </summary>
+    public TimeSpan LongestOperation => TimeSpan.FromMilliseconds(Options.AsyncTimeout + 10_000);
+
     /// <summary>Whether the server must have each change on its disk before it answers.</summary>
     public required bool RequiresFsync { get; init; }
 

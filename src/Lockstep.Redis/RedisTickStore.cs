@@ -68,7 +68,7 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
                     .ConfigureAwait(false);
                 if (names.IsNull)
                     await ReadAsync(database, ["settings"]).ConfigureAwait(false);
-                return names.IsNull ? [] : [.. ((string[])names!).Order(StringComparer.Ordinal)];
+                return names.IsNull ? [] : [.. ((string?[])names!).OfType<string>().Order(StringComparer.Ordinal)];
             },
             cancellationToken
         );
@@ -97,21 +97,21 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
                 writer ??= RedisWriter.Begin(state.ServerTime);
                 var commit = RedisCommit.Of(_keys, variables, state, edits, who, writer, _clock?.GetUtcNow());
                 var answer = await CommitAsync(commit, cancellationToken).ConfigureAwait(false);
-                switch ((string?)answer[0])
+                switch (answer.Word)
                 {
                     case "ok":
                         waits = false;
-                        return TickCommit.Of(edits, state.Readings, _clock?.GetUtcNow() ?? RedisSchedules.Time(answer[1]));
-                    case "late":
+                        return TickCommit.Of(edits, state.Readings, _clock?.GetUtcNow() ?? answer.Time);
+                    case "late" when edits.Min(edit => edit.Deadline) is { } deadline:
                         // The server's clock said so: the time of the earliest deadline is just as good.
-                        TickEdit.CheckDeadline(variables, edits, edits.Min(edit => edit.Deadline)!.Value);
+                        TickEdit.CheckDeadline(variables, edits, deadline);
                         break;
                     case "again":
                         waits = true;
                         break;
                     case "wait":
                         waits = true;
-                        var pause = PausePerPlace * (int)answer[1];
+                        var pause = PausePerPlace * answer.Place;
                         await Task.Delay(pause < LongestPause ? pause : LongestPause, cancellationToken).ConfigureAwait(false);
                         break;
                 }
@@ -162,6 +162,8 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
         }
 
         _wasThere |= state is not null;
+        if (state is not null && state.Readings.Length != variables.Count)
+            throw new FormatException("it does not answer as a store does");
         if (state is null)
             throw Unavailable("there is no store of that prefix; setting a variable creates it", outcomeUnknown: false, null);
         return _clock is null
@@ -173,7 +175,7 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
     }
 
     /// <summary>Sends a change. From here on it is not cancelled: it is answered, or its outcome is unknown.</summary>
-    private async Task<RedisResult> CommitAsync(RedisCommit commit, CancellationToken cancellationToken)
+    private async Task<RedisOutcome> CommitAsync(RedisCommit commit, CancellationToken cancellationToken)
     {
         var connection = await RunAsync(database => Task.FromResult(database), cancellationToken).ConfigureAwait(false);
         var sent = false;
@@ -184,10 +186,13 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
             if (_address.Replicas > 0)
                 RedisPromises.RequireOneServer(connection);
             sent = true;
-            var answer =
+            var answering =
                 _address.Replicas > 0
-                    ? await RedisPromises.CommitAsync(connection, commit, _address.Replicas, _address.WaitMs).ConfigureAwait(false)
-                    : await EvaluateAsync(connection, RedisScripts.Commit, commit.Keys, commit.Values).ConfigureAwait(false);
+                    ? RedisPromises.CommitAsync(connection, commit, _address.Replicas, _address.WaitMs)
+                    : EvaluateAsync(connection, RedisScripts.Commit, commit.Keys, commit.Values);
+            var answer = RedisOutcome.Of(
+                await answering.WaitAsync(_address.LongestOperation, CancellationToken.None).ConfigureAwait(false)
+            );
             _connection.Succeeded();
             return answer;
         }
@@ -220,7 +225,9 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
             var connection = await _connection.GetAsync(cancellationToken).ConfigureAwait(false);
             if (Changed is not null && Interlocked.Exchange(ref _heard, connection) != connection)
                 _ = ListenAsync(connection);
-            var result = await operation(connection.GetDatabase()).WaitAsync(cancellationToken).ConfigureAwait(false);
+            var result = await operation(connection.GetDatabase())
+                .WaitAsync(_address.LongestOperation, cancellationToken)
+                .ConfigureAwait(false);
             _connection.Succeeded();
             return result;
         }

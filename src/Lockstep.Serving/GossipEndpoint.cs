@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.WebSockets;
+using Lockstep.Engine.Serving;
 using Lockstep.Gossip.Nodes;
 using Lockstep.Gossip.Peers;
 using Lockstep.Serving.Hosting;
@@ -15,8 +16,8 @@ public sealed record GossipEndpointOptions
     /// <summary>How each stream is spoken.</summary>
     public GossipStreamOptions Stream { get; init; } = new();
 
-    /// <summary>Called for each connection that ended with an error, from any thread.</summary>
-    public Action<Exception>? ConnectionFailed { get; init; }
+    /// <summary>Called for each connection that ended with an error, with its address (IPv6: its /64), from any thread.</summary>
+    public Action<IPAddress?, Exception>? ConnectionFailed { get; init; }
 }
 
 /// <summary>
@@ -112,7 +113,7 @@ public sealed class GossipEndpoint : IAsyncDisposable
         }
         catch (Exception error)
         {
-            _options.ConnectionFailed?.Invoke(error);
+            _options.ConnectionFailed?.Invoke(from is null ? null : ClientAddress.Of(from), error);
         }
     }
 

@@ -83,7 +83,7 @@ internal static class Program
     private static async Task<int> FailAsync(Exception error, int exitCode)
     {
         var message = error is ListenException unheard ? $"{unheard.Message} {unheard.RecommendedAction}" : error.Message;
-        await Console.Error.WriteLineAsync(message.ReplaceLineEndings(" ")).ConfigureAwait(false);
+        await Console.Error.WriteLineAsync(PlainText.Of(message.ReplaceLineEndings(" "))).ConfigureAwait(false);
         return exitCode;
     }
 
@@ -185,7 +185,7 @@ internal static class Program
         await using (server.ConfigureAwait(false))
         {
             _ = server.CurrentScenario?.Completion.ContinueWith(
-                failed => Console.Error.WriteLine($"The scenario failed: {server.CurrentScenario.Error}"),
+                failed => Console.Error.WriteLine(PlainText.Of($"The scenario failed: {server.CurrentScenario.Error}")),
                 CancellationToken.None,
                 TaskContinuationOptions.OnlyOnFaulted,
                 TaskScheduler.Default

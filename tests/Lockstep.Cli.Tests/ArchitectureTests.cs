@@ -131,7 +131,7 @@ public sealed partial class ArchitectureTests
         where Array.IndexOf(folders, used.Key) > Array.IndexOf(folders, folder.Key)
         select $"{folder.Key} uses {used.Key} above it: {used.Value}";
 
-    /// <summary>The folders of a project from the lowest to the highest. Those of the module are in CONTRIBUTING.md, from the highest.</summary>
+    /// <summary>A project's folders from the lowest to the highest. CONTRIBUTING.md has those of the module, from the highest.</summary>
     private static string[] FoldersOf(string project)
     {
         var row = FolderRow().Matches(Document("docs/ARCHITECTURE.md")).Single(row => $"Lockstep.{row.Groups["name"]}" == project);

@@ -303,7 +303,7 @@ public sealed class LimitTests
                 MaxPeers = together,
                 MaxPeersPerAddress = perAddress,
                 TimeProvider = _time,
-                ConnectionFailed = error =>
+                ConnectionFailed = (_, error) =>
                 {
                     lock (failures)
                     {

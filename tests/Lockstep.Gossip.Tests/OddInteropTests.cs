@@ -378,7 +378,7 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
         await using var ours = new LockstepModel();
         ours.Set("k", 1);
         var failed = new TaskCompletionSource<Exception>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var options = new GossipListenerOptions { ConnectionFailed = error => failed.TrySetResult(error) };
+        var options = new GossipListenerOptions { ConnectionFailed = (_, error) => failed.TrySetResult(error) };
         await using var listener = GossipListener.Start(
             new IPEndPoint(IPAddress.Loopback, 0),
             new GossipHub(KeyValuePair.Create<string, GossipNode>("m", ours)),

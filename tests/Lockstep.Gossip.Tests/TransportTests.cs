@@ -143,7 +143,7 @@ public sealed class TransportTests
             hub,
             new GossipListenerOptions
             {
-                ConnectionFailed = error =>
+                ConnectionFailed = (_, error) =>
                 {
                     lock (failures)
                     {
@@ -184,7 +184,7 @@ public sealed class TransportTests
         await using var listener = GossipListener.Start(
             Loopback,
             new GossipHub(KeyValuePair.Create<string, GossipNode>("right", a)),
-            new GossipListenerOptions { ConnectionFailed = error => failed.TrySetResult(error) }
+            new GossipListenerOptions { ConnectionFailed = (_, error) => failed.TrySetResult(error) }
         );
         await using var connector = new GossipConnector(b, new Uri(listener.Uri, "/wrong"));
         var error = await failed.Task.WaitAsync(Token);

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Recording;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tables.Native;
@@ -26,6 +27,8 @@ public sealed class SecurityDocumentTests
             { "RowLimits.MaximumDepth", RowLimits.MaximumDepth },
             { "ContentCodings.Most", ContentCodings.Most },
             { "DialectDescription.MaximumLength", DialectDescription.MaximumLength },
+            { "RecordingFormat.LongestLine", RecordingFormat.LongestLine },
+            { "RecordingScrubber.MostSecrets", RecordingScrubber.MostSecrets },
             { "FilterGuard.MaximumLength", FilterGuard.MaximumLength },
             { "FilterGuard.MaximumText", FilterGuard.MaximumText },
             { "FeedFilter.MaximumConditions", FeedFilter.MaximumConditions },
@@ -36,6 +39,7 @@ public sealed class SecurityDocumentTests
     /// <summary>Limits that other projects compare, and the one that is no number.</summary>
     private static readonly string[] Elsewhere =
     [
+        "Lockstep.Cli.Tests/LineLimitTests.cs",
         "Lockstep.Gossip.Tests/LimitTests.cs",
         "Lockstep.Postgres.Tests/SecurityDocumentTests.cs",
     ];

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using Lockstep.Gossip.Clock;
 using Lockstep.Gossip.Models;
@@ -12,7 +13,8 @@ internal sealed class NodeLines(bool json)
     private readonly Stream _output = Console.OpenStandardOutput();
 
     /// <summary>A connection that failed does not mean that the model failed.</summary>
-    public static void Tell(Exception error) => Console.Error.WriteLine("lockstep: " + error.Message);
+    public static void Tell(IPAddress? address, Exception error) =>
+        LineLimit.OfErrors.Write("failed connections", address?.ToString(), "lockstep: " + error.Message);
 
     /// <summary>Prints the node's address, what it has and what comes, until Ctrl+C.</summary>
     public Task<int> FollowAsync(GossipNode node, Uri uri, CancellationToken cancellationToken)

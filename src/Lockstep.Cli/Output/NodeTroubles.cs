@@ -8,6 +8,9 @@ namespace Lockstep.Cli.Output;
 /// <summary>Reports on standard error what a node does not apply, and what it will never get: once per source. Thread-safe.</summary>
 internal sealed class NodeTroubles : IGossipObserver
 {
+    /// <summary>Beyond so many, lines are only limited in their number.</summary>
+    private const int MostRemembered = 1000;
+
     private readonly ConcurrentDictionary<(string Source, string Trouble), byte> _told = new();
     private string? _lastFailure;
 
@@ -38,12 +41,13 @@ internal sealed class NodeTroubles : IGossipObserver
     public void TellOfFailure(Exception error)
     {
         if (Interlocked.Exchange(ref _lastFailure, error.Message) != error.Message)
-            Console.Error.WriteLine($"lockstep: {error.Message.TrimEnd('.')}. Trying again.");
+            LineLimit.OfErrors.Write("failed connections", null, $"lockstep: {error.Message.TrimEnd('.')}. Trying again.");
     }
 
     private void Tell(string source, string trouble, string more = "")
     {
-        if (_told.TryAdd((source, trouble), 0))
-            Console.Error.WriteLine($"lockstep: Changes of '{source}' {trouble}.{more}");
+        // Peers make up as many sources as they like.
+        if (_told.Count < MostRemembered ? _told.TryAdd((source, trouble), 0) : !_told.ContainsKey((source, trouble)))
+            LineLimit.OfErrors.Write("changes that are not applied", null, $"lockstep: Changes of '{source}' {trouble}.{more}");
     }
 }

@@ -26,6 +26,13 @@ internal sealed class OperatorLog : ILoggerFactory
             ? $"{known.Message} {remedy.Render(ShellWords.Say)}"
             : error.Message;
 
-    private static void Tell(LogLevel level, string message, Exception? error) =>
-        Console.Error.WriteLine(error is null ? $"lockstep: {message}" : $"lockstep: {message} {TextOf(error)}");
+    /// <summary>A warning can be caused by clients, and rows, as often as they like: of each feed so many come in a minute.</summary>
+    private static void Tell(LogLevel level, string message, Exception? error)
+    {
+        var line = error is null ? $"lockstep: {message}" : $"lockstep: {message} {TextOf(error)}";
+        if (level < LogLevel.Warning)
+            Console.Error.WriteLine(line);
+        else
+            LineLimit.OfErrors.Write("feeds", null, line);
+    }
 }

@@ -15,6 +15,9 @@ public static class DialectRecorder
     /// <summary>More is held in memory for nobody.</summary>
     private const long MostBytes = 256L * 1024 * 1024;
 
+    /// <summary>What an answer counts for besides its body: a feed of empty pages without an end has a limit, too.</summary>
+    private const int HeadBytes = 1024;
+
     private static readonly string[] Kept =
     [
         "Content-Type",
@@ -58,6 +61,7 @@ public static class DialectRecorder
         var limit = Math.Min(options.MaximumBytes ?? MostBytes, MostBytes);
         List<RecordedExchange> exchanges = [];
         var bytes = 0L;
+        var held = 0L;
         using var unfinished = new UnfinishedFile(path);
         var isStopped = false;
         try
@@ -85,16 +89,23 @@ public static class DialectRecorder
                 Began = time.GetElapsedTime(began).TotalSeconds,
             };
             exchanges.Add(exchange);
+            Count(HeadBytes);
             response.Content = TappedContent.Of(
                 response.Content,
                 exchange,
                 () => time.GetElapsedTime(head).TotalSeconds,
                 count =>
                 {
-                    if ((bytes += count) >= limit)
-                        ended.Cancel();
+                    bytes += count;
+                    Count(count);
                 }
             );
+        }
+
+        void Count(int more)
+        {
+            if ((held += more) >= limit)
+                ended.Cancel();
         }
     }
 
@@ -137,7 +148,9 @@ public static class DialectRecorder
                 Kept.Contains(header.Key, StringComparer.OrdinalIgnoreCase)
                 || KeptFamilies.Any(family => header.Key.StartsWith(family, StringComparison.OrdinalIgnoreCase))
             )
-            .ToDictionary(header => header.Key, header => string.Join(", ", header.Value), StringComparer.OrdinalIgnoreCase);
+            .Select(header => (header.Key, Value: string.Join(", ", header.Value)))
+            .Where(header => RecordingFormat.CanSend(header.Value))
+            .ToDictionary(header => header.Key, header => header.Value, StringComparer.OrdinalIgnoreCase);
 
     private static async Task WriteAsync(Stream target, Uri feed, List<RecordedExchange> exchanges)
     {
@@ -168,7 +181,11 @@ public static class DialectRecorder
                     )
                     .ConfigureAwait(false);
                 foreach ((var at, var part) in scrubber.Clean(exchange.Body))
-                    await file.WriteLineAsync(RecordingFormat.Write(RecordingLine.Of(at, part))).ConfigureAwait(false);
+                {
+                    foreach (var stretch in RecordingScrubber.Stretches(part))
+                        await file.WriteLineAsync(RecordingFormat.Write(RecordingLine.Of(at, stretch.Span))).ConfigureAwait(false);
+                }
+
                 await file.WriteLineAsync(RecordingFormat.Write(new RecordingLine { At = exchange.Ended, End = exchange.End }))
                     .ConfigureAwait(false);
                 isFirst = false;

@@ -139,7 +139,11 @@ public static class FeedRecorder
         foreach (var name in Kept)
         {
             if (response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values))
-                headers[name] = string.Join(", ", values);
+            {
+                var value = string.Join(", ", values);
+                if (RecordingFormat.CanSend(value))
+                    headers[name] = value;
+            }
         }
         return new RecordingLine
         {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using System.Text.RegularExpressions;
 using Lockstep.Engine.Feed;
@@ -16,11 +17,22 @@ internal sealed partial class RecordingScrubber
     /// <summary>Anything shorter is a word such as <c>latest</c>, and no secret.</summary>
     private const int ShortestSecret = 8;
 
+    /// <summary>
+    /// More would make the search for them slow and large: who answers must not choose how long it takes to write down what was answered.
+    /// </summary>
+    public const int MostSecrets = 10_000;
+
+    private static readonly byte[] OriginBytes = Encoding.ASCII.GetBytes(Origin);
+
     private readonly string _origin;
     private readonly Dictionary<string, string> _hidden = new(StringComparer.Ordinal);
+    private readonly SearchValues<string> _search;
+    private readonly string[] _sorted;
+    private int _count;
 
     /// <param name="feed">The feed.</param>
     /// <param name="exchanges">Everything that was said.</param>
+    /// <exception cref="IOException">There are too many secrets in it.</exception>
     public RecordingScrubber(Uri feed, IReadOnlyList<RecordedExchange> exchanges)
     {
         _origin = feed.GetLeftPart(UriPartial.Authority);
@@ -29,16 +41,30 @@ internal sealed partial class RecordingScrubber
             Learn(exchange.Request);
             foreach (var value in exchange.Headers.Values)
                 Learn(value);
-            Learn(Encoding.UTF8.GetString([.. exchange.Body.SelectMany(stretch => stretch.Bytes)]));
+            Learn(Encoding.UTF8.GetString(Whole(exchange.Body)));
         }
+
+        _sorted = [.. _hidden.Keys.Order(StringComparer.Ordinal)];
+        _search = SearchValues.Create(_sorted, StringComparison.Ordinal);
     }
 
     /// <summary>A text without its secrets and the server's name.</summary>
     public string Clean(string text)
     {
-        // The longest first, since one may begin with another.
-        foreach ((var secret, var instead) in _hidden.OrderByDescending(pair => pair.Key.Length))
-            text = text.Replace(secret, instead, StringComparison.Ordinal);
+        var rest = text.AsSpan();
+        if (_sorted.Length > 0 && rest.ContainsAny(_search))
+        {
+            var clean = new StringBuilder();
+            for (int at; (at = rest.IndexOfAny(_search)) >= 0; )
+            {
+                var secret = LongestAt(rest[at..]);
+                clean.Append(rest[..at]).Append(_hidden[secret]);
+                rest = rest[(at + secret.Length)..];
+            }
+
+            text = clean.Append(rest).ToString();
+        }
+
         return text.Replace(_origin, Origin, StringComparison.OrdinalIgnoreCase)
             .Replace(_origin.Replace("/", "\\/", StringComparison.Ordinal), Origin, StringComparison.OrdinalIgnoreCase);
     }
@@ -46,7 +72,7 @@ internal sealed partial class RecordingScrubber
     /// <summary>The pieces of a body; unchanged if nothing is removed, otherwise line by line or as a whole.</summary>
     public IReadOnlyList<(double At, byte[] Bytes)> Clean(IReadOnlyList<(double At, byte[] Bytes)> body)
     {
-        var whole = Encoding.UTF8.GetString([.. body.SelectMany(stretch => stretch.Bytes)]);
+        var whole = Encoding.UTF8.GetString(Whole(body));
         var clean = Clean(whole);
         if (clean == whole)
             return body;
@@ -55,9 +81,68 @@ internal sealed partial class RecordingScrubber
         [
             .. body.Select(stretch => (stretch.At, Encoding.UTF8.GetBytes(Clean(Encoding.UTF8.GetString(stretch.Bytes))))),
         ];
-        return Encoding.UTF8.GetString([.. parts.SelectMany(part => part.Bytes)]) == clean
-            ? parts
-            : [(body[^1].At, Encoding.UTF8.GetBytes(clean))];
+        return Encoding.UTF8.GetString(Whole(parts)) == clean ? parts : [(body[^1].At, Encoding.UTF8.GetBytes(clean))];
+    }
+
+    /// <summary>A stretch of a body in pieces for a line each, none of which ends within the server's name.</summary>
+    public static IEnumerable<ReadOnlyMemory<byte>> Stretches(byte[] bytes)
+    {
+        for (var from = 0; from < bytes.Length; )
+        {
+            var end = EndOf(bytes, from);
+            yield return bytes.AsMemory(from, end - from);
+            from = end;
+        }
+    }
+
+    private static int EndOf(byte[] bytes, int from)
+    {
+        if (bytes.Length - from <= RecordingFormat.Stretch)
+            return bytes.Length;
+        var end = from + RecordingFormat.Stretch;
+        // A character of several bytes stays whole, unless it is none.
+        for (var back = 0; back < 3 && (bytes[end] & 0xC0) == 0x80; back++)
+            end--;
+        var around = end - OriginBytes.Length + 1;
+        var at = bytes.AsSpan(around, Math.Min(bytes.Length - around, 2 * OriginBytes.Length - 2)).IndexOf(OriginBytes);
+        return at < 0 ? end : around + at + OriginBytes.Length;
+    }
+
+    private static byte[] Whole(IReadOnlyList<(double At, byte[] Bytes)> body)
+    {
+        var whole = new byte[body.Sum(stretch => stretch.Bytes.Length)];
+        var at = 0;
+        foreach ((_, var bytes) in body)
+        {
+            bytes.CopyTo(whole, at);
+            at += bytes.Length;
+        }
+
+        return whole;
+    }
+
+    /// <summary>The longest secret that a text, which begins with one, begins with.</summary>
+    private string LongestAt(ReadOnlySpan<char> text)
+    {
+        while (true)
+        {
+            int low = 0,
+                high = _sorted.Length;
+            while (low < high)
+            {
+                var middle = (low + high) / 2;
+                if (_sorted[middle].AsSpan().SequenceCompareTo(text) <= 0)
+                    low = middle + 1;
+                else
+                    high = middle;
+            }
+
+            var before = _sorted[low - 1];
+            if (text.StartsWith(before, StringComparison.Ordinal))
+                return before;
+            // Whatever it begins with, it shares with its neighbor.
+            text = text[..text.CommonPrefixLength(before)];
+        }
     }
 
     private void Learn(string text)
@@ -75,7 +160,19 @@ internal sealed partial class RecordingScrubber
         var plain = Uri.UnescapeDataString(value);
         if (_hidden.ContainsKey(value))
             return;
-        var instead = _hidden.GetValueOrDefault(plain) ?? $"hidden-{_hidden.Values.Distinct().Count() + 1}";
+        if (!_hidden.TryGetValue(plain, out var instead))
+        {
+            if (++_count > MostSecrets)
+            {
+                throw new IOException(
+                    $"The answers have more than {MostSecrets} different tokens in their links, which a recording leaves out. "
+                        + "Record for a shorter time."
+                );
+            }
+
+            instead = $"hidden-{_count}";
+        }
+
         _hidden[value] = instead;
         // A body may contain it as it is while the request has it escaped, or the other way round.
         _hidden[plain] = instead;

@@ -59,7 +59,7 @@ internal sealed class RecordParser
     /// <summary>From here on the first record, if it is still to come, has this key.</summary>
     public void UseKey(IReadOnlyList<string> fields) => _request = _request with { KeyFields = fields };
 
-    /// <summary>What to do when the first records are malformed for want of the order or key field; null otherwise.</summary>
+    /// <summary>What to do when the first records are malformed because the order or key field is missing; null otherwise.</summary>
     public Remedy? Remedy { get; private set; }
 
     /// <summary>Reads one object, from brace to brace.</summary>

@@ -57,7 +57,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
         // Behind a proxy that terminates TLS, servers write links as they see themselves.
         if (own.Scheme == "https" && uri.Scheme == "http" && uri.IdnHost.Equals(own.IdnHost, StringComparison.OrdinalIgnoreCase))
             return new UriBuilder(uri) { Scheme = own.Scheme, Port = own.Port }.Uri;
-        throw Wrong($"it links to {uri.GetLeftPart(UriPartial.Authority)}, another origin, where no credentials may go");
+        throw Wrong($"it links to {uri.Scheme}://{uri.Authority}, another origin, where no credentials may go");
     }
 
     /// <summary>A URI with a parameter.</summary>

@@ -15,6 +15,9 @@ internal static class LockFile
     /// <summary>In bytes. Whoever holds a lock writes a line about itself, which is shorter.</summary>
     private const int LongestContent = 1024;
 
+    /// <summary>How often a file is removed in the instant between its opening and its locking before that is an error.</summary>
+    private const int Attempts = 100;
+
     /// <summary>
     /// How that line begins: a file with anything else in it, such as a hard link to somebody's short file, is no lock file.
     /// </summary>
@@ -28,13 +31,49 @@ internal static class LockFile
     /// <exception cref="UnauthorizedAccessException">It may not be opened or made.</exception>
     public static FileStream Open(string path, FileShare share = FileShare.None)
     {
-        var file = OpenExisting(path, share) ?? TryCreate(path, share) ?? OpenExisting(path, share);
-        if (file is null)
-            throw new IOException($"The lock file '{path}' was being removed.");
-        if (IsLockFile(file, path))
-            return file;
+        for (var attempt = 0; attempt < Attempts; attempt++)
+        {
+            if ((OpenExisting(path, share) ?? TryCreate(path, share)) is not { } file)
+                continue;
+            if (!IsLockFile(file, path))
+            {
+                file.Dispose();
+                throw new NoLockFileException(path);
+            }
+
+            // Its last holder may have removed it between our opening and our locking: then the next writer locks another file.
+            if (OperatingSystem.IsWindows() || UnixFile.IsAt(file.SafeFileHandle, path))
+                return file;
+            file.Dispose();
+        }
+
+        throw new IOException($"The lock file '{path}' was being removed.");
+    }
+
+    /// <summary>
+    /// Releases a lock and removes its file. On Unix the file goes while the lock is held, so that whoever has it open already sees that it
+    /// is gone. Windows removes no file that somebody has open: there it stays if another writer was faster.
+    /// </summary>
+    /// <param name="file">What <see cref="Open"/> returned.</param>
+    /// <param name="path">Its path.</param>
+    public static void Remove(FileStream file, string path)
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            File.Delete(path);
+            file.Dispose();
+            return;
+        }
+
         file.Dispose();
-        throw new NoLockFileException(path);
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The next holder has it.
+        }
     }
 
     /// <summary>Whether a path is a symbolic link or another reparse point.</summary>

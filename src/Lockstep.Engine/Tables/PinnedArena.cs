@@ -16,6 +16,9 @@ internal sealed class PinnedArena
     private const int PieceSize = 1 << PieceShift;
     private const int FirstPiece = 64 * 1024;
 
+    /// <summary>Something that begins so far behind the place of what it was appended with still has a place in the same piece.</summary>
+    public const int MostBefore = PieceSize / 4;
+
     private const int CacheLine = 64;
 
     /// <summary>What follows these, the processor prefetches by itself.</summary>

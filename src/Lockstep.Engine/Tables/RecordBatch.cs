@@ -76,7 +76,7 @@ internal sealed class RecordBatch
 
     public ReadOnlySpan<byte> Key(in RecordEntry entry) => Bytes(entry.KeyStart, entry.KeyLength);
 
-    public ReadOnlySpan<byte> Order(in RecordEntry entry) => Bytes(entry.KeyStart + entry.KeyLength, entry.OrderLength);
+    public ReadOnlySpan<byte> Order(in RecordEntry entry) => Bytes(entry.KeyStart, entry.KeyLength + entry.OrderLength)[entry.KeyLength..];
 
     public ReadOnlySpan<byte> Body(in RecordEntry entry) => Bytes(entry.BodyStart, entry.BodyLength);
 
@@ -88,11 +88,14 @@ internal sealed class RecordBatch
         var order = record.OrderText;
         var body = record.Json;
         var routing = key.Length + order.Length;
-        var start = _arena.Append(routing + body.Length);
-        var target = _arena.Bytes(start, routing + body.Length);
+        // Places name the first megabytes of a piece only: behind a key or order value of megabytes the body has no place of its own.
+        var isTogether = routing <= PinnedArena.MostBefore;
+        var start = _arena.Append(isTogether ? routing + body.Length : routing);
+        var bodyStart = isTogether ? start + routing : _arena.Append(body.Length);
+        var target = _arena.Bytes(start, routing);
         key.CopyTo(target);
         order.CopyTo(target[key.Length..]);
-        body.CopyTo(target[routing..]);
+        body.CopyTo(_arena.Bytes(bodyStart, body.Length));
 
         if (Count > 0)
             CompareWithLast(record);
@@ -104,7 +107,7 @@ internal sealed class RecordBatch
         entry.KeyStart = start;
         entry.KeyLength = key.Length;
         entry.OrderLength = order.Length;
-        entry.BodyStart = start + routing;
+        entry.BodyStart = bodyStart;
         entry.BodyLength = body.Length;
         entry.Flags =
             (record.IsDeleted ? EntryFlags.Deleted : 0)

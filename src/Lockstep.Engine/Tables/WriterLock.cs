@@ -115,8 +115,8 @@ internal sealed class WriterLock : IDisposable
     /// <summary>Removes the lock file of a table that is being removed; the caller holds the lock.</summary>
     public void DisposeAndDelete()
     {
-        Dispose();
-        File.Delete(_path);
+        _file.SetLength(0);
+        LockFile.Remove(_file, _path);
     }
 
     public void Dispose()

@@ -50,7 +50,7 @@ public static class GossipDialer
         catch (Exception error)
             when (error is SocketException or WebSocketException or System.Security.Authentication.AuthenticationException)
         {
-            throw new IOException($"No connection to {uri.GetLeftPart(UriPartial.Authority)}: {error.Message}", error);
+            throw new IOException($"No connection to {uri.Scheme}://{uri.Authority}: {error.Message}", error);
         }
     }
 

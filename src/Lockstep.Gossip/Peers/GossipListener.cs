@@ -28,9 +28,10 @@ public sealed record GossipListenerOptions
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
     /// <summary>
-    /// Called for each connection that ended with an error, even one that never reached a node. Called from any thread.
+    /// Called for each connection that ended with an error, even one that never reached a node, with its address (IPv6: its /64) if that
+    /// is known. Called from any thread.
     /// </summary>
-    public Action<Exception>? ConnectionFailed { get; init; }
+    public Action<IPAddress?, Exception>? ConnectionFailed { get; init; }
 }
 
 /// <summary>Accepts peers over TCP, TLS or a named pipe and connects them with the nodes of a hub, until it is disposed.</summary>
@@ -137,7 +138,8 @@ public sealed class GossipListener : IAsyncDisposable
             try
             {
                 var stream = await accept(_stop.Token).ConfigureAwait(false);
-                if (_places.Take(stream) is { } place)
+                var address = PeerPlaces.AddressOf(stream);
+                if (_places.Take(address) is { } place)
                 {
                     place.Connection = ServeAsync(stream, place);
                     continue;
@@ -145,6 +147,7 @@ public sealed class GossipListener : IAsyncDisposable
 
                 await stream.DisposeAsync().ConfigureAwait(false);
                 _options.ConnectionFailed?.Invoke(
+                    address,
                     new IOException("A peer was disconnected: the limit of connections, in total or for its address, is reached.")
                 );
             }
@@ -160,7 +163,7 @@ public sealed class GossipListener : IAsyncDisposable
                 }
 
                 // A peer that came and went, or a moment without free handles.
-                _options.ConnectionFailed?.Invoke(error);
+                _options.ConnectionFailed?.Invoke(null, error);
                 await Task.Delay(100, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -192,12 +195,13 @@ public sealed class GossipListener : IAsyncDisposable
         catch (OperationCanceledException) when (place.Wanted.IsCancellationRequested)
         {
             _options.ConnectionFailed?.Invoke(
+                place.Address,
                 new IOException("A peer that had long been silent was disconnected to make room for another.")
             );
         }
         catch (Exception error)
         {
-            _options.ConnectionFailed?.Invoke(error);
+            _options.ConnectionFailed?.Invoke(place.Address, error);
         }
         finally
         {

@@ -28,10 +28,9 @@ internal sealed class PeerPlaces(GossipListenerOptions options)
         }
     }
 
-    /// <summary>A place for a peer that came over a stream; null if there is none.</summary>
-    public PeerPlace? Take(Stream stream)
+    /// <summary>A place for a peer that came from an address; null if there is none.</summary>
+    public PeerPlace? Take(IPAddress? address)
     {
-        var address = AddressOf(stream);
         lock (_gate)
         {
             if (address is not null && _taken.Count(place => address.Equals(place.Address)) >= options.MaxPeersPerAddress)
@@ -65,7 +64,8 @@ internal sealed class PeerPlaces(GossipListenerOptions options)
         }
     }
 
-    private static IPAddress? AddressOf(Stream stream)
+    /// <summary>Where a peer came from, IPv6 by its /64; null if that is not known.</summary>
+    public static IPAddress? AddressOf(Stream stream)
     {
         try
         {

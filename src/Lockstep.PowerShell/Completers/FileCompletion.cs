@@ -3,7 +3,7 @@ using Lockstep.Parameters;
 
 namespace Lockstep.Completers;
 
-/// <summary>Completes paths of files of a kind, in the way in which they were begun: relative, absolute, from home.</summary>
+/// <summary>Completes paths of files of a kind, in the form in which they were begun: relative, absolute, from home.</summary>
 internal static class FileCompletion
 {
     private static readonly EnumerationOptions Visible = new()
@@ -14,12 +14,15 @@ internal static class FileCompletion
 
     /// <param name="word">What has been typed.</param>
     /// <param name="isWanted">Looks at a file, given by its full path.</param>
-    public static IEnumerable<CompletionResult> Of(string word, Func<string, bool> isWanted)
+    /// <param name="arePatterns">Whether what is typed there is a pattern.</param>
+    public static IEnumerable<CompletionResult> Of(string? word, Func<string, bool> isWanted, bool arePatterns = false)
     {
-        var typed = word.Trim('\'', '"');
+        var typed = Completion.Unquoted(word);
+        if (arePatterns)
+            typed = WildcardPattern.Unescape(typed);
         var nameStart = typed.LastIndexOfAny(['/', '\\']) + 1;
         var (folder, begun) = (typed[..nameStart], typed[nameStart..]);
-        // As PowerShell does: what lies here is written ./name, with the separator of the system.
+        // As PowerShell does: a file here is written ./name, with the separator of the system.
         var shownFolder = (folder.Length > 0 ? folder : "./").Replace('/', Path.DirectorySeparatorChar);
         DirectoryInfo there;
         try
@@ -53,8 +56,8 @@ internal static class FileCompletion
                 .OrderBy(item => item.Name, StringComparer.OrdinalIgnoreCase)
                 .Select(item => Result(shownFolder + item.Name, item.Name, CompletionResultType.ProviderItem)),
         ];
-    }
 
-    private static CompletionResult Result(string path, string name, CompletionResultType type) =>
-        new(Completion.Quote(path), name, type, path);
+        CompletionResult Result(string path, string name, CompletionResultType type) =>
+            new(Completion.Quote(arePatterns ? WildcardPattern.Escape(path) : path), name, type, path);
+    }
 }

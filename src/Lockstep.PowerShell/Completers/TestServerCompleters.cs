@@ -40,10 +40,10 @@ public sealed class FaultKindCompleter : IArgumentCompleter
         string wordToComplete,
         CommandAst commandAst,
         IDictionary fakeBoundParameters
-    ) => Completion.Of(wordToComplete ?? "", FaultKinds.All.Select(kind => kind.Name));
+    ) => Completion.Of(wordToComplete, FaultKinds.All.Select(kind => kind.Name));
 }
 
-/// <summary>Completes the ids of the faults that a test server has, or all of the session where none is named.</summary>
+/// <summary>Completes the ids of a test server's faults, or of all in the session if none is named.</summary>
 public sealed class FaultIdCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
@@ -58,6 +58,10 @@ public sealed class FaultIdCompleter : IArgumentCompleter
         var named =
             (fakeBoundParameters["Server"] is PSObject wrapped ? wrapped.BaseObject : fakeBoundParameters["Server"]) as TestServerInfo;
         var servers = named is null ? SessionServers<TestServerInfo>.Current.Running : [named];
-        return Completion.Of(wordToComplete, servers.SelectMany(server => server.Server.Server.Faults).Select(fault => fault.Id));
+        return Completion.Of(
+            wordToComplete,
+            servers.SelectMany(server => server.Server.Server.Faults).Select(fault => fault.Id),
+            Completion.TakesPatterns(commandName, parameterName)
+        );
     }
 }

@@ -5,7 +5,7 @@ namespace Lockstep.Errors;
 /// <summary>What the module calls the options and commands that advice names.</summary>
 internal static class CmdletWords
 {
-    /// <summary>What is called otherwise here; any other term is the parameter of that name.</summary>
+    /// <summary>Terms with another name here; any other term is the parameter of that name.</summary>
     private static readonly Dictionary<string, string> Others = new(StringComparer.Ordinal)
     {
         [nameof(Term.BackupTable)] = "Backup-LockstepTable",
@@ -25,7 +25,7 @@ internal static class CmdletWords
         [nameof(Term.SyncToFile)] = "Sync-LockstepTable -Path",
     };
 
-    /// <summary>A term as it is typed at PowerShell's prompt.</summary>
+    /// <summary>A term as typed at PowerShell's prompt.</summary>
     public static string Say(string term, string? value) =>
         (term, value) switch
         {

@@ -10,8 +10,8 @@ using Lockstep.TestServer.Scenarios;
 namespace Lockstep.Errors;
 
 /// <summary>
-/// Turns errors into PowerShell's error records. A <see cref="LockstepException"/> brings its kind, id and remedy with it; the other
-/// errors that are known have theirs here.
+/// Turns errors into PowerShell's error records. A <see cref="LockstepException"/> brings its kind, id and remedy; the other known errors
+/// have theirs here.
 /// </summary>
 internal static class ErrorRecords
 {
@@ -98,7 +98,7 @@ internal static class ErrorRecords
     };
 
     /// <summary>
-    /// The error record of an error that is known; null for any other, which is a fault of ours and passes as it is.
+    /// The error record of a known error; null for any other, which is a bug and passes through unchanged.
     /// </summary>
     public static ErrorRecord? TryDescribe(Exception error, object? target)
     {

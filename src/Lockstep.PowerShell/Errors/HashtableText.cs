@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Lockstep.Errors;
 
-/// <summary>JSON as PowerShell's own literals: objects are hashtables, lists arrays. What a server named cannot end its quotes.</summary>
+/// <summary>JSON as PowerShell literals: objects are hashtables, lists arrays. A name from a server cannot end its quotes.</summary>
 internal static partial class HashtableText
 {
     /// <param name="json">Valid JSON.</param>
@@ -28,7 +28,7 @@ internal static partial class HashtableText
 
     private static string Name(string name) => Word().IsMatch(name) ? name : Quote(name);
 
-    /// <summary>Quotes of typography are quotes to PowerShell too.</summary>
+    /// <summary>Typographic quotes are quotes to PowerShell too.</summary>
     private static string Quote(string text) => $"'{SingleQuote().Replace(text, "$0$0")}'";
 
     [GeneratedRegex("['\u2018-\u201b]", RegexOptions.None, 1000)]

@@ -2,7 +2,7 @@ using Lockstep.Engine;
 
 namespace Lockstep.Errors;
 
-/// <summary>No model was named and there is not exactly one, or the one that was named is not there.</summary>
+/// <summary>No model was named and there is not exactly one, or the named one does not exist.</summary>
 internal sealed class ModelNotFoundException(string message, Remedy remedy) : LockstepException(ErrorKind.NotFound, message, remedy)
 {
     /// <summary>None was named.</summary>
@@ -12,7 +12,7 @@ internal sealed class ModelNotFoundException(string message, Remedy remedy) : Lo
             models.Count == 0 ? "Make one with New-LockstepModel." : "Name one with -Model, or pipe it in from Get-LockstepModel."
         );
 
-    /// <summary>This one was.</summary>
+    /// <summary>This one was named.</summary>
     public static ModelNotFoundException Named(string name) =>
         new($"This session has no model named '{name}'.", "Get-LockstepModel lists those it has; New-LockstepModel makes one.");
 }
@@ -46,7 +46,7 @@ internal sealed class ModelListenerNotFoundException(IReadOnlyList<Uri> listener
             : "Name one with -Listener, or pipe it in from Get-LockstepModelListener."
     );
 
-/// <summary>A model that speaks with nobody is waited for.</summary>
+/// <summary>A model without peers is waited for.</summary>
 internal sealed class ModelNotConnectedException(string model)
     : LockstepException(
         ErrorKind.InvalidState,

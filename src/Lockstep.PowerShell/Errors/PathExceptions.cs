@@ -2,7 +2,7 @@ using Lockstep.Engine;
 
 namespace Lockstep.Errors;
 
-/// <summary>A pattern that no file matches, or a path on a drive that there is not.</summary>
+/// <summary>A pattern that no file matches, or a path on a drive that does not exist.</summary>
 internal sealed class PathNotFoundException : LockstepException
 {
     public PathNotFoundException(string pattern)

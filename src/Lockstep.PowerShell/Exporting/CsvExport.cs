@@ -48,7 +48,7 @@ internal sealed class CsvExport : IRecordExport
 
             reader.Read();
             var value = ReadValue(ref reader, json);
-            // Of a field that occurs twice the last one counts, as everywhere.
+            // If a field occurs twice, the last one counts, as everywhere.
             if (known)
                 _values[column] = value;
         }
@@ -75,7 +75,7 @@ internal sealed class CsvExport : IRecordExport
         return Encoding.UTF8.GetString(json[start..(int)reader.BytesConsumed]);
     }
 
-    /// <summary>A text; one that holds half a surrogate pair, which no file of text can, keeps its escape.</summary>
+    /// <summary>A text; one with half a surrogate pair, which no text file can hold, keeps its escape.</summary>
     private static string Text(ref Utf8JsonReader reader)
     {
         try

@@ -10,7 +10,7 @@ internal interface IRecordExport : IDisposable
     void Write(IRecordScan record);
 }
 
-/// <summary>Writes records one a line, as they came.</summary>
+/// <summary>Writes records one per line, unchanged.</summary>
 internal sealed class NdjsonExport(Stream target) : IRecordExport
 {
     public void Write(IRecordScan record)
@@ -22,7 +22,7 @@ internal sealed class NdjsonExport(Stream target) : IRecordExport
     public void Dispose() => target.Dispose();
 }
 
-/// <summary>Writes records as one JSON array, one a line, as they came.</summary>
+/// <summary>Writes records as one JSON array, one per line, unchanged.</summary>
 internal sealed class JsonExport(Stream target) : IRecordExport
 {
     private bool _hasRecord;

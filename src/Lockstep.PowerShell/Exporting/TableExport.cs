@@ -1,11 +1,12 @@
 using System.Management.Automation;
 using Lockstep.Engine;
 using Lockstep.Engine.Tables;
+using Lockstep.Parameters;
 using Lockstep.Records;
 
 namespace Lockstep.Exporting;
 
-/// <summary>Writes a table's records to a file, as of one moment. The file gets its name when it is whole.</summary>
+/// <summary>Writes a table's records to a file, as of one moment. The file gets its name when it is complete.</summary>
 /// <param name="table">The table.</param>
 /// <param name="query">Which records.</param>
 /// <param name="format">How they are written.</param>
@@ -23,7 +24,7 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
             _ => ".ndjson",
         };
 
-    /// <summary>The format that is meant for a file.</summary>
+    /// <summary>The format to use for a file.</summary>
     /// <exception cref="InvalidOptionException">Its extension tells of none of them: the file would not be what its name says.</exception>
     public static ExportFormat Resolve(ExportFormat format, string file) =>
         format != ExportFormat.Auto
@@ -130,7 +131,7 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
             int[] literal = [.. Enumerable.Range(0, fields.Count).Where(i => names[i].Equals(name, StringComparison.OrdinalIgnoreCase))];
             if (literal.Length > 0)
                 return literal;
-            var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
+            var pattern = WildcardPattern.Get(name, PatternOptions.AnyCase);
             return [.. Enumerable.Range(0, fields.Count).Where(i => pattern.IsMatch(names[i]))];
         }
     }

@@ -11,7 +11,7 @@ internal sealed class EventGaps(LockstepCmdlet cmdlet, LockstepEmitter events)
 {
     private GossipClock? _told;
 
-    /// <summary>Warns of what has not been told yet.</summary>
+    /// <summary>Warns of what has not been reported yet.</summary>
     public void Warn()
     {
         var gaps = events.GetGaps();

@@ -4,10 +4,10 @@ using Lockstep.Parameters;
 
 namespace Lockstep.Gossip;
 
-/// <summary>Keeps the engine's keys out of the sight of public types.</summary>
+/// <summary>Hides the engine's keys from public types.</summary>
 internal static class ModelKeys
 {
-    /// <summary>The keys that a user names by their files; null where none is named.</summary>
+    /// <summary>The keys that a user names by their files; null if none is named.</summary>
     /// <exception cref="IOException">A file cannot be read.</exception>
     /// <exception cref="GossipSecurityException">A key cannot be read, or one is missing.</exception>
     public static GossipSecurity? Load(

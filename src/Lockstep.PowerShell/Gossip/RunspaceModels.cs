@@ -53,7 +53,7 @@ internal sealed class RunspaceModels : IRunspaceState
     /// <exception cref="ModelNotFoundException">There is none.</exception>
     public ModelInfo Find(string name) => TryFind(name) ?? throw ModelNotFoundException.Named(name);
 
-    /// <summary>The model that a cmdlet is given; the only one where it is given none.</summary>
+    /// <summary>The model that a cmdlet is given; the only one if it is given none.</summary>
     /// <exception cref="ModelNotFoundException">There is no such model, or several and none was named.</exception>
     public static SessionModel Find(ModelReference? reference) =>
         SessionModel.Of(reference is null ? Current.Only : reference.Model ?? Current.Find(reference.ToString()));
@@ -65,7 +65,7 @@ internal sealed class RunspaceModels : IRunspaceState
             throw new ModelNameInUseException(name);
     }
 
-    /// <summary>Makes a model one of this runspace; ends it where that cannot be.</summary>
+    /// <summary>Makes a model one of this runspace; ends it if that is impossible.</summary>
     /// <exception cref="ModelNameInUseException">A model has its name.</exception>
     public void Add(ModelInfo model)
     {

@@ -3,7 +3,7 @@ using Lockstep.Gossip.Peers;
 
 namespace Lockstep.Gossip;
 
-/// <summary>Keeps the engine's connector out of the sight of public types. Thread-safe.</summary>
+/// <summary>Hides the engine's connector from public types. Thread-safe.</summary>
 internal sealed class SessionConnection : IModelConnectionState, IAsyncDisposable
 {
     private readonly GossipConnector _connector;

@@ -17,11 +17,11 @@ namespace Lockstep.Gossip;
 /// <param name="Certificate">The certificate with its key, which stays the caller's; null for no TLS.</param>
 internal sealed record ListeningPlace(IPEndPoint Address, string? PipeName, bool WebSocket, X509Certificate2? Certificate)
 {
-    /// <summary>For WebSocket: under which names it may be asked for, and by which web pages.</summary>
+    /// <summary>For WebSocket: under which names clients may reach it, and from which web pages.</summary>
     public SiteRules Site { get; init; } = new();
 }
 
-/// <summary>Keeps a listener of any kind and its hub out of the sight of public types. Thread-safe.</summary>
+/// <summary>Hides a listener of any kind and its hub from public types. Thread-safe.</summary>
 internal sealed class SessionListener : IModelListenerState, IAsyncDisposable
 {
     private readonly GossipHub _hub = new();
@@ -124,7 +124,7 @@ internal sealed class SessionListener : IModelListenerState, IAsyncDisposable
         }
     }
 
-    /// <summary>Offers a model no longer, and stops with the last one.</summary>
+    /// <summary>Stops offering a model, and ends with the last one.</summary>
     public async Task WithdrawAsync(string name)
     {
         bool last;
@@ -150,7 +150,7 @@ internal sealed class SessionListener : IModelListenerState, IAsyncDisposable
         _names.Add(model.Name);
     }
 
-    private void NoteFailure(Exception error)
+    private void NoteFailure(IPAddress? address, Exception error)
     {
         Interlocked.Increment(ref _failures);
         Volatile.Write(ref _lastError, error);

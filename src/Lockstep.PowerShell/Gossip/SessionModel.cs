@@ -8,7 +8,7 @@ using Lockstep.Gossip.Peers;
 
 namespace Lockstep.Gossip;
 
-/// <summary>Keeps the engine's node, and what it is connected by, out of the sight of public types. Thread-safe.</summary>
+/// <summary>Hides the engine's node, and its connections, from public types. Thread-safe.</summary>
 internal sealed class SessionModel : IModelState, IAsyncDisposable
 {
     private static readonly Dictionary<ModelKind, string> Types = new()
@@ -162,7 +162,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
         }
     }
 
-    /// <summary>Waits until all its connections have synced; where it has none, until a peer that came in has.</summary>
+    /// <summary>Waits until all its connections have synced; if it has none, until a peer that came in has.</summary>
     /// <exception cref="ModelNotConnectedException">It has no connection and no listener.</exception>
     /// <exception cref="ModelSyncTimeoutException">It took longer than the limit.</exception>
     /// <exception cref="GossipException">A connection ended for good.</exception>
@@ -193,7 +193,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
         }
     }
 
-    /// <summary>Ends its connections, has its listeners offer it no longer, and closes its file. May be called twice.</summary>
+    /// <summary>Ends its connections, makes its listeners stop offering it, and closes its file. May be called twice.</summary>
     public async ValueTask DisposeAsync()
     {
         ModelConnectionInfo[] connections;
@@ -221,7 +221,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
         _keys?.Dispose();
     }
 
-    /// <summary>What the engine refuses as a name is the user's to change.</summary>
+    /// <summary>The user can change what the engine refuses as a name.</summary>
     private static GossipUpdate WithName(string name, Func<GossipUpdate> use)
     {
         try

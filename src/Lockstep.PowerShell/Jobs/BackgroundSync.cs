@@ -5,7 +5,7 @@ using Lockstep.Sync;
 
 namespace Lockstep.Jobs;
 
-/// <summary>A sync that is pulled by no pipeline but by a task of its own, and tells what it does to the streams of a job.</summary>
+/// <summary>A sync that is pulled not by a pipeline but by a task of its own, and reports what it does to the streams of a job.</summary>
 /// <param name="sync">The sync.</param>
 /// <param name="log">What the engine logs of it.</param>
 /// <param name="passesChanges">Whether the changes are the output; otherwise its result is.</param>
@@ -73,7 +73,7 @@ internal sealed class BackgroundSync(TableSync sync, EngineLog log, bool passesC
         }
         catch (Exception error) when (_stop.IsCancellationRequested && error is OperationCanceledException or PipelineStoppedException)
         {
-            // What was committed until then is what whoever stopped it asks for next.
+            // Whoever stopped it asks next for what was committed until then.
             if (!passesChanges)
                 streams.Output(Result);
             return JobState.Stopped;

@@ -4,7 +4,7 @@ using System.Management.Automation;
 namespace Lockstep.Jobs;
 
 /// <summary>
-/// A stream of a job that keeps its newest records only, so that a job that nobody reads does not grow (I8). One writer, any readers.
+/// A stream of a job that keeps only its newest records, so that a job that nobody reads does not grow (I8). One writer, any readers.
 /// </summary>
 internal sealed class BoundedStream<T>(PSDataCollection<T> records, int capacity)
 {

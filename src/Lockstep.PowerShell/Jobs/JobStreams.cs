@@ -76,7 +76,7 @@ internal sealed class JobStreams : ISyncStreams
     /// <inheritdoc/>
     public void Progress(ProgressRecord progress) => _progress.Add(progress);
 
-    /// <summary>Tells of what ended the sync.</summary>
+    /// <summary>Reports what ended the sync.</summary>
     public void Fail(ErrorRecord error) => _errors.Add(error);
 
     private void TellOfDropped()

@@ -59,7 +59,7 @@ internal sealed class TokenRunspace : IDisposable
         }
     }
 
-    /// <summary>Ends the call that is under way, and any after it. Any thread.</summary>
+    /// <summary>Ends the running call, and any after it. Any thread.</summary>
     public void Stop()
     {
         lock (_gate)

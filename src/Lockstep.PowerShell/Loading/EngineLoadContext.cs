@@ -41,7 +41,7 @@ internal sealed class EngineLoadContext : AssemblyLoadContext
         if (Interlocked.Exchange(ref _attached, 1) != 0)
             return;
 
-        // The SQLite in deps is nobody else's: it need not lock at each call.
+        // The SQLite in deps belongs to this module alone: it need not lock at each call.
         AppContext.SetSwitch("Lockstep.Sqlite.OneThreadPerConnection", true);
         Default.Resolving += (_, name) => EngineAssemblies.Contains(name.Name!) ? Instance.LoadFromAssemblyName(name) : null;
     }

@@ -20,7 +20,7 @@ public sealed class FeedOfServerAttribute : ArgumentTransformationAttribute
             ServerInfo => throw new ArgumentTransformationMetadataException(
                 "The server serves several feeds: use one from its property Feed."
             ),
-            // PowerShell's own error would show what was given, a password in it too (I9).
+            // PowerShell's own error would show what was given, including a password in it (I9).
             string text when !Uri.TryCreate(text, UriKind.RelativeOrAbsolute, out _) => throw new ArgumentTransformationMetadataException(
                 "This is not a URI. A feed's URI begins with http:// or https://."
             ),

@@ -78,31 +78,30 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
     }
 
     /// <summary>Waits for the engine on the pipeline thread, which has nothing else to do meanwhile.</summary>
-    private protected static T Await<T>(ValueTask<T> work) =>
-        work.IsCompletedSuccessfully ? work.Result : work.AsTask().GetAwaiter().GetResult();
+    internal static T Await<T>(ValueTask<T> work) => work.IsCompletedSuccessfully ? work.Result : work.AsTask().GetAwaiter().GetResult();
 
     /// <inheritdoc cref="Await{T}"/>
-    private protected static void Await(ValueTask work)
+    internal static void Await(ValueTask work)
     {
         if (!work.IsCompletedSuccessfully)
             work.AsTask().GetAwaiter().GetResult();
     }
 
-    /// <summary>Tells of an event on the information stream, tagged <c>Lockstep</c>, for <c>-InformationVariable</c> to collect.</summary>
+    /// <summary>Writes an event to the information stream, tagged <c>Lockstep</c>, for <c>-InformationVariable</c> to collect.</summary>
     internal void WriteEvent(object happened) => WriteInformation(happened, ["Lockstep"]);
 
-    /// <summary>Called by PowerShell when the pipeline has ended, however it ended.</summary>
+    /// <summary>Called by PowerShell when the pipeline has ended, in whatever way.</summary>
     public void Dispose()
     {
         Dispose(disposing: true);
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Lets go of what the cmdlet holds.</summary>
+    /// <summary>Releases what the cmdlet holds.</summary>
     /// <param name="disposing">Always true: there is no finalizer.</param>
     protected virtual void Dispose(bool disposing) => _stopping.Dispose();
 
-    /// <summary>Does one of several things, whose error does not keep the others from being done.</summary>
+    /// <summary>Does one of several things; its error does not keep the others from being done.</summary>
     private protected void Attempt(Action step) => Guard(step, WriteError);
 
     private void Guard(Action step, Action<ErrorRecord> report)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Management.Automation;
 using Lockstep.Engine.Records;
+using Lockstep.Parameters;
 
 namespace Lockstep.Records;
 
@@ -37,7 +38,7 @@ internal sealed class PropertyNames
         }
     }
 
-    /// <summary>The first field whose property is called otherwise, if there is one.</summary>
+    /// <summary>The first field whose property has another name, if there is one.</summary>
     public (string Field, string Property)? FirstRenamed { get; }
 
     /// <summary>Whether an object has got them all in PowerShell's own way, which from then on looks for them in every object.</summary>
@@ -45,10 +46,10 @@ internal sealed class PropertyNames
 
     public string this[int field] => _names[field];
 
-    /// <summary>Whether the property is called otherwise than its field.</summary>
+    /// <summary>Whether the property's name differs from its field's.</summary>
     public bool IsRenamed(int field) => FirstRenamed is not null && !ReferenceEquals(_names[field], _fields[field]);
 
-    /// <summary>What the field is called in the record.</summary>
+    /// <summary>The field's name in the record.</summary>
     public string FieldAt(int field) => _fields[field];
 
     /// <summary>
@@ -78,7 +79,7 @@ internal sealed class PropertyNames
                 continue;
             }
 
-            var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
+            var pattern = WildcardPattern.Get(name, PatternOptions.AnyCase);
             var literal = Enumerable
                 .Range(0, _names.Length)
                 .Where(i => name.Equals(_names[i], StringComparison.OrdinalIgnoreCase))
@@ -114,7 +115,7 @@ internal sealed class PropertyNames
 /// <param name="Below">The names that lead from the field's value to what is wanted; none for the value itself.</param>
 internal readonly record struct SelectedProperty(string Property, int Field, IReadOnlyList<string> Below)
 {
-    /// <summary>What is wanted of a field's value; null where it has none of it.</summary>
+    /// <summary>What is wanted of a field's value; null if it has none of it.</summary>
     public object? Of(object? value)
     {
         foreach (var name in Below)

@@ -32,7 +32,7 @@ internal sealed class RecordSerializer
 
     private readonly JsonOutput _output = new();
 
-    // The objects that are being written, each within the one before.
+    // The objects being written, each within the one before.
     private readonly List<object> _path = [];
 
     /// <summary>Writes one record.</summary>

@@ -11,7 +11,7 @@ using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Servers;
 
-/// <summary>Makes of what a user says the sources and options of a server, and starts it.</summary>
+/// <summary>Turns what a user says into a server's sources and options, and starts it.</summary>
 internal static class ServerStart
 {
     /// <summary>Serves tables or views of a database.</summary>

@@ -10,7 +10,7 @@ namespace Lockstep.Servers;
 /// <param name="SoftDelete">What a column deleted is; null to leave it.</param>
 internal sealed record TrackingWish(bool? Wake, bool? SoftDelete);
 
-/// <summary>What is to be done to a table for its changes to be told, or not any more.</summary>
+/// <summary>What to do to a table so that its changes are reported, or no longer.</summary>
 internal sealed class TrackingChange
 {
     private readonly string _connection;
@@ -58,7 +58,7 @@ internal sealed class TrackingChange
         return new TrackingChange(connection, name, options, plan.GetAwaiter().GetResult());
     }
 
-    /// <summary>Takes away what a feed by replication has left on the server.</summary>
+    /// <summary>Removes what a feed by replication has left on the server.</summary>
     public static void RemoveReplication(string connectionString, string table, string? schema, CancellationToken cancellationToken)
     {
         var name = PostgresTables.Name(table, schema);

@@ -3,7 +3,8 @@ using System.Collections.Concurrent;
 namespace Lockstep.Sync;
 
 /// <summary>
-/// What the engine logs of a sync and no step of it tells, on its way to the streams: warnings to warnings, the rest to what -Debug shows.
+/// What the engine logs about a sync and no step of it reports, on its way to the streams: warnings to warnings, the rest to what -Debug
+/// shows. Filled from any thread, emptied by one; while nobody empties it, it keeps its first entries.
 /// Filled from any thread, emptied by one; while nobody empties it, it keeps its first entries.
 /// </summary>
 internal sealed class EngineLog

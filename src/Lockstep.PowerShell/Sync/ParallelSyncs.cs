@@ -24,7 +24,7 @@ internal sealed class ParallelSyncs(int limit)
 
         public void Advance() => Next = _steps.MoveNextAsync().AsTask();
 
-        /// <summary>Hands on the step that has come. False when there was none, but the end.</summary>
+        /// <summary>Passes on the step that has come. False if there was none, but the end.</summary>
         /// <remarks>Throws what the sync failed with.</remarks>
         public bool Take()
         {

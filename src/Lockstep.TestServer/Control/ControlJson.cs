@@ -7,7 +7,7 @@ using Lockstep.TestServer.Scenarios;
 
 namespace Lockstep.TestServer.Control;
 
-/// <summary>What the control path answers with.</summary>
+/// <summary>The answers of the control path.</summary>
 internal static class ControlJson
 {
     public static JsonObject State(IControlledServer server) =>
@@ -44,7 +44,7 @@ internal static class ControlJson
             ["error"] = request.Error,
         };
 
-    /// <summary>How far a client is behind is known once it has had all that was there when it came.</summary>
+    /// <summary>How far a client is behind is known once it has had everything that was there when it came.</summary>
     private static JsonObject Client(TestRequest request, int records) =>
         new()
         {
@@ -94,7 +94,7 @@ internal static class ControlJson
                 ["error"] = run.Error,
             };
 
-    /// <summary>A parameter's value; times are numbers of seconds, as faults take them.</summary>
+    /// <summary>A parameter's value; times are in seconds, as faults take them.</summary>
     private static JsonNode? Value(object value) =>
         value switch
         {

@@ -152,7 +152,7 @@ internal sealed class ControlPath(IControlledServer server)
         return Done(StatusJson.List(server.Faults.Select(ControlJson.Fault)));
     }
 
-    /// <summary>One JSON object a line, or a JSON array of objects.</summary>
+    /// <summary>One JSON object per line, or a JSON array of objects.</summary>
     private async Task<JsonNode?> AddRecordsAsync(HttpRequest request, string rest, CancellationToken cancellationToken)
     {
         using StreamReader reader = new(request.Body, Encoding.UTF8);

@@ -27,7 +27,7 @@ internal interface IControlledServer : IScenarioServer
 
     ScenarioRun? CurrentScenario { get; }
 
-    /// <summary>The requests that are being answered, the oldest first.</summary>
+    /// <summary>The requests being answered, the oldest first.</summary>
     IEnumerable<TestRequest> Connected { get; }
 
     /// <summary>The newest records of the scripted feed, the newest first; none for the other feeds.</summary>

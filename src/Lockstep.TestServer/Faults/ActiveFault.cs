@@ -1,6 +1,6 @@
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>A fault that was added to a server. Its counts move on; any thread may read them.</summary>
+/// <summary>A fault that was added to a server. Its counts change; any thread may read them.</summary>
 public sealed class ActiveFault
 {
     private int _seen;
@@ -29,13 +29,13 @@ public sealed class ActiveFault
     /// <summary>The fault itself.</summary>
     public Fault Fault { get; }
 
-    /// <summary>How many requests it has looked at since it was added.</summary>
+    /// <summary>How many requests it has examined since it was added.</summary>
     public int Seen => Volatile.Read(ref _seen);
 
-    /// <summary>How many of them it took a part in.</summary>
+    /// <summary>How many of them it took part in.</summary>
     public int Hits => Volatile.Read(ref _hits);
 
-    /// <summary>Counts a request, and says whether it is one of those that are meant. Called under the list's lock.</summary>
+    /// <summary>Counts a request, and returns whether the fault applies to it. Called under the list's lock.</summary>
     internal bool Takes(string? path)
     {
         if (Fault.Path is { } prefix && path?.StartsWith(prefix, StringComparison.Ordinal) != true)
@@ -49,6 +49,7 @@ public sealed class ActiveFault
 
     /// <summary>
     /// Another fault has answered the request: this one is still to come, unless it was meant for that request alone. Called under the
+    /// list's lock.
     /// list's lock.
     /// </summary>
     internal void GiveBack()

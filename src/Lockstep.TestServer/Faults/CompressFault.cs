@@ -4,7 +4,7 @@ using Lockstep.TestServer.Faults.Stages;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>Compresses the body; what there is at a pause of the feed is flushed through the compressor.</summary>
+/// <summary>Compresses the body; at a pause of the feed, what there is is flushed through the compressor.</summary>
 [Description("Compresses the body.")]
 public sealed class CompressFault : Fault
 {

@@ -3,7 +3,7 @@ using System.ComponentModel;
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>
-/// Announces a wrong Content-Length. Too long, and the connection ends before the body does; too short, and bytes follow that nobody asked
+/// Announces a wrong Content-Length. Too long, and the connection ends before the body does; too short, and unrequested bytes follow.
 /// for.
 /// </summary>
 [Description("Announces a wrong Content-Length.")]

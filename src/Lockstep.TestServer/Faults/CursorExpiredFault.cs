@@ -5,7 +5,7 @@ using Lockstep.TestServer.Responses;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>Says that a cursor is too old to go on from, as servers of the feed's dialect do; a request without one is served.</summary>
+/// <summary>Says that a cursor is too old to continue from, as servers of the feed's dialect do; a request without one is served.</summary>
 [Description("Answers that a cursor is too old, as a feed does that no longer has what follows it; a request without one is served.")]
 public sealed class CursorExpiredFault : Fault
 {

@@ -10,7 +10,7 @@ namespace Lockstep.TestServer.Faults;
 [Description("Ends the connection in the middle of a response, with a FIN or a RST.")]
 public sealed class CutFault : PositionedFault
 {
-    /// <summary>FIN unless told otherwise.</summary>
+    /// <summary>FIN by default.</summary>
     [Description("Fin: the client gets what was sent, then the end. Reset: it gets an error.")]
     public CutKind How { get; init; }
 

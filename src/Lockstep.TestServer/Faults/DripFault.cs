@@ -35,7 +35,7 @@ public sealed class DripFault : PositionedFault
             DripAsync(piece, Next, fault.Bytes, fault.Interval, time, cancellationToken);
     }
 
-    /// <summary>Sends one piece so.</summary>
+    /// <summary>Sends one piece like that.</summary>
     internal static async ValueTask DripAsync(
         Piece piece,
         Stage next,

@@ -5,12 +5,12 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>
-/// Serves under another identity, as a feed does whose table was created again: a client that brings the old one gets 409.
+/// Serves under another identity, like a feed whose table was recreated: a client with the old one gets 409.
 /// </summary>
 [Description("Serves under another identity; a client that brings an older one gets 409.")]
 public sealed class EpochFault : Fault
 {
-    /// <summary>The header Lockstep-Feed, or what the feed's dialect has for it.</summary>
+    /// <summary>The header Lockstep-Feed, or its equivalent in the feed's dialect.</summary>
     [Description("The new identity, sent as Lockstep-Feed or what the dialect has for it. Default: another-epoch.")]
     public string Identity { get; init; } = "another-epoch";
 
@@ -24,7 +24,7 @@ public sealed class EpochFault : Fault
         var asked = response.Context.Request.Headers;
         if (!asked.TryGetValue("Lockstep-Feed", out var identity) || identity == Identity)
         {
-            // The feed itself must not mind an identity that is not its own any more.
+            // The feed itself must accept an identity that is no longer its own.
             asked.Remove("Lockstep-Feed");
             return;
         }

@@ -49,7 +49,7 @@ public sealed class EqualOrderFault : Fault
             return Next.WriteAsync(record, cancellationToken);
         }
 
-        /// <summary>Where the order field's value stands.</summary>
+        /// <summary>Where the order field's value is.</summary>
         private Range? Find(ReadOnlySpan<byte> json)
         {
             Utf8JsonReader reader = new(json);

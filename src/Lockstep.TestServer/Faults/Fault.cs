@@ -3,24 +3,24 @@ using System.ComponentModel;
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>
-/// Something that a server does wrong on purpose. Immutable: it says what and to which requests, and what a response under way needs is in
-/// the stages that it adds to it. Faults compose: several that meet in one response each do their part.
+/// Something that a server does wrong on purpose. Immutable: it says what and to which requests; what a response under way needs is in the
+/// stages that it adds to it. Faults compose: several that apply to one response each do their part.
 /// </summary>
 public abstract class Fault
 {
     private protected Fault() { }
 
     /// <summary>
-    /// Only this request, counted from 1 since the fault was added, of those that <see cref="Path"/> lets through. Null: all of them.
+    /// Only this request, counted from 1 since the fault was added, of those that match <see cref="Path"/>. Null: all of them.
     /// </summary>
     [Description("Only the n-th request (or connection, for Tls), counted from 1 since the fault was added. Default: all.")]
     public int? Request { get; init; }
 
-    /// <summary>How many requests it meets at most; 1 is once. Null: no limit.</summary>
+    /// <summary>How many requests it applies to at most; 1 is once. Null: no limit.</summary>
     [Description("The most requests that it affects; 1 is once. Default: no limit.")]
     public int? Times { get; init; }
 
-    /// <summary>Only requests whose path (without the query) starts so; ordinal. Null: every path.</summary>
+    /// <summary>Only requests whose path (without the query) starts like this; ordinal. Null: every path.</summary>
     [Description("Only requests whose path starts with this. Default: every path.")]
     public string? Path { get; init; }
 

@@ -5,7 +5,7 @@ using Lockstep.TestServer.Parts;
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>
-/// The kinds of fault there are, by name: what PowerShell, scenario files and the control path all make faults from. Immutable.
+/// The kinds of fault there are, by name: PowerShell, scenario files and the control path all create faults from them. Immutable.
 /// </summary>
 public static class FaultKinds
 {
@@ -42,8 +42,8 @@ public static class FaultKinds
     /// <summary>All kinds, by name.</summary>
     public static IReadOnlyList<PartKind> All { get; } = [.. ByType.Values.OrderBy(kind => kind.Name, StringComparer.Ordinal)];
 
-    /// <summary>Makes a fault.</summary>
-    /// <param name="kind">The kind's name, without regard to case.</param>
+    /// <summary>Creates a fault.</summary>
+    /// <param name="kind">The kind's name; case does not count.</param>
     /// <param name="parameters">Names as in <see cref="PartKind.Parameters"/>, without regard to case; values as JSON elements, strings or
     /// objects.</param>
     /// <exception cref="ArgumentException">There is no such kind or parameter, or a value does not fit.</exception>
@@ -63,9 +63,9 @@ public static class FaultKinds
         return fault;
     }
 
-    /// <summary>Makes a fault from a JSON object: <c>{"kind":"Cut","atByte":100,"request":2}</c>.</summary>
+    /// <summary>Creates a fault from a JSON object: <c>{"kind":"Cut","atByte":100,"request":2}</c>.</summary>
     /// <param name="json">The object. Its member <c>id</c> is not part of the fault.</param>
-    /// <param name="id">The member <c>id</c>; null when there is none.</param>
+    /// <param name="id">The member <c>id</c>; null if there is none.</param>
     /// <exception cref="ArgumentException">There is no such kind or parameter, or a value does not fit.</exception>
     public static Fault Create(JsonElement json, out string? id)
     {

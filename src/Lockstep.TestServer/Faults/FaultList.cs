@@ -24,7 +24,7 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
 
     /// <summary>Adds a fault.</summary>
     /// <param name="fault">May be added to several servers.</param>
-    /// <param name="id">A name for it; null to have one given.</param>
+    /// <param name="id">A name for it; null to have one assigned.</param>
     /// <exception cref="ArgumentException">Its parameters make no sense, or the id is taken.</exception>
     public ActiveFault Add(Fault fault, string? id = null)
     {
@@ -42,7 +42,7 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
         }
     }
 
-    /// <summary>Makes a fault by the name of its kind and adds it; see <see cref="FaultKinds"/>.</summary>
+    /// <summary>Creates a fault by the name of its kind and adds it; see <see cref="FaultKinds"/>.</summary>
     /// <exception cref="ArgumentException">There is no such kind or parameter, or a value does not fit.</exception>
     public ActiveFault Add(string kind, IEnumerable<KeyValuePair<string, object?>>? parameters = null, string? id = null) =>
         Add(FaultKinds.Create(kind, parameters), id);
@@ -51,7 +51,7 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
     public ActiveFault? Find(string id) => _faults.FirstOrDefault(fault => fault.Id.Equals(id, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Removes a fault; responses under way keep it.</summary>
-    /// <returns>False when there is none with this id.</returns>
+    /// <returns>False if there is none with this id.</returns>
     public bool Remove(string id)
     {
         lock (_gate)
@@ -74,7 +74,7 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    /// <summary>The response that the faults meant for a request have a part in; null for a request that none is meant for.</summary>
+    /// <summary>The response that the faults for a request take part in; null for a request without faults.</summary>
     internal FaultedResponse? Select(HttpContext context, TestRequest log, TimeProvider time, IFeed feed)
     {
         if (_faults.Length == 0)
@@ -89,7 +89,7 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
         {
             response.IsTooLate = false;
             fault.Fault.Apply(response);
-            // Of several that answer, each has its turn: a busy moment first, then a token that is too old.
+            // Of several that answer, each has its turn: a busy moment first, then an expired token.
             if (response.IsTooLate)
                 GiveBack(fault);
         }
@@ -104,7 +104,7 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
             fault.GiveBack();
     }
 
-    /// <summary>The certificate for a connection that a fault is meant for, else null.</summary>
+    /// <summary>The certificate for a connection that a fault applies to, else null.</summary>
     internal X509Certificate2? SelectCertificate(X509Certificate2 proper)
     {
         if (_faults.Length == 0)

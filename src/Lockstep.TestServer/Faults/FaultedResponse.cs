@@ -13,8 +13,8 @@ using Microsoft.Extensions.Primitives;
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>
-/// A response that faults have a part in. Kestrel writes none of it: from the status line to the last byte it passes through stages
-/// (records, encoding, framing, wire) to the connection, which ends with it.
+/// A response that faults take part in. Kestrel writes none of it: from the status line to the last byte it passes through stages (records,
+/// encoding, framing, wire) to the connection, which ends with it.
 /// </summary>
 internal sealed class FaultedResponse(HttpContext context, TestRequest log, TimeProvider time, IFeed feed) : IResponseBodyFeature
 {
@@ -37,7 +37,7 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
     /// <summary>Stands in for the feed; the first fault that sets it wins.</summary>
     public Func<CancellationToken, Task>? Answer { get; private set; }
 
-    /// <summary>Whether the fault that was applied last came too late to answer.</summary>
+    /// <summary>Whether the last fault came too late to answer.</summary>
     public bool IsTooLate { get; set; }
 
     /// <summary>Frames a chunked body.</summary>
@@ -49,7 +49,7 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
     /// <summary>Whether the feed knows how long the body is; before the start, false.</summary>
     public bool IsFinite { get; private set; }
 
-    /// <summary>What stands between the records of a list, which faults may send in another number and order.</summary>
+    /// <summary>What separates the records of a list, which faults may send in another number and order.</summary>
     public SeparatorStage Separators { get; } = new();
 
     private bool IsHead => HttpMethods.IsHead(Context.Request.Method);
@@ -60,7 +60,7 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
         Answer ??= answer;
     }
 
-    /// <summary>Has a body of known length sent in chunks.</summary>
+    /// <summary>Sends a body of known length in chunks.</summary>
     public void DropLength() => _dropsLength = true;
 
     public void ChangeHead(Action<HttpResponse> change) => _headChanges.Add(change);
@@ -82,13 +82,13 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
     /// <summary>Works on everything, as it goes out; the announced length stays.</summary>
     public void AddToWire(Stage stage) => _wire.Add(stage);
 
-    /// <summary>Sends the head, and gets ready for the body.</summary>
+    /// <summary>Sends the headers, and prepares for the body.</summary>
     private async ValueTask StartAsync(long? length, CancellationToken cancellationToken)
     {
         var response = Context.Response;
         IsFinite = length is not null;
         response.ContentLength = _dropsLength ? null : length;
-        // What a feed says of its silence does not hold for a body that faults have their hands on.
+        // What a feed says about its silence does not hold for a body that faults change.
         if (_records.Count + _encoding.Count + _wire.Count > 0)
             response.Headers.Remove(WireNames.CaughtUpHeader);
         foreach (var change in _headChanges)
@@ -114,7 +114,7 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
         return new FaultedBody(this);
     }
 
-    /// <summary>Takes a part of the body on its way.</summary>
+    /// <summary>Passes on a part of the body.</summary>
     public ValueTask WriteAsync(Piece piece, CancellationToken cancellationToken) =>
         IsHead ? default : _first!.WriteAsync(piece, cancellationToken);
 

@@ -5,7 +5,8 @@ using Lockstep.TestServer.Faults.Stages;
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>
-/// Puts bytes where none belong: into the body, framed like the rest, or (with <see cref="ByteCount.Response"/>) between any two bytes of
+/// Inserts bytes where none belong: into the body, framed like the rest, or (with <see cref="ByteCount.Response"/>) between any two bytes
+/// of the response.
 /// the response.
 /// </summary>
 [Description("Inserts bytes where none belong.")]

@@ -12,7 +12,7 @@ public sealed class HeartbeatFault : Fault
     [Description("What they look like. Default: BlankLine.")]
     public HeartbeatShape Shape { get; init; }
 
-    /// <summary>Behind how many records each time.</summary>
+    /// <summary>After how many records each time.</summary>
     [Description("After how many records each time. Default: 1.")]
     public int Every { get; init; } = 1;
 
@@ -56,7 +56,7 @@ public sealed class HeartbeatFault : Fault
     }
 }
 
-/// <summary>What a heartbeat looks like that a fault inserts.</summary>
+/// <summary>What an inserted heartbeat looks like.</summary>
 public enum HeartbeatShape
 {
     /// <summary>A line feed.</summary>
@@ -71,7 +71,7 @@ public enum HeartbeatShape
     /// <summary><c>{"heartbeat":true}</c> and a line feed.</summary>
     Object,
 
-    /// <summary><c>{"heartbeat":true}</c> with nothing behind it.</summary>
+    /// <summary><c>{"heartbeat":true}</c> with nothing after it.</summary>
     BareObject,
 
     /// <summary>A control row without <c>since</c>.</summary>

@@ -3,7 +3,7 @@ using Lockstep.TestServer.Faults.Stages;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>Holds a record back and sends it behind later ones, so that a lower cursor follows a higher one.</summary>
+/// <summary>Holds a record back and sends it after later ones, so that a lower cursor follows a higher one.</summary>
 [Description("Holds a record back and sends it behind later ones: a lower cursor follows a higher one.")]
 public sealed class LateRecordFault : Fault
 {
@@ -11,7 +11,7 @@ public sealed class LateRecordFault : Fault
     [Description("Which record of the response, counted from 1. Default: 1.")]
     public int AtRecord { get; init; } = 1;
 
-    /// <summary>Behind how many later ones it is sent; at the end of a body at the latest.</summary>
+    /// <summary>After how many later ones it is sent; at the end of a body at the latest.</summary>
     [Description("How many later ones it is sent after; at the end of a body at the latest. Default: 1.")]
     public int By { get; init; } = 1;
 

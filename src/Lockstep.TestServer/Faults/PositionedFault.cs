@@ -4,22 +4,23 @@ using Lockstep.TestServer.Faults.Stages;
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>
-/// A fault that strikes at one place of a response. Without a place it strikes before the first byte of the body; a response that never
+/// A fault that strikes at one position of a response. Without a position it strikes before the first byte of the body; a response that
+/// never gets there is unaffected.
 /// gets there goes unharmed.
 /// </summary>
 public abstract class PositionedFault : Fault
 {
     private protected PositionedFault() { }
 
-    /// <summary>Behind this many bytes; see <see cref="Of"/>.</summary>
+    /// <summary>After this many bytes; see <see cref="Of"/>.</summary>
     [Description("Strikes after this many bytes (see Of).")]
     public long? AtByte { get; init; }
 
-    /// <summary>Behind this many records, whatever they have become by then.</summary>
+    /// <summary>After this many records, whatever has become of them by then.</summary>
     [Description("Strikes after this many records.")]
     public int? AtRecord { get; init; }
 
-    /// <summary>When the body is out and only what marks its end is missing.</summary>
+    /// <summary>When the body has been sent and only its end marker is missing.</summary>
     [Description("Strikes when the body is out and only what marks its end is missing.")]
     public bool AtEnd { get; init; }
 

@@ -4,7 +4,7 @@ using Lockstep.TestServer.Responses;
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>
-/// Begins a few changes before the cursor, as servers do whose parts are not in step; for feeds in other servers' dialects.
+/// Begins a few changes before the cursor, as servers do whose parts are not in sync; for feeds in other servers' dialects.
 /// </summary>
 [Description("Sends the last changes before the cursor again; for feeds in other servers' dialects.")]
 public sealed class ReplayFault : Fault

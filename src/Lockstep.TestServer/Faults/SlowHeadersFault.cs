@@ -3,7 +3,7 @@ using Lockstep.TestServer.Faults.Stages;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>Sends the head of a response a few bytes at a time, with a pause after each.</summary>
+/// <summary>Sends the headers of a response a few bytes at a time, with a pause after each.</summary>
 [Description("Sends the status line and the headers a few bytes at a time, with a pause after each.")]
 public sealed class SlowHeadersFault : Fault
 {

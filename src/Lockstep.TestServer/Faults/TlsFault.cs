@@ -5,7 +5,8 @@ using System.Security.Cryptography.X509Certificates;
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>
-/// Shows a bad certificate in the TLS handshake. <see cref="Fault.Request"/> and <see cref="Fault.Times"/> count connections; a server
+/// Presents a bad certificate in the TLS handshake. <see cref="Fault.Request"/> and <see cref="Fault.Times"/> count connections; a server
+/// without TLS is unaffected.
 /// without TLS is left alone.
 /// </summary>
 [Description("Shows a bad certificate in the TLS handshake. Request and Times count connections.")]
@@ -30,7 +31,7 @@ public sealed class TlsFault : Fault
     }
 
     /// <summary>
-    /// Made once a fault, since a key takes its time; the names are those of the proper certificate, except where they are the problem.
+    /// Created once per fault, because a key takes time; the names are those of the proper certificate, except where they are the problem.
     /// </summary>
     internal X509Certificate2 Certificate(X509Certificate2 proper)
     {
@@ -59,7 +60,7 @@ public sealed class TlsFault : Fault
         }
 
         using var made = request.CreateSelfSigned(now.AddDays(from), now.AddDays(to));
-        // Windows wants the key in a store of its own, which a round through PKCS #12 makes.
+        // Windows wants the key in a store of its own, which a round trip through PKCS #12 creates.
         return X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pkcs12), null);
     }
 }

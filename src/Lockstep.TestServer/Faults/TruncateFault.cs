@@ -6,7 +6,7 @@ using Lockstep.TestServer.Responses;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>Ends the body early and properly: its framing says that it is whole, its last record may be torn.</summary>
+/// <summary>Ends the body early and properly: its framing says that it is complete, its last record may be torn.</summary>
 [Description("Ends the body early and properly, as if it were whole.")]
 public sealed class TruncateFault : PositionedFault
 {

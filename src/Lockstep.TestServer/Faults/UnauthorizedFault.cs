@@ -6,16 +6,16 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>Wants to be shown a token, and answers 401 until it is.</summary>
+/// <summary>Requires a token, and answers 401 until it gets it.</summary>
 [Description("Answers 401 until the request has a token.")]
 public sealed class UnauthorizedFault : Fault
 {
-    /// <summary>The token of Bearer, or user:password of Basic. Null: none will do.</summary>
+    /// <summary>The token of Bearer, or user:password of Basic. Null: none is accepted.</summary>
     [Secret]
     [Description("The token for Bearer, or user:password for Basic. Default: none is accepted.")]
     public string? Token { get; init; }
 
-    /// <summary>How it is to be shown.</summary>
+    /// <summary>How it must be sent.</summary>
     [Description("The authentication scheme. Default: Bearer.")]
     public AuthenticationScheme Scheme { get; init; }
 

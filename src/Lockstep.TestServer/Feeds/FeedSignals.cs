@@ -6,7 +6,8 @@ using Lockstep.TestServer.Responses;
 namespace Lockstep.TestServer.Feeds;
 
 /// <summary>
-/// What a scripted feed sends besides records, and when: heartbeats after silence or when asked for, and the control rows of the
+/// What a scripted feed sends besides records, and when: heartbeats after silence or on request, and the control rows of the transaction
+/// dialect.
 /// transaction dialect.
 /// </summary>
 internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, TimeProvider time)
@@ -18,9 +19,9 @@ internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, Ti
 
     /// <summary>Waits for something to send: records at the position, or a heartbeat.</summary>
     /// <param name="position">The position of the record that comes next.</param>
-    /// <param name="asked">How many of the asked-for heartbeats were sent; moves on.</param>
+    /// <param name="asked">How many of the requested heartbeats were sent; advances.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <returns>A heartbeat; null when there are records.</returns>
+    /// <returns>A heartbeat; null if there are records.</returns>
     public async Task<byte[]?> NextAsync(int position, AskedHeartbeats asked, CancellationToken cancellationToken)
     {
         var heartbeat = Asks.Next;
@@ -41,6 +42,10 @@ internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, Ti
         }
         return Asks.TryTake(asked, out kind) ? Heartbeat(kind) : null;
     }
+
+    /// <summary>The next heartbeat that was asked for and not sent; null when there is none.</summary>
+    /// <param name="asked">How many of them were sent; moves on.</param>
+    public byte[]? Asked(AskedHeartbeats asked) => Asks.TryTake(asked, out var kind) ? Heartbeat(kind) : null;
 
     /// <summary>A control row with the feed's horizon.</summary>
     public byte[] Control(string type) => ControlLine.Make(type, time.GetUtcNow(), log.Greatest, _separator);

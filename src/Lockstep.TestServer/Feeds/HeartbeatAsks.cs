@@ -3,7 +3,7 @@ using Lockstep.Serving.Hosting;
 namespace Lockstep.TestServer.Feeds;
 
 /// <summary>
-/// The heartbeats that a test asks for, which go to everyone who was connected to an endless answer by then. Thread-safe.
+/// The heartbeats that a test requests, which go to every client connected to an endless answer by then. Thread-safe.
 /// </summary>
 internal sealed class HeartbeatAsks
 {
@@ -11,17 +11,17 @@ internal sealed class HeartbeatAsks
     private readonly List<Ask> _asks = [];
     private readonly Pulse _asked = new();
 
-    /// <param name="Kind">What it is to look like.</param>
+    /// <param name="Kind">What it looks like.</param>
     /// <param name="Requests">How many requests had come by then: it goes to those of them that are still connected, however far they
     /// are.</param>
     private readonly record struct Ask(HeartbeatKind Kind, long Requests);
 
-    /// <summary>Completes when one is asked for. Take it before looking.</summary>
+    /// <summary>Completes when one is requested. Take it before checking.</summary>
     public Task Next => _asked.Next;
 
-    /// <summary>Has a heartbeat sent to everyone who is connected.</summary>
+    /// <summary>Sends a heartbeat to every connected client.</summary>
     /// <param name="kind">What it looks like.</param>
-    /// <param name="requests">How many requests there were up to now.</param>
+    /// <param name="requests">How many requests there were so far.</param>
     public void Add(HeartbeatKind kind, long requests)
     {
         lock (_gate)
@@ -29,7 +29,7 @@ internal sealed class HeartbeatAsks
         _asked.Raise();
     }
 
-    /// <summary>How many had been asked for when a request came.</summary>
+    /// <summary>How many had been requested when a request came.</summary>
     /// <param name="request">Its number.</param>
     public AskedHeartbeats Before(long request)
     {
@@ -40,6 +40,13 @@ internal sealed class HeartbeatAsks
                 before--;
             return new AskedHeartbeats(before);
         }
+    }
+
+    /// <summary>Whether there is one that a response lacks.</summary>
+    public bool Has(AskedHeartbeats asked)
+    {
+        lock (_gate)
+            return asked.Count < _asks.Count;
     }
 
     /// <summary>Takes the next one that a response lacks.</summary>
@@ -54,7 +61,7 @@ internal sealed class HeartbeatAsks
     }
 }
 
-/// <summary>How many of the heartbeats that were asked for are behind one response.</summary>
+/// <summary>How many of the requested heartbeats one response has sent.</summary>
 internal sealed class AskedHeartbeats(int count)
 {
     public int Count { get; set; } = count;

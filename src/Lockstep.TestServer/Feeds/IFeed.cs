@@ -7,13 +7,13 @@ namespace Lockstep.TestServer.Feeds;
 /// <summary>Something that answers feed requests. Called on pool threads, for many requests at once.</summary>
 internal interface IFeed
 {
-    /// <summary>Where a client is to be pointed, relative to the server's root.</summary>
+    /// <summary>Where to send clients, relative to the server's root.</summary>
     string Path { get; }
 
     /// <summary>The field by which it orders its records.</summary>
     string OrderField => "updated_at";
 
-    /// <summary>The cursor that a request brings; null when it brings none.</summary>
+    /// <summary>The cursor of a request; null if it has none.</summary>
     string? CursorOf(HttpRequest request) => RequestCursor.Of(request);
 
     /// <summary>Answers one request; the task ends with the response.</summary>
@@ -22,11 +22,11 @@ internal interface IFeed
     /// <param name="cancellationToken">The client went away, or the server stops.</param>
     Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken);
 
-    /// <summary>Answers a request whose cursor is to be too old.</summary>
+    /// <summary>Answers a request whose cursor should be too old.</summary>
     Task ExpireAsync(HttpContext context, TestRequest log, ExpiryForm form, CancellationToken cancellationToken) =>
         Refusal.SendAsync(context, log, StatusCodes.Status410Gone, "This cursor is too old. Start over with cursor 0.", cancellationToken);
 
-    /// <summary>Serves a request under another identity, as a feed that was created again would.</summary>
-    /// <returns>False when the feed has no identity of its own.</returns>
+    /// <summary>Serves a request under another identity, as a recreated feed would.</summary>
+    /// <returns>False if the feed has no identity of its own.</returns>
     bool TakeIdentity(HttpContext context, string identity) => false;
 }

@@ -34,7 +34,7 @@ internal sealed class RecordLog
         }
     }
 
-    /// <summary>Makes and appends records as one step, so that what is made in order also stands in order.</summary>
+    /// <summary>Creates and appends records as one step, so that they are appended in the order of their creation.</summary>
     public void Append(IEnumerable<ReadOnlyMemory<byte>> json, RecordMaker maker)
     {
         lock (_gate)
@@ -51,7 +51,7 @@ internal sealed class RecordLog
         }
     }
 
-    /// <summary>Copies records from a position on, as many as are there and fit.</summary>
+    /// <summary>Copies records from a position on, as many as there are and fit.</summary>
     public int Read(int position, Span<FeedRecord> target)
     {
         lock (_gate)
@@ -70,8 +70,8 @@ internal sealed class RecordLog
             return _records.Count > position ? Task.CompletedTask : _grown.Next;
     }
 
-    /// <summary>What a request with this cursor gets of the records that are there; the boundary is part of it (I4).</summary>
-    /// <returns>Null when the cursor is a string that this feed never gave out.</returns>
+    /// <summary>What a request with this cursor gets of the existing records; the boundary is included (I4).</summary>
+    /// <returns>Null if the cursor is a string that this feed never gave out.</returns>
     public RecordRange? Select(string? cursor)
     {
         lock (_gate)
@@ -115,8 +115,8 @@ internal sealed record FeedRecord(ReadOnlyMemory<byte> Bytes, OrderValue Order, 
 /// </summary>
 /// <param name="Start">The first position.</param>
 /// <param name="End">The position after the last.</param>
-/// <param name="Minimum">The cursor, when it is a number; a record without an order value is never below it.</param>
-/// <param name="IsWhole">The client asked for the whole set, so that the answer is a snapshot.</param>
+/// <param name="Minimum">The cursor, if it is a number; a record without an order value is never below it.</param>
+/// <param name="IsWhole">Whether the client asked for the whole set, so that the answer is a snapshot.</param>
 internal readonly record struct RecordRange(int Start, int End, OrderValue Minimum, bool IsWhole = false)
 {
     public bool Takes(FeedRecord record) =>

@@ -6,7 +6,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.TestServer.Feeds;
 
 /// <summary>
-/// Turns JSON that a test supplies into records of its feed, in the feed's dialect. Not thread-safe: transaction ids count up in the order
+/// Turns a test's JSON into records of its feed, in the feed's dialect. Not thread-safe: transaction ids count up in the order of the
+/// calls.
 /// of the calls.
 /// </summary>
 internal sealed class RecordMaker(ScriptedFeedOptions options)
@@ -14,7 +15,7 @@ internal sealed class RecordMaker(ScriptedFeedOptions options)
     private readonly byte[] _separator = Encoding.UTF8.GetBytes(options.Separator);
     private long _lastTransaction;
 
-    /// <exception cref="InvalidRecordException">Not one JSON object.</exception>
+    /// <exception cref="InvalidRecordException">It is not exactly one JSON object.</exception>
     public FeedRecord Make(ReadOnlyMemory<byte> json)
     {
         var shape = RecordTraits.Read(json.Span, options.OrderField);

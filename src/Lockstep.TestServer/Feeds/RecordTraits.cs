@@ -3,7 +3,7 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.TestServer.Feeds;
 
-/// <summary>The few things that a scripted feed needs to know of a record, found in one pass over its top level.</summary>
+/// <summary>The few things that a scripted feed needs to know about a record, found in one pass over its top level.</summary>
 /// <param name="Order">The value of the order field.</param>
 /// <param name="Deleted">Whether it is a tombstone in either dialect.</param>
 /// <param name="Transaction">The <c>txid</c> of a ready-made transaction row; null for any other record.</param>
@@ -30,7 +30,8 @@ internal readonly record struct RecordTraits(OrderValue Order, bool Deleted, lon
                 throw new InvalidRecordException("More than one JSON value was given where one record belongs. Add them one by one.");
             return shape;
         }
-        catch (JsonException error)
+        // The reader throws the latter where a name or the order value is not valid Unicode.
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
             throw new InvalidRecordException($"A record is not valid JSON: {error.Message}", error);
         }

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.WebUtilities;
 
 namespace Lockstep.TestServer.Feeds;
 
-/// <summary>The answers of a recorded conversation, by what was asked. Thread-safe.</summary>
+/// <summary>The answers of a recorded conversation, by request. Thread-safe.</summary>
 internal sealed class RecordedAnswers
 {
     private static readonly byte[] Origin = Encoding.ASCII.GetBytes(RecordingScrubber.Origin);
@@ -16,7 +16,7 @@ internal sealed class RecordedAnswers
     private readonly Dictionary<string, int> _asked = new(StringComparer.Ordinal);
 
     /// <param name="file">A recording of a conversation.</param>
-    /// <exception cref="InvalidRecordingException">It is none.</exception>
+    /// <exception cref="InvalidRecordingException">It is not one.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public RecordedAnswers(string file)
     {
@@ -37,8 +37,10 @@ internal sealed class RecordedAnswers
     /// <summary>The feed's path and query.</summary>
     public string Feed { get; }
 
-    /// <summary>The answer to a request: the next of those that it got when it was recorded, at last the last one again.</summary>
-    /// <returns>Its head, and how many lines of the file come before its body; null when this was never asked.</returns>
+    /// <summary>
+    /// The answer to a request: the next of those that it got when it was recorded; after the last one, the last one again.
+    /// </summary>
+    /// <returns>Its headers, and how many lines of the file come before its body; null if this was never requested.</returns>
     public (RecordingLine Head, int After)? Find(HttpRequest request)
     {
         var asked = Normalize(request.Path.ToUriComponent() + request.QueryString.Value);
@@ -61,7 +63,8 @@ internal sealed class RecordedAnswers
             : Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(bytes).Replace(RecordingScrubber.Origin, root, StringComparison.Ordinal));
 
     /// <summary>
-    /// What is asked, whatever the order and the escapes of its options. A secret that was not recorded is one that the client brings
+    /// What is requested, whatever the order and the escapes of its options. A secret that was not recorded is one that the client brings
+    /// along.
     /// along.
     /// </summary>
     private static string Normalize(string request)

@@ -7,11 +7,15 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Feeds;
 
 /// <summary>
-/// Serves a recorded response to every request, whatever is asked: the same bytes, one chunk for each stretch that came at once, and the
+/// Serves a recorded response to every request: the same bytes, one chunk for each piece that came at once, and the same pauses, shortened
+/// by the speed. In a recorded conversation each request gets its own answer, and when it comes again the next one.
 /// same pauses, shortened by the speed. Of a recorded conversation each request gets its own answer, and when it comes again the next one.
 /// </summary>
 internal sealed class ReplayFeed : IFeed
 {
+    /// <summary>No timer takes more than 49 days.</summary>
+    private static readonly TimeSpan LongestPause = TimeSpan.FromDays(40);
+
     private readonly string _file;
     private readonly double _speed;
     private readonly TimeProvider _time;
@@ -19,9 +23,9 @@ internal sealed class ReplayFeed : IFeed
     private readonly RecordedAnswers? _answers;
 
     /// <param name="file">A recording.</param>
-    /// <param name="speed">1 is as it was, 2 twice as fast; infinity leaves the pauses out.</param>
+    /// <param name="speed">1 for the original speed, 2 for twice as fast; infinity leaves the pauses out.</param>
     /// <param name="time">Measures the pauses.</param>
-    /// <exception cref="InvalidRecordingException">It is none.</exception>
+    /// <exception cref="InvalidRecordingException">It is not one.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public ReplayFeed(string file, double speed, TimeProvider time)
     {
@@ -52,15 +56,25 @@ internal sealed class ReplayFeed : IFeed
         context.Response.StatusCode = head.Status ?? StatusCodes.Status200OK;
         foreach ((var name, var value) in head.Headers ?? [])
             context.Response.Headers[name] = value.Replace(RecordingScrubber.Origin, root, StringComparison.Ordinal);
-        if (context.Response.StatusCode is StatusCodes.Status204NoContent or StatusCodes.Status304NotModified)
+        // A recorded page must not run its scripts where the page is that controls this server.
+        context.Response.Headers.ContentSecurityPolicy = "sandbox";
+        if (
+            context.Response.StatusCode
+            is StatusCodes.Status204NoContent
+                or StatusCodes.Status205ResetContent
+                or StatusCodes.Status304NotModified
+        )
+        {
             return;
+        }
+
         var body = await ResponseBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
         if (HttpMethods.IsHead(context.Request.Method))
             return;
         double last = 0;
         foreach (var line in RecordingFormat.Read(_file).Skip(after))
         {
-            var pause = TimeSpan.FromSeconds(Math.Max(0, (line.At ?? last) - last) / _speed);
+            var pause = TimeSpan.FromSeconds(Math.Clamp(((line.At ?? last) - last) / _speed, 0, LongestPause.TotalSeconds));
             last = line.At ?? last;
             if (pause > TimeSpan.Zero)
                 await Task.Delay(pause, _time, cancellationToken).ConfigureAwait(false);
@@ -73,7 +87,7 @@ internal sealed class ReplayFeed : IFeed
                 body.Write(_answers is null ? bytes : RecordedAnswers.Localize(bytes, root));
             await body.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
-        // A recording whose recorder was killed tells no end.
+        // A recording whose recorder was killed has no end.
         await EndAsync(RecordingEnd.Cut, cancellationToken).ConfigureAwait(false);
     }
 

@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Feeds;
 
 /// <summary>
-/// Serves the records that a test supplies: those that are there from the cursor on and, when it is endless, each one that is added.
+/// Serves the records that a test supplies: those that exist from the cursor on and, if it is endless, each one that is added.
 /// </summary>
 internal sealed class ScriptedFeed : IRecordFeed
 {
@@ -31,7 +31,7 @@ internal sealed class ScriptedFeed : IRecordFeed
         _delivered = delivered;
         _maker = new RecordMaker(options);
         _signals = new FeedSignals(options, Log, time);
-        _fanOut = new FanOut(options, Log, _signals, delivered);
+        _fanOut = new FanOut(new SharedRecords(options, Log, _signals), delivered);
         Path = "/" + options.Path.Trim('/') + "/";
         if (Path == "//")
             Path = "/";
@@ -147,7 +147,7 @@ internal sealed class ScriptedFeed : IRecordFeed
     }
 
     /// <summary>
-    /// What is added goes to everyone who is connected, whatever its order value: a late record is the client's to deal with.
+    /// What is added goes to every connected client, whatever its order value: a late record is the client's problem.
     /// </summary>
     private async Task SendLiveAsync(ResponseBody body, TestRequest log, int position, CancellationToken cancellationToken)
     {
@@ -158,7 +158,10 @@ internal sealed class ScriptedFeed : IRecordFeed
             _delivered.Raise();
             if (
                 body.SharedSocket is { } socket
-                && await _fanOut.JoinAsync(socket, log, position, asked.Count, cancellationToken).ConfigureAwait(false) is { } rest
+                && await _fanOut
+                    .JoinAsync(socket, log, position, asked.Count, Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken)
+                    .ConfigureAwait(false)
+                    is { } rest
             )
             {
                 if (rest.IsGone)
@@ -219,7 +222,7 @@ internal sealed class ScriptedFeed : IRecordFeed
         return (count, length);
     }
 
-    /// <summary>Moves the records that are to be sent to the front, in order, and counts them.</summary>
+    /// <summary>Moves the records to send to the front, in order, and counts them.</summary>
     private int Keep(Span<FeedRecord> batch, RecordRange range)
     {
         var kept = 0;

@@ -1,6 +1,6 @@
 namespace Lockstep.TestServer.Feeds;
 
-/// <summary>How a scripted feed behaves. To be set before the server starts.</summary>
+/// <summary>How a scripted feed behaves. Set before the server starts.</summary>
 public sealed class ScriptedFeedOptions
 {
     /// <summary>Where the feed is: <c>/servers/N</c> and <c>/servers?since=N</c> are answered, any other path gets 404.</summary>

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Lockstep.TestServer.Foreign;
 
-/// <summary>One change of one record. Immutable but for what comes after it.</summary>
+/// <summary>One change of one record. Immutable except for what comes after it.</summary>
 internal sealed class Change(
     int sequence,
     string key,
@@ -23,7 +23,7 @@ internal sealed class Change(
     /// <summary>The whole record after the change; of a removal, its last state.</summary>
     public ReadOnlyMemory<byte> Json { get; } = json;
 
-    /// <summary>What the test gave: the fields that changed, where the dialect has records laid over.</summary>
+    /// <summary>What the test gave: the fields that changed, if the dialect merges records.</summary>
     public ReadOnlyMemory<byte> Given { get; } = given;
 
     /// <summary>Whether the record is gone.</summary>
@@ -63,6 +63,6 @@ internal sealed class Change(
         }
     }
 
-    /// <summary>The record, to be changed at will.</summary>
+    /// <summary>The record, to be changed freely.</summary>
     public JsonObject ToObject() => JsonBody.Read(Json);
 }

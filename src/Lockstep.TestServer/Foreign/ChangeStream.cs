@@ -1,17 +1,22 @@
 namespace Lockstep.TestServer.Foreign;
 
-/// <summary>How a dialect writes an answer that goes on: what each change looks like, and the signs around them. Immutable.</summary>
+/// <summary>How a dialect writes an answer that continues: what each change looks like, and the signs around them. Immutable.</summary>
 internal sealed record ChangeStream
 {
     public required string ContentType { get; init; }
 
-    /// <summary>The sequence behind which it begins.</summary>
+    /// <summary>The sequence after which it begins.</summary>
     public required int After { get; init; }
 
-    /// <summary>A change as it is sent; nothing for one that is not.</summary>
+    /// <summary>A change as it is sent; empty if it is not.</summary>
     public required Func<Change, ReadOnlyMemory<byte>> Frame { get; init; }
 
-    /// <summary>How many changes are sent between two looks at what else there is.</summary>
+    /// <summary>
+    /// Streams with the same word here send the same bytes, so their live clients are served together. Null for one that is served alone.
+    /// </summary>
+    public string? Shared { get; init; }
+
+    /// <summary>How many changes are sent between two checks for what else there is.</summary>
     public int Batch { get; init; } = 256;
 
     /// <summary>What comes first.</summary>
@@ -26,10 +31,10 @@ internal sealed record ChangeStream
     /// <summary>After how much silence.</summary>
     public TimeSpan Interval { get; init; } = Forever;
 
-    /// <summary>How long it goes on.</summary>
+    /// <summary>How long it continues.</summary>
     public TimeSpan Lasts { get; init; } = Forever;
 
-    /// <summary>What comes last when the time is up.</summary>
+    /// <summary>What comes last when the time is over.</summary>
     public Func<int, string> Farewell { get; init; } = _ => "";
 
     /// <summary>Longer than any test, and short enough for a timer.</summary>

@@ -7,6 +7,7 @@ using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Responses;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Foreign;
@@ -21,6 +22,7 @@ internal abstract class DialectFeed : IRecordFeed
     private readonly Pulse _delivered;
     private readonly HeartbeatAsks _asks = new();
     private readonly string _path;
+    private (string? Word, FanOut? FanOut) _shared;
 
     private protected DialectFeed(FeedKind kind, string usualPath, DialectFeedOptions options, TimeProvider time, Pulse delivered)
     {
@@ -104,10 +106,10 @@ internal abstract class DialectFeed : IRecordFeed
     private protected virtual string RefusalOf(int status, string code, string reason) =>
         $$"""{"error":{{JsonBody.Quote(code)}},"message":{{JsonBody.Quote(reason)}}}""";
 
-    /// <summary>Gives a record what servers of the dialect give it, such as an id, a version or a revision.</summary>
+    /// <summary>Gives a record what servers of the dialect add, such as an id, a version or a revision.</summary>
     private protected virtual void Complete(JsonObject record, int sequence, bool isRemoval, Func<string, Change?> find) { }
 
-    /// <summary>The record's key; null when it has none.</summary>
+    /// <summary>The record's key; null if it has none.</summary>
     private protected virtual string? KeyOf(JsonObject record)
     {
         List<string> parts = [];
@@ -120,10 +122,10 @@ internal abstract class DialectFeed : IRecordFeed
         return string.Join('\n', parts);
     }
 
-    /// <summary>The key of a change whose record has none; null where each record needs one.</summary>
+    /// <summary>The key of a change whose record has none; null if each record needs one.</summary>
     private protected virtual string? KeyOf(int sequence) => null;
 
-    /// <summary>What is at a field or a JSON Pointer of a record; null where nothing is.</summary>
+    /// <summary>What is at a field or a JSON Pointer of a record; null if nothing is.</summary>
     private protected static JsonNode? At(JsonObject record, Place place)
     {
         JsonNode? found = record;
@@ -141,14 +143,14 @@ internal abstract class DialectFeed : IRecordFeed
         return there;
     }
 
-    /// <summary>Goes back so many changes as a fault wants to come again.</summary>
+    /// <summary>Goes back as many changes as a fault wants repeated.</summary>
     private protected static int Replay(HttpContext context, int sequence) =>
         Math.Max(0, sequence - (context.Features.Get<Distortion>()?.Replayed ?? 0));
 
     private protected static string? Query(HttpContext context, string name) =>
         context.Request.Query.TryGetValue(name, out var value) ? value.ToString() : null;
 
-    /// <summary>The size of a page: the server's own, or fewer where the client asks for fewer.</summary>
+    /// <summary>The size of a page: the server's own, or fewer if the client asks for fewer.</summary>
     private protected int PageSize(string? asked) =>
         int.TryParse(asked, NumberStyles.None, CultureInfo.InvariantCulture, out var most) && most > 0
             ? Math.Min(most, Options.PageSize)
@@ -156,7 +158,7 @@ internal abstract class DialectFeed : IRecordFeed
 
     private protected static string Root(HttpContext context) => $"{context.Request.Scheme}://{context.Request.Host}";
 
-    /// <summary>Sends a body that is there.</summary>
+    /// <summary>Sends an existing body.</summary>
     private protected static Task SendAsync(
         HttpContext context,
         TestRequest log,
@@ -169,7 +171,7 @@ internal abstract class DialectFeed : IRecordFeed
         return SendPageAsync(context, log, new JsonPage(body, [], ""), cancellationToken);
     }
 
-    /// <summary>Sends items, with what stands before, between and behind them.</summary>
+    /// <summary>Sends items, with what comes before, between and after them.</summary>
     private protected static async Task SendPageAsync(
         HttpContext context,
         TestRequest log,
@@ -189,7 +191,7 @@ internal abstract class DialectFeed : IRecordFeed
         await body.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Waits for a change behind a sequence. False when none comes for so long.</summary>
+    /// <summary>Waits for a change after a sequence. False if none comes in that time.</summary>
     private protected async Task<bool> WaitAsync(TestRequest log, int after, TimeSpan most, CancellationToken cancellationToken)
     {
         log.LivePosition = after;
@@ -207,7 +209,7 @@ internal abstract class DialectFeed : IRecordFeed
         }
     }
 
-    /// <summary>Sends changes as they come, until the client leaves or the time is up.</summary>
+    /// <summary>Sends changes as they come, until the client leaves or the time is over.</summary>
     private protected async Task FollowAsync(HttpContext context, TestRequest log, ChangeStream stream, CancellationToken cancellationToken)
     {
         context.Response.ContentType ??= stream.ContentType;
@@ -243,11 +245,36 @@ internal abstract class DialectFeed : IRecordFeed
                 return;
             }
 
+            if (
+                stream.Shared is not null
+                && body.SharedSocket is { } socket
+                && await FanOutOf(stream).JoinAsync(socket, log, position, asked.Count, left, Time, cancellationToken).ConfigureAwait(false)
+                    is { } rest
+            )
+            {
+                if (rest.IsGone)
+                    throw new ConnectionAbortedException();
+                await body.SendFramedAsync(rest.Bytes, cancellationToken).ConfigureAwait(false);
+                (position, asked.Count) = (rest.Position, rest.Heartbeats);
+                continue;
+            }
+
             var silence = left < stream.Interval ? left : stream.Interval;
             var isSilent = !await CompletesAsync(stirred, silence, cancellationToken).ConfigureAwait(false);
             var isDue = isSilent && silence == stream.Interval;
             if ((_asks.TryTake(asked, out _) || isDue) && stream.Heartbeat(position) is { Length: > 0 } beat)
                 body.Write(Encoding.UTF8.GetBytes(beat));
+        }
+    }
+
+    /// <summary>The loop that serves all live clients of such a stream. One of another word begins another; the old one goes on.</summary>
+    private FanOut FanOutOf(ChangeStream stream)
+    {
+        lock (_asks)
+        {
+            if (_shared.Word != stream.Shared || _shared.FanOut is null)
+                _shared = (stream.Shared, new FanOut(new SharedChanges(stream, Log, _asks, Time), _delivered));
+            return _shared.FanOut;
         }
     }
 
@@ -290,8 +317,8 @@ internal abstract class DialectFeed : IRecordFeed
     {
         if (RecordTraits.Read(json.Span, "").Deleted)
             return true;
-        using var document = JsonDocument.Parse(json);
-        ItemPlaces item = new(document.RootElement, default);
+        var item = new ItemPlaces();
+        item.Item.Read(json.Span);
         return Rules.Deleted?.Holds(item) == true || Description.Live?.Deleted?.Holds(item) == true;
     }
 }

@@ -2,7 +2,7 @@ using Lockstep.Engine.Dialects;
 
 namespace Lockstep.TestServer.Foreign;
 
-/// <summary>How a feed in the dialect of another server behaves. To be set before the server starts.</summary>
+/// <summary>How a feed in another server's dialect behaves. Set before the server starts.</summary>
 public sealed class DialectFeedOptions
 {
     /// <summary>
@@ -13,10 +13,10 @@ public sealed class DialectFeedOptions
     /// <summary>How many items a page holds, unless the client asks for fewer; 1 to 1,000,000.</summary>
     public int PageSize { get; set; } = 100;
 
-    /// <summary>After how much silence a stream gives a sign of life, where the client does not say it. At least one millisecond.</summary>
+    /// <summary>How long a stream is silent before it gives a sign of life, if the client does not say. At least one millisecond.</summary>
     public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>How long an answer is held that waits for a change, where the client does not say it. At least one millisecond.</summary>
+    /// <summary>How long an answer that waits for a change is held, if the client does not say. At least one millisecond.</summary>
     public TimeSpan LongestWait { get; set; } = TimeSpan.FromSeconds(20);
 
     /// <summary>

@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// A Durable Stream of JSON, for reading: offsets, long polls and server-sent events. Records are sent as they were given.
+/// A Durable Stream of JSON, for reading: offsets, long polls and server-sent events. Records are sent as given.
 /// </summary>
 internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
     : DialectFeed(FeedKind.DurableStream, "/v1/stream/items", options, time, delivered)
@@ -53,14 +53,14 @@ internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider
         };
     }
 
-    /// <summary>The stream itself knows no removals: the record says it.</summary>
+    /// <summary>The stream itself has no removals: the record says so.</summary>
     private protected override void Complete(JsonObject record, int sequence, bool isRemoval, Func<string, Change?> find)
     {
         if (isRemoval && record["deleted"] is null && record["deleted_at"] is null)
             record["deleted"] = true;
     }
 
-    /// <summary>A stream is a log: what has no key is an entry of its own.</summary>
+    /// <summary>A stream is a log: a record without a key is an entry of its own.</summary>
     private protected override string? KeyOf(int sequence) => $"#{sequence}";
 
     private Task PageAsync(HttpContext context, TestRequest log, int after, CancellationToken cancellationToken)
@@ -115,14 +115,19 @@ internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider
             After = after,
             Batch = 1,
             Greeting = after >= Log.Count ? Control(after, cursor) : "",
-            Frame = change =>
-                EventText.Frame((byte[])[(byte)'[', .. change.Given.Span, (byte)']'], id: null, type: "data").Span is var data
-                    ? (byte[])[.. data, .. Encoding.UTF8.GetBytes(Control(change.Sequence, cursor))]
-                    : default,
+            Shared = cursor,
+            Frame = change => Frame(change, cursor),
             Heartbeat = sequence => Control(sequence, cursor),
             Interval = Options.HeartbeatInterval,
             Lasts = LongestEvents,
         };
+    }
+
+    /// <summary>An event and its control event.</summary>
+    private ReadOnlyMemory<byte> Frame(Change change, string cursor)
+    {
+        var data = EventText.Frame((byte[])[(byte)'[', .. change.Given.Span, (byte)']'], id: null, type: "data");
+        return (byte[])[.. data.Span, .. Encoding.UTF8.GetBytes(Control(change.Sequence, cursor))];
     }
 
     private string Control(int sequence, string cursor)
@@ -131,7 +136,7 @@ internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider
         return $"event: control\ndata:{{\"streamNextOffset\":\"{Offset(sequence)}\",\"streamCursor\":\"{cursor}\"{isUpToDate}}}\n\n";
     }
 
-    /// <summary>What caches tell requests apart by: the time, and always more than what the client sends back.</summary>
+    /// <summary>What distinguishes requests for caches: the time, and always more than what the client sends back.</summary>
     private string Cursor(HttpContext context)
     {
         var now = Time.GetUtcNow().ToUnixTimeSeconds() / 20;

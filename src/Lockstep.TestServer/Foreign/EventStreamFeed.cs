@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// Server-sent events: all there were to a client that brings no id, then each as it comes; a removal is an event named <c>delete</c>.
+/// Server-sent events: all of them to a client without an id, then each as it comes; a removal is an event named <c>delete</c>.
 /// </summary>
 internal sealed class EventStreamFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
     : DialectFeed(FeedKind.EventStream, "/events", options, time, delivered)
@@ -21,7 +21,7 @@ internal sealed class EventStreamFeed(DialectFeedOptions options, TimeProvider t
         : request.Query["lastEventID"].ToString() is { Length: > 0 } asked ? asked
         : null;
 
-    /// <summary>A hub that no longer has the event goes on with what comes next, and says from which event.</summary>
+    /// <summary>A hub that no longer has the event continues with what comes next, and says from which event.</summary>
     public override Task ExpireAsync(HttpContext context, TestRequest log, ExpiryForm form, CancellationToken cancellationToken)
     {
         if (form is ExpiryForm.Gone or ExpiryForm.Location or ExpiryForm.Error)

@@ -27,7 +27,8 @@ public sealed class Scenario
             );
             return Read(document.RootElement);
         }
-        catch (JsonException error)
+        // The reader throws the latter where a name or a text is not valid Unicode.
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
             throw new InvalidScenarioException($"The scenario is not valid JSON: {error.Message}", error);
         }

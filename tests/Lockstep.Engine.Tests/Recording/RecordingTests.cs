@@ -1,3 +1,4 @@
+using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Recording;
 using Lockstep.Engine.Records;
@@ -99,6 +100,106 @@ public sealed class RecordingTests
         using TempFolder folder = new();
         await File.WriteAllTextAsync(folder["r"], text, Cancelled);
         Assert.Throws<InvalidRecordingException>(() => RecordingFormat.Read(folder["r"]).First());
+    }
+
+    [Theory]
+    [InlineData("""{"lockstepRecording":2,"feed":"//evil.example/","request":"/a","status":200}""")]
+    [InlineData("""{"lockstepRecording":2,"feed":"/\\evil.example/","request":"/a","status":200}""")]
+    [InlineData("""{"lockstepRecording":2,"feed":"http://evil.example/","request":"/a","status":200}""")]
+    [InlineData("""{"lockstepRecording":2,"feed":"/a\u001b[2J","request":"/a","status":200}""")]
+    [InlineData("""{"lockstepRecording":2,"request":"//evil.example/","status":200}""")]
+    [InlineData("""{"lockstepRecording":2,"request":"a","status":200}""")]
+    [InlineData("""{"lockstepRecording":1,"status":101}""")]
+    [InlineData("""{"lockstepRecording":1,"status":-5}""")]
+    [InlineData("""{"lockstepRecording":1,"status":99999}""")]
+    [InlineData("""{"lockstepRecording":1,"status":200,"headers":{"A":"b\r\nSet-Cookie: c"}}""")]
+    [InlineData("""{"lockstepRecording":1,"status":200,"headers":{"A\r\nB":"c"}}""")]
+    [InlineData("""{"lockstepRecording":1,"status":200,"headers":{"":"c"}}""")]
+    [InlineData("""{"lockstepRecording":1,"status":200,"headers":{"A":null}}""")]
+    [InlineData("""{"lockstepRecording":1,"status":200,"headers":{"A":"\u20ac"}}""")]
+    [InlineData("""{"lockstepRecording":1,"status":200,"headers":{"transfer-encoding":"chunked"}}""")]
+    [InlineData("""{"lockstepRecording":1,"end":77}""")]
+    public async Task A_recording_that_leads_elsewhere_or_is_no_answer_of_HTTP_is_refused(string line)
+    {
+        using TempFolder folder = new();
+        await File.WriteAllTextAsync(folder["r"], line + "\n", Cancelled);
+        Assert.Throws<InvalidRecordingException>(() => RecordingFormat.Read(folder["r"]).ToList());
+    }
+
+    [Fact]
+    public void A_line_without_an_end_is_given_up()
+    {
+        using TempFolder folder = new();
+        using (var file = File.Create(folder["r"]))
+            file.SetLength(3L * 1024 * 1024 * 1024);
+        var before = GC.GetTotalAllocatedBytes();
+
+        Assert.Throws<InvalidRecordingException>(() => RecordingFormat.Read(folder["r"]).First());
+
+        Assert.InRange(GC.GetTotalAllocatedBytes() - before, 0, 256L * 1024 * 1024);
+    }
+
+    [Fact]
+    public void Tokens_are_found_wherever_they_are_however_many_there_are()
+    {
+        var tokens = Enumerable.Range(0, 9_000).Select(i => $"secret-{i:D5}").ToArray();
+        var links = string.Concat(tokens.Select(token => $"<a href='/x?token={token}'>"));
+        var scrubber = new RecordingScrubber(new Uri("http://feed.example/x"), [Answer(links)]);
+
+        Assert.Equal("hidden-1 and hidden-9000x, not secret-9", scrubber.Clean("secret-00000 and secret-08999x, not secret-9"));
+        Assert.DoesNotContain("secret-", scrubber.Clean(links), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Of_tokens_that_begin_alike_the_longest_is_taken()
+    {
+        var scrubber = new RecordingScrubber(
+            new Uri("http://feed.example/x"),
+            [Answer("?token=abcdefgh &token=abcdefghij &token=abcdefghix &token=abcdefghijklmnop ")]
+        );
+
+        Assert.Equal(
+            "hidden-1k hidden-2kl hidden-3 hidden-4 abcdefg",
+            scrubber.Clean("abcdefghk abcdefghijkl abcdefghix abcdefghijklmnop abcdefg")
+        );
+    }
+
+    [Fact]
+    public void An_answer_with_tokens_without_an_end_is_refused_and_not_searched_for_hours()
+    {
+        var links = string.Concat(Enumerable.Range(0, 100_000).Select(i => $"?token=secret-{i:D6} "));
+
+        Assert.Throws<IOException>(() => new RecordingScrubber(new Uri("http://feed.example/x"), [Answer(links)]));
+    }
+
+    [Fact]
+    public void A_stretch_is_cut_neither_within_a_character_nor_within_the_servers_name()
+    {
+        for (var shift = -40; shift <= 4; shift++)
+        {
+            var text = new string('a', RecordingFormat.Stretch + shift) + RecordingScrubber.Origin + "é/" + new string('ü', 50_000);
+            var pieces = RecordingScrubber
+                .Stretches(Encoding.UTF8.GetBytes(text))
+                .Select(piece => Encoding.UTF8.GetString(piece.Span))
+                .ToArray();
+
+            Assert.Equal(text, string.Concat(pieces));
+            Assert.Single(pieces, piece => piece.Contains(RecordingScrubber.Origin, StringComparison.Ordinal));
+            Assert.All(pieces, piece => Assert.InRange(piece.Length, 1, RecordingFormat.Stretch + 64));
+        }
+    }
+
+    private static RecordedExchange Answer(string body)
+    {
+        var answer = new RecordedExchange
+        {
+            Request = "/x",
+            Status = 200,
+            Headers = [],
+            Began = 0,
+        };
+        answer.Add(0, Encoding.UTF8.GetBytes(body));
+        return answer;
     }
 
     private static FeedOptions Of(LockstepTestServer server) => new() { Uri = server.FeedUri };

@@ -47,6 +47,38 @@ public sealed class RecordBatchTests
     }
 
     [Theory]
+    [InlineData(2_000_000, 10)]
+    [InlineData(4_194_000, 10)]
+    [InlineData(6_000_000, 10)]
+    [InlineData(10, 6_000_000)]
+    [InlineData(5_000_000, 5_000_000)]
+    public void A_record_whose_key_or_order_value_has_megabytes_keeps_its_own_bytes(int keyLength, int orderLength)
+    {
+        var batch = new RecordBatch(KeyLayout.Encoded, OrderKind.Number, coalesce: true);
+        var parser = new RecordParser(new RecordShapeRequest(Dialect.Record, ["id"], "updated_at"));
+        // What an earlier use of the batch left in its memory.
+        for (var i = 0; i < 4; i++)
+            Add($$"""{"id":"old {{i}}","updated_at":1,"x":"{{new string('x', 3_900_000)}}"}""");
+        batch.Reset(KeyLayout.Encoded, OrderKind.Number, coalesce: true);
+
+        var order = new string('7', orderLength);
+        var json = $$"""{"id":"{{new string('k', keyLength)}}","updated_at":{{order}}}""";
+        Add(json);
+        Add("""{"id":"next","updated_at":2}""");
+
+        Assert.True(batch.Body(batch[0]).SequenceEqual(Encoding.UTF8.GetBytes(json)));
+        Assert.Equal(keyLength, batch.KeyOf(batch[0]).ToString().Length);
+        Assert.True(orderLength < 20 || batch.Order(batch[0]).SequenceEqual(Encoding.UTF8.GetBytes(order)));
+        Assert.True(batch.Body(batch[1]).SequenceEqual("""{"id":"next","updated_at":2}"""u8));
+
+        void Add(string text)
+        {
+            Assert.Equal(ParsedKind.Record, parser.Parse(Encoding.UTF8.GetBytes(text), out var record));
+            batch.Add(record);
+        }
+    }
+
+    [Theory]
     [InlineData(0)]
     [InlineData(10)]
     [InlineData(511)]

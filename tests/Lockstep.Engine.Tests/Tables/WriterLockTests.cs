@@ -106,6 +106,48 @@ public sealed class WriterLockTests : IDisposable
     private static extern int Close(int file);
 
     [Fact]
+    public async Task A_lock_whose_file_is_removed_with_it_has_one_holder_at_a_time()
+    {
+        var holders = 0;
+        var taken = 0;
+        var most = 0;
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        deadline.CancelAfter(TimeSpan.FromMinutes(1));
+        var writers = Enumerable.Range(0, 4).Select(_ => Task.Factory.StartNew(Write, TaskCreationOptions.LongRunning)).ToArray();
+
+        await Task.WhenAll(writers);
+
+        Assert.Equal(1, most);
+        Assert.True(taken > 100, $"Only {taken} had the lock.");
+
+        void Write()
+        {
+            while (Volatile.Read(ref taken) < 4000 && Volatile.Read(ref most) < 2 && !deadline.IsCancellationRequested)
+            {
+                try
+                {
+                    var held = LockFile.Open(Path + "-lock");
+                    InterlockedMax(ref most, Interlocked.Increment(ref holders));
+                    Thread.Yield();
+                    Interlocked.Increment(ref taken);
+                    Interlocked.Decrement(ref holders);
+                    LockFile.Remove(held, Path + "-lock");
+                }
+                catch (IOException)
+                {
+                    // Another has it.
+                }
+            }
+        }
+
+        static void InterlockedMax(ref int most, int now)
+        {
+            for (var seen = Volatile.Read(ref most); seen < now; seen = Volatile.Read(ref most))
+                Interlocked.CompareExchange(ref most, now, seen);
+        }
+    }
+
+    [Fact]
     public async Task Another_process_that_holds_it_is_named_until_it_dies()
     {
         // flock(1) is what the runtime itself uses on Linux.

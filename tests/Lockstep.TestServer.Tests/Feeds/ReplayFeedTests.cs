@@ -83,6 +83,60 @@ public sealed class ReplayFeedTests
         await Assert.ThrowsAsync<InvalidRecordingException>(() => ReplayAsync(folder["r"], 1));
     }
 
+    [Fact]
+    public async Task A_replay_that_names_another_server_does_not_start()
+    {
+        using TempFolder folder = new();
+        await File.WriteAllTextAsync(
+            folder["r"],
+            """{"lockstepRecording":2,"feed":"//evil.example/","request":"/a","status":200,"headers":{}}""",
+            Cancelled
+        );
+        await Assert.ThrowsAsync<InvalidRecordingException>(() => ReplayAsync(folder["r"], 1));
+    }
+
+    [Fact]
+    public async Task A_recorded_page_runs_no_script_beside_the_page_that_controls_the_server()
+    {
+        using TempFolder folder = new();
+        await File.WriteAllLinesAsync(
+            folder["r"],
+            [
+                """{"lockstepRecording":1,"status":200,"headers":{"Content-Type":"text/html","Content-Security-Policy":"script-src *"}}""",
+                """{"at":0,"text":"<script>fetch('/_lockstep/faults')</script>"}""",
+                """{"at":0,"end":"completed"}""",
+            ],
+            Cancelled
+        );
+        await using var replay = await ReplayAsync(folder["r"], 1);
+        using HttpClient http = new();
+        using var response = await http.GetAsync(replay.FeedUri, Cancelled);
+        Assert.Equal(["sandbox"], response.Headers.GetValues("Content-Security-Policy"));
+    }
+
+    [Theory]
+    [InlineData("1e308")]
+    [InlineData("5e6")]
+    public async Task A_pause_that_no_timer_can_measure_does_not_cut_the_answer(string at)
+    {
+        ManualTimeProvider time = new();
+        using TempFolder folder = new();
+        await File.WriteAllLinesAsync(
+            folder["r"],
+            ["""{"lockstepRecording":1,"status":200}""", $$"""{"at":{{at}},"text":"late\n"}""", """{"at":0,"end":"completed"}"""],
+            Cancelled
+        );
+        await using var replay = await ReplayAsync(folder["r"], 1, time);
+        (var client, _) = await RawClient.GetAsync(replay.Uri, "/servers/", Cancelled);
+        await using (client)
+        {
+            await time.WaitForTimersAsync(1, Cancelled);
+            Assert.Equal(RequestEnding.Open, replay.Requests[0].Ending);
+            time.Advance(TimeSpan.FromDays(41));
+            Assert.Equal("late\n", await client.ReadChunkAsync(Cancelled));
+        }
+    }
+
     private static FeedOptions Of(LockstepTestServer server) => new() { Uri = server.FeedUri };
 
     private static async Task AdvanceAsync(ManualTimeProvider time, double seconds)

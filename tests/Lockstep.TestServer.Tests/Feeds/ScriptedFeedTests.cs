@@ -336,6 +336,8 @@ public sealed class ScriptedFeedTests
     [InlineData("{\"id\":1")]
     [InlineData("{}{}")]
     [InlineData("")]
+    [InlineData("""{"\ud800":1}""")]
+    [InlineData("""{"updated_at":"\ud800"}""")]
     public async Task What_is_not_one_object_is_refused(string record)
     {
         await using var server = await TestServers.StartScriptedAsync(Cancelled);

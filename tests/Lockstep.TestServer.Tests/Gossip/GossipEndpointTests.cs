@@ -123,7 +123,7 @@ public sealed class GossipEndpointTests
         await using LockstepModel model = new();
         TaskCompletionSource<Exception> failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var endpoint = await StartAsync(
-            new GossipEndpointOptions { ConnectionFailed = error => failed.TrySetResult(error) },
+            new GossipEndpointOptions { ConnectionFailed = (_, error) => failed.TrySetResult(error) },
             Named("m", model)
         );
         using ClientWebSocket socket = new();

@@ -95,6 +95,8 @@ public sealed class ScenarioTests
     [InlineData("""[{"close":"gently"}]""", "Fin, Reset")]
     [InlineData("""{"step":[]}""", "array of steps")]
     [InlineData("""[""", "not valid JSON")]
+    [InlineData("""{"\ud800":[]}""", "not valid JSON")]
+    [InlineData("""[{"\ud800":1}]""", "not valid JSON")]
     public void What_cannot_be_understood_is_refused_with_its_step(string json, string advice) =>
         Assert.Contains(advice, Assert.Throws<InvalidScenarioException>(() => Scenario.Parse(json)).Message, StringComparison.Ordinal);
 

@@ -43,7 +43,7 @@ internal static class WatchCommand
                             {
                                 if (notice is TickWarned warned)
                                 {
-                                    await Console.Error.WriteLineAsync("lockstep: " + warned.Message).ConfigureAwait(false);
+                                    LineLimit.OfErrors.Write("variables", null, "lockstep: " + warned.Message);
                                 }
                                 else if (notice is TickActivated { Activation: { Tuple: { } tuple } activation })
                                 {

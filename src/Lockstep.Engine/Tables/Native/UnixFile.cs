@@ -48,6 +48,24 @@ internal static partial class UnixFile
         }
     }
 
+    /// <summary>Whether a path still names an open file. Somebody who reads the file just now may make it look as if not.</summary>
+    public static bool IsAt(SafeFileHandle file, string path)
+    {
+        // What the runtime says of both is the same to the last bit, whatever the order of its fields, among which is the file's number.
+        Span<long> opened = stackalloc long[64];
+        Span<long> named = stackalloc long[64];
+        opened.Clear();
+        named.Clear();
+        try
+        {
+            return HandleStatus(file, ref opened[0]) == 0 && LinkStatus(path, ref named[0]) == 0 && opened.SequenceEqual(named);
+        }
+        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
+        {
+            return true;
+        }
+    }
+
     /// <exception cref="IOException">It cannot be opened, or is a link.</exception>
     public static FileStream OpenToRead(string path)
     {
@@ -105,6 +123,12 @@ internal static partial class UnixFile
 
     [LibraryImport("libSystem.Native", EntryPoint = "SystemNative_Stat", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Status(string path, ref long status);
+
+    [LibraryImport("libSystem.Native", EntryPoint = "SystemNative_LStat", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int LinkStatus(string path, ref long status);
+
+    [LibraryImport("libSystem.Native", EntryPoint = "SystemNative_FStat")]
+    private static partial int HandleStatus(SafeFileHandle file, ref long status);
 
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     private static partial int Lock(int file, int operation);

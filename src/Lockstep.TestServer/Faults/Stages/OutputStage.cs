@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Connections;
 
 namespace Lockstep.TestServer.Faults.Stages;
 
-/// <summary>The end of the way: the connection.</summary>
+/// <summary>The last stage: the connection.</summary>
 internal sealed class OutputStage(PipeWriter output, TestRequest log) : Stage
 {
     private const int FlushAt = 64 * 1024;

@@ -29,12 +29,12 @@ internal enum PieceKind
     /// <summary>What ends a chunked body.</summary>
     LastChunk,
 
-    /// <summary>A record with the separator behind it.</summary>
+    /// <summary>A record with the separator after it.</summary>
     Record,
 
     /// <summary>A heartbeat, a control row, or anything else in a body.</summary>
     Other,
 
-    /// <summary>What stands behind the last record of a list, whatever becomes of the records.</summary>
+    /// <summary>What follows the last record of a list, whatever happens to the records.</summary>
     Tail,
 }

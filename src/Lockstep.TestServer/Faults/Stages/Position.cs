@@ -1,13 +1,13 @@
 namespace Lockstep.TestServer.Faults.Stages;
 
-/// <summary>A place in a response.</summary>
-/// <param name="Byte">Behind this many bytes.</param>
-/// <param name="Record">Behind this many records.</param>
-/// <param name="End">Behind the last byte of the body, before what marks its end.</param>
-/// <param name="Of">What bytes are counted.</param>
+/// <summary>A position in a response.</summary>
+/// <param name="Byte">After this many bytes.</param>
+/// <param name="Record">After this many records.</param>
+/// <param name="End">After the last byte of the body, before its end marker.</param>
+/// <param name="Of">Which bytes are counted.</param>
 internal readonly record struct Position(long? Byte, int? Record, bool End, ByteCount Of)
 {
-    /// <summary>Whether it is the border between head and body.</summary>
+    /// <summary>Whether it is the border between headers and body.</summary>
     public bool IsBodyStart => !End && Of == ByteCount.Body && (Byte ?? Record ?? 0) == 0;
 
     public override string ToString() =>

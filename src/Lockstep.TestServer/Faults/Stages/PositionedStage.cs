@@ -1,6 +1,6 @@
 namespace Lockstep.TestServer.Faults.Stages;
 
-/// <summary>Lets a response pass up to a position, acts there once, and goes on.</summary>
+/// <summary>Passes a response on up to a position, acts there once, and continues.</summary>
 internal abstract class PositionedStage(Position at) : Stage
 {
     private long _passed;
@@ -50,7 +50,7 @@ internal abstract class PositionedStage(Position at) : Stage
     /// <summary>Everything before the position was passed on, but perhaps not flushed.</summary>
     protected abstract ValueTask ActAsync(CancellationToken cancellationToken);
 
-    /// <summary>What comes behind the position.</summary>
+    /// <summary>What comes after the position.</summary>
     protected virtual ValueTask WriteBehindAsync(Piece piece, CancellationToken cancellationToken) =>
         Next.WriteAsync(piece, cancellationToken);
 

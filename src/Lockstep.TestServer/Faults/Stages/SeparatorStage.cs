@@ -1,7 +1,8 @@
 namespace Lockstep.TestServer.Faults.Stages;
 
 /// <summary>
-/// Puts what stands between two records of a list there, and what stands behind it behind the last, after other faults have changed the
+/// Inserts the separators between the records of a list, and the end after the last, once other faults have changed the number or the order
+/// of the records.
 /// number or the order of the records.
 /// </summary>
 internal sealed class SeparatorStage : Stage

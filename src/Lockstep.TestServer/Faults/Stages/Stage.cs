@@ -1,15 +1,16 @@
 namespace Lockstep.TestServer.Faults.Stages;
 
 /// <summary>
-/// One step on the way of a response to the client; it holds what a fault needs to know of that one response. Called by one request at a
+/// One stage of a response on its way to the client; it holds what a fault needs to know about that response. Called by one request at a
+/// time.
 /// time.
 /// </summary>
 internal abstract class Stage
 {
-    /// <summary>The step after this one; null for the last.</summary>
+    /// <summary>The stage after this one; null for the last.</summary>
     public Stage Next { get; set; } = null!;
 
-    /// <summary>The head is out, the body begins.</summary>
+    /// <summary>The headers have been sent, the body begins.</summary>
     public virtual ValueTask BeginAsync(CancellationToken cancellationToken) => Next.BeginAsync(cancellationToken);
 
     public virtual ValueTask WriteAsync(Piece piece, CancellationToken cancellationToken) => Next.WriteAsync(piece, cancellationToken);
@@ -17,11 +18,11 @@ internal abstract class Stage
     /// <summary>The feed has nothing more for now: what came so far goes to the client.</summary>
     public virtual ValueTask FlushAsync(CancellationToken cancellationToken) => Next.FlushAsync(cancellationToken);
 
-    /// <summary>The body is whole.</summary>
+    /// <summary>The body is complete.</summary>
     public virtual ValueTask EndAsync(CancellationToken cancellationToken) => Next.EndAsync(cancellationToken);
 }
 
-/// <summary>Lets through what is not a record, and hands over records with their number, counted from 1.</summary>
+/// <summary>Passes on what is not a record, and hands over records with their number, counted from 1.</summary>
 internal abstract class RecordStage : Stage
 {
     private int _count;
