@@ -37,8 +37,8 @@ internal static class Program
                 Print(DialectRun.Tables(rounds: Number(rest, 0, 3), items: Number(rest, 1, 200_000)));
                 break;
             case ["polls", .. var rest]:
-                int[] items = [.. rest.Select(r => int.Parse(r, CultureInfo.InvariantCulture))];
-                DialectRun.Polls(items.Length > 0 ? items : [100_000, 1_000_000]);
+                int[] items = [.. rest.Skip(1).Select(r => int.Parse(r, CultureInfo.InvariantCulture))];
+                Print(DialectRun.Polls(rounds: Number(rest, 0, 3), items.Length > 0 ? items : DialectRun.PollSizes));
                 break;
             case ["dialect-host", var dialect, var count]:
                 DialectHost.Run(dialect, int.Parse(count, CultureInfo.InvariantCulture));

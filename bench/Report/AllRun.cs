@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using Lockstep.Bench.Dialects;
 using Lockstep.Bench.EndToEnd;
 using Microsoft.Data.Sqlite;
 
@@ -14,6 +15,7 @@ namespace Lockstep.Bench.Report;
 internal static class AllRun
 {
     private const double Allowed = 1.15;
+    private const int DialectItems = 100_000;
 
     /// <summary>Ratios are written with two digits, and some are a hundredth.</summary>
     private const double Rounding = 0.005;
@@ -37,6 +39,10 @@ internal static class AllRun
     {
         var document = Path.Combine(EndToEndRun.Root, "docs", "PERFORMANCE.md");
         List<ComparisonTable> tables = [.. EndToEndRun.Tables(rounds, []), StartRun.Table(rounds * 4), ReadRun.Table(rounds)];
+        if (DialectRun.IsPossible)
+            tables.AddRange([.. DialectRun.Tables(rounds, DialectItems), .. DialectRun.Polls(rounds, DialectRun.PollSizes)]);
+        else
+            Console.Error.WriteLine("Dialects are left out: they are measured beside node and better-sqlite3.");
         if (purpose == "check")
         {
             var told = Texts.SelectMany(text => ComparisonTable.Ratios(Told(text.Title, text.Arguments)));

@@ -317,8 +317,8 @@ internal abstract class DialectFeed : IRecordFeed
     {
         if (RecordTraits.Read(json.Span, "").Deleted)
             return true;
-        using var document = JsonDocument.Parse(json);
-        ItemPlaces item = new(document.RootElement, default);
+        var item = new ItemPlaces();
+        item.Item.Read(json.Span);
         return Rules.Deleted?.Holds(item) == true || Description.Live?.Deleted?.Holds(item) == true;
     }
 }
