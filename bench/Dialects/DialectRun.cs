@@ -7,7 +7,7 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Bench.Dialects;
 
 /// <summary>
-/// Feeds of other servers, from HTTP to a durable table: whole processes, ours beside a node script that fetches the same pages and upserts
+/// Other servers' feeds, from HTTP to a durable table: whole processes, ours beside a node script that fetches the same pages and upserts
 /// them, interleaved (<c>dialects [rounds] [items]</c>).
 /// </summary>
 internal static class DialectRun
@@ -51,7 +51,7 @@ internal static class DialectRun
         }
     }
 
-    /// <summary>Lists of ever more items, loaded and polled again: memory, and what the poll writes (<c>polls [items]...</c>).</summary>
+    /// <summary>Loads and polls ever longer lists: memory, and what the poll writes (<c>polls [items]...</c>).</summary>
     public static void Polls(IEnumerable<int> sizes)
     {
         Console.WriteLine("| items | load, s | peak MB | poll, s | peak MB | rows written by the poll | file grows by MB |");

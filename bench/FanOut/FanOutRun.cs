@@ -5,9 +5,9 @@ using System.Net.Sockets;
 namespace Lockstep.Bench.FanOut;
 
 /// <summary>
-/// Many live clients of one feed: our server and, where node is there, one of node's with shared buffers, one after the other, each in a
-/// process of its own beside the process of the clients. A record's latency counts from when it was due and not from when it was made, so
-/// that a server that falls behind cannot hide it.
+/// Many live clients of one feed: our server and, if node is installed, one in node with shared buffers, one after the other, each in its
+/// own process beside the clients' process. A record's latency counts from when it was due, not from when it was made, so that a server
+/// that falls behind cannot hide it.
 /// </summary>
 internal static class FanOutRun
 {
@@ -51,7 +51,7 @@ internal static class FanOutRun
             );
             try
             {
-                // The clients say "connected", start to count when they are told to, and end with their figures.
+                // The clients print "connected", start to count on command, and end with their figures.
                 load.StandardOutput.ReadLine();
                 server.StandardInput.WriteLine();
                 Thread.Sleep(Settle);
@@ -79,7 +79,7 @@ internal static class FanOutRun
         }
     }
 
-    /// <summary>A few requests, so that what a server needs once does not count as its clients'.</summary>
+    /// <summary>A few requests, so that a server's one-time costs do not count as its clients'.</summary>
     private static void WarmUp(string port)
     {
         for (var i = 0; i < 50; i++)

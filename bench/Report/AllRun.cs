@@ -8,8 +8,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Bench.Report;
 
 /// <summary>
-/// Everything as one report in Markdown: <c>all [rounds]</c> prints it, <c>all [rounds] write</c> puts it into docs/PERFORMANCE.md, and
-/// <c>all [rounds] check</c> measures again and fails where a ratio is more than 15% above the one that is written there.
+/// Everything as one report in Markdown: <c>all [rounds]</c> prints it, <c>all [rounds] write</c> writes it to docs/PERFORMANCE.md, and
+/// <c>all [rounds] check</c> measures again and fails if a ratio is more than 15% above the one written there.
 /// </summary>
 internal static class AllRun
 {
@@ -17,7 +17,7 @@ internal static class AllRun
     private const string Begin = "<!-- report: bench -- all write -->",
         End = "<!-- end of the report -->";
 
-    /// <summary>What is told as text: it has no limit in the same run.</summary>
+    /// <summary>What is reported as text: it has no limit in the same run.</summary>
     private static readonly (string Title, string[] Arguments)[] Texts =
     [
         ("A feed without an end", ["endless", "5"]),

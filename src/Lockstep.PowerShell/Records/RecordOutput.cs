@@ -6,13 +6,13 @@ using Lockstep.Tables;
 
 namespace Lockstep.Records;
 
-/// <summary>Writes what a scan reads to the pipeline, one record after another.</summary>
+/// <summary>Writes the records of a scan to the pipeline, one after another.</summary>
 internal static class RecordOutput
 {
-    /// <param name="cmdlet">Whose output it goes to.</param>
+    /// <param name="cmdlet">The cmdlet that outputs them.</param>
     /// <param name="scan">The records.</param>
     /// <param name="objects">Makes objects of them; null for their JSON text.</param>
-    /// <param name="tellsState">Whether the objects tell their sequence number and whether they are deleted.</param>
+    /// <param name="tellsState">Whether the objects carry their sequence number and whether they are deleted.</param>
     public static void Write(LockstepCmdlet cmdlet, IRecordScan scan, RecordObjects? objects, bool tellsState)
     {
         while (!cmdlet.Stopping && scan.Read())
@@ -32,7 +32,7 @@ internal static class RecordOutput
     }
 }
 
-/// <summary>Returns what a table has set aside.</summary>
+/// <summary>Returns what a table has quarantined.</summary>
 internal static class QuarantineOutput
 {
     public static void Write(Cmdlet cmdlet, FoundTable found, long skip, long first, CancellationToken cancellationToken)
