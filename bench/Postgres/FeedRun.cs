@@ -100,7 +100,7 @@ internal static class FeedRun
         }
     }
 
-    /// <summary>How long psql takes to write the rows as JSON, which are discarded. The password goes through the environment.</summary>
+    /// <summary>Has psql write the rows as JSON, which are discarded. The password goes through the environment.</summary>
     private static async Task PsqlAsync(string connectionString, string where)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
