@@ -4,16 +4,18 @@ using Lockstep.Bench.Dialects;
 using Lockstep.Bench.EndToEnd;
 using Lockstep.Bench.FanOut;
 using Lockstep.Bench.Report;
+using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.Bench;
 
 /// <summary>
 /// The benchmarks: <c>all</c> makes one report; <c>endtoend</c> runs the whole beside its peers, <c>start</c> a sync with nothing to do
-/// beside curl, <c>dialects</c> reads other servers' feeds beside a node script, <c>polls</c> polls lists of up to a million items,
-/// <c>endless</c> follows a long feed, <c>read</c> reads a table back, <c>gossip</c> a model beside npm's scuttlebutt, <c>gossip-loss</c>
-/// many nodes whose meetings fail, <c>fanout</c> serves many live clients, <c>slow</c> many that do not read, <c>relay</c> a table file
-/// that is being synced, <c>postgres</c> a table feed, <c>postgres-writers</c> what tracking costs, <c>variables</c> a change of a tick
-/// variable in each store; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
+/// beside curl, <c>dialects</c> reads other servers' feeds beside a node script, <c>polls</c> polls unchanged lists of up to a million
+/// items, <c>endless</c> follows a long feed, <c>read</c> reads a table back, <c>gossip</c> a model beside npm's scuttlebutt,
+/// <c>gossip-loss</c> many nodes whose meetings fail, <c>fanout</c> serves many live clients, <c>durable-streams</c> the same beside the
+/// server of Durable Streams, <c>cache</c> new ones through nginx, <c>slow</c> many that do not read, <c>relay</c> a table file that is
+/// being synced, <c>postgres</c> a table feed, <c>postgres-writers</c> what tracking costs, <c>variables</c> a change of a tick variable
+/// in each store; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
 /// </summary>
 internal static class Program
 {
@@ -34,8 +36,8 @@ internal static class Program
                 Print(DialectRun.Tables(rounds: Number(rest, 0, 3), items: Number(rest, 1, 200_000)));
                 break;
             case ["polls", .. var rest]:
-                int[] items = [.. rest.Select(r => int.Parse(r, CultureInfo.InvariantCulture))];
-                DialectRun.Polls(items.Length > 0 ? items : [100_000, 1_000_000]);
+                int[] items = [.. rest.Skip(1).Select(r => int.Parse(r, CultureInfo.InvariantCulture))];
+                Print(DialectRun.Polls(rounds: Number(rest, 0, 3), items.Length > 0 ? items : DialectRun.PollSizes));
                 break;
             case ["dialect-host", var dialect, var count]:
                 DialectHost.Run(dialect, int.Parse(count, CultureInfo.InvariantCulture));
@@ -74,10 +76,21 @@ internal static class Program
                 );
                 break;
             case ["fanout-server", ..]:
-                FanOutServer.Run(rate: Number(args, 1, 1000));
+                FanOutServer.Run(rate: Number(args, 1, 1000), args.Length > 2 ? Enum.Parse<FeedKind>(args[2]) : FeedKind.Scripted);
                 break;
-            case ["fanout-clients", ..]:
-                FanOutClients.Run(port: Number(args, 1, 0), clients: Number(args, 2, 1000), seconds: Number(args, 3, 10));
+            case ["fanout-clients", _, _, _, var path]:
+                FanOutClients.Run(port: Number(args, 1, 0), clients: Number(args, 2, 1000), seconds: Number(args, 3, 10), path);
+                break;
+            case ["durable-streams", .. var rest]:
+                DurableStreamsRun.Run(
+                    clients: Number(rest, 0, 1000),
+                    rate: Number(rest, 1, 50),
+                    seconds: Number(rest, 2, 10),
+                    rounds: Number(rest, 3, 3)
+                );
+                break;
+            case ["cache", .. var rest]:
+                CacheRun.RunAsync(clients: Number(rest, 0, 10_000), rows: Number(rest, 1, 2000)).GetAwaiter().GetResult();
                 break;
             case ["slow", var program, .. var served]:
                 return SlowRun.Run(program, served) ? 0 : 1;

@@ -16,10 +16,10 @@ internal static class FanOutClients
     private static long _deliveries;
     private static volatile bool _counting;
 
-    public static void Run(int port, int clients, int seconds)
+    public static void Run(int port, int clients, int seconds, string path)
     {
         for (var i = 0; i < clients; i++)
-            _ = FollowAsync(Connect(port));
+            _ = FollowAsync(Connect(port, path));
         Console.WriteLine("connected");
         Console.ReadLine();
         var began = Stopwatch.GetTimestamp();
@@ -31,11 +31,11 @@ internal static class FanOutClients
         Console.ReadLine();
     }
 
-    private static Socket Connect(int port)
+    private static Socket Connect(int port, string path)
     {
         Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         socket.Connect(IPAddress.Loopback, port);
-        socket.Send("GET /servers/0 HTTP/1.1\r\nHost: localhost\r\n\r\n"u8);
+        socket.Send(Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         return socket;
     }
 

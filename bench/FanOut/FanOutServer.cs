@@ -9,9 +9,9 @@ namespace Lockstep.Bench.FanOut;
 /// <summary>Our server with a feed to which records are added at a rate, each with the time when it was due.</summary>
 internal static class FanOutServer
 {
-    public static void Run(int rate)
+    public static void Run(int rate, FeedKind feed)
     {
-        var server = LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = FeedKind.Scripted }).GetAwaiter().GetResult();
+        var server = LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = feed }).GetAwaiter().GetResult();
         Console.WriteLine(server.Uri.Port);
         Console.ReadLine();
         var start = Stopwatch.GetTimestamp();
@@ -19,7 +19,7 @@ internal static class FanOutServer
         for (long made = 0; ; )
         {
             var target = (long)(Stopwatch.GetElapsedTime(start).TotalSeconds * rate);
-            for (; made < target; made++)
+            for (; made <= target; made++)
                 due.Add(Record(made, start + (made * Stopwatch.Frequency / rate)));
             if (due.Count > 0)
                 server.AddRecords(due);

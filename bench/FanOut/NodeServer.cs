@@ -19,9 +19,9 @@ internal static class NodeServer
           let made = 0;
           setInterval(() => {
             const target = Math.floor(Number(process.hrtime.bigint() - start) / 1e9 * rate);
-            if (made >= target) return;
+            if (made > target) return;
             let text = '';
-            for (; made < target; made++) {
+            for (; made <= target; made++) {
               const due = start + BigInt(made) * 1000000000n / BigInt(rate);
               text += `{"id":${made % 10000},"updated_at":${made},"deleted_at":null,"host":"10.0.0.1","t":${due}}\n`;
             }

@@ -8,7 +8,7 @@ namespace Lockstep.Bench.Gossip;
 /// `gossip [keys]`: a model with this many keys (100,000) goes from process A to process B over loopback, with npm's scuttlebutt and with
 /// ours, alternating in one run; time from the dial to the last key, in a fresh process and in a warm one, and the peak resident set of
 /// each process. Then the latency of one update through a chain of five nodes. Our side's process is `gossip-peer`: the one in
-/// out/gossip-peer, compiled ahead of time as the command line is shipped, or else the one beside this program.
+/// out/gossip-peer, native as the command line is shipped, or else the one beside this program.
 /// </summary>
 internal static class GossipBenchmark
 {
@@ -37,11 +37,11 @@ internal static class GossipBenchmark
 
     private static void Throughput(int keys)
     {
-        using var npm = new NpmFolder();
+        using var npm = NpmFolder.WithScuttlebutt();
         var sides = new (string Name, Func<string[], Process> Start)[]
         {
             ("npm scuttlebutt 5.6.15", arguments => Start("node", npm.Path, ["peer.js", .. arguments])),
-            ("Lockstep", arguments => Start(Peer, AppContext.BaseDirectory, arguments)),
+            ("lockstep", arguments => Start(Peer, AppContext.BaseDirectory, arguments)),
         };
         Console.WriteLine(
             string.Create(
@@ -60,31 +60,29 @@ internal static class GossipBenchmark
         }
 
         var empty = sides.Select(side => RunRound(side.Start, 1)).ToArray();
-        Console.WriteLine("                           first ms   CPU ms |  warm ms   CPU ms | A MiB (above an empty one) | B MiB");
+        Console.WriteLine();
+        Console.WriteLine(
+            "| in a new process | first ms | first ratio | processor ms | processor ratio | warm ms | warm ratio | warm processor ms | "
+                + "A MiB | A ratio | B MiB | B ratio | above an empty one, A and B MiB |"
+        );
+        Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
         var medians = results.Select(static all => Round.MedianOf(all)).ToArray();
+        var npmPart = medians[0];
         for (var i = 0; i < sides.Length; i++)
         {
             var (m, e) = (medians[i], empty[i]);
             Console.WriteLine(
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"  {sides[i].Name, -24} {m.First, 8:N0} {m.FirstCpu, 8:N0} | {m.Warm, 8:N0} {m.WarmCpu, 8:N0} | "
-                        + $"{m.PeakA / 1024, 5:N0} ({(m.PeakA - e.PeakA) / 1024, 3:N0}) | {m.PeakB / 1024, 5:N0} "
-                        + $"({(m.PeakB - e.PeakB) / 1024, 3:N0})"
+                    $"| {sides[i].Name} | {m.First:N0} | {m.First / npmPart.First:0.00} | {m.FirstCpu:N0} | "
+                        + $"{m.FirstCpu / npmPart.FirstCpu:0.00} | {m.Warm:N0} | {m.Warm / npmPart.Warm:0.00} | {m.WarmCpu:N0} | "
+                        + $"{m.PeakA / 1024:N0} | {m.PeakA / npmPart.PeakA:0.00} | {m.PeakB / 1024:N0} | "
+                        + $"{m.PeakB / npmPart.PeakB:0.00} | {(m.PeakA - e.PeakA) / 1024:N0}, {(m.PeakB - e.PeakB) / 1024:N0} |"
                 )
             );
         }
 
-        var (theirs, ours) = (medians[0], medians[1]);
-        Console.WriteLine(
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"  npm / Lockstep: first {theirs.First / ours.First:N1}, warm {theirs.Warm / ours.Warm:N1} in time; memory "
-                    + $"A {theirs.PeakA / ours.PeakA:N1}, B {theirs.PeakB / ours.PeakB:N1}; above an empty process A "
-                    + $"{(theirs.PeakA - empty[0].PeakA) / (ours.PeakA - empty[1].PeakA):N1}, B "
-                    + $"{(theirs.PeakB - empty[0].PeakB) / (ours.PeakB - empty[1].PeakB):N1}"
-            )
-        );
+        Console.WriteLine();
     }
 
     private static Round RunRound(Func<string[], Process> start, int keys)

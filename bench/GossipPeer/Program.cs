@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
-using System.Text.Json;
+using System.Text;
+using System.Text.Json.Nodes;
 using Lockstep.Gossip.Clock;
 using Lockstep.Gossip.Models;
 using Lockstep.Gossip.Nodes;
@@ -21,27 +22,26 @@ internal static class Program
     private static async Task ListenAsync(int keys)
     {
         var model = new LockstepModel();
-        model.SetAll(
-            Enumerable
-                .Range(0, keys)
-                .Select(static i =>
-                {
-                    var n = i.ToString(CultureInfo.InvariantCulture);
-                    return KeyValuePair.Create("key" + n, new Value(i, "value " + n));
-                })
-        );
+        for (var i = 0; i < keys; i++)
+        {
+            model.SetJson(
+                string.Create(CultureInfo.InvariantCulture, $"key{i}"),
+                Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{{\"n\":{i},\"name\":\"value {i}\"}}"))
+            );
+        }
+
         await using var listener = GossipListener.Start(
             new IPEndPoint(IPAddress.Loopback, 0),
             new GossipHub(KeyValuePair.Create<string, GossipNode>("bench", model))
         );
-        Say(new { port = listener.Uri.Port });
+        Say(new JsonObject { ["port"] = listener.Uri.Port });
         await Console.In.ReadToEndAsync();
-        Say(new { peak = Peak() });
+        Say(new JsonObject { ["peak"] = Peak() });
     }
 
     private static async Task DialAsync(int port, int keys, int times)
     {
-        var results = new List<object>();
+        var results = new JsonArray();
         using var process = Process.GetCurrentProcess();
         for (var i = 0; i < times; i++)
         {
@@ -56,16 +56,17 @@ internal static class Program
             var elapsed = Stopwatch.GetElapsedTime(started);
             process.Refresh();
             results.Add(
-                new
-                {
-                    milliseconds = elapsed.TotalMilliseconds,
-                    cpu = (process.TotalProcessorTime - cpu).TotalMilliseconds,
-                    peak = Peak(),
-                }
+                (JsonNode)
+                    new JsonObject
+                    {
+                        ["milliseconds"] = elapsed.TotalMilliseconds,
+                        ["cpu"] = (process.TotalProcessorTime - cpu).TotalMilliseconds,
+                        ["peak"] = Peak(),
+                    }
             );
         }
 
-        Say(new { times = results });
+        Say(new JsonObject { ["times"] = results });
     }
 
     /// <summary>The peak resident set in KiB, in the unit of node's resourceUsage.</summary>
@@ -75,11 +76,9 @@ internal static class Program
         return process.PeakWorkingSet64 / 1024.0;
     }
 
-    private static void Say(object value) => Console.WriteLine(JsonSerializer.Serialize(value));
+    private static void Say(JsonObject value) => Console.WriteLine(value.ToJsonString());
 
     private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
-
-    private sealed record Value(int n, string name);
 
     private sealed class AllKeys(int expected) : IGossipObserver
     {

@@ -13,7 +13,7 @@ namespace Lockstep.Bench.Report;
 internal sealed partial class ComparisonTable(string title, string limit)
 {
     private const string Heading = "### ";
-    private const int RatioColumn = 3;
+    private const string RatioColumn = "ratio";
 
     private readonly List<(string Name, bool IsOurs, List<Measured> Runs)> _rows = [];
 
@@ -53,22 +53,37 @@ internal sealed partial class ComparisonTable(string title, string limit)
         return text.ToString();
     }
 
-    /// <summary>The ratios in a report, under the names of <see cref="OurRatios"/>.</summary>
+    /// <summary>
+    /// The ratios in a report, under the names of <see cref="OurRatios"/>: the columns of any table that are called <c>ratio</c>, or whose
+    /// heading ends with that word.
+    /// </summary>
     public static IReadOnlyDictionary<string, double> Ratios(string markdown)
     {
         Dictionary<string, double> ratios = [];
         var title = "";
+        string[]? columns = null;
         foreach (var line in markdown.Split('\n'))
         {
             if (line.StartsWith(Heading, StringComparison.Ordinal))
                 title = line[Heading.Length..].Trim();
-            var cells = Separator().Split(line.Trim().Trim('|')).Select(cell => cell.Trim()).ToArray();
-            if (
-                cells.Length > RatioColumn
-                && double.TryParse(cells[RatioColumn], NumberStyles.Float, CultureInfo.InvariantCulture, out var ratio)
-            )
+            if (!line.StartsWith('|'))
             {
-                ratios[Key(title, cells[0].Replace("\\|", "|", StringComparison.Ordinal))] = ratio;
+                columns = null;
+                continue;
+            }
+
+            string[] cells = [.. Separator().Split(line.Trim().Trim('|')).Select(cell => cell.Trim())];
+            columns ??= cells;
+            for (var i = 1; i < Math.Min(cells.Length, columns.Length); i++)
+            {
+                if (
+                    columns[i].EndsWith(RatioColumn, StringComparison.Ordinal)
+                    && double.TryParse(cells[i], NumberStyles.Float, CultureInfo.InvariantCulture, out var ratio)
+                )
+                {
+                    var key = Key(title, cells[0].Replace("\\|", "|", StringComparison.Ordinal));
+                    ratios[columns[i] == RatioColumn ? key : $"{key}, {columns[i]}"] = ratio;
+                }
             }
         }
 

@@ -48,10 +48,14 @@ internal static class PostgresConnection
     }
 
     /// <summary>The connection string of a stream of replication.</summary>
+    /// <param name="connectionString">The feed's.</param>
+    /// <param name="open">A connection to the server that is to stream: where there are several, Npgsql has chosen by then.</param>
     /// <exception cref="ArgumentException">It is malformed; the message does not repeat it (I9).</exception>
-    public static string ForStream(string connectionString)
+    public static string ForStream(string connectionString, NpgsqlConnection open)
     {
         var settings = Settle(connectionString);
+        if (settings.Host?.Contains(',', StringComparison.Ordinal) == true)
+            (settings.Host, settings.Port, settings.TargetSessionAttributes) = (open.Host, open.Port, null);
         settings.Options = string.IsNullOrEmpty(settings.Options) ? Settings : $"{settings.Options} {Settings}";
 
         // A request to cancel that comes before its command is ignored by the server, and keep-alives would hold off Npgsql's own time-out

@@ -12,6 +12,7 @@ namespace Lockstep.Serving;
 internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
 {
     private volatile IReadOnlyList<FeedCredential> _credentials = credentials;
+    private volatile bool _expectsFeeds;
 
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
@@ -40,6 +41,13 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
         return false;
     }
 
+    /// <summary>Whether a feed that is not there may yet come, so that clients have to come back rather than give up.</summary>
+    public bool ExpectsFeeds
+    {
+        get => _expectsFeeds;
+        set => _expectsFeeds = value;
+    }
+
     /// <summary>
     /// Answers a request for a path without a feed: as for a feed to a client without a credential, so that the names of the feeds stay
     /// secret.
@@ -48,6 +56,17 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
     {
         if (!IsOpen && Find(context.Request.Headers.Authorization) is null)
             return RefuseAsync(context, isBrowser: false);
+        if (ExpectsFeeds)
+        {
+            context.Response.Headers.RetryAfter = "2";
+            return Answer.WriteAsync(
+                context,
+                StatusCodes.Status503ServiceUnavailable,
+                "starting",
+                "Not all feeds of this server are known yet. Come back soon."
+            );
+        }
+
         context.Response.StatusCode = StatusCodes.Status404NotFound;
         return Task.CompletedTask;
     }

@@ -37,7 +37,7 @@ public sealed class FeedServer : IAsyncDisposable
     private FeedServer(FeedServerOptions options, RouteTable routes, TimeProvider time)
     {
         (_options, _routes, _time) = (options, routes, time);
-        _access = new FeedAccess(options.Credentials);
+        _access = new FeedAccess(options.Credentials) { ExpectsFeeds = options.ExpectsFeeds };
         _operating = new MetricsEndpoint(_feeds, _access);
         _budget = new SendBudget(options.BufferBytes, time);
         _codings = new ContentCodings(options.Compress);
@@ -51,6 +51,16 @@ public sealed class FeedServer : IAsyncDisposable
 
     /// <summary>The sources being served.</summary>
     public IReadOnlyList<IFeedSource> Sources => _feeds.Sources;
+
+    /// <summary>
+    /// Whether feeds that are not there may yet come: who asks for one is told to come back (503), rather than that there is none (404),
+    /// after which clients give up.
+    /// </summary>
+    public bool ExpectsFeeds
+    {
+        get => _access.ExpectsFeeds;
+        set => _access.ExpectsFeeds = value;
+    }
 
     /// <summary>Starts to serve.</summary>
     /// <param name="sources">Of different names; more may be added later. The server takes them over, and disposes them when it stops or

@@ -61,6 +61,9 @@ public sealed record FeedServerOptions
     /// </summary>
     public bool StatusPage { get; init; } = true;
 
+    /// <summary><see cref="FeedServer.ExpectsFeeds"/> from the start on.</summary>
+    public bool ExpectsFeeds { get; init; }
+
     /// <summary>
     /// Creates the log: starts and stops, clients (Debug), refusals, and failed reads (Warning); event ids are stable. Default: no log.
     /// </summary>

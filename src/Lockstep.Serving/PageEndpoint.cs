@@ -42,7 +42,10 @@ internal sealed class PageEndpoint(
         // The page, and its copy on the way out.
         await share.TakeAsync(2 * PageSize.Bytes, cancellationToken).ConfigureAwait(false);
         var page = await source
-            .ReadPageAsync(new SnapshotPageRequest(FeedName.ForSource(feed, filter?.Identity), horizon, after), cancellationToken)
+            .ReadPageAsync(
+                new SnapshotPageRequest(FeedName.ForSource(feed, filter?.Identity), horizon, after) { Filter = filter },
+                cancellationToken
+            )
             .ConfigureAwait(false);
         share.Cover(2 * page.Lines.Sum(piece => (long)piece.Length));
         await WriteAsync(context, page, filter, share, cancellationToken).ConfigureAwait(false);

@@ -41,6 +41,17 @@ public sealed partial class OutcomeTests : IDisposable
     }
 
     [Theory]
+    [InlineData(SyncOutcome.Complete, 0)]
+    [InlineData(SyncOutcome.Quarantined, 0)]
+    [InlineData(SyncOutcome.Incomplete, 6)]
+    [InlineData(SyncOutcome.Owed, 6)]
+    [InlineData(SyncOutcome.Stopped, 130)]
+    public void A_repair_that_did_not_take_the_whole_set_leaves_a_table_that_differs(SyncOutcome outcome, int code)
+    {
+        Assert.Equal(code, ExitCodes.Of(outcome, follows: false, repairs: true));
+    }
+
+    [Theory]
     [InlineData(Record, 0, "Complete")]
     [InlineData(Record + "nonsense\n", 0, "Quarantined")]
     public async Task The_result_says_it(string body, int code, string outcome)

@@ -9,6 +9,7 @@ public sealed class RecordJsonTests
     [Theory]
     [InlineData("{\"a\":\"\u001b[31m\u0007\"}", """{"a":"\u001b[31m\u0007"}""")]
     [InlineData("{\"\u009b1m\":\"\u202e\u007f\"}", """{"\u009b1m":"\u202e\u007f"}""")]
+    [InlineData("{\"a\":\"1\u2028 2\u2029 3\u0085 4\"}", """{"a":"1\u2028 2\u2029 3\u0085 4"}""")]
     [InlineData("{\"a\":\n1}", """{"a": 1}""")]
     [InlineData("{\"a\":\"é – ж 語 😀\"}", "{\"a\":\"é – ж 語 😀\"}")]
     public void What_steers_is_an_escape(string json, string shown) =>

@@ -36,6 +36,7 @@ public sealed class ServeConfigTests : IDisposable
         );
         using var client = new HttpClient();
         Assert.Equal(HttpStatusCode.OK, await StatusAsync("livez", null));
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync("one", "token-of-one"));
         await postgres.StartAsync(Cancel);
         await Eventually.TrueAsync(async () => await StatusAsync("readyz/one", "token-of-one") == HttpStatusCode.OK);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync("readyz/bad", "token-of-all"));

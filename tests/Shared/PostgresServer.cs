@@ -126,7 +126,7 @@ public sealed class PostgresServer : IAsyncDisposable
 
             await File.AppendAllTextAsync(
                 Path.Combine(standby.Data, "postgresql.auto.conf"),
-                $"primary_conninfo = 'host=127.0.0.1 port={Port} user={User}'\n",
+                $"primary_conninfo = 'host=127.0.0.1 port={Port} user={User} dbname=postgres'\n",
                 cancellationToken
             );
             await standby.StartOnAFreePortAsync(cancellationToken);
@@ -210,7 +210,8 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private bool PortWasTaken() => File.Exists(Log) && File.ReadAllText(Log).Contains("could not bind", StringComparison.Ordinal);
 
-    private static int FreePort()
+    /// <summary>A port of the loopback address that nobody listens on.</summary>
+    internal static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

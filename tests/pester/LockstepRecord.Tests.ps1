@@ -79,6 +79,19 @@ Describe 'Get-LockstepRecord' {
         $records[0].name | Should -Be n1
     }
 
+    It 'says how a -Property within a field is named' {
+        $null = @{ id = 1; updated_at = 1; metadata = @{ name = 'n'; 'a/b' = 2 } } | Import-LockstepTable -Table nested -Disk
+        try {
+            $null = Get-LockstepRecord nested -Property metadata.name, Metadata.a/b -WarningVariable said -WarningAction SilentlyContinue
+            $said[0] | Should -BeLike '* is named by its JSON Pointer: /metadata/name'
+            $said[1] | Should -BeLike '* is named by its JSON Pointer: /metadata/a~1b'
+            (Get-LockstepRecord nested -Property /metadata/name).name | Should -Be n
+            $null = Get-LockstepRecord nested -Property metadata.* -WarningVariable said -WarningAction SilentlyContinue
+            $said | Should -Not -BeLike '*Pointer*'
+        }
+        finally { Remove-LockstepTable nested -Confirm:$false }
+    }
+
     It 'takes a -Key that is null for no way to ask for all' {
         (Get-ErrorOf { Get-LockstepRecord -Key $null -ErrorAction Stop }).Exception.Message | Should -Be 'A key is not null.'
         Get-LockstepRecord -Key @() | Should -BeNullOrEmpty

@@ -15,6 +15,9 @@ namespace Lockstep.Cli.Serving;
 internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger feedLog)
 {
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(30);
+
+    /// <summary>How soon a database that was away is looked at again: until then its feeds may be unknown.</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
     private readonly Dictionary<string, FeedPlan> _served = new(StringComparer.Ordinal);
     private readonly HashSet<string> _told = [];
     private readonly HashSet<string> _troubled = [];
@@ -31,6 +34,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             HeartbeatInterval = TimeSpan.FromSeconds(config.Listen.HeartbeatSeconds),
             InstanceName = config.Listen.InstanceName,
             StatusPage = config.Listen.StatusPage,
+            ExpectsFeeds = true,
             Compress = config.Listen.Compress,
             AllowedHosts = config.Listen.AllowedHosts,
             AllowedOrigins = config.Listen.AllowedOrigins,
@@ -52,8 +56,8 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
         {
             if (looked >= LookInterval)
             {
-                looked = TimeSpan.Zero;
-                await ReconcileAsync(config, cancellationToken).ConfigureAwait(false);
+                var isWhole = await ReconcileAsync(config, cancellationToken).ConfigureAwait(false);
+                looked = isWhole ? TimeSpan.Zero : LookInterval - Soon;
             }
 
             await ReportAsync(cancellationToken).ConfigureAwait(false);
@@ -63,8 +67,10 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
         }
     }
 
-    /// <summary>Adds what is new, and removes what is gone or is to be served differently.</summary>
-    private async Task ReconcileAsync(ServeConfig config, CancellationToken cancellationToken)
+    /// <summary>
+    /// Adds what is new, and removes what is gone or is to be served differently; returns whether all databases said what they have.
+    /// </summary>
+    private async Task<bool> ReconcileAsync(ServeConfig config, CancellationToken cancellationToken)
     {
         var (plans, isWhole) = await PlanAsync(config, cancellationToken).ConfigureAwait(false);
 
@@ -72,6 +78,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
         var gone = _served.Where(s => plans.TryGetValue(s.Key, out var plan) ? plan.Settings != s.Value.Settings : isWhole);
         foreach (var (name, _) in gone.ToArray())
         {
+            server.ExpectsFeeds = true;
             await server.RemoveAsync(name).ConfigureAwait(false);
             _served.Remove(name);
             if (!plans.ContainsKey(name))
@@ -85,6 +92,9 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             server.Add(new LateSource(name, plan.Start));
             Console.WriteLine(new Uri(server.Uri, Uri.EscapeDataString(name)).AbsoluteUri);
         }
+
+        server.ExpectsFeeds = !isWhole;
+        return isWhole;
     }
 
     private async Task<(Dictionary<string, FeedPlan> Plans, bool IsWhole)> PlanAsync(

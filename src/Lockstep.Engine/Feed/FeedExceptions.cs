@@ -245,7 +245,8 @@ public sealed class SweepRefusedException : FeedException
     /// <inheritdoc/>
     public override bool IsTransient => false;
 
-    private static string Among(IReadOnlyList<Records.RecordKey> examples) =>
+    /// <summary>Some of the records, as the end of a sentence about them.</summary>
+    internal static string Among(IReadOnlyList<Records.RecordKey> examples) =>
         examples.Count == 0 ? "" : $", among them {string.Join(", ", examples.Select(key => PlainText.Of(key.ToString())))}";
 }
 

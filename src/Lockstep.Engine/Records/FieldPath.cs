@@ -25,6 +25,23 @@ internal static class FieldPath
     /// <exception cref="FormatException">A tilde in it stands for nothing.</exception>
     public static IReadOnlyList<string> Names(string text) => IsPointer(text) ? [.. text[1..].Split('/').Select(Unescape)] : [text];
 
+    /// <summary>
+    /// The pointer to what is written with dots elsewhere, <c>metadata.uid</c>; null where the first of the names is no field.
+    /// </summary>
+    /// <param name="text">What was written.</param>
+    /// <param name="fields">The fields that there are.</param>
+    public static string? OfDotted(string text, IEnumerable<string> fields)
+    {
+        var names = text.Split('.');
+        if (IsPointer(text) || names.Length < 2 || Array.Exists(names, name => name.Length == 0))
+            return null;
+        var field = fields.FirstOrDefault(field => field.Equals(names[0], StringComparison.OrdinalIgnoreCase));
+        return field is null ? null : string.Concat(names[1..].Prepend(field).Select(name => "/" + Escape(name)));
+    }
+
+    private static string Escape(string name) =>
+        name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+
     /// <summary>One name of a pointer, unescaped.</summary>
     /// <exception cref="FormatException">A tilde in it stands for nothing.</exception>
     public static string Unescape(string segment)

@@ -74,6 +74,14 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
 
         if (shape.KeyFields.All(field => fields.Contains(FieldPath.Names(field)[0])))
             return null;
+        if (shape.KeyFields.Select(field => FieldPath.OfDotted(field, fields)).FirstOrDefault(path => path is not null) is { } pointer)
+        {
+            return new MissingField(
+                List(fields, null),
+                $"A field within a field is named by its JSON Pointer: {Term.Key} {PlainText.Of(pointer)}."
+            );
+        }
+
         var key = Likely(fields, KeyNames) ?? fields.FirstOrDefault(field => field.EndsWith("id", StringComparison.OrdinalIgnoreCase));
         return new MissingField(
             List(fields, key),

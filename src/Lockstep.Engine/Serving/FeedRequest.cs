@@ -33,4 +33,8 @@ internal sealed record FeedRequest(long Since, string? Identity, TimeSpan Heartb
 /// <param name="Identity">The feed that the first page named; null for the first page.</param>
 /// <param name="Horizon">The horizon that the first page fixed; null for the first page.</param>
 /// <param name="After">The previous page's <see cref="SnapshotPage.Next"/>; null for the first page.</param>
-internal sealed record SnapshotPageRequest(string? Identity, long? Horizon, string? After);
+internal sealed record SnapshotPageRequest(string? Identity, long? Horizon, string? After)
+{
+    /// <inheritdoc cref="FeedRequest.Filter"/>
+    public FeedFilter? Filter { get; init; }
+}

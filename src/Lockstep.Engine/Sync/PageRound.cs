@@ -12,6 +12,7 @@ namespace Lockstep.Engine.Sync;
 internal sealed class PageRound(DialectSession session)
 {
     private const int MostEmptyPages = 1000;
+    private const int MostStalePages = 100;
     private const int MostStandstills = 3;
 
     /// <summary>A set of this many pages takes a while.</summary>
@@ -21,6 +22,7 @@ internal sealed class PageRound(DialectSession session)
     private readonly PageLinks _links = new(session);
     private readonly PageCommits _commits = new(session);
     private readonly ListRest _rest = new(session);
+    private readonly RoundNews _news = new();
     private MaximumCursor? _maximum;
     private DateTimeOffset? _began;
     private bool _isWhole;
@@ -67,6 +69,7 @@ internal sealed class PageRound(DialectSession session)
         var target = start;
         var cursor = from ?? stored;
         int empty = 0,
+            stale = 0,
             standstills = 0;
         var isSecond = false;
         MoreOfList? guessed = null;
@@ -105,7 +108,9 @@ internal sealed class PageRound(DialectSession session)
 
             session.Requests.Last = new ResponsePlaces(response);
             _began ??= response.Headers.Date;
-            using var page = await _reader.ReadAsync(rules, response, _maximum, cancellationToken).ConfigureAwait(false);
+            using var page = await _reader
+                .ReadAsync(rules, response, _maximum, _pages < ManyPages ? null : _news, cancellationToken)
+                .ConfigureAwait(false);
             if (page.AsksForResync)
                 return RoundEnd.Resync;
             if (MeetsAnotherFeed(rules, page.Places, isKnown: stored is not null))
@@ -114,10 +119,19 @@ internal sealed class PageRound(DialectSession session)
             if (rules.CursorType == CursorType.Text && string.CompareOrdinal(said ?? cursor, cursor) < 0)
                 return RoundEnd.Resync;
             empty = page.Count == 0 ? empty + 1 : 0;
-            if (empty > MostEmptyPages)
-                throw session.Requests.Wrong("page after page is empty");
-
             var linked = _links.NextOf(rules, page, target);
+            // A list that is not read by links may hold the same event again and again.
+            stale = page.Count > 0 && (page.HasNews || linked is null) ? 0 : stale + Math.Sign(page.Count);
+            if (empty > MostEmptyPages || stale >= MostStalePages)
+            {
+                throw session.Requests.Wrong(
+                    stale >= MostStalePages
+                        ? $"it links from page to page, and the last {MostStalePages} held only what had come before"
+                        : "page after page is empty",
+                    $"Check how the next page is requested: Next in {Term.Dialect}."
+                );
+            }
+
             _rest.Note(page, isLinked: linked is not null, _links.AreCounted);
             var more = linked is null
                 ? await _rest
@@ -182,6 +196,7 @@ internal sealed class PageRound(DialectSession session)
                 _pages = 0;
                 _links.Forget();
                 _rest.Restart();
+                _news.Forget();
                 _maximum?.Restart();
                 continue;
             }

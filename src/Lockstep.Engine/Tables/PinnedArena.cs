@@ -12,11 +12,9 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 internal sealed class PinnedArena
 {
-    /// <summary>Many times a huge page: at both ends of a piece, the pages are small ones.</summary>
-    private const int PieceShift = 24;
+    private const int PieceShift = 22;
     private const int PieceSize = 1 << PieceShift;
     private const int FirstPiece = 64 * 1024;
-    private const int SecondPiece = 1024 * 1024;
 
     /// <summary>Something that begins so far behind the place of what it was appended with still has a place in the same piece.</summary>
     public const int MostBefore = PieceSize / 4;
@@ -77,7 +75,7 @@ internal sealed class PinnedArena
     private void NextPiece(int length)
     {
         _piece++;
-        var size = Math.Max(length, _piece == 1 ? SecondPiece : PieceSize);
+        var size = Math.Max(length, _piece == 1 ? PieceSize / 4 : PieceSize);
         if (_piece == _pieces.Count)
         {
             _pieces.Add(Allocate(size));
@@ -95,7 +93,8 @@ internal sealed class PinnedArena
     private static byte[] Allocate(int size)
     {
         var piece = GC.AllocateUninitializedArray<byte>(size, pinned: true);
-        HugePages.Advise(piece);
+        if (size >= PieceSize)
+            HugePages.Advise(piece);
         return piece;
     }
 }

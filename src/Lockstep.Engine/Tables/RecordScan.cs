@@ -57,6 +57,9 @@ internal sealed class RecordScan : IRecordScan
     internal ReadOnlySpan<byte> EncodedKey =>
         _layout == KeyLayout.Encoded ? Row.Bytes(RecordSelect.KeyColumn) : KeyEncoding.Encode(Row.Integer(RecordSelect.KeyColumn));
 
+    /// <summary>Whether a step may look at many rows.</summary>
+    internal bool IsFiltered => _filter is not null;
+
     private Statement Row => _rows ?? throw new InvalidOperationException("There is no current record.");
 
     /// <summary>Advances to the next record; false if there is none.</summary>

@@ -33,12 +33,39 @@ internal sealed class FeedDatabase(
     private volatile TableDescription? _description;
     private volatile string[] _keyNames = [];
     private volatile string? _fingerprint;
+    private readonly Lock _gate = new();
+    private ViewPlace? _viewPlace;
 
     /// <summary>The key's columns, by the last description; empty before the first.</summary>
     public IReadOnlyList<string> KeyNames => _keyNames;
 
     /// <summary>Distinguishes the cursors of a view from those of other servers and runs: whoever compares its rows defines them.</summary>
     public string ViewName { get; set; } = "";
+
+    /// <summary>
+    /// Whether a view has been read on another timeline than at first. Its rows are compared all the same; but what others who compare them
+    /// had told clients by then is not known here.
+    /// </summary>
+    public bool ViewMoved
+    {
+        get
+        {
+            lock (_gate)
+                return _viewPlace?.HasMoved == true;
+        }
+    }
+
+    /// <summary>
+    /// A view was read: labels do not go back from there, even if a promoted standby counts transactions from a lower number.
+    /// </summary>
+    public void ViewReached(FeedStamp stamp)
+    {
+        lock (_gate)
+        {
+            if (_viewPlace is { } place && stamp.Identity.StartsWith(place.Log + "-", StringComparison.Ordinal))
+                _viewPlace = place with { Label = Math.Max(place.Label, stamp.Snapshot.Xmin) };
+        }
+    }
 
     /// <summary>Lines for rows that are about to be read here.</summary>
     public FeedLines NewLines() => new(limits, () => _keyNames);
@@ -160,19 +187,47 @@ internal sealed class FeedDatabase(
         }
     }
 
-    private FeedStamp StampOf(SnapshotState state, TableDescription description) =>
-        new(state.Snapshot, IdentityOf(state, description), description, state.IsReplica, state.Floor);
+    private FeedStamp StampOf(SnapshotState state, TableDescription description)
+    {
+        var (snapshot, log) = (state.Snapshot, state.Log);
+        if (description.Changes == ChangeSource.SnapshotsOnly)
+        {
+            // A view keeps the timeline on which it was read first: its cursors are those of who compares the rows, not of the server.
+            var place = PlaceOf(log);
+            log = place.Log;
+            if (snapshot.Xmin < place.Label)
+                snapshot = PgSnapshot.Below(place.Label).At(snapshot.Mark);
+        }
+
+        return new FeedStamp(snapshot, IdentityOf(state, description, log), description, state.IsReplica, state.Floor);
+    }
 
     /// <summary>
     /// For a view only its key matters: whatever else is altered shows in its rows, which are compared.
     /// </summary>
-    private string IdentityOf(SnapshotState state, TableDescription description) =>
+    private string IdentityOf(SnapshotState state, TableDescription description, string log) =>
         description.Changes switch
         {
             ChangeSource.Tracked => FeedIdentity.Format(state.Server, description.Fingerprint, "polling"),
             ChangeSource.Stream => FeedIdentity.Format(state.Server, description.Fingerprint, "replication"),
-            _ => FeedIdentity.OfView(state.Log, _keyNames, ViewName),
+            _ => FeedIdentity.OfView(log, _keyNames, ViewName),
         };
+
+    private ViewPlace PlaceOf(string log)
+    {
+        lock (_gate)
+        {
+            if (_viewPlace is not { } place || !FeedIdentity.IsSameDatabase(place.Log, log))
+                return _viewPlace = new ViewPlace(log, 0, HasMoved: false);
+            return place.Log == log ? place : _viewPlace = place with { HasMoved = true };
+        }
+    }
+
+    /// <summary>Where a view is read.</summary>
+    /// <param name="Log">The server's log in which it was read first.</param>
+    /// <param name="Label">The highest label given out.</param>
+    /// <param name="HasMoved">Whether that is another timeline than the present one, or was in between.</param>
+    private sealed record ViewPlace(string Log, long Label, bool HasMoved);
 
     private async Task<TableDescription> DescribeAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {

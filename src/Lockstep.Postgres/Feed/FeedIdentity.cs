@@ -52,16 +52,26 @@ internal static class FeedIdentity
             ? number
             : null;
 
-    /// <summary>An identity with another timeline.</summary>
-    public static string OnTimeline(string identity, long timeline)
+    /// <summary>Whether identities, or logs, are of one database of one server, if on other timelines.</summary>
+    public static bool IsSameDatabase(string one, string other) =>
+        Server(one) is [var system, _, var database]
+        && Server(other) is [var otherSystem, _, var otherDatabase]
+        && (system, database) == (otherSystem, otherDatabase);
+
+    /// <summary>An identity with the timeline of another one, where both are of one database.</summary>
+    public static string OnTimeline(string identity, string other)
     {
-        if (Server(identity) is not [var system, _, var database])
+        if (!IsSameDatabase(identity, other))
             return identity;
-        var rest = identity[identity.IndexOf('-', StringComparison.Ordinal)..];
-        return string.Create(CultureInfo.InvariantCulture, $"{system}.{timeline}.{database}{rest}");
+        var parts = identity.Split('-');
+        parts[Array.FindIndex(parts, IsServer)] = string.Join('.', Server(other));
+        return string.Join('-', parts);
     }
 
-    private static string[] Server(string identity) => identity.Split('-')[0].Split('.');
+    /// <summary>System, timeline and database; by replication they are not what comes first.</summary>
+    private static string[] Server(string identity) => (Array.Find(identity.Split('-'), IsServer) ?? "").Split('.');
+
+    private static bool IsServer(string part) => part.Count(c => c == '.') == 2;
 
     private static (int Start, int End) Bounds(string identity)
     {

@@ -18,16 +18,6 @@ internal sealed record FeedPage<TPosition>(FeedStamp Stamp, FeedLines Lines, TPo
 /// <summary>Reads a table in pages, each a short transaction.</summary>
 internal static class FeedPages
 {
-    /// <inheritdoc cref="ReadKeysAsync(FeedDatabase, NpgsqlConnection, string[], long?, int, int, FeedFilter?, CancellationToken)"/>
-    public static Task<FeedPage<string[]>> ReadKeysAsync(
-        FeedDatabase database,
-        NpgsqlConnection connection,
-        string[] after,
-        long? horizon,
-        int limit,
-        CancellationToken cancellationToken
-    ) => ReadKeysAsync(database, connection, after, horizon, limit, PageSize.Bytes, filter: null, cancellationToken);
-
     /// <summary>A page of the rows in key order above a key (empty: from the start).</summary>
     /// <param name="database">Reads.</param>
     /// <param name="connection">Open and idle.</param>

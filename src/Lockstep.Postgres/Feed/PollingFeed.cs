@@ -120,18 +120,15 @@ internal sealed class PollingFeed : DatabaseFeed
             return request.Identity;
         }
 
-        var reached = request.Mark is { } mark && mark.Era >= told ? mark : new FeedMark(told, long.MaxValue);
+        // What a client was told of a view is compared with what it shows now, on whichever timeline.
+        if (IsView(stamp) && (identity == stamp.Identity || Database.ViewMoved))
+            return identity == stamp.Identity ? identity : identity + "~";
+        var reached = TimelineHistory.Reached(request.Mark, told);
         if (reached.Era > now && stamp.IsReplica)
             throw new FeedBehindException(request.Since, stamp.Snapshot.Xmin, Options.RetryAfter);
         var isHere =
-            reached.Era == now
-            || (
-                reached.Era < now
-                && !IsView(stamp)
-                && await _history.EndOfAsync(now, reached.Era, cancellationToken).ConfigureAwait(false) is { } end
-                && reached.Place <= end
-            );
-        return isHere ? FeedIdentity.OnTimeline(identity, now) : identity + "~";
+            (reached.Era == now || !IsView(stamp)) && await _history.HasAsync(reached, now, cancellationToken).ConfigureAwait(false);
+        return isHere ? FeedIdentity.OnTimeline(identity, stamp.Identity) : identity + "~";
     }
 
     public override async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
@@ -143,7 +140,10 @@ internal sealed class PollingFeed : DatabaseFeed
         Range(last).Admit(request.Identity, request.Horizon ?? 0);
         var after = PagePosition.Parse(request.After, last.Table.Key.Count);
         var page = await Readers
-            .ReadAsync((c, token) => FeedPages.ReadKeysAsync(Database, c, after, request.Horizon, PageRows, token), cancellationToken)
+            .ReadAsync(
+                (c, token) => FeedPages.ReadKeysAsync(Database, c, after, request.Horizon, PageRows, PageSize.Bytes, request.Filter, token),
+                cancellationToken
+            )
             .ConfigureAwait(false);
         Range(page.Stamp).Admit(request.Identity ?? last.Identity, request.Horizon ?? 0);
         Learn(page.Lines);
@@ -202,7 +202,7 @@ internal sealed class PollingFeed : DatabaseFeed
         var range = View.Range;
         if (request.Identity == stamp.Identity)
             return true;
-        var isYoung = !range.IsWhole && request.Since > range.From;
+        var isYoung = !range.IsWhole && !Database.ViewMoved && request.Since > range.From;
         if (request.Identity is null && !isYoung)
             throw new FeedCursorExpiredException(request.Since, Math.Min(range.From, stamp.Snapshot.Xmin) + 1);
         return isYoung && (request.Identity is null || FeedIdentity.IsSameView(stamp.Identity, request.Identity));

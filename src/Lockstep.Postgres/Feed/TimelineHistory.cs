@@ -1,4 +1,5 @@
 using System.Globalization;
+using Lockstep.Engine.Records;
 using Npgsql;
 
 namespace Lockstep.Postgres.Feed;
@@ -16,6 +17,19 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
 
     private readonly Lock _gate = new();
     private (long Timeline, Task<Dictionary<long, long>?> Ends, long Asked)? _known;
+
+    /// <summary>How far a client was told of anything that stored an identity of a timeline; if it does not say, of all of that.</summary>
+    public static FeedMark Reached(FeedMark? mark, long told) =>
+        mark is { } reached && reached.Era >= told ? reached : new FeedMark(told, long.MaxValue);
+
+    /// <summary>Whether everything up to a mark came to a timeline, so that nothing of it was lost.</summary>
+    public async Task<bool> HasAsync(FeedMark reached, long timeline, CancellationToken cancellationToken) =>
+        reached.Era == timeline
+        || (
+            reached.Era < timeline
+            && await EndOfAsync(timeline, reached.Era, cancellationToken).ConfigureAwait(false) is { } end
+            && reached.Place <= end
+        );
 
     /// <summary>The position at which a timeline was left for a later one; null if it was not, or if that is unknown.</summary>
     /// <param name="timeline">The timeline of the server.</param>

@@ -157,6 +157,7 @@ internal sealed class ViewReader
     /// <param name="isNew">Whether that cannot be determined, or is too much: followers have to ask.</param>
     private FeedStamp Reached(FeedStamp stamp, FeedLines? changes, bool isNew = false)
     {
+        _database.ViewReached(stamp);
         stamp = stamp with { Snapshot = stamp.Snapshot.At(++_look) };
         if (isNew || _log.End is not { } known)
             _log.Restart(stamp.Identity, stamp.Snapshot);

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tables.Native;
@@ -12,7 +13,8 @@ namespace Lockstep.Postgres.Replication;
 /// </summary>
 internal sealed class ChangeLog : IDisposable
 {
-    private const int FormatVersion = 1;
+    /// <summary>1 does not say how far what a stretch begins with reaches, so that nothing begun then goes on after a failover.</summary>
+    private const int FormatVersion = 2;
     private const string Size = "SELECT coalesce(sum(length(lines)), 0) FROM piece";
 
     private readonly string _connectionString;
@@ -117,15 +119,25 @@ internal sealed class ChangeLog : IDisposable
         Rollback();
         Execute("BEGIN IMMEDIATE; DELETE FROM piece");
         Execute(
-            "UPDATE log SET id = $0, epoch = $1, relation = $2, base = $3, position = $4, floor = $4",
+            "UPDATE log SET version = $5, id = $0, epoch = $1, relation = $2, base = $3, position = $4, floor = $4",
             epoch.Log,
             epoch.Number,
             epoch.Table,
-            epoch.Base.ToString(),
-            position
+            $"{epoch.Base} {epoch.Base.Mark}",
+            position,
+            FormatVersion
         );
         Execute("COMMIT");
         Bytes = 0;
+        Load();
+    }
+
+    /// <summary>Goes on with the stretch where another server, or the same on another timeline, has taken over.</summary>
+    /// <param name="table">What its identity shows there.</param>
+    public void Move(string table)
+    {
+        Rollback();
+        Execute("UPDATE log SET relation = $0", table);
         Load();
     }
 
@@ -283,7 +295,10 @@ internal sealed class ChangeLog : IDisposable
     private static LogEpoch? EpochOf(SqliteDataReader row, int at) =>
         row.GetString(at).Length == 0
             ? null
-            : new LogEpoch(row.GetString(at), row.GetInt32(at + 1), row.GetString(at + 2), PgSnapshot.Parse(row.GetString(at + 3)));
+            : new LogEpoch(row.GetString(at), row.GetInt32(at + 1), row.GetString(at + 2), BaseOf(row.GetString(at + 3).Split(' ')));
+
+    private static PgSnapshot BaseOf(string[] text) =>
+        PgSnapshot.Parse(text[0]).At(text is [_, var place] && FeedMark.TryParse(place, out var mark) ? mark : null);
 
     private void Load()
     {
@@ -291,7 +306,7 @@ internal sealed class ChangeLog : IDisposable
         using var row = command.ExecuteReader();
         if (!row.Read())
             return;
-        if (row.GetInt32(0) != FormatVersion)
+        if (row.GetInt32(0) is < 1 or > FormatVersion)
             throw new IOException($"it was written by another version of Lockstep (format {row.GetInt32(0)}, not {FormatVersion})");
         Slot = row.GetString(1);
         Volatile.Write(ref _position, row.GetInt64(2));

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Replication;
@@ -6,8 +7,12 @@ namespace Lockstep.Postgres.Replication;
 /// A place among changes in the order of their commits in the server's log: everything below it. A commit's record may begin exactly where
 /// the previous one ends, so what is at the place itself is still to come.
 /// </summary>
-internal sealed record CommitPosition(long Cursor) : IFeedPosition<CommitPosition>
+/// <param name="Cursor">The place.</param>
+/// <param name="Timeline">The timeline of the server on which it is; 0 where nothing is told of it.</param>
+internal sealed record CommitPosition(long Cursor, long Timeline = 0) : IFeedPosition<CommitPosition>
 {
+    public FeedMark? Mark => Timeline > 0 ? new FeedMark(Timeline, Cursor) : null;
+
     public bool IsWithin(CommitPosition other) => Cursor <= other.Cursor;
 
     public ReadOnlyMemory<byte> Rest(ReadOnlyMemory<byte> lines) => FeedLines.After(lines, Cursor - 1);

@@ -16,6 +16,9 @@ internal sealed record LogEpoch(string Log, int Number, string Table, PgSnapshot
     public static LogEpoch First(FeedStamp stamp) =>
         new(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4)), 1, stamp.Identity, stamp.Snapshot);
 
+    /// <summary>The timeline of the server on which it is served.</summary>
+    public long Timeline => FeedIdentity.TimelineOf(Table) ?? 0;
+
     /// <summary>The feed's identity: never that of a feed by polling, nor that of another slot's.</summary>
     public string Identity => FormattableString.Invariant($"{Log}-{Number}-{Table}");
 }

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Feed;
 using Npgsql;
@@ -12,6 +13,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
 {
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(10);
     private readonly StreamedTable _streamed;
+    private readonly TimelineHistory _history;
     private readonly SemaphoreSlim _marking = new(1);
 
     private ReplicationFeed(string connectionString, PostgresFeedOptions options, TimeProvider time, ChangeLog log)
@@ -22,7 +24,8 @@ internal sealed class ReplicationFeed : DatabaseFeed
             Database.GoOn(epoch.Table);
         Live = new LiveLog<CommitPosition>(options.LiveBytes);
         var stream = ReplicationStream.Rent(connectionString, options, time);
-        _streamed = new StreamedTable(stream, Readers.Source, Database, Log, Live, options, Metrics, time);
+        _history = new TimelineHistory(Readers.Source, options, time);
+        _streamed = new StreamedTable(stream, Readers.Source, Database, Log, Live, _history, options, Metrics, time);
     }
 
     public override Exception? Error => _streamed.Error;
@@ -70,15 +73,36 @@ internal sealed class ReplicationFeed : DatabaseFeed
     {
         ArgumentNullException.ThrowIfNull(request);
         var (epoch, end) = await AgreeAsync(cancellationToken).ConfigureAwait(false);
-        Range(epoch).Admit(request.Identity, request.Since);
+        var isCarried = await IsCarriedAsync(epoch, request, cancellationToken).ConfigureAwait(false);
+        Range(epoch).Admit(isCarried ? epoch.Identity : request.Identity, request.Since);
+        var known = new CommitPosition(request.Since, request.Since > 0 ? epoch.Timeline : 0);
+        var mark = FeedMark.Later(known.Mark, request.Mark);
         var journey = new FeedJourney<CommitPosition>(
-            new ReplicationSteps(this, epoch, end),
+            new ReplicationSteps(this, epoch, end, request.Filter),
             epoch.Identity,
-            new CommitPosition(request.Since),
-            request
+            known,
+            request with
+            {
+                Mark = mark,
+            }
         );
-        return new FeedReading(epoch.Identity, Database.KeyNames, journey.ReadAsync(cancellationToken));
+        return new FeedReading(epoch.Identity, Database.KeyNames, journey.ReadAsync(cancellationToken))
+        {
+            Mark = mark,
+            Continues = isCarried ? request.Identity : null,
+        };
     }
+
+    /// <summary>
+    /// Whether a client has the log's stretch from before a failover, and was told of nothing that was lost in it. That the log itself goes
+    /// on has been seen to.
+    /// </summary>
+    private async Task<bool> IsCarriedAsync(LogEpoch epoch, FeedRequest request, CancellationToken cancellationToken) =>
+        request.Identity is { } identity
+        && identity != epoch.Identity
+        && FeedIdentity.TimelineOf(identity) is { } told
+        && FeedIdentity.OnTimeline(identity, epoch.Identity) == epoch.Identity
+        && await _history.HasAsync(TimelineHistory.Reached(request.Mark, told), epoch.Timeline, cancellationToken).ConfigureAwait(false);
 
     public override async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
     {
@@ -89,8 +113,11 @@ internal sealed class ReplicationFeed : DatabaseFeed
 
         // No client may have more than the pages: what they leave out of it is swept, and a tie with the log would not bring it back.
         var horizon = request.Horizon ?? await BeginSnapshotAsync(epoch, whole: true, cancellationToken).ConfigureAwait(false);
-        var page = await ReadPageAsync(epoch, after, horizon, PageRows, cancellationToken).ConfigureAwait(false);
-        return new SnapshotPage(epoch.Identity, horizon, Database.KeyNames, page.Lines.Take(), PagePosition.Format(page.Next));
+        var page = await ReadPageAsync(epoch, after, horizon, PageRows, request.Filter, cancellationToken).ConfigureAwait(false);
+        return new SnapshotPage(epoch.Identity, horizon, Database.KeyNames, page.Lines.Take(), PagePosition.Format(page.Next))
+        {
+            Mark = page.Stamp.Snapshot.Mark,
+        };
     }
 
     /// <summary>A page of the table as it is, every row of it at the cursor.</summary>
@@ -99,11 +126,15 @@ internal sealed class ReplicationFeed : DatabaseFeed
         string[] after,
         long cursor,
         int rows,
+        FeedFilter? filter,
         CancellationToken cancellationToken
     )
     {
         var page = await Readers
-            .ReadAsync((c, token) => FeedPages.ReadKeysAsync(Database, c, after, cursor, rows, token), cancellationToken)
+            .ReadAsync(
+                (c, token) => FeedPages.ReadKeysAsync(Database, c, after, cursor, rows, PageSize.Bytes, filter, token),
+                cancellationToken
+            )
             .ConfigureAwait(false);
         if (page.Stamp.Identity != epoch.Table)
             throw Changed();

@@ -244,6 +244,25 @@ internal static class ReplicationSetup
         return found.FirstOrDefault();
     }
 
+    /// <summary>The version from which on a standby can have a copy of a slot, for the time when it has taken over.</summary>
+    public const int FailoverVersion = 17;
+
+    /// <summary>
+    /// Makes a slot that standbys may copy (<c>sync_replication_slots</c>), however long that takes; returns where its stream begins.
+    /// </summary>
+    public static async Task<long> MakeFailoverSlotAsync(NpgsqlConnection connection, string name, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(
+            "SELECT (lsn - '0/0'::pg_lsn)::bigint FROM pg_create_logical_replication_slot($1, 'pgoutput', false, false, true)",
+            connection
+        )
+        {
+            CommandTimeout = 0,
+            Parameters = { new NpgsqlParameter { Value = name } },
+        };
+        return (long)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
+    }
+
     /// <summary>Drops a slot that nobody streams from; does nothing when it is not there.</summary>
     /// <exception cref="FeedUnavailableException">It is in use.</exception>
     public static async Task DropSlotAsync(NpgsqlConnection connection, string name, CancellationToken cancellationToken)

@@ -8,7 +8,8 @@ namespace Lockstep.Postgres.Replication;
 /// How a feed by replication is read for one client: pages of a snapshot from the database, then the change log from the point at which it
 /// completes the snapshot. Between two pages it holds no connection.
 /// </summary>
-internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, long end) : DatabaseSteps<CommitPosition>(feed, feed.Live)
+internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, long end, FeedFilter? filter)
+    : DatabaseSteps<CommitPosition>(feed, feed.Live)
 {
     public override bool PositionsAreWhole => true;
 
@@ -23,14 +24,14 @@ internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, lon
         var cursor = await feed.BeginSnapshotAsync(epoch, whole: false, cancellationToken).ConfigureAwait(false);
         for (string[]? after = []; after is not null; )
         {
-            var page = await feed.ReadPageAsync(epoch, after, cursor, feed.Pages.Rows, cancellationToken).ConfigureAwait(false);
+            var page = await feed.ReadPageAsync(epoch, after, cursor, feed.Pages.Rows, filter, cancellationToken).ConfigureAwait(false);
             yield return FeedStep<CommitPosition>.At(epoch.Identity, cursor, after.Length == 0 ? null : PagePosition.Format(after));
             foreach (var piece in page.Lines.Take())
-                yield return new FeedStep<CommitPosition>(piece);
+                yield return new FeedStep<CommitPosition>(piece) { Mark = page.Stamp.Snapshot.Mark };
             after = page.Next;
         }
 
-        yield return new FeedStep<CommitPosition>(default, new CommitPosition(cursor));
+        yield return new FeedStep<CommitPosition>(default, new CommitPosition(cursor, epoch.Timeline));
 
         // The last page may show what the first one did not: the snapshot is complete when the log has all of that.
         await feed.ReachAsync(await feed.EndAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
@@ -49,11 +50,14 @@ internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, lon
             var pieces = feed.Log.Read(epoch.Identity, known.Cursor, ref after) ?? throw feed.Lost(epoch, known.Cursor);
             if (pieces.Count == 0)
                 break;
+
+            // What was committed since comes too.
+            var mark = new CommitPosition(feed.Log.Position, epoch.Timeline).Mark;
             foreach (var piece in pieces)
-                yield return new FeedStep<CommitPosition>(piece);
+                yield return new FeedStep<CommitPosition>(piece) { Mark = mark };
         }
 
         if (known.Cursor < position)
-            yield return new FeedStep<CommitPosition>(default, new CommitPosition(position));
+            yield return new FeedStep<CommitPosition>(default, new CommitPosition(position, epoch.Timeline));
     }
 }

@@ -68,6 +68,8 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
             .ConfigureAwait(false);
 
         // However long that takes: it ends with the oldest transaction, or with the watcher's patience for what the server keeps meanwhile.
+        if (connection.PostgreSqlVersion.Major >= ReplicationSetup.FailoverVersion)
+            return await ReplicationSetup.MakeFailoverSlotAsync(connection, names.Slot, cancellationToken).ConfigureAwait(false);
         var slot = await stream
             .CreatePgOutputReplicationSlot(
                 names.Slot,

@@ -59,7 +59,7 @@ internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source
         CancellationToken cancellationToken
     )
     {
-        var stream = new LogicalReplicationConnection(PostgresConnection.ForStream(connectionString));
+        var stream = new LogicalReplicationConnection(PostgresConnection.ForStream(connectionString, connection));
         await using (stream.ConfigureAwait(false))
         {
             await stream.Open(cancellationToken).ConfigureAwait(false);

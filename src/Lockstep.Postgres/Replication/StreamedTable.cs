@@ -14,6 +14,7 @@ internal sealed class StreamedTable(
     FeedDatabase database,
     ChangeLog log,
     LiveLog<CommitPosition> live,
+    TimelineHistory history,
     PostgresFeedOptions options,
     FeedMetrics metrics,
     TimeProvider time
@@ -43,6 +44,9 @@ internal sealed class StreamedTable(
     public ChangeLog Log => log;
 
     public LiveLog<CommitPosition> Live => live;
+
+    /// <summary>Where the server left its earlier timelines.</summary>
+    public TimelineHistory History => history;
 
     public PostgresFeedOptions Options => options;
 

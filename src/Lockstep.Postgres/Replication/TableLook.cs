@@ -1,3 +1,4 @@
+using Lockstep.Engine.Records;
 using Lockstep.Postgres.Feed;
 using Npgsql;
 
@@ -38,7 +39,8 @@ internal sealed record TableLook(StreamedTable Table, FeedStamp Stamp, string? W
                 return null;
             }
 
-            return new TableLook(table, stamp, WhyStartOver(names, server, confirmed, table, stamp));
+            var why = await WhyStartOverAsync(names, server, confirmed, table, stamp, cancellationToken).ConfigureAwait(false);
+            return new TableLook(table, stamp, why);
         }
         catch (Exception e)
             when (e is Engine.LockstepException or PostgresException && connection.FullState.HasFlag(System.Data.ConnectionState.Open))
@@ -50,25 +52,42 @@ internal sealed record TableLook(StreamedTable Table, FeedStamp Stamp, string? W
     }
 
     /// <summary>Null if the log can continue; empty if there is nothing to continue from.</summary>
-    private static string? WhyStartOver(ReplicationNames names, ServerState server, long confirmed, StreamedTable table, FeedStamp stamp)
+    private static async Task<string?> WhyStartOverAsync(
+        ReplicationNames names,
+        ServerState server,
+        long confirmed,
+        StreamedTable table,
+        FeedStamp stamp,
+        CancellationToken cancellationToken
+    )
     {
         var log = table.Log;
         if (log.Epoch is not { } epoch || log.Slot != names.Slot)
             return "";
+        var (told, now) = (epoch.Timeline, FeedIdentity.TimelineOf(stamp.Identity) ?? 0);
         if (server.Slot is not { } slot)
-            return $"the replication slot {names.Slot} is gone from the server";
+        {
+            return told == now
+                ? $"the replication slot {names.Slot} is gone from the server"
+                : $"another server has taken over, to which the replication slot {names.Slot} was not synchronized";
+        }
+
         if (!slot.IsUsable)
             return $"the server no longer has what the replication slot {names.Slot} needs";
         if (!table.IsPublished)
             return $"the publication {names.Publication} did not publish the table";
         if (Math.Max(slot.Confirmed, confirmed) > log.Position)
             return $"the replication slot {names.Slot} was moved on by others";
-        if (server.End < log.Position || ServerOf(epoch.Table) != ServerOf(stamp.Identity))
+        if (server.End < log.Position || !FeedIdentity.IsSameDatabase(epoch.Table, stamp.Identity))
             return "another server answers, or this one was restored";
-        return null;
+        if (told == now)
+            return null;
 
-        // System, timeline and database come first.
-        static string ServerOf(string identity) => identity[..identity.IndexOf('-', StringComparison.Ordinal)];
+        // What every snapshot of the stretch shows has to have come over too: its transactions' numbers are not given out again then.
+        var ends = epoch.Base.Mark is { } shown ? Math.Max(shown.Place, log.Position) : long.MaxValue;
+        return await table.History.HasAsync(new FeedMark(told, ends), now, cancellationToken).ConfigureAwait(false)
+            ? null
+            : "another server has taken over, to which not everything had come that was served";
     }
 
     /// <summary>Tells the operator why clients of some tables start over.</summary>

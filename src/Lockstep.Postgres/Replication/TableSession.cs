@@ -72,10 +72,12 @@ internal sealed class TableSession : IDisposable
     public void Begin(FeedStamp stamp)
     {
         Describe(stamp);
+        if (stamp.Identity != Epoch.Table && FeedIdentity.OnTimeline(Epoch.Table, stamp.Identity) == stamp.Identity)
+            Log.Move(stamp.Identity);
         if (stamp.Identity != Epoch.Table)
             StartOver(stamp, "its definition has changed");
         else if (Live.Identity != Epoch.Identity)
-            Live.Restart(Epoch.Identity, new CommitPosition(Log.Position));
+            Live.Restart(Epoch.Identity, Place(Log.Position));
     }
 
     /// <summary>
@@ -101,7 +103,7 @@ internal sealed class TableSession : IDisposable
         _before = null;
         Describe(stamp);
         Log.Begin(LogEpoch.First(stamp), position);
-        Live.Restart(Epoch.Identity, new CommitPosition(position));
+        Live.Restart(Epoch.Identity, Place(position));
     }
 
     /// <summary>A row of the table was changed by the open transaction.</summary>
@@ -221,18 +223,11 @@ internal sealed class TableSession : IDisposable
         Log.Commit(_ended, position);
         if (wasSpilled || bytes > Streamed.Options.LiveBytes)
         {
-            Live.Restart(Epoch.Identity, new CommitPosition(position));
+            Live.Restart(Epoch.Identity, Place(position));
         }
         else
         {
-            Live.Append(
-                new LiveBatch<CommitPosition>(
-                    new CommitPosition(from),
-                    new CommitPosition(position),
-                    [.. (pieces ?? []).Select(p => p.Lines)],
-                    bytes
-                )
-            );
+            Live.Append(new LiveBatch<CommitPosition>(Place(from), Place(position), [.. (pieces ?? []).Select(p => p.Lines)], bytes));
         }
 
         var newest = _ended.Max(t => t.Txid);
@@ -250,7 +245,7 @@ internal sealed class TableSession : IDisposable
         var stamp = await LookAsync().ConfigureAwait(false);
         Compare(stamp);
         Log.Checkpoint();
-        var position = new CommitPosition(Log.Position);
+        var position = Place(Log.Position);
         if (Live.End is { } end && end.Cursor < position.Cursor)
             Live.Append(new LiveBatch<CommitPosition>(end, position, [], 0));
         Log.Trim(Streamed.Options.Replication!.LogBytes, stamp.Snapshot.Xmin);
@@ -342,6 +337,8 @@ internal sealed class TableSession : IDisposable
             Describe(stamp);
     }
 
+    private CommitPosition Place(long position) => new(position, Epoch.Timeline);
+
     /// <summary>Begins another stretch with what a snapshot shows; nothing may be left to flush.</summary>
     private void StartOver(FeedStamp stamp, string why, long end = 0)
     {
@@ -351,7 +348,7 @@ internal sealed class TableSession : IDisposable
         // Another table of the same name is not in the publication.
         IsReplaced = _table.Oid != stamp.Table.Oid;
         Describe(stamp);
-        Live.Restart(Epoch.Identity, new CommitPosition(position));
+        Live.Restart(Epoch.Identity, Place(position));
         Streamed.Metrics.Resynced();
         PostgresLog.Resync(Streamed.Options.Logger, Streamed.Options.Table, why);
         _session.Moved();

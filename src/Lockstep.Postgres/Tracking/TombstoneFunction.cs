@@ -34,7 +34,7 @@ internal static class TombstoneFunction
                     RETURN NULL;
                 END IF;
                 IF TG_OP <> 'INSERT' THEN
-                    INSERT INTO {tombstones} ({keys}, txid) VALUES ({old}, pg_current_xact_id()::text::bigint)
+                    INSERT INTO {tombstones} ({keys}, txid) VALUES ({old}, txid_current())
                         ON CONFLICT ({keys}) DO UPDATE SET (txid, lockstep_at) = (EXCLUDED.txid, EXCLUDED.lockstep_at);
                 END IF;
                 IF TG_OP <> 'DELETE' THEN

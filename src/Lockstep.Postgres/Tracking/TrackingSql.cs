@@ -63,7 +63,7 @@ internal static class TrackingSql
     // What the trigger stamps rows with. As the column's default it spares an INSERT the call of the trigger's function, which takes longer
     // than all the rest of it: the trigger is called for a row that has something else. By itself the default would not do: whoever gives
     // the column a value (COPY of all columns, a subscription of logical replication, a dump) has it his way.
-    private const string CurrentTransaction = "pg_catalog.pg_current_xact_id()::text::bigint";
+    private const string CurrentTransaction = "pg_catalog.txid_current()";
 
     // Named to come last among the table's BEFORE triggers: what those write is stamped too.
     private static readonly string[] Triggers = ["zz_lockstep_stamp", "zz_lockstep_key", "zz_lockstep_truncate"];
@@ -234,7 +234,7 @@ internal static class TrackingSql
         """
             CREATE OR REPLACE FUNCTION lockstep.stamp() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
-                NEW.txid := pg_catalog.pg_current_xact_id()::text::bigint;
+                NEW.txid := pg_catalog.txid_current();
                 RETURN NEW;
             END
             $$

@@ -32,6 +32,7 @@ public abstract class TableCmdlet : LockstepCmdlet
     [Parameter(ParameterSetName = ByTable, Position = 0, ValueFromPipeline = true)]
     [Parameter(ParameterSetName = ByDatabase, Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("Name")]
+    [TableName]
     [ValidateNotNull]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(TableCompleter))]
@@ -157,7 +158,7 @@ public abstract class FilteredTableCmdlet : TableCmdlet
 
     /// <summary>An SQL expression over the fields: only records that match it.</summary>
     [Parameter]
-    [ArgumentCompleter(typeof(FieldCompleter))]
+    [ArgumentCompleter(typeof(FilterCompleter))]
     public string? Filter { get; set; }
 
     /// <summary>Values for the names that -Filter marks with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>
@@ -173,12 +174,14 @@ public abstract class FilteredTableCmdlet : TableCmdlet
         string[] known = [.. fields.Select((_, i) => names[i])];
         foreach (var wanted in properties.Where(wanted => !FieldPath.IsPointer(wanted)))
         {
-            var pattern = WildcardPattern.Get(wanted, WildcardOptions.IgnoreCase);
+            var pattern = WildcardPattern.Get(wanted, PatternOptions.AnyCase);
             if (!fields.Contains(wanted, StringComparer.OrdinalIgnoreCase) && !Array.Exists(known, pattern.IsMatch))
             {
+                var nested = WildcardPattern.ContainsWildcardCharacters(wanted) ? null : FieldPath.OfDotted(wanted, fields);
                 WriteWarning(
                     $"No record of '{info.Name}' has a field '{wanted}'. The fields are "
                         + $"{string.Join(", ", known.Take(20))}{(known.Length > 20 ? ", ..." : "")}."
+                        + (nested is null ? "" : $" A field within a field is named by its JSON Pointer: {nested}")
                 );
             }
         }

@@ -95,6 +95,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
 
     /// <summary>The dialect of the records; Auto detects it from the first one.</summary>
     [Parameter]
+    [ValidateSet(nameof(FeedDialect.Auto), nameof(FeedDialect.Record), nameof(FeedDialect.Transaction))]
     public FeedDialect Dialect { get; set; }
 
     /// <summary>What to do with a malformed record.</summary>
@@ -181,6 +182,14 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
                 return;
 
             _current = record;
+            if ((record is PSObject wrapped ? wrapped.BaseObject : record) is FileSystemInfo file)
+            {
+                throw new InvalidOptionException(
+                    $"'{file.Name}' came through the pipeline, which brings records and not files.",
+                    "Give its path as -Path, or its lines: Get-Content FILE | Import-LockstepTable."
+                );
+            }
+
             var json = RecordTexts.TextOf(record) is { } text ? Encoding.UTF8.GetBytes(text) : _serializer.Serialize(record);
             try
             {

@@ -23,7 +23,7 @@ public sealed class GetLockstepDialectCommand : LockstepCmdlet
 
     private protected override void Process()
     {
-        WildcardPattern[] patterns = [.. Name.Select(name => new WildcardPattern(name, WildcardOptions.IgnoreCase))];
+        WildcardPattern[] patterns = [.. Name.Select(name => new WildcardPattern(name, PatternOptions.AnyCase))];
         foreach (var dialect in BuiltInDialects.All.Where(dialect => patterns.Any(pattern => pattern.IsMatch(dialect.Name))))
             WriteObject(dialect.ToModel());
     }

@@ -7,6 +7,7 @@ using Lockstep.Gossip.Models;
 using Lockstep.Gossip.Nodes;
 using Lockstep.Parameters;
 using Lockstep.Pipeline;
+using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 
@@ -163,11 +164,8 @@ public sealed class GetLockstepModelCommand : LockstepCmdlet
 
     private static IReadOnlyList<ModelInfo> Find(string name)
     {
-        if (!WildcardPattern.ContainsWildcardCharacters(name))
-            return [RunspaceModels.Current.Find(name)];
-
-        var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
-        return [.. RunspaceModels.Current.Models.Where(model => pattern.IsMatch(model.Name))];
+        var models = TableNames.Matching(name, RunspaceModels.Current.Models, static model => model.Name);
+        return models.Count > 0 || WildcardPattern.ContainsWildcardCharacters(name) ? models : [RunspaceModels.Current.Find(name)];
     }
 }
 

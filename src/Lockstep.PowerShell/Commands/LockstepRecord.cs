@@ -104,10 +104,11 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
 
             WarnOfUnknown(found, Property);
             using var scan = found.Table.Read(query);
+            var name = found.Table.GetInfo().Name;
             RecordOutput.Write(
                 this,
                 scan,
-                Raw ? null : new RecordObjects(found.Table.GetInfo().Name, WriteWarning, Property),
+                Raw ? null : warn => new RecordObjects(name, warn, Property),
                 tellsState: IncludeDeleted || Since is not null
             );
         });

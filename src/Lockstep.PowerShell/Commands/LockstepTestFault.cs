@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Lockstep.Completers;
 using Lockstep.Engine;
+using Lockstep.Parameters;
 using Lockstep.Pipeline;
 using Lockstep.Sessions;
 using Lockstep.TestServer.Faults;
@@ -90,7 +91,7 @@ public sealed class GetLockstepTestFaultCommand : LockstepCmdlet
         }
 
         var server = Server ?? SessionServers<TestServerInfo>.Current.Only;
-        var pattern = WildcardPattern.Get(Id, WildcardOptions.IgnoreCase);
+        var pattern = WildcardPattern.Get(Id, PatternOptions.AnyCase);
         foreach (var fault in server.Server.Server.Faults.Where(fault => pattern.IsMatch(fault.Id)))
             WriteObject(fault.ToModel(server));
     }
@@ -131,7 +132,7 @@ public sealed class RemoveLockstepTestFaultCommand : LockstepCmdlet
         foreach (var id in Id)
         {
             var server = Server ?? SessionServers<TestServerInfo>.Current.Only;
-            var pattern = WildcardPattern.Get(id, WildcardOptions.IgnoreCase);
+            var pattern = WildcardPattern.Get(id, PatternOptions.AnyCase);
             string[] found = [.. server.Server.Server.Faults.Select(fault => fault.Id).Where(pattern.IsMatch)];
             if (found.Length == 0 && !WildcardPattern.ContainsWildcardCharacters(id))
             {

@@ -1,5 +1,7 @@
 using System.Management.Automation;
+using System.Management.Automation.Language;
 using System.Management.Automation.Runspaces;
+using System.Reflection;
 
 namespace Lockstep.Completers;
 
@@ -16,21 +18,59 @@ internal static class Completion
         }
     }
 
-    /// <summary>The names that begin with a word, quoted where they need it.</summary>
-    public static IEnumerable<CompletionResult> Of(string word, IEnumerable<string> names)
+    /// <summary>Whether a parameter takes patterns, in which a bracket of a name has to be escaped.</summary>
+    /// <param name="command">The cmdlet's name.</param>
+    /// <param name="parameter">The parameter's.</param>
+    public static bool TakesPatterns(string command, string parameter) =>
+        typeof(Completion)
+            .Assembly.GetExportedTypes()
+            .Any(type =>
+                type.GetCustomAttribute<CmdletAttribute>() is { } cmdlet
+                && $"{cmdlet.VerbName}-{cmdlet.NounName}".Equals(command, StringComparison.OrdinalIgnoreCase)
+                && type.GetProperties()
+                    .Any(property =>
+                        property.Name.Equals(parameter, StringComparison.OrdinalIgnoreCase)
+                        && property.IsDefined(typeof(SupportsWildcardsAttribute))
+                    )
+            );
+
+    /// <summary>The names that begin with a word, escaped and quoted where they need it.</summary>
+    /// <param name="word">What has been typed.</param>
+    /// <param name="names">The names.</param>
+    /// <param name="arePatterns">Whether what is typed there is a pattern.</param>
+    public static IEnumerable<CompletionResult> Of(string? word, IEnumerable<string> names, bool arePatterns = false)
     {
-        var pattern = WildcardPattern.Get(WildcardPattern.Escape(word.Trim('\'', '"')) + "*", WildcardOptions.IgnoreCase);
-        foreach (var name in names.Distinct(StringComparer.OrdinalIgnoreCase).Where(pattern.IsMatch))
+        var begun = Unquoted(word);
+        bool Begins(string text) => text.StartsWith(begun, StringComparison.OrdinalIgnoreCase);
+        foreach (var name in names.Distinct(StringComparer.OrdinalIgnoreCase))
         {
-            yield return new CompletionResult(IsWord(name) ? name : Quoted(name), name, CompletionResultType.ParameterValue, name);
+            var text = arePatterns ? WildcardPattern.Escape(name) : name;
+            if (Begins(text) || Begins(name))
+            {
+                var shown = Shown(name);
+                yield return new CompletionResult(IsWord(text) ? text : Quoted(text), shown, CompletionResultType.ParameterValue, shown);
+            }
         }
+    }
+
+    /// <summary>What was typed, without the quotes that it is in.</summary>
+    public static string Unquoted(string? word)
+    {
+        word ??= "";
+        return word.Length > 0 && word[0] is '\'' or '"' ? word.Trim(word[0]).Replace("''", "'", StringComparison.Ordinal) : word;
     }
 
     /// <summary>A path, quoted where it needs it.</summary>
     public static string Quote(string path) =>
         path.All(letter => char.IsLetterOrDigit(letter) || "_-./\\:".Contains(letter)) ? path : Quoted(path);
 
-    private static bool IsWord(string name) => name.All(letter => char.IsLetterOrDigit(letter) || letter == '_');
+    /// <summary>A text in quotes; PowerShell takes four characters for a single quote.</summary>
+    public static string Quoted(string text) => $"'{CodeGeneration.EscapeSingleQuotedStringContent(text)}'";
 
-    private static string Quoted(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
+    /// <summary>A result shows something, also for a name that is empty.</summary>
+    private static string Shown(string name) => name.Length > 0 ? name : "''";
+
+    /// <summary>Whether a text is the same without quotes: in a list, digits would be a number and not text.</summary>
+    private static bool IsWord(string name) =>
+        name.Length > 0 && !char.IsDigit(name[0]) && name.All(letter => char.IsLetterOrDigit(letter) || letter == '_');
 }

@@ -15,10 +15,13 @@ public sealed class DialectCompleter : IArgumentCompleter
         string wordToComplete,
         CommandAst commandAst,
         IDictionary fakeBoundParameters
-    ) =>
-        Names()
-            .Where(name => name.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase))
-            .Select(name => new CompletionResult(name));
+    ) => Completion.Of(wordToComplete, Names()).Concat(parameterName == "Dialect" ? Files(wordToComplete) : []);
+
+    /// <summary>Files of descriptions, once a path has been begun.</summary>
+    private static IEnumerable<CompletionResult> Files(string word) =>
+        Completion.Unquoted(word).AsSpan().ContainsAny("./\\~")
+            ? FileCompletion.Of(word, static file => file.EndsWith(".json", StringComparison.OrdinalIgnoreCase), arePatterns: true)
+            : [];
 
     private static IEnumerable<string> Names() => ["Auto", "Record", "Transaction", .. BuiltInDialects.All.Select(dialect => dialect.Name)];
 }

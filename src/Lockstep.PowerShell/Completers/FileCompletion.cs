@@ -14,9 +14,12 @@ internal static class FileCompletion
 
     /// <param name="word">What has been typed.</param>
     /// <param name="isWanted">Whether to offer a file, given by its full path.</param>
-    public static IEnumerable<CompletionResult> Of(string word, Func<string, bool> isWanted)
+    /// <param name="arePatterns">Whether the parameter takes patterns.</param>
+    public static IEnumerable<CompletionResult> Of(string? word, Func<string, bool> isWanted, bool arePatterns = false)
     {
-        var typed = word.Trim('\'', '"');
+        var typed = Completion.Unquoted(word);
+        if (arePatterns)
+            typed = WildcardPattern.Unescape(typed);
         var nameStart = typed.LastIndexOfAny(['/', '\\']) + 1;
         var (folder, begun) = (typed[..nameStart], typed[nameStart..]);
         // As PowerShell does: a file here is written ./name, with the separator of the system.
@@ -53,8 +56,8 @@ internal static class FileCompletion
                 .OrderBy(item => item.Name, StringComparer.OrdinalIgnoreCase)
                 .Select(item => Result(shownFolder + item.Name, item.Name, CompletionResultType.ProviderItem)),
         ];
-    }
 
-    private static CompletionResult Result(string path, string name, CompletionResultType type) =>
-        new(Completion.Quote(path), name, type, path);
+        CompletionResult Result(string path, string name, CompletionResultType type) =>
+            new(Completion.Quote(arePatterns ? WildcardPattern.Escape(path) : path), name, type, path);
+    }
 }

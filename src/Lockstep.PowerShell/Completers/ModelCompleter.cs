@@ -15,5 +15,10 @@ public sealed class ModelCompleter : IArgumentCompleter
         string wordToComplete,
         CommandAst commandAst,
         IDictionary fakeBoundParameters
-    ) => Completion.Of(wordToComplete, RunspaceModels.Current.Models.Select(model => model.Name));
+    ) =>
+        Completion.Of(
+            wordToComplete,
+            RunspaceModels.Current.Models.Select(model => model.Name),
+            Completion.TakesPatterns(commandName, parameterName)
+        );
 }

@@ -18,7 +18,12 @@ public sealed class TableCompleter : IArgumentCompleter
         string wordToComplete,
         CommandAst commandAst,
         IDictionary fakeBoundParameters
-    ) => Completion.Of(wordToComplete, TableLookup.All(Completion.Paths).Select(table => table.Name));
+    ) =>
+        Completion.Of(
+            wordToComplete,
+            TableLookup.All(Completion.Paths).Select(table => table.Name),
+            Completion.TakesPatterns(commandName, parameterName)
+        );
 }
 
 /// <summary>Completes the paths of table files, and of the folders on the way to them.</summary>
@@ -31,7 +36,7 @@ public sealed class TableFileCompleter : IArgumentCompleter
         string wordToComplete,
         CommandAst commandAst,
         IDictionary fakeBoundParameters
-    ) => FileCompletion.Of(wordToComplete, static file => Table.IsTable(file));
+    ) => FileCompletion.Of(wordToComplete, static file => Table.IsTable(file), arePatterns: parameterName is "Path");
 }
 
 /// <summary>Completes the names of a table's fields.</summary>
@@ -44,18 +49,17 @@ public sealed class FieldCompleter : IArgumentCompleter
         string wordToComplete,
         CommandAst commandAst,
         IDictionary fakeBoundParameters
-    )
+    ) => Completion.Of(wordToComplete, FieldsOf(commandName, fakeBoundParameters), Completion.TakesPatterns(commandName, parameterName));
+
+    /// <summary>The fields of the table that a command line means; none where it means none, or several.</summary>
+    internal static IReadOnlyList<string> FieldsOf(string command, IDictionary bound)
     {
         try
         {
-            return Completion.Of(
-                wordToComplete,
-                FilesOf(commandName, fakeBoundParameters).SelectMany(path => new Table(path).GetInfo().Fields)
-            );
+            return [.. FilesOf(command, bound).SelectMany(path => new Table(path).GetInfo().Fields)];
         }
         catch (LockstepException)
         {
-            // No such table, or several: there is nothing to complete.
             return [];
         }
     }

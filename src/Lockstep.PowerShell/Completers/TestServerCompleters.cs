@@ -40,7 +40,7 @@ public sealed class FaultKindCompleter : IArgumentCompleter
         string wordToComplete,
         CommandAst commandAst,
         IDictionary fakeBoundParameters
-    ) => Completion.Of(wordToComplete ?? "", FaultKinds.All.Select(kind => kind.Name));
+    ) => Completion.Of(wordToComplete, FaultKinds.All.Select(kind => kind.Name));
 }
 
 /// <summary>Completes the ids of a test server's faults, or of all faults in the session if no server is named.</summary>
@@ -58,6 +58,10 @@ public sealed class FaultIdCompleter : IArgumentCompleter
         var named =
             (fakeBoundParameters["Server"] is PSObject wrapped ? wrapped.BaseObject : fakeBoundParameters["Server"]) as TestServerInfo;
         var servers = named is null ? SessionServers<TestServerInfo>.Current.Running : [named];
-        return Completion.Of(wordToComplete, servers.SelectMany(server => server.Server.Server.Faults).Select(fault => fault.Id));
+        return Completion.Of(
+            wordToComplete,
+            servers.SelectMany(server => server.Server.Server.Faults).Select(fault => fault.Id),
+            Completion.TakesPatterns(commandName, parameterName)
+        );
     }
 }

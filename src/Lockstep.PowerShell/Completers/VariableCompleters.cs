@@ -33,7 +33,13 @@ public sealed class VariableCompleter : IArgumentCompleter
                 named.IsMemory ? RunspaceMemory.Open(null)
                 : named.IsFile ? new SqliteTickStore(FileSystemPath.ResolveLiteral(Completion.Paths, text))
                 : null;
-            return store is null ? [] : Completion.Of(wordToComplete, store.ListAsync(CancellationToken.None).GetAwaiter().GetResult());
+            return store is null
+                ? []
+                : Completion.Of(
+                    wordToComplete,
+                    store.ListAsync(CancellationToken.None).GetAwaiter().GetResult(),
+                    Completion.TakesPatterns(commandName, parameterName)
+                );
         }
         catch (LockstepException)
         {

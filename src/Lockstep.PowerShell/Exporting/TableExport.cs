@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Lockstep.Engine;
 using Lockstep.Engine.Tables;
+using Lockstep.Parameters;
 using Lockstep.Records;
 
 namespace Lockstep.Exporting;
@@ -130,7 +131,7 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
             int[] literal = [.. Enumerable.Range(0, fields.Count).Where(i => names[i].Equals(name, StringComparison.OrdinalIgnoreCase))];
             if (literal.Length > 0)
                 return literal;
-            var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
+            var pattern = WildcardPattern.Get(name, PatternOptions.AnyCase);
             return [.. Enumerable.Range(0, fields.Count).Where(i => pattern.IsMatch(names[i]))];
         }
     }

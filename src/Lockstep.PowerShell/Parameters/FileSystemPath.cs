@@ -15,11 +15,12 @@ internal static class FileSystemPath
     /// <exception cref="PathProviderException">The path is not in the file system.</exception>
     public static IReadOnlyList<string> Resolve(PathIntrinsics paths, string path)
     {
-        if (!WildcardPattern.ContainsWildcardCharacters(path))
-            return [ResolveLiteral(paths, path)];
-
-        if (ResolveLiteral(paths, path) is var literal && File.Exists(literal))
+        var literal = ResolveLiteral(paths, path);
+        if (File.Exists(literal))
             return [literal];
+        // What PowerShell would escape may come escaped: web`[1`].db.
+        if (!WildcardPattern.ContainsWildcardCharacters(path))
+            return [path.Contains('`', StringComparison.Ordinal) ? ResolveLiteral(paths, WildcardPattern.Unescape(path)) : literal];
 
         var found = Translated(
             path,

@@ -78,11 +78,10 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
     }
 
     /// <summary>Waits for the engine on the pipeline thread, which has nothing else to do meanwhile.</summary>
-    private protected static T Await<T>(ValueTask<T> work) =>
-        work.IsCompletedSuccessfully ? work.Result : work.AsTask().GetAwaiter().GetResult();
+    internal static T Await<T>(ValueTask<T> work) => work.IsCompletedSuccessfully ? work.Result : work.AsTask().GetAwaiter().GetResult();
 
     /// <inheritdoc cref="Await{T}"/>
-    private protected static void Await(ValueTask work)
+    internal static void Await(ValueTask work)
     {
         if (!work.IsCompletedSuccessfully)
             work.AsTask().GetAwaiter().GetResult();

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Management.Automation;
 using Lockstep.Engine.Records;
+using Lockstep.Parameters;
 
 namespace Lockstep.Records;
 
@@ -78,7 +79,7 @@ internal sealed class PropertyNames
                 continue;
             }
 
-            var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
+            var pattern = WildcardPattern.Get(name, PatternOptions.AnyCase);
             var literal = Enumerable
                 .Range(0, _names.Length)
                 .Where(i => name.Equals(_names[i], StringComparison.OrdinalIgnoreCase))

@@ -9,25 +9,39 @@ namespace Lockstep.Records;
 /// <summary>Writes the records of a scan to the pipeline, one after another.</summary>
 internal static class RecordOutput
 {
+    /// <summary>The first records are written as they are read, so that a consumer of only a few does not wait for more.</summary>
+    private const int WrittenAtOnce = 256;
+
     /// <param name="cmdlet">The cmdlet that outputs them.</param>
     /// <param name="scan">The records.</param>
-    /// <param name="objects">Makes objects of them; null for their JSON text.</param>
+    /// <param name="objects">Makes the factory of their objects, given where its warnings go; null for their JSON text.</param>
     /// <param name="tellsState">Whether the objects carry their sequence number and whether they are deleted.</param>
-    public static void Write(LockstepCmdlet cmdlet, IRecordScan scan, RecordObjects? objects, bool tellsState)
+    public static void Write(LockstepCmdlet cmdlet, IRecordScan scan, Func<Action<string>, RecordObjects>? objects, bool tellsState)
     {
-        while (!cmdlet.Stopping && scan.Read())
+        Action<string> warn = cmdlet.WriteWarning;
+        var records = objects?.Invoke(text => warn(text));
+        // A filter may look at many records for one, and a database may make one wait: neither is left for another thread to break off.
+        var goesAhead = !tellsState && scan is RecordScan { IsFiltered: false } && Environment.ProcessorCount > 1;
+        for (var written = 0; !cmdlet.Stopping && scan.Read(); written++)
         {
-            if (objects is null)
+            if (records is null)
             {
                 cmdlet.WriteObject(Encoding.UTF8.GetString(scan.Json));
                 continue;
             }
 
-            var record = objects.Read(scan.Json);
+            var record = records.Read(scan.Json);
             if (tellsState)
                 RecordState.Attach(record, scan);
 
             cmdlet.WriteObject(record);
+            if (goesAhead && written >= WrittenAtOnce)
+            {
+                using var ahead = new RecordsAhead(scan, records);
+                warn = ahead.Warn;
+                ahead.WriteTo(cmdlet);
+                return;
+            }
         }
     }
 }

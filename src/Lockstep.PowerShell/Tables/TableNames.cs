@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Lockstep.Parameters;
 
 namespace Lockstep.Tables;
 
@@ -13,7 +14,7 @@ internal static class TableNames
         T[] literal = [.. tables.Where(table => string.Equals(nameOf(table), plain, StringComparison.OrdinalIgnoreCase))];
         if (literal.Length > 0 || !WildcardPattern.ContainsWildcardCharacters(name))
             return literal;
-        var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
+        var pattern = WildcardPattern.Get(name, PatternOptions.AnyCase);
         return [.. tables.Where(table => pattern.IsMatch(nameOf(table)))];
     }
 

@@ -2,6 +2,7 @@ using System.Management.Automation;
 using System.Text.Json;
 using Lockstep.Engine;
 using Lockstep.Errors;
+using Lockstep.Parameters;
 using Lockstep.Pipeline;
 using Lockstep.Ticks;
 
@@ -34,12 +35,17 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
     /// </summary>
     public IReadOnlyList<string> Find(string pattern)
     {
-        if (!WildcardPattern.ContainsWildcardCharacters(pattern))
+        if (!WildcardPattern.ContainsWildcardCharacters(pattern) && !pattern.Contains('`', StringComparison.Ordinal))
             return [pattern];
 
         var all = Names();
-        var wildcard = WildcardPattern.Get(pattern, WildcardOptions.IgnoreCase);
-        return all.Contains(pattern) ? [pattern] : [.. all.Where(wildcard.IsMatch)];
+        if (all.Contains(pattern))
+            return [pattern];
+        // What PowerShell would escape may come escaped: web`[1`].
+        if (!WildcardPattern.ContainsWildcardCharacters(pattern))
+            return [WildcardPattern.Unescape(pattern)];
+        var wildcard = WildcardPattern.Get(pattern, PatternOptions.AnyCase);
+        return [.. all.Where(wildcard.IsMatch)];
     }
 
     public IReadOnlyList<string> Names() => Ask(store => store.ListAsync(stop));

@@ -17,5 +17,15 @@ internal static class ChunkFraming
         output.Advance(written + 2);
     }
 
+    /// <summary>A whole chunk; of an empty payload nothing, for it would end the body.</summary>
+    public static void Write(IBufferWriter<byte> output, ReadOnlySpan<byte> payload)
+    {
+        if (payload.IsEmpty)
+            return;
+        Begin(output, payload.Length);
+        output.Write(payload);
+        End(output);
+    }
+
     public static void End(IBufferWriter<byte> output) => output.Write("\r\n"u8);
 }

@@ -43,6 +43,10 @@ internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, Ti
         return Asks.TryTake(asked, out kind) ? Heartbeat(kind) : null;
     }
 
+    /// <summary>The next heartbeat that was asked for and not sent; null when there is none.</summary>
+    /// <param name="asked">How many of them were sent; moves on.</param>
+    public byte[]? Asked(AskedHeartbeats asked) => Asks.TryTake(asked, out var kind) ? Heartbeat(kind) : null;
+
     /// <summary>A control row with the feed's horizon.</summary>
     public byte[] Control(string type) => ControlLine.Make(type, time.GetUtcNow(), log.Greatest, _separator);
 

@@ -42,6 +42,13 @@ internal sealed class HeartbeatAsks
         }
     }
 
+    /// <summary>Whether there is one that a response lacks.</summary>
+    public bool Has(AskedHeartbeats asked)
+    {
+        lock (_gate)
+            return asked.Count < _asks.Count;
+    }
+
     /// <summary>Takes the next one that a response lacks.</summary>
     public bool TryTake(AskedHeartbeats asked, out HeartbeatKind kind)
     {

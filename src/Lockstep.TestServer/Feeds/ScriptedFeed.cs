@@ -31,7 +31,7 @@ internal sealed class ScriptedFeed : IRecordFeed
         _delivered = delivered;
         _maker = new RecordMaker(options);
         _signals = new FeedSignals(options, Log, time);
-        _fanOut = new FanOut(options, Log, _signals, delivered);
+        _fanOut = new FanOut(new SharedRecords(options, Log, _signals), delivered);
         Path = "/" + options.Path.Trim('/') + "/";
         if (Path == "//")
             Path = "/";
@@ -158,7 +158,10 @@ internal sealed class ScriptedFeed : IRecordFeed
             _delivered.Raise();
             if (
                 body.SharedSocket is { } socket
-                && await _fanOut.JoinAsync(socket, log, position, asked.Count, cancellationToken).ConfigureAwait(false) is { } rest
+                && await _fanOut
+                    .JoinAsync(socket, log, position, asked.Count, Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken)
+                    .ConfigureAwait(false)
+                    is { } rest
             )
             {
                 if (rest.IsGone)

@@ -11,6 +11,11 @@ internal sealed record ChangeStream
     /// <summary>A change as sent; empty if it is not sent.</summary>
     public required Func<Change, ReadOnlyMemory<byte>> Frame { get; init; }
 
+    /// <summary>
+    /// Streams with the same text here send the same bytes, so their live clients are served together. Null for one that is served alone.
+    /// </summary>
+    public string? Shared { get; init; }
+
     /// <summary>How many changes are sent between two checks for anything else to send.</summary>
     public int Batch { get; init; } = 256;
 

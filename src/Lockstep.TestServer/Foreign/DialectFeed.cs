@@ -7,6 +7,7 @@ using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Responses;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Foreign;
@@ -20,6 +21,7 @@ internal abstract class DialectFeed : IRecordFeed
     private readonly Pulse _delivered;
     private readonly HeartbeatAsks _asks = new();
     private readonly string _path;
+    private (string? Word, FanOut? FanOut) _shared;
 
     private protected DialectFeed(FeedKind kind, string usualPath, DialectFeedOptions options, TimeProvider time, Pulse delivered)
     {
@@ -242,11 +244,36 @@ internal abstract class DialectFeed : IRecordFeed
                 return;
             }
 
+            if (
+                stream.Shared is not null
+                && body.SharedSocket is { } socket
+                && await FanOutOf(stream).JoinAsync(socket, log, position, asked.Count, left, Time, cancellationToken).ConfigureAwait(false)
+                    is { } rest
+            )
+            {
+                if (rest.IsGone)
+                    throw new ConnectionAbortedException();
+                await body.SendFramedAsync(rest.Bytes, cancellationToken).ConfigureAwait(false);
+                (position, asked.Count) = (rest.Position, rest.Heartbeats);
+                continue;
+            }
+
             var silence = left < stream.Interval ? left : stream.Interval;
             var isSilent = !await CompletesAsync(stirred, silence, cancellationToken).ConfigureAwait(false);
             var isDue = isSilent && silence == stream.Interval;
             if ((_asks.TryTake(asked, out _) || isDue) && stream.Heartbeat(position) is { Length: > 0 } beat)
                 body.Write(Encoding.UTF8.GetBytes(beat));
+        }
+    }
+
+    /// <summary>The loop that serves all live clients of such a stream. One of another word begins another; the old one goes on.</summary>
+    private FanOut FanOutOf(ChangeStream stream)
+    {
+        lock (_asks)
+        {
+            if (_shared.Word != stream.Shared || _shared.FanOut is null)
+                _shared = (stream.Shared, new FanOut(new SharedChanges(stream, Log, _asks, Time), _delivered));
+            return _shared.FanOut;
         }
     }
 
@@ -289,8 +316,8 @@ internal abstract class DialectFeed : IRecordFeed
     {
         if (RecordTraits.Read(json.Span, "").Deleted)
             return true;
-        using var document = JsonDocument.Parse(json);
-        ItemPlaces item = new(document.RootElement, default);
+        var item = new ItemPlaces();
+        item.Item.Read(json.Span);
         return Rules.Deleted?.Holds(item) == true || Description.Live?.Deleted?.Holds(item) == true;
     }
 }

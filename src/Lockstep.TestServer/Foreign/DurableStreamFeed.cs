@@ -115,14 +115,19 @@ internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider
             After = after,
             Batch = 1,
             Greeting = after >= Log.Count ? Control(after, cursor) : "",
-            Frame = change =>
-                EventText.Frame((byte[])[(byte)'[', .. change.Given.Span, (byte)']'], id: null, type: "data").Span is var data
-                    ? (byte[])[.. data, .. Encoding.UTF8.GetBytes(Control(change.Sequence, cursor))]
-                    : default,
+            Shared = cursor,
+            Frame = change => Frame(change, cursor),
             Heartbeat = sequence => Control(sequence, cursor),
             Interval = Options.HeartbeatInterval,
             Lasts = LongestEvents,
         };
+    }
+
+    /// <summary>An event and its control event.</summary>
+    private ReadOnlyMemory<byte> Frame(Change change, string cursor)
+    {
+        var data = EventText.Frame((byte[])[(byte)'[', .. change.Given.Span, (byte)']'], id: null, type: "data");
+        return (byte[])[.. data.Span, .. Encoding.UTF8.GetBytes(Control(change.Sequence, cursor))];
     }
 
     private string Control(int sequence, string cursor)

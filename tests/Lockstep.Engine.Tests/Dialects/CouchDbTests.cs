@@ -221,7 +221,7 @@ public sealed class CouchDbTests : DialectTest
         var sync = new TableSync(Dialect(server, "db/_changes", "CouchDb", Following));
         await foreach (var step in sync.RunAsync(Cancellation))
         {
-            if (File.Exists(TablePath) && Info.Rows == 3)
+            if (Lockstep.Engine.Tables.Table.IsTable(TablePath) && Info.Rows == 3)
                 break;
         }
 
@@ -244,7 +244,7 @@ public sealed class CouchDbTests : DialectTest
         var sync = new TableSync(Dialect(server, "db/_changes", "CouchDb", Following));
         await foreach (var step in sync.RunAsync(Cancellation))
         {
-            if (File.Exists(TablePath) && Info.Cursor.ToString() == "2")
+            if (Lockstep.Engine.Tables.Table.IsTable(TablePath) && Info.Cursor.ToString() == "2")
                 break;
         }
 

@@ -97,7 +97,7 @@ public sealed class KubernetesTests : DialectTest
                 told?.Invoke(happened.Event);
             }
 
-            if (File.Exists(TablePath) && isDone() && (kind is null || events.Count(e => e.Kind == kind) >= times))
+            if (Lockstep.Engine.Tables.Table.IsTable(TablePath) && isDone() && (kind is null || events.Count(e => e.Kind == kind) >= times))
                 break;
         }
 

@@ -166,6 +166,49 @@ public sealed class MoreOfListTests : DialectTest
     }
 
     [Theory]
+    // How the answer counts, what the dialect says, and what a page is called in a request.
+    [InlineData("""{ "From": "Rest", "Next": { "offset": "offset:" } }""", "results,count,offset,limit", "offset")]
+    [InlineData("""{ "From": "Rest", "Next": { "skip": "offset:" } }""", "items,total,skip,take", "skip")]
+    [InlineData(
+        """{ "From": "Rest", "Next": { "startAt": "offset:" }, "Items": "issues" }""",
+        "issues,total,startAt,maxResults",
+        "startAt"
+    )]
+    // An answer that says how many records the page has, and none of all.
+    [InlineData("""{ "From": "Rest", "Next": { "offset": "offset:" } }""", "results,count,offset,limit", "offset", true)]
+    [Trait("Invariant", "D2")]
+    public async Task An_api_that_counts_in_its_answers_is_read_to_its_end_by_an_offset(
+        string dialect,
+        string names,
+        string parameter,
+        bool countsPage = false
+    )
+    {
+        var gone = 0;
+        var name = names.Split(',');
+        await using var server = Serve(
+            (path, _) =>
+            {
+                var at = path.IndexOf(parameter + "=", StringComparison.Ordinal) is > 0 and var found
+                    ? int.Parse(path[(found + parameter.Length + 1)..].Split('&')[0], null)
+                    : 0;
+                var all = Enumerable.Range(1, 7).Where(id => id != gone).ToList();
+                var page = all.Skip(at).Take(3).Select(id => $$"""{"id":{{id}}}""").ToList();
+                var signs = $"\"{name[1]}\":{(countsPage ? page.Count : all.Count)},\"{name[2]}\":{at},\"{name[3]}\":3";
+                return Json($"{{{signs},\"{name[0]}\":[{string.Join(',', page)}]}}");
+            }
+        );
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, "items", dialect));
+        gone = 2;
+        var second = await SyncRun.ToEndAsync(Dialect(server, "items", dialect));
+
+        Assert.Equal(("7 0 0", true), (Counts(first), first.Result.IsComplete));
+        Assert.Equal(("0 0 1", true, 6), (Counts(second), second.Result.IsComplete, (int)Info.Rows));
+        Assert.DoesNotContain(first.Events.Concat(second.Events), e => e.Kind == FeedEventKind.Warning);
+    }
+
+    [Theory]
     [InlineData("400 Bad Request")]
     [InlineData("404 Not Found")]
     [InlineData("422 Unprocessable Content")]

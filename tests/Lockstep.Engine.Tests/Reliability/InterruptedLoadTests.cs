@@ -275,7 +275,7 @@ public sealed class InterruptedLoadTests : SyncTest
     {
         try
         {
-            return File.Exists(TablePath) && Info.Rows > Four - Near;
+            return Lockstep.Engine.Tables.Table.IsTable(TablePath) && Info.Rows > Four - Near;
         }
         catch (LockstepException)
         {

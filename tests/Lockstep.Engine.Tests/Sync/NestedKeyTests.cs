@@ -48,6 +48,16 @@ public sealed class NestedKeyTests : SyncTest
     }
 
     [Fact]
+    public async Task One_that_is_written_with_a_dot_is_told_its_pointer()
+    {
+        await using var server = RawServer.WithBodies(Pod("a", 1));
+
+        (var error, _) = await SyncRun.ToErrorAsync<MalformedRecordException>(Keyed(server.FeedUri, "x.db", "metadata.uid"));
+
+        Assert.Contains("/metadata/uid", error.Remedy!.ToString());
+    }
+
+    [Fact]
     public async Task A_record_without_it_is_malformed_and_the_message_names_it()
     {
         await using var server = RawServer.WithBodies(

@@ -67,7 +67,9 @@ public abstract class SyncTest : IDisposable
         int maximum = 1 << 20,
         int quarantineLimit = 10_000,
         bool rebind = false,
-        double interval = 0.02
+        double interval = 0.02,
+        bool force = false,
+        bool repair = false
     ) =>
         new()
         {
@@ -90,6 +92,8 @@ public abstract class SyncTest : IDisposable
             MaximumRecordSize = maximum,
             QuarantineLimit = quarantineLimit,
             Rebind = rebind,
+            Force = force,
+            Repair = repair,
             WantsChanges = true,
         };
 }

@@ -26,6 +26,16 @@ public sealed class TableFileTests : IDisposable
     }
 
     [Fact]
+    public void A_file_that_a_first_sync_has_just_made_is_no_table_yet_and_not_another_programs()
+    {
+        var path = _folder["new.db"];
+        File.WriteAllBytes(path, []);
+
+        Assert.Throws<TableNotFoundException>(() => new Table(path).GetInfo());
+        Assert.False(Table.IsTable(path));
+    }
+
+    [Fact]
     public void Another_programs_database_is_refused_and_stays_as_it_is()
     {
         var path = _folder["other.db"];

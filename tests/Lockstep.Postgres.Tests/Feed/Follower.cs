@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 using Lockstep.Testing;
 
@@ -12,6 +13,7 @@ internal sealed class Follower(IFeedSource served, string key = "id")
 {
     public static readonly TimeSpan Heartbeat = TimeSpan.FromMilliseconds(100);
 
+    private FeedMark? _mark;
     private Dictionary<string, Entry> _table = new(StringComparer.Ordinal);
 
     /// <summary>What the next connection goes to.</summary>
@@ -28,6 +30,8 @@ internal sealed class Follower(IFeedSource served, string key = "id")
 
     /// <summary>Every line received.</summary>
     public List<string> Lines { get; } = [];
+
+    private FeedRequest Request => new(Cursor, Identity, Heartbeat) { Mark = _mark };
 
     public SortedDictionary<string, string> Rows =>
         new(_table.Where(e => !e.Value.Deleted).ToDictionary(e => e.Key, e => e.Value.Data), StringComparer.Ordinal);
@@ -52,28 +56,30 @@ internal sealed class Follower(IFeedSource served, string key = "id")
         FeedReading reading;
         try
         {
-            reading = await Source.OpenAsync(new FeedRequest(Cursor, Identity, Heartbeat), stop.Token);
+            reading = await Source.OpenAsync(Request, stop.Token);
         }
         catch (FeedIdentityChangedException)
         {
-            (Cursor, Identity) = (0, null);
+            (Cursor, Identity, _mark) = (0, null, null);
             Resyncs++;
-            reading = await Source.OpenAsync(new FeedRequest(Cursor, Identity, Heartbeat), stop.Token);
+            reading = await Source.OpenAsync(Request, stop.Token);
         }
         catch (FeedCursorExpiredException)
         {
             Cursor = 0;
             Resyncs++;
-            reading = await Source.OpenAsync(new FeedRequest(Cursor, Identity, Heartbeat), stop.Token);
+            reading = await Source.OpenAsync(Request, stop.Token);
         }
 
-        if (Identity != reading.Identity)
+        if (Identity != reading.Identity && (Identity is null || Identity != reading.Continues))
             _table = new Dictionary<string, Entry>(StringComparer.Ordinal);
         Identity = reading.Identity;
+        _mark = FeedMark.Later(_mark, reading.Mark);
         var snapshot = Cursor == 0 ? new Dictionary<string, Entry>(StringComparer.Ordinal) : null;
         var highest = Cursor;
         await foreach (var chunk in reading.Chunks.WithCancellation(stop.Token))
         {
+            _mark = FeedMark.Later(_mark, chunk.Mark);
             foreach (var line in Split(chunk.Lines))
                 Apply(line, snapshot ?? _table, ref highest);
             if (chunk.Kind == FeedChunkKind.SnapshotCompleted)

@@ -90,7 +90,10 @@ public sealed class PushedFilterTests(SharedPostgres postgres)
     {
         await using var items = await TableCase.MakeAsync(postgres, Rows);
         await items.ServeAsync();
-        Assert.Equal(rows, (await ReadAsync(items.Feed, FeedFilter.Parse([], [where]))).Count);
+        var filter = FeedFilter.Parse([], [where]);
+        Assert.Equal(rows, (await ReadAsync(items.Feed, filter)).Count);
+        var page = await items.Feed.ReadPageAsync(new SnapshotPageRequest(null, null, null) { Filter = filter }, Cancel);
+        Assert.Equal(rows, page.Lines.Sum(piece => piece.Span.Count((byte)'\n')));
     }
 
     [Fact]

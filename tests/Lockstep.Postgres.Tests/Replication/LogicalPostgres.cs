@@ -66,6 +66,14 @@ public sealed class LogicalPostgres : IAsyncDisposable
         await Eventually.WithoutAsync<FeedUnavailableException>(() => follower.CatchUpAsync(end, cancellationToken));
     }
 
+    /// <summary>Drops the slots of a database; a server process that streamed from one releases it a moment after its client.</summary>
+    internal static async Task DropSlotsAsync(TestDatabase db)
+    {
+        const string Slots = "FROM pg_replication_slots WHERE database = current_database()";
+        await Eventually.TrueAsync(async () => await db.ScalarAsync($"SELECT count(*) {Slots} AND active") == "0");
+        await db.RunAsync($"SELECT pg_drop_replication_slot(slot_name) {Slots}");
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_server is not null)

@@ -359,7 +359,7 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         Assert.NotEqual(first.Identity, second.Identity);
         Assert.Equal("1", await db.ScalarAsync("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"));
 
-        await db.RunAsync("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()");
+        await LogicalPostgres.DropSlotsAsync(db);
         await db.RunAsync("DELETE FROM items WHERE id = 1");
         await using (var feed = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel))
         {
@@ -370,7 +370,9 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
 
         Assert.Contains("is gone from the server", Assert.Single(notices), StringComparison.Ordinal);
 
-        await PostgresFeed.RemoveReplicationAsync(db.ConnectionString, options, Cancel);
+        await Eventually.WithoutAsync<FeedUnavailableException>(() =>
+            PostgresFeed.RemoveReplicationAsync(db.ConnectionString, options, Cancel)
+        );
         await PostgresFeed.RemoveReplicationAsync(db.ConnectionString, options, Cancel);
         Assert.Equal(
             "0|0",

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Lockstep.Serving.Hosting;
@@ -88,15 +89,83 @@ public sealed class FanOutTests
         ScriptedFeedOptions options = new();
         RecordLog log = new();
         RecordMaker maker = new(options);
-        FanOut fanOut = new(options, log, new FeedSignals(options, log, TimeProvider.System), new Pulse());
+        FanOut fanOut = new(new SharedRecords(options, log, new FeedSignals(options, log, TimeProvider.System)), new Pulse());
         using Socket first = new(SocketType.Stream, ProtocolType.Tcp);
         using Socket second = new(SocketType.Stream, ProtocolType.Tcp);
         TestRequest entry = new(1, TimeProvider.System, "GET", "/", null, new Dictionary<string, string>());
         // A socket that is not connected is one whose client is gone, as soon as there is something to send.
-        var gone = fanOut.JoinAsync(first, entry, 0, 0, Cancelled);
+        var gone = JoinAsync(first);
         log.Append([Encoding.UTF8.GetBytes(Record(1))], maker);
         Assert.True((await gone)!.Value.IsGone);
-        Assert.Null(await fanOut.JoinAsync(second, entry, 0, 0, Cancelled).WaitAsync(Eventually.Deadline, Cancelled));
+        Assert.Null(await JoinAsync(second).WaitAsync(Eventually.Deadline, Cancelled));
+
+        Task<FanOut.Rest?> JoinAsync(Socket socket) =>
+            fanOut.JoinAsync(socket, entry, 0, 0, Timeout.InfiniteTimeSpan, TimeProvider.System, Cancelled);
+    }
+
+    [Fact]
+    public async Task A_client_whose_time_is_up_leaves_with_its_place()
+    {
+        ScriptedFeedOptions options = new();
+        RecordLog log = new();
+        FanOut fanOut = new(new SharedRecords(options, log, new FeedSignals(options, log, TimeProvider.System)), new Pulse());
+        (var here, var there) = await ConnectAsync();
+        using (here)
+        using (there)
+        {
+            TestRequest entry = new(1, TimeProvider.System, "GET", "/", null, new Dictionary<string, string>());
+            ManualTimeProvider time = new();
+            var joined = fanOut.JoinAsync(here, entry, 0, 0, TimeSpan.FromMinutes(1), time, Cancelled);
+            log.Append([Encoding.UTF8.GetBytes(Record(1))], new RecordMaker(options));
+            await Eventually.TrueAsync(() => entry.LivePosition == 1);
+            Assert.False(joined.IsCompleted);
+
+            time.Advance(TimeSpan.FromMinutes(1));
+            var rest = await joined.WaitAsync(Eventually.Deadline, Cancelled);
+            Assert.Equal((1, 0, false), (rest!.Value.Position, rest.Value.Bytes.Length, rest.Value.IsGone));
+        }
+    }
+
+    [Fact]
+    public async Task More_clients_than_one_crowd_get_each_record_and_heartbeat_once()
+    {
+        const int clients = 600;
+        await using var server = await TestServers.StartScriptedAsync(Cancelled);
+        List<RawClient> all = [];
+        try
+        {
+            for (var i = 0; i < clients; i++)
+                all.Add((await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled)).Client);
+            await server.WaitForClientsAsync(clients, Cancelled);
+            for (var i = 1; i <= 20; i++)
+                server.AddRecord(Record(i));
+            server.SendHeartbeat(HeartbeatKind.BlankLine);
+            server.AddRecord(Record(21));
+            string[] records = [.. Enumerable.Range(1, 21).Select(Record)];
+            var length = records.Sum(record => record.Length + 1) + "\n".Length;
+            foreach (var client in all)
+            {
+                // Where the blank line stands depends on what there was at the client's turn.
+                var lines = (await client.ReadChunkedAsync(length, Cancelled))[..^1].Split('\n');
+                Assert.Equal(records, lines.Where(line => line.Length > 0));
+                Assert.Single(lines, line => line.Length == 0);
+            }
+        }
+        finally
+        {
+            foreach (var client in all)
+                await client.DisposeAsync();
+        }
+    }
+
+    private static async Task<(Socket Here, Socket There)> ConnectAsync()
+    {
+        using Socket listener = new(SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen();
+        Socket here = new(SocketType.Stream, ProtocolType.Tcp);
+        await here.ConnectAsync(listener.LocalEndPoint!, Cancelled);
+        return (here, await listener.AcceptAsync(Cancelled));
     }
 
     private static string Record(int i) => $$"""{"id":{{i}},"updated_at":{{i}}}""";

@@ -1,0 +1,25 @@
+using System.Diagnostics;
+
+namespace Lockstep.Bench;
+
+/// <summary>This program once more, in a process of its own.</summary>
+internal static class SelfProcess
+{
+    public static ProcessStartInfo With(params string[] arguments) =>
+        new(
+            Environment.ProcessPath!,
+            Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal)
+                ? [typeof(SelfProcess).Assembly.Location, .. arguments]
+                : arguments
+        );
+
+    /// <summary>With the settings of the runtime that the command line is shipped with.</summary>
+    public static ProcessStartInfo AsShipped(params string[] arguments)
+    {
+        var start = With(arguments);
+        start.Environment["DOTNET_TieredPGO"] = "0";
+        start.Environment["DOTNET_gcConcurrent"] = "0";
+        start.Environment["DOTNET_GCConserveMemory"] = "7";
+        return start;
+    }
+}

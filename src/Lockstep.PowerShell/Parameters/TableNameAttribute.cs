@@ -1,0 +1,21 @@
+using System.Management.Automation;
+
+namespace Lockstep.Parameters;
+
+/// <summary>
+/// Takes an object that names a table, such as a row of a CSV file, for that name: its property Table, or else Name. What the pipeline
+/// brings would be bound as a whole otherwise, as the text <c>@{Name=servers}</c>.
+/// </summary>
+[AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
+public sealed class TableNameAttribute : ArgumentTransformationAttribute
+{
+    /// <summary>Turns such an object into the name; leaves everything else to PowerShell.</summary>
+    /// <param name="engineIntrinsics">Not used.</param>
+    /// <param name="inputData">What was given.</param>
+    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData) =>
+        inputData is PSObject { BaseObject: PSCustomObject } given
+        && (given.Properties["Table"] ?? given.Properties["Name"])?.Value is { } name
+        && (name is PSObject wrapped ? wrapped.BaseObject : name) is string text
+            ? text
+            : inputData;
+}
