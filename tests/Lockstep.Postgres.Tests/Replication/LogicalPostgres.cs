@@ -59,7 +59,7 @@ public sealed class LogicalPostgres : IAsyncDisposable
             System.Globalization.CultureInfo.InvariantCulture
         );
 
-    /// <summary>Brings a client to what is committed now, however often the feed has to be asked for it.</summary>
+    /// <summary>Brings a client up to what is committed now, however often it must ask the feed.</summary>
     internal static async Task CatchUpAsync(Follower follower, TestDatabase db, CancellationToken cancellationToken)
     {
         var end = await EndAsync(db);
