@@ -220,8 +220,10 @@ public sealed class RestTests : DialectTest
     [Trait("Invariant", "D9")]
     public async Task What_changed_between_two_readings_and_moved_past_the_second_comes_with_the_next_updates()
     {
-        const string Dialect =
-            """{ "From": "Rest", "Cursor": "max:updated_at", "Next": { "page": "page:" }, "Changes": { "Query": { "since": "{cursor}" } } }""";
+        const string Dialect = """
+            { "From": "Rest", "Cursor": "max:updated_at", "Next": { "page": "page:" },
+              "Changes": { "Query": { "since": "{cursor}" } } }
+            """;
         static string Item(string id, int minute, int v = 1) =>
             $$"""{"id":"{{id}}","updated_at":"2025-12-31T22:{{minute:D2}}:00Z","v":{{v}}}""";
         // The clock of the records is 14 hours behind the server's.
