@@ -79,7 +79,7 @@ internal static class RelayRun
     /// <summary>The client still follows.</summary>
     private static async Task IdleAsync()
     {
-        // What the load left to the compiler and the collector is done by then.
+        // By then the compiler and the collector have finished what the load left them.
         await Task.Delay(TimeSpan.FromSeconds(10));
         var (processor, start) = (Environment.CpuUsage.TotalTime, Stopwatch.GetTimestamp());
         await Task.Delay(TimeSpan.FromSeconds(10));

@@ -55,7 +55,9 @@ internal sealed class FeedDatabase(
         }
     }
 
-    /// <summary>A view was read: labels do not go back from there, also where a promoted standby counts transactions from lower on.</summary>
+    /// <summary>
+    /// A view was read: labels do not go back from there, even if a promoted standby counts transactions from a lower number.
+    /// </summary>
     public void ViewReached(FeedStamp stamp)
     {
         lock (_gate)

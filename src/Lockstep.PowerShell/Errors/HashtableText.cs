@@ -3,7 +3,9 @@ using System.Text.RegularExpressions;
 
 namespace Lockstep.Errors;
 
-/// <summary>JSON as PowerShell literals: objects are hashtables, lists arrays. A name from a server cannot end its quotes.</summary>
+/// <summary>
+/// JSON as PowerShell literals: objects are hashtables, lists arrays. A name from a server cannot break out of its quotes.
+/// </summary>
 internal static partial class HashtableText
 {
     /// <param name="json">Valid JSON.</param>

@@ -1,6 +1,6 @@
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>Changes of a table <c>items</c>, by what they mean for clients that follow it.</summary>
+/// <summary>Changes of a table <c>items</c>, by what they mean for its followers.</summary>
 public static class SchemaChanges
 {
     public const string Plain = "CREATE TYPE mood AS ENUM ('ok', 'sad'); CREATE TABLE items (id int PRIMARY KEY, v mood)";
@@ -72,7 +72,9 @@ public static class SchemaChanges
             },
         };
 
-    /// <summary>A partition that is made, filled and attached by one transaction, whose own id its rows then have as their stamp.</summary>
+    /// <summary>
+    /// A partition that one transaction creates, fills and attaches; its rows then have that transaction's id as their stamp.
+    /// </summary>
     public const string FilledPartition =
         "BEGIN; CREATE TABLE p1 (LIKE items INCLUDING ALL); INSERT INTO p1 VALUES (150); "
         + "ALTER TABLE items ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200); COMMIT";
