@@ -44,10 +44,7 @@ internal static partial class FilterMistake
             : null;
     }
 
-    [GeneratedRegex(
-        @"(?<=^|[\s)])-(eq|ne|gt|ge|lt|le|like|notlike|and|or|not|in|notin)(?=[\s(]|$)",
-        RegexOptions.IgnoreCase
-    )]
+    [GeneratedRegex(@"(?<=^|[\s)])-(eq|ne|gt|ge|lt|le|like|notlike|and|or|not|in|notin)(?=[\s(]|$)", RegexOptions.IgnoreCase)]
     private static partial Regex DashedOperator();
 
     [GeneratedRegex(@"no such column: (\w+)\.(\w+)$")]

@@ -81,5 +81,7 @@ public static class SchemaChanges
 
     /// <summary>Two rows for the table.</summary>
     public static string RowsOf(string sql) =>
-        sql.StartsWith(Plain, StringComparison.Ordinal) ? "INSERT INTO items VALUES (1, 'ok'), (2, 'sad')" : "INSERT INTO items VALUES (1), (2)";
+        sql.StartsWith(Plain, StringComparison.Ordinal)
+            ? "INSERT INTO items VALUES (1, 'ok'), (2, 'sad')"
+            : "INSERT INTO items VALUES (1), (2)";
 }
