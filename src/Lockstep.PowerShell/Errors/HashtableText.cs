@@ -33,9 +33,9 @@ internal static partial class HashtableText
     /// <summary>Typographic quotes are quotes to PowerShell too.</summary>
     private static string Quote(string text) => $"'{SingleQuote().Replace(text, "$0$0")}'";
 
-    [GeneratedRegex("['\u2018-\u201b]", RegexOptions.None, 1000)]
+    [GeneratedRegex("['\u2018-\u201b]")]
     private static partial Regex SingleQuote();
 
-    [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]*$", RegexOptions.None, 1000)]
+    [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]*$")]
     private static partial Regex Word();
 }

@@ -230,11 +230,12 @@ public sealed class RestTests : DialectTest
         const string Clock = "Date: Thu, 01 Jan 2026 12:40:00 GMT\r\n";
         string[] pages =
         [
-            $"{Item("a", 1)},{Item("b", 2)}",
+            // The order is none of the times, or the list would be read until nothing moves.
+            $"{Item("a", 2)},{Item("b", 1)}",
             Item("c", 3),
             "",
             // b has changed and is behind c; then a changes, so that b moves onto the page that has come.
-            $"{Item("a", 1)},{Item("c", 3)}",
+            $"{Item("a", 2)},{Item("c", 3)}",
             Item("a", 20, v: 2),
             "",
         ];
@@ -254,6 +255,41 @@ public sealed class RestTests : DialectTest
         await SyncRun.ToEndAsync(this.Dialect(server, "items", Dialect));
 
         Assert.Equal(string.Join('\n', Item("a", 20, v: 2), Item("b", 10, v: 2), Item("c", 3)), Table());
+    }
+
+    [Fact]
+    [Trait("Invariant", "D9")]
+    public async Task A_list_by_time_of_change_is_read_until_nothing_moves_between_its_pages()
+    {
+        const string Dialect =
+            """{ "From": "Rest", "Cursor": "max:updated_at", "Next": { "page": "page:" }, "Changes": { "Query": { "since": "{cursor}" } } }""";
+        static string Item(string id, int minute) =>
+            $$"""{"id":"{{id}}","updated_at":"2026-01-01T{{minute / 60:D2}}:{{minute % 60:D2}}:00Z"}""";
+        List<string> list = [.. "abcdef".Select((c, i) => Item($"{c}", i))];
+        // Who changes before which request, and so moves to the end: e is missed by the first two readings.
+        var changes = new Dictionary<int, string> { [3] = "a", [6] = "bc" };
+        var requests = 0;
+        await using var server = Serve(
+            (path, _) =>
+            {
+                requests++;
+                foreach (var id in changes.GetValueOrDefault(requests, ""))
+                {
+                    list.RemoveAll(item => item.Contains($"\"id\":\"{id}\"", StringComparison.Ordinal));
+                    list.Add(Item($"{id}", 600 + (requests * 10) + id));
+                }
+
+                var page = path.Contains("page=", StringComparison.Ordinal) ? int.Parse(path.Split("page=")[1]) : 1;
+                return Json(
+                    $"[{string.Join(',', path.Contains("since=", StringComparison.Ordinal) ? [] : list.Skip((page - 1) * 2).Take(2))}]"
+                );
+            }
+        );
+
+        var result = await SyncRun.ToEndAsync(this.Dialect(server, "items", Dialect));
+
+        Assert.Equal("6 3 0", Counts(result));
+        Assert.Equal(string.Join('\n', list.Order(StringComparer.Ordinal)), Table());
     }
 
     [Fact]
