@@ -7,7 +7,7 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Bench.Dialects;
 
 /// <summary>
-/// Feeds of other servers, from HTTP to a durable table: whole processes, ours beside a node script that fetches the same pages and upserts
+/// Other servers' feeds, from HTTP to a durable table: whole processes, ours beside a node script that fetches the same pages and upserts
 /// them, interleaved (<c>dialects [rounds] [items]</c>).
 /// </summary>
 internal static class DialectRun
@@ -59,7 +59,7 @@ internal static class DialectRun
     }
 
     /// <summary>
-    /// Lists that are polled again, all of their items unchanged, of ever more items: memory is flat, and nothing is written
+    /// Polls ever longer lists again, with all of their items unchanged: memory stays flat, and nothing is written
     /// (<c>polls [rounds] [items]...</c>).
     /// </summary>
     public static IEnumerable<ComparisonTable> Polls(int rounds, IEnumerable<int> sizes)

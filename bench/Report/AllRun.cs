@@ -9,8 +9,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Bench.Report;
 
 /// <summary>
-/// Everything as one report in Markdown: <c>all [rounds]</c> prints it, <c>all [rounds] write</c> puts it into docs/PERFORMANCE.md, and
-/// <c>all [rounds] check</c> measures again and fails where a ratio is more than 15% above the one that is written there.
+/// Everything as one report in Markdown: <c>all [rounds]</c> prints it, <c>all [rounds] write</c> writes it to docs/PERFORMANCE.md, and
+/// <c>all [rounds] check</c> measures again and fails if a ratio is more than 15% above the one written there.
 /// </summary>
 internal static class AllRun
 {
@@ -22,7 +22,9 @@ internal static class AllRun
     private const string Begin = "<!-- report: bench -- all write -->",
         End = "<!-- end of the report -->";
 
-    /// <summary>What tells its figures itself: in a table with ratios to a peer, or as text where there is nothing to hold it against.</summary>
+    /// <summary>
+    /// Runs that print their own figures: in a table with ratios to a peer, or as text if there is nothing to compare with.
+    /// </summary>
     private static readonly (string Title, string[] Arguments)[] Texts =
     [
         ("A feed without an end", ["endless", "5"]),

@@ -10,7 +10,7 @@ using ModuleOutcome = module::Lockstep.SyncOutcome;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>What comes of a sync has one name and one exit code, in the code and in the document.</summary>
+/// <summary>The outcome of a sync has one name and one exit code, in the code and in the document.</summary>
 public sealed partial class OutcomeTests : IDisposable
 {
     private const string Record = """{"id":1,"updated_at":1,"deleted_at":null}""" + "\n";

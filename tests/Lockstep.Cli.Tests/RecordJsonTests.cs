@@ -3,7 +3,7 @@ using Lockstep.Cli.Output;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>Records as JSON have nothing in them that steers a terminal, and mean the same.</summary>
+/// <summary>Records as JSON contain nothing that controls a terminal, and mean the same.</summary>
 public sealed class RecordJsonTests
 {
     [Theory]

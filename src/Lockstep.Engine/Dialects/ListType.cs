@@ -26,7 +26,10 @@ internal sealed class ListType
             || !list.TryGetProperty("kind", out var found)
             || found.ValueKind != JsonValueKind.String
         )
+        {
             return null;
+        }
+
         var kind = found.GetString()!;
         if (kind.EndsWith("List", StringComparison.Ordinal))
             kind = kind[..^4];

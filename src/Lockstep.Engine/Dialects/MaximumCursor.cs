@@ -17,6 +17,7 @@ internal sealed class MaximumCursor(DialectRules rules)
     private OrderValue? _number;
     private DateTimeOffset? _time;
     private (OrderValue? Number, DateTimeOffset? Time)? _first;
+    private (OrderValue? Number, DateTimeOffset? Time)? _last;
 
     /// <summary>Whether each value so far was at or above the one before it.</summary>
     public bool IsAscending { get; private set; } = true;
@@ -26,11 +27,25 @@ internal sealed class MaximumCursor(DialectRules rules)
 
     private bool IsTime => rules.CursorType != CursorType.Number;
 
+    /// <summary>Whether this reading has met a larger value than the one before it: something changed in between.</summary>
+    public bool HasGrown =>
+        _last is { } last
+        && (
+            IsTime
+                ? _time is { } time && (last.Time is null || time > last.Time)
+                : _number is { } number && (last.Number is not { } known || OrderValue.Compare(number, known) > 0)
+        );
+
     /// <summary>
-    /// The same values come a second time, in a round of their own. What changed since the first one may have moved past the second, so the
-    /// cursor stays behind what the first one reached (D9), whatever the clock that the values are of.
+    /// The same values come again, in another reading. What changed since the first one may have moved past the others, so the cursor stays
+    /// behind what the first one reached (D9), whatever the clock that the values are of.
     /// </summary>
-    public void Restart() => (_first, _number, _time) = (_first ?? (_number, _time), null, null);
+    public void Restart()
+    {
+        _last = (_number, _time);
+        _first ??= _last;
+        (_number, _time) = (null, null);
+    }
 
     /// <summary>Whether a text is a possible value of such a cursor.</summary>
     public bool CanBe(string text) => IsTime ? TimeText.Parse(text, rules.Zone) is not null : Cursor.Parse(text).IsNumber;

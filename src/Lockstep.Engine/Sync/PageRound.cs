@@ -15,6 +15,9 @@ internal sealed class PageRound(DialectSession session)
     private const int MostStalePages = 100;
     private const int MostStandstills = 3;
 
+    /// <summary>How often a list that is read by page number is read while its records move between its pages.</summary>
+    private const int MostReadings = 6;
+
     /// <summary>A set of this many pages takes a while.</summary>
     private const int ManyPages = 10;
 
@@ -71,11 +74,12 @@ internal sealed class PageRound(DialectSession session)
         int empty = 0,
             stale = 0,
             standstills = 0;
-        var isSecond = false;
+        var readings = 1;
         MoreOfList? guessed = null;
         var counters = session.Context.Counters;
         long before = counters.Received,
-            first = 0;
+            reading = before,
+            longest = 0;
         while (true)
         {
             _links.Asked(target);
@@ -83,7 +87,7 @@ internal sealed class PageRound(DialectSession session)
             using var response = await session
                 .Requests.SendAsync(rules, target, cursor, tag, Patience(rules, kind), cancellationToken)
                 .ConfigureAwait(false);
-            if (_pages == 0 && !isSecond)
+            if (_pages == 0 && readings == 1)
             {
                 // A page's link is valid only for a while, and servers say in many ways that it no longer is.
                 if (resume is not null && (int)response.StatusCode is 400 or 404 or 410)
@@ -181,18 +185,24 @@ internal sealed class PageRound(DialectSession session)
             }
 
             if (
-                !isSecond
-                && _links.AreCounted
+                _links.AreCounted
                 && _pages > 0
                 && more is null
-                && MayHaveMissed(rules, isStaged, isEmpty)
-                && (_maximum is not null || await _rest.LacksAnyAsync(cancellationToken).ConfigureAwait(false))
+                && (
+                    readings == 1
+                        ? MayHaveMissed(rules, isStaged, isEmpty)
+                            && (_maximum is not null || await _rest.LacksAnyAsync(cancellationToken).ConfigureAwait(false))
+                        : readings < MostReadings && _maximum is { IsAscending: true, HasGrown: true }
+                )
             )
             {
-                // While pages are counted, records move between them: what one round lacks the other may have (D9).
-                isSecond = true;
+                // While pages are counted, records move between them: what one reading lacks another may have (D9). In a list by time of
+                // change, each record that changes moves to the end, and one that has not changed moves to a page that has come: it may
+                // be missed again, until a reading meets no change.
+                readings++;
                 guessed = null;
-                first = counters.Received - before;
+                longest = Math.Max(longest, counters.Received - reading);
+                reading = counters.Received;
                 target = start;
                 _pages = 0;
                 _links.Forget();
@@ -202,8 +212,8 @@ internal sealed class PageRound(DialectSession session)
                 continue;
             }
 
-            // What is read twice is there once.
-            counters.Received = before + Math.Max(first, counters.Received - before - first);
+            // What is read several times is there once.
+            counters.Received = before + Math.Max(longest, counters.Received - reading);
 
             // No cursor passes what may be missing, unless records come in its order.
             var isOrdered = kind == RequestKind.Changes && rules.IsAscending && _maximum?.IsAscending == true;

@@ -5,8 +5,8 @@ namespace Lockstep.Engine.Sync;
 
 /// <summary>
 /// Tells whether the items of a round still bring anything: which of them have come in it before, byte for byte. It takes the same memory
-/// whatever comes (I8), little enough to stay in the processor's cache: it may take a new item for one that came, but not a hundred pages of
-/// them, and starts over after half a million. One thread at a time.
+/// whatever comes (I8), little enough to stay in the processor's cache: it may take a new item for one that came, but not a hundred pages
+/// of them, and starts over after half a million. One thread at a time.
 /// </summary>
 internal sealed class RoundNews
 {

@@ -31,7 +31,7 @@ internal static class FaultParameters
         return parameters;
     }
 
-    /// <summary>What was given, as the registry of faults takes it.</summary>
+    /// <summary>The given parameters, in the form that the registry of faults takes.</summary>
     public static IEnumerable<KeyValuePair<string, object?>> Given(RuntimeDefinedParameterDictionary? parameters) =>
         (parameters?.Values ?? Enumerable.Empty<RuntimeDefinedParameter>())
             .Where(parameter => parameter.IsSet)

@@ -129,7 +129,7 @@ public sealed class CouchDbTests : DialectTest
     [Fact]
     public async Task A_cursor_above_the_newest_one_of_the_database_is_of_another_one()
     {
-        // PouchDB Server answers it with nothing, and itself.
+        // PouchDB Server answers with nothing, and with the position itself.
         await using var server = Serve(
             (path, number) =>
                 path == "/db/" ? Json(number == 1 ? """{"update_seq":9}""" : """{"update_seq":2}""")

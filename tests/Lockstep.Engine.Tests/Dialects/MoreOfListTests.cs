@@ -6,7 +6,7 @@ using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
-/// <summary>A list that is not known to be whole is not called complete, and nothing is swept by it (D2).</summary>
+/// <summary>A list that may be incomplete is not called complete, and sweeps nothing (D2).</summary>
 public sealed class MoreOfListTests : DialectTest
 {
     private const string Two = """[{"id":1},{"id":2}]""";
@@ -45,7 +45,7 @@ public sealed class MoreOfListTests : DialectTest
     [InlineData("items", """{"records":[{"id":1},{"id":2}],"offset":"itr1/rec2"}""", "", "\"Next\": { \"offset\": \"offset\" }")]
     [InlineData("items", """{"results":[{"id":1},{"id":2}],"paging":{"next":{"after":"2"}}}""", "", "\"after\": \"/paging/next/after\"")]
     [InlineData("items", Two, "x-ms-continuation: t\r\n", "continuationToken")]
-    // As many as were asked for.
+    // As many as requested.
     [InlineData("items?limit=2", Two, "", "'limit'")]
     [InlineData("items?per_page=2", Two, "", "'per_page'")]
     [InlineData("items?%24top=2", Two, "", "'$top'")]
@@ -53,7 +53,7 @@ public sealed class MoreOfListTests : DialectTest
     // What the answer is counted by.
     [InlineData("items", """{"results":[{"id":1},{"id":2}],"count":5,"offset":0,"limit":2}""", "", "\"Next\": { \"offset\": \"offset:\" }")]
     [InlineData("items", """{"items":[{"id":1},{"id":2}],"startAt":0,"total":5}""", "", "\"Next\": { \"startAt\": \"offset:\" }")]
-    // Not from the first one on.
+    // It does not start with the first one.
     [InlineData("items?page=3", Two, "", "'page=3'")]
     [InlineData("items?offset=40&limit=20", Two, "", "'offset=40'")]
     public async Task What_a_list_may_have_more_of_is_said_and_nothing_is_removed(string path, string body, string headers, string part)

@@ -41,7 +41,7 @@ public abstract class SyncTest : IDisposable
 
     private protected static string Beat(long since) => $$"""{"control":true,"type":"heartbeat","timestamp":1,"since":{{since}}}""" + "\n";
 
-    /// <summary>A sync on a clock that stands still, and what moves the clock.</summary>
+    /// <summary>A sync on a manual clock, and what advances the clock.</summary>
     private protected static (TableSync Sync, Pace Pace) Paced(SyncOptions options)
     {
         var time = new ManualTimeProvider();

@@ -158,7 +158,7 @@ public sealed class WholeSetTests : SyncTest
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
-            // Out of order, so that the record dialect has to start over as well.
+            // Out of order, so that the record dialect must also start over.
             await exchange.ChunkAsync(exchange.Number == 1 ? make(1, 30) + make(2, 20) : make(1, 30) + make(3, 10));
             if (exchange.Number == 1)
                 return;

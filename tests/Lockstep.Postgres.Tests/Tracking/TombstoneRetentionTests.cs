@@ -72,7 +72,7 @@ public sealed class TombstoneRetentionTests(SharedPostgres postgres)
         );
         Assert.Equal(0, await ClearAsync(items.Db, TimeSpan.FromHours(1)));
 
-        // Transactions of other tests on the same server hold it for a while.
+        // Other tests' transactions on the same server hold it for a while.
         await Eventually.TrueAsync(async () => await ClearAsync(items.Db, TimeSpan.Zero) == 1);
         Assert.Equal(0, await ClearAsync(items.Db, TimeSpan.Zero));
     }

@@ -3,7 +3,6 @@ namespace Lockstep.TestServer.Faults.Stages;
 /// <summary>
 /// One stage of a response on its way to the client; it holds what a fault needs to know about that response. Called by one request at a
 /// time.
-/// time.
 /// </summary>
 internal abstract class Stage
 {
