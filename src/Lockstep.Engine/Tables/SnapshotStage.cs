@@ -44,7 +44,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         {
             TableFile.Execute(
                 connection,
-                TableSchema.CreateRows(TableSchema.Stage, shape.KeyLayout, batch.ArenaUsed / Math.Max(1, batch.Count))
+                TableSchema.CreateRows(TableSchema.Stage, shape.KeyLayout, batch.AverageBytes)
             );
             _sequence = tableSequence;
             _layout = shape.KeyLayout;
