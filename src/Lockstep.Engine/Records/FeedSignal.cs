@@ -121,7 +121,6 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
         };
     }
 
-
     private static Cursor? ReadCursor(ref Utf8JsonReader reader) =>
         reader.TokenType switch
         {

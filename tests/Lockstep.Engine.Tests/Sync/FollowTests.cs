@@ -366,9 +366,7 @@ public sealed class FollowTests : SyncTest
     [Fact]
     public async Task A_long_instance_name_is_shortened()
     {
-        await using var server = new RawServer(exchange =>
-            exchange.BodyAsync(Record(1, 1), $"Instance-Name: {new string('n', 5000)}\r\n")
-        );
+        await using var server = new RawServer(exchange => exchange.BodyAsync(Record(1, 1), $"Instance-Name: {new string('n', 5000)}\r\n"));
 
         var run = await SyncRun.ToEndAsync(Options(server));
 
