@@ -87,7 +87,7 @@ internal static class RelayRun
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"idle, one client following: {share:P2} of a core"));
     }
 
-    /// <summary>Commits records of so many ids from the first on, at one place in the order.</summary>
+    /// <summary>Commits records with this many ids from the first on, at one place in the order.</summary>
     internal static void Commit(TableWriter writer, RecordParser parser, int first, int count, long order)
     {
         RecordBatch? batch = null;

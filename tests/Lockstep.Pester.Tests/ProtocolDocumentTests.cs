@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>Each rule of docs/PROTOCOL.md names the tests that verify it. Those tests exist, and carry the rule's number.</summary>
+/// <summary>
+/// Each rule of docs/PROTOCOL.md names the tests that verify it. Those tests exist, and those of the rules I carry the number.
+/// </summary>
 public sealed partial class ProtocolDocumentTests
 {
     private static readonly string Document = File.ReadAllText(Path.Combine(Repository.Root, "docs", "PROTOCOL.md"));

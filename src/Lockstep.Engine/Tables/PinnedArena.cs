@@ -30,7 +30,7 @@ internal sealed class PinnedArena
     private int _capacity = FirstPiece;
 
     /// <summary>How many bytes were appended.</summary>
-    public int Used { get; private set; }
+    public long Used { get; private set; }
 
     /// <summary>Empties it; keeps its memory, so that the system need not clear it again.</summary>
     public void Clear()
@@ -71,7 +71,7 @@ internal sealed class PinnedArena
 
     public ReadOnlyMemory<byte> Memory(int start, int length) => _pieces[start >> PieceShift].AsMemory(start & (PieceSize - 1), length);
 
-    /// <summary>Moves on to a piece with room for so many bytes. A record larger than a piece gets one of its own.</summary>
+    /// <summary>Moves to a piece with room for this many bytes. A record larger than a piece gets one of its own.</summary>
     private void NextPiece(int length)
     {
         _piece++;

@@ -16,7 +16,7 @@ internal sealed class RowApplier(RowStatements rows)
     /// <summary>What was changed, and how the numbers of stored live records and tombstones changed.</summary>
     public RowTally Tally { get; } = new();
 
-    /// <summary>Tells of a record whether it is not to be applied; null where all are. It may give the record another body.</summary>
+    /// <summary>Says whether a record must not be applied; null to apply all. It may give the record another body.</summary>
     public RecordFilter? Leaves { get; init; }
 
     /// <summary>Applies all records of the batch.</summary>

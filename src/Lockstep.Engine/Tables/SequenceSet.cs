@@ -1,10 +1,10 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Which rows of a table are meant, by their sequence numbers: no two rows have the same one (I11). A bit for each number that has been
-/// given, so that a million rows take some 125 KB. One thread at a time.
+/// A set of a table's rows, by their sequence numbers: no two rows have the same one (I11). It has a bit for each number given, so that a
+/// million rows take some 125 KB. One thread at a time.
 /// </summary>
-/// <param name="highest">The highest number that has been given.</param>
+/// <param name="highest">The highest number given.</param>
 internal sealed class SequenceSet(long highest)
 {
     /// <summary>The most memory it takes (I8).</summary>
@@ -22,7 +22,7 @@ internal sealed class SequenceSet(long highest)
     /// <summary>Whether nothing is in it.</summary>
     public bool IsEmpty => _bits.Length == 0;
 
-    /// <summary>Puts a number into it that it can hold.</summary>
+    /// <summary>Adds a number that it can hold.</summary>
     public void Add(long sequence)
     {
         if (IsEmpty)

@@ -41,17 +41,14 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     public long SequenceAfter { get; private set; }
 
-    /// <summary>Adds a batch, within the caller's transaction. Sequence numbers go on from the table's, in order of arrival.</summary>
+    /// <summary>Adds a batch, within the caller's transaction. Sequence numbers continue from the table's, in order of arrival.</summary>
     /// <returns>What it changed in the snapshot.</returns>
     public ApplyCounts Apply(RecordBatch batch, RecordShape shape, long tableSequence)
     {
         var isNew = !StageSql.TableExists(connection, TableSchema.Stage);
         if (isNew)
         {
-            TableFile.Execute(
-                connection,
-                TableSchema.CreateRows(TableSchema.Stage, shape.KeyLayout, batch.ArenaUsed / Math.Max(1, batch.Count))
-            );
+            TableFile.Execute(connection, TableSchema.CreateRows(TableSchema.Stage, shape.KeyLayout, batch.AverageBytes));
             _sequence = tableSequence;
             _layout = shape.KeyLayout;
         }
@@ -74,8 +71,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     }
 
     /// <summary>
-    /// Whether records may be held against the table while they come: a list that is polled again and again mostly holds what it held.
-    /// Where arrival is not the order, the order value may differ.
+    /// Whether records may be compared with the table while they come: a list that is polled again and again mostly holds what it held. If
+    /// arrival is not the order, the order value may differ.
     /// </summary>
     private bool CanCompare(RecordBatch batch, RecordShape shape) =>
         batch.OrderKind == OrderKind.Arrival
@@ -226,7 +223,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     private bool IsUnchanged(long sequence) => _unchanged?.Contains(sequence) == true;
 
-    /// <summary>Whether a record's key is staged; it may be held otherwise there, once a key came that is no integer.</summary>
+    /// <summary>Whether a record's key is staged; its form may differ there once a non-integer key has come.</summary>
     private bool IsStaged(Statement live, Statement staged, KeyLayout layout)
     {
         if (layout == _layout)

@@ -3,16 +3,16 @@ using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
-/// <summary>A server whose pages link to ever new ones is followed while they bring something, and no further.</summary>
+/// <summary>A server whose pages link to ever new ones is followed as long as they bring something new, and no further.</summary>
 public sealed class EverNewLinksTests : DialectTest
 {
-    /// <summary>From here on such a server gives in, so that a reader without a bound ends too.</summary>
+    /// <summary>From here on such a server gives up, so that a reader without a bound ends too.</summary>
     private const int Last = 400;
 
     private static string Link(int number) => number < Last ? $"Link: </items?after={number}>; rel=\"next\"\r\n" : "";
 
     [Theory]
-    // The same pages in turn, and items of a few in ever another order.
+    // The same pages in turn, and items from a few, in ever different order.
     [InlineData(false)]
     [InlineData(true)]
     public async Task Pages_that_bring_only_what_came_before_end_as_an_error(bool isMixed)

@@ -6,7 +6,7 @@ using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
-/// <summary>Plain lists of JSON: the full set, what was updated since, or what a token leads to.</summary>
+/// <summary>Plain JSON lists: the full set, what was updated since, or what a token leads to.</summary>
 public sealed class RestTests : DialectTest
 {
     private const string Since = """
@@ -202,7 +202,7 @@ public sealed class RestTests : DialectTest
                     Store = o.Store,
                     WantsChanges = true,
                     EveryVersion = everyVersion,
-                    // Who looks at each page has each page written.
+                    // With an observer of its pages, a sync writes each page on its own.
                     DialectObserver = inBatches ? static _ => { } : null,
                 }
             );
@@ -303,7 +303,7 @@ public sealed class RestTests : DialectTest
                 return number switch
                 {
                     1 => Json("""[{"id":1,"updated_at":"2026-01-01T11:59:59Z"},{"id":2,"updated_at":"2026-01-01T12:00:00Z"}]""", Date),
-                    // A record of the second that was running when the first round read it, with the same time.
+                    // A record of the second that was still running when the first round read it, with the same time.
                     2 => Json(
                         """[{"id":1,"updated_at":"2026-01-01T11:59:59Z"},{"id":2,"updated_at":"2026-01-01T12:00:00Z"},{"id":3"""
                             + ""","updated_at":"2026-01-01T12:00:00Z"}]""",
@@ -441,7 +441,7 @@ public sealed class RestTests : DialectTest
     [Fact]
     public async Task What_moves_while_an_instant_is_read_by_numbers_comes_in_a_second_round()
     {
-        // Four of one instant in pages of two, and one after it. As the second page is asked for, the first two have moved behind.
+        // Four of one instant in pages of two, and one after it. While the second page is requested, the first two have moved to the end.
         int[] ids = [1, 2, 3, 4, 5];
         var hasMoved = false;
         string Item(int id) => $$"""{"id":{{id}},"updated_at":"2026-01-01T03:00:0{{(id == 5 ? 1 : hasMoved && id < 3 ? 2 : 0)}}Z"}""";

@@ -14,7 +14,7 @@ internal sealed class DeltaSoakServer(int seed, bool isGraph) : SoakServer(seed)
     /// <summary>The position in a round.</summary>
     /// <param name="From">What the client has; null in a first round.</param>
     /// <param name="UpTo">What it has when the round is over.</param>
-    /// <param name="Keys">The keys that are still to come; null in a first round, which goes by <paramref name="After"/>.</param>
+    /// <param name="Keys">The keys that are still to come; null in a first round, which uses <paramref name="After"/>.</param>
     private sealed record Position(long? From, long UpTo, IReadOnlyList<string>? Keys, string After)
     {
         public bool IsPage { get; init; }
