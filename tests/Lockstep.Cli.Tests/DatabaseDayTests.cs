@@ -60,6 +60,9 @@ internal sealed class DatabaseDay : IAsyncDisposable
     private readonly CancellationToken _cancel;
     private readonly Dictionary<string, DayProcess> _clients = [];
     private readonly Dictionary<string, int> _reasons = [];
+    private readonly HashSet<string> _grown = [];
+    private readonly HashSet<string> _rewritten = [];
+    private readonly HashSet<string> _justChanged = [];
     private readonly List<string> _story = [];
     private DayProcess _server = null!;
     private int _kills;
@@ -137,6 +140,7 @@ internal sealed class DatabaseDay : IAsyncDisposable
     public async Task HourAsync(params Func<Task>[] happenings)
     {
         _reasons.Clear();
+        _justChanged.Clear();
         _kills = 0;
         var before = Tables.ToDictionary(t => t, t => _clients[t].Resyncs);
         using (var stop = CancellationTokenSource.CreateLinkedTokenSource(_cancel))
@@ -162,12 +166,17 @@ internal sealed class DatabaseDay : IAsyncDisposable
                 () => $"{table} has {string.Join('\n', got.Except(expected))}\nand lacks {string.Join('\n', expected.Except(got))}\n{Story}"
             );
 
-            // One that is killed while it starts over, or whose server is, must start over again.
-            var allowed = _reasons.GetValueOrDefault(table) * (1 + _kills);
-            Assert.True(
-                _clients[table].Resyncs - before[table] <= allowed,
-                $"{table} started over {_clients[table].Resyncs - before[table]} times, and {allowed} were due.\n{Story}"
-            );
+            // One that is killed while it starts over, or whose server is, must start over again. A table that got a column and was
+            // rewritten may do so once, at the latest when its server is restarted: the column may have been filled.
+            var mayBeFilled = _grown.Contains(table) && _rewritten.Contains(table);
+            var allowed = (_reasons.GetValueOrDefault(table) + (mayBeFilled ? 1 : 0)) * (1 + _kills);
+            var resyncs = _clients[table].Resyncs - before[table];
+            Assert.True(resyncs <= allowed, $"{table} started over {resyncs} times, and {allowed} were due.\n{Story}");
+            if (resyncs > 0 && !_justChanged.Contains(table))
+            {
+                _grown.Remove(table);
+                _rewritten.Remove(table);
+            }
         }
     }
 
@@ -229,6 +238,9 @@ internal sealed class DatabaseDay : IAsyncDisposable
         var table = Any([.. Polled, .. Streamed]);
         var hasDefault = _random.Next(2) == 0;
         Happened($"{table} gets a column{(hasDefault ? " with a default" : "")}, and events a partition.", hasDefault ? [table] : []);
+        if (!hasDefault)
+            _grown.Add(table);
+        _justChanged.Add(table);
         await RunAsync($"ALTER TABLE {table} ADD COLUMN more_{++_columns} int {(hasDefault ? "NOT NULL DEFAULT 7" : "")}");
         var from = _partitions++ * 100;
         await RunAsync($"CREATE TABLE events_{from} PARTITION OF events FOR VALUES FROM ({from}) TO ({from + 100})");
@@ -238,6 +250,8 @@ internal sealed class DatabaseDay : IAsyncDisposable
     {
         var table = Any(["orders", "lines", .. Streamed]);
         Happened($"{table} is vacuumed and rewritten.");
+        _rewritten.Add(table);
+        _justChanged.Add(table);
         await RunAsync($"VACUUM FULL {table}");
         await RunAsync($"CLUSTER {table} USING {table}_pkey");
         await RunAsync("VACUUM ANALYZE");

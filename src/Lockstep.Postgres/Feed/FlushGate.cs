@@ -1,3 +1,4 @@
+using Lockstep.Engine.Serving;
 using Npgsql;
 
 namespace Lockstep.Postgres.Feed;
@@ -11,7 +12,7 @@ internal sealed class FlushGate(NpgsqlDataSource source, TimeProvider time) : ID
     /// <summary>How long the server may take on its own before it is forced.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(10);
-    private const string Flushed = "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint";
+    private const string Flushed = $"SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint, {StateSql.Timeline}";
 
     private readonly SemaphoreSlim _one = new(1);
     private volatile Seen _seen = new("", 0);
@@ -23,6 +24,7 @@ internal sealed class FlushGate(NpgsqlDataSource source, TimeProvider time) : ID
     /// While a server is idle, the last piece of its log is not written until somebody commits: after a while this does it. What a replica
     /// shows, its primary had on disk.
     /// </remarks>
+    /// <exception cref="FeedUnavailableException">Another server has taken over, whose log may never reach the snapshot's end.</exception>
     public async ValueTask WaitAsync(SnapshotState state, CancellationToken cancellationToken)
     {
         if (state.End <= state.Flushed || IsSafe(state))
@@ -37,8 +39,12 @@ internal sealed class FlushGate(NpgsqlDataSource source, TimeProvider time) : ID
             {
                 for (var started = time.GetTimestamp(); ; )
                 {
-                    var flushed = await connection.QueryAsync(Flushed, [], r => r.GetInt64(0), cancellationToken).ConfigureAwait(false);
-                    _seen = new Seen(state.Log, flushed[0]);
+                    var found = await connection
+                        .QueryAsync(Flushed, [], r => (Place: r.GetInt64(0), Timeline: r.GetInt32(1)), cancellationToken)
+                        .ConfigureAwait(false);
+                    if (found[0].Timeline != state.Timeline)
+                        throw new FeedUnavailableException("Another server has taken over.", TimeSpan.FromSeconds(1));
+                    _seen = new Seen(state.Log, found[0].Place);
                     if (IsSafe(state))
                         return;
                     if (time.GetElapsedTime(started) >= Patience)

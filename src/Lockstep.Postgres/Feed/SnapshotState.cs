@@ -21,6 +21,9 @@ internal sealed record SnapshotState
     /// <summary>The server's log: system, timeline and database, whatever the table.</summary>
     public string Log => Server[..Server.IndexOf('-', StringComparison.Ordinal)];
 
+    /// <summary>The server's timeline.</summary>
+    public required int Timeline { get; init; }
+
     /// <summary>What the table is like; null if it does not exist.</summary>
     public required TableFacts? Facts { get; init; }
 
@@ -51,6 +54,7 @@ internal sealed record SnapshotState
                 CultureInfo.InvariantCulture,
                 $"{row.GetInt64(3)}.{row.GetInt32(4)}.{row.GetInt64(5)}-{row.GetInt64(8)}"
             ),
+            Timeline = row.GetInt32(4),
             Facts = row.GetBoolean(6)
                 ? new TableFacts(
                     row.GetString(7),

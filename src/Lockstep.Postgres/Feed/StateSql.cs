@@ -31,6 +31,9 @@ internal static class StateSql
             set_config('jit', 'off', true))
         """;
 
+    /// <summary>The timeline of the log that a primary writes.</summary>
+    public const string Timeline = "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int";
+
     // A column that rows written before it do not have adds null to their JSON: it costs no resync. By the column's row in the catalog,
     // which every other ALTER rewrites, USING in the same type too.
     private const string IsPlain =
@@ -98,7 +101,7 @@ internal static class StateSql
                 CASE WHEN pg_is_in_recovery()
                     THEN (SELECT greatest(c.timeline_id, r.min_recovery_end_timeline) FROM pg_control_checkpoint() c,
                         pg_control_recovery() r)
-                    ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
+                    ELSE {Timeline} END,
                 (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
                 to_regclass($1) IS NOT NULL,
                 (SELECT left(md5(string_agg(fact, E'\n' ORDER BY fact COLLATE "C")), 16) FROM facts),
