@@ -9,14 +9,13 @@ using Lockstep.TestServer.Feeds;
 namespace Lockstep.Bench;
 
 /// <summary>
-/// The benchmarks: <c>all</c> makes one report; <c>endtoend</c> runs the whole beside its peers, <c>start</c> what does nothing beside
-/// curl, <c>dialects</c> reads feeds of other servers beside a node script, <c>polls</c> lists of up to a million items again,
-/// <c>endless</c> follows a long feed, <c>read</c> reads a table back,
-/// <c>gossip</c> a model beside npm's scuttlebutt, <c>gossip-loss</c> many nodes whose meetings fail,
-/// <c>fanout</c> serves many live clients, <c>durable-streams</c> the same beside the server of Durable Streams, <c>cache</c> new ones
-/// through nginx, <c>slow</c> many that do not read, <c>relay</c> a table file that is being synced,
-/// <c>postgres</c> a table feed, <c>postgres-writers</c> what tracking costs, <c>variables</c> a change of a tick variable in each store;
-/// anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
+/// The benchmarks: <c>all</c> makes one report; <c>endtoend</c> runs the whole beside its peers, <c>start</c> a sync with nothing to do
+/// beside curl, <c>dialects</c> reads other servers' feeds beside a node script, <c>polls</c> polls unchanged lists of up to a million
+/// items, <c>endless</c> follows a long feed, <c>read</c> reads a table back, <c>gossip</c> a model beside npm's scuttlebutt,
+/// <c>gossip-loss</c> many nodes whose meetings fail, <c>fanout</c> serves many live clients, <c>durable-streams</c> the same beside the
+/// server of Durable Streams, <c>cache</c> new ones through nginx, <c>slow</c> many that do not read, <c>relay</c> a table file that is
+/// being synced, <c>postgres</c> a table feed, <c>postgres-writers</c> what tracking costs, <c>variables</c> a change of a tick variable
+/// in each store; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
 /// </summary>
 internal static class Program
 {
@@ -37,8 +36,8 @@ internal static class Program
                 Print(DialectRun.Tables(rounds: Number(rest, 0, 3), items: Number(rest, 1, 200_000)));
                 break;
             case ["polls", .. var rest]:
-                int[] items = [.. rest.Select(r => int.Parse(r, CultureInfo.InvariantCulture))];
-                DialectRun.Polls(items.Length > 0 ? items : [100_000, 1_000_000]);
+                int[] items = [.. rest.Skip(1).Select(r => int.Parse(r, CultureInfo.InvariantCulture))];
+                Print(DialectRun.Polls(rounds: Number(rest, 0, 3), items.Length > 0 ? items : DialectRun.PollSizes));
                 break;
             case ["dialect-host", var dialect, var count]:
                 DialectHost.Run(dialect, int.Parse(count, CultureInfo.InvariantCulture));

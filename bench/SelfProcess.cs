@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Lockstep.Bench;
 
-/// <summary>This program once more, in a process of its own.</summary>
+/// <summary>This program again, in its own process.</summary>
 internal static class SelfProcess
 {
     public static ProcessStartInfo With(params string[] arguments) =>
@@ -13,7 +13,7 @@ internal static class SelfProcess
                 : arguments
         );
 
-    /// <summary>With the settings of the runtime that the command line is shipped with.</summary>
+    /// <summary>With the runtime settings that the command line ships with.</summary>
     public static ProcessStartInfo AsShipped(params string[] arguments)
     {
         var start = With(arguments);

@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Lockstep.Bench.Dialects;
 
-/// <summary>Serves the pages of a dialect from memory, in a process of its own, with as little work as a server can do.</summary>
+/// <summary>Serves the pages of a dialect from memory, in its own process, with as little work as a server can do.</summary>
 internal static class DialectHost
 {
     public static void Run(string dialect, int items)
@@ -53,7 +53,7 @@ internal static class DialectHost
         }
         catch (SocketException)
         {
-            // The client has gone.
+            // The client has disconnected.
         }
     }
 

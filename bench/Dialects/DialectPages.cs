@@ -3,12 +3,10 @@ using System.Text;
 
 namespace Lockstep.Bench.Dialects;
 
-/// <summary>
-/// The answers of a server of a dialect, rendered beforehand: items from 0 on in pages, the last of which says that this is all.
-/// </summary>
+/// <summary>The prerendered answers of a dialect's server: items from 0 on in pages, the last of which says that this is all.</summary>
 internal sealed class DialectPages
 {
-    /// <summary>The dialects, and where a server of each has its feed.</summary>
+    /// <summary>The dialects, and the path at which a server of each has its feed.</summary>
     public static readonly IReadOnlyDictionary<string, string> Feeds = new Dictionary<string, string>
     {
         ["ODataDelta"] = "/v1.0/users/delta",
@@ -37,7 +35,7 @@ internal sealed class DialectPages
         ];
     }
 
-    /// <summary>The answer to a request: its headers, each with its line end, and its body.</summary>
+    /// <summary>The answer to a request: its headers, each with its line break, and its body.</summary>
     public (string Headers, ReadOnlyMemory<byte> Body) Answer(string target, string root)
     {
         if (_dialect == "CouchDb" && !target.Contains("_changes", StringComparison.Ordinal))

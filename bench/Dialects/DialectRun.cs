@@ -7,83 +7,107 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Bench.Dialects;
 
 /// <summary>
-/// Feeds of other servers, from HTTP to a durable table: whole processes, ours beside a node script that fetches the same pages and upserts
+/// Other servers' feeds, from HTTP to a durable table: whole processes, ours beside a node script that fetches the same pages and upserts
 /// them, interleaved (<c>dialects [rounds] [items]</c>).
 /// </summary>
 internal static class DialectRun
 {
     private const string Limit = "node, http + better-sqlite3, one transaction";
+    private const string PollLimit = "node, the same pages again, upserted where they differ";
 
+    /// <summary>How many items the polled lists have.</summary>
+    public static readonly IReadOnlyList<int> PollSizes = [100_000, 1_000_000];
+
+    /// <summary>A poll of what has not changed writes no record, and nothing else that would be as large.</summary>
+    private const long MostGrowth = 1024 * 1024;
+
+    /// <summary>Whether there is what it is measured beside.</summary>
+    public static bool IsPossible => EndToEndRun.Tool.Find("node") is { } node && EndToEndRun.Tool.HasNodeModule(node, "better-sqlite3");
+
+    /// <param name="rounds">How many runs each contestant gets.</param>
+    /// <param name="items">How many items a server has.</param>
     public static IEnumerable<ComparisonTable> Tables(int rounds, int items)
     {
-        var node = EndToEndRun.Tool.Find("node");
-        if (node is null || !EndToEndRun.Tool.HasNodeModule(node, "better-sqlite3"))
-            throw new FileNotFoundException("Dialects are measured beside node and better-sqlite3, which is looked for by NODE_PATH.");
+        var node = Node();
         foreach (var dialect in DialectPages.Feeds.Keys)
             yield return Compare(node, dialect, rounds, items);
     }
 
+    private static string Node() =>
+        IsPossible
+            ? EndToEndRun.Tool.Find("node")!
+            : throw new FileNotFoundException("Dialects are measured beside node and better-sqlite3, which is looked for by NODE_PATH.");
+
     private static ComparisonTable Compare(string node, string dialect, int rounds, int items)
     {
-        var folder = Directory.CreateTempSubdirectory("lockstep-bench-");
-        try
+        using var folder = new BenchFolder();
+        using var host = new Host(dialect, items);
+        var table = new ComparisonTable(string.Create(CultureInfo.InvariantCulture, $"{dialect}, {items:#,0} items"), Limit);
+        string ours = folder["ours.db"],
+            theirs = folder["node.db"];
+        for (var round = 0; round < rounds; round++)
         {
-            using var host = new Host(dialect, items);
-            var table = new ComparisonTable(string.Create(CultureInfo.InvariantCulture, $"{dialect}, {items:#,0} items"), Limit);
-            string ours = Path.Combine(folder.FullName, "ours.db"),
-                theirs = Path.Combine(folder.FullName, "node.db");
-            for (var round = 0; round < rounds; round++)
-            {
-                foreach (var file in folder.EnumerateFiles())
-                    file.Delete();
-                table.Add(Limit, false, Measured.Run(node, ["-e", Script, dialect, host.Uri, theirs]));
-                table.Add("lockstep sync", true, Sync(dialect, host.Uri, ours));
-                if (new Table(ours).GetInfo().Rows != items)
-                    throw new InvalidOperationException($"{dialect}: the table has {new Table(ours).GetInfo().Rows} rows.");
-                table.Add("lockstep sync again, nothing new", true, Sync(dialect, host.Uri, ours));
-            }
+            folder.Empty();
+            table.Add(Limit, false, Measured.Run(node, ["-e", Script, dialect, host.Uri, theirs]));
+            table.Add("lockstep sync", true, Sync(dialect, host.Uri, ours));
+            if (new Table(ours).GetInfo().Rows != items)
+                throw new InvalidOperationException($"{dialect}: the table has {new Table(ours).GetInfo().Rows} rows.");
+            table.Add("lockstep sync again, nothing new", true, Sync(dialect, host.Uri, ours));
+        }
 
-            return table;
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
+        return table;
     }
 
-    /// <summary>Lists of ever more items, loaded and polled again: memory, and what the poll writes (<c>polls [items]...</c>).</summary>
-    public static void Polls(IEnumerable<int> sizes)
+    /// <summary>
+    /// Polls ever longer lists again, with all of their items unchanged: memory stays flat, and nothing is written
+    /// (<c>polls [rounds] [items]...</c>).
+    /// </summary>
+    public static IEnumerable<ComparisonTable> Polls(int rounds, IEnumerable<int> sizes)
     {
-        Console.WriteLine("| items | load, s | peak MB | poll, s | peak MB | rows written by the poll | file grows by MB |");
-        Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- |");
+        var node = Node();
         foreach (var items in sizes)
         {
-            var folder = Directory.CreateTempSubdirectory("lockstep-bench-");
-            try
+            using var folder = new BenchFolder();
+            using var host = new Host("Rest", items);
+            var table = new ComparisonTable(
+                string.Create(CultureInfo.InvariantCulture, $"A list of {items:#,0} items, polled again unchanged"),
+                PollLimit
+            );
+            string ours = folder["ours.db"],
+                theirs = folder["node.db"];
+            Measured.Run(node, ["-e", Script, "Rest", host.Uri, theirs]);
+            table.Add("lockstep sync, the first load", true, Sync("Rest", host.Uri, ours));
+            var (sequence, size) = (new Table(ours).GetInfo().Sequence, new FileInfo(ours).Length);
+            for (var round = 0; round < rounds; round++)
             {
-                using var host = new Host("Rest", items);
-                var file = Path.Combine(folder.FullName, "list.db");
-                var load = Sync("Rest", host.Uri, file);
-                var (sequence, size) = (new Table(file).GetInfo().Sequence, new FileInfo(file).Length);
-                var poll = Sync("Rest", host.Uri, file);
-                var written = new Table(file).GetInfo().Sequence - sequence;
-                Console.WriteLine(
-                    string.Create(
-                        CultureInfo.InvariantCulture,
-                        $"| {items:#,0} | {load.Seconds:0.00} | {load.PeakMegabytes:0} | {poll.Seconds:0.00} | "
-                            + $"{poll.PeakMegabytes:0} | {written} | {(new FileInfo(file).Length - size) / 1e6:0} |"
-                    )
-                );
+                table.Add(PollLimit, false, Measured.Run(node, ["-e", Script, "Rest", host.Uri, theirs, "differ"]));
+                table.Add("lockstep sync again", true, Sync("Rest", host.Uri, ours));
+                var (written, grown) = (new Table(ours).GetInfo().Sequence - sequence, new FileInfo(ours).Length - size);
+                if (written > 0 || grown > MostGrowth)
+                    throw new InvalidOperationException($"The poll wrote {written} records, and the file grew by {grown} bytes.");
             }
-            finally
-            {
-                folder.Delete(recursive: true);
-            }
+
+            yield return table;
         }
     }
 
     private static Measured Sync(string dialect, string uri, string file) =>
         Measured.Run(EndToEndRun.Lockstep, ["sync", uri, "--dialect", dialect, "--path", file, "--quiet"]);
+
+    private sealed class BenchFolder : IDisposable
+    {
+        private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("lockstep-bench-");
+
+        public string this[string name] => Path.Combine(_folder.FullName, name);
+
+        public void Empty()
+        {
+            foreach (var file in _folder.EnumerateFiles())
+                file.Delete();
+        }
+
+        public void Dispose() => _folder.Delete(recursive: true);
+    }
 
     private sealed class Host : IDisposable
     {
@@ -111,10 +135,11 @@ internal static class DialectRun
     /// </summary>
     private const string Script = """
         const http = require('http'), Database = require('better-sqlite3');
-        const [, dialect, feed, file] = process.argv, db = new Database(file), agent = new http.Agent({ keepAlive: true });
+        const [, dialect, feed, file, differ] = process.argv, db = new Database(file), agent = new http.Agent({ keepAlive: true });
         db.pragma('journal_mode=WAL'); db.pragma('synchronous=NORMAL'); db.pragma('cache_size=-65536');
-        db.exec('CREATE TABLE row(key TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID');
-        const upsert = db.prepare('INSERT INTO row VALUES(?,?) ON CONFLICT(key) DO UPDATE SET body=excluded.body');
+        db.exec('CREATE TABLE IF NOT EXISTS row(key TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID');
+        const upsert = db.prepare('INSERT INTO row VALUES(?,?) ON CONFLICT(key) DO UPDATE SET body=excluded.body'
+          + (differ ? ' WHERE body<>excluded.body' : ''));
         const put = (key, record) => upsert.run(key, JSON.stringify(record));
         const get = uri => new Promise((done, fail) => http.get(uri, { agent }, r => {
           const parts = []; r.on('data', d => parts.push(d));

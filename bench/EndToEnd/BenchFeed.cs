@@ -12,8 +12,8 @@ internal static class BenchFeed
     /// order. F3: 100,000 records of 1 KB, nested.
     /// </summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
-    /// <param name="output">Where to.</param>
-    /// <param name="most">Ends the feed after so many records.</param>
+    /// <param name="output">Where to write it.</param>
+    /// <param name="most">Ends the feed after this many records.</param>
     public static void Write(string name, Stream output, int most = int.MaxValue)
     {
         var random = new Random(20261121);

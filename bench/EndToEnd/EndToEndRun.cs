@@ -5,8 +5,8 @@ using Lockstep.Bench.Report;
 namespace Lockstep.Bench.EndToEnd;
 
 /// <summary>
-/// HTTP to durable table, whole processes, ours beside a limit and peers on the same feeds: interleaved, so that a noisy machine is
-/// noisy for all, and shown as medians and ratios.
+/// From HTTP to a durable table, whole processes, ours beside a limit and peers on the same feeds: interleaved, so that a noisy machine is
+/// noisy for all, and reported as medians and ratios.
 /// </summary>
 internal static class EndToEndRun
 {
@@ -14,7 +14,7 @@ internal static class EndToEndRun
 
     private const string Limit = "raw SQLite loop, from memory";
 
-    /// <param name="rounds">How many runs each contestant gets.</param>
+    /// <param name="rounds">How often each contestant runs.</param>
     /// <param name="feeds">The feeds to run; empty for all.</param>
     public static IEnumerable<ComparisonTable> Tables(int rounds, IReadOnlyList<string> feeds)
     {
@@ -139,7 +139,7 @@ internal static class EndToEndRun
     }
 
     /// <summary>
-    /// The command line: as it is published, compiled ahead (<c>./build.ps1 Program</c>), else as it was built beside this program.
+    /// The command line: the published one, compiled ahead of time (<c>./build.ps1 Program</c>), else the one built beside this program.
     /// </summary>
     internal static string Lockstep
     {
@@ -152,7 +152,7 @@ internal static class EndToEndRun
         }
     }
 
-    /// <summary>The staged module; null when it was not built.</summary>
+    /// <summary>The staged module; null if it was not built.</summary>
     internal static string? StagedModule => Path.Combine(Root, "out", "Lockstep") is var folder && Directory.Exists(folder) ? folder : null;
 
     /// <summary>The repository's folder.</summary>
@@ -171,11 +171,11 @@ internal static class EndToEndRun
     {
         public bool PrintsTime { get; init; }
 
-        /// <summary>Whether it is Lockstep, and not a limit or a peer.</summary>
+        /// <summary>Whether it is Lockstep, not a limit or a peer.</summary>
         public bool IsOurs => Program == Lockstep || Name.StartsWith("pwsh", StringComparison.Ordinal);
     }
 
-    /// <summary>The feed's server, in a process of its own.</summary>
+    /// <summary>The feed's server, in its own process.</summary>
     internal sealed class HostProcess : IDisposable
     {
         private readonly Process _process;
@@ -233,7 +233,7 @@ internal static class EndToEndRun
             db.execute("COMMIT"); db.close()
             """;
 
-        /// <summary>The body goes to a file first: DuckDB reads HTTP only by an extension that it fetches.</summary>
+        /// <summary>The body goes to a file first: DuckDB needs an extension, which it would download, to read HTTP.</summary>
         public const string DuckDb = """
             const http = require('http'), fs = require('fs'), { DuckDBInstance } = require('@duckdb/node-api');
             const [, uri, file] = process.argv, body = file + '.ndjson';

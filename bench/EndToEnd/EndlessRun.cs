@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Lockstep.Bench.EndToEnd;
 
 /// <summary>
-/// A feed that does not say how long it is, 20 times a million records with ever higher order values over the same ids: how fast it is
-/// followed, and that memory stays flat.
+/// A feed that does not say how long it is, 20 times a million records with rising order values over the same ids: how fast a sync follows
+/// it, and that memory stays flat.
 /// </summary>
 internal static class EndlessRun
 {

@@ -6,9 +6,8 @@ using System.Text;
 namespace Lockstep.Bench.EndToEnd;
 
 /// <summary>
-/// Serves one file from memory to whoever asks, as fast as the socket takes it, in a process of its own: the least that a server can
-/// cost. With a repeat count the body is the file so many times over, without a length, and each time the order values go on from
-/// where they were.
+/// Serves one file from memory to anyone, as fast as the socket accepts it, in its own process: the least that a server can cost. With a
+/// repeat count the body is the file that many times, without a length, and each time the order values continue where they were.
 /// </summary>
 internal static class FeedHost
 {
@@ -44,7 +43,7 @@ internal static class FeedHost
                     length += count;
                 }
 
-                // Asked for what comes after the end, there is nothing: a sync that is up to date.
+                // After the end there is nothing: the sync is up to date.
                 var target = Encoding.ASCII.GetString(request, 0, length).Split(' ')[1];
                 var hasNews =
                     target.EndsWith("/0", StringComparison.Ordinal)
@@ -68,11 +67,11 @@ internal static class FeedHost
         }
         catch (SocketException)
         {
-            // The client has gone.
+            // The client has disconnected.
         }
     }
 
-    /// <summary>Adds a million to each order value, of which all have eight digits.</summary>
+    /// <summary>Adds a million to each order value; all have eight digits.</summary>
     private static void RaiseOrders(byte[] body)
     {
         var name = "\"updated_at\":"u8;

@@ -3,10 +3,10 @@ using System.Globalization;
 
 namespace Lockstep.Bench.EndToEnd;
 
-/// <summary>One run of a program: its wall time, its processor time and its largest resident memory.</summary>
+/// <summary>One run of a program: its wall time, its processor time and its peak resident memory.</summary>
 internal sealed record Measured(double Seconds, double ProcessorSeconds, double PeakMegabytes)
 {
-    /// <summary>Runs a program to its end. A number that it prints alone as its last line replaces its wall time.</summary>
+    /// <summary>Runs a program to its end. If its last line is a number alone, that replaces its wall time.</summary>
     public static Measured Run(string program, IEnumerable<string> arguments, bool takesPrintedTime = false)
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };

@@ -5,8 +5,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Bench.EndToEnd;
 
 /// <summary>
-/// The limit to measure against: SQLite's C interface fed from memory, one transaction, no network, no routing but the key and the
-/// order that it needs to be right. It stands in for a C program: the calls are the same, and the library is the one that Lockstep ships.
+/// The limit to compare with: SQLite's C interface fed from memory, one transaction, no network, no routing except the key and order that
+/// correctness needs. It stands in for a C program: the calls are the same, and the library is the one that Lockstep ships.
 /// </summary>
 internal static class RawLoop
 {
@@ -52,7 +52,7 @@ internal static class RawLoop
         );
     }
 
-    /// <summary>Keys and order values are taken out before the clock starts: the loop is a limit, not a competitor.</summary>
+    /// <summary>Keys and order values are extracted before the clock starts: the loop is a limit, not a competitor.</summary>
     private static List<Line> Split(byte[] bytes)
     {
         var lines = new List<Line>();

@@ -7,7 +7,7 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Bench.EndToEnd;
 
 /// <summary>
-/// Reads a million rows back: as bytes, as objects of a type, as dictionaries, and beside them node and PowerShell where they are.
+/// Reads a million rows back: as bytes, as typed objects, as dictionaries, and beside them node and PowerShell if they are installed.
 /// </summary>
 internal static class ReadRun
 {
@@ -25,7 +25,7 @@ internal static class ReadRun
                 foreach ((var name, var run) in contestants)
                 {
                     var took = run();
-                    // The first round is for the compiler and the file cache.
+                    // The first round warms up the JIT and the file cache.
                     if (round > 0)
                         table.Add(name, !name.StartsWith("node", StringComparison.Ordinal), new Measured(took, 0, 0));
                 }

@@ -3,7 +3,8 @@ using Lockstep.Bench.Report;
 namespace Lockstep.Bench.EndToEnd;
 
 /// <summary>
-/// What a start costs: a sync that finds nothing new beside curl on the same address, and the program's version (<c>start [rounds]</c>).
+/// What a start costs: a sync that finds nothing new beside curl on the same address, and the program printing its version (<c>start
+/// [rounds]</c>).
 /// </summary>
 internal static class StartRun
 {

@@ -9,12 +9,12 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Bench.FanOut;
 
 /// <summary>
-/// New clients, each with a connection of its own, that load a table in pages from <c>lockstep serve</c>: straight, and through nginx by
-/// the configuration in <c>deploy/</c>. What the cache spares the server is counted from nginx's own log.
+/// New clients, each with its own connection, that load a table in pages from <c>lockstep serve</c>: directly, and through nginx with the
+/// configuration in <c>deploy/</c>. How much work the cache spares the server is counted from nginx's own log.
 /// </summary>
 internal static class CacheRun
 {
-    /// <summary>How many come in a second.</summary>
+    /// <summary>How many connect per second.</summary>
     private const int Arrivals = 4000;
 
     public static async Task RunAsync(int clients, int rows)
@@ -110,7 +110,7 @@ internal static class CacheRun
 
     private sealed record Result(long Requests, long AtServer, double ServerCpu, double CacheCpu, double Seconds);
 
-    /// <summary><c>lockstep serve</c>, in a process of its own.</summary>
+    /// <summary><c>lockstep serve</c>, in its own process.</summary>
     private sealed class Server : IDisposable
     {
         private readonly Process _process;
@@ -133,7 +133,7 @@ internal static class CacheRun
 
         public Uri Feed { get; }
 
-        /// <summary>The processor seconds that it has taken since it listens.</summary>
+        /// <summary>The processor seconds used since it listens.</summary>
         public double Cpu
         {
             get
@@ -151,7 +151,7 @@ internal static class CacheRun
         }
     }
 
-    /// <summary>nginx in front of a server, as one process, whose log says of each request whether the server was asked.</summary>
+    /// <summary>nginx in front of a server, as one process, whose log says for each request whether it went to the server.</summary>
     private sealed class Cache : IDisposable
     {
         private readonly Process _process;

@@ -6,24 +6,24 @@ using System.Text;
 namespace Lockstep.Bench.FanOut;
 
 /// <summary>
-/// Servers with the same many live clients, by turns, each in a process of its own beside the process of the clients. A record's latency
-/// counts from when it was due and not from when it was made, so that a server that falls behind cannot hide it. The figures are medians;
+/// Servers with the same number of live clients, alternating, each in its own process beside the clients' process. A record's latency
+/// counts from when it was due, not from when it was made, so that a server that falls behind cannot hide it. The figures are medians;
 /// ratios are to the last of the servers, which is the peer.
 /// </summary>
 /// <param name="clients">How many.</param>
-/// <param name="seconds">How long is measured.</param>
+/// <param name="seconds">How long to measure.</param>
 internal sealed class Crowd(int clients, int seconds)
 {
     private static readonly TimeSpan Settle = TimeSpan.FromSeconds(3);
 
-    /// <param name="Name">What it is called in the table.</param>
-    /// <param name="Start">Starts it: it prints its port, and begins to send when it gets a line.</param>
-    /// <param name="Path">What its clients ask for.</param>
+    /// <param name="Name">Its name in the table.</param>
+    /// <param name="Start">Starts it: it prints its port, and starts to send when it gets a line.</param>
+    /// <param name="Path">What its clients request.</param>
     public sealed record Contestant(string Name, ProcessStartInfo Start, string Path);
 
     private sealed record Figures(double Deliveries, double P50, double P99, double Cpu, double ClientCpu, double Kilobytes);
 
-    /// <summary>Runs all of them so many times and prints a table.</summary>
+    /// <summary>Runs all of them this many times and prints a table.</summary>
     public void Run(IReadOnlyList<Contestant> contestants, int rounds)
     {
         var all = contestants.Select(static _ => new List<Figures>()).ToArray();
@@ -81,7 +81,7 @@ internal sealed class Crowd(int clients, int seconds)
             using var load = Start(SelfProcess.With("fanout-clients", port, Text(clients), Text(seconds), contestant.Path));
             try
             {
-                // The clients say "connected", start to count when they are told to, and end with their figures.
+                // The clients print "connected", start to count on command, and end with their figures.
                 load.StandardOutput.ReadLine();
                 server.StandardInput.WriteLine();
                 Thread.Sleep(Settle);
@@ -112,7 +112,7 @@ internal sealed class Crowd(int clients, int seconds)
         }
     }
 
-    /// <summary>A few requests, so that what a server needs once does not count as its clients'.</summary>
+    /// <summary>A few requests, so that a server's one-time costs do not count as its clients'.</summary>
     private static void WarmUp(string port, string path)
     {
         for (var i = 0; i < 50; i++)

@@ -6,7 +6,7 @@ using Lockstep.Bench.Gossip;
 namespace Lockstep.Bench.FanOut;
 
 /// <summary>
-/// The case that Durable Streams publishes: a thousand subscribers by server-sent events to one stream of fifty events a second. Our test
+/// The case that Durable Streams publishes: a thousand subscribers by server-sent events to one stream of fifty events per second. Our test
 /// server's Durable Stream beside their own server, each with its stream in memory and written to from within its process.
 /// </summary>
 internal static class DurableStreamsRun

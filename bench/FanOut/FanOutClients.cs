@@ -7,7 +7,7 @@ using System.Text;
 namespace Lockstep.Bench.FanOut;
 
 /// <summary>
-/// Many clients in one process. They count every record, and take the latency of the oldest and of the newest record of each read.
+/// Many clients in one process. They count every record, and measure the latency of the oldest and the newest record of each read.
 /// </summary>
 internal static class FanOutClients
 {
@@ -49,7 +49,7 @@ internal static class FanOutClients
         }
     }
 
-    /// <summary>Every record has one member t; one that is torn between two reads counts in that which holds the whole of it.</summary>
+    /// <summary>Every record has one member t; a record split between two reads counts in the one that has all of it.</summary>
     private static void Count(ReadOnlySpan<byte> bytes)
     {
         var now = Stopwatch.GetTimestamp();

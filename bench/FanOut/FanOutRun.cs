@@ -4,7 +4,7 @@ using Lockstep.Bench.EndToEnd;
 
 namespace Lockstep.Bench.FanOut;
 
-/// <summary>Many live clients of one feed: our server and, where node is there, one of node's with shared buffers.</summary>
+/// <summary>Many live clients of one feed: our server and, if node is installed, one in node with shared buffers.</summary>
 internal static class FanOutRun
 {
     private const string Path = "/servers/0";

@@ -6,7 +6,7 @@ using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.Bench.FanOut;
 
-/// <summary>Our server with a feed to which records are added at a rate, each with the time at which it was due.</summary>
+/// <summary>Our server with a feed to which records are added at a rate, each with the time when it was due.</summary>
 internal static class FanOutServer
 {
     public static void Run(int rate, FeedKind feed)

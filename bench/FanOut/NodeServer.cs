@@ -1,8 +1,6 @@
 namespace Lockstep.Bench.FanOut;
 
-/// <summary>
-/// The same feed in node: what is due at a turn of its loop is framed once, and every client's socket gets the same buffer.
-/// </summary>
+/// <summary>The same feed in node: each turn of its loop frames what is due once, and every client's socket gets the same buffer.</summary>
 internal static class NodeServer
 {
     public const string Source = """

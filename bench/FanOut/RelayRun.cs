@@ -79,7 +79,7 @@ internal static class RelayRun
     /// <summary>The client still follows.</summary>
     private static async Task IdleAsync()
     {
-        // What the load left to the compiler and the collector is done by then.
+        // By then the compiler and the collector have finished what the load left them.
         await Task.Delay(TimeSpan.FromSeconds(10));
         var (processor, start) = (Environment.CpuUsage.TotalTime, Stopwatch.GetTimestamp());
         await Task.Delay(TimeSpan.FromSeconds(10));
@@ -87,7 +87,7 @@ internal static class RelayRun
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"idle, one client following: {share:P2} of a core"));
     }
 
-    /// <summary>Commits records of so many ids from the first on, at one place in the order.</summary>
+    /// <summary>Commits records with this many ids from the first on, at one place in the order.</summary>
     internal static void Commit(TableWriter writer, RecordParser parser, int first, int count, long order)
     {
         RecordBatch? batch = null;

@@ -7,8 +7,8 @@ using System.Text;
 namespace Lockstep.Bench.FanOut;
 
 /// <summary>
-/// What a server holds for clients that read next to nothing, and while all of them leave at once: <c>slow PROGRAM ARGUMENTS</c>, where the
-/// arguments say what <c>lockstep serve</c> is to serve (<c>--path FILE</c>, or <c>--postgres ... --table NAME</c>). On Linux.
+/// What a server holds for clients that read next to nothing, and while all of them disconnect at once: <c>slow PROGRAM ARGUMENTS</c>,
+/// where the arguments tell <c>lockstep serve</c> what to serve (<c>--path FILE</c>, or <c>--postgres ... --table NAME</c>). On Linux.
 /// </summary>
 internal static class SlowRun
 {
@@ -20,7 +20,7 @@ internal static class SlowRun
     private static readonly TimeSpan After = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>Measures and prints; whether all of it was within the aim.</summary>
+    /// <summary>Measures and prints; returns whether everything was within the target.</summary>
     public static bool Run(string program, string[] arguments)
     {
         Console.WriteLine($"{"clients", 8} {"take", 5} {"held MB", 8} {"leaving MB", 11} {"after MB", 9} {"alive", 6}");
@@ -92,10 +92,10 @@ internal static class SlowRun
         }
     }
 
-    /// <summary>The peak is counted from now on.</summary>
+    /// <summary>Resets the peak.</summary>
     private static void Forget(Process process) => File.WriteAllText(Proc(process, "clear_refs"), "5");
 
-    /// <summary>The most memory it had since, in MB.</summary>
+    /// <summary>Peak memory since then, in MB.</summary>
     private static long Peak(Process process)
     {
         var line = File.ReadLines(Proc(process, "status")).First(l => l.StartsWith("VmHWM:", StringComparison.Ordinal));

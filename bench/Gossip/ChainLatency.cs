@@ -8,7 +8,7 @@ using Lockstep.Gossip.Peers;
 
 namespace Lockstep.Bench.Gossip;
 
-/// <summary>Five models in a row over TCP on loopback; how long an update takes from the first to the last, one at a time.</summary>
+/// <summary>Five models in a row over TCP on loopback; how long an update takes from the first to the last, one update at a time.</summary>
 internal static class ChainLatency
 {
     private const int Nodes = 5;

@@ -5,10 +5,10 @@ using System.Text.Json;
 namespace Lockstep.Bench.Gossip;
 
 /// <summary>
-/// `gossip [keys]`: a model of so many keys (100,000) goes from process A to process B over loopback, with npm's scuttlebutt and with ours,
-/// by turns in one run; time from the dial to the last key, in a new process and in one that has done it before, and the peak of the
-/// resident set of each process. Then the latency of one update through a chain of five nodes. Our side's process is `gossip-peer`: the one
-/// in out/gossip-peer, native as the command line is shipped, or else the one beside this program.
+/// `gossip [keys]`: a model with this many keys (100,000) goes from process A to process B over loopback, with npm's scuttlebutt and with
+/// ours, alternating in one run; time from the dial to the last key, in a fresh process and in a warm one, and the peak resident set of
+/// each process. Then the latency of one update through a chain of five nodes. Our side's process is `gossip-peer`: the one in
+/// out/gossip-peer, native as the command line is shipped, or else the one beside this program.
 /// </summary>
 internal static class GossipBenchmark
 {

@@ -6,11 +6,10 @@ using Lockstep.Gossip.Nodes;
 namespace Lockstep.Bench.Gossip;
 
 /// <summary>
-/// How long it takes until all of many nodes agree when meetings fail: in each round every node meets another one at random, and of the
-/// meetings a part breaks off in the middle, so that what is under way is lost. The links are simulated, the protocol is the real one:
-/// each meeting is a stream of its own, with its header and its lines. Beside it the rounds that push and pull need by
-/// theory (Karp and others, Randomized Rumor Spreading, 2000), where all meet at once; here the meetings of a round come one after the
-/// other.
+/// How long it takes until many nodes all agree when meetings fail: in each round every node meets another one at random, and a share of
+/// the meetings is cut off in the middle, so that what is under way is lost. The links are simulated, the protocol is the real one: each
+/// meeting is a stream of its own, with its header and its lines. Beside it the rounds that push and pull need in theory (Karp and others,
+/// Randomized Rumor Spreading, 2000), where all meet at once; here the meetings of a round follow one another.
 /// </summary>
 internal static class LossRun
 {
@@ -47,7 +46,7 @@ internal static class LossRun
         }
     }
 
-    /// <summary>One node sets a value; until every other has it.</summary>
+    /// <summary>One node sets a value; counts the rounds until every other node has it.</summary>
     private static (int Rounds, long Bytes, long UpdateBytes) Spread(int count, double loss, Random random)
     {
         var models = Enumerable.Range(0, count).Select(static _ => new LockstepModel()).ToArray();
@@ -74,7 +73,7 @@ internal static class LossRun
         }
     }
 
-    /// <summary>Two nodes' sessions, whose lines are carried over by hand.</summary>
+    /// <summary>Two nodes' sessions, whose lines this carries over by hand.</summary>
     private sealed class Meeting(GossipNode left, GossipNode right)
     {
         private readonly ArrayBufferWriter<byte> _wire = new();
@@ -111,7 +110,7 @@ internal static class LossRun
                     UpdateBytes += length + 1;
             }
 
-            // What breaks off on its way arrives nowhere.
+            // Lines cut off on their way are lost.
             if (--lasts <= 0)
                 return true;
             to.Receive(_wire.WrittenSpan);

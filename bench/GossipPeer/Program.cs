@@ -11,8 +11,8 @@ using Lockstep.Gossip.Peers;
 namespace Lockstep.Bench.Gossip;
 
 /// <summary>
-/// What peer.js is for npm: <c>listen keys</c> fills a model and serves it; <c>dial port keys times</c> gets it into a new model so many
-/// times. Each says one JSON line when it is ready or done; the dialler counts its time from the dial to the last key.
+/// The counterpart of npm's peer.js: <c>listen keys</c> fills a model and serves it; <c>dial port keys times</c> fetches it into a new
+/// model that many times. Each prints one JSON line when it is ready or done; the dialler measures its time from the dial to the last key.
 /// </summary>
 internal static class Program
 {
@@ -69,7 +69,7 @@ internal static class Program
         Say(new JsonObject { ["times"] = results });
     }
 
-    /// <summary>The peak of the resident set in KiB, as node's resourceUsage gives it.</summary>
+    /// <summary>The peak resident set in KiB, in the unit of node's resourceUsage.</summary>
     private static double Peak()
     {
         using var process = Process.GetCurrentProcess();

@@ -5,7 +5,7 @@ using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.Bench.Parts;
 
-/// <summary>What it costs the test server to take records that nobody is connected for: parsing, ordering, keeping.</summary>
+/// <summary>What it costs the test server to accept records while nobody is connected: parsing, ordering, storing.</summary>
 [MemoryDiagnoser]
 public class PublishParts : IDisposable
 {

@@ -7,8 +7,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Bench.Parts;
 
 /// <summary>
-/// The parts of a sync, each alone over the same 100,000 records, beside the least that it could cost: finding line ends, and going
-/// through the tokens with System.Text.Json.
+/// The parts of a sync, each alone over the same 100,000 records, beside the least that it could cost: finding line ends, and reading the
+/// tokens with System.Text.Json.
 /// </summary>
 [MemoryDiagnoser]
 public class SyncParts

@@ -7,9 +7,9 @@ using Npgsql;
 namespace Lockstep.Bench.Postgres;
 
 /// <summary>
-/// What serving a Postgres table costs, measured on a database of the user's own (<c>postgres CONNECTION-STRING [rows] [clients]</c>): a
-/// snapshot through HTTP beside psql's COPY of the same rows as JSON, the time from COMMIT to the client in each way of following, and many
-/// live clients at once. Makes and drops a table lockstep_bench; with wal_level=logical, a replication slot too.
+/// What serving a Postgres table costs, measured on the user's own database (<c>postgres CONNECTION-STRING [rows] [clients]</c>): a
+/// snapshot over HTTP beside psql's COPY of the same rows as JSON, the time from COMMIT to the client in each mode of following, and many
+/// live clients at once. Creates and drops a table lockstep_bench; with wal_level=logical, a replication slot too.
 /// </summary>
 internal static class FeedRun
 {
@@ -100,7 +100,7 @@ internal static class FeedRun
         }
     }
 
-    /// <summary>What psql needs to write the rows as JSON, thrown away. The password goes by the environment.</summary>
+    /// <summary>Has psql write the rows as JSON, which are discarded. The password goes through the environment.</summary>
     private static async Task PsqlAsync(string connectionString, string where)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
@@ -176,7 +176,7 @@ internal static class FeedRun
             await command.ExecuteNonQueryAsync();
             Volatile.Write(ref committed[i], Stopwatch.GetTimestamp());
 
-            // A change that comes while a poll runs waits for the next one: the moments are spread over the interval.
+            // A change that arrives during a poll waits for the next one: the commits are spread over the interval.
             await Task.Delay(clients > 1 ? 50 : 5 + (i * 7 % 11));
         }
 
@@ -221,7 +221,7 @@ internal static class FeedRun
                         continue;
                     var now = Stopwatch.GetTimestamp();
 
-                    // The row can be here before COMMIT has returned to the one who committed it.
+                    // The row can arrive here before COMMIT has returned to its client.
                     var sent = Volatile.Read(ref committed[id - rows - 1]);
                     lock (arrivals)
                         arrivals.Add(sent == 0 ? 0 : Math.Max(0, Stopwatch.GetElapsedTime(sent, now).TotalMilliseconds));

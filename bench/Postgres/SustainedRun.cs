@@ -7,9 +7,9 @@ using Npgsql;
 namespace Lockstep.Bench.Postgres;
 
 /// <summary>
-/// How old changes are when a client has them, while rows are written all the time, at 70% of what the writers reach with nobody served
-/// (<c>postgres-sustained CONNECTION-STRING [minutes]</c>): by polling, and with wal_level=logical by replication. Half the time goes to
-/// each. Makes and drops a table lockstep_sustained.
+/// How old changes are when a client receives them, while rows are written all the time, at 70% of the rate that the writers reach with
+/// nobody served (<c>postgres-sustained CONNECTION-STRING [minutes]</c>): by polling, and with wal_level=logical by replication. Half the
+/// time goes to each. Creates and drops a table lockstep_sustained.
 /// </summary>
 internal static class SustainedRun
 {
@@ -42,7 +42,7 @@ internal static class SustainedRun
             foreach (var way in ways.Where(way => isLogical || way.Mode == PostgresFeedMode.Polling))
             {
                 var alone = await WriteAsync(source, TimeSpan.FromSeconds(10), rate: null);
-                // What is in the table already would come as a snapshot, and before what is measured.
+                // Rows already in the table would arrive as a snapshot, before those that are measured.
                 await ExecuteAsync(source, $"TRUNCATE {Table}");
                 await using var server = await FeedServer.StartAsync(
                     [await PostgresFeed.StartAsync(connectionString, way)],
@@ -80,7 +80,7 @@ internal static class SustainedRun
         }
     }
 
-    /// <summary>Writes for a time, at a rate or as fast as possible; returns the rate reached, in rows a second.</summary>
+    /// <summary>Writes for a time, at a rate or as fast as possible; returns the rate reached, in rows per second.</summary>
     private static async Task<double> WriteAsync(NpgsqlDataSource source, TimeSpan time, double? rate)
     {
         var began = Stopwatch.GetTimestamp();

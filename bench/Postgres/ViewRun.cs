@@ -7,8 +7,8 @@ using Npgsql;
 namespace Lockstep.Bench.Postgres;
 
 /// <summary>
-/// What it takes to follow a view without tombstones (<c>postgres-view CONNECTION-STRING [rows]</c>): the first reading, the memory for its
-/// digests, and the time until a change of one row is with a client. Makes and drops a table and a view lockstep_shown.
+/// What it takes to follow a view without tombstones (<c>postgres-view CONNECTION-STRING [rows]</c>): the first read, the memory for its
+/// digests, and the time until a client has a change of one row. Creates and drops a table and a view lockstep_shown.
 /// </summary>
 internal static class ViewRun
 {

@@ -6,10 +6,10 @@ using Npgsql;
 namespace Lockstep.Bench.Postgres;
 
 /// <summary>
-/// What tracking costs those who write, on a database of the user's own (<c>postgres-writers CONNECTION-STRING [seconds]</c>): writers that
-/// each update one row a transaction, single inserts of one writer, and a bulk insert, with the server's log of it; on an untracked table,
-/// on a tracked one, and on one that also notifies, one after the other in five rounds. Shows medians, and how many times the untracked
-/// table's they are. Makes and drops tables lockstep_bench_0 to 2.
+/// What tracking costs writers, on the user's own database (<c>postgres-writers CONNECTION-STRING [seconds]</c>): writers that each update
+/// one row per transaction, single inserts of one writer, and a bulk insert, with the WAL it writes; on an untracked table, on a tracked
+/// one, and on one that also notifies, one after the other in five rounds. Shows medians, and their ratios to the untracked table's.
+/// Creates and drops tables lockstep_bench_0 to 2.
 /// </summary>
 internal static class WritersRun
 {

@@ -2,25 +2,29 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using Lockstep.Bench.Dialects;
 using Lockstep.Bench.EndToEnd;
 using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Bench.Report;
 
 /// <summary>
-/// Everything as one report in Markdown: <c>all [rounds]</c> prints it, <c>all [rounds] write</c> puts it into docs/PERFORMANCE.md, and
-/// <c>all [rounds] check</c> measures again and fails where a ratio is more than 15% above the one that is written there.
+/// Everything as one report in Markdown: <c>all [rounds]</c> prints it, <c>all [rounds] write</c> writes it to docs/PERFORMANCE.md, and
+/// <c>all [rounds] check</c> measures again and fails if a ratio is more than 15% above the one written there.
 /// </summary>
 internal static class AllRun
 {
     private const double Allowed = 1.15;
+    private const int DialectItems = 100_000;
 
     /// <summary>Ratios are written with two digits, and some are a hundredth.</summary>
     private const double Rounding = 0.005;
     private const string Begin = "<!-- report: bench -- all write -->",
         End = "<!-- end of the report -->";
 
-    /// <summary>What tells its figures itself: in a table with ratios to a peer, or as text where there is nothing to hold it against.</summary>
+    /// <summary>
+    /// Runs that print their own figures: in a table with ratios to a peer, or as text if there is nothing to compare with.
+    /// </summary>
     private static readonly (string Title, string[] Arguments)[] Texts =
     [
         ("A feed without an end", ["endless", "5"]),
@@ -37,6 +41,10 @@ internal static class AllRun
     {
         var document = Path.Combine(EndToEndRun.Root, "docs", "PERFORMANCE.md");
         List<ComparisonTable> tables = [.. EndToEndRun.Tables(rounds, []), StartRun.Table(rounds * 4), ReadRun.Table(rounds)];
+        if (DialectRun.IsPossible)
+            tables.AddRange([.. DialectRun.Tables(rounds, DialectItems), .. DialectRun.Polls(rounds, DialectRun.PollSizes)]);
+        else
+            Console.Error.WriteLine("Dialects are left out: they are measured beside node and better-sqlite3.");
         if (purpose == "check")
         {
             var told = Texts.SelectMany(text => ComparisonTable.Ratios(Told(text.Title, text.Arguments)));

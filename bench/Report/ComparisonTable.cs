@@ -6,11 +6,10 @@ using Lockstep.Bench.EndToEnd;
 namespace Lockstep.Bench.Report;
 
 /// <summary>
-/// What contestants took in interleaved runs: for each the median, the spread of its runs, and the ratio of its median to that of the one
-/// that is the limit.
+/// What contestants took in interleaved runs: for each the median, the spread of its runs, and the ratio of its median to the limit's.
 /// </summary>
-/// <param name="title">What they did; names the table in a report.</param>
-/// <param name="limit">The contestant that the others are held against.</param>
+/// <param name="title">What they did; the table's name in a report.</param>
+/// <param name="limit">The contestant that the others are compared with.</param>
 internal sealed partial class ComparisonTable(string title, string limit)
 {
     private const string Heading = "### ";
@@ -27,7 +26,7 @@ internal sealed partial class ComparisonTable(string title, string limit)
         row.Runs.Add(run);
     }
 
-    /// <summary>The ratios of our own rows, which a later report may not exceed by much.</summary>
+    /// <summary>The ratios of our own rows, which a later report must not exceed by much.</summary>
     public IEnumerable<KeyValuePair<string, double>> OurRatios =>
         _rows.Where(row => row.IsOurs && row.Name != limit).Select(row => KeyValuePair.Create(Key(title, row.Name), Ratio(row.Runs)));
 
@@ -55,8 +54,8 @@ internal sealed partial class ComparisonTable(string title, string limit)
     }
 
     /// <summary>
-    /// The ratios that a report holds, by what <see cref="OurRatios"/> call them: what stands in a column <c>ratio</c> of any table, or in
-    /// one whose heading ends with that word.
+    /// The ratios in a report, under the names of <see cref="OurRatios"/>: the columns of any table that are called <c>ratio</c>, or whose
+    /// heading ends with that word.
     /// </summary>
     public static IReadOnlyDictionary<string, double> Ratios(string markdown)
     {
@@ -91,7 +90,7 @@ internal sealed partial class ComparisonTable(string title, string limit)
         return ratios;
     }
 
-    /// <summary>A bar within a cell would begin another one.</summary>
+    /// <summary>A bar in a cell would start another one.</summary>
     private static string Escape(string name) => name.Replace("|", "\\|", StringComparison.Ordinal);
 
     [GeneratedRegex(@"(?<!\\)\|")]

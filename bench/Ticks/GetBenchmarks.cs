@@ -5,7 +5,7 @@ using Microsoft.Extensions.Caching.Memory;
 
 namespace Lockstep.Bench.Ticks;
 
-/// <summary>What a read of a tick variable costs beside a volatile read and what programs use for the same end.</summary>
+/// <summary>What reading a tick variable costs beside a volatile read and what programs use for the same purpose.</summary>
 [MemoryDiagnoser]
 public class GetBenchmarks : IDisposable
 {

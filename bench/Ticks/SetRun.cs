@@ -7,8 +7,8 @@ using Lockstep.Ticks;
 namespace Lockstep.Bench.Ticks;
 
 /// <summary>
-/// How long a change of a tick variable takes in each store: for one writer, and for twenty that write the same variable without a break,
-/// each over a connection of its own. Memory and a file are always there; servers are named.
+/// How long a change of a tick variable takes in each store: for one writer, and for twenty that write the same variable without a pause,
+/// each over its own connection. Memory and a file are always included; servers are named.
 /// </summary>
 internal static class SetRun
 {
@@ -38,7 +38,7 @@ internal static class SetRun
 
     private static async Task PrintAsync(string what, Func<Task<ITickStore>> open)
     {
-        // The first changes are for the most part connecting and compiling.
+        // Most of the first changes' time is connecting and compiling.
         await MeasureAsync(open, writers: 2, writes: 20).ConfigureAwait(false);
         foreach (var (writers, writes) in new[] { (1, Writers * WritesEach), (Writers, WritesEach) })
         {

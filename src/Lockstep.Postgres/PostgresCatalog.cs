@@ -17,10 +17,12 @@ public static class PostgresCatalog
 
     /// <summary>The tables and views whose names fit a pattern and none of those to leave out.</summary>
     /// <param name="connectionString">For Npgsql. Never shown (I9).</param>
-    /// <param name="patterns">Each <c>schema.table</c>, or <c>table</c> for the schema public; a <c>*</c> stands for any text. One without
-    /// a star is returned whether it is there or not, so that it is told if it is not.</param>
-    /// <param name="exclude">Likewise.</param>
-    /// <param name="mode">How they are to be served: by polling only those that tell their changes are found.</param>
+    /// <param name="patterns">
+    /// Each <c>schema.table</c>, or <c>table</c> for the schema public; a <c>*</c> stands for any text. One without a star is returned even
+    /// if it does not exist, so that this can be reported.
+    /// </param>
+    /// <param name="exclude">The same for those to leave out.</param>
+    /// <param name="mode">How they will be served: for polling, only those that report their changes are found.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="PostgresAccessException">The login is refused.</exception>
     /// <exception cref="Engine.Serving.FeedUnavailableException">The database cannot be reached.</exception>

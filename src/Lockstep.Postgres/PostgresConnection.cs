@@ -34,9 +34,7 @@ internal static class PostgresConnection
         return NpgsqlDataSource.Create(settings);
     }
 
-    /// <summary>
-    /// Where the server is, in words to put behind its name (I9: nothing else of the connection string); empty if unknown.
-    /// </summary>
+    /// <summary>Where the server is, as text to append to its name (I9: nothing else of the connection string); empty if unknown.</summary>
     public static string Place(NpgsqlDataSource? source)
     {
         if (source is null || new NpgsqlConnectionStringBuilder(source.ConnectionString) is not { Host: { Length: > 0 } host } settings)
@@ -49,7 +47,7 @@ internal static class PostgresConnection
 
     /// <summary>The connection string of a stream of replication.</summary>
     /// <param name="connectionString">The feed's.</param>
-    /// <param name="open">A connection to the server that is to stream: where there are several, Npgsql has chosen by then.</param>
+    /// <param name="open">A connection to the server that will stream: if there are several, Npgsql has chosen by then.</param>
     /// <exception cref="ArgumentException">It is malformed; the message does not repeat it (I9).</exception>
     public static string ForStream(string connectionString, NpgsqlConnection open)
     {

@@ -62,7 +62,7 @@ internal static class PostgresErrors
 
     /// <summary>The error to show to a caller for one of the driver's. The inner exception is kept for debuggers only.</summary>
     /// <param name="error">The driver's.</param>
-    /// <param name="target">What was to be read or changed.</param>
+    /// <param name="target">What should have been read or changed.</param>
     /// <param name="source">The connections, which know where the server is.</param>
     public static Exception Translate(Exception error, string target, NpgsqlDataSource? source = null) =>
         error switch

@@ -60,8 +60,8 @@ public sealed record PostgresFeedOptions
     public int PageRows { get; init; } = 5_000;
 
     /// <summary>
-    /// How many bytes of rows may lie on the disk for slow clients of a view that has no key to page by, so that its transactions end; at
-    /// least 1 MiB, default 1 GiB. Where that is not enough, clients that take nothing are cut off.
+    /// How many bytes of rows may be on disk for slow clients of a view that has no key to page by, so that its transactions end; at least
+    /// 1 MiB, default 1 GiB. If that is not enough, clients that read nothing are cut off.
     /// </summary>
     public long SpillBytes { get; init; } = 1L << 30;
 
@@ -72,18 +72,18 @@ public sealed record PostgresFeedOptions
     public long ViewBytes { get; init; } = 256 << 20;
 
     /// <summary>
-    /// The longest line of a row, in bytes: a longer one, which clients could not take, is left out and told of. At least 1 KiB; default 16
-    /// MiB, which is what clients take unless told otherwise.
+    /// The longest line of a row, in bytes: a longer one, which clients would refuse, is left out and reported. At least 1 KiB; default 16
+    /// MiB, which clients accept unless configured otherwise.
     /// </summary>
     public int MaximumRowBytes { get; init; } = RowLimits.DefaultBytes;
 
     /// <summary>How long a client's read is retried while the database is away, before the client is cut off. Default 30 s.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a lagging server asks a client to wait before it comes again; whole seconds, default 2 s.</summary>
+    /// <summary>How long a lagging server asks a client to wait before it tries again; whole seconds, default 2 s.</summary>
     public TimeSpan RetryAfter { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>A logger of warnings for one who cannot name its type.</summary>
+    /// <summary>A logger that calls back with warnings, for a caller that cannot name its type.</summary>
     internal Action<string> WarningsTo
     {
         init => Logger = CallbackLogger.OfWarnings(value);

@@ -1,20 +1,20 @@
 namespace Lockstep.Postgres;
 
 /// <summary>
-/// What <see cref="PostgresFeedMode.Replication"/> needs besides. The user must own the table (or be given <see cref="Publication"/>), and
+/// What else <see cref="PostgresFeedMode.Replication"/> needs. The user must own the table (or be given <see cref="Publication"/>), and
 /// needs the attribute REPLICATION.
 /// </summary>
 public sealed record PostgresReplicationOptions
 {
     /// <summary>
-    /// The file that keeps the changes for clients (SQLite; made when it is not there). It belongs to one feed at a time, and to the slot:
-    /// without it the feed starts over and every client resyncs.
+    /// The file that keeps the changes for clients (SQLite; created if it does not exist). It belongs to one feed at a time, and to the
+    /// slot: without it the feed starts over and every client resyncs.
     /// </summary>
     public required string LogPath { get; init; }
 
     /// <summary>
-    /// How many bytes of changes are kept for clients that come back; a cursor older than that is answered with 410. At least 64 KiB;
-    /// default 1 GiB. What no snapshot may yet show is kept beyond it.
+    /// How many bytes of changes are kept for clients that return; an older cursor is answered with 410. At least 64 KiB; default 1 GiB.
+    /// What snapshots may not show yet is kept beyond that.
     /// </summary>
     public long LogBytes { get; init; } = 1L << 30;
 
@@ -24,13 +24,13 @@ public sealed record PostgresReplicationOptions
     /// </summary>
     public string? Slot { get; init; }
 
-    /// <summary>The publication, when the owner of the table has made one; null for one that the feed makes.</summary>
+    /// <summary>The publication, if the owner of the table has created one; null for one that the feed creates.</summary>
     public string? Publication { get; init; }
 
     /// <summary>
-    /// How many bytes of its log (WAL) the server may be made to keep for the slot. Beyond it the slot is dropped, and made again with a
+    /// How many bytes of its log (WAL) the server may have to keep for the slot. Beyond that the slot is dropped, and created again with a
     /// resync of all clients of all its tables, so that it cannot fill the disk. Only a running feed can watch:
-    /// <c>max_slot_wal_keep_size</c> on the server bounds it always. At least 16 MiB; default 4 GiB.
+    /// <c>max_slot_wal_keep_size</c> on the server always bounds it. At least 16 MiB; default 4 GiB.
     /// </summary>
     public long MaxSlotLagBytes { get; init; } = 4L << 30;
 

@@ -6,7 +6,6 @@ namespace Lockstep.Serving;
 /// <summary>
 /// A secret that lets a client read: user and password, or a bearer token. Keeps only a digest of it, which no member shows (I9).
 /// Immutable.
-/// Immutable.
 /// </summary>
 public sealed class FeedCredential
 {

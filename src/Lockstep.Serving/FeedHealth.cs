@@ -5,7 +5,6 @@ namespace Lockstep.Serving;
 /// <summary>
 /// Whether a feed can be read at this moment, determined by reading from its origin. However many ask, there is one read at a time.
 /// Thread-safe.
-/// Thread-safe.
 /// </summary>
 internal sealed class FeedHealth(IFeedSource source, TimeProvider time, CancellationToken stopping)
 {

@@ -5,7 +5,6 @@ namespace Lockstep.Serving;
 /// <summary>
 /// What a feed server logs, under the category <see cref="Category"/>. The ids are stable. Nothing here holds a secret; a client's address
 /// and cursor are unchanged.
-/// and cursor are as they came.
 /// </summary>
 internal static partial class ServingLog
 {

@@ -74,7 +74,6 @@ internal sealed class StatusEndpoint(ServedFeeds feeds, FeedServerOptions option
     /// <summary>
     /// The name must be one that no other site can have: a browser can be made to believe that a foreign name is this machine. Requests
     /// forwarded by a proxy are not from here.
-    /// forwards is not from here.
     /// </summary>
     private static bool IsFromThisMachine(HttpContext context)
     {

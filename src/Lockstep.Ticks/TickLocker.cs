@@ -197,7 +197,6 @@ public sealed class TickLocker : IAsyncDisposable
     /// <summary>
     /// Yields each value at the instant at which it becomes active in this process, from now on, until cancelled or until the locker is
     /// disposed.
-    /// disposed.
     /// </summary>
     /// <exception cref="TickStoreUnavailableException">The store could not be reached for the first reading.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>

@@ -98,7 +98,7 @@ public sealed partial class AdviceTests
         Assert.Equal(
             (
                 "Use -Dialect @{ From = 'Rest'; Next = @{ 'a''b' = '$(x)' }; Whole = $true; Key = @('id', '/n\"/x') }",
-                $"Use --dialect FILE.json, where the file is {Json},",
+                $"Use --dialect FILE.json, where the file is {Json}",
                 $"Use Foreign {Json}"
             ),
             (remedy.Render(CmdletWords.Say), remedy.Render(ShellWords.Say), remedy.ToString())

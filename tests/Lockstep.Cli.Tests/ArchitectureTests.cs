@@ -4,10 +4,10 @@ using Lockstep.Testing;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>What may use what: each project and each folder only those below it, so no two use each other in a circle.</summary>
+/// <summary>What may use what: each project and each folder only those below it, so that no two use each other in a cycle.</summary>
 public sealed partial class ArchitectureTests
 {
-    /// <summary>The projects in layers; each refers only to those of the layers before its own.</summary>
+    /// <summary>The projects in layers; each references only those of the layers before its own.</summary>
     private static readonly string[][] Layers =
     [
         ["Lockstep.Engine"],
@@ -36,7 +36,7 @@ public sealed partial class ArchitectureTests
         static int LayerOf(string project) => Array.FindIndex(Layers, layer => layer.Contains(project));
     }
 
-    /// <summary>The first table of docs/ARCHITECTURE.md has each project with what it refers to.</summary>
+    /// <summary>The first table of docs/ARCHITECTURE.md lists each project with its references.</summary>
     [Fact]
     public void The_document_names_every_project_with_its_references()
     {
@@ -62,8 +62,8 @@ public sealed partial class ArchitectureTests
     public static TheoryData<string> Projects => [.. Layers.SelectMany(layer => layer)];
 
     /// <summary>
-    /// The document lists each project's folders from the lowest to the highest, and what lies outside them as <c>.</c>; a folder uses
-    /// only those before it.
+    /// The document lists each project's folders from the lowest to the highest, and what is outside them as <c>.</c>; a folder uses only
+    /// those before it.
     /// </summary>
     [Theory]
     [MemberData(nameof(Projects))]
@@ -100,8 +100,8 @@ public sealed partial class ArchitectureTests
     }
 
     /// <summary>
-    /// A name means one thing everywhere. The module is an exception: it shows users types named like the engine's, which its signatures
-    /// may not contain.
+    /// A name means one thing everywhere. The module is an exception: it shows users types with the engine's names, because its signatures
+    /// may not contain the engine's.
     /// </summary>
     [Fact]
     public void No_two_projects_have_a_type_of_the_same_name()
@@ -131,7 +131,7 @@ public sealed partial class ArchitectureTests
         where Array.IndexOf(folders, used.Key) > Array.IndexOf(folders, folder.Key)
         select $"{folder.Key} uses {used.Key} above it: {used.Value}";
 
-    /// <summary>A project's folders from the lowest to the highest. CONTRIBUTING.md has those of the module, from the highest.</summary>
+    /// <summary>A project's folders from the lowest to the highest. CONTRIBUTING.md lists those of the module, from the highest.</summary>
     private static string[] FoldersOf(string project)
     {
         var row = FolderRow().Matches(Document("docs/ARCHITECTURE.md")).Single(row => $"Lockstep.{row.Groups["name"]}" == project);

@@ -22,10 +22,10 @@ internal sealed record CliProcess(int ExitCode, string Output, string Error)
         return new CliProcess(process.ExitCode, await output, await error);
     }
 
-    /// <summary>Starts it; whoever asks ends it.</summary>
+    /// <summary>Starts it; the caller ends it.</summary>
     public static Process Start(string folder, params string[] arguments) => Start(folder, [], arguments);
 
-    /// <summary>Starts it with further environment variables; whoever asks ends it.</summary>
+    /// <summary>Starts it with further environment variables; the caller ends it.</summary>
     public static Process Start(string folder, Dictionary<string, string> environment, string[] arguments)
     {
         var start = Info(arguments);
@@ -35,7 +35,7 @@ internal sealed record CliProcess(int ExitCode, string Output, string Error)
         return Process.Start(start)!;
     }
 
-    /// <summary>How it is started, its output and errors to be read.</summary>
+    /// <summary>How to start it, with output and errors redirected.</summary>
     public static ProcessStartInfo Info(params string[] arguments) =>
         new(Native ?? "dotnet", Native is null ? [Path.Combine(AppContext.BaseDirectory, "lockstep.dll"), .. arguments] : arguments)
         {

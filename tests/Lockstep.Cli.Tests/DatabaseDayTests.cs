@@ -8,9 +8,9 @@ using Lockstep.Testing;
 namespace Lockstep.Cli.Tests;
 
 /// <summary>
-/// A day in fast motion: while writers write, the database, the server and the clients are killed and started again, and a DBA does what
-/// DBAs do. At the end of each hour every client's table equals its source, and none has started over without a reason. LOCKSTEP_DAY is
-/// how many days are tried, each of 24 hours; otherwise it is a morning.
+/// A day in fast motion: while writers write, the database, the server and the clients are killed and restarted, and a DBA does what DBAs
+/// do. At the end of each hour every client's table equals its source, and none has started over without a reason. LOCKSTEP_DAY is the
+/// number of days, each of 24 hours; without it, the test runs a morning.
 /// </summary>
 public sealed class DatabaseDayTests
 {
@@ -114,7 +114,7 @@ internal sealed class DatabaseDay : IAsyncDisposable
         return day;
     }
 
-    /// <summary>An event by chance.</summary>
+    /// <summary>A random event.</summary>
     public Func<Task> Pick()
     {
         Func<Task>[] all =
@@ -133,7 +133,7 @@ internal sealed class DatabaseDay : IAsyncDisposable
         return all[_random.Next(all.Length)];
     }
 
-    /// <summary>Writers write while things happen; then all comes to rest, and is compared.</summary>
+    /// <summary>Writers write while things happen; then everything comes to a standstill, and is compared.</summary>
     public async Task HourAsync(params Func<Task>[] happenings)
     {
         _reasons.Clear();
@@ -162,7 +162,7 @@ internal sealed class DatabaseDay : IAsyncDisposable
                 () => $"{table} has {string.Join('\n', got.Except(expected))}\nand lacks {string.Join('\n', expected.Except(got))}\n{Story}"
             );
 
-            // One that is killed while it starts over, or whose server is, has to start over once more.
+            // One that is killed while it starts over, or whose server is, must start over again.
             var allowed = _reasons.GetValueOrDefault(table) * (1 + _kills);
             Assert.True(
                 _clients[table].Resyncs - before[table] <= allowed,
@@ -223,7 +223,7 @@ internal sealed class DatabaseDay : IAsyncDisposable
         await StartServerAsync();
     }
 
-    /// <summary>A column that rows do not have costs nothing, one that they are given a value of has the table start over.</summary>
+    /// <summary>A column that rows do not have costs nothing; one that gets a value in them makes the table start over.</summary>
     public async Task AlterAsync()
     {
         var table = Any([.. Polled, .. Streamed]);
@@ -250,7 +250,7 @@ internal sealed class DatabaseDay : IAsyncDisposable
         await RunAsync($"TRUNCATE {table}");
     }
 
-    /// <summary>Who has not come as far as the tombstones that are cleared starts over.</summary>
+    /// <summary>A client that has not come as far as the cleared tombstones starts over.</summary>
     public async Task ClearTombstonesAsync()
     {
         Happened("Tombstones are cleared.", Polled);
@@ -325,7 +325,7 @@ internal sealed class DatabaseDay : IAsyncDisposable
 
     private string Any(string[] of) => of[_random.Next(of.Length)];
 
-    /// <summary>Returns when the writers have written a few times more.</summary>
+    /// <summary>Returns once the writers have written a few more times.</summary>
     private Task WrittenAsync(int times)
     {
         var due = Volatile.Read(ref _written) + (times * Writers);
@@ -365,7 +365,7 @@ internal sealed class DatabaseDay : IAsyncDisposable
         }
     }
 
-    /// <summary>Runs it, and again where it met a writer, or a server that is just coming up.</summary>
+    /// <summary>Runs it, and again if it collided with a writer, or with a server that is still starting.</summary>
     private Task RunAsync(string sql) => Eventually.TrueAsync(() => TryAsync(sql), sql);
 
     private async Task<bool> TryAsync(string sql)
@@ -400,14 +400,14 @@ internal sealed class DatabaseDay : IAsyncDisposable
         }
         catch (Engine.LockstepException)
         {
-            // It is just being made.
+            // It is just being created.
             return [];
         }
 
         return Canonical(rows);
     }
 
-    /// <summary>Without what tracking added, and without nulls: records of before have no column that came later.</summary>
+    /// <summary>Without what tracking added, and without nulls: earlier records lack a column that was added later.</summary>
     private static string[] Canonical(IEnumerable<string> rows) =>
         [
             .. rows.Select(row =>

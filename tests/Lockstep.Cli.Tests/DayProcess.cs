@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>A process of a long test, which is killed and started again; what it says is kept over its lives.</summary>
+/// <summary>A process of a long test, which is killed and restarted; its output is kept over its lives.</summary>
 internal sealed class DayProcess : IAsyncDisposable
 {
     private readonly Process _process;
@@ -33,7 +33,7 @@ internal sealed class DayProcess : IAsyncDisposable
     /// <summary>How often a client said that it starts over, in all its lives.</summary>
     public int Resyncs => Errors.Split('\n').Count(line => line.StartsWith("lockstep: Resync:", StringComparison.Ordinal));
 
-    /// <summary>Ends it as it stands, and returns when all that it said is here.</summary>
+    /// <summary>Kills it, and returns once all of its output is here.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_isOver)

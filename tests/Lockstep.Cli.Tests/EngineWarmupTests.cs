@@ -6,7 +6,7 @@ using module::Lockstep.Sync;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>What the module has compiled while the first sync of a session connects.</summary>
+/// <summary>What the module compiles while the first sync of a session connects.</summary>
 public sealed class EngineWarmupTests
 {
     private const BindingFlags Own =

@@ -5,7 +5,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>What a user is told whose feed is not what Lockstep reads by default, and that no feed steers the terminal.</summary>
+/// <summary>What a user is told if the feed is not what Lockstep reads by default, and that no feed controls the terminal.</summary>
 public sealed class FirstErrorTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -26,7 +26,7 @@ public sealed class FirstErrorTests : IDisposable
     [InlineData("""{"id":1,"last_modified":1}""", "with --order-by last_modified")]
     public async Task A_body_that_holds_no_records_is_called_what_it_is(string body, string says)
     {
-        // Nobody guesses where the user says which dialect it is.
+        // Nothing is guessed if the user says which dialect it is.
         var run = await SyncAsync("200 OK", body, "t.db", "--dialect", "record");
 
         Assert.Equal(5, run.ExitCode);

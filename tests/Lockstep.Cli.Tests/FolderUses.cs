@@ -4,13 +4,13 @@ using Mono.Cecil.Cil;
 namespace Lockstep.Cli.Tests;
 
 /// <summary>
-/// Which folder of a project uses which; a folder is a namespace. Read from the assembly, so that extension methods, attributes and what
-/// the compiler generates count too.
+/// Which folder of a project uses which; a folder is a namespace. Read from the assembly, so that extension methods, attributes and
+/// generated code count too.
 /// </summary>
 internal static class FolderUses
 {
-    /// <summary>Each folder with those it uses, and for each of these an example: the type that uses and the one used.</summary>
-    /// <param name="project">The project's name; its assembly lies beside the tests.</param>
+    /// <summary>Each folder with those it uses, and for each of these an example: the using type and the used one.</summary>
+    /// <param name="project">The project's name; its assembly is beside the tests.</param>
     public static Dictionary<string, Dictionary<string, string>> Of(string project)
     {
         var known = string.Equals(project, "Lockstep.Cli", StringComparison.Ordinal) ? "lockstep" : project;
@@ -83,7 +83,7 @@ internal static class FolderUses
     private static IEnumerable<TypeReference> Constraints(IGenericParameterProvider generic) =>
         generic.GenericParameters.SelectMany(parameter => parameter.Constraints).Select(constraint => constraint.ConstraintType);
 
-    /// <summary>The attributes themselves, and the types they name: the completer of a parameter.</summary>
+    /// <summary>The attributes themselves, and the types they name: a parameter's completer.</summary>
     private static IEnumerable<TypeReference> Attributes(ICustomAttributeProvider member) =>
         member.CustomAttributes.SelectMany(attribute =>
             attribute

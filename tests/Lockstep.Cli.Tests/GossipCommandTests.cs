@@ -131,7 +131,7 @@ public sealed class GossipCommandTests
             await EndAsync(listening);
         }
 
-        // Of three events the newest two were kept.
+        // The newest two of three events were kept.
         Assert.Equal((0, "deployed\nrolled-back\n"), await RunAsync(["receive", "--path", folder["log.db"]]));
         Assert.Equal((0, ""), await RunAsync(["send", "local", "--path", folder["log.db"]]));
         Assert.Equal((0, "local\n"), await RunAsync(["receive", "local", "--path", folder["log.db"]]));
@@ -251,7 +251,7 @@ public sealed class GossipCommandTests
             Assert.Equal("k", (await ReadLineAsync(listening)).GetProperty("key").GetString());
             Assert.Equal((0, "k = 1\n"), await RunAsync(["get", "--peer", uri, .. signed[..4], "--skip-certificate-check"]));
 
-            // Whose certificate is not trusted is not spoken with; who signs with no key, or is not trusted, is not listened to.
+            // It does not talk to a peer whose certificate it does not trust, and ignores changes signed with no key or an untrusted one.
             Assert.Equal(3, (await RunAsync(["set", "k", "2", "--peer", uri, .. signed[..4]])).Exit);
             Assert.NotEqual(0, (await RunAsync(["set", "k", "3", "--peer", uri, .. signed[4..]])).Exit);
         }
@@ -421,7 +421,7 @@ public sealed class GossipCommandTests
         return JsonDocument.Parse(line).RootElement;
     }
 
-    /// <summary>Ctrl+C, where the system has a way to send it.</summary>
+    /// <summary>Ctrl+C, if the system has a way to send it.</summary>
     private static async Task EndAsync(Process process)
     {
         if (OperatingSystem.IsWindows() || process.HasExited)

@@ -3,7 +3,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>Whoever asks for JSON gets a line that says how the command ended, whatever happens.</summary>
+/// <summary>With JSON output there is always a line that says how the command ended, whatever happens.</summary>
 public sealed class JsonTests : IDisposable
 {
     private const string Record = """{"id":1,"updated_at":1,"deleted_at":null}""" + "\n";

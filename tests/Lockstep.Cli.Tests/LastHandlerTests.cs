@@ -5,7 +5,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>However the program fails, it ends with an exit code and a line of its own, never by an exception that nobody caught.</summary>
+/// <summary>However the program fails, it ends with an exit code and a line of its own, never with an unhandled exception.</summary>
 public sealed class LastHandlerTests : IDisposable
 {
     private readonly TempFolder _folder = new();

@@ -5,7 +5,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>What others cause is told in a few lines a minute, with the number of those that were left out.</summary>
+/// <summary>What others cause is logged in a few lines per minute, with the number of lines left out.</summary>
 public sealed class LineLimitTests
 {
     private readonly ManualTimeProvider _time = new();
@@ -68,7 +68,7 @@ public sealed class LineLimitTests
                 await peer.ConnectAsync(IPAddress.Loopback, port, TestContext.Current.CancellationToken);
                 var stream = peer.GetStream();
                 await stream.WriteAsync("nonsense\n"u8.ToArray(), TestContext.Current.CancellationToken);
-                // Its end is awaited, so that the line was written.
+                // Wait until it has ended, so that the line was written.
                 using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
                 deadline.CancelAfter(TimeSpan.FromSeconds(30));
                 await stream.CopyToAsync(Stream.Null, deadline.Token).ContinueWith(static _ => { }, CancellationToken.None);

@@ -6,7 +6,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>A server that may open few files turns away who comes beyond that, and lives on.</summary>
+/// <summary>A server that may open few files turns further clients away, and keeps running.</summary>
 public sealed class OpenFilesTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -81,7 +81,7 @@ public sealed class OpenFilesTests : IDisposable
         }
     }
 
-    /// <summary>Asks for a table, and stays; whether it is answered, turned away or reset is the server's choice.</summary>
+    /// <summary>Requests a table, and stays connected; the server may answer, turn it away or reset it.</summary>
     private static async Task AskAsync(TcpClient client, Uri uri)
     {
         try
@@ -97,7 +97,7 @@ public sealed class OpenFilesTests : IDisposable
 
     private static byte[] RequestTo(Uri server) => Encoding.ASCII.GetBytes($"GET /servers/0 HTTP/1.1\r\nHost: {server.Authority}\r\n\r\n");
 
-    /// <summary>Returns when the server says that it can be read.</summary>
+    /// <summary>Returns once the server says that it can be read.</summary>
     private static async Task ReadyAsync(Uri server)
     {
         using var asking = new HttpClient();
@@ -110,7 +110,7 @@ public sealed class OpenFilesTests : IDisposable
             }
             catch (Exception e) when (e is HttpRequestException or SocketException)
             {
-                // Turned away; HttpClient shows a reset in the instant of connecting as it comes.
+                // Turned away; HttpClient reports a reset while connecting in different ways.
                 return false;
             }
         });
@@ -119,7 +119,7 @@ public sealed class OpenFilesTests : IDisposable
     private static async Task<Uri> UriOfAsync(Process server) =>
         new((await server.StandardOutput.ReadLineAsync(Cancel))!["Listening on ".Length..]);
 
-    /// <summary>Serves a table of one record where the process may open so many files.</summary>
+    /// <summary>Serves a table of one record in a process that may open this many files.</summary>
     private async Task<Process> ServeAsync(int files)
     {
         if (!OperatingSystem.IsLinux())

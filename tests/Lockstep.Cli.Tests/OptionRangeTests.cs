@@ -4,12 +4,12 @@ using Lockstep.Testing;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>Each option that takes a number or a time refuses what it cannot take, by its name and before anything is done.</summary>
+/// <summary>Each option for a number or a time refuses what it cannot take, by name and before anything is done.</summary>
 public sealed class OptionRangeTests : IDisposable
 {
     private static readonly string[] Wrong = ["abc", "-1", "NaN", "1e300", "99999999999999999999"];
 
-    /// <summary>What some options do take.</summary>
+    /// <summary>Values that some options do accept.</summary>
     private static readonly Dictionary<string, string[]> Right = new(StringComparer.Ordinal)
     {
         ["--from"] = ["-1", "99999999999999999999"],
@@ -20,7 +20,7 @@ public sealed class OptionRangeTests : IDisposable
 
     private static readonly HashSet<Type> Numbers = [typeof(int), typeof(long), typeof(double), typeof(decimal), typeof(TimeSpan)];
 
-    /// <summary>What a command needs besides, so that nothing else can be wrong with it.</summary>
+    /// <summary>What else a command needs, so that nothing else can be wrong with it.</summary>
     private static readonly Dictionary<string, string[]> Rest = new(StringComparer.Ordinal)
     {
         ["sync"] = ["http://127.0.0.1:1/x/", "--path", "{folder}/new.db"],
@@ -80,7 +80,7 @@ public sealed class OptionRangeTests : IDisposable
         foreach (var value in Wrong.Except(Right.GetValueOrDefault(option) ?? []))
         {
             string[] rest = [.. (Rest.GetValueOrDefault(command) ?? []).Select(word => word.Replace("{folder}", _folder.Path))];
-            // An option that is given twice would be wrong for that reason.
+            // An option given twice would be wrong for that reason.
             var given = Array.IndexOf(rest, option);
             if (given >= 0)
                 rest = [.. rest[..given], .. rest[(given + 2)..]];
@@ -167,7 +167,7 @@ public sealed class OptionRangeTests : IDisposable
         || option.ValueType == typeof(string[])
         || option.ValueType == typeof(FileInfo);
 
-    /// <summary>What the program would say; it must fail for the command line.</summary>
+    /// <summary>What the program would print; the command line must be the reason why it fails.</summary>
     private static async Task<string> SayAsync(string[] arguments)
     {
         var parsed = Program.Parse(arguments);

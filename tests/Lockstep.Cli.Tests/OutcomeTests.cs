@@ -10,7 +10,7 @@ using ModuleOutcome = module::Lockstep.SyncOutcome;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>What comes of a sync has one name and one exit code, in the code and in the document.</summary>
+/// <summary>The outcome of a sync has one name and one exit code, in the code and in the document.</summary>
 public sealed partial class OutcomeTests : IDisposable
 {
     private const string Record = """{"id":1,"updated_at":1,"deleted_at":null}""" + "\n";
@@ -38,6 +38,17 @@ public sealed partial class OutcomeTests : IDisposable
         }
 
         Assert.Equal((0, 0, 130), (ExitCodes.Of(SyncOutcome.Stopped, true), ExitCodes.Of(SyncOutcome.Complete, true), ExitCodes.Cancelled));
+    }
+
+    [Theory]
+    [InlineData(SyncOutcome.Complete, 0)]
+    [InlineData(SyncOutcome.Quarantined, 0)]
+    [InlineData(SyncOutcome.Incomplete, 6)]
+    [InlineData(SyncOutcome.Owed, 6)]
+    [InlineData(SyncOutcome.Stopped, 130)]
+    public void A_repair_that_did_not_take_the_whole_set_leaves_a_table_that_differs(SyncOutcome outcome, int code)
+    {
+        Assert.Equal(code, ExitCodes.Of(outcome, follows: false, repairs: true));
     }
 
     [Theory]

@@ -3,12 +3,13 @@ using Lockstep.Cli.Output;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>Records as JSON have nothing in them that steers a terminal, and mean the same.</summary>
+/// <summary>Records as JSON contain nothing that controls a terminal, and mean the same.</summary>
 public sealed class RecordJsonTests
 {
     [Theory]
     [InlineData("{\"a\":\"\u001b[31m\u0007\"}", """{"a":"\u001b[31m\u0007"}""")]
     [InlineData("{\"\u009b1m\":\"\u202e\u007f\"}", """{"\u009b1m":"\u202e\u007f"}""")]
+    [InlineData("{\"a\":\"1\u2028 2\u2029 3\u0085 4\"}", """{"a":"1\u2028 2\u2029 3\u0085 4"}""")]
     [InlineData("{\"a\":\n1}", """{"a": 1}""")]
     [InlineData("{\"a\":\"é – ж 語 😀\"}", "{\"a\":\"é – ж 語 😀\"}")]
     public void What_steers_is_an_escape(string json, string shown) =>

@@ -5,7 +5,7 @@ using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>What records, and sync --pass-thru, print of records that are not written as most are.</summary>
+/// <summary>What records, and sync --pass-thru, print of records with unusual formatting.</summary>
 public sealed class RecordsCommandTests : IDisposable
 {
     private readonly TempFolder _folder = new();

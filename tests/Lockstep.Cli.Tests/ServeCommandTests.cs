@@ -47,7 +47,7 @@ public sealed class ServeCommandTests : IDisposable
         using var body = await client.GetStreamAsync(feed, Cancel);
         Assert.Equal(0, await server.TerminateAsync());
 
-        // What was cut off never looks like the end of a snapshot.
+        // A body that was cut off never looks like the end of a snapshot.
         await Assert.ThrowsAnyAsync<IOException>(() => body.CopyToAsync(Stream.Null, Cancel));
         Assert.Equal("", server.Error);
     }
@@ -268,7 +268,7 @@ public sealed class ServeCommandTests : IDisposable
             Assert.Equal("", server.Error);
         }
 
-        // While it is down the database keeps what happens for it.
+        // While it is down, the database keeps the changes for it.
         await postgres.RunSqlAsync(
             "UPDATE items SET name = 'late' WHERE id = 2; DELETE FROM items WHERE id = 3; INSERT INTO items VALUES (4, 'new')",
             Cancel
@@ -281,7 +281,7 @@ public sealed class ServeCommandTests : IDisposable
             Assert.Equal([2, 3, 4], client.Ids.Distinct().Order());
             Assert.Equal(identity, client.Identity);
 
-            // The database is restarted under a client that reads: it is told by heartbeats that the feed lives, and then goes on.
+            // The database restarts while a client reads: heartbeats tell the client that the feed is alive, and then it continues.
             var live = client.ReadAsync(server.Feeds[0], line => line.Contains("\"id\":5", StringComparison.Ordinal), Cancel);
             await postgres.StopAsync(Cancel);
             await postgres.StartAsync(Cancel);
@@ -312,7 +312,7 @@ public sealed class ServeCommandTests : IDisposable
         return (result.GetProperty("added").GetInt32(), result.GetProperty("deleted").GetInt32());
     }
 
-    /// <summary>A client of the wire: it keeps cursor and identity, and connects again when it is cut off.</summary>
+    /// <summary>A client at the level of the wire: it keeps cursor and identity, and reconnects when it is cut off.</summary>
     private sealed class FeedLines
     {
         private long _cursor;
@@ -321,7 +321,7 @@ public sealed class ServeCommandTests : IDisposable
 
         public List<int> Ids { get; } = [];
 
-        /// <summary>Reads on from the cursor until a line is the last one wanted.</summary>
+        /// <summary>Reads from the cursor until the last line wanted.</summary>
         public async Task ReadAsync(Uri feed, Predicate<string> isLast, CancellationToken cancellationToken)
         {
             using var client = new HttpClient();
@@ -348,7 +348,7 @@ public sealed class ServeCommandTests : IDisposable
                 }
                 catch (Exception e) when (e is IOException or HttpRequestException { StatusCode: null })
                 {
-                    // Cut off, to come again.
+                    // Cut off; it connects again.
                 }
 
                 await Task.Delay(50, cancellationToken);
@@ -367,7 +367,7 @@ public sealed class ServeCommandTests : IDisposable
         }
     }
 
-    /// <summary>lockstep serve, ended with the test.</summary>
+    /// <summary>lockstep serve; ends with the test.</summary>
     private sealed class ServeProcess : IAsyncDisposable
     {
         private readonly Process _process;
@@ -379,7 +379,7 @@ public sealed class ServeCommandTests : IDisposable
 
         public IReadOnlyList<Uri> Feeds { get; }
 
-        /// <summary>What it wrote to its standard error; whole once it has ended.</summary>
+        /// <summary>What it wrote to standard error; complete once it has ended.</summary>
         public string Error => string.Join('\n', _errors);
 
         public static async Task<ServeProcess> StartAsync(string folder, Dictionary<string, string> environment, params string[] arguments)
@@ -402,7 +402,7 @@ public sealed class ServeCommandTests : IDisposable
             return line;
         }
 
-        /// <summary>Ends it as systemd does.</summary>
+        /// <summary>Ends it the way systemd does.</summary>
         public async Task<int> TerminateAsync()
         {
             Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no SIGTERM.");

@@ -6,7 +6,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>lockstep serve as a service: with a configuration, signals and a database that is not there yet.</summary>
+/// <summary>lockstep serve as a service: with a configuration, signals and a database that is not up yet.</summary>
 public sealed class ServeConfigTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -72,7 +72,7 @@ public sealed class ServeConfigTests : IDisposable
                 _folder["lockstep.json"],
                 $$"""
                 {
-                    // Kept by hand.
+                    // Maintained by hand.
                     "listen": { "port": 0 },
                     "databases": [{ "connectionVariable": "ITS_DATABASE", "tables": {{tables}}, "pollIntervalSeconds": 0.1 }],
                     "credentials": [{ "tokenFile": "first", "feeds": ["one"] }, { "tokenVariable": "EVERYTHING" }],
@@ -135,7 +135,7 @@ public sealed class ServeConfigTests : IDisposable
     [Fact]
     public async Task A_server_that_is_told_to_end_while_it_starts_ends_in_order()
     {
-        // Takes connections and never answers.
+        // Accepts connections and never answers.
         using var silent = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
         silent.Start();
         var port = ((IPEndPoint)silent.LocalEndpoint).Port;
@@ -151,7 +151,7 @@ public sealed class ServeConfigTests : IDisposable
         Assert.Equal(0, await server.TerminateAsync());
     }
 
-    /// <summary>The process, ended with the test.</summary>
+    /// <summary>The process; ends with the test.</summary>
     private sealed class Service : IAsyncDisposable
     {
         private readonly Process _process;

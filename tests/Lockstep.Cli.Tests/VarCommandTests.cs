@@ -46,7 +46,7 @@ public sealed class VarCommandTests : IDisposable
         using var watch = Start("var", "watch", "banner", "--store", await MakeStoreAsync(), "--include-current", "--first", "2", "--json");
         try
         {
-            // The current value says that the watch has begun.
+            // The current value shows that the watch has started.
             using (var current = await ReadAsync(watch))
                 Assert.Equal("start", current.RootElement.GetProperty("value").GetString());
 
@@ -250,7 +250,7 @@ public sealed class VarCommandTests : IDisposable
         Assert.Contains("no variable 'none'", run.Error, StringComparison.Ordinal);
     }
 
-    /// <summary>Makes the store, with the variable banner active as "start".</summary>
+    /// <summary>Creates the store, with the variable banner active as "start".</summary>
     private async Task<string> MakeStoreAsync()
     {
         var set = await RunAsync("var", "set", "banner", "start", "--text", "--default-tick", "1s", "--store", Store);

@@ -10,7 +10,7 @@ using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>What `lockstep sync` and `lockstep tables` say of a whole set that could not be taken as it is.</summary>
+/// <summary>What `lockstep sync` and `lockstep tables` say of a whole set that could not be accepted as it is.</summary>
 public sealed class WholeSetCommandTests : IDisposable
 {
     private readonly TempFolder _folder = new();

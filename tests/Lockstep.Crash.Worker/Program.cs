@@ -2,8 +2,8 @@ using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 
-// Syncs the feed of the first argument to the table file of the second, through whatever cuts it off, until the feed ends. To be killed at
-// any moment.
+// Syncs the feed of the first argument to the table file of the second, through all interruptions, until the feed ends. Made to be killed
+// at any moment.
 var options = new SyncOptions
 {
     Feed = new FeedOptions { Uri = new Uri(args[0]) },

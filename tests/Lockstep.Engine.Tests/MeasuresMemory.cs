@@ -1,5 +1,5 @@
 namespace Lockstep.Engine.Tests;
 
-/// <summary>Tests that look at the memory of the whole process, which nothing else may fill meanwhile.</summary>
+/// <summary>Tests that measure the memory of the whole process, so nothing else may run meanwhile.</summary>
 [CollectionDefinition(nameof(MeasuresMemory), DisableParallelization = true)]
 public sealed class MeasuresMemory;

@@ -3,8 +3,8 @@ using Lockstep.Engine.Sync;
 namespace Lockstep.Engine.Tests;
 
 /// <summary>
-/// What a C# user of the engine can name is what they need and no more: each type in PublicSurface.txt is a promise. One that comes or
-/// goes changes that file, and CHANGELOG.md says so.
+/// A C# user of the engine sees the types they need and no more: each type in PublicSurface.txt is a promise. One that is added or removed
+/// changes that file, and CHANGELOG.md says so.
 /// </summary>
 public sealed class PublicSurfaceTests
 {

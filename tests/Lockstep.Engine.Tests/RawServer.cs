@@ -34,7 +34,7 @@ internal sealed class RawServer : IAsyncDisposable
     /// <summary>What each request asked for: the last element of the path with the query.</summary>
     public IEnumerable<string> Cursors => Requests.Select(r => r.Split(' ')[1].Split('/')[^1]);
 
-    /// <summary>Answers each request by its number with a body of its own; the last one for all that follow.</summary>
+    /// <summary>Answers each request with the body of its number; the last body answers all that follow.</summary>
     public static RawServer WithBodies(params string[] bodies) =>
         new(exchange => exchange.BodyAsync(bodies[Math.Min(exchange.Number, bodies.Length) - 1]));
 
@@ -80,7 +80,7 @@ internal sealed class RawServer : IAsyncDisposable
             }
             catch (Exception e) when (e is OperationCanceledException or IOException or SocketException or ObjectDisposedException)
             {
-                // The client went away, or the test is over.
+                // The client disconnected, or the test is over.
             }
         }
     }
@@ -100,7 +100,7 @@ internal sealed class RawServer : IAsyncDisposable
     }
 }
 
-/// <summary>One request and what may be done to its answer.</summary>
+/// <summary>One request, and ways to answer it.</summary>
 internal sealed class RawExchange(int number, string head, Socket socket, NetworkStream stream, CancellationToken stopping)
 {
     /// <summary>1 for the first request of the server.</summary>
@@ -153,7 +153,7 @@ internal sealed class RawExchange(int number, string head, Socket socket, Networ
 
     public async Task SendAsync(byte[] bytes) => await stream.WriteAsync(bytes, stopping);
 
-    /// <summary>Waits until the client closes its side, or breaks off.</summary>
+    /// <summary>Waits until the client closes its side, or resets the connection.</summary>
     public async Task ClientClosedAsync()
     {
         try
@@ -167,10 +167,10 @@ internal sealed class RawExchange(int number, string head, Socket socket, Networ
         }
     }
 
-    /// <summary>Keeps the connection open and silent until the client goes or the test ends.</summary>
+    /// <summary>Keeps the connection open and silent until the client disconnects or the test ends.</summary>
     public Task StallAsync() => ClientClosedAsync();
 
-    /// <summary>Breaks the connection off with RST.</summary>
+    /// <summary>Cuts the connection with RST.</summary>
     public void Reset()
     {
         socket.LingerState = new LingerOption(true, 0);

@@ -8,7 +8,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>Several nodes as one, over one stream, as npm's scuttlebucket.</summary>
+/// <summary>Several nodes as one, over one stream, like npm's scuttlebucket.</summary>
 public sealed class BucketTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttlebutt>, IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -169,7 +169,7 @@ public sealed class BucketTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttlebu
         Assert.Throws<InvalidOperationException>(() => bucket.Config.Attach(left));
     }
 
-    /// <summary>The two parts that npm's peer has.</summary>
+    /// <summary>The two parts of npm's peer.</summary>
     private sealed class Bucket
     {
         public Bucket(GossipNodeOptions? options = null) => Node = new GossipBucket(options, new() { ["config"] = Config, ["log"] = Log });

@@ -9,8 +9,8 @@ using Lockstep.Testing;
 namespace Lockstep.Gossip.Tests;
 
 /// <summary>
-/// Any number of nodes, any sequence of writes, deliveries, duplications, cuts, connections and passing of time, each node's clock running
-/// differently; then any topology that is connected. All nodes end equal.
+/// Any number of nodes, any sequence of writes, deliveries, duplications, cuts, connections and passing of time, with each node's clock
+/// running differently; then any connected topology. All nodes end equal.
 /// </summary>
 public sealed class ConvergenceProperties
 {
@@ -92,7 +92,7 @@ public sealed class ConvergenceProperties
     )
         where T : GossipNode
     {
-        // Clocks apart by up to a few seconds, and some not at all, so that equal timestamps of different sources occur.
+        // Clocks that differ by up to a few seconds, and some not at all, so that equal timestamps of different sources occur.
         var clocks = Enumerable
             .Range(0, scenario.Nodes)
             .Select(static i => new ManualTimeProvider(new DateTimeOffset(2030, 1, 1, 0, 0, i / 2, TimeSpan.Zero)))
@@ -109,7 +109,7 @@ public sealed class ConvergenceProperties
             Take(step);
         }
 
-        // Some of the links go on with whatever is under way on them, and what is missing for a connected whole is added.
+        // Some of the links continue with whatever is in flight on them, and enough links are added to connect the whole.
         var random = new System.Random(scenario.Topology);
         var order = Enumerable.Range(0, nodes.Length).OrderBy(_ => random.Next()).ToArray();
         for (var i = 1; i < order.Length; i++)

@@ -1,6 +1,6 @@
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>Breaks after so many bytes have gone either way, in the middle of a write or between two reads.</summary>
+/// <summary>Breaks after this many bytes in either direction, in the middle of a write or between two reads.</summary>
 internal sealed class CutStream(Stream inner, int bytes) : Stream
 {
     private int _left = bytes;
@@ -54,7 +54,7 @@ internal sealed class CutStream(Stream inner, int bytes) : Stream
         await base.DisposeAsync();
     }
 
-    /// <summary>How much of so many bytes still goes.</summary>
+    /// <summary>How many of these bytes still pass.</summary>
     private int Take(int wanted)
     {
         var before = Interlocked.Add(ref _left, -wanted) + wanted;

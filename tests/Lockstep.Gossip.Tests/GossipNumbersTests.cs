@@ -4,7 +4,7 @@ using Lockstep.Gossip.Json;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>The fast ways to read and write timestamps give what the framework's ways give, or nothing.</summary>
+/// <summary>The fast ways to read and write timestamps give the same as the framework's, or nothing.</summary>
 public sealed class GossipNumbersTests
 {
     private const int Runs = 200_000;
@@ -87,7 +87,7 @@ public sealed class GossipNumbersTests
     public void Only_whole_thousandths_are_written(double value, bool written) =>
         Assert.Equal(written, GossipNumbers.TryWrite(value, new byte[32], out _));
 
-    /// <summary>Timestamps with the fractions that nodes of either kind make, their neighbours, and numbers of any size.</summary>
+    /// <summary>Timestamps with the fractions that both kinds of nodes produce, their neighbours, and numbers of any size.</summary>
     private static double Any(Random random)
     {
         var time = (double)random.NextInt64(1_600_000_000_000, 4_100_000_000_000);

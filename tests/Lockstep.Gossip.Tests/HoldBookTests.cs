@@ -3,7 +3,7 @@ using Lockstep.Gossip.Nodes;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>What is refused for now, alone: streams are names here, and applying advances a clock.</summary>
+/// <summary>The hold book alone: streams are names here, and applying advances a clock.</summary>
 public sealed class HoldBookTests
 {
     private static readonly DateTimeOffset Due = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
@@ -19,7 +19,7 @@ public sealed class HoldBookTests
         Assert.True(book.TryAdd("left", Large("large", 2)));
         Assert.Equal(2, Assert.Single(book.List()).Count);
 
-        // Too many: they are asked for again when their time has come.
+        // Too many: they will be requested again when they are due.
         Assert.True(book.TryAdd("left", Large("large", 3)));
         Assert.Equal(0, Assert.Single(book.List()).Count);
         for (var i = 1; i < HoldBook<string>.MaxSources; i++)
@@ -104,7 +104,7 @@ public sealed class HoldBookTests
         _book.NoteKeys();
         Assert.Equal("S", _book.TakeNext()!.Held.Source);
 
-        // The same hold is not given to two at once.
+        // The same hold is not handed out twice at once.
         Assert.Null(_book.TakeNext());
         Assert.False(_book.MustLook);
     }
@@ -206,7 +206,7 @@ public sealed class HoldBookTests
         Assert.True(_book.IsEmpty);
     }
 
-    /// <summary>Two of them are what a stream may hold, nearly.</summary>
+    /// <summary>Two of these are nearly what a stream may hold.</summary>
     private static GossipUpdate Large(string source, double timestamp) =>
         new(new byte[(HoldBook<string>.MaxBytes / 2) - 1024], timestamp, source, null);
 

@@ -16,7 +16,7 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
 {
     private static readonly IPEndPoint Loopback = new(IPAddress.Loopback, 0);
 
-    // Keys and values that differ in JSON text between the two, or are hard to write.
+    // Keys and values whose JSON text differs between the two, or that are hard to write.
     private static readonly string[] UnicodeKeys =
     [
         "ключ",
@@ -272,7 +272,7 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
         var theirId = security.Trust(theirs.Public);
         await using var ours = new LockstepModel(new GossipNodeOptions { Security = security });
 
-        // What JavaScript's JSON text differs in from the text that was given.
+        // Where JavaScript's JSON text differs from the text given.
         ours.SetJson(
             "hard",
             Encoding.UTF8.GetBytes(
@@ -403,7 +403,7 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
 
     private static string? State(NodePeer peer, string key) => peer.State().TryGetProperty(key, out var value) ? value.GetRawText() : null;
 
-    /// <summary>A name that JavaScript takes for an array's index, or one that it does not.</summary>
+    /// <summary>A name that JavaScript treats as an array index, or one that it does not.</summary>
     private static string RandomName(Random random) =>
         random.Next(2) == 0
             ? random.Next(20).ToString(CultureInfo.InvariantCulture)
@@ -425,7 +425,7 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
                 + "}",
         };
 
-    /// <summary>Connects a node of ours with one of theirs, one of the two listening.</summary>
+    /// <summary>Connects one of our nodes with one of theirs; one of the two listens.</summary>
     private Pair Join(
         GossipNode ours,
         string kind,
@@ -472,7 +472,7 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
     {
         public NodePeer Peer => peer;
 
-        /// <summary>Their side says that it has synced.</summary>
+        /// <summary>Their side reports that it has synced.</summary>
         public Task<JsonElement> SyncedAsync() => Task.Run(() => peer.Wait("synced"), Token);
 
         public async ValueTask DisposeAsync()

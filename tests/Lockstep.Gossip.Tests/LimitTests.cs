@@ -12,7 +12,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>What a peer can take of a node, each tried by a peer that wants more.</summary>
+/// <summary>What a peer can take from a node, each limit tried by a peer that wants more.</summary>
 public sealed class LimitTests
 {
     private static readonly IPEndPoint Loopback = new(IPAddress.Loopback, 0);
@@ -224,7 +224,7 @@ public sealed class LimitTests
         await SayAsync(newcomer, "{\"id\":\"y\",\"clock\":{}}\n");
         Assert.NotEqual(0, await ReadAsync(newcomer, rest));
 
-        // Nobody has been silent for long now.
+        // Now nobody has been silent for long.
         using var another = await ConnectAsync(listener);
         Assert.Equal(0, await ReadAsync(another, rest));
     }

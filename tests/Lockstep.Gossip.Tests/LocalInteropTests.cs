@@ -8,8 +8,8 @@ using Lockstep.Testing;
 namespace Lockstep.Gossip.Tests;
 
 /// <summary>
-/// npm's scuttlebutt in node against ours within one machine: over a named pipe, and over the standard input and output of a program that
-/// either side has started.
+/// npm's scuttlebutt in node against ours on one machine: over a named pipe, and over the standard input and output of a program that
+/// either side started.
 /// </summary>
 public sealed class LocalInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttlebutt>
 {
@@ -18,7 +18,7 @@ public sealed class LocalInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScu
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    /// <summary>What a system calls the pipe that .NET knows by its name.</summary>
+    /// <summary>The system's name for the pipe that .NET knows by its name.</summary>
     private string PipePath => OperatingSystem.IsWindows() ? @"\\.\pipe\" + _pipe : Path.Combine(Path.GetTempPath(), "CoreFxPipe_" + _pipe);
 
     [Fact]
@@ -106,7 +106,7 @@ public sealed class LocalInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScu
             var stream = ours.Attach(new DuplexStream(child.StandardOutput.BaseStream, child.StandardInput.BaseStream));
             await AnsweredAsync(ours);
 
-            // The end of its input is the end of the child.
+            // The child ends when its input ends.
             await stream.DisposeAsync();
             await child.WaitForExitAsync(Token);
             Assert.Equal(0, child.ExitCode);
@@ -172,7 +172,7 @@ public sealed class LocalInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScu
         return ours;
     }
 
-    /// <summary>What they have is here, and what is here they have.</summary>
+    /// <summary>We have what they have, and they have what we have.</summary>
     private static async Task AnsweredAsync(LockstepModel ours)
     {
         await Eventually.TrueAsync(() => ours["fromTheirs"]?.GetString() == "€", "their key");

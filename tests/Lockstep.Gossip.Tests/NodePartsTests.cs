@@ -8,7 +8,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>What a node is made of, each part alone.</summary>
+/// <summary>The parts of a node, each alone.</summary>
 public sealed partial class NodePartsTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -29,7 +29,7 @@ public sealed partial class NodePartsTests : IDisposable
             .GetAsyncEnumerator(Token);
         Assert.True(await reader.MoveNextAsync());
 
-        // Replaced before the reader comes to it: left out.
+        // Replaced before the reader reached it: left out.
         history = [Update(3)];
         Assert.True(await reader.MoveNextAsync());
         Assert.Equal(3, reader.Current.Timestamp);
@@ -141,7 +141,7 @@ public sealed partial class NodePartsTests : IDisposable
         Assert.Null(new FutureBound(time, Timeout.InfiniteTimeSpan).DueTime(Update(double.MaxValue)));
     }
 
-    /// <summary>The folders of the library, from below: each may use those before it and no other.</summary>
+    /// <summary>The folders of the library, from the bottom: each may use only those before it.</summary>
     [Fact]
     public void No_folder_uses_one_above_it()
     {

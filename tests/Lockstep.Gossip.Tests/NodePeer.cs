@@ -9,7 +9,7 @@ namespace Lockstep.Gossip.Tests;
 /// <summary>npm's scuttlebutt, installed once for all tests of a class.</summary>
 public sealed class NpmScuttlebutt() : NpmPackages("interop", "npm's scuttlebutt");
 
-/// <summary>A node process with one node of npm's scuttlebutt in it, ended with the test.</summary>
+/// <summary>A node process with one node of npm's scuttlebutt; ends with the test.</summary>
 internal sealed class NodePeer : IAsyncDisposable
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
@@ -62,7 +62,7 @@ internal sealed class NodePeer : IAsyncDisposable
         _process.StandardInput.Flush();
     }
 
-    /// <summary>The next thing it says that has this member; what comes before it is passed over.</summary>
+    /// <summary>Its next line with this member; earlier ones are skipped.</summary>
     public JsonElement Wait(string member)
     {
         while (_answers.TryTake(out var answer, Limit))

@@ -11,7 +11,7 @@ using Lockstep.Testing;
 namespace Lockstep.Gossip.Tests;
 
 /// <summary>
-/// npm's scuttlebutt 5.6.15 against ours where it is hard: odd keys, values and times, every combination of directions, several streams at
+/// npm's scuttlebutt 5.6.15 against ours in the hard cases: odd keys, values and times, every combination of directions, several streams at
 /// once, and ends at any moment.
 /// </summary>
 public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttlebutt>
@@ -45,7 +45,7 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
         await using var connector = ConnectTo(peer, ours);
         await connector.WaitForSyncAsync(Token);
 
-        // As keys there are "undefined" and "null", of which JSON leaves null.
+        // Their keys include "undefined" and "null", both of which are null in JSON.
         Assert.Equal(
             ["", "0", "1.5", "__defineGetter__", "date", "huge", "null", "proto", "tiny", "true", "\ud800"],
             ours.Keys.Order(StringComparer.Ordinal)
@@ -58,7 +58,7 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
         Assert.Equal("5e-324", ours["tiny"]!.Value.GetRawText());
         Assert.Equal("\"\\udfff\"", ours["\ud800"]!.Value.GetRawText());
 
-        // And what was made of it goes on to another of theirs, whose keys are the same.
+        // What was made of it reaches another of their nodes, whose keys are the same.
         await using var second = NodePeer.Start(npm, new { kind = "model", listen = true });
         await using var further = ConnectTo(second, ours);
         await further.WaitForSyncAsync(Token);
@@ -144,7 +144,7 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
         Assert.Equal("future", Assert.Single(ours.GetHeld()).Source);
         Assert.Equal(DateTimeOffset.MaxValue, ours.GetHeld()[0].Due);
 
-        // With all of their clock known they have nothing to send but what is held.
+        // Since all of their clock is known, they have nothing to send but what is held.
         var seen = new RecordingObserver();
         using var subscription = ours.Subscribe(seen);
         await using var again = ConnectTo(peer, ours);
@@ -156,7 +156,7 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
     [Fact]
     public async Task Replaced_updates_are_gone_on_both_sides_and_the_newest_wins()
     {
-        // Ten seconds ahead, so that no two changes are of the same time.
+        // Ten seconds ahead, so that no two changes have the same time.
         var time = new ManualTimeProvider(DateTimeOffset.UtcNow.AddSeconds(10));
         await using var ours = new LockstepModel(new GossipNodeOptions { Id = "ours", TimeProvider = time });
         await using var peer = NodePeer.Start(npm, new { kind = "model", listen = true });
@@ -167,7 +167,7 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
             ours.Set("k4", 200 + i);
         }
 
-        // Of a third node: one of no effect, for what is there is newer, and one that is newer than what either has.
+        // From a third node: one without effect, because what exists is newer, and one that is newer than what either has.
         peer.Tell("update", new object[] { new object[] { "k0", "old" }, 10, "third" });
         peer.Tell(
             "update",
@@ -185,8 +185,8 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
     }
 
     /// <summary>
-    /// Who gets what. It is what two npm nodes do with each other, but for one thing: their stream that only receives sends its history
-    /// nonetheless to a peer that says what it has, and ours sends nothing.
+    /// Who gets what. Two npm nodes do the same with each other, with one exception: their receive-only stream still sends its history to a
+    /// peer that says what it has; ours sends nothing.
     /// </summary>
     [Theory]
     [InlineData("both", "both", true, true)]
@@ -325,7 +325,7 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
             ours.GetEvents("live").Select(static e => e.Arguments[0].GetInt32()).Order()
         );
 
-        // Ended one by one, the last one still carries everything.
+        // They end one by one, and the last one still carries everything.
         foreach (var connector in connectors.SkipLast(1))
         {
             await connector.DisposeAsync();

@@ -7,7 +7,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>What a peer that has said who it is may say without being cut off, and what nodes of different kinds do.</summary>
+/// <summary>What a peer that has identified itself may say without being cut off, and what nodes of different kinds do.</summary>
 public sealed class OddLinesTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttlebutt>, IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -218,7 +218,7 @@ public sealed class OddLinesTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttle
         await using var connector = new GossipConnector(value, listener.Uri, new GossipConnectorOptions { MaximumRetryCount = 0 });
         var error = await Assert.ThrowsAnyAsync<GossipException>(() => connector.Completion.WaitAsync(Token));
 
-        // Whose header comes first is chance: the other side may have closed before it was read here.
+        // Chance decides whose header comes first: the other side may have closed before it was read here.
         Assert.True(error is GossipKindException or GossipUnreachableException);
         Assert.Equal(0, model.HistoryCount);
     }

@@ -32,7 +32,7 @@ public sealed class PersistenceTests : IDisposable
             model.Remove("b");
             using var peer = new ScriptedPeer(model);
 
-            // Lost to what is there: leaves nothing but its clock entry.
+            // It loses to what is there, and leaves only its clock entry.
             peer.Says("""[["a",0],5,"S"]""");
             clock = model.GetClock();
         }
@@ -73,7 +73,7 @@ public sealed class PersistenceTests : IDisposable
         await using var model = new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"] });
         model.Set("a", 1);
 
-        // As a crash at this instant would leave it: the files as they are, opened by another.
+        // As a crash at this instant would leave it: the files as they are, opened by another node.
         File.Copy(_folder["m.db"], _folder["copy.db"]);
         File.Copy(_folder["m.db-wal"], _folder["copy.db-wal"]);
         await using var copy = new LockstepModel(new GossipNodeOptions { Path = _folder["copy.db"] });
@@ -195,7 +195,7 @@ public sealed class PersistenceTests : IDisposable
     [Fact]
     public async Task A_killed_process_leaves_its_file_with_clock_and_content_in_step()
     {
-        // What a peer sent in one piece is one transaction: cut the log of it at every length and see that each state is whole.
+        // What a peer sent in one piece is one transaction: cut the log of it at every length and check that each state is consistent.
         var wal = _folder["m.db-wal"];
         await using (var model = new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"], Id = "A" }))
         {
@@ -243,7 +243,7 @@ public sealed class PersistenceTests : IDisposable
         await GossipFile.ImportAsync(b, _folder["a.ndjson"], Token);
         Assert.Equal(a.GetHistory().Select(static update => update.ToString()), b.GetHistory().Select(static update => update.ToString()));
 
-        // One's own file as well, into a node of the same id.
+        // One's own file too, into a node with the same id.
         await using var restored = new LockstepModel(new GossipNodeOptions { Id = a.Id });
         await GossipFile.ImportAsync(restored, _folder["a.ndjson"], Token);
         Assert.Equal("ключ", restored["k"]!.Value.GetString());

@@ -7,7 +7,7 @@ using Lockstep.Testing;
 namespace Lockstep.Gossip.Tests;
 
 /// <summary>
-/// Nothing that others put beside a node's file, or in the place of an export, is written through, emptied or waited for.
+/// Nothing that others put beside a node's file, or in the place of an export, is written through, truncated or waited for.
 /// </summary>
 public sealed class PlantedFileTests : IDisposable
 {

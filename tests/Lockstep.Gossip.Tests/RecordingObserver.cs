@@ -4,7 +4,7 @@ using Lockstep.Gossip.Wire;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>Keeps everything that it is told, as short sentences and as what it was told of.</summary>
+/// <summary>Records every call, as a short sentence and with its argument.</summary>
 internal sealed class RecordingObserver : IGossipObserver
 {
     public List<GossipHeader> Headers { get; } = [];

@@ -12,7 +12,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>The data types in <c>examples/gossip</c>, with nothing but what the library gives to any derived type.</summary>
+/// <summary>The data types in <c>examples/gossip</c>, with nothing but what the library offers any derived type.</summary>
 public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttlebutt>, IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -87,7 +87,7 @@ public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmS
             Assert.Equal(Enumerable.Range(1, 10), recent.Numbers);
         }
 
-        // Fewer than the file holds: forgotten as it is opened.
+        // Fewer than the file holds: the others are forgotten when it opens.
         await using var again = new Recent(3, options);
         Assert.Equal([8, 9, 10], again.Numbers);
         var next = again.GetHistory()[0];
@@ -99,7 +99,7 @@ public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmS
     [Fact]
     public async Task Of_two_values_the_newest_wins_whatever_comes_first()
     {
-        // A clock of its own: what is written here is stamped far ahead, and nodes of one clock do not fall behind each other.
+        // A clock of its own: what is written here is stamped far ahead, and nodes with one clock do not fall behind each other.
         var time = new ManualTimeProvider();
         await using var a = new RValue(new GossipNodeOptions { Id = "a", TimeProvider = time });
         using var peer = new ScriptedPeer(a);
@@ -108,7 +108,7 @@ public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmS
         peer.Says($"""["ahead",{ahead:F0},"S"]""", """["old",5,"T"]""");
         Assert.Equal("ahead", a.Value!.Value.GetString());
 
-        // What is written after it wins over it, although its time has not come.
+        // A later write wins over it, although its time has not come.
         a.SetJson("\"after\""u8);
         Assert.Equal("after", a.Value!.Value.GetString());
         Assert.Equal(1, a.HistoryCount);
@@ -161,7 +161,7 @@ public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmS
         Assert.Equal("""{"id":"a","color":"red","size":1}""", peer.State().GetProperty("a").GetRawText());
         Assert.Equal(1, ours["c"]["x"].GetInt32());
 
-        // Column by column: each side's last one wins.
+        // Column by column: the last write of each wins.
         peer.Tell("set", new object[] { "a", new { size = 2 } });
         await Eventually.TrueAsync(() => ours["a"]["size"].GetInt32() == 2, "their column");
         Assert.Equal("red", ours["a"]["color"].GetString());
@@ -341,7 +341,7 @@ public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmS
         using var peer = new ScriptedPeer(doc);
         peer.SaysHello();
 
-        // What npm's crdt has in its history where a row was removed.
+        // What npm's crdt has in its history after a row was removed.
         peer.Says("""[null,1,"S"]""", """[["r",{"a":1}],2,"S"]""");
         Assert.Equal(["r"], doc.Keys);
     }
@@ -366,7 +366,7 @@ public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmS
         return peer.Wait("history").GetProperty("history").EnumerateArray().Select(static update => update.GetRawText());
     }
 
-    /// <summary>The newest numbers, as a type that retains so many of them.</summary>
+    /// <summary>The newest numbers, as a type that retains this many of them.</summary>
     private sealed class Recent : GossipNode
     {
         private readonly List<int> _numbers = [];

@@ -7,7 +7,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>The schedules that the protocol's contract names, each as a test of its own.</summary>
+/// <summary>The schedules that the protocol's contract names, each in its own test.</summary>
 public sealed class ScheduleTests
 {
     private static readonly DateTimeOffset Start = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
@@ -27,7 +27,7 @@ public sealed class ScheduleTests
         peer.SaysHello();
         Assert.StartsWith("""[["a",1]""", peer.HearsOnce()[0], StringComparison.Ordinal);
 
-        // Written after the peer's header and before SYNC went out: it comes after SYNC, once.
+        // Written after the peer's header and before SYNC was sent: it comes after SYNC, once.
         node.Set("c", 3);
         Assert.Equal(["\"SYNC\"", Line(node, "c")], peer.Hears());
     }
@@ -142,7 +142,7 @@ public sealed class ScheduleTests
             Update("d", 4, Now, "T")
         );
 
-        // At the bound it is applied; beyond it nothing from that source is, nor passed on; other sources go on.
+        // At the bound it is applied; beyond it nothing from that source is applied or passed on; other sources continue.
         Assert.Equal(["a", "d"], node.Keys.Order());
         Assert.Equal(2, other.Hears().Count);
         Assert.Equal(Now + hour, node.GetClock()["S"]);
@@ -400,7 +400,7 @@ public sealed class ScheduleTests
             node.Set("k" + i.ToString(CultureInfo.InvariantCulture), large);
         }
 
-        // One batch is on its way; the peer takes nothing more, and everything is written again meanwhile.
+        // One batch is in flight; the peer accepts nothing more, and everything is written again meanwhile.
         var first = peer.HearsOnce();
         Assert.InRange(first.Count, 1, 5);
         for (var i = 0; i < 10; i++)
@@ -412,7 +412,7 @@ public sealed class ScheduleTests
         Assert.Equal(10, rest.Count);
         Assert.All(rest, line => Assert.DoesNotContain(large, line, StringComparison.Ordinal));
 
-        // Cut before the rest was read: the next stream asks by what arrived, and gets the rest.
+        // Cut before the rest was read: the next stream asks according to what arrived, and gets the rest.
         using var again = new ScriptedPeer(node);
         var arrived = new GossipMessageParser().Parse(Encoding.UTF8.GetBytes(first[^1])).Update!;
         again.SaysHello("peer", $$"""{"A":{{Number(arrived.Timestamp)}}}""");
@@ -467,7 +467,7 @@ public sealed class ScheduleTests
         Assert.Equal(1, model[name]!.Value.GetInt32());
         Assert.Equal(name, Assert.Single(emitter.GetEvents()).Name);
 
-        // It is the same key as the string, and goes on as it came.
+        // It is the same key as the string, and is passed on as received.
         model.Set(name, 2);
         Assert.Equal(1, model.HistoryCount);
         toEmitter.SaysHello();

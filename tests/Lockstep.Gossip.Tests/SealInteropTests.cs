@@ -6,7 +6,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>Modern signatures where nodes of npm's scuttlebutt take part: between two of ours, with keys and without.</summary>
+/// <summary>Modern signatures with nodes of npm's scuttlebutt taking part: between two of ours, with keys and without.</summary>
 public sealed class SealInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttlebutt>, IDisposable
 {
     private readonly TempFolder _folder = new();

@@ -88,7 +88,7 @@ public sealed class SealTests : IDisposable
             Assert.Equal(0, reader.HistoryCount);
         }
 
-        // The same with another count, or with another word on what came before.
+        // The same with another count, or with another statement of what came before.
         foreach (var (place, value) in new (int, JsonNode)[] { (0, 2), (2, "1") })
         {
             var changed = update.DeepClone().AsArray();
@@ -169,7 +169,7 @@ public sealed class SealTests : IDisposable
         // It is not asked itself.
         Assert.DoesNotContain(censor.Hears(), static line => line.StartsWith("{\"id\"", StringComparison.Ordinal));
 
-        // The honest one is asked with a clock from before, and has nothing yet; then it does.
+        // The honest one is asked with an earlier clock, and has nothing yet; then it does.
         link.Settle();
         Assert.Equal(2, link.SentByRight.Count(static line => line.StartsWith("{\"id\"", StringComparison.Ordinal)));
         using var source = new SimulatedLink(writer, honest);
@@ -312,7 +312,7 @@ public sealed class SealTests : IDisposable
             Assert.Equal(1, node.Set("l", 2).Number);
         }
 
-        // And what is signed in it is for one model.
+        // And what is signed in it is valid for one model only.
         var error = Assert.Throws<GossipStoreException>(() => new LockstepModel(Writer("n") with { Path = path }));
         Assert.Contains("'m'", error.Message, StringComparison.Ordinal);
         await using var again = new LockstepModel(Writer("m") with { Path = path });
@@ -438,7 +438,7 @@ public sealed class SealTests : IDisposable
 
     private static string Text(JsonNode node) => node.ToJsonString(AsJavaScript);
 
-    /// <summary>Who has no key says that it has.</summary>
+    /// <summary>A node without a key claims that it has it.</summary>
     private static void Greet(ScriptedPeer relay) =>
         relay.Says("""{"id":"relay","clock":{},"meta":{"kind":"model","signature":"ecdsa-p256-sha256"}}""");
 
@@ -460,7 +460,7 @@ public sealed class SealTests : IDisposable
         return key;
     }
 
-    /// <summary>Another node's keys, which trust the one.</summary>
+    /// <summary>Another node's keys, which trust the first's.</summary>
     private RsaSha1Security Trusting(string trusted)
     {
         var (privateKey, publicKey) = SecurityTests.NewRsaPair();

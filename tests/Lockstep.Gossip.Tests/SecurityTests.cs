@@ -68,7 +68,7 @@ public sealed class SecurityTests
         Assert.Empty(nodeB.Keys);
         using var honest = new ScriptedPeer(nodeB);
 
-        // White space and escapes are not covered; what they stand for is.
+        // Whitespace and escapes are not covered; what they stand for is.
         honest.Says(line.Replace("\"amount\"", " \"\\u0061mount\" ", StringComparison.Ordinal));
         Assert.Equal(10, nodeB["amount"]!.Value.GetInt32());
         Assert.Equal(line, nodeB.GetHistory().Single().ToString());

@@ -5,7 +5,7 @@ using Lockstep.Gossip.Nodes;
 namespace Lockstep.Gossip.Tests;
 
 /// <summary>
-/// Two nodes' sessions with a wire between them that a test moves line by line, in any interleaving; nothing in it runs by itself.
+/// Two nodes' sessions and a wire between them that a test moves line by line, in any interleaving; nothing runs by itself.
 /// </summary>
 internal sealed class SimulatedLink : IDisposable
 {
@@ -34,10 +34,10 @@ internal sealed class SimulatedLink : IDisposable
 
     public bool LeftFinished => _left.Session.Finished;
 
-    /// <summary>Has one side write what it has to write now, on to the wire.</summary>
+    /// <summary>Makes one side write what it has to write now, onto the wire.</summary>
     public bool Produce(bool left) => (left ? _left : _right).Produce();
 
-    /// <summary>Delivers up to so many lines that one side wrote.</summary>
+    /// <summary>Delivers up to this many lines that one side wrote.</summary>
     public int Deliver(bool fromLeft, int lines)
     {
         var (from, to) = fromLeft ? (_left, _right) : (_right, _left);
@@ -52,7 +52,7 @@ internal sealed class SimulatedLink : IDisposable
         return delivered;
     }
 
-    /// <summary>Delivers the last line once more, if it was an update.</summary>
+    /// <summary>Delivers the last line again, if it was an update.</summary>
     public void Duplicate(bool fromLeft)
     {
         var to = fromLeft ? _right : _left;
@@ -62,7 +62,7 @@ internal sealed class SimulatedLink : IDisposable
         }
     }
 
-    /// <summary>Lets everything go over until both sides have nothing more to say.</summary>
+    /// <summary>Delivers everything until both sides have nothing more to say.</summary>
     public bool Settle()
     {
         var any = false;
@@ -126,7 +126,7 @@ internal sealed class SimulatedLink : IDisposable
     }
 }
 
-/// <summary>A peer that a test plays by hand: it says what it is told to, and keeps what the node says.</summary>
+/// <summary>A peer that a test plays by hand: it sends what the test says, and keeps what the node sends.</summary>
 internal sealed class ScriptedPeer : IDisposable
 {
     private readonly GossipNode _node;
@@ -148,7 +148,7 @@ internal sealed class ScriptedPeer : IDisposable
 
     public void SaysHello(string id = "peer", string clock = "{}") => Says($$"""{"id":"{{id}}","clock":{{clock}}}""");
 
-    /// <summary>Everything that the node has to say now.</summary>
+    /// <summary>Everything that the node has to send now.</summary>
     public IReadOnlyList<string> Hears()
     {
         _output.ResetWrittenCount();
@@ -157,7 +157,7 @@ internal sealed class ScriptedPeer : IDisposable
         return Encoding.UTF8.GetString(_output.WrittenSpan).Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 
-    /// <summary>One batch of what the node has to say now.</summary>
+    /// <summary>One batch of what the node has to send now.</summary>
     public IReadOnlyList<string> HearsOnce()
     {
         _output.ResetWrittenCount();

@@ -125,7 +125,7 @@ public sealed class StreamTests
         await a.DisposeAsync();
         await toB.Completion.WaitAsync(Token);
         await toC.Completion.WaitAsync(Token);
-        // Whoever delivers notifications delivers those of others too, and may not have come to the last.
+        // Whoever delivers notifications also delivers those of others, and may not have reached the last.
         await Eventually.TrueAsync(() => seen.StreamCounts.Count == 4, "the last count");
         Assert.Equal([1, 2, 1, 0], seen.StreamCounts);
         Assert.Throws<ObjectDisposedException>(() => a.Set("k", 1));
@@ -233,7 +233,7 @@ public sealed class StreamTests
         Assert.Throws<GossipChangeException>(() => node.Set("k", most + "x"));
         Assert.Equal(most, node["k"]!.Value.GetString());
 
-        // By default what other nodes take by default.
+        // By default what other nodes accept by default.
         await using var usual = new LockstepModel();
         Assert.Throws<GossipChangeException>(() => usual.Set("k", new string('x', GossipStreamOptions.DefaultMaxLineBytes)));
         Assert.Equal(0, usual.HistoryCount);
@@ -243,7 +243,7 @@ public sealed class StreamTests
     [Fact]
     public async Task A_stream_that_is_cut_after_any_number_of_bytes_is_made_up_for_by_the_next()
     {
-        // Both directions together, byte by byte: in a header, a line, "SYNC", and what comes live.
+        // Both directions together, byte by byte: in a header, a line, "SYNC", and live updates.
         for (var bytes = 0; ; bytes++)
         {
             await using var a = new LockstepModel(new GossipNodeOptions { Id = "A" });
@@ -276,7 +276,7 @@ public sealed class StreamTests
             );
             if (atA.Synced.IsCompletedSuccessfully && atB.Synced.IsCompletedSuccessfully)
             {
-                // Two headers, two updates and two times "SYNC" have gone over whole.
+                // Two headers, two updates and two times "SYNC" have passed completely.
                 Assert.True(bytes > 100, $"{bytes}");
                 return;
             }

@@ -61,7 +61,7 @@ public sealed class TransportTests
         await using var listener = GossipListener.Start(Loopback, new GossipHub(KeyValuePair.Create<string, GossipNode>("m", a)), options);
         Assert.Equal("tls", listener.Uri.Scheme);
 
-        // A certificate that the system does not know is refused, and one that the owner pins is not.
+        // A certificate that the system does not know is refused; one that the owner pins is accepted.
         await Assert.ThrowsAsync<IOException>(() => GossipDialer.ConnectAsync(listener.Uri, null, Token));
         var pinned = new GossipDialOptions
         {
@@ -217,7 +217,7 @@ public sealed class TransportTests
     [Fact]
     public async Task A_WebSocket_carries_whole_lines_as_text()
     {
-        // The handshake by hand (RFC 6455), for the listening side lives in the server.
+        // The handshake by hand (RFC 6455), because the listening side is in the server.
         using var socket = new TcpListener(IPAddress.Loopback, 0);
         socket.Start();
         await using var a = new LockstepModel();
@@ -303,7 +303,7 @@ public sealed class TransportTests
         await connector.WaitForSyncAsync(Token);
         await listener.DisposeAsync();
 
-        // One that was reached, then two attempts at nobody.
+        // One attempt that succeeded, then two where nobody listens.
         var error = await Assert.ThrowsAsync<GossipUnreachableException>(() => connector.Completion.WaitAsync(Token));
         Assert.IsType<IOException>(error.InnerException);
         Assert.Equal(1, connector.Connections);

@@ -5,7 +5,7 @@ using Mono.Cecil;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>The part of ASP.NET Core that is taken along, on the installed framework itself.</summary>
+/// <summary>The part of ASP.NET Core that ships with the module, checked against the installed framework.</summary>
 public sealed class AssemblyClosureTests
 {
     private static readonly string Shared = Path.GetFullPath(Path.Combine(typeof(object).Assembly.Location, "../../.."));

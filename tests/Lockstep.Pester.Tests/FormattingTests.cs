@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>The style of the C# is that of one program, pinned in the tool manifest.</summary>
+/// <summary>One program defines the C# style; the tool manifest pins it.</summary>
 public sealed class FormattingTests
 {
     private const StringComparison Same = StringComparison.Ordinal;

@@ -3,7 +3,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>The pages of help in docs/help, and how they become PowerShell's help.</summary>
+/// <summary>The help pages in docs/help, and how they become PowerShell's help.</summary>
 public sealed class HelpPagesTests
 {
     private static readonly string Pages = Path.Combine(Repository.Root, "docs", "help");

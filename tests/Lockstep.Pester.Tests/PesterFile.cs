@@ -1,18 +1,18 @@
 namespace Lockstep.Pester.Tests;
 
-/// <summary>What came of one file of Pester tests. Invoke-Suite.ps1 writes one as a line of JSON.</summary>
+/// <summary>The results of one Pester file. Invoke-Suite.ps1 writes one as a line of JSON.</summary>
 /// <param name="File">Its full path.</param>
 /// <param name="Seconds">How long it took.</param>
 /// <param name="Outcomes">One outcome per Pester test.</param>
 internal sealed record PesterFile(string File, double Seconds, IReadOnlyList<PesterOutcome> Outcomes)
 {
-    /// <summary>The name of the file without what all the files' names end with.</summary>
+    /// <summary>The file's name without the common suffix.</summary>
     public string Name => NameOf(File);
 
-    /// <summary>The name of a file without what all the files' names end with.</summary>
+    /// <summary>A file's name without the common suffix.</summary>
     public static string NameOf(string file) => Path.GetFileName(file).Replace(".Tests.ps1", "", StringComparison.Ordinal);
 
-    /// <summary>What the log says of it as the suite goes on.</summary>
+    /// <summary>What the log says of it while the suite runs.</summary>
     public override string ToString() =>
         string.Join(
             ", ",

@@ -3,7 +3,7 @@ using Xunit.v3;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>A file of Pester tests as a test case, whose tests are known when the file has ended.</summary>
+/// <summary>A Pester file as a test case, whose tests are known once the file has ended.</summary>
 public sealed class PesterFileCase : XunitTestCase
 {
     private static readonly Dictionary<string, IReadOnlyCollection<string>> NoTraits = [];
@@ -26,7 +26,7 @@ public sealed class PesterFileCase : XunitTestCase
     /// <summary>The path of the file.</summary>
     public string File { get; private set; }
 
-    /// <summary>The run that the cases are part of.</summary>
+    /// <summary>The run that the cases belong to.</summary>
     internal static PesterRun? Run { get; set; }
 
     /// <inheritdoc/>

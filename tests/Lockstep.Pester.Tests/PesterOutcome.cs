@@ -1,6 +1,6 @@
 namespace Lockstep.Pester.Tests;
 
-/// <summary>What came of one Pester test, or of the attempt to run them.</summary>
+/// <summary>The result of one Pester test, or of the attempt to run them.</summary>
 /// <param name="Name">File, blocks and test, joined by dots.</param>
 /// <param name="Result"><c>Passed</c>, <c>Skipped</c>, or anything else for a failure.</param>
 /// <param name="Message">What went wrong, or why it was skipped.</param>

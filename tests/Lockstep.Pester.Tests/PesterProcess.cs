@@ -5,11 +5,11 @@ using Lockstep.Testing;
 namespace Lockstep.Pester.Tests;
 
 /// <summary>One fresh PowerShell that runs Pester tests over the staged module.</summary>
-/// <param name="Host">How PowerShell is started.</param>
-/// <param name="Timeout">How long it may take. A PowerShell that hangs is then ended.</param>
+/// <param name="Host">How to start PowerShell.</param>
+/// <param name="Timeout">How long it may take. After that a hanging PowerShell is killed.</param>
 internal sealed record PesterProcess(PowerShellHost Host, TimeSpan Timeout)
 {
-    // The exit code by which Invoke-Suite.ps1 says that this machine cannot run it.
+    // The exit code with which Invoke-Suite.ps1 says that this machine cannot run it.
     private const int Unsuitable = 77;
 
     /// <summary>Runs tests.</summary>
@@ -17,7 +17,7 @@ internal sealed record PesterProcess(PowerShellHost Host, TimeSpan Timeout)
     /// <param name="finished">Is called with each file as it ends, on any thread, and never twice at once. If PowerShell does not come to
     /// its end, the first file without results gets a failure that says so, and the others after it are missing.</param>
     /// <param name="cancellationToken">Ends the PowerShell.</param>
-    /// <exception cref="UnsuitableMachineException">What the tests need is missing here.</exception>
+    /// <exception cref="UnsuitableMachineException">Something that the tests need is missing here.</exception>
     public async Task RunAsync(IReadOnlyList<string> files, Action<PesterFile> finished, CancellationToken cancellationToken)
     {
         using var folder = new TempFolder();
@@ -56,7 +56,7 @@ internal sealed record PesterProcess(PowerShellHost Host, TimeSpan Timeout)
             foreach (var file in results.ReadNew())
             {
                 waiting.Remove(file.File);
-                // The last one waits for the end of PowerShell, which may have a failure to add.
+                // The last one waits for the end of PowerShell, which may add a failure.
                 if (waiting.Count == 0)
                     last = file;
                 else
@@ -88,9 +88,9 @@ internal sealed record PesterProcess(PowerShellHost Host, TimeSpan Timeout)
     {
         private readonly StringBuilder _text = new();
 
-        /// <summary>Begins to read.</summary>
+        /// <summary>Starts reading.</summary>
         /// <param name="process">The process.</param>
-        /// <param name="onOutput">Is called after each line of the standard output, never twice at once.</param>
+        /// <param name="onOutput">Called after each line of standard output, never twice at once.</param>
         public Transcript(Process process, Action onOutput)
         {
             process.OutputDataReceived += (_, line) =>
@@ -103,7 +103,7 @@ internal sealed record PesterProcess(PowerShellHost Host, TimeSpan Timeout)
             process.BeginErrorReadLine();
         }
 
-        /// <summary>The end of it, which is where a reason stands.</summary>
+        /// <summary>The end of it, where the reason usually is.</summary>
         public override string ToString()
         {
             lock (_text)

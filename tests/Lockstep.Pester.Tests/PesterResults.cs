@@ -3,9 +3,7 @@ using System.Text.Json;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>
-/// The file that Invoke-Suite.ps1 adds a line of JSON to for each file of tests that has ended. For one thread at a time.
-/// </summary>
+/// <summary>The file to which Invoke-Suite.ps1 adds a line of JSON for each test file that has ended. For one thread at a time.</summary>
 /// <param name="path">Where it is, or will be.</param>
 internal sealed class PesterResults(string path)
 {
@@ -13,7 +11,7 @@ internal sealed class PesterResults(string path)
 
     public string Path => path;
 
-    /// <summary>What has been added since the last call. A line that is not whole yet is left for the next one.</summary>
+    /// <summary>What was added since the last call. An incomplete line is left for the next one.</summary>
     public IReadOnlyList<PesterFile> ReadNew()
     {
         if (!File.Exists(path))

@@ -2,15 +2,15 @@ using System.Collections.Concurrent;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>The one run of the suite of this process. It begins with the first file that is asked for. Safe for any thread.</summary>
-/// <param name="files">The files that are to run.</param>
+/// <summary>The one run of the suite in this process. It starts with the first file requested. Safe for any thread.</summary>
+/// <param name="files">The files to run.</param>
 internal sealed class PesterRun(IReadOnlyList<string> files)
 {
     private readonly ConcurrentDictionary<string, TaskCompletionSource<IReadOnlyList<PesterOutcome>>> _outcomes = new();
     private int _begun;
 
     /// <summary>
-    /// What came of a file's tests, as soon as it has ended. Nothing, if its PowerShell did not get there: an earlier file then has the
+    /// The results of a file's tests, as soon as it has ended. Nothing if its PowerShell did not get there: an earlier file then has the
     /// failure.
     /// </summary>
     /// <param name="file">One of the files.</param>

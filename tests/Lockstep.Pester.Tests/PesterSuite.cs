@@ -5,8 +5,7 @@ namespace Lockstep.Pester.Tests;
 internal sealed class PesterSuite
 {
     /// <summary>
-    /// Roughly how many seconds those files take that take long. It only makes the parts even; any other counts for
-    /// <see cref="OrdinarySeconds"/>.
+    /// Roughly how many seconds the slow files take. It only balances the parts; any other file counts for <see cref="OrdinarySeconds"/>.
     /// </summary>
     internal static readonly IReadOnlyDictionary<string, int> LongSeconds = new Dictionary<string, int>
     {
@@ -32,19 +31,19 @@ internal sealed class PesterSuite
     /// <summary>The folder whose tool manifest names the PowerShell to run the suite with.</summary>
     public string Tools { get; init; } = Repository.Root;
 
-    /// <summary>The folders in which PowerShell is looked for if the manifest's has not been restored, as in the variable PATH.</summary>
+    /// <summary>The folders in which to look for PowerShell if the manifest's has not been restored, as in the variable PATH.</summary>
     public string SearchPath { get; init; } = Environment.GetEnvironmentVariable("PATH") ?? "";
 
-    /// <summary>Whether it is a failure that there is nothing to run the suite with.</summary>
+    /// <summary>Whether it is a failure if there is nothing to run the suite with.</summary>
     public bool Required { get; init; } = Environment.GetEnvironmentVariable("LOCKSTEP_REQUIRE_PWSH") == "1";
 
-    /// <summary>How long the whole suite may take. A PowerShell that hangs is then ended.</summary>
+    /// <summary>How long the whole suite may take. After that a hanging PowerShell is killed.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(15);
 
     /// <summary>The files with the tests. At least one.</summary>
     public IReadOnlyList<string> Files { get; init; } = FilesIn(Path.Combine(Repository.Root, "tests", "pester"));
 
-    /// <summary>How many PowerShells run at once, at most.</summary>
+    /// <summary>The largest number of PowerShells to run at once.</summary>
     public int Processes { get; init; } = Math.Min(2, Environment.ProcessorCount);
 
     /// <summary>The files with tests in a folder and below.</summary>
@@ -81,7 +80,7 @@ internal sealed class PesterSuite
         }
     }
 
-    /// <summary>The files in the order in which they may be expected to end.</summary>
+    /// <summary>The files in the order in which they are expected to end.</summary>
     internal IEnumerable<string> InOrderOfEnd() =>
         Parts()
             .SelectMany(part =>
@@ -93,7 +92,7 @@ internal sealed class PesterSuite
             .Select(file => file.File);
 
     /// <summary>
-    /// The files, shared out so that each part takes about as long: the longest first, each to the part that has the least so far.
+    /// Distributes the files so that each part takes about as long: the longest first, each to the part that has the least so far.
     /// </summary>
     internal IReadOnlyList<IReadOnlyList<string>> Parts()
     {

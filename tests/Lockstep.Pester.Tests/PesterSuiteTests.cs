@@ -3,7 +3,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>How the suite behaves where PowerShell is missing or does not behave.</summary>
+/// <summary>How the suite behaves if PowerShell is missing or misbehaves.</summary>
 public sealed class PesterSuiteTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -133,7 +133,7 @@ public sealed class PesterSuiteTests : IDisposable
             """
         );
         var files = new List<PesterFile>();
-        // The second file ends only after the first has been told.
+        // The second file ends only after the first has been reported.
         await Here(processes: 1)
             .RunAsync(
                 file =>
@@ -170,7 +170,7 @@ public sealed class PesterSuiteTests : IDisposable
         Assert.Equal(processes, parts.Count);
         Assert.Equal(names.Order(), parts.SelectMany(part => part).Select(file => Path.GetFileName(file)[..^".Tests.ps1".Length]).Order());
         Assert.Equal(parts, suite.Parts());
-        // The long one is alone as soon as it can be.
+        // The long one is alone as soon as possible.
         Assert.Equal(
             processes == 1 ? names.Length : 1,
             parts.Single(part => part.Any(file => file.EndsWith("Package.Tests.ps1", StringComparison.Ordinal))).Count
@@ -221,7 +221,7 @@ public sealed class PesterSuiteTests : IDisposable
         return outcomes;
     }
 
-    /// <summary>A suite that knows no other PowerShell than one in this folder, and has the files that were written there.</summary>
+    /// <summary>A suite that knows no PowerShell but one in this folder, and has the files written there.</summary>
     private PesterSuite Here(int processes = 2, bool required = false, TimeSpan? timeout = null)
     {
         File.WriteAllText(_folder["dotnet-tools.json"], """{ "version": 1, "isRoot": true, "tools": {} }""");

@@ -3,11 +3,11 @@ using System.Diagnostics;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>How PowerShell is started on this machine.</summary>
-/// <param name="Folder">The folder in which it starts. The tool manifest is looked for there and above.</param>
+/// <summary>How to start PowerShell on this machine.</summary>
+/// <param name="Folder">The folder in which it starts. The tool manifest is searched for there and above.</param>
 /// <param name="SearchPath">The folders in which it finds programs, as in the variable PATH.</param>
 /// <param name="FileName">The program.</param>
-/// <param name="Arguments">What comes before PowerShell's own arguments.</param>
+/// <param name="Arguments">What precedes PowerShell's own arguments.</param>
 internal sealed record PowerShellHost(string Folder, string SearchPath, string FileName, params string[] Arguments)
 {
     /// <summary>The tool of the manifest if it has been restored, else the <c>pwsh</c> of the search path, else null.</summary>
@@ -27,7 +27,7 @@ internal sealed record PowerShellHost(string Folder, string SearchPath, string F
         return found is null ? null : new PowerShellHost(folder, searchPath, found);
     }
 
-    /// <summary>How to start it: without a profile and without asking anything.</summary>
+    /// <summary>How to start it: without a profile and without prompts.</summary>
     public ProcessStartInfo StartInfo(params string[] arguments)
     {
         var start = new ProcessStartInfo(FileName, [.. Arguments, "-NoProfile", "-NonInteractive", .. arguments])
@@ -52,7 +52,7 @@ internal sealed record PowerShellHost(string Folder, string SearchPath, string F
             process.StandardInput.Close();
             process.BeginOutputReadLine();
             process.BeginErrorReadLine();
-            // Long, since a machine that is busy is not one without PowerShell.
+            // Long, because a busy machine must not count as one without PowerShell.
             if (process.WaitForExit(TimeSpan.FromMinutes(3)))
                 return process.ExitCode == 0;
 

@@ -2,12 +2,14 @@ using System.Text.RegularExpressions;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>Each rule of docs/PROTOCOL.md names tests that hold it. Those tests are there, and say that they do.</summary>
+/// <summary>
+/// Each rule of docs/PROTOCOL.md names the tests that verify it. Those tests exist, and those of the rules I carry the number.
+/// </summary>
 public sealed partial class ProtocolDocumentTests
 {
     private static readonly string Document = File.ReadAllText(Path.Combine(Repository.Root, "docs", "PROTOCOL.md"));
 
-    /// <summary>The sources of all tests but this project's own.</summary>
+    /// <summary>The sources of all tests except this project's own.</summary>
     private static readonly string[] Sources =
     [
         .. Directory

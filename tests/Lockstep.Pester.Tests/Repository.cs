@@ -1,12 +1,12 @@
 namespace Lockstep.Pester.Tests;
 
-/// <summary>Where the files under test lie.</summary>
+/// <summary>Where the files under test are.</summary>
 internal static class Repository
 {
     /// <summary>The repository's top folder.</summary>
     public static string Root { get; } = FindRoot();
 
-    /// <summary>The staged module, which the build of this project has brought up to date.</summary>
+    /// <summary>The staged module, which building this project brings up to date.</summary>
     public static string StagedModule => Path.Combine(Root, "out", "Lockstep");
 
     private static string FindRoot()

@@ -4,7 +4,7 @@ using Mono.Cecil;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>What can be said of the staged module by looking at its files: it is whole, and it runs anywhere.</summary>
+/// <summary>What the files of the staged module show: it is complete, and it runs anywhere.</summary>
 public sealed partial class StagedModuleTests
 {
     private static readonly string Dependencies = Path.Combine(Repository.StagedModule, "deps");
@@ -105,7 +105,7 @@ public sealed partial class StagedModuleTests
         Assert.Equal(AssemblyName(CmdletAssembly).Version.ToString(3), Quoted(Section("ModuleVersion")).First());
     }
 
-    /// <summary>The module has enumerations of its own, which are cast to the engine's.</summary>
+    /// <summary>The module has its own enumerations, which are cast to the engine's.</summary>
     [Theory]
     [InlineData("ChangeKind", "Tables.ChangeKind")]
     [InlineData("CursorStyle", "Feed.CursorStyle")]
@@ -128,7 +128,7 @@ public sealed partial class StagedModuleTests
         }
     }
 
-    /// <summary>PowerShell looks at the public types before the module's initializer can make the engine known.</summary>
+    /// <summary>PowerShell inspects the public types before the module's initializer can make the engine known.</summary>
     [Fact]
     public void No_public_type_shows_a_type_that_only_the_engine_context_can_load()
     {
@@ -170,8 +170,8 @@ public sealed partial class StagedModuleTests
     }
 
     /// <summary>
-    /// Verb and noun are the attribute's first arguments, each a length and UTF-8. (To read the others, PowerShell's own assembly would
-    /// have to be there.)
+    /// Verb and noun are the attribute's first arguments, each a length and UTF-8. (Reading the others would need PowerShell's own
+    /// assembly.)
     /// </summary>
     private static string CmdletName(byte[] blob)
     {

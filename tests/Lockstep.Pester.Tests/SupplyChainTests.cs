@@ -6,7 +6,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>What the module is made of is recorded in it, and a part with a known hole is not given away.</summary>
+/// <summary>The module records what it is made of, and no part with a known vulnerability ships.</summary>
 public sealed partial class SupplyChainTests : IDisposable
 {
     private static readonly DateTime Today = new(2026, 1, 31);

@@ -2,7 +2,7 @@ using Mono.Cecil;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>What a type is made of: an array's element, a generic type and its arguments; of a plain one, the type itself.</summary>
+/// <summary>What a type consists of: an array's element, a generic type and its arguments; for a plain type, the type itself.</summary>
 internal static class TypeParts
 {
     public static IEnumerable<TypeReference> Of(TypeReference type) =>

@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace Lockstep.Postgres.Tests;
 
-/// <summary>What the feed of a name reports through its meter, from the moment that this is made.</summary>
+/// <summary>What the feed with this name reports through its meter, from the moment this is created.</summary>
 internal sealed class FeedMeasurements : IDisposable
 {
     private readonly Lock _gate = new();
@@ -31,7 +31,7 @@ internal sealed class FeedMeasurements : IDisposable
         _listener.Start();
     }
 
-    /// <summary>Has the gauges report.</summary>
+    /// <summary>Makes the gauges report.</summary>
     public void Observe() => _listener.RecordObservableInstruments();
 
     public long Sum(string instrument)

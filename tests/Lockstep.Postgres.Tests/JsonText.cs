@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Lockstep.Postgres.Tests;
 
-/// <summary>JSON text compared by what it says: members in order of their names, no white space, numbers as they are written.</summary>
+/// <summary>JSON text normalised for comparison: members sorted by name, no whitespace, numbers as written.</summary>
 internal static class JsonText
 {
     public static string Canonical(string json) => Sorted(JsonNode.Parse(json))?.ToJsonString() ?? "null";

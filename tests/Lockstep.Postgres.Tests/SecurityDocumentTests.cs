@@ -2,7 +2,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests;
 
-/// <summary>The limits of PostgreSQL feeds that docs/SECURITY.md names are those of the code.</summary>
+/// <summary>The limits of PostgreSQL feeds in docs/SECURITY.md are those of the code.</summary>
 public sealed class SecurityDocumentTests
 {
     [Fact]

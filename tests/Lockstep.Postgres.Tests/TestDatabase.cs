@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tests;
 
-/// <summary>A database of a test's own, with short forms for what tests do to it.</summary>
+/// <summary>A test's own database, with short forms for what tests do to it.</summary>
 internal sealed class TestDatabase : IAsyncDisposable
 {
     private readonly NpgsqlDataSource _source;
@@ -27,7 +27,7 @@ internal sealed class TestDatabase : IAsyncDisposable
 
     public static TestDatabase Open(string connectionString) => new(connectionString);
 
-    /// <summary>A connection to keep transactions open on.</summary>
+    /// <summary>A connection for transactions that stay open.</summary>
     public async Task<NpgsqlConnection> ConnectAsync() => await _source.OpenConnectionAsync(Cancel);
 
     public async Task RunAsync(string sql)

@@ -5,7 +5,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Serving.Tests;
 
-/// <summary>nginx in front of a feed server, by the configuration in <c>deploy/</c>.</summary>
+/// <summary>nginx in front of a feed server, with the configuration in <c>deploy/</c>.</summary>
 public sealed class CacheTests : IDisposable
 {
     private static readonly string? Nginx = Find("nginx");
@@ -110,7 +110,7 @@ public sealed class CacheTests : IDisposable
         );
         var start = new ProcessStartInfo(Nginx!, ["-p", _folder.Path, "-c", _folder["nginx.conf"]]) { RedirectStandardError = true };
         var cache = new Cache(Process.Start(start)!, socket);
-        // The file is there a moment before nginx listens.
+        // The file exists a moment before nginx listens.
         await Eventually.TrueAsync(() => Listens(socket));
         return cache;
     }

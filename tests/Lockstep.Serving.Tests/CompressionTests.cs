@@ -47,7 +47,7 @@ public sealed class CompressionTests
         Assert.Equal(coding, response.Content.Headers.ContentEncoding.Single());
         Assert.Contains("Accept-Encoding", response.Headers.Vary);
 
-        // The source then waits: what has been sent is there although the body does not end.
+        // The source then waits: what has been sent arrives although the body does not end.
         await using var packed = new CountingStream(await response.Content.ReadAsStreamAsync(Cancel));
         await using Stream plain =
             coding == "br" ? new BrotliStream(packed, CompressionMode.Decompress) : new GZipStream(packed, CompressionMode.Decompress);
@@ -104,7 +104,7 @@ public sealed class CompressionTests
         await decoded.CopyToAsync(text, Cancel);
         Assert.Equal(Rows(await plain.Content.ReadAsStringAsync(Cancel)), Rows(Encoding.UTF8.GetString(text.ToArray())));
 
-        // The row at the end tells the time.
+        // The row at the end shows the time.
         static string[] Rows(string lines) => [.. lines.Split('\n').Where(l => !l.Contains("control", StringComparison.Ordinal))];
     }
 
@@ -127,7 +127,7 @@ public sealed class CompressionTests
         Assert.Equal(ContentCodings.Most, responses.Count(r => r.Content.Headers.ContentEncoding.Count == 1));
         responses.ForEach(r => r.Dispose());
 
-        // Those that have left make room.
+        // Those that disconnected make room.
         await Testing.Eventually.TrueAsync(async () =>
         {
             using var response = await AskAsync(compressing, "items", "gzip");

@@ -5,7 +5,7 @@ using Lockstep.Engine.Serving;
 
 namespace Lockstep.Serving.Tests;
 
-/// <summary>Pages of listed sites may read the answers, and no others.</summary>
+/// <summary>Only pages of listed sites may read the answers.</summary>
 public sealed class CrossOriginTests
 {
     private const string Site = "https://app.example";

@@ -6,7 +6,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Serving.Tests;
 
-/// <summary>While a filter leaves out row after row, what keeps the connection is no sign that there is nothing more.</summary>
+/// <summary>While a filter leaves out row after row, what keeps the connection alive does not mean that there is nothing more.</summary>
 public sealed class FilteredPauseTests : IDisposable
 {
     private readonly TempFolder _folder = new();

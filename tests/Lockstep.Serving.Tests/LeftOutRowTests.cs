@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Serving.Tests;
 
-/// <summary>A row of a table file that no client could take is left out, told of and counted; everybody goes on.</summary>
+/// <summary>A row of a table file that no client could accept is left out, reported and counted; everybody continues.</summary>
 public sealed class LeftOutRowTests : IAsyncDisposable
 {
     private const int Largest = 4096;
@@ -152,7 +152,7 @@ public sealed class LeftOutRowTests : IAsyncDisposable
         );
     }
 
-    /// <summary>Brings a copy up to date with the feed; returns what the user is warned of.</summary>
+    /// <summary>Brings a copy up to date with the feed; returns the warnings.</summary>
     private async Task<List<string>> SyncAsync(string query, string path = "")
     {
         var options = new SyncOptions

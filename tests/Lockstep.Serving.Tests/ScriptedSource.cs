@@ -4,7 +4,7 @@ using Lockstep.Engine.Serving;
 
 namespace Lockstep.Serving.Tests;
 
-/// <summary>A source that gives out what a test tells it, then waits or fails.</summary>
+/// <summary>A source that returns what a test tells it, then waits or fails.</summary>
 internal sealed class ScriptedSource(string name) : IFeedSource
 {
     public string Name => name;
@@ -27,7 +27,7 @@ internal sealed class ScriptedSource(string name) : IFeedSource
 
     public bool Disposed { get; private set; }
 
-    /// <summary>How often a page was asked for, and how often what is served.</summary>
+    /// <summary>How often a page was requested, and how often the list of what is served.</summary>
     public int PagesRead => _pagesRead;
 
     private int _pagesRead;

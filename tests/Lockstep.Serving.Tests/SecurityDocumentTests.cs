@@ -9,7 +9,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Serving.Tests;
 
-/// <summary>The limits that docs/SECURITY.md names are those of the code.</summary>
+/// <summary>The limits in docs/SECURITY.md are those of the code.</summary>
 public sealed class SecurityDocumentTests
 {
     public static TheoryData<string, long> Limits =>
@@ -36,7 +36,7 @@ public sealed class SecurityDocumentTests
             { "FeedFilter.MaximumLength", FeedFilter.MaximumLength },
         };
 
-    /// <summary>Limits that other projects compare, and the one that is no number.</summary>
+    /// <summary>Limits that other projects compare, and the one that is not a number.</summary>
     private static readonly string[] Elsewhere =
     [
         "Lockstep.Cli.Tests/LineLimitTests.cs",

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Serving.Tests;
 
-/// <summary>What a feed server tells its log.</summary>
+/// <summary>What a feed server logs.</summary>
 public sealed class ServingLogTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -28,7 +28,7 @@ public sealed class ServingLogTests
         Assert.Equal("gone", failed.Error!.Message);
     }
 
-    /// <summary>A client may go between two writes, before the server hears of it.</summary>
+    /// <summary>A client may disconnect between two writes, before the server notices.</summary>
     [Fact]
     public async Task A_client_that_goes_while_it_is_sent_rows_is_no_read_that_failed()
     {

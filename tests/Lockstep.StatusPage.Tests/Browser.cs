@@ -5,7 +5,7 @@ using Microsoft.Playwright;
 
 namespace Lockstep.StatusPage.Tests;
 
-/// <summary>A headless Chromium of this machine, for all tests; none is downloaded.</summary>
+/// <summary>This machine's headless Chromium, for all tests; none is downloaded.</summary>
 public sealed class Browser : IAsyncLifetime
 {
     private static readonly string[] Names =
@@ -34,8 +34,7 @@ public sealed class Browser : IAsyncLifetime
         try
         {
             _playwright = await Playwright.CreateAsync();
-            // As root, which a build machine's container often is, Chromium's own sandbox does not work. Nothing but our own page is
-            // opened.
+            // Chromium's own sandbox does not work as root, which a build machine's container often uses. Only our own page is opened.
             _browser = await _playwright.Chromium.LaunchAsync(
                 new() { ExecutablePath = program, Args = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"] }
             );
@@ -54,7 +53,7 @@ public sealed class Browser : IAsyncLifetime
         _playwright?.Dispose();
     }
 
-    /// <summary>A page in a browser context of its own; the test is skipped where there is no browser.</summary>
+    /// <summary>A page in its own browser context; skips the test if there is no browser.</summary>
     internal async Task<IPage> OpenAsync(Uri address, BrowserNewContextOptions? options = null)
     {
         Assert.SkipWhen(_browser is null, _missing ?? "");

@@ -11,7 +11,7 @@ using static Lockstep.StatusPage.Tests.PageChecks;
 
 namespace Lockstep.StatusPage.Tests;
 
-/// <summary>The feed server's status page, as a person sees it: of a table file that is served again.</summary>
+/// <summary>The feed server's status page, as a person sees it: for a table file that is served again.</summary>
 public sealed class FeedServerPageTests(Browser browser) : IAsyncLifetime
 {
     private readonly TempFolder _folder = new();

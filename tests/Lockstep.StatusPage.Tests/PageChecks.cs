@@ -4,17 +4,17 @@ using Microsoft.Playwright;
 
 namespace Lockstep.StatusPage.Tests;
 
-/// <summary>What is asked of the page, whichever server shows it.</summary>
+/// <summary>Checks of the page, whichever server shows it.</summary>
 internal static class PageChecks
 {
-    /// <summary>Waits until an element says something.</summary>
+    /// <summary>Waits until an element shows a text.</summary>
     public static async Task TextAsync(IPage page, string selector, string text) =>
         await page.WaitForFunctionAsync(
             "([selector, text]) => document.querySelector(selector)?.textContent === text",
             new[] { selector, text }
         );
 
-    /// <summary>What the browser complains of from now on, and whom it asks besides the server.</summary>
+    /// <summary>The browser's errors from now on, and its requests to anything but the server.</summary>
     public static ConcurrentQueue<string> Complaints(IPage page, Uri server)
     {
         ConcurrentQueue<string> complaints = [];
@@ -37,7 +37,7 @@ internal static class PageChecks
     }
 
     /// <summary>
-    /// The page fits its window and its colours can be told apart; a picture of it is made where LOCKSTEP_SCREENSHOTS names a folder.
+    /// The page fits its window and its colours can be told apart; takes a picture if LOCKSTEP_SCREENSHOTS names a folder.
     /// </summary>
     public static async Task LegibleAsync(IPage page, ColorScheme scheme, string name)
     {

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lockstep.TestServer.Tests;
 
-/// <summary>The example of the page "Lockstep as a C# library", at work.</summary>
+/// <summary>Runs the example of the page "Lockstep as a C# library".</summary>
 public sealed class LibraryExampleTests : IDisposable
 {
     private readonly TempFolder _folder = new();

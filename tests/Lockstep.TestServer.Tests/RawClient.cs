@@ -33,7 +33,7 @@ internal sealed class RawClient : IAsyncDisposable
         return new RawClient(socket, tls);
     }
 
-    /// <summary>Connects, asks for a path of the server and reads the head of the answer.</summary>
+    /// <summary>Connects, requests a path of the server and reads the head of the answer.</summary>
     public static async Task<(RawClient Client, string Head)> GetAsync(
         Uri uri,
         string path,

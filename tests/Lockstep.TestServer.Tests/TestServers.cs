@@ -27,7 +27,7 @@ internal static class TestServers
         return LockstepTestServer.StartAsync(options, cancellationToken: cancellationToken);
     }
 
-    /// <summary>Waits until the only request of a server has ended: its client knows of the end before the log does.</summary>
+    /// <summary>Waits until the only request of a server has ended: its client knows that before the log does.</summary>
     public static async Task<TestRequest> EndOfOnlyRequestAsync(this LockstepTestServer server)
     {
         var request = Assert.Single(server.Requests);
@@ -35,6 +35,6 @@ internal static class TestServers
         return request;
     }
 
-    /// <summary>Waits until a scenario has come to a step, which it does at its own pace.</summary>
+    /// <summary>Waits until a scenario has reached a step, which it does at its own pace.</summary>
     public static Task WaitForStepAsync(this ScenarioRun run, int step) => Eventually.TrueAsync(() => run.Step >= step);
 }

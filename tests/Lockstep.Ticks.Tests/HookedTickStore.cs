@@ -2,7 +2,7 @@ using Lockstep.Ticks;
 
 namespace Lockstep.Ticks.Tests;
 
-/// <summary>A store under a test's control: counts the reads, and lets a test be slow or fail where it wants.</summary>
+/// <summary>A store under a test's control: counts the reads, and lets a test slow it down or make it fail.</summary>
 public sealed class HookedTickStore(ITickStore inner) : ITickStore, ITickChangeHints
 {
     private int _reads;
@@ -11,7 +11,7 @@ public sealed class HookedTickStore(ITickStore inner) : ITickStore, ITickChangeH
 
     public int Reads => _reads;
 
-    /// <summary>Runs before each read; what it throws is what the read throws.</summary>
+    /// <summary>Runs before each read; the read throws what it throws.</summary>
     public Func<CancellationToken, Task>? BeforeRead { get; set; }
 
     /// <summary>Runs inside each change's transaction, after the decision.</summary>

@@ -5,7 +5,7 @@ using Lockstep.Redis;
 
 namespace Lockstep.Ticks.Tests;
 
-/// <summary>What answers on Redis's port is no store, or a hostile one: each operation says so, and nothing else happens.</summary>
+/// <summary>What answers on Redis's port is not a store, or a hostile one: each operation says so, and nothing else happens.</summary>
 public sealed class HostileRedisTests
 {
     private const string Store =
@@ -42,7 +42,7 @@ public sealed class HostileRedisTests
         await Assert.ThrowsAsync<TickStoreUnavailableException>(() => store.ReadAsync("x", Cancelled));
         await Assert.ThrowsAsync<TickStoreUnavailableException>(() => store.ListAsync(Cancelled).ContinueWith(Names, Cancelled).Unwrap());
 
-        // A list of nothing is an answer to this question.
+        // An empty list is an answer to this question.
         static Task<IReadOnlyList<string>> Names(Task<IReadOnlyList<string>> names) =>
             names.IsCompletedSuccessfully
                 ? Task.FromException<IReadOnlyList<string>>(new TickStoreUnavailableException("", "", false, null))
@@ -92,7 +92,7 @@ public sealed class HostileRedisTests
         Assert.InRange(error.Message.Length, 100, 1000);
     }
 
-    /// <summary>Speaks Redis's protocol well enough for the driver to connect, and answers scripts as it is told to.</summary>
+    /// <summary>Speaks Redis's protocol well enough for the driver to connect, and answers scripts as the test says.</summary>
     private sealed class FakeRedis : IDisposable
     {
         private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -144,7 +144,7 @@ public sealed class HostileRedisTests
             }
             catch (Exception e) when (e is IOException or ObjectDisposedException or OperationCanceledException)
             {
-                // It has left.
+                // It has disconnected.
             }
         }
 

@@ -4,17 +4,16 @@ using Lockstep.Ticks.Worker;
 namespace Lockstep.Ticks.Tests;
 
 /// <summary>
-/// Compares what the workers saw with the schedules as they turned out. What a process may show otherwise follows from the contract: "never
-/// late" does not cover one whose last refresh is too old for the instant, and that one says so. Both are checked, what it said and when it
-/// had read the store.
+/// Compares what the workers saw with the final schedules. The contract allows for exceptions: "never late" does not cover a process whose
+/// last refresh is too old for the instant, and which says so. Both are checked: what it said and when it had read the store.
 /// </summary>
 /// <param name="schedules">The schedules at the end; nothing was purged.</param>
 /// <param name="settings">The store's settings.</param>
 /// <param name="tolerance">How far from a tuple's instant a process may switch.</param>
-/// <param name="ready">When all workers were there.</param>
-/// <param name="downAt">When the store was taken away.</param>
-/// <param name="upAt">When it was back.</param>
-/// <param name="reportedLate">Values of changes whose commit was reported as late: the contract promises nothing of them.</param>
+/// <param name="ready">When all workers were up.</param>
+/// <param name="downAt">When the store went down.</param>
+/// <param name="upAt">When it was back up.</param>
+/// <param name="reportedLate">Values of changes whose commit was reported as late: the contract promises nothing for them.</param>
 internal sealed class Judge(
     Dictionary<string, TickSchedule> schedules,
     TickSettings settings,
@@ -28,7 +27,7 @@ internal sealed class Judge(
     private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan Moment = new(1);
 
-    /// <summary>Half the time that there is between a refresh and its boundary at the smallest tick.</summary>
+    /// <summary>Half the time between a refresh and its boundary at the smallest tick.</summary>
     private static readonly TimeSpan LongStall = TimeSpan.FromMilliseconds(75);
 
     private readonly List<double> _distances = [];
@@ -43,12 +42,12 @@ internal sealed class Judge(
     public IEnumerable<string> Faulty => Faults.Select(fault => fault.Split(':')[0]).Where(schedules.ContainsKey).Distinct();
 
     /// <summary>
-    /// How many switches a process had said it might miss although the store was there: a read or a commit took longer than the settings
-    /// allow for.
+    /// How many switches a process had said it might miss although the store was up: a read or a commit took longer than the settings
+    /// allow.
     /// </summary>
     public int Announced { get; private set; }
 
-    /// <summary>Whether the machine had so much else to do that the outcome says little; whatever is a fault still is one.</summary>
+    /// <summary>Whether the machine was too busy for the outcome to say much; a fault is still a fault.</summary>
     public bool IsMachineTooBusy => HeldUp + Announced > Seen / 10 || _judgedIntervals < _intervals / 3;
 
     /// <summary>How many switches came late because the machine ran no timer of that process then.</summary>
@@ -130,9 +129,7 @@ internal sealed class Judge(
         }
     }
 
-    /// <summary>
-    /// Whatever is seen is what the schedule says, or what a process that was cut off from the store could not know better.
-    /// </summary>
+    /// <summary>Every value seen is the schedule's, or one that a process cut off from the store could not know better than.</summary>
     private void JudgeSighting(Process process, Sighting sighting)
     {
         if (process.IsRight(sighting.Value, sighting.OldAt - tolerance, sighting.NewAt + tolerance))
@@ -158,8 +155,8 @@ internal sealed class Judge(
     }
 
     /// <summary>
-    /// One read per tick, none while the store was away and one to catch up; in all no more than the ticks and one for the start. A process
-    /// that said it might be late was, as on a machine that has just started all of them.
+    /// One read per tick, none while the store was down and one to catch up; in all at most the ticks plus one for the start. Except for a
+    /// process that said it might be late, as on a machine that has just started all of them.
     /// </summary>
     private void JudgeReads(Process process)
     {
@@ -226,9 +223,7 @@ internal sealed class Judge(
             Announced++;
     }
 
-    /// <summary>
-    /// Whether it falls into the time, by the process's clock, from the store's going away until this process had read it again.
-    /// </summary>
+    /// <summary>Whether it falls between the store going down and this process's next read of it, on the process's clock.</summary>
     private bool WasCutOff(Process process, DateTimeOffset from, DateTimeOffset to) =>
         to - process.Skew > downAt && (process.Returned(upAt) is not { } returned || from <= returned);
 
@@ -242,7 +237,7 @@ internal sealed class Judge(
         List<StoreRead> Reads
     )
     {
-        /// <summary>Whether the process said that it might be late at an instant of its clock.</summary>
+        /// <summary>Whether the process said that it might be late at an instant on its clock.</summary>
         public bool SaidStaleAt(DateTimeOffset at) =>
             Report.Stale.Any(stale => stale.Variable == Name && stale.From <= at && at <= stale.To);
 
@@ -252,7 +247,7 @@ internal sealed class Judge(
                 said.Variable == Name && said.Value == sighting.Value && said.At - Skew <= sighting.NewAt
             );
 
-        /// <summary>When the first read ended once the store was back, by the process's clock; null when none did.</summary>
+        /// <summary>When the first read ended after the store was back, on the process's clock; null if none did.</summary>
         public DateTimeOffset? Returned(DateTimeOffset upAt) => Reads.Find(read => read.Ended - Skew > upAt)?.Ended;
 
         /// <summary>Whether the schedule has the value at some instant of a span.</summary>

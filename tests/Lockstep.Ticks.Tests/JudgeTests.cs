@@ -4,9 +4,9 @@ using Lockstep.Ticks.Worker;
 namespace Lockstep.Ticks.Tests;
 
 /// <summary>
-/// The judge of the test with many processes lets pass what the contract allows, however long a machine takes over it, and nothing else.
-/// Times are seconds: the store goes away at 9 and is back at 15, the tick is 1.6 s, a value "old" for 12.8 was removed at 8.9; the
-/// schedule has "next" for 19.2 alone.
+/// The judge of the test with many processes accepts what the contract allows, however long a machine takes, and nothing else. Times are
+/// seconds: the store goes down at 9 and is back at 15, the tick is 1.6 s, a value "old" for 12.8 was removed at 8.9; the schedule has
+/// "next" for 19.2 alone.
 /// </summary>
 public sealed class JudgeTests
 {
@@ -16,8 +16,8 @@ public sealed class JudgeTests
     private static readonly TickSettings Settings = new(Tick, TimeSpan.FromMilliseconds(60), TimeSpan.FromMilliseconds(200));
 
     /// <summary>
-    /// What a process does that reads within the lead before each boundary, except while the store is away, and returns late: at 18, after
-    /// a retry that failed.
+    /// What a process does that reads within the lead before each boundary, except while the store is down, and returns late: at 18, after
+    /// a failed retry.
     /// </summary>
     private static readonly Report Sound = new(
         [Seen("old", 12.8), Seen(null, 18.01), Seen("next", 19.2)],

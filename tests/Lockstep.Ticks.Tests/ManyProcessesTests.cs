@@ -8,18 +8,18 @@ using Lockstep.Ticks.Worker;
 namespace Lockstep.Ticks.Tests;
 
 /// <summary>
-/// Up to 16 processes, four for each processor, with skewed clocks over one store; several of them change variables at once, the store goes
-/// down and comes back. A worker looks at its variables every few milliseconds and notes between which two looks a value changed. What is
-/// judged is what a request would have seen: a look that surely came too late and still found the old value, or surely too early and found
-/// the new one. A machine that stops a worker for a while does not make such a look. Time is real here, so it runs when it is asked for,
-/// with nothing beside it: <c>LOCKSTEP_LONG=1</c>, as <c>.ci/run</c> does by the trait after all other tests.
+/// Up to 16 processes, four per processor, with skewed clocks over one store; several of them change variables at once, the store goes down
+/// and comes back. A worker looks at its variables every few milliseconds and records between which two looks a value changed. The test
+/// judges what a request would have seen: a look that surely came too late and still found the old value, or surely too early and found the
+/// new one. A machine that stops a worker for a while makes no such look. Time is real here, so it runs only on request, with nothing
+/// beside it: <c>LOCKSTEP_LONG=1</c>, as <c>.ci/run</c> does by the trait after all other tests.
 /// </summary>
 [Trait("Needs", "QuietMachine")]
 [Collection(nameof(ManyProcessesTests))]
 [CollectionDefinition(nameof(ManyProcessesTests), DisableParallelization = true)]
 public sealed class ManyProcessesTests(ITestOutputHelper output)
 {
-    /// <summary>As many as the machine can run: with more, it is the processors' sharing that is tried.</summary>
+    /// <summary>As many as the machine can run: with more, the test would be of how processors are shared.</summary>
     private static readonly int Processes = Math.Clamp(4 * Environment.ProcessorCount, 8, 16);
 
     private const int Changes = 50;
@@ -81,7 +81,7 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
         var workers = new List<WorkerProcess>();
         try
         {
-            // A few at a time: sixteen that start at once, beside whatever else runs, would be seconds over it.
+            // A few at a time: starting sixteen at once, beside whatever else runs, would take seconds.
             foreach (var group in Enumerable.Range(0, Processes).Chunk(4))
             {
                 // The extremes of the bound are among the skews.
@@ -153,7 +153,7 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
                 replayed = new TickEdit([entry.Operation], null, null).ApplyTo(replayed);
             }
 
-            // The trail says what was done, not what was wished for.
+            // The trail says what was done, not what was requested.
             Assert.Equal(replayed.Tuples.Select(What), schedule.Tuples.Select(What));
             var promised = drive.Set.Where(set => set.Variable == name).Select(set => set.Value);
             var removed = drive.Removed.Where(remove => remove.Variable == name).Select(remove => remove.Value);
@@ -211,7 +211,7 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
             var watch = Stopwatch.StartNew();
             while (Landed < landed)
             {
-                // Bounds a hang only: on two busy cores each worker's first change takes seconds, most of them compiling.
+                // Only guards against a hang: on two busy cores each worker's first change takes seconds, mostly for compiling.
                 Assert.True(watch.Elapsed < TimeSpan.FromMinutes(2), $"Changes do not land: {this}");
                 var hot = Variables[random.Next(Variables.Length)];
                 await Task.WhenAll(SetAsync(hot, cancellationToken), SetAsync(hot, cancellationToken), ChangeAnyAsync(cancellationToken));
@@ -230,7 +230,7 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
 
         private Task ChangeAnyAsync(CancellationToken cancellationToken)
         {
-            // Often enough, something that was scheduled well ahead goes again.
+            // Often enough, something that was scheduled well ahead is removed again.
             var pending = Set.Where(set => set.At > DateTimeOffset.UtcNow.AddSeconds(4) && !Removed.Contains((set.Variable, set.Value)))
                 .ToList();
             return pending.Count > 0 && random.Next(2) == 0
@@ -249,7 +249,7 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
 
         private async Task RemoveAsync((string Variable, string Value, DateTimeOffset At) set, CancellationToken cancellationToken)
         {
-            // A move may have put another value there since: only the schedule knows, and a removal says what it took only to who asked.
+            // A move may have put another value there since: only the schedule knows, and a removal tells only its caller what it removed.
             var reply = await TellAsync(new Command(0, "remove", set.Variable, set.Value, set.At), cancellationToken);
             if (reply.ActiveAt is not null)
                 Removed.Add((set.Variable, set.Value));

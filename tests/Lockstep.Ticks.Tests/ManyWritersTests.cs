@@ -7,7 +7,7 @@ using Lockstep.Ticks.Worker;
 namespace Lockstep.Ticks.Tests;
 
 /// <summary>
-/// Twenty processes that write one variable without a break: nothing is lost, and no one waits long for a turn. Time is real here, as in
+/// Twenty processes that write one variable without a pause: nothing is lost, and no one waits long for a turn. Time is real here, as in
 /// <see cref="ManyProcessesTests"/>.
 /// </summary>
 [Trait("Needs", "QuietMachine")]
@@ -65,7 +65,7 @@ public sealed class ManyWritersTests(ITestOutputHelper output)
                 await Task.WhenAll(workers.Select(worker => worker.Ready)).WaitAsync(Cancel);
             }
 
-            // The first change of a process is for the most part its compiling.
+            // Most of a process's first change is compiling.
             await Task.WhenAll(workers.Select((worker, i) => worker.TellAsync(new Command(0, "replace", $"own{i}", "warm"), Cancel)));
             var replies = await Task.WhenAll(workers.Select(WriteAsync));
             var took = replies.SelectMany(times => times).Order().ToList();

@@ -4,7 +4,7 @@ using Lockstep.Testing;
 namespace Lockstep.Ticks.Tests;
 
 /// <summary>
-/// Nothing that others put beside a store's file, or in the place of a bootstrap file, is written through, emptied or waited for.
+/// Nothing that others put beside a store's file, or in the place of a bootstrap file, is written through, truncated or waited for.
 /// </summary>
 public sealed class PlantedFileTests : IDisposable
 {

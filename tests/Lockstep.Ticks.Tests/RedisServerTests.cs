@@ -7,7 +7,7 @@ using Lockstep.Ticks;
 
 namespace Lockstep.Ticks.Tests;
 
-/// <summary>What becomes of a store in Redis when servers go, come back, are replaced, or do not let everyone in.</summary>
+/// <summary>What happens to a store in Redis when servers go down, come back, are replaced, or require a login.</summary>
 public sealed class RedisServerTests
 {
     private static readonly TickSettings Settings = TickSettings.Default;
@@ -106,7 +106,7 @@ public sealed class RedisServerTests
         await store.ReadAsync("x", Cancel);
         await server.RunAsync(Cancel, "client", "pause", "60000", "write");
 
-        // A script may write, so its reads wait too: what is paused is the commit of a change that was decided already.
+        // A script may write, so its reads wait too: what is paused is the commit of a change that was already decided.
         var error = await Assert.ThrowsAsync<TickStoreUnavailableException>(() =>
             store.ChangeAsync("x", "ann", reading => TickRules.Set("x", reading, "1", null, null, replace: false), Cancel)
         );
@@ -239,7 +239,7 @@ public sealed class RedisServerTests
         Assert.Single(slots.Distinct());
     }
 
-    /// <summary>The first reading that the store gives again.</summary>
+    /// <summary>The store's first successful read.</summary>
     private static async Task<TickReading> ReadWhenBackAsync(RedisTickStore store)
     {
         TickReading? reading = null;

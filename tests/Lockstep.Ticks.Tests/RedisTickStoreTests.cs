@@ -82,7 +82,7 @@ public sealed class RedisTickStoreTests(SharedRedis redis) : TickStoreContract, 
         listener.Changed += name => heard.TrySetResult(name);
         await listener.ReadAsync("x", Cancel);
 
-        // It is a hint: one that is sent before the server knows of the listener is not heard.
+        // It is a hint: one sent before the server knows of the listener is not received.
         await Eventually.TrueAsync(async () =>
         {
             await new TickEditor(writer).SetAsync("a ä", "1", replace: true, cancellationToken: Cancel);

@@ -5,8 +5,8 @@ using StackExchange.Redis;
 namespace Lockstep.Ticks.Tests;
 
 /// <summary>
-/// How writers of one variable in Redis take turns. Writers of other processes are played by what they would have in the store: a place in
-/// the variable's queue, and until when they count as waiting.
+/// How writers of one variable in Redis take turns. The test plays writers of other processes by what they would have in the store: a place
+/// in the variable's queue, and until when they count as waiting.
 /// </summary>
 public sealed class RedisTurnTests(SharedRedis redis) : IClassFixture<SharedRedis>, IAsyncLifetime
 {
@@ -114,7 +114,7 @@ public sealed class RedisTurnTests(SharedRedis redis) : IClassFixture<SharedRedi
         Assert.InRange(decisions, 2, 6);
     }
 
-    /// <summary>Has a writer of another process wait for its turn: so long from now on, if nothing is heard of it.</summary>
+    /// <summary>Makes a writer of another process wait for its turn: for this long from now on, if nothing is heard of it.</summary>
     private async Task StandAsync(string writer, TimeSpan waits)
     {
         var now = await _connection.GetServers()[0].TimeAsync();

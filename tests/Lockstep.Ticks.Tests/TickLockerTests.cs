@@ -56,7 +56,7 @@ public sealed class TickLockerTests : IAsyncDisposable
 
     private void AdvanceTo(double seconds)
     {
-        // In small steps, so that what one clock makes happen finds the other one there.
+        // In small steps, so that the effects of one clock find the other one at the same time.
         while (_time.GetUtcNow() < At(seconds))
         {
             var step = At(seconds) - _time.GetUtcNow();
@@ -138,7 +138,7 @@ public sealed class TickLockerTests : IAsyncDisposable
         await _editor.SetAsync(Name, "2", At(60), TimeSpan.FromSeconds(30), cancellationToken: Cancel);
         await _locker.OpenAsync<int>(Name, Cancel);
 
-        // Boundaries 20, 40, 44, 48, 52, 56, 60, 90, 120; the lead for 150 has not begun.
+        // Boundaries 20, 40, 44, 48, 52, 56, 60, 90, 120; the lead for 150 has not started.
         AdvanceTo(140);
         Assert.Equal(1 + 9, _store.Reads);
     }
@@ -231,7 +231,7 @@ public sealed class TickLockerTests : IAsyncDisposable
         };
         _observer.Refreshed = () => heard.Add("refreshed");
 
-        // The clock's thread is held up in telling of the staleness, while the read that ends it succeeds on this one.
+        // The clock's thread is held up while it reports the staleness, while the read that ends it succeeds on this one.
         var clock = Task.Run(() => AdvanceTo(20), Cancel);
         await telling.Task.WaitAsync(Cancel);
         _store.BeforeRead = null;
@@ -316,7 +316,7 @@ public sealed class TickLockerTests : IAsyncDisposable
         Assert.Same(variable, await locker.OpenAsync(Name, 42, Cancel));
         Assert.Equal(43, (await locker.OpenAsync(Name, 43, Cancel)).Get());
 
-        // What was never read is nothing that is known.
+        // What was never read is unknown.
         Assert.Empty(new TickBootstrapFile(BootstrapPath).Load().Schedules);
         _store.BeforeRead = null;
         await _editor.SetAsync(Name, "7", cancellationToken: Cancel);
@@ -457,11 +457,11 @@ public sealed class TickLockerTests : IAsyncDisposable
         Assert.True(variable.Status.IsStoreReplaced);
         Assert.True(variable.Status.IsStale);
 
-        // A new start goes by what the process last knew, too.
+        // A new start also uses what the process last knew.
         await using (var restarted = new TickLocker(store, new TickLockerOptions { TimeProvider = _time, BootstrapFile = BootstrapPath }))
             Assert.Equal(7, (await restarted.OpenAsync<int>(Name, Cancel)).Get());
 
-        // The one that was known comes back.
+        // The known one comes back.
         store.Inner = _store;
         AdvanceTo(400);
         Assert.False(variable.Status.IsStoreReplaced);
@@ -636,7 +636,7 @@ public sealed class TickLockerTests : IAsyncDisposable
         var other = await locker.OpenAsync<string>("other", Cancel);
         await Eventually.TrueAsync(() => variable.Get() is not null);
 
-        // Not before its instant; and whoever looks on is told of it once, when there is time.
+        // Not before its instant; and a watcher is told of it once, when there is time.
         Assert.True(DateTimeOffset.UtcNow >= change.ActiveAt);
         Assert.Null(other.Get());
         await locker.RefreshAsync(Cancel);

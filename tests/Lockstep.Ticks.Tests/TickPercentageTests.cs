@@ -7,7 +7,7 @@ namespace Lockstep.Ticks.Tests;
 public sealed class TickPercentageTests
 {
     /// <summary>
-    /// As the documentation says: printf checkout:user-1 | sha256sum, its first 16 digits as a part of 2 to the power of 64.
+    /// As the documentation says: printf checkout:user-1 | sha256sum, with its first 16 digits as a fraction of 2 to the power of 64.
     /// </summary>
     [Theory]
     [InlineData("user-1", 16.570486)]

@@ -4,7 +4,7 @@ using Lockstep.Ticks;
 
 namespace Lockstep.Ticks.Tests;
 
-/// <summary>What every store promises, and every rule of the contract over each of them. The store's clock is the test's.</summary>
+/// <summary>What every store promises: every rule of the contract, over each of them. The store's clock is the test's.</summary>
 public abstract class TickStoreContract : IAsyncLifetime
 {
     private const string Name = "checkout.percent";
@@ -20,7 +20,7 @@ public abstract class TickStoreContract : IAsyncLifetime
 
     private TickEditor Editor { get; set; } = null!;
 
-    /// <summary>A store over the same data each time within a test; the settings count for the first.</summary>
+    /// <summary>A store over the same data each time within a test; the settings of the first one count.</summary>
     protected abstract Task<ITickStore> OpenAsync(TickSettings settings);
 
     public async ValueTask InitializeAsync()
@@ -405,7 +405,7 @@ public abstract class TickStoreContract : IAsyncLifetime
             await Editor.SetAsync(Name, $"{i}", At(i * 10), cancellationToken: Cancel);
         Time.AdvanceTo(At(95));
 
-        // Active is 9, since five seconds: 8 is not yet safe to forget.
+        // 9 has been active for five seconds: 8 is not yet safe to forget.
         Assert.Single((await Editor.PurgeAsync(Name, cancellationToken: Cancel))!.Operations);
         Assert.Equal(["3", "4", "5", "6", "7", "8", "9", "10"], (await ScheduleAsync()).Tuples.Select(tuple => tuple.Json));
         Assert.Null(await Editor.PurgeAsync(Name, cancellationToken: Cancel));
@@ -565,7 +565,7 @@ public abstract class TickStoreContract : IAsyncLifetime
                 )
         );
 
-        // Seven boundaries were wished for: each has one winner, who was told so, and everyone else a conflict.
+        // Seven boundaries were requested: each has one winner, who was told so, and everyone else a conflict.
         var winners = outcomes.Where(outcome => outcome is not null).Order(StringComparer.Ordinal);
         Assert.Equal(winners, (await TimelineAsync()).Order(StringComparer.Ordinal));
         Assert.Equal(7, winners.Count());

@@ -8,8 +8,8 @@ using StackExchange.Redis;
 namespace Lockstep.Ticks.Tests;
 
 /// <summary>
-/// A store of a later format is refused by name and stays as it is, also by who used it before it became one; a store that says no format
-/// is one of the first.
+/// A store of a later format is refused by name and stays as it is, even by a process that used it before it became one; a store without a
+/// format is of the first.
 /// </summary>
 public sealed class TickStoreFormatTests(SharedPostgres postgres, SharedRedis redis)
     : IClassFixture<SharedPostgres>,

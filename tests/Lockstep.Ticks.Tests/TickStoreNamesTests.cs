@@ -4,7 +4,7 @@ using Lockstep.Ticks;
 
 namespace Lockstep.Ticks.Tests;
 
-/// <summary>What names a store, and what is shown of it.</summary>
+/// <summary>What names a store, and how the name is shown.</summary>
 public sealed class TickStoreNamesTests
 {
     private static readonly TickStoreNames Names = new(new PostgresTickStoreKind(), new RedisTickStoreKind());

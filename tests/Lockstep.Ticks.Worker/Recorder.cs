@@ -4,7 +4,7 @@ using Lockstep.Ticks;
 
 namespace Lockstep.Ticks.Worker;
 
-/// <summary>A store that notes successful reads, and an observer that notes what the process says of itself.</summary>
+/// <summary>A store that records successful reads, and an observer that records what the process says of itself.</summary>
 internal sealed class Recorder(ITickStore inner, TimeProvider ownTime) : ITickStore, ITickObserver
 {
     private readonly ConcurrentDictionary<string, DateTimeOffset> _staleSince = new();

@@ -1,6 +1,6 @@
 namespace Lockstep.Ticks.Worker;
 
-/// <summary>A plain timer beside the variables' own, which tells how late the machine made timers when it had other things to do.</summary>
+/// <summary>A plain timer beside the variables' own, which shows how late the machine ran timers when it was busy.</summary>
 internal sealed class StallProbe : IDisposable
 {
     private const int EveryMs = 10;

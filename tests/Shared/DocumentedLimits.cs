@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Lockstep.Testing;
 
-/// <summary>The limits that docs/SECURITY.md names: the last number before a name in brackets.</summary>
+/// <summary>The limits in docs/SECURITY.md: the last number before a name in brackets.</summary>
 internal static partial class DocumentedLimits
 {
     public static long? Of(string name)

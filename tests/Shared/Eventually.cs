@@ -3,19 +3,19 @@ using System.Runtime.CompilerServices;
 namespace Lockstep.Testing;
 
 /// <summary>
-/// Waits for what comes of itself: until a condition holds or the test is cancelled. One that never holds fails the test instead of hanging
-/// it.
+/// Waits for something that happens on its own: until a condition holds or the test is cancelled. A condition that never holds fails the
+/// test instead of hanging it.
 /// </summary>
 public static class Eventually
 {
-    /// <summary>Long enough for what a loaded machine takes its time for, and shorter than what ends a test run as hung.</summary>
+    /// <summary>Long enough for a loaded machine, and shorter than the time after which a test run is killed as hung.</summary>
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
 
-    /// <summary>Returns when a condition holds.</summary>
-    /// <param name="condition">Is asked again and again.</param>
-    /// <param name="what">What the failure says did not come about.</param>
+    /// <summary>Returns once a condition holds.</summary>
+    /// <param name="condition">Evaluated again and again.</param>
+    /// <param name="what">What the failure says did not happen.</param>
     public static Task TrueAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "") =>
         TrueAsync(() => Task.FromResult(condition()), what);
 
@@ -33,9 +33,9 @@ public static class Eventually
         }
     }
 
-    /// <summary>Returns when an attempt does not fail in the expected way any more.</summary>
-    /// <typeparam name="TException">What the attempts before fail with.</typeparam>
-    /// <param name="attempt">Is made again and again.</param>
+    /// <summary>Returns once an attempt no longer fails in the expected way.</summary>
+    /// <typeparam name="TException">What earlier attempts fail with.</typeparam>
+    /// <param name="attempt">Made again and again.</param>
     /// <param name="what">What the failure says did not succeed.</param>
     public static Task WithoutAsync<TException>(Func<Task> attempt, [CallerArgumentExpression(nameof(attempt))] string what = "")
         where TException : Exception =>

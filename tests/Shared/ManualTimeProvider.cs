@@ -1,14 +1,14 @@
 namespace Lockstep.Testing;
 
 /// <summary>
-/// A clock that stands still until a test moves it. Timers fire on the thread that calls <see cref="Advance"/>, in the order in
-/// which they fall due (the earlier set first when two fall due together), and while a callback runs the clock shows the
-/// instant at which its timer fell due. All members may be used from any thread; two threads that advance do so one after the other.
+/// A clock that stands still until a test advances it. Timers fire on the thread that calls <see cref="Advance"/>, in the order in which
+/// they are due (the earlier set first if two are due together), and while a callback runs the clock shows the instant at which its timer
+/// was due. All members may be used from any thread; two threads that advance do so one after the other.
 /// </summary>
 /// <remarks>
-/// A timer that is due at once fires with the next advance, be it of zero. Work that a callback starts on another thread is not waited for.
-/// A test that needs it waits for its outcome, or uses
-/// <see cref="WaitForTimersAsync"/> to learn that the code under test has come to rest on a timer again.
+/// A timer that is due at once fires with the next advance, even one of zero. Nobody waits for work that a callback starts on another
+/// thread. A test that needs it waits for its outcome, or uses <see cref="WaitForTimersAsync"/> to learn that the code under test waits on
+/// a timer again.
 /// </remarks>
 public sealed class ManualTimeProvider : TimeProvider
 {
@@ -35,7 +35,7 @@ public sealed class ManualTimeProvider : TimeProvider
     /// <summary>Timestamps count steps of 100 ns since the start.</summary>
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
-    /// <summary>How many timers wait to fire.</summary>
+    /// <summary>How many timers are waiting.</summary>
     public int ScheduledTimers
     {
         get
@@ -45,7 +45,7 @@ public sealed class ManualTimeProvider : TimeProvider
         }
     }
 
-    /// <summary>When the next timer fires; null when none waits.</summary>
+    /// <summary>When the next timer fires; null if none is waiting.</summary>
     public DateTimeOffset? NextDue
     {
         get
@@ -75,7 +75,7 @@ public sealed class ManualTimeProvider : TimeProvider
         return timer;
     }
 
-    /// <summary>Moves the clock on and fires every timer that falls due on the way, also those that a callback sets.</summary>
+    /// <summary>Advances the clock and fires every timer that becomes due on the way, including those that a callback sets.</summary>
     public void Advance(TimeSpan by)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(by, TimeSpan.Zero);
@@ -89,7 +89,7 @@ public sealed class ManualTimeProvider : TimeProvider
         }
     }
 
-    /// <summary>Moves the clock on to an instant, which must not lie in the past; see <see cref="Advance"/>.</summary>
+    /// <summary>Advances the clock to an instant, which must not be in the past; see <see cref="Advance"/>.</summary>
     public void AdvanceTo(DateTimeOffset instant)
     {
         lock (_advancing)
@@ -106,7 +106,7 @@ public sealed class ManualTimeProvider : TimeProvider
             _origin = instant.ToUniversalTime() - _elapsed;
     }
 
-    /// <summary>Completes as soon as at least <paramref name="count"/> timers wait to fire.</summary>
+    /// <summary>Completes as soon as at least <paramref name="count"/> timers are waiting.</summary>
     public Task WaitForTimersAsync(int count, CancellationToken cancellationToken)
     {
         lock (_gate)

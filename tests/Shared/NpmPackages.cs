@@ -5,8 +5,8 @@ using System.Globalization;
 namespace Lockstep.Testing;
 
 /// <summary>
-/// Packages of npm with the programs that use them, installed when they are first needed, into a temporary folder. Where node or npm is
-/// missing, tests are skipped; in CI that is a failure.
+/// npm packages with the programs that use them, installed on first use into a temporary folder. If node or npm is missing, tests are
+/// skipped; in CI that is a failure.
 /// </summary>
 public abstract class NpmPackages : IDisposable
 {

@@ -2,20 +2,20 @@ using System.Diagnostics;
 
 namespace Lockstep.Testing;
 
-/// <summary>What somebody else may have put where a program is about to make a file.</summary>
+/// <summary>What somebody else may have put where a program is about to create a file.</summary>
 public enum Plant
 {
     /// <summary>A symbolic link to a file with something in it.</summary>
     Link,
 
-    /// <summary>A symbolic link to where there is no file.</summary>
+    /// <summary>A symbolic link to a file that does not exist.</summary>
     DanglingLink,
 
     /// <summary>A named pipe, which opening waits for.</summary>
     Pipe,
 }
 
-/// <summary>Something that was planted, and what must not become of it.</summary>
+/// <summary>Something that was planted, and what must not happen to it.</summary>
 public sealed class Planted
 {
     private const string Content = "precious";
@@ -41,8 +41,8 @@ public sealed class Planted
     }
 
     /// <summary>
-    /// Does what makes a file there, within a time that nothing needs which does not wait for a pipe. It may succeed, or fail with an error
-    /// of a kind that tells what to do; what a link leads to is as it was.
+    /// Does what creates a file there, within a time that only a wait for a pipe exceeds. It may succeed, or fail with an error of a kind
+    /// that says what to do; a link's target is unchanged.
     /// </summary>
     public async Task HoldsAgainstAsync<TError>(Func<Task> make)
         where TError : Exception
@@ -53,7 +53,7 @@ public sealed class Planted
         }
         catch (TError)
         {
-            // Refused, which is as good.
+            // Refused, which is just as good.
         }
 
         Assert.Equal(_plant == Plant.Link ? Content : null, File.Exists(_victim) ? File.ReadAllText(_victim) : null);

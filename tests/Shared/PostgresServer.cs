@@ -5,13 +5,13 @@ using System.Net.Sockets;
 namespace Lockstep.Testing;
 
 /// <summary>
-/// A PostgreSQL server of a test's own: a fresh cluster in a temporary folder, on a free port of the loopback address, without
-/// passwords and without fsync, stopped and deleted on dispose. Skips the test where the machine has no PostgreSQL; where
-/// the environment variable LOCKSTEP_REQUIRE_POSTGRES is 1 (continuous integration) that is a failure.
+/// A test's own PostgreSQL server: a fresh cluster in a temporary folder, on a free port of the loopback address, without passwords and
+/// without fsync, stopped and deleted on dispose. Skips the test if the machine has no PostgreSQL; if the environment variable
+/// LOCKSTEP_REQUIRE_POSTGRES is 1 (continuous integration) that is a failure.
 /// </summary>
 /// <remarks>
-/// The binaries are looked for in LOCKSTEP_POSTGRES_BIN, on PATH and where packages put them. initdb refuses root, so a test that
-/// runs as root drops to another user for it. No member needs a database driver.
+/// Searches for the binaries in LOCKSTEP_POSTGRES_BIN, on PATH and where packages put them. initdb refuses root, so a test that runs as
+/// root drops to another user for it. No member needs a database driver.
 /// </remarks>
 public sealed class PostgresServer : IAsyncDisposable
 {
@@ -21,7 +21,7 @@ public sealed class PostgresServer : IAsyncDisposable
     private readonly string[] _settings;
     private bool _running;
 
-    /// <summary>Makes a cluster of a version and starts it.</summary>
+    /// <summary>Creates a cluster of a version and starts it.</summary>
     /// <inheritdoc cref="StartAsync(CancellationToken, string[])"/>
     public static Task<PostgresServer> StartAsync(int? version, CancellationToken cancellationToken, params string[] settings) =>
         StartAsync(new PostgresServer(PostgresTools.FindOrSkip(version), settings), cancellationToken);
@@ -46,7 +46,7 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private string Log => Path.Combine(_folder, "log");
 
-    /// <summary>Makes a cluster and starts it.</summary>
+    /// <summary>Creates a cluster and starts it.</summary>
     /// <param name="settings">Further server settings, each as <c>name=value</c>.</param>
     public static Task<PostgresServer> StartAsync(CancellationToken cancellationToken, params string[] settings) =>
         StartAsync(new PostgresServer(PostgresTools.FindOrSkip(), settings), cancellationToken);
@@ -88,8 +88,8 @@ public sealed class PostgresServer : IAsyncDisposable
     }
 
     /// <summary>
-    /// Makes a streaming standby of this server and starts it: a copy of the files between the start and the stop of a backup, since
-    /// pg_basebackup is not in every set of programs.
+    /// Creates a streaming standby of this server and starts it: a copy of the files between the start and the stop of a backup, because
+    /// not every set of programs includes pg_basebackup.
     /// </summary>
     public async Task<PostgresServer> StartStandbyAsync(CancellationToken cancellationToken)
     {
@@ -139,7 +139,7 @@ public sealed class PostgresServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Makes a standby a primary, on a timeline of its own.</summary>
+    /// <summary>Promotes a standby to a primary, on a timeline of its own.</summary>
     public Task PromoteAsync(CancellationToken cancellationToken) =>
         _tools.RunAsync("pg_ctl", ["promote", "-D", Data, "-w", "-t", "60", "-s"], cancellationToken);
 
@@ -147,7 +147,7 @@ public sealed class PostgresServer : IAsyncDisposable
     public string ConnectionStringTo(string database) =>
         $"Host=127.0.0.1;Port={Port};Username={User};Database={database};Timeout=15;Include Error Detail=true";
 
-    /// <summary>Makes an empty database, so that tests can share the server, and returns its connection string.</summary>
+    /// <summary>Creates an empty database, so that tests can share the server, and returns its connection string.</summary>
     public async Task<string> CreateDatabaseAsync(CancellationToken cancellationToken)
     {
         var name = "test_" + Guid.NewGuid().ToString("N")[..12];
@@ -155,11 +155,13 @@ public sealed class PostgresServer : IAsyncDisposable
         return ConnectionStringTo(name);
     }
 
-    /// <summary>Runs a script in the database postgres and returns what it prints: values apart by <c>|</c>, a row a line.</summary>
+    /// <summary>
+    /// Runs a script in the database postgres and returns what it prints: values separated by <c>|</c>, one row per line.
+    /// </summary>
     public async Task<string> RunSqlAsync(string sql, CancellationToken cancellationToken) =>
         (await _tools.RunAsync("psql", [.. Psql, "-c", sql], cancellationToken)).TrimEnd();
 
-    /// <summary>Starts the stopped server again on the same port and data; returns when it accepts connections.</summary>
+    /// <summary>Restarts the stopped server on the same port and data; returns once it accepts connections.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         string[] settings =
@@ -179,10 +181,10 @@ public sealed class PostgresServer : IAsyncDisposable
         AppDomain.CurrentDomain.ProcessExit += StopAtExit;
     }
 
-    /// <summary>Stops the server in good order; open connections are cut.</summary>
+    /// <summary>Shuts the server down cleanly; open connections are cut.</summary>
     public Task StopAsync(CancellationToken cancellationToken) => StopAsync("fast", cancellationToken);
 
-    /// <summary>Takes the server down without a checkpoint, as a crash does: it recovers from its log when it is started again.</summary>
+    /// <summary>Takes the server down without a checkpoint, as a crash does: it recovers from its log when it restarts.</summary>
     public Task CrashAsync(CancellationToken cancellationToken) => StopAsync("immediate", cancellationToken);
 
     public async ValueTask DisposeAsync()
@@ -195,7 +197,7 @@ public sealed class PostgresServer : IAsyncDisposable
         }
         catch (IOException)
         {
-            // A backend may still be letting go of a file; the system clears its temporary folder.
+            // A backend may still have a file open; the system cleans its temporary folder.
         }
     }
 

@@ -9,7 +9,7 @@ internal sealed class PostgresTools
 
     private readonly string _bin;
 
-    /// <summary>Whom to become; null when the tests themselves do not run as root.</summary>
+    /// <summary>The user to become; null if the tests themselves do not run as root.</summary>
     private readonly string? _user;
 
     private PostgresTools(string bin, string? user)
@@ -18,8 +18,8 @@ internal sealed class PostgresTools
         _user = user;
     }
 
-    /// <summary>Finds the programs, or ends the test: as skipped, or as failed where LOCKSTEP_REQUIRE_POSTGRES is 1.</summary>
-    /// <param name="version">Which version; null for the one that is chosen, or the machine's own.</param>
+    /// <summary>Finds the programs, or ends the test: as skipped, or as failed if LOCKSTEP_REQUIRE_POSTGRES is 1.</summary>
+    /// <param name="version">Which version; null for the chosen one, or the machine's own.</param>
     public static PostgresTools FindOrSkip(int? version = null)
     {
         var bin = (version is { } asked ? [PostgresVersions.FolderOf(asked)] : Candidates()).FirstOrDefault(folder =>
@@ -39,18 +39,18 @@ internal sealed class PostgresTools
             : new PostgresTools(bin, user);
     }
 
-    /// <summary>Gives a folder to the user whom the server runs as.</summary>
+    /// <summary>Gives a folder to the user that the server runs as.</summary>
     public async Task OwnAsync(string folder, CancellationToken cancellationToken)
     {
         if (_user is not null)
             await RunAsync(new ProcessStartInfo("chown", [_user, folder]), cancellationToken);
     }
 
-    /// <summary>Runs a program to its end and returns what it printed; a failure is an exception with what it said.</summary>
+    /// <summary>Runs a program to its end and returns what it printed; a failure throws an exception with what it said.</summary>
     public Task<string> RunAsync(string program, string[] arguments, CancellationToken cancellationToken) =>
         RunAsync(StartOf(PathOf(program), arguments), cancellationToken);
 
-    /// <summary>Where a program is: with the server, or, of a client, wherever the machine has one.</summary>
+    /// <summary>Where a program is: with the server, or, for a client, wherever the machine has one.</summary>
     private string PathOf(string program)
     {
         var path = Path.Combine(_bin, Executable(program));
@@ -59,7 +59,7 @@ internal sealed class PostgresTools
             : Installed().Select(folder => Path.Combine(folder, Executable(program))).FirstOrDefault(File.Exists) ?? path;
     }
 
-    /// <summary>How a program is started as the user whom the server runs as.</summary>
+    /// <summary>How to start a program as the user that the server runs as.</summary>
     public ProcessStartInfo StartOf(string path, string[] arguments) =>
         _user is null
             ? new ProcessStartInfo(path, arguments)
@@ -98,7 +98,7 @@ internal sealed class PostgresTools
 
     private static IEnumerable<string> Candidates()
     {
-        // An explicit version or folder is the only one looked at, so that a test of a certain version never runs on another.
+        // An explicit version or folder is the only one considered, so that a test of a certain version never runs on another.
         if (PostgresVersions.Chosen is { } version)
             return [PostgresVersions.FolderOf(version)];
         if (Environment.GetEnvironmentVariable("LOCKSTEP_POSTGRES_BIN") is { Length: > 0 } given)

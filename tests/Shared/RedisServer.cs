@@ -5,8 +5,8 @@ using System.Net.Sockets;
 namespace Lockstep.Testing;
 
 /// <summary>
-/// A Redis server of a test's own (Debian's, from the search path) on a free port, with its data in a temporary folder. A test that asks
-/// for one is skipped with the reason where there is none; where the environment variable LOCKSTEP_REQUIRE_REDIS is 1 that is a failure.
+/// A test's own Redis server (Debian's, from the search path) on a free port, with its data in a temporary folder. If there is none, the
+/// test is skipped with the reason; if the environment variable LOCKSTEP_REQUIRE_REDIS is 1 that is a failure.
 /// </summary>
 public sealed class RedisServer : IAsyncDisposable
 {
@@ -28,17 +28,17 @@ public sealed class RedisServer : IAsyncDisposable
     /// <summary>Host and port, as in a URI.</summary>
     public string Host => $"127.0.0.1:{Port}";
 
-    /// <summary>Starts a server that keeps nothing, but for what its settings say otherwise.</summary>
+    /// <summary>Starts a server that persists nothing, unless its settings say otherwise.</summary>
     /// <param name="cancellationToken">Cancels.</param>
     /// <param name="settings">As on its command line: <c>--appendonly</c>, <c>yes</c>. One with a certificate speaks TLS only.</param>
     public static Task<RedisServer> StartAsync(CancellationToken cancellationToken, params string[] settings) =>
         StartAsync(new RedisServer(settings, isSentinel: false), cancellationToken);
 
-    /// <summary>Starts one that has each change on its disk before it answers, and finds it there again after it was killed.</summary>
+    /// <summary>Starts one that has each change on disk before it answers, and finds it there again after it was killed.</summary>
     public static Task<RedisServer> StartDurableAsync(CancellationToken cancellationToken) =>
         StartAsync(cancellationToken, "--appendonly", "yes", "--appendfsync", "always");
 
-    /// <summary>Starts a Sentinel that looks after a primary and replaces it half a second after it is gone.</summary>
+    /// <summary>Starts a Sentinel that watches a primary and replaces it half a second after it is gone.</summary>
     public static Task<RedisServer> StartSentinelAsync(string name, RedisServer primary, CancellationToken cancellationToken) =>
         StartAsync(
             new RedisServer(
@@ -57,7 +57,7 @@ public sealed class RedisServer : IAsyncDisposable
 
     private bool IsTls => _settings.Contains("--tls-cert-file");
 
-    /// <summary>Starts it again on the same port and data; returns when it answers.</summary>
+    /// <summary>Restarts it on the same port and data; returns once it answers.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         string[] port = IsTls ? ["--port", "0", "--tls-port", $"{Port}"] : ["--port", $"{Port}"];
@@ -102,7 +102,7 @@ public sealed class RedisServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends it at once, as a loss of power does but for what the system had still to write.</summary>
+    /// <summary>Ends it at once, like a power loss except that the system still writes what it has buffered.</summary>
     public async Task KillAsync()
     {
         AppDomain.CurrentDomain.ProcessExit -= KillAtExit;
@@ -115,7 +115,7 @@ public sealed class RedisServer : IAsyncDisposable
         _process = null;
     }
 
-    /// <summary>Runs a command by redis-cli and returns what it prints.</summary>
+    /// <summary>Runs a command with redis-cli and returns what it prints.</summary>
     public async Task<string> RunAsync(CancellationToken cancellationToken, params string[] command)
     {
         using var client = Process.Start(
@@ -157,7 +157,7 @@ public sealed class RedisServer : IAsyncDisposable
             }
             catch (InvalidOperationException) when (attempt < 3)
             {
-                // Somebody else took the port first.
+                // Another process took the port first.
                 await server.KillAsync();
             }
             catch
@@ -170,7 +170,7 @@ public sealed class RedisServer : IAsyncDisposable
 
     private async Task<bool> AnswersAsync(CancellationToken cancellationToken)
     {
-        // Whatever it answers, be it that it wants a password or TLS, it is there; while it loads its data it says so.
+        // Whatever it answers, even that it wants a password or TLS, it is up; while it loads its data it says so.
         using var socket = new TcpClient();
         try
         {

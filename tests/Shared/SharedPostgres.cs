@@ -1,4 +1,4 @@
 namespace Lockstep.Testing;
 
-/// <summary>A fixture: one <see cref="PostgresServer"/>. Tests keep apart by <see cref="PostgresServer.CreateDatabaseAsync"/>.</summary>
+/// <summary>A fixture: one <see cref="PostgresServer"/>. <see cref="PostgresServer.CreateDatabaseAsync"/> separates tests.</summary>
 public sealed class SharedPostgres() : SharedServer<PostgresServer>(static token => PostgresServer.StartAsync(token));

@@ -1,4 +1,4 @@
 namespace Lockstep.Testing;
 
-/// <summary>A fixture: one <see cref="RedisServer"/>. Tests keep apart by their prefixes.</summary>
+/// <summary>A fixture: one <see cref="RedisServer"/>. Prefixes separate tests.</summary>
 public sealed class SharedRedis() : SharedServer<RedisServer>(static token => RedisServer.StartAsync(token));

@@ -1,7 +1,7 @@
 namespace Lockstep.Testing;
 
 /// <summary>
-/// A fixture: one server for all tests of a class or assembly, started by the first that asks for it, so that a skip ends that test and not
+/// A fixture: one server for all tests of a class or assembly, started by the first that needs it, so that a skip ends that test and not
 /// the fixture.
 /// </summary>
 /// <param name="start">Starts it.</param>

@@ -7,7 +7,7 @@ using Xunit.v3;
 
 namespace Lockstep.Testing;
 
-/// <summary>The test framework, which also tells why a test is skipped: by itself <c>dotnet test</c> prints the name alone.</summary>
+/// <summary>The test framework, extended to say why a test is skipped: by itself <c>dotnet test</c> prints only the name.</summary>
 public sealed class SkipReasons : XunitTestFramework
 {
     /// <inheritdoc/>
@@ -34,7 +34,7 @@ public sealed class SkipReasons : XunitTestFramework
                 _names[start.TestUniqueID] = start.TestDisplayName;
             else if (message is ITestFinished finish)
                 _names.TryRemove(finish.TestUniqueID, out _);
-            // A diagnostic message is what a runner shows at any verbosity (xunit.runner.json lets it).
+            // A runner shows diagnostic messages at any verbosity (xunit.runner.json allows it).
             else if (message is ITestSkipped skip && _names.TryGetValue(skip.TestUniqueID, out var name))
                 TestContext.Current.SendDiagnosticMessage("Skipped {0}: {1}", name, skip.Reason);
 

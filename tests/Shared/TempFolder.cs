@@ -1,6 +1,6 @@
 namespace Lockstep.Testing;
 
-/// <summary>A folder of its own for one test, removed with everything in it when the test ends.</summary>
+/// <summary>A test's own folder, removed with everything in it when the test ends.</summary>
 public sealed class TempFolder : IDisposable
 {
     public TempFolder()
@@ -20,7 +20,7 @@ public sealed class TempFolder : IDisposable
         }
         catch (IOException)
         {
-            // A process that a test has just killed may still be letting go of a file; the system clears its temporary folder.
+            // A process that a test has just killed may still have a file open; the system cleans its temporary folder.
         }
     }
 }

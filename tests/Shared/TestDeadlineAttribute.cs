@@ -8,14 +8,14 @@ namespace Lockstep.Testing;
 
 /// <summary>
 /// Cancels a test that has run for too long: whatever waits with the test's token fails by name, instead of hanging the run until the
-/// runner kills it and names nothing.
+/// runner kills it without a name.
 /// </summary>
 [AttributeUsage(AttributeTargets.Assembly)]
 public sealed class TestDeadlineAttribute : BeforeAfterTestAttribute
 {
     private readonly ConcurrentDictionary<string, Timer> _timers = new();
 
-    /// <summary>Shorter than the time after which the runner takes the run for hung, and longer than any test takes.</summary>
+    /// <summary>Shorter than the time after which the runner considers the run hung, and longer than any test takes.</summary>
     public TimeSpan Limit { get; init; } = TimeSpan.FromMinutes(9);
 
     /// <inheritdoc/>

@@ -71,7 +71,7 @@ function state () {
 const commands = {
   set: args => node.set.apply(node, args),
   fill: ({ count, prefix }) => { for (let i = 0; i < count; i++) node.set(prefix + i, i) },
-  // What JSON cannot say, so that it is made here.
+  // What JSON cannot express, so it is made here.
   odd: () => {
     node.set(undefined, 'undefined').set(null, 'null').set(true, 'true').set(1.5, 'number').set(-0, 'zero').set('\ud800', '\udfff')
     node.set('undefined value').set('not a number', NaN).set('infinity', -Infinity).set('date', new Date(0)).set('huge', 12345678901234567890)

@@ -1,4 +1,4 @@
-# What the documents show is what happens: their blocks are run one after another, as a reader would, and their outputs compared.
+# What the documents show is what happens: the test runs their blocks one after another, as a reader would, and compares their outputs.
 
 BeforeDiscovery {
     $documents = @(
@@ -19,7 +19,7 @@ BeforeAll {
     # What documents take for granted.
     function Get-AzAccessToken { @{ Token = ConvertTo-SecureString secret -AsPlainText -Force } }
 
-    # What blocks need, by what is in their code.
+    # What blocks need, depending on their code.
     function Test-Tool([string] $Name) {
         switch ($Name) {
             'duckdb' { Test-DuckDB }
@@ -90,7 +90,7 @@ Describe 'A table file in DuckDB' {
         Read-WithDuckDB "select id from sqlite_query('t', 'select id from things') order by id" |
             Should -Be ($Keys | Sort-Object { "$_" } -Culture '')
 
-        # What is committed later is in the write-ahead log, as the writer has the file open.
+        # What is committed later is in the write-ahead log, because the writer has the file open.
         $null = @{ id = $Keys[0]; updated_at = 6; rank = 9; name = 'nine' }, @{ id = $Keys[1]; updated_at = 7; deleted_at = 7 } |
             Add-LockstepTestRecord -Server $server
         Wait-Until { $job.Sync.Deleted -eq 1 }

@@ -1,4 +1,4 @@
-# Reads the examples that documents show, and runs them: what a document says is what happens.
+# Reads the examples in documents, and runs them: what a document says is what happens.
 #
 # In a document's markdown, hidden from who reads it:
 #   <!-- not run: why -->     the next block is not run, and its test says why
@@ -6,7 +6,7 @@
 
 $dialects = "$PSScriptRoot/../../examples/dialects"
 
-# The blocks of PowerShell in a markdown file: the heading they stand under, the code, and the output that is shown below it, if any.
+# The blocks of PowerShell in a markdown file: their heading, the code, and the output shown below it, if any.
 function Get-DocumentBlock([string] $Path, [string] $Section) {
     $heading = ''
     $inSection = -not $Section
@@ -51,7 +51,7 @@ function Start-ExampleFeed {
     $server
 }
 
-# The servers that documents name, played by test servers: where each is in a document, and the name under which what is hidden before a
+# The servers that documents name, played by test servers: where each is in a document, and the name under which the hidden code before a
 # block changes it.
 $exampleServers = @(
     @{ Name = 'graph'; Origin = 'https://graph.microsoft.com/'; Start = {
@@ -80,7 +80,7 @@ $exampleServers = @(
     }
 )
 
-# The code with the origins of servers that documents name being those of test servers, which are started where they do not run yet.
+# The code with the origins of the documents' servers replaced by those of test servers, which are started if they are not running yet.
 function Use-ExampleServer([string] $Code, [hashtable] $Running) {
     foreach ($example in $exampleServers | Where-Object { $Code.Contains($_.Origin) }) {
         $Running[$example.Name] ??= & $example.Start
@@ -89,8 +89,7 @@ function Use-ExampleServer([string] $Code, [hashtable] $Running) {
     $Code
 }
 
-# Text that is equal where only larger figures, such as ports, times and rates, and the widths they take differ. A figure of one
-# digit counts.
+# Replaces what may differ: larger figures, such as ports, times and rates, and the widths they take. A figure of one digit counts.
 function ConvertTo-Shape([string] $Text) {
     $plain = $Text -replace '\e\[[0-9;?]*[a-zA-Z]' -replace '\r'
     (($plain -split "`n").ForEach{
@@ -98,7 +97,7 @@ function ConvertTo-Shape([string] $Text) {
     }.Where{ $_ }) -join "`n"
 }
 
-# Ends what an example has left running.
+# Ends what an example left running.
 function Stop-Example {
     Get-LockstepServer | Stop-LockstepServer
     Get-LockstepTestServer | Stop-LockstepTestServer

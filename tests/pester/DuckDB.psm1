@@ -8,7 +8,7 @@ $folder = $null
 $readsSqlite = $null
 $options = @(if ($env:LOCKSTEP_DUCKDB_UNSIGNED -eq '1') { '-unsigned' })
 
-# Whether there is a DuckDB; the package is fetched where there is not.
+# Whether there is a DuckDB; fetches the package if there is none.
 function Test-DuckDB {
     if ($program -or $folder) { return $true }
     if (-not (Get-Command node -CommandType Application -ErrorAction Ignore) -or -not (Get-Command npm -ErrorAction Ignore)) {
@@ -28,7 +28,7 @@ function Test-DuckDB {
     $true
 }
 
-# Whether its extension for SQLite is there, or can be fetched.
+# Whether its extension for SQLite exists, or can be fetched.
 function Test-DuckDBSqlite {
     if ($null -eq $script:readsSqlite) {
         $script:readsSqlite = (Test-DuckDB) -and $(

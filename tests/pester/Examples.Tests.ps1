@@ -1,2 +1,2 @@
-# The examples are tests themselves: they are run as they stand.
+# The examples are tests themselves: they run as they are.
 . $PSScriptRoot/../../examples/github-actions/Consumer.Tests.ps1

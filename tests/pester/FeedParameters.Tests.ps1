@@ -4,7 +4,7 @@ BeforeAll {
 
     function New-Json($Id, $At) { "{`"id`":$Id,`"updated_at`":$At,`"deleted_at`":null}" }
 
-    # A self-signed certificate for 127.0.0.1, good for a day.
+    # A self-signed certificate for 127.0.0.1, valid for a day.
     function New-Certificate([string] $Subject = 'CN=localhost') {
         $key = [System.Security.Cryptography.ECDsa]::Create([System.Security.Cryptography.ECCurve+NamedCurves]::nistP256)
         $request = [System.Security.Cryptography.X509Certificates.CertificateRequest]::new($Subject, $key, 'SHA256')
@@ -16,7 +16,7 @@ BeforeAll {
     }
 }
 
-# The parameters of Sync-LockstepTable that say how to reach a feed and how to go on; the others are in SyncLockstepTable.Tests.ps1.
+# The parameters of Sync-LockstepTable that say how to reach a feed and how to continue; the others are in SyncLockstepTable.Tests.ps1.
 Describe 'Sync-LockstepTable' {
     BeforeEach { Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory) }
 
@@ -69,7 +69,7 @@ Describe 'Sync-LockstepTable' {
             $mine = New-Certificate 'CN=me'
             $listener = [System.Net.Sockets.TcpListener]::new([ipaddress]::Loopback, 0)
             $listener.Start()
-            # A server of a few lines, in a thread of its own: it takes this certificate and no other.
+            # A server of a few lines, in its own thread: it accepts this certificate and no other.
             $answer = {
                 param($listener, $certificate, $trusted)
                 $policy = [System.Security.Cryptography.X509Certificates.X509ChainPolicy]::new()
@@ -111,7 +111,7 @@ Describe 'Sync-LockstepTable' {
     }
 
     Context 'through a proxy' {
-        # The test server does as a proxy for the host whose name it is told.
+        # The test server acts as a proxy for the host whose name it is given.
         BeforeEach { $proxy = Start-LockstepTestServer -Port 0 -Feed Finite -AllowedHost feed.invalid }
 
         It 'asks the one of -Proxy, whose name for the host is all that counts' {
@@ -142,7 +142,7 @@ Describe 'Sync-LockstepTable' {
         It 'asks the one of the environment, and none with -NoProxy' {
             $module = Join-Path (Split-Path (Get-Module Lockstep).Path) Lockstep.psd1
             $feed = Start-LockstepTestServer -Port 0 -Feed Finite
-            # .NET reads the environment once, so that this takes a process of its own.
+            # .NET reads the environment once, so this needs its own process.
             $script = "Import-Module '$module'; (Sync-LockstepTable '$($feed.FeedUri)' -Table proxied).Added; " +
                 "(Sync-LockstepTable '$($feed.FeedUri)' -Table direct -NoProxy).Added"
             $start = New-PowerShellStart '-Command', $script
@@ -162,7 +162,7 @@ Describe 'Sync-LockstepTable' {
             $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 100), (New-Json 2 200)
             $null = $server | Sync-LockstepTable -Disk @quick
             New-Json 3 150 | Add-LockstepTestRecord -Server $server
-            # Without it, a record that was late is not seen.
+            # Without it, a late record is not seen.
             ($server | Sync-LockstepTable -Disk @quick).Added | Should -Be 0
             $changes = $server | Sync-LockstepTable -Disk @quick -Lookback 60 -PassThru
             $changes.Key | Should -Be 3
@@ -276,7 +276,7 @@ Describe 'Sync-LockstepTable' {
             $null = $server | Sync-LockstepTable -Disk -MaximumRetryCount 1 -RetryIntervalSec 0.01 -InformationVariable +events
             $events.MessageData.Kind | Should -Be ServerError, Retry, Connect, Disconnect, ServerError, Retry, Connect, Disconnect
             $times = (Get-LockstepTestRequest -Server $server).Time
-            # Up to a fifth less, so that clients that were cut off together do not come back together.
+            # Up to a fifth less, so that clients that were cut off together do not return together.
             ($times[1] - $times[0]).TotalSeconds | Should -BeGreaterOrEqual 0.39
             ($times[3] - $times[2]).TotalSeconds | Should -BeGreaterOrEqual 0.99
         }
@@ -330,7 +330,7 @@ Describe 'Sync-LockstepTable' {
             $seen[1].StatusCode, $seen[1].Feed | Should -Be 401, $server.FeedUri.AbsoluteUri
             $seen[1].Challenge | Should -BeLike '*Bearer*'
             $seen[1].Headers['www-authenticate'] | Should -Be $seen[1].Challenge
-            # The table stays that of the first address.
+            # The table stays bound to the first address.
             (Get-LockstepTable).Uri | Should -Be $server.FeedUri
         }
 

@@ -1,4 +1,4 @@
-# What people type first, out of the habits of other modules: it works, or says what to type instead.
+# What people type first, from the habits of other modules: it works, or says what to type instead.
 BeforeAll {
     Import-Module $PSScriptRoot/Support.psm1 -Force
     $server = Start-LockstepTestServer -Port 0 -Record @{ id = 1; updated_at = 1; name = 'one' }, @{ id = 2; updated_at = 2; name = 'two' }
@@ -148,7 +148,7 @@ Describe 'Nothing where something is meant' {
         'Start-LockstepTestServer -Port 0 -ListenAddress $null -WhatIf'
         'Start-LockstepTestServer -Port 0 -Record $null -WhatIf'
         'Start-LockstepServer things -Port 0 -ListenAddress $null -WhatIf'
-        # An empty list of those who may read must not let everybody read.
+        # An empty list of allowed readers must not let everybody read.
         'Start-LockstepServer things -Port 0 -Token $null -WhatIf'
         'Start-LockstepServer things -Port 0 -Token @() -WhatIf'
         'Start-LockstepServer things -Port 0 -Credential @() -WhatIf'

@@ -1,4 +1,4 @@
-# What someone who knows PowerShell expects of every cmdlet, so that it need not be looked up.
+# What someone who knows PowerShell expects of every cmdlet, without looking it up.
 
 BeforeDiscovery {
     $cmdlets = Get-Command -Module Lockstep -CommandType Cmdlet | ForEach-Object { @{ Name = $_.Name; Command = $_ } }
@@ -11,9 +11,9 @@ BeforeDiscovery {
 
 BeforeAll {
     $common = [System.Management.Automation.PSCmdlet]::CommonParameters + [System.Management.Automation.PSCmdlet]::OptionalCommonParameters
-    # Verbs by which nothing outside the session's memory of it changes.
+    # Verbs that change nothing outside the session's memory.
     $reading = 'Get', 'Show', 'Watch', 'Wait', 'Test', 'Receive'
-    # Names that are taken from Invoke-RestMethod, Get-Content and the like.
+    # Names taken from Invoke-RestMethod, Get-Content and the like.
     $customary = @{
         Uris = 'Uri'; Url = 'Uri'; Server = 'Server'; File = 'Path'; FilePath = 'Path'; FileName = 'Path'; Timeout = 'TimeoutSec'
         Retries = 'MaximumRetryCount'
@@ -58,7 +58,7 @@ Describe '<Name>' -ForEach $cmdlets {
     It 'completes what names a thing of ours' {
         foreach ($name in 'Table', 'Property', 'OrderBy', 'KeyProperty', 'Model', 'Server', 'Store') {
             $parameter = $Command.Parameters[$name]
-            # What lies in a database cannot be completed without asking it.
+            # What is in a database cannot be completed without asking it.
             $elsewhere = -not ($Command.ParameterSets |
                 Where-Object { $_.Parameters.Name -contains $name -and
                 -not ($_.Parameters | Where-Object { $_.Name -eq 'ConnectionString' -and $_.IsMandatory }) })

@@ -1,4 +1,4 @@
-# Every example of the help is run: in an empty folder, with the feed that it names being one of a test server.
+# Runs every example of the help: in an empty folder, with a test server as the feed that it names.
 
 BeforeDiscovery {
     Import-Module $PSScriptRoot/Documents.psm1 -Force

@@ -18,7 +18,7 @@ Describe 'Variables in Redis' -Skip:([bool] $obstacle) -Tag "$obstacle" {
                 Start-Process redis-server $options -PassThru -RedirectStandardOutput (Join-Path $folder.FullName log)
         }
         function Stop-Redis { if ($redis -and -not $redis.HasExited) { $redis.Kill(); $redis.WaitForExit() } }
-        # Whatever comes in between, a test run's end included, no server is left.
+        # Whatever happens in between, including the end of the test run, no server is left.
         $ready = $false
         try {
             for ($attempt = 1; -not $ready; $attempt++) {

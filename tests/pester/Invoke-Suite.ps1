@@ -20,7 +20,7 @@ if ($PSVersionTable.PSVersion -lt [version]'7.6') {
     "PowerShell $($PSVersionTable.PSVersion) was found; the module needs 7.6."
     exit 77
 }
-# The build puts the Pester that the tests are written for beside the module.
+# The build puts the Pester version that the tests are written for beside the module.
 $env:PSModulePath = (Join-Path $PSScriptRoot ../../out/modules) + [System.IO.Path]::PathSeparator + $env:PSModulePath
 if (-not (Get-Module Pester -ListAvailable | Where-Object Version -GE '6.0')) {
     'Pester 6 is missing: build tests/Lockstep.Pester.Tests, or Install-PSResource Pester.'
@@ -32,7 +32,7 @@ Import-Module $Module
 
 function Get-Message($errors) { ($errors | ForEach-Object { "$($_.Exception.Message)`n$($_.ScriptStackTrace)" }) -join "`n" }
 
-# Why a test failed or is skipped. One in a block that is skipped as a whole cannot say anything; the block's tag does.
+# Why a test failed or was skipped. One in a block that is skipped as a whole cannot say anything; the block's tag does.
 function Get-Reason($test) {
     if ($test.Result -ne 'Skipped') { return Get-Message $test.ErrorRecord }
     if ($test.ErrorRecord) { return $test.ErrorRecord[0].Exception.Message -replace '^is skipped, because ' }
@@ -52,13 +52,13 @@ foreach ($file in $files) {
         foreach ($test in $run.Tests) {
             @{ Name = "$name.$($test.ExpandedPath)"; Result = "$($test.Result)"; Message = Get-Reason $test }
         }
-        # What went wrong around the tests: a block's setup, or a file that cannot even be read.
+        # What went wrong around the tests: a block's setup, or a file that cannot even be parsed.
         foreach ($part in @($run.FailedBlocks) + @($run.FailedContainers)) {
             if ($part.ErrorRecord) { @{ Name = "$($part.Name ?? $part.Item)"; Result = 'Failed'; Message = Get-Message $part.ErrorRecord } }
         }
     )
     ConvertTo-Json @{ File = $file.FullName; Seconds = $run.Duration.TotalSeconds; Outcomes = $outcomes } -Depth 4 -Compress |
         Add-Content -LiteralPath $ResultPath
-    # Whoever reads along looks at the result file when a line comes.
+    # Readers of the log check the result file when a line comes.
     "$name has run."
 }

@@ -23,7 +23,7 @@ Describe 'Send- and Receive-LockstepEvent' {
         $second = New-LockstepModel second -Kind Events
         [pscustomobject]@{ Name = 'a'; Argument = 1, 'x' }, [pscustomobject]@{ Name = 'b' } | Send-LockstepEvent -Model bus
         [pscustomobject]@{ Model = 'second'; Name = 'c'; Argument = 2 } | Send-LockstepEvent
-        # What one has, to the other.
+        # What one has, for the other.
         Receive-LockstepEvent $bus | Send-LockstepEvent -Model $second
         $events = $second | Receive-LockstepEvent
         $events.Name | Should -Be c, a, b
@@ -60,7 +60,7 @@ Describe 'Send- and Receive-LockstepEvent' {
         $output = [System.Management.Automation.PSDataCollection[psobject]]::new()
         $null = $session.AddScript('Receive-LockstepEvent $bus -NewOnly').BeginInvoke(
             [System.Management.Automation.PSDataCollection[psobject]]::new(), $output)
-        # From when on it listens cannot be seen from here: events are sent until it has one.
+        # When it starts to listen is not visible from here: events are sent until it has one.
         $limit = [System.Diagnostics.Stopwatch]::StartNew()
         while ($output.Count -eq 0 -and $limit.Elapsed.TotalSeconds -lt 60) {
             Send-LockstepEvent $bus new; [System.Threading.Thread]::Sleep(10)

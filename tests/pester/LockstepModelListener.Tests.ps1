@@ -58,7 +58,7 @@ Describe 'Start-LockstepModelListener' {
         $listener = Start-LockstepModelListener $shared
         $client = [System.Net.Sockets.TcpClient]::new('127.0.0.1', $listener.Port)
         $null = $client.Client.Send([byte[]][char[]]"nonsense`n")
-        # It is shown the door; what comes before that is our header.
+        # It is turned away; what comes before that is our header.
         $buffer = [byte[]]::new(4096)
         $client.ReceiveTimeout = 30000
         try { while ($client.Client.Receive($buffer)) { } } catch {

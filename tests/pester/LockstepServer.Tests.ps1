@@ -265,7 +265,7 @@ Describe 'Start-LockstepServer over PostgreSQL' -Skip:([bool] $obstacle) -Tag "$
         $file = Join-Path $TestDrive plain.db
         (Sync-LockstepTable $server plain -Path $file).Added | Should -Be 1
         $null = Invoke-Sql $postgres "INSERT INTO plain VALUES (2, 'two'); DELETE FROM plain WHERE id = 1"
-        # What is committed reaches the server when the database has told it.
+        # A commit reaches the server once the database has notified it.
         $null = Sync-LockstepTable $server plain -Path $file -Follow -PassThru | Where-Object Kind -EQ Deleted | Select-Object -First 1
         (Get-LockstepRecord -Path $file).name | Should -Be two
         Stop-LockstepServer

@@ -85,7 +85,7 @@ Describe 'Stop-LockstepTestServer' {
 
         $servers.IsRunning | Should -Be $false, $true
         Test-Port $servers[0].Port | Should -BeFalse
-        # What was on its way arrives, then comes an end or a reset: anything but silence.
+        # What was in flight arrives, then comes an end or a reset: anything but silence.
         $buffer = [byte[]]::new(65536)
         $client.ReceiveTimeout = 5000
         $end = try { while ($client.Client.Receive($buffer)) { }; 'end' } catch { $_.Exception.InnerException.SocketErrorCode }

@@ -4,7 +4,7 @@ BeforeAll {
     # Long enough for a busy machine to commit in, short enough to wait for.
     $fast = @{ DefaultTick = '1s' }
 
-    # Waits until something is so; fails after a while. The condition decides, not the wait.
+    # Waits until a condition holds; fails after a while. The condition decides, not the wait.
     function Wait-Until([scriptblock] $Condition, [int] $TimeoutSec = 60) {
         $limit = [datetime]::UtcNow.AddSeconds($TimeoutSec)
         while (-not (& $Condition)) {
@@ -178,7 +178,7 @@ Describe 'Set- and Get-LockstepVariable' {
         $answers.Percent | Select-Object -Unique | Should -Be 40
         foreach ($answer in $answers) { $answer.IsIncluded | Should -Be ($answer.Position -lt 40) }
 
-        # As anyone can work it out.
+        # As anyone can compute it.
         $hash = [System.Security.Cryptography.SHA256]::HashData([System.Text.Encoding]::UTF8.GetBytes('share:user-0'))
         $place = [System.Buffers.Binary.BinaryPrimitives]::ReadUInt64BigEndian($hash)
         $answers[0].Position | Should -Be ([math]::Truncate([decimal]$place / 18446744073709551616d * 100000000) / 1000000)
@@ -354,7 +354,7 @@ Describe 'Watch-LockstepVariable' {
         $null = Set-LockstepVariable v 0 -Store $store @fast
         Wait-Until { (Get-LockstepVariable v -Store $store).ActiveAt }
 
-        # Watches in a session of its own, while this one sets; the current value says that it has begun.
+        # Watches in its own session, while this one sets; the current value shows that it has started.
         $session = New-Session
         $session.Runspace.SessionStateProxy.SetVariable('store', $store)
         $seen = [System.Management.Automation.PSDataCollection[psobject]]::new()
@@ -386,7 +386,7 @@ Describe 'Watch-LockstepVariable' {
     It 'puts out nothing that was active before, without -IncludeCurrent' {
         Start-Watch 'Watch-LockstepVariable v, probe -Store $store | Select-Object -First 1'
         $null = Set-LockstepVariable probe 1 -Store $store -ActiveAt ([datetimeoffset]::Now.AddSeconds(4))
-        # Should the watch begin only after that, on a busy machine, further ones end it.
+        # If the watch starts only after that, on a busy machine, further ones end it.
         Wait-Until { if (-not $running.IsCompleted -and -not (Get-LockstepVariable probe -Store $store).NextActiveAt) {
             $null = Set-LockstepVariable probe 1 -Store $store
         }; $running.IsCompleted }

@@ -49,7 +49,7 @@ Describe 'Get-LockstepVariableSchedule' {
 
 Describe 'Clear- and Update-LockstepVariableSchedule' {
     BeforeAll {
-        # By the module's own SQLite: a second one within the process would lose its locks.
+        # With the module's own SQLite: a second one in the process would lose its locks.
         function Invoke-Sqlite([string] $Path, [string] $Sql) {
             $sqlite = [System.AppDomain]::CurrentDomain.GetAssemblies() |
                 Where-Object { $_.GetName().Name -eq 'Microsoft.Data.Sqlite' } | Select-Object -First 1

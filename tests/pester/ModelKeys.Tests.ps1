@@ -83,7 +83,7 @@ Describe 'Models with keys' {
         $other = New-LockstepModel other -PrivateKeyPath TestDrive:/bob.key -TrustedKeyPath TestDrive:/alice.pub -ModernOnly
         (Get-ErrorOf { Import-LockstepModel other TestDrive:/prices.ndjson -ErrorAction Stop }).FullyQualifiedErrorId |
             Should -BeLike 'GossipSecurity,*'
-        # Who has no key does not say for which model it passes changes on.
+        # A node without a key does not say for which model it passes changes on.
         (Get-Content TestDrive:/prices.ndjson) -replace ',"sealedFor":"prices"', '' | Set-Content TestDrive:/relayed.ndjson
         'other', 'same' | ForEach-Object { Import-LockstepModel $_ TestDrive:/relayed.ndjson }
         $other.Count, $same.Count | Should -Be 0, 1

@@ -18,7 +18,7 @@ Describe 'Parameters that are numbers or times' {
     }
 
     It '<Command> -<Parameter> refuses by its name what it cannot take' -ForEach $cases {
-        # Any number means something to these.
+        # These accept any number.
         $any = 'From', 'To', 'After', 'First', 'Skip'
         if ($Parameter -in $any) { Set-ItResult -Skipped -Because 'any number means something to it'; return }
         $wrong = @(-1, [double]::NaN)
@@ -28,7 +28,7 @@ Describe 'Parameters that are numbers or times' {
         foreach ($value in $wrong) {
             $failure = $null
             $given = @{ $Parameter = $value }
-            # What is wrong with one parameter is told before the command asks for others.
+            # The command reports an invalid parameter before it asks for others.
             try { $null = & $Command -ErrorAction Stop @given } catch { $failure = $_ }
             "$failure" | Should -Match "\b$Parameter\b" -Because "$Parameter = $value"
             "$failure" | Should -Not -Match 'Specified argument|\(Parameter |Lockstep\.[A-Z]'

@@ -9,7 +9,7 @@ BeforeAll {
     $manifest = Join-Path $staged Lockstep.psd1
     $PSNativeCommandUseErrorActionPreference = $false
 
-    # What a script prints in a fresh PowerShell; an error of it is an error here. -Environment: variables that it gets.
+    # What a script prints in a fresh PowerShell; its errors are errors here. -Environment: variables that it gets.
     function Invoke-Fresh([string] $Script, [hashtable] $Environment = @{}) {
         $file = Join-Path $TestDrive "$([guid]::NewGuid()).ps1"
         Set-Content $file ("`$ErrorActionPreference = 'Stop'; `$ProgressPreference = 'SilentlyContinue'`n" + $Script)
@@ -61,8 +61,7 @@ Describe 'The package' {
         finally { $zip.Dispose() }
     }
 
-    # The user's own folders are elsewhere for that process, so that nothing is installed on this machine. (On Windows they cannot
-    # be moved.)
+    # The user's own folders are elsewhere for that process, so that it installs nothing on this machine. (On Windows they cannot be moved.)
     It 'installs by Install-PSResource from a local repository, and does its job' {
         if ($IsWindows) { Set-ItResult -Skipped -Because 'Windows does not let a process move the user''s folders'; return }
         if (-not $gallery) { Set-ItResult -Skipped -Because 'there is no Install-PSResource'; return }
@@ -110,7 +109,7 @@ Describe 'The manifest' {
 }
 
 Describe 'The scripts' {
-    # The analyzer looks for each name that it does not know in every folder of the search path, which takes it a tenth of a second a name.
+    # The analyzer searches every folder of the search path for each name that it does not know, which takes a tenth of a second per name.
     BeforeAll { $path, $env:PATH = $env:PATH, $PSHOME }
     AfterAll { $env:PATH = $path }
 
@@ -132,7 +131,7 @@ Describe 'The scripts' {
 
 Describe 'Beside another module' {
     BeforeAll {
-        # A module with libraries of the same names and another version, as many have. It has loaded them, in PowerShell's own context.
+        # A module with libraries of the same names in another version, as many have. It has loaded them, in PowerShell's own context.
         $neighbour = New-Item "$TestDrive/Neighbour" -ItemType Directory
         $libraries = 'Microsoft.Data.Sqlite', 'Microsoft.Extensions.Logging.Abstractions', 'Microsoft.Extensions.Options',
             'SQLitePCLRaw.core', 'Npgsql'

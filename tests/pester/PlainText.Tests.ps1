@@ -3,7 +3,7 @@ BeforeAll { Import-Module $PSScriptRoot/Support.psm1 -Force }
 Describe 'What feeds say is shown as plain text' {
     BeforeAll {
         Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory)
-        # A bell, C1 and a control of the reading order: PowerShell takes away none of these by itself.
+        # A bell, C1 and a bidirectional control: PowerShell removes none of these by itself.
         $steering = [char]7 + [char]0x9b + [char]0x202e
         $server = @{ id = "a$steering"; "f$steering" = "v$steering"; updated_at = 1 } | Start-LockstepTestServer -Port 0
         $controls = '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e]'

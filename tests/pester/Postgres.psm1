@@ -1,8 +1,8 @@
-# A PostgreSQL server of the tests' own: a fresh cluster in a temporary folder, on a free port of loopback, stopped and removed afterwards.
+# The tests' own PostgreSQL server: a fresh cluster in a temporary folder, on a free port of loopback, stopped and removed afterwards.
 
 $needed = 'initdb', 'pg_ctl', 'postgres', 'psql', 'createdb'
 
-# The folder of PostgreSQL's programs; $null where there is none.
+# The folder of PostgreSQL's programs; $null if there is none.
 function Find-PostgresServer {
     $folders = if ($env:LOCKSTEP_POSTGRES_BIN) { $env:LOCKSTEP_POSTGRES_BIN }
     else {
@@ -17,13 +17,13 @@ function Find-PostgresServer {
     } | Select-Object -First 1
 }
 
-# initdb refuses to run as root: whom to become, or $null.
+# initdb refuses to run as root: the user to become, or $null.
 function Get-PostgresUser {
     if ($IsWindows -or [System.Environment]::UserName -ne 'root') { return }
     'postgres', 'nobody' | Where-Object { (Get-Content /etc/passwd) -match "^${_}:" } | Select-Object -First 1
 }
 
-# Why no server can be started here; empty when one can. Where LOCKSTEP_REQUIRE_POSTGRES is 1 the tests are not to be skipped.
+# Why no server can be started here; empty if one can. If LOCKSTEP_REQUIRE_POSTGRES is 1, the tests must not be skipped.
 function Get-PostgresObstacle {
     $reason = if (-not (Find-PostgresServer)) { 'There are no PostgreSQL server programs.' }
     elseif (-not $IsWindows -and [System.Environment]::UserName -eq 'root' -and
@@ -41,7 +41,7 @@ function Invoke-PostgresProgram($Server, [string] $Program, [string[]] $Argument
     $output
 }
 
-# Starts it; Stop-PostgresServer ends it. User lockstep is a superuser; with -Password everybody else has to give one.
+# Starts it; Stop-PostgresServer ends it. User lockstep is a superuser; with -Password everybody else must give one.
 function Start-PostgresServer {
     $server = [pscustomobject]@{ Bin = Find-PostgresServer; User = Get-PostgresUser
     Folder = Join-Path ([System.IO.Path]::GetTempPath()) "lockstep-pg-$([guid]::NewGuid().ToString('n').Substring(0, 12))"; Port = 0
@@ -83,7 +83,7 @@ function Stop-PostgresServer($Server) {
     finally { Remove-Item $Server.Folder -Recurse -Force -ErrorAction Ignore }
 }
 
-# Runs a script and gives what it prints: values apart by |, a row a line.
+# Runs a script and returns what it prints: values separated by |, one row per line.
 function Invoke-Sql($Server, [string] $Sql) {
     Invoke-PostgresProgram $Server psql @('-h', '127.0.0.1', '-p', $Server.Port, '-U', 'lockstep', '-d', 'postgres', '-X', '-A', '-t',
         '-q', '-v', 'ON_ERROR_STOP=1', '-c', $Sql)

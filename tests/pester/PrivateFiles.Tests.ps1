@@ -60,7 +60,7 @@ Describe 'What files are for whose eyes' {
 Describe 'Session tables that a process left' {
     It 'are removed when nobody holds their lock, whatever number the process has here' {
         $temporary = (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory).FullName
-        # In a container of its own a process has a number that is nobody's here; one that was killed may have a number that is somebody's.
+        # In its own container a process may have an id that nobody has here; a killed one may have an id that somebody has here.
         $living, $dead, $being = "lockstep-session-2147483646-a", "lockstep-session-$PID-b", 'lockstep-session-2147483646-c' |
             ForEach-Object { (New-Item (Join-Path $temporary $_) -ItemType Directory).FullName }
         $living, $dead | ForEach-Object { $null = New-Item "$_/session-lock", "$_/t.db" }

@@ -152,7 +152,7 @@ Describe 'An object as a record' {
     It 'does not depend on the culture' {
         $before = [cultureinfo]::CurrentCulture
         try {
-            # Invariant globalization knows no other culture by name, so one is made.
+            # Invariant globalization knows no other culture by name, so the test creates one.
             $culture = [cultureinfo]::InvariantCulture.Clone()
             $culture.NumberFormat.NumberDecimalSeparator = ','
             $culture.NumberFormat.NegativeSign = '~'

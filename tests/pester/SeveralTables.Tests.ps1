@@ -34,7 +34,7 @@ Describe 'Several tables' {
     }
 
     It 'run at the same time with -ThrottleLimit' {
-        # Each answer waits until all three have been asked for: one after another they would never end.
+        # Each answer waits until all three have been requested: one after another they would never end.
         $servers | Stop-LockstepTestServer
         $servers = 1..3 | ForEach-Object { Start-LockstepTestServer -Port 0 -Feed Scripted }
         $all = $servers.FeedUri

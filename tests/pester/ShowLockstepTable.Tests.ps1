@@ -39,7 +39,7 @@ Import-Module '$manifest'
 }
 Show-LockstepTable -Path things.db
 "@
-        # A terminal of its own for that process, whose screen is read here and whose keys are pressed here.
+        # A terminal of its own for that process; the test reads its screen and presses its keys.
         $start = [System.Diagnostics.ProcessStartInfo]::new('script',
             [string[]]('-qec', "$(Get-PowerShell) -NoProfile -NonInteractive -File show.ps1", '/dev/null'))
         $start.WorkingDirectory = (Get-Location).ProviderPath

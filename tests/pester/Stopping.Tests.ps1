@@ -3,7 +3,7 @@ BeforeAll { Import-Module $PSScriptRoot/Support.psm1 -Force }
 # What Ctrl+C does to a sync in each state. Stop-Job is in SyncJob.Tests.ps1.
 Describe 'I10: Ctrl+C' {
     BeforeAll {
-        # The pipeline that Ctrl+C would stop, running a command in a session of its own.
+        # The pipeline that Ctrl+C would stop, running a command in its own session.
         function Start-Pipeline([string] $Command, [hashtable] $Parameters) {
             $session = New-Session
             $session.Commands.Clear()
@@ -11,7 +11,7 @@ Describe 'I10: Ctrl+C' {
             Path = $Parameters.Path }
         }
 
-        # As Ctrl+C does it; ended when the pipeline has.
+        # As Ctrl+C does it; returns when the pipeline has ended.
         function Stop-Pipeline([hashtable] $Pipeline) {
             $Pipeline.Session.Stop()
             $Pipeline.Running.AsyncWaitHandle.WaitOne(60000) | Should -BeTrue
@@ -39,7 +39,7 @@ Describe 'I10: Ctrl+C' {
                     (Get-LockstepTable -LiteralPath $path -ErrorAction Ignore).State -eq $state }
                 $pipeline
             } { param($pipeline) Stop-Pipeline $pipeline } | Should -BeTrue
-            # A file that was made for nothing is gone; any other has no writer.
+            # A file that was created for nothing is gone; any other has no writer.
             if (Test-Path -LiteralPath $path) { (Get-LockstepTable -LiteralPath $path).Writer | Should -BeNullOrEmpty }
         }
 
@@ -139,12 +139,12 @@ Describe 'I10: Ctrl+C' {
         $path = Join-Path (Get-Location).ProviderPath $state
         $sync = New-SyncIn $state "$path.db"
         $module = Join-Path (Split-Path (Get-Module Lockstep).Path) Lockstep.psd1
-        # What comes after Ctrl+C is not run; what is in finally is.
+        # What comes after Ctrl+C does not run; what is in finally does.
         $script = "Import-Module '$module'; try { Set-Content '$path.begun' 1; " +
             "Sync-LockstepTable '$($sync.Uri)' -Path '$path.db' -Follow -RetryIntervalSec 600; " +
             "Set-Content '$path.after' 1 } finally { Set-Content '$path.finally' 1 }"
         $start = New-PowerShellStart '-Command', $script
-        # A script that runs the tests in the background has them ignore SIGINT, and so would what they start.
+        # A script that runs the tests in the background makes them ignore SIGINT, and so would what they start.
         if ($IsLinux) {
             $start.ArgumentList.Insert(0, $start.FileName)
             $start.ArgumentList.Insert(0, '--default-signal=INT')
@@ -153,7 +153,7 @@ Describe 'I10: Ctrl+C' {
         $start.RedirectStandardOutput = $start.RedirectStandardError = $start.RedirectStandardInput = $true
         $process = [System.Diagnostics.Process]::Start($start)
         try {
-            # Connecting and backing off leave no more trace outside than the lock file beside the table.
+            # Connecting and backing off leave no other trace outside than the lock file beside the table.
             Wait-Until { $process.HasExited -or (Test-Path "$path.db") -and
                 (Get-LockstepTable -LiteralPath "$path.db" -ErrorAction Ignore).Writer }
             if ($state -eq 'Live') { Wait-Until { (Get-LockstepTable -LiteralPath "$path.db").Rows -eq 1 } }

@@ -30,7 +30,8 @@ internal static class CompareCommands
     public static Command CreateRepair() =>
         Create(
             "repair",
-            "Compare a table with its feed; if they differ, replace the table's records with the feed's whole set, at once.",
+            "Compare a table with its feed; if they differ, replace the table's records with the feed's whole set, at once. Exit code 6: "
+                + "that set could not be taken in full, so they may still differ.",
             async (comparison, options, json, quiet, cancellationToken) =>
             {
                 var differences = await CountAsync(comparison, json: false, quiet: true, cancellationToken).ConfigureAwait(false);

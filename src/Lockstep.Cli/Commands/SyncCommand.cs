@@ -291,7 +291,7 @@ internal static class SyncCommand
         {
             await foreach (var step in sync.RunAsync(cancellationToken).ConfigureAwait(false))
                 reporter.Report(step, follows ? () => sync.Result : null);
-            return ExitCodes.Of(sync.Result.Outcome, follows);
+            return ExitCodes.Of(sync.Result.Outcome, follows, options.Repair);
         }
         catch (OperationCanceledException)
         {

@@ -24,7 +24,7 @@ internal static class ExitCodes
     /// <summary>The feed holds something that is no record.</summary>
     public const int Data = 5;
 
-    /// <summary><c>lockstep test</c>: the table differs from its feed.</summary>
+    /// <summary><c>lockstep test</c>: the table differs from its feed; <c>lockstep repair</c>: it may still do so.</summary>
     public const int Different = 6;
 
     /// <summary>A whole set would have removed too much to be credible; nothing was changed.</summary>
@@ -72,7 +72,13 @@ internal static class ExitCodes
     };
 
     /// <summary>For a sync that ended without an error. Ctrl+C, or the end of the time, is how following ends.</summary>
-    public static int Of(SyncOutcome outcome, bool follows) => follows && outcome == SyncOutcome.Stopped ? Ok : Outcomes[outcome];
+    /// <param name="outcome">What came of it.</param>
+    /// <param name="follows">Whether it follows.</param>
+    /// <param name="repairs">Whether it repairs: a set that was not taken in full leaves what was to be repaired.</param>
+    public static int Of(SyncOutcome outcome, bool follows, bool repairs = false) =>
+        follows && outcome == SyncOutcome.Stopped ? Ok
+        : repairs && (outcome is SyncOutcome.Incomplete or SyncOutcome.Owed) ? Different
+        : Outcomes[outcome];
 
     public static int Of(Exception error) =>
         error switch

@@ -5,7 +5,7 @@ namespace Lockstep.Cli.Output;
 
 /// <summary>
 /// What --json prints about an error: a caller that asked for JSON learns from the last line how the command ended, as from its exit code.
-/// Commands whose lines are records print none, since it would be taken for a record.
+/// Commands whose lines are records print none, because it would look like a record.
 /// </summary>
 internal static class JsonFailure
 {

@@ -16,10 +16,10 @@ internal sealed class LineLimit(TimeProvider time, Action<string> write)
     /// <summary>The lines of all of them.</summary>
     public const int MostInAll = 100;
 
-    /// <summary>So many sources are told apart; lines of further ones are counted together.</summary>
+    /// <summary>This many sources are distinguished; lines of further ones are counted together.</summary>
     private const int MostSources = 1000;
 
-    /// <summary>So many sources are named when the window ends.</summary>
+    /// <summary>This many sources are named when the window ends.</summary>
     private const int MostNamed = 5;
 
     public static readonly TimeSpan Window = TimeSpan.FromMinutes(1);

@@ -27,7 +27,8 @@ internal static class RecordJson
         if (!line.ContainsAny(Suspects))
             return line;
         var text = Encoding.UTF8.GetString(line);
-        var plain = PlainText.Of(text);
+        // Not Of: a separator of lines within a text is data, which a blank would change.
+        var plain = PlainText.Lines(text);
         return ReferenceEquals(plain, text) ? line : Encoding.UTF8.GetBytes(plain);
     }
 }

@@ -37,7 +37,7 @@ internal static partial class ShellWords
         {
             (nameof(Term.EnableTracking), _) => $"lockstep track {value} --postgres",
             (nameof(Term.Dialect), not null) => $"--dialect {value}",
-            (nameof(Term.DialectWith), not null) => $"--dialect FILE.json, where the file is {value},",
+            (nameof(Term.DialectWith), not null) => $"--dialect FILE.json, where the file is {value}",
             (nameof(Term.FilterParameter), not null) => $"--filter-parameter {value}=...",
             _ => Others.GetValueOrDefault(term) ?? "--" + WordStart().Replace(term, "-").ToLowerInvariant(),
         };

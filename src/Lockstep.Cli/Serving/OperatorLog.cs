@@ -26,7 +26,7 @@ internal sealed class OperatorLog : ILoggerFactory
             ? $"{known.Message} {remedy.Render(ShellWords.Say)}"
             : error.Message;
 
-    /// <summary>A warning can be caused by clients, and rows, as often as they like: of each feed so many come in a minute.</summary>
+    /// <summary>Clients and rows can cause a warning as often as they like: this many per minute are logged for each feed.</summary>
     private static void Tell(LogLevel level, string message, Exception? error)
     {
         var line = error is null ? $"lockstep: {message}" : $"lockstep: {message} {TextOf(error)}";

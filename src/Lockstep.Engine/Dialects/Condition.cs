@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 
 namespace Lockstep.Engine.Dialects;
@@ -27,12 +26,12 @@ internal abstract record Condition
             ),
         };
 
-    private static (Place Place, JsonElement[] Values) ParseEqual(JsonProperty pair) =>
+    private static (Place Place, WantedValue[] Values) ParseEqual(JsonProperty pair) =>
         (
             Place.Parse(pair.Name),
             pair.Value.ValueKind == JsonValueKind.Array
-                ? [.. pair.Value.EnumerateArray().Select(value => value.Clone())]
-                : [pair.Value.Clone()]
+                ? [.. pair.Value.EnumerateArray().Select(value => new WantedValue(value))]
+                : [new WantedValue(pair.Value)]
         );
 
     private sealed record Present(Place Place) : Condition
@@ -45,7 +44,7 @@ internal abstract record Condition
         public override bool Holds(IPlaces where) => where.Status == Code;
     }
 
-    private sealed record Any(IReadOnlyList<Condition> All) : Condition
+    private sealed record Any(Condition[] All) : Condition
     {
         public override bool Holds(IPlaces where)
         {
@@ -59,17 +58,28 @@ internal abstract record Condition
         }
     }
 
-    private sealed record Equal(IReadOnlyList<(Place Place, JsonElement[] Values)> Pairs) : Condition
+    private sealed record Equal((Place Place, WantedValue[] Values)[] Pairs) : Condition
     {
         public override bool Holds(IPlaces where)
         {
             foreach ((var place, var values) in Pairs)
             {
-                if (where.Find(place) is not { } found || !Array.Exists(values, value => found.Equals(value)))
+                if (where.Find(place) is not { } found || !IsOneOf(values, found))
                     return false;
             }
 
-            return Pairs.Count > 0;
+            return Pairs.Length > 0;
+        }
+
+        private static bool IsOneOf(WantedValue[] values, in PlaceValue found)
+        {
+            foreach (var value in values)
+            {
+                if (value.Is(found))
+                    return true;
+            }
+
+            return false;
         }
     }
 }
@@ -82,55 +92,4 @@ internal interface IPlaces
 
     /// <summary>What is at a place; null if nothing is.</summary>
     PlaceValue? Find(Place place);
-}
-
-/// <summary>What was found at a place: a JSON value, or a text.</summary>
-internal readonly record struct PlaceValue
-{
-    private readonly JsonElement? _json;
-    private readonly string? _text;
-
-    public PlaceValue(string text) => _text = text;
-
-    public PlaceValue(JsonElement json) => _json = json;
-
-    /// <summary>The JSON value; null for a text.</summary>
-    public JsonElement? Json => _json;
-
-    /// <summary>Whether it is neither null nor false.</summary>
-    public bool IsTrue => _json is not { ValueKind: JsonValueKind.Null or JsonValueKind.False or JsonValueKind.Undefined };
-
-    /// <summary>The value as it goes into a request: a string's text, else the JSON; null for null and for an empty text.</summary>
-    public string? Text
-    {
-        get
-        {
-            var text = _json switch
-            {
-                null => _text,
-                { ValueKind: JsonValueKind.String } value => value.GetString(),
-                { ValueKind: JsonValueKind.Null or JsonValueKind.Undefined } => null,
-                { } value => value.GetRawText(),
-            };
-            return string.IsNullOrEmpty(text) ? null : text;
-        }
-    }
-
-    /// <summary>Whether it is the value, by its JSON type; after a <c>*</c>, whether a text ends with the rest.</summary>
-    public bool Equals(JsonElement value)
-    {
-        var text =
-            _json is not { } json ? _text
-            : json.ValueKind == JsonValueKind.String ? json.GetString()
-            : null;
-        if (text is not null)
-            return value.ValueKind == JsonValueKind.String && Matches(text, value.GetString()!);
-        return _json is { } mine && mine.ValueKind == value.ValueKind && JsonElement.DeepEquals(mine, value);
-    }
-
-    /// <inheritdoc/>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Text}");
-
-    private static bool Matches(string text, string pattern) =>
-        pattern.StartsWith('*') ? text.EndsWith(pattern[1..], StringComparison.Ordinal) : text == pattern;
 }

@@ -1,13 +1,12 @@
 using System.Buffers;
 using System.Text.Json;
 using Lockstep.Engine.Framing;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>
-/// Processes an item: its bytes, which are valid during the call, and its offset in the body. Returns whether to pause after it.
-/// </summary>
-internal delegate bool ItemSink(ReadOnlyMemory<byte> item, long offset);
+/// <summary>Takes the item that was found, and its offset in the body. Whether to pause after it.</summary>
+internal delegate bool ItemSink(long offset);
 
 /// <summary>
 /// Finds the items in a JSON document that comes piece by piece, however long it is; keeps what is around them, since signs may come before
@@ -33,6 +32,7 @@ internal sealed class DocumentReader
     private JsonReaderState _state = new(Options);
     private string? _name;
     private bool _inItems;
+    private bool _isBehindItem;
     private bool _isFinal;
     private bool _hasBegun;
     private bool _hasMark;
@@ -46,7 +46,10 @@ internal sealed class DocumentReader
         _limit = limit;
     }
 
-    /// <summary>Whether the list of items was found, even an empty one.</summary>
+    /// <summary>The item that was found last; valid while it is taken.</summary>
+    public JsonItem Item { get; } = new();
+
+    /// <summary>Whether the items were found, be it none.</summary>
     public bool HasItems { get; private set; }
 
     /// <summary>Where the items were found.</summary>
@@ -125,8 +128,7 @@ internal sealed class DocumentReader
             return false;
         while (true)
         {
-            var reader = new Utf8JsonReader(_buffer.AsSpan(_start, _end - _start), _isFinal, _state);
-            if (_inItems ? !ReadItem(ref reader, sink, out var pauses) : !ReadAround(ref reader, out pauses))
+            if (_inItems ? !ReadItem(sink, out var pauses) : !ReadAround(out pauses))
             {
                 if (_end - _start > _limit)
                     throw new InvalidDataException($"an item is larger than {_limit} bytes");
@@ -150,35 +152,71 @@ internal sealed class DocumentReader
     }
 
     /// <summary>The next item, or the end of the items.</summary>
-    private bool ReadItem(ref Utf8JsonReader reader, ItemSink sink, out bool pauses)
+    private bool ReadItem(ItemSink sink, out bool pauses)
     {
         pauses = false;
-        if (!reader.Read())
+        var held = _buffer.AsSpan(_start, _end - _start);
+        var at = held.IndexOfAnyExcept(" \t\r\n"u8);
+        if (at < 0)
             return false;
-        if (reader.TokenType == JsonTokenType.EndArray)
+        if (held[at] == (byte)']')
+            return EndItems(at);
+        if (_isBehindItem)
         {
-            _inItems = false;
-            _around.Write("]"u8);
-            Consume(ref reader);
-            IsWhole = reader.CurrentDepth == 0;
-            return true;
+            if (held[at] != (byte)',')
+                throw new JsonException($"'{(char)held[at]}' is invalid after a value. Expected either ',' or ']'.");
+            var next = held[(at + 1)..].IndexOfAnyExcept(" \t\r\n"u8);
+            if (next < 0)
+                return false;
+            at += 1 + next;
+            if (held[at] == (byte)']')
+                throw new JsonException("The JSON array contains a trailing comma at the end.");
         }
 
-        var from = (int)reader.TokenStartIndex;
-        if (!reader.TrySkip())
+        var status = Item.Scan(_buffer.AsMemory(_start + at, held.Length - at));
+        if (status == ScanStatus.Incomplete || (status == ScanStatus.Invalid && !IsDeep(held[at..])))
             return false;
-        var item = _buffer.AsMemory(_start + from, (int)reader.BytesConsumed - from);
+        var item = Item.Bytes;
         if (item.Length > _limit)
             throw new InvalidDataException($"an item is larger than {_limit} bytes");
-        pauses = sink(item, _offset + from);
+        pauses = sink(_offset + at);
+        PassOver(at + item.Length);
+        _isBehindItem = true;
+        return true;
+    }
+
+    /// <summary>The list's end is for the reader of what is around it, which knows nothing of the items.</summary>
+    private bool EndItems(int at)
+    {
+        PassOver(at);
+        var reader = new Utf8JsonReader(_buffer.AsSpan(_start, _end - _start), _isFinal, _state);
+        reader.Read();
+        _inItems = false;
+        _around.Write("]"u8);
         Consume(ref reader);
+        IsWhole = reader.CurrentDepth == 0;
+        return true;
+    }
+
+    /// <summary>
+    /// Whether what the items' reader refuses is JSON after all, only deeper than a record may be: then it is one item that is none.
+    /// </summary>
+    /// <exception cref="JsonException">It is no JSON.</exception>
+    private bool IsDeep(ReadOnlySpan<byte> bytes)
+    {
+        var reader = new Utf8JsonReader(bytes, _isFinal, _state);
+        if (!reader.Read() || !reader.TrySkip())
+            return false;
+        var length = (int)reader.BytesConsumed;
+        Item.Refuse(_buffer.AsMemory(_end - bytes.Length, length));
         return true;
     }
 
     /// <summary>The next token around the items.</summary>
-    private bool ReadAround(ref Utf8JsonReader reader, out bool pauses)
+    private bool ReadAround(out bool pauses)
     {
         pauses = false;
+        var reader = new Utf8JsonReader(_buffer.AsSpan(_start, _end - _start), _isFinal, _state);
         if (!reader.Read())
             return false;
         switch (reader.TokenType)

@@ -135,6 +135,8 @@ internal sealed class EventReader(int maximumLength)
         {
             if (_hasData)
                 _data.Write("\n"u8);
+            else
+                _data.ResetWrittenCount();
             _data.Write(value);
             _hasData = true;
             Require(_data.WrittenCount);
@@ -167,8 +169,7 @@ internal sealed class EventReader(int maximumLength)
         _type = "";
         if (!_hasData)
             return false;
-        Data = _data.WrittenSpan.ToArray();
-        _data.ResetWrittenCount();
+        Data = _data.WrittenMemory;
         _hasData = false;
         return true;
     }

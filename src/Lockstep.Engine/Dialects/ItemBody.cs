@@ -1,7 +1,5 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
 using System.Text;
-using System.Text.Json;
 using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Dialects;
@@ -15,6 +13,7 @@ namespace Lockstep.Engine.Dialects;
 internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
 {
     private readonly ArrayBufferWriter<byte> _bytes = new();
+    private readonly List<int> _lacks = [];
 
     /// <summary>The names of the fields that came.</summary>
     public FieldCatalog Fields { get; } = new(fields);
@@ -24,90 +23,68 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
 
     /// <summary>The record's bytes: those that came, except fields that are added or left out.</summary>
     /// <param name="rules">How.</param>
-    /// <param name="body">The record in the item.</param>
-    /// <param name="list">The document around it, from which the items of a list take missing fields; empty for none.</param>
-    public ReadOnlySpan<byte> Read(DialectRules rules, JsonElement body, JsonElement list)
+    /// <param name="body">The record in the item; an object.</param>
+    /// <param name="list">What the list around it says of its items; null for nothing.</param>
+    public ReadOnlySpan<byte> Read(DialectRules rules, JsonItem body, ListType? list)
     {
         Fields.BeginRecord();
+        _lacks.Clear();
+        for (var i = 0; i < rules.Key.Count; i++)
+        {
+            if (Lacks(rules.Key[i], body))
+                _lacks.Add(i);
+        }
+
         var isWhole = true;
-        List<KeyRule> lacks = [];
-        foreach (var rule in rules.Key)
+        for (var i = 0; i < body.Count; i++)
         {
-            if (Lacks(rule, body))
-                lacks.Add(rule);
-        }
-
-        foreach (var field in body.EnumerateObject())
-        {
-            if (rules.Drop.Count > 0 && Drops(rules, field))
+            var name = body.Name(i);
+            if (Drops(rules, name))
             {
-                Dropped ??= field.Name;
+                Dropped ??= Encoding.UTF8.GetString(name);
                 isWhole = false;
-                continue;
             }
-
-            Note(field);
+            else
+            {
+                Fields.Note(name);
+            }
         }
 
-        var adds = rules.TypesItems && list.ValueKind == JsonValueKind.Object && !body.TryGetProperty("kind", out _);
-        if (isWhole && lacks.Count == 0 && !adds)
-            return JsonMarshal.GetRawUtf8Value(body);
-        return Rebuild(rules, body, lacks, adds ? list : default);
+        var added = list is not null && rules.TypesItems && !body.Has("kind"u8) ? list : null;
+        return isWhole && _lacks.Count == 0 && added is null ? body.Bytes.Span : Rebuild(rules, body, added);
     }
 
-    private ReadOnlySpan<byte> Rebuild(DialectRules rules, JsonElement body, List<KeyRule> lacks, JsonElement list)
+    private ReadOnlySpan<byte> Rebuild(DialectRules rules, JsonItem body, ListType? list)
     {
         _bytes.ResetWrittenCount();
         _bytes.Write("{"u8);
-        if (list.ValueKind == JsonValueKind.Object)
-            AddType(list);
-        foreach (var lack in lacks)
+        if (list is not null)
         {
-            Separate();
-            Fields.Note(lack.Name);
-            _bytes.Write(lack.Member);
-            _bytes.Write(key.PartText(PartOf(rules, lack)));
+            Fields.Note("kind"u8);
+            if (list.HasVersion)
+                Fields.Note("apiVersion"u8);
+            _bytes.Write(list.Members.Span);
         }
 
-        foreach (var field in body.EnumerateObject())
+        foreach (var part in _lacks)
         {
-            if (rules.Drop.Count > 0 && Drops(rules, field))
+            Separate();
+            var rule = rules.Key[part];
+            Fields.Note(rule.Name);
+            _bytes.Write(rule.Member);
+            _bytes.Write(key.PartText(part));
+        }
+
+        for (var i = 0; i < body.Count; i++)
+        {
+            if (rules.Drop.Count > 0 && Drops(rules, body.Name(i)))
                 continue;
             Separate();
-            _bytes.Write("\""u8);
-            _bytes.Write(JsonMarshal.GetRawUtf8PropertyName(field));
-            _bytes.Write("\":"u8);
-            _bytes.Write(JsonMarshal.GetRawUtf8Value(field.Value));
+            _bytes.Write(body.Text(i));
         }
 
         _bytes.Write("}"u8);
         return _bytes.WrittenSpan;
-    }
-
-    /// <summary>What a Kubernetes list says about its items once, a watch says about each: the two must be the same record.</summary>
-    private void AddType(JsonElement list)
-    {
-        var kind = list.TryGetProperty("kind", out var found) && found.ValueKind == JsonValueKind.String ? found.GetString()! : "";
-        if (kind.EndsWith("List", StringComparison.Ordinal))
-            kind = kind[..^4];
-        if (kind.Length == 0)
-            return;
-        Fields.Note("kind"u8);
-        _bytes.Write("\"kind\":"u8);
-        _bytes.Write(JsonSerializer.SerializeToUtf8Bytes(kind, EngineJson.Default.String));
-        if (!list.TryGetProperty("apiVersion", out var version))
-            return;
-        Fields.Note("apiVersion"u8);
-        _bytes.Write(",\"apiVersion\":"u8);
-        _bytes.Write(JsonMarshal.GetRawUtf8Value(version));
-    }
-
-    private static int PartOf(DialectRules rules, KeyRule key)
-    {
-        var part = 0;
-        while (!ReferenceEquals(rules.Key[part], key))
-            part++;
-        return part;
     }
 
     private void Separate()
@@ -116,22 +93,13 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
             _bytes.Write(","u8);
     }
 
-    private void Note(JsonProperty field)
-    {
-        var name = JsonMarshal.GetRawUtf8PropertyName(field);
-        Fields.Note(name.Contains((byte)'\\') ? Encoding.UTF8.GetBytes(field.Name) : name);
-    }
+    private static bool Lacks(KeyRule key, JsonItem body) => (key.IsOfItem || key.Place.Kind == PlaceKind.Field) && !body.Has(key.Name);
 
-    private static bool Lacks(KeyRule key, JsonElement body) =>
-        (key.IsOfItem || key.Place.Kind == PlaceKind.Field) && !body.TryGetProperty(key.Name, out _);
-
-    private static bool Drops(DialectRules rules, JsonProperty field)
+    private static bool Drops(DialectRules rules, ReadOnlySpan<byte> name)
     {
-        var raw = JsonMarshal.GetRawUtf8PropertyName(field);
-        var name = raw.Contains((byte)'\\') ? Encoding.UTF8.GetBytes(field.Name) : raw;
-        foreach (var drop in rules.Drop)
+        for (var i = 0; i < rules.Drop.Count; i++)
         {
-            if (drop.Matches(name))
+            if (rules.Drop[i].Matches(name))
                 return true;
         }
 

@@ -1,5 +1,5 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using Lockstep.Engine.Records;
 
@@ -13,6 +13,7 @@ internal sealed class ItemKey
 {
     private readonly ArrayBufferWriter<byte> _text = new();
     private readonly KeyReader _reader = new();
+    private readonly List<Range> _parts = [];
 
     /// <param name="shape">The table's shape, if it has one.</param>
     public ItemKey(RecordShape? shape)
@@ -37,9 +38,10 @@ internal sealed class ItemKey
     public ReadOnlySpan<byte> Encoded => Shape!.KeyLayout == KeyLayout.Encoded ? _reader.Encoded : default;
 
     /// <summary>Reads the key of an item. False when it has none; <see cref="Reason"/> says why.</summary>
-    public bool Read(DialectRules rules, ItemPlaces places, JsonElement body, bool isDeleted)
+    public bool Read(DialectRules rules, ItemPlaces places, JsonItem body, bool isDeleted)
     {
         _text.ResetWrittenCount();
+        _parts.Clear();
         if (rules.Key.Count == 0)
             return Refuse("the dialect names no key");
         Shape ??= Adopt(
@@ -56,47 +58,54 @@ internal sealed class ItemKey
         for (var i = 0; i < rules.Key.Count; i++)
         {
             var key = rules.Key[i];
-            var value = !key.IsOfItem && key.Place.TryFind(body, out var own) ? new PlaceValue(own) : places.Find(key.Place);
+            var value = (key.IsOfItem ? null : body.Find(key.Place)) ?? places.Find(key.Place);
             if (isDeleted && rules.Key.Count == 1)
                 value = OfDeletion(rules, places, value);
             // Events without a key of their own are a log, by their ids.
-            if (value is null && rules.Key.Count == 1 && places.EventId is { Length: > 0 } id)
+            if (value is null && rules.Key.Count == 1 && places.Origin.EventId is { Length: > 0 } id)
                 value = new PlaceValue(id);
-            if (value is not { Text: { } text } found || found.Json is { ValueKind: not (JsonValueKind.String or JsonValueKind.Number) })
+            if (value is not { HasText: true, Kind: JsonKind.None or JsonKind.String or JsonKind.Number } found)
             {
                 IsMissing = true;
-                return Refuse(WhatIsWrong(key.Place.ToString(), value?.Json, isDeleted ? ", though it is a deletion" : Fields(body)));
+                return Refuse(WhatIsWrong(key.Place.ToString(), value?.Kind, isDeleted ? ", though it is a deletion" : Fields(body)));
             }
 
-            var at = _text.WrittenCount;
-            if (found.Json is { } json)
-                _text.Write(JsonMarshal.GetRawUtf8Value(json));
-            else
-                _text.Write(JsonSerializer.SerializeToUtf8Bytes(text, EngineJson.Default.String));
-            var raw = _text.WrittenSpan[at..];
-            _reader.Note(
-                i,
-                raw[0] == (byte)'"'
-                    ? new JsonSlice(JsonKind.String, at + 1, raw.Length - 2, raw.Contains((byte)'\\'))
-                    : new JsonSlice(JsonKind.Number, at, raw.Length, IsEscaped: false)
-            );
+            Note(i, found);
         }
 
         return true;
+    }
+
+    private void Note(int part, in PlaceValue value)
+    {
+        var at = _text.WrittenCount;
+        if (value.Kind == JsonKind.None)
+            _text.Write(JsonSerializer.SerializeToUtf8Bytes(value.Text!, EngineJson.Default.String));
+        else
+            _text.Write(value.Json.Span);
+        var raw = _text.WrittenSpan[at..];
+        _parts.Add(at.._text.WrittenCount);
+        _reader.Note(
+            part,
+            raw[0] == (byte)'"'
+                ? new JsonSlice(JsonKind.String, at + 1, raw.Length - 2, raw.Contains((byte)'\\'))
+                : new JsonSlice(JsonKind.Number, at, raw.Length, IsEscaped: false)
+        );
     }
 
     /// <summary>The key of a deletion, which may have the record's address instead, or under another name (OData 4.0).</summary>
     private PlaceValue? OfDeletion(DialectRules rules, ItemPlaces places, PlaceValue? value)
     {
         foreach (var place in rules.DeletedKey)
-            value ??= places.Find(place) is { Text: not null } there ? there : null;
-        if (rules.DeletedKey.Count == 0 || value is not { Json: { ValueKind: JsonValueKind.String } json })
+            value ??= places.Find(place) is { HasText: true } there ? there : null;
+        if (rules.DeletedKey.Count == 0 || value is not { Kind: JsonKind.String } json)
             return value;
-        var (text, isQuoted) = EntityId.KeyOf(json.GetString()!) ?? (json.GetString()!, true);
-        // An address does not distinguish a number from a text: the type of the table's keys does, else the notation.
+        var address = json.Text ?? "";
+        var (text, isQuoted) = EntityId.KeyOf(address) ?? (address, true);
+        // An address does not tell a number from a text: what the table's keys are does, else how it is written.
         var isNumber = Shape!.KeyParts is [var kind] ? kind == KeyPartKind.Number : !isQuoted;
         if (isNumber && EntityId.IsInteger(text))
-            return new PlaceValue(JsonElement.Parse(text));
+            return new PlaceValue(Encoding.ASCII.GetBytes(text), JsonKind.Number);
         return new PlaceValue(text);
     }
 
@@ -129,30 +138,24 @@ internal sealed class ItemKey
         return true;
     }
 
-    /// <summary>The raw text of one part of the key read last.</summary>
-    public ReadOnlySpan<byte> PartText(int index)
-    {
-        var reader = new Utf8JsonReader(_text.WrittenSpan, new JsonReaderOptions { AllowMultipleValues = true });
-        for (var i = 0; i <= index; i++)
-            reader.Read();
-        return _text.WrittenSpan[(int)reader.TokenStartIndex..(int)reader.BytesConsumed];
-    }
+    /// <summary>The raw text of one part of the key that was read last.</summary>
+    public ReadOnlySpan<byte> PartText(int index) => _text.WrittenSpan[_parts[index]];
 
-    /// <summary>The names of the fields there are, to choose a key from.</summary>
-    private static string Fields(JsonElement body)
+    /// <summary>The names of the fields that there are, to choose a key from.</summary>
+    private static string Fields(JsonItem body)
     {
-        var names = body.EnumerateObject().Take(8).Select(field => $"'{field.Name}'").ToList();
+        var names = Enumerable.Range(0, Math.Min(8, body.Count)).Select(i => $"'{Encoding.UTF8.GetString(body.Name(i))}'").ToList();
         return names.Count == 0 ? "" : "; it has " + string.Join(", ", names);
     }
 
-    private static string WhatIsWrong(string place, JsonElement? found, string rest) =>
-        found?.ValueKind switch
+    private static string WhatIsWrong(string place, JsonKind? found, string rest) =>
+        found switch
         {
-            JsonValueKind.String => $"its key '{place}' is empty",
-            JsonValueKind.Null => $"its key '{place}' is null",
-            JsonValueKind.Object => $"its key '{place}' is an object, not a string or number",
-            JsonValueKind.Array => $"its key '{place}' is an array, not a string or number",
-            JsonValueKind.True or JsonValueKind.False => $"its key '{place}' is a truth value, not a string or number",
+            JsonKind.String => $"its key '{place}' is empty",
+            JsonKind.Null => $"its key '{place}' is null",
+            JsonKind.Object => $"its key '{place}' is an object, not a string or number",
+            JsonKind.Array => $"its key '{place}' is an array, not a string or number",
+            JsonKind.True or JsonKind.False => $"its key '{place}' is a truth value, not a string or number",
             _ => $"it has no string or number '{place}', its key{rest}",
         };
 

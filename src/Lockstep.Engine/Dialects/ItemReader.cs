@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Text.Json;
 using System.Text.Unicode;
 using Lockstep.Engine.Records;
 
@@ -35,8 +33,7 @@ internal enum ItemKind
 /// </summary>
 internal sealed class ItemReader
 {
-    private static readonly JsonDocumentOptions Options = new() { MaxDepth = RecordParser.MaximumDepth };
-
+    private readonly JsonItem _inner = new();
     private readonly ItemKey _key;
     private readonly ItemBody _body;
 
@@ -60,7 +57,7 @@ internal sealed class ItemReader
     /// <inheritdoc cref="ItemKey.IsMissing"/>
     public bool LacksKey => _key.IsMissing;
 
-    /// <summary>The item's cursor; null if it names none.</summary>
+    /// <summary>The item's cursor, valid until the next call; null where it names none.</summary>
     public PlaceValue? Cursor { get; private set; }
 
     /// <summary>What the item says about the next page, for parameters that are places of the last item.</summary>
@@ -71,31 +68,24 @@ internal sealed class ItemReader
 
     /// <summary>Reads an item.</summary>
     /// <param name="rules">How.</param>
-    /// <param name="item">Its bytes.</param>
+    /// <param name="places">The item, and where it comes from.</param>
     /// <param name="signs">Whether it may be a sign instead of a record.</param>
-    /// <param name="origin">The event that brought it, or the list that contains it.</param>
     /// <param name="record">The record, when it is one; valid until the next call.</param>
-    public ItemKind Read(DialectRules rules, ReadOnlyMemory<byte> item, bool signs, ItemOrigin origin, out RoutedRecord record)
+    public ItemKind Read(DialectRules rules, ItemPlaces places, bool signs, out RoutedRecord record)
     {
         record = default;
         Cursor = null;
-        if (!Utf8.IsValid(item.Span))
+        var item = places.Item;
+        if (!Utf8.IsValid(item.Bytes.Span))
             return Malformed("it is not valid UTF-8");
+        if (item.Kind == JsonKind.None)
+            return Malformed(item.WhatIsWrong());
         try
         {
-            using var document = JsonDocument.Parse(item, Options);
-            var places = new ItemPlaces(document.RootElement, origin);
-            foreach (var place in rules.Cursor)
+            Cursor = CursorOf(rules, places);
+            for (var i = 0; i < rules.NextParameters.Count; i++)
             {
-                if ((place.IsOfItems || place.Kind == PlaceKind.EventId) && places.Find(place) is { Text: not null } cursor)
-                {
-                    Cursor = cursor.Json is { } json ? new PlaceValue(json.Clone()) : cursor;
-                    break;
-                }
-            }
-
-            foreach ((var name, var place) in rules.NextParameters)
-            {
+                (var name, var place) = rules.NextParameters[i];
                 if (place.IsOfItems && places.Find(place) is { Text: { } text })
                     NextValues[name] = text;
             }
@@ -106,18 +96,26 @@ internal sealed class ItemReader
                 return ItemKind.Nothing;
             if (rules.Only?.Holds(places) == false)
                 return ItemKind.Unknown;
-            if (document.RootElement.ValueKind != JsonValueKind.Object)
+            if (item.Kind != JsonKind.Object)
                 return Malformed("it is not a JSON object");
-            return Route(rules, places, origin, ref record);
-        }
-        catch (JsonException e)
-        {
-            return Malformed("it is not valid JSON: " + e.Message.TrimEnd('.'));
+            return Route(rules, places, ref record);
         }
         catch (InvalidOperationException)
         {
             return Malformed("a field's name or its key is a string that is not valid Unicode");
         }
+    }
+
+    private static PlaceValue? CursorOf(DialectRules rules, ItemPlaces places)
+    {
+        for (var i = 0; i < rules.Cursor.Count; i++)
+        {
+            var place = rules.Cursor[i];
+            if ((place.IsOfItems || place.Kind == PlaceKind.EventId) && places.Find(place) is { HasText: true } cursor)
+                return cursor;
+        }
+
+        return null;
     }
 
     private static ItemKind? Sign(DialectRules rules, ItemPlaces places) =>
@@ -126,16 +124,21 @@ internal sealed class ItemReader
         : rules.Heartbeat?.Holds(places) == true ? ItemKind.Heartbeat
         : null;
 
-    private ItemKind Route(DialectRules rules, ItemPlaces places, ItemOrigin origin, ref RoutedRecord record)
+    private ItemKind Route(DialectRules rules, ItemPlaces places, ref RoutedRecord record)
     {
         var isDeleted = rules.Deleted?.Holds(places) == true;
         var body = places.Item;
-        if (rules.Record is { } place && place.TryFind(places.Item, out var found))
+        if (rules.Record is { } place && body.Find(place) is { } found)
         {
-            if (found.ValueKind == JsonValueKind.Object)
-                body = found;
+            if (found.Kind == JsonKind.Object)
+            {
+                _inner.Scan(found.Json);
+                body = _inner;
+            }
             else if (!isDeleted)
-                return found.ValueKind == JsonValueKind.Null ? ItemKind.Nothing : Malformed($"its '{place}' is not a JSON object");
+            {
+                return found.Kind == JsonKind.Null ? ItemKind.Nothing : Malformed($"its '{place}' is not a JSON object");
+            }
         }
 
         if (!_key.Read(rules, places, body, isDeleted))
@@ -146,13 +149,13 @@ internal sealed class ItemReader
         if (rules.OrderBy is { } by)
         {
             order = OrderKind.Number;
-            if (!by.TryFind(body, out var value) || !TryReadOrder(value, rules.Zone, out orderValue, out orderText))
+            if (body.Find(by) is not { } value || !TryReadOrder(value, rules.Zone, out orderValue, out orderText))
                 return Malformed($"it has no number or time '{by}', its order field");
         }
 
         if (!_key.Settle(order))
             return Malformed(_key.Reason);
-        var json = _body.Read(rules, body, isDeleted ? default : origin.List);
+        var json = _body.Read(rules, body, isDeleted ? null : places.Origin.List);
         record = new RoutedRecord
         {
             KeyLayout = Shape!.KeyLayout,
@@ -169,19 +172,19 @@ internal sealed class ItemReader
         return ItemKind.Record;
     }
 
-    private static bool TryReadOrder(JsonElement value, TimeZoneInfo zone, out long order, out ReadOnlySpan<byte> text)
+    private static bool TryReadOrder(PlaceValue value, TimeZoneInfo zone, out long order, out ReadOnlySpan<byte> text)
     {
         order = 0;
         text = default;
-        if (value.ValueKind == JsonValueKind.Number)
+        if (value.Kind == JsonKind.Number)
         {
-            var raw = JsonMarshal.GetRawUtf8Value(value);
+            var raw = value.Json.Span;
             if (!DecimalText.TryGetInt64(raw, out order))
                 text = raw;
             return true;
         }
 
-        if (value.ValueKind != JsonValueKind.String || TimeText.Parse(value.GetString()!, zone) is not { } time)
+        if (value.Kind != JsonKind.String || TimeText.Parse(value.Text ?? "", zone) is not { } time)
             return false;
         order = time.UtcTicks;
         return true;

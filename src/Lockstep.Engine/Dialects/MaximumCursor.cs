@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Text;
-using System.Text.Json;
 using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Dialects;
@@ -18,6 +16,8 @@ internal sealed class MaximumCursor(DialectRules rules)
 
     private OrderValue? _number;
     private DateTimeOffset? _time;
+    private (OrderValue? Number, DateTimeOffset? Time)? _first;
+    private (OrderValue? Number, DateTimeOffset? Time)? _last;
 
     /// <summary>Whether each value so far was at or above the one before it.</summary>
     public bool IsAscending { get; private set; } = true;
@@ -27,8 +27,25 @@ internal sealed class MaximumCursor(DialectRules rules)
 
     private bool IsTime => rules.CursorType != CursorType.Number;
 
-    /// <summary>The same values come a second time, in a round of their own.</summary>
-    public void Restart() => (_number, _time) = (null, null);
+    /// <summary>Whether this reading has met a larger value than the one before it: something changed in between.</summary>
+    public bool HasGrown =>
+        _last is { } last
+        && (
+            IsTime
+                ? _time is { } time && (last.Time is null || time > last.Time)
+                : _number is { } number && (last.Number is not { } known || OrderValue.Compare(number, known) > 0)
+        );
+
+    /// <summary>
+    /// The same values come again, in another reading. What changed since the first one may have moved past the others, so the cursor stays
+    /// behind what the first one reached (D9), whatever the clock that the values are of.
+    /// </summary>
+    public void Restart()
+    {
+        _last = (_number, _time);
+        _first ??= _last;
+        (_number, _time) = (null, null);
+    }
 
     /// <summary>Whether a text is a possible value of such a cursor.</summary>
     public bool CanBe(string text) => IsTime ? TimeText.Parse(text, rules.Zone) is not null : Cursor.Parse(text).IsNumber;
@@ -38,9 +55,9 @@ internal sealed class MaximumCursor(DialectRules rules)
     {
         if (!IsTime)
         {
-            if (value.Json is not { ValueKind: JsonValueKind.Number } json)
+            if (value.Kind != JsonKind.Number)
                 return false;
-            var number = OrderValue.FromNumber(Encoding.ASCII.GetBytes(json.GetRawText()));
+            var number = OrderValue.FromNumber(value.Json.Span);
             var order = _number is { } known ? OrderValue.Compare(number, known) : 1;
             IsAscending &= order >= 0;
             if (order > 0)
@@ -67,20 +84,20 @@ internal sealed class MaximumCursor(DialectRules rules)
     {
         if (!IsTime)
         {
-            var largest = _number?.ToString() ?? stored;
+            var largest = (_first is { } reached ? Lesser(reached.Number, _number) : _number)?.ToString() ?? stored;
             return largest is null || lookback == 0 ? largest : Cursor.Parse(largest).Back(lookback).ToString();
         }
 
         var window = lookback == 0 ? DefaultLookback : TimeSpan.FromSeconds((double)lookback);
-        if (_time is not { } time)
+        if ((_first is { } before ? Lesser(before.Time, _time) : _time) is not { } time)
             return stored;
         // The clock behind the values may be hours behind the server's: a writer that is late is late by that one.
         time -= window;
         if (began is { } at && at - Granularity - window < time)
             time = at - Granularity - window;
         // A round never takes the cursor back: what came before it has been read.
-        if (stored is not null && TimeText.Parse(stored, TimeZoneInfo.Utc) is { } before && before > time)
-            time = before;
+        if (stored is not null && TimeText.Parse(stored, TimeZoneInfo.Utc) is { } kept && kept > time)
+            time = kept;
         return time.ToString("O", CultureInfo.InvariantCulture);
     }
 
@@ -97,12 +114,25 @@ internal sealed class MaximumCursor(DialectRules rules)
         };
     }
 
+    /// <summary>Null is below all.</summary>
+    private static OrderValue? Lesser(OrderValue? left, OrderValue? right) =>
+        left is { } one && right is { } other ? (OrderValue.Compare(one, other) < 0 ? one : other) : null;
+
+    private static DateTimeOffset? Lesser(DateTimeOffset? left, DateTimeOffset? right) =>
+        left is { } one && right is { } other ? (one < other ? one : other) : null;
+
     private DateTimeOffset? TimeOf(PlaceValue value)
     {
         if (rules.CursorType == CursorType.Time)
-            return value.Json is { ValueKind: JsonValueKind.String } json ? TimeText.Parse(json.GetString()!, rules.Zone) : null;
-        if (value.Json is not { ValueKind: JsonValueKind.Number } number || !number.TryGetDecimal(out var since))
+            return value.Kind == JsonKind.String ? TimeText.Parse(value.Text ?? "", rules.Zone) : null;
+        if (
+            value.Kind != JsonKind.Number
+            || !decimal.TryParse(value.Json.Span, NumberStyles.Float, CultureInfo.InvariantCulture, out var since)
+        )
+        {
             return null;
+        }
+
         var milliseconds = rules.CursorType == CursorType.Seconds ? since * 1000 : since;
         return milliseconds is > -62135596800000 and < 253402300799000 ? DateTimeOffset.FromUnixTimeMilliseconds((long)milliseconds) : null;
     }

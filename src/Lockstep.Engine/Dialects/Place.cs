@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Lockstep.Engine.Records;
@@ -46,7 +47,6 @@ internal sealed record Place
         ("page:", PlaceKind.Count),
     ];
 
-    /// <summary>The segments as JSON has them.</summary>
     private readonly byte[][] _names;
 
     private Place(string text, PlaceKind kind, string name)
@@ -72,7 +72,10 @@ internal sealed record Place
     /// <summary>The names that lead to the value, of a field or a pointer.</summary>
     public IReadOnlyList<string> Segments { get; }
 
-    /// <summary>Whether it belongs to an item of the response, the last one or the largest.</summary>
+    /// <summary>The same as JSON has them.</summary>
+    public ReadOnlySpan<byte[]> Names => _names;
+
+    /// <summary>Whether it is of an item of the response, the last one or the largest.</summary>
     public bool IsOfItems { get; private init; }
 
     /// <summary>Whether the largest value counts, and not the last one.</summary>
@@ -119,7 +122,7 @@ internal sealed record Place
                 if (!value.TryGetProperty(_names[i], out value))
                     return false;
             }
-            else if (value.ValueKind == JsonValueKind.Array && TryIndex(Segments[i], value.GetArrayLength(), out var index))
+            else if (value.ValueKind == JsonValueKind.Array && TryIndex(_names[i], out var index) && index < value.GetArrayLength())
             {
                 value = value[index];
             }
@@ -135,6 +138,7 @@ internal sealed record Place
     /// <inheritdoc/>
     public override string ToString() => Text;
 
-    private static bool TryIndex(string segment, int length, out int index) =>
-        int.TryParse(segment, System.Globalization.NumberStyles.None, null, out index) && index < length;
+    /// <summary>Whether a segment is the number of an element.</summary>
+    public static bool TryIndex(ReadOnlySpan<byte> segment, out int index) =>
+        int.TryParse(segment, NumberStyles.None, CultureInfo.InvariantCulture, out index);
 }

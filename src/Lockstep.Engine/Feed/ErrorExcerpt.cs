@@ -96,9 +96,9 @@ internal static partial class ErrorExcerpt
         return text.Length == 0 || text[0] is '<' or '{' or '[' || text.AsSpan().ContainsAny('\r', '\n', '\0') ? null : text;
     }
 
-    [GeneratedRegex(@"(?<![\w-])([\w-]+)=[^\s&""';,]+", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"(?<![\w-])([\w-]+)=[^\s&""';,]+")]
     private static partial Regex Option();
 
-    [GeneratedRegex(@"\b(Bearer |Basic )[^\s""',;]{16,}", RegexOptions.IgnoreCase, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\b(Bearer |Basic )[^\s""',;]{16,}", RegexOptions.IgnoreCase)]
     private static partial Regex Bearer();
 }

@@ -123,7 +123,7 @@ public sealed class AllRecordsMalformedException : FeedException
     public override bool IsTransient => false;
 }
 
-/// <summary>Something in the feed is no record.</summary>
+/// <summary>Something in the feed is not a record.</summary>
 public sealed class MalformedRecordException : FeedException
 {
     internal MalformedRecordException(FeedUri feed, long byteOffset, string reason, string snippet, Remedy? remedy = null)
@@ -157,16 +157,14 @@ public sealed class MalformedRecordException : FeedException
     /// <summary>Its first characters.</summary>
     public string Snippet { get; }
 
-    /// <summary>The dialect of another server that reads the body; null where none does, or it is a feed of records.</summary>
+    /// <summary>The dialect of another server that reads the body; null if none does, or if it is a feed of records.</summary>
     public string? Foreign { get; internal init; }
 
     /// <inheritdoc/>
     public override bool IsTransient => false;
 }
 
-/// <summary>
-/// The answer is no feed at all, but a page as a proxy or a login sends it: an error, and no empty set (I6).
-/// </summary>
+/// <summary>The answer is not a feed at all, but a page such as a proxy or a login sends: an error, not an empty set (I6).</summary>
 public sealed class NotAFeedException : FeedException
 {
     internal NotAFeedException(FeedUri feed, string beginning, bool isArray = false)
@@ -180,9 +178,7 @@ public sealed class NotAFeedException : FeedException
         ) { }
 }
 
-/// <summary>
-/// A whole set whose end nothing vouches for would remove so much that it is not believed. Nothing was changed (I6).
-/// </summary>
+/// <summary>A whole set with an uncertain end would remove so much that it is not accepted. Nothing was changed (I6).</summary>
 public sealed class SweepRefusedException : FeedException
 {
     /// <param name="feed">The feed.</param>
@@ -218,7 +214,7 @@ public sealed class SweepRefusedException : FeedException
                 )
         ) => (Lost, Rows) = (lost, rows);
 
-    /// <summary>One that was not believed before is not fetched again yet.</summary>
+    /// <summary>A set that was refused before is not fetched again yet.</summary>
     /// <param name="feed">The feed.</param>
     /// <param name="lost">How many records the set would have removed.</param>
     /// <param name="rows">Of how many.</param>
@@ -245,7 +241,8 @@ public sealed class SweepRefusedException : FeedException
     /// <inheritdoc/>
     public override bool IsTransient => false;
 
-    private static string Among(IReadOnlyList<Records.RecordKey> examples) =>
+    /// <summary>Some of the records, as the end of a sentence about them.</summary>
+    internal static string Among(IReadOnlyList<Records.RecordKey> examples) =>
         examples.Count == 0 ? "" : $", among them {string.Join(", ", examples.Select(key => PlainText.Of(key.ToString())))}";
 }
 

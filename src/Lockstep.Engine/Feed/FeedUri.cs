@@ -19,7 +19,7 @@ internal sealed class FeedUri
         _isImport = isImport;
     }
 
-    /// <summary>Whether it is no feed but the source of an import.</summary>
+    /// <summary>Whether it is not a feed but the source of an import.</summary>
     internal bool IsImport => _isImport;
 
     /// <summary>The URI without user info, as requested.</summary>
@@ -57,9 +57,7 @@ internal sealed class FeedUri
         return new FeedUri(new UriBuilder(uri) { UserName = "", Password = "" }.Uri, credential);
     }
 
-    /// <summary>
-    /// Names a source of records that is no feed, such as a file, for results and errors. It cannot be requested.
-    /// </summary>
+    /// <summary>Names a source of records that is not a feed, such as a file, for results and errors. It cannot be requested.</summary>
     internal static FeedUri OfImport(Uri uri) => new(uri, null, isImport: true);
 
     /// <summary>

@@ -22,7 +22,7 @@ internal sealed class PagedBody : ReadOnlyStream
     /// <param name="page">The first page's address.</param>
     /// <param name="response">Its response; taken over.</param>
     /// <param name="stream">Its decoded content; taken over.</param>
-    /// <param name="fetch">Fetches a further page; throws if it cannot be had.</param>
+    /// <param name="fetch">Fetches a further page; throws if it is not available.</param>
     /// <param name="open">Gives a response's decoded content.</param>
     public PagedBody(
         FeedUri feed,

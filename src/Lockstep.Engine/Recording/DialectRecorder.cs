@@ -34,7 +34,7 @@ public static class DialectRecorder
     private static readonly string[] KeptFamilies = ["electric-", "stream-", "x-ratelimit-"];
 
     /// <summary>
-    /// Records until the sync has all there is or, with a duration, follows for so long; the file has its name from then on.
+    /// Records until the sync has everything or, with a duration, follows for that long; the file has its name from then on.
     /// </summary>
     /// <param name="feed">The feed and how to reach it. Nothing of that goes into the file.</param>
     /// <param name="dialect">How to read it; null to detect the dialect.</param>

@@ -85,7 +85,7 @@ internal static class RecordingFormat
     }
 
     /// <summary>
-    /// Why a replay cannot send what a line says, or null where it can: it leads to another server, or is no answer of HTTP.
+    /// Why a replay cannot send what a line says, or null if it can: it leads to another server, or is not an HTTP answer.
     /// </summary>
     private static string? WhyNot(RecordingLine line)
     {

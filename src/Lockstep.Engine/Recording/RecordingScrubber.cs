@@ -14,11 +14,11 @@ internal sealed partial class RecordingScrubber
     /// <summary>Stands for the server's scheme and name.</summary>
     public const string Origin = "http://recorded.invalid";
 
-    /// <summary>Anything shorter is a word such as <c>latest</c>, and no secret.</summary>
+    /// <summary>Anything shorter is a word such as <c>latest</c>, not a secret.</summary>
     private const int ShortestSecret = 8;
 
     /// <summary>
-    /// More would make the search for them slow and large: who answers must not choose how long it takes to write down what was answered.
+    /// More would make the search for them slow and large: the server must not decide how long it takes to write down its answer.
     /// </summary>
     public const int MostSecrets = 10_000;
 

@@ -26,7 +26,7 @@ internal static class FieldPath
     public static IReadOnlyList<string> Names(string text) => IsPointer(text) ? [.. text[1..].Split('/').Select(Unescape)] : [text];
 
     /// <summary>
-    /// The pointer to what is written with dots elsewhere, <c>metadata.uid</c>; null where the first of the names is no field.
+    /// The pointer to what is written with dots elsewhere, <c>metadata.uid</c>; null if the first of the names is not a field.
     /// </summary>
     /// <param name="text">What was written.</param>
     /// <param name="fields">The fields that there are.</param>

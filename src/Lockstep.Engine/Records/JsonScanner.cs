@@ -17,7 +17,7 @@ internal ref struct JsonScanner
     private readonly ReadOnlySpan<byte> _bytes;
     private readonly int _maximumDepth;
     private int _depth;
-    private bool _expectsName;
+    private bool _isAtStart;
     private int _position;
 
     public JsonScanner(ReadOnlySpan<byte> bytes, int maximumDepth)
@@ -36,7 +36,7 @@ internal ref struct JsonScanner
     {
         if (!Expect((byte)'{'))
             return false;
-        _expectsName = true;
+        _isAtStart = true;
         return ++_depth <= _maximumDepth || Fail(ScanStatus.Invalid);
     }
 
@@ -54,19 +54,56 @@ internal ref struct JsonScanner
         {
             _position++;
             _depth--;
-            _expectsName = false;
+            _isAtStart = false;
             return false;
         }
 
-        if (!_expectsName)
+        if (!_isAtStart)
         {
             if (next != (byte)',')
                 return Fail(ScanStatus.Invalid);
             _position++;
         }
 
-        _expectsName = false;
+        _isAtStart = false;
         return ReadString(out name) && Expect((byte)':');
+    }
+
+    /// <summary>Enters an array. False when there is none, or it is nested too deep.</summary>
+    public bool OpenArray()
+    {
+        if (!Expect((byte)'['))
+            return false;
+        _isAtStart = true;
+        return ++_depth <= _maximumDepth || Fail(ScanStatus.Invalid);
+    }
+
+    /// <summary>
+    /// Reads the next element of the array that was entered last; false at its end, which leaves it, or when something is wrong.
+    /// </summary>
+    public bool NextElement(out JsonSlice value)
+    {
+        value = default;
+        if (!SkipSpace())
+            return false;
+        var next = _bytes[_position];
+        if (next == (byte)']')
+        {
+            _position++;
+            _depth--;
+            _isAtStart = false;
+            return false;
+        }
+
+        if (!_isAtStart)
+        {
+            if (next != (byte)',')
+                return Fail(ScanStatus.Invalid);
+            _position++;
+        }
+
+        _isAtStart = false;
+        return ReadValue(out value);
     }
 
     /// <summary>Reads a value of any kind to its end.</summary>

@@ -5,13 +5,13 @@ using System.Text.Unicode;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// Tells what an object of the feed is (I7): a record, with where it belongs, or a signal. <see cref="RoutingReader"/> finds the values
-/// that route a record; here they are held against the table's shape, which the first record decides. What it yields is valid until the
-/// next call. One thread at a time.
+/// Classifies an object of the feed (I7): a record, with its key and order, or a signal. <see cref="RoutingReader"/> finds the values that
+/// route a record; this checks them against the table's shape, which the first record decides. What it yields is valid until the next call.
+/// One thread at a time.
 /// </summary>
 internal sealed class RecordParser
 {
-    /// <summary>Objects may be nested as deep as this; one that is deeper is malformed.</summary>
+    /// <summary>How deep objects may be nested; a deeper one is malformed.</summary>
     public const int MaximumDepth = 64;
 
     private static readonly JsonReaderOptions Strict = new() { MaxDepth = MaximumDepth };
@@ -21,11 +21,11 @@ internal sealed class RecordParser
     private readonly KeyReader _key;
     private readonly OrderReader _order;
 
-    /// <summary>Creates a parser that decides the shape by the first record.</summary>
+    /// <summary>Creates a parser that determines the shape from the first record.</summary>
     public RecordParser(RecordShapeRequest request)
         : this(request, new FieldCatalog([])) { }
 
-    /// <summary>Creates a parser for a table whose shape is known.</summary>
+    /// <summary>Creates a parser for a table with a known shape.</summary>
     public RecordParser(RecordShape shape, IEnumerable<string> knownFields)
         : this(new RecordShapeRequest(shape.Dialect, shape.KeyFields, shape.OrderField), new FieldCatalog(knownFields)) => Adopt(shape);
 
@@ -38,10 +38,10 @@ internal sealed class RecordParser
         _order = _routing.Order;
     }
 
-    /// <summary>The shape, once the first record told it.</summary>
+    /// <summary>The shape, once the first record has determined it.</summary>
     public RecordShape? Shape { get; private set; }
 
-    /// <summary>Whether the key field was taken because it came first, which deserves a warning.</summary>
+    /// <summary>Whether the key field was chosen only because it came first, which deserves a warning.</summary>
     public bool KeyWasGuessed { get; private set; }
 
     /// <inheritdoc cref="RoutingReader.OddDeletion"/>
@@ -56,15 +56,15 @@ internal sealed class RecordParser
     /// <summary>Why the object is malformed.</summary>
     public string Reason { get; private set; } = "";
 
-    /// <summary>From here on the first record, if it is still to come, has this key.</summary>
+    /// <summary>Uses this key for the first record, if that is still to come.</summary>
     public void UseKey(IReadOnlyList<string> fields) => _request = _request with { KeyFields = fields };
 
-    /// <summary>What to do when the first records are malformed because the order or key field is missing; null otherwise.</summary>
+    /// <summary>What to do if the first records are malformed because the order or key field is missing; null otherwise.</summary>
     public Remedy? Remedy { get; private set; }
 
     /// <summary>Reads one object, from brace to brace.</summary>
     /// <param name="json">The object's bytes.</param>
-    /// <param name="record">The record, when it is one.</param>
+    /// <param name="record">The record, if it is one.</param>
     public ParsedKind Parse(ReadOnlySpan<byte> json, out RoutedRecord record)
     {
         var kind = Read(json);
@@ -98,18 +98,18 @@ internal sealed class RecordParser
         }
         catch (InvalidOperationException)
         {
-            // Utf8JsonReader's way to say that an escaped string has half a surrogate pair; only names, keys and order values are
+            // This is how Utf8JsonReader reports half a surrogate pair in an escaped string; only names, keys and order values are
             // unescaped.
             return Malformed("a field's name, its key or its order field is a string that is not valid Unicode");
         }
     }
 
     /// <summary>
-    /// Reads a record from the start of bytes that may go on behind it, in one pass with finding its end. False for whatever is not
-    /// plainly a record and whole, which is then to be framed and looked at by <see cref="Parse"/>.
+    /// Reads a record from the start of bytes that may continue after it, in the same pass that finds its end. False for anything that is
+    /// not clearly a complete record; frame that and pass it to <see cref="Parse"/>.
     /// </summary>
-    /// <param name="bytes">Bytes that begin with a brace.</param>
-    /// <param name="length">The record's length in bytes, with what the dialect puts around it.</param>
+    /// <param name="bytes">Bytes that start with a brace.</param>
+    /// <param name="length">The record's length in bytes, including the dialect's envelope.</param>
     /// <param name="record">The record.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryParseRecord(ReadOnlySpan<byte> bytes, out int length, out RoutedRecord record)
@@ -125,7 +125,7 @@ internal sealed class RecordParser
     }
 
     /// <summary>
-    /// Reads the values of which <see cref="Route"/> makes a record. A <see cref="RoutedRecord"/> is large: clearing it before it is filled
+    /// Reads the values from which <see cref="Route"/> makes a record. A <see cref="RoutedRecord"/> is large: clearing it before filling it
     /// would be a tenth of the work.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -140,12 +140,14 @@ internal sealed class RecordParser
         }
         catch (InvalidOperationException)
         {
-            // Framed, it gets its reason.
+            // Parse will say why.
             return false;
         }
     }
 
-    /// <summary>Reads the key alone from a record's own fields, as a rewritten record has them. False with <see cref="Reason"/>.</summary>
+    /// <summary>
+    /// Reads only the key from a record's own fields, as a rewritten record has them. If false, <see cref="Reason"/> says why.
+    /// </summary>
     /// <param name="json">The record.</param>
     /// <param name="record">Has the key and the record, and no order value.</param>
     public bool TryReadKey(ReadOnlySpan<byte> json, out RoutedRecord record)
@@ -180,9 +182,11 @@ internal sealed class RecordParser
         }
     }
 
-    /// <summary>Reads the key of an object that is malformed otherwise.</summary>
+    /// <summary>Reads the key of an otherwise malformed object.</summary>
     /// <param name="json">The object, or its beginning.</param>
-    /// <returns>The key's bytes (<see cref="KeyEncoding"/>); null when none can be read that a record of the table could have.</returns>
+    /// <returns>
+    /// The key's bytes (<see cref="KeyEncoding"/>); null if it has no readable key that a record of the table could have.
+    /// </returns>
     public byte[]? ReadKeyOfMalformed(ReadOnlySpan<byte> json)
     {
         if (Shape is null)
@@ -190,7 +194,7 @@ internal sealed class RecordParser
         Fields.BeginRecord();
         try
         {
-            // What was read before the fault is there, whatever this says.
+            // Whatever this returns, what it read before the fault is available.
             _ = _routing.TryRead(json, out _);
             if (!_key.HasKinds || !_key.IsSound || !_key.IsValidText(json))
                 return null;
@@ -207,7 +211,7 @@ internal sealed class RecordParser
         }
     }
 
-    /// <summary>The record that was read last from the start of <paramref name="bytes"/>.</summary>
+    /// <summary>The record last read from the start of <paramref name="bytes"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private RoutedRecord Route(ReadOnlySpan<byte> bytes)
     {
@@ -228,7 +232,7 @@ internal sealed class RecordParser
         };
     }
 
-    /// <summary>Reads a record of another form than those before, whose names may be new: kept only if it is a record.</summary>
+    /// <summary>Reads a record in another form than earlier ones, perhaps with new names: they are kept only if it is a record.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool TryParseByGrammar(ReadOnlySpan<byte> bytes, out int length)
     {
@@ -248,12 +252,14 @@ internal sealed class RecordParser
         }
     }
 
-    /// <summary>Whether what was read is a record of the table. The order counts: what is malformed leaves no trace in the shape.</summary>
+    /// <summary>
+    /// Whether what was read is a record of the table. The order of the checks matters: malformed input must leave no trace in the shape.
+    /// </summary>
     private bool IsRecord(ReadOnlySpan<byte> json) => Utf8.IsValid(json) && TrySettle(json);
 
     /// <summary>
-    /// Brings the key into the table's form. False when something is missing, or key or order is of another type than in the table (I3),
-    /// which the first record tells; <see cref="WhatIsWrong"/> says what.
+    /// Converts the key to the table's form. False if something is missing, or key or order has another type than the table's (I3), which
+    /// the first record determines; <see cref="WhatIsWrong"/> gives the reason.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool TrySettle(ReadOnlySpan<byte> json)
@@ -268,7 +274,7 @@ internal sealed class RecordParser
             if (_key.TryReadInteger(json))
                 return true;
 
-            // A number beyond 64 bits or with a fraction: from here on the table holds encoded keys.
+            // A number beyond 64 bits or with a fraction: from here on the table has encoded keys.
             Shape = shape with
             {
                 KeyLayout = KeyLayout.Encoded,
@@ -294,7 +300,7 @@ internal sealed class RecordParser
         return Shape = shape;
     }
 
-    /// <summary>Why what was read is no record of the table.</summary>
+    /// <summary>Why what was read is not a record of the table.</summary>
     private string WhatIsWrong()
     {
         var shape = Shape!;
@@ -307,7 +313,7 @@ internal sealed class RecordParser
             );
     }
 
-    /// <summary>Decides the shape by the first object that is neither a heartbeat nor a control row.</summary>
+    /// <summary>Determines the shape from the first object that is neither a heartbeat nor a control row.</summary>
     private ParsedKind Detect(ReadOnlySpan<byte> json)
     {
         var first = FirstRecord.Read(json, Strict);
@@ -327,12 +333,13 @@ internal sealed class RecordParser
         }
         finally
         {
-            // Only a record decides: what is malformed, in whatever way, leaves no trace.
+            // Only a record decides: anything malformed leaves no trace.
             if (!isRecord)
                 Shape = null;
         }
 
-        // A control row may have the order field ('since' is that of the transaction dialect): what is no record otherwise is one.
+        // A control row may have the order field ('since' is that of the transaction dialect): an object that is not otherwise a record is
+        // one.
         if ((!isRecord || isKeyGuessed) && !first.IsTransaction && ReadSignal(json) is { } said)
         {
             Shape = null;
@@ -347,7 +354,7 @@ internal sealed class RecordParser
         return Malformed(missing is null ? reason! : $"{reason}; its fields are {missing.Fields}");
     }
 
-    /// <summary>What an object that is no record is; null when it is malformed.</summary>
+    /// <summary>The kind of signal in an object that is not a record; null if the object is malformed.</summary>
     private ParsedKind? ReadSignal(ReadOnlySpan<byte> json)
     {
         if (FeedSignal.Read(json, Strict) is not { } signal)
@@ -376,7 +383,7 @@ internal sealed class RecordParser
         return false;
     }
 
-    /// <summary>What a general reader has to say about bytes that the scanner refused.</summary>
+    /// <summary>What a general reader reports about bytes that the scanner refused.</summary>
     private static string ExplainJson(ReadOnlySpan<byte> json)
     {
         try

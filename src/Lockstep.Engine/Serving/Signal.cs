@@ -3,7 +3,6 @@ namespace Lockstep.Engine.Serving;
 /// <summary>
 /// Wakes everybody who waits, each time it is raised. Take <see cref="Next"/> before checking whether there is something to wait for.
 /// Thread-safe.
-/// Thread-safe.
 /// </summary>
 internal sealed class Signal
 {

@@ -110,7 +110,7 @@ internal sealed class BodyEnding(
             return rest == BodyRest.Silent ? BodyEnd.Silent : BodyEnd.Settled;
 
         // The table does not show whether a staged snapshot has settled: it is merged, then watched.
-        await set.MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);
+        await set.MergeUnfinishedAsync(isCaughtUp: true, cancellationToken, isSilence: rest == BodyRest.Silent).ConfigureAwait(false);
         context.Queue.ResetLastChange();
         if (set.IsRefused)
             return BodyEnd.Refused;

@@ -55,6 +55,9 @@ internal sealed class BodyReader
     /// <inheritdoc cref="SetCompletion.IsCaughtUp"/>
     public bool IsCaughtUp => _set.IsCaughtUp;
 
+    /// <inheritdoc cref="SetCompletion.HasUnaccounted"/>
+    public bool HasUnaccounted => _set.HasUnaccounted;
+
     /// <summary>Reads to the end, or until the caller has what it wants. What came before an error is committed.</summary>
     public async Task<BodyEnd> ReadAsync(CancellationToken cancellationToken)
     {

@@ -49,7 +49,7 @@ internal sealed class BodyWarnings(SyncContext context, BodySource source)
         await context
             .PostEventAsync(
                 FeedEventKind.Warning,
-                $"In {source.Feed.Subject} {odd}. Further values like it are treated the same, without a warning.",
+                $"{source.Feed.Subject} has odd deletion marks: {odd}. Further values like it are treated the same, without a warning.",
                 null
             )
             .ConfigureAwait(false);

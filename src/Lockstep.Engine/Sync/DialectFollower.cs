@@ -4,7 +4,7 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>What a follower is to do after a round.</summary>
+/// <summary>What a follower does after a round.</summary>
 internal enum RoundOutcome
 {
     /// <summary>The caller has what it wants.</summary>
@@ -13,13 +13,13 @@ internal enum RoundOutcome
     /// <summary>Another round, at once.</summary>
     GoOn,
 
-    /// <summary>The dialect was only guessed, and the feed is not of it.</summary>
+    /// <summary>The dialect was only a guess, and the feed does not speak it.</summary>
     NotOfThisDialect,
 }
 
 /// <summary>
-/// Follows a feed of another server: decides what is asked next, the whole set, what came after the cursor or what is still to come, and
-/// how long to wait between. What fails is for its caller to try again. One thread at a time.
+/// Follows another server's feed: decides what to request next (the whole set, the changes after the cursor, or those still to come), and
+/// how long to wait in between. The caller retries failures. One thread at a time.
 /// </summary>
 internal sealed class DialectFollower(
     DialectDescription dialect,
@@ -85,7 +85,7 @@ internal sealed class DialectFollower(
         }
     }
 
-    /// <summary>Holds the dialect against what the table knows of its feed, and brings the two together.</summary>
+    /// <summary>Compares the dialect with what the table knows of its feed, and reconciles the two.</summary>
     private async Task<DialectSession> BindAsync(SyncContext context, CancellationToken cancellationToken)
     {
         var state = context.Target.State;
@@ -146,7 +146,7 @@ internal sealed class DialectFollower(
         }
         catch (SweepRefusedException e) when (!session.Context.StopsWhenCaughtUp)
         {
-            // It may be one wrong answer: the next one is asked for soon, and with the next poll at the latest.
+            // It may be a single wrong answer: ask for the next one soon, at the latest with the next poll.
             await events.PostRefusedAsync(e, cancellationToken).ConfigureAwait(false);
             var early = session.Judge.UntilDue ?? TimeSpan.Zero;
             var poll = options.PollInterval ?? dialect.Interval;
@@ -187,7 +187,7 @@ internal sealed class DialectFollower(
             return RoundOutcome.Done;
         }
 
-        // What the server holds until there is something needs no wait; one that does not hold it does.
+        // A request that the server holds until something changes needs no wait afterwards; one that it does not hold does.
         var isHeld = kind == RequestKind.Live && (status.Counters.Changes > before || time.GetElapsedTime(began) >= AtOnce);
         return isHeld || (kind != RequestKind.Live && IsLive)
             ? Again()
@@ -206,8 +206,8 @@ internal sealed class DialectFollower(
         session.IsGuess = false;
     }
 
-    /// <summary>A cursor that the user names means something only where the dialect has one, and can be asked from it.</summary>
-    /// <exception cref="InvalidOptionException">It has not.</exception>
+    /// <summary>A cursor that the user names only means something if the dialect has cursors and can ask from one.</summary>
+    /// <exception cref="InvalidOptionException">It cannot.</exception>
     private string? RequireSince(string? since)
     {
         if (since is null)
@@ -258,7 +258,7 @@ internal sealed class DialectFollower(
         }
         catch (FeedCutException) when (round.Signs == 0 && kind == RequestKind.Live)
         {
-            // Silence to the end may mean that the server does not know this cursor: the whole set has an answer in any case (D16).
+            // Silence to the end may mean that the server does not know this cursor: the whole set always gets an answer (D16).
             _wantsWhole |= dialect.Changes is null;
             throw;
         }
@@ -295,7 +295,7 @@ internal sealed class DialectFollower(
 
         if (round.Skipped > 0)
         {
-            // An error in the stream, perhaps: the server is asked again from the same cursor, and ever less often.
+            // Perhaps an error in the stream: ask again from the same cursor, less and less often.
             _skippedEnds = round.Lasted < AtOnce ? _skippedEnds + 1 : 1;
             return await WaitAsync(retry.Delay(_skippedEnds, session.ServerInterval), cancellationToken).ConfigureAwait(false);
         }
@@ -303,7 +303,7 @@ internal sealed class DialectFollower(
         return await EndedEmptyAsync(session, kind, round.Lasted, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>A stream ended with nothing in it: some servers say so that they cannot go on from the cursor (D14).</summary>
+    /// <summary>A stream ended without any content: this is how some servers say that they cannot resume from the cursor (D14).</summary>
     private async Task<RoundOutcome> EndedEmptyAsync(
         DialectSession session,
         RequestKind kind,
@@ -356,7 +356,7 @@ internal sealed class DialectFollower(
         return RoundOutcome.GoOn;
     }
 
-    /// <summary>All went well: the feed is asked again when it is time.</summary>
+    /// <summary>All went well: the feed is polled again when it is due.</summary>
     private Task<RoundOutcome> RestAsync(TimeSpan wait, CancellationToken cancellationToken)
     {
         if (status.Phase is SyncPhase.Live or SyncPhase.Snapshot)

@@ -141,8 +141,8 @@ internal sealed class DialectSession
             FeedEventKind.Warning,
             $"The list may continue: {more.Reason}. What came is in the table; nothing was removed.",
             cancellationToken,
-            $"Set how it continues with {Term.DialectWith(more.Names(Dialect))}, or with "
-                + $"{Term.DialectWith(MoreOfList.Whole(Dialect))} that one answer is all."
+            $"Set how it continues with {Term.DialectWith(more.Names(Dialect))}; that one answer is all, with "
+                + $"{Term.DialectWith(MoreOfList.Whole(Dialect))}."
         );
 
     /// <summary>

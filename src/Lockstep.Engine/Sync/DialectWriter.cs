@@ -37,8 +37,11 @@ internal readonly record struct DialectPosition
 /// </summary>
 internal sealed class DialectWriter(SyncContext context, FeedUri feed)
 {
-    /// <summary>The stage takes batches of this size, so that memory does not grow with the set (I8).</summary>
-    private const int StageBytes = 8 * 1024 * 1024;
+    /// <summary>A stage takes batches of this size, so that memory does not grow with the set (I8).</summary>
+    private const int StageBytes = 4 * 1024 * 1024;
+
+    /// <summary>While nothing is written, so much is: records are written while the next page is asked for.</summary>
+    private const int IdleStageBytes = 1024 * 1024;
 
     /// <summary>What is applied at once is kept in memory up to this size, then staged.</summary>
     private const int PageBytes = 64 * 1024 * 1024;
@@ -60,8 +63,19 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     /// <summary>Whether something waits to be committed.</summary>
     public bool HasUncommitted => _batch is { Count: > 0 } || _finished.Count > 0 || _quarantined.Count > 0;
 
-    /// <summary>Whether what there is must be staged before more comes.</summary>
-    public bool IsFull => _batch is { } batch && batch.MemoryUsed >= (IsStaged ? StageBytes : PageBytes);
+    /// <summary>Whether what there is has to go beside the table before more comes.</summary>
+    public bool IsFull => _batch is { } batch && batch.MemoryUsed >= Math.Min(context.Buffers.Batch, IsStaged ? StageBytes : PageBytes);
+
+    /// <summary>
+    /// Whether what came of a set goes beside the table after this page: not each page does, since the more records are written at once
+    /// the fewer pages of the file each write touches.
+    /// </summary>
+    public bool IsWorthStaging =>
+        IsFull
+        || _finished.Count > 0
+        || _quarantined.Count > 0
+        || context.Options.DialectObserver is not null
+        || (context.Queue.IsIdle && _batch?.MemoryUsed >= IdleStageBytes);
 
     /// <summary>Items are staged from here on.</summary>
     public async Task StageAsync(CancellationToken cancellationToken)

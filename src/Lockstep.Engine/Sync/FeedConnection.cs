@@ -139,8 +139,7 @@ internal sealed class FeedConnection(
 
         // For a feed known to be silent, only the result mentions it.
         var isNews = !wasQuiet || status.Counters.Bytes > received;
-        return await EndAsync(context, source, end, reader.SetIsComplete, state.RequestCursor, isNews, cancellationToken)
-            .ConfigureAwait(false);
+        return await EndAsync(context, source, end, reader, state.RequestCursor, isNews, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -174,7 +173,7 @@ internal sealed class FeedConnection(
         SyncContext context,
         BodySource source,
         BodyEnd end,
-        bool setIsComplete,
+        BodyReader reader,
         Cursor before,
         bool isNews,
         CancellationToken cancellationToken
@@ -186,10 +185,10 @@ internal sealed class FeedConnection(
                 status.Move(SyncTrigger.Interrupted);
                 return ConnectionEnd.GoOn;
             case BodyEnd.CaughtUp:
-                status.EndsFor(SyncEndReason.CaughtUp, isComplete: true);
+                status.EndsFor(SyncEndReason.CaughtUp, isComplete: !reader.HasUnaccounted);
                 return ConnectionEnd.Done;
             case BodyEnd.Settled:
-                status.EndsFor(SyncEndReason.Settled, isComplete: true);
+                status.EndsFor(SyncEndReason.Settled, isComplete: !reader.HasUnaccounted);
                 return ConnectionEnd.Done;
             case BodyEnd.Silent:
                 if (isNews)
@@ -202,7 +201,7 @@ internal sealed class FeedConnection(
         }
 
         await events.PostAsync(FeedEventKind.Disconnect, "The body ended.", cancellationToken).ConfigureAwait(false);
-        if (source.IsRedirected && setIsComplete)
+        if (source.IsRedirected && reader.SetIsComplete)
         {
             status.Move(SyncTrigger.Interrupted);
             return ConnectionEnd.GoOn;

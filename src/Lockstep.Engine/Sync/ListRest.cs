@@ -13,7 +13,7 @@ internal sealed class ListRest(DialectSession session)
     private const int MostRepeats = 3;
     private long _items;
     private int _repeats;
-    private (int Hash, long Length, int Count) _fingerprint;
+    private (ulong Hash, long Length, int Count) _fingerprint;
     private bool _hasToldOfGuess;
     private bool _isLinked;
 

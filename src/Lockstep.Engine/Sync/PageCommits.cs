@@ -14,7 +14,8 @@ internal sealed class PageCommits(DialectSession session)
     {
         if (isStaged)
         {
-            await session.Writer.FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
+            if (session.Writer.IsWorthStaging)
+                await session.Writer.FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
             return;
         }
 

@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Text.Json;
 using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Sync;
 
@@ -70,7 +70,7 @@ internal sealed class PageLinks(DialectSession session)
             return null;
         foreach (var place in rules.NextUrl)
         {
-            if (page.Places.Find(place) is { Json: null or { ValueKind: JsonValueKind.String }, Text: { } link })
+            if (page.Places.Find(place) is { Kind: JsonKind.None or JsonKind.String, Text: { } link })
             {
                 var uri = session.Requests.Own(link, target);
                 AreCounted |= IsCounted(uri);

@@ -20,8 +20,11 @@ internal sealed record Page(ResponsePlaces Places, int Count, bool IsUpToDate, b
     /// <summary>The cursor of the last item that has one.</summary>
     public string? LastCursor { get; init; }
 
-    /// <summary>A digest of its items: two pages with the same one have the same items.</summary>
-    public (int Hash, long Length, int Count) Fingerprint { get; init; }
+    /// <summary>What its items were, in short: two pages with the same one have the same items.</summary>
+    public (ulong Hash, long Length, int Count) Fingerprint { get; init; }
+
+    /// <summary>Whether one of its items has not come in this round before.</summary>
+    public bool HasNews { get; init; }
 
     public void Dispose() => Around?.Dispose();
 }
@@ -38,12 +41,14 @@ internal sealed class PageReader(DialectSession session)
     /// <summary>Reads a page that was answered with success.</summary>
     /// <param name="rules">How.</param>
     /// <param name="response">The answer.</param>
-    /// <param name="maximum">Collects the values of a cursor that is the largest one; null if there is none.</param>
+    /// <param name="maximum">Takes the values of a cursor that is the largest one; null where there is none.</param>
+    /// <param name="news">Tells which items have come before; null where nobody asks.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<Page> ReadAsync(
         DialectRules rules,
         HttpResponseMessage response,
         MaximumCursor? maximum,
+        RoundNews? news,
         CancellationToken cancellationToken
     )
     {
@@ -57,7 +62,7 @@ internal sealed class PageReader(DialectSession session)
             throw session.Requests.Wrong("it answers with an HTML page, perhaps one to sign in at");
         var limit = session.Context.Options.MaximumRecordSize;
         var document = new DocumentReader(rules.Items, limit);
-        var items = new Items(session.Writer, rules, document, maximum);
+        var items = new Items(session.Writer, rules, document, maximum, news);
         var body = await session.Client.OpenContentAsync(response, cancellationToken).ConfigureAwait(false);
         await using var stream = new IdleStream(
             body,
@@ -66,16 +71,8 @@ internal sealed class PageReader(DialectSession session)
             session.Context.Time,
             session.NoteBytes
         );
-        try
-        {
-            await ReadBodyAsync(rules, stream, document, items, cancellationToken).ConfigureAwait(false);
-            await RequireEndAsync(stream, document, cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            items.Dispose();
-        }
-
+        await ReadBodyAsync(rules, stream, document, items, cancellationToken).ConfigureAwait(false);
+        await RequireEndAsync(stream, document, cancellationToken).ConfigureAwait(false);
         var around = document.Around();
         var places = new ResponsePlaces(response, around.RootElement);
         var page = new Page(
@@ -88,6 +85,7 @@ internal sealed class PageReader(DialectSession session)
             Around = around,
             LastCursor = items.LastCursor,
             Fingerprint = items.Fingerprint,
+            HasNews = items.HasNews,
             ItemsPlace = document.HasItems ? document.ItemsPlace : null,
         };
         try
@@ -226,14 +224,16 @@ internal sealed class PageReader(DialectSession session)
         }
     }
 
-    /// <summary>Processes the items of one page.</summary>
-    private sealed class Items(DialectWriter writer, DialectRules rules, DocumentReader document, MaximumCursor? maximum) : IDisposable
+    /// <summary>Takes the items of one page.</summary>
+    private sealed class Items(DialectWriter writer, DialectRules rules, DocumentReader document, MaximumCursor? maximum, RoundNews? news)
     {
-        private JsonDocument? _list;
-        private HashCode _hash;
+        private readonly ItemPlaces _places = new() { Item = document.Item };
+        private ulong _hash;
         private long _length;
 
-        public (int Hash, long Length, int Count) Fingerprint => (_hash.ToHashCode(), _length, Count);
+        public (ulong Hash, long Length, int Count) Fingerprint => (_hash, _length, Count);
+
+        public bool HasNews { get; private set; }
 
         public int Count { get; private set; }
 
@@ -245,21 +245,24 @@ internal sealed class PageReader(DialectSession session)
 
         public string? LastCursor { get; private set; }
 
-        public bool Take(ReadOnlyMemory<byte> item, long offset)
+        public bool Take(long offset)
         {
-            Count++;
-            _hash.AddBytes(item.Span);
+            var item = document.Item.Bytes.Span;
+            if (Count++ == 0 && rules.TypesItems)
+                _places.Origin = new ItemOrigin(null, null, TypeOfList());
+            var hash = RoundNews.HashOf(item);
+            _hash = (_hash * 31) + hash;
             _length += item.Length;
-            if (rules.TypesItems)
-                _list ??= document.Beginning();
-            var origin = new ItemOrigin(null, null, _list?.RootElement ?? default);
-            // Signs are in the object around the items; without one, among the items.
-            var kind = writer.Items.Read(rules, item, signs: document.ItemsPlace.Length == 0, origin, out var record);
+            HasNews |= news?.Note(hash) != false;
+            // Signs stand in the object around the items; where there is none, among the items.
+            var kind = writer.Items.Read(rules, _places, signs: document.ItemsPlace.Length == 0, out var record);
+            var reason = writer.Items.Reason;
             if (writer.Items.Cursor is { } cursor && kind != ItemKind.Malformed)
             {
-                LastCursor = cursor.Text;
-                if (maximum?.Note(cursor) == false)
-                    kind = ItemKind.Malformed;
+                if (maximum is null)
+                    LastCursor = cursor.Text;
+                else if (!maximum.Note(cursor))
+                    (kind, reason) = (ItemKind.Malformed, "its cursor is of another type");
             }
 
             switch (kind)
@@ -268,11 +271,7 @@ internal sealed class PageReader(DialectSession session)
                     writer.Add(record, rules.Merges);
                     break;
                 case ItemKind.Malformed:
-                    writer.Refuse(
-                        item.Span,
-                        offset,
-                        writer.Items.Reason.Length > 0 ? writer.Items.Reason : "its cursor is of another type"
-                    );
+                    writer.Refuse(item, offset, reason);
                     break;
                 default:
                     IsUpToDate |= kind == ItemKind.UpToDate;
@@ -284,6 +283,10 @@ internal sealed class PageReader(DialectSession session)
             return writer.IsFull;
         }
 
-        public void Dispose() => _list?.Dispose();
+        private ListType? TypeOfList()
+        {
+            using var list = document.Beginning();
+            return ListType.Of(list.RootElement);
+        }
     }
 }

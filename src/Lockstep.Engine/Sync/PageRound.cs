@@ -12,7 +12,11 @@ namespace Lockstep.Engine.Sync;
 internal sealed class PageRound(DialectSession session)
 {
     private const int MostEmptyPages = 1000;
+    private const int MostStalePages = 100;
     private const int MostStandstills = 3;
+
+    /// <summary>How often a list that is read by page number is read while its records move between its pages.</summary>
+    private const int MostReadings = 6;
 
     /// <summary>A set of this many pages takes a while.</summary>
     private const int ManyPages = 10;
@@ -21,6 +25,7 @@ internal sealed class PageRound(DialectSession session)
     private readonly PageLinks _links = new(session);
     private readonly PageCommits _commits = new(session);
     private readonly ListRest _rest = new(session);
+    private readonly RoundNews _news = new();
     private MaximumCursor? _maximum;
     private DateTimeOffset? _began;
     private bool _isWhole;
@@ -67,12 +72,14 @@ internal sealed class PageRound(DialectSession session)
         var target = start;
         var cursor = from ?? stored;
         int empty = 0,
+            stale = 0,
             standstills = 0;
-        var isSecond = false;
+        var readings = 1;
         MoreOfList? guessed = null;
         var counters = session.Context.Counters;
         long before = counters.Received,
-            first = 0;
+            reading = before,
+            longest = 0;
         while (true)
         {
             _links.Asked(target);
@@ -80,7 +87,7 @@ internal sealed class PageRound(DialectSession session)
             using var response = await session
                 .Requests.SendAsync(rules, target, cursor, tag, Patience(rules, kind), cancellationToken)
                 .ConfigureAwait(false);
-            if (_pages == 0 && !isSecond)
+            if (_pages == 0 && readings == 1)
             {
                 // A page's link is valid only for a while, and servers say in many ways that it no longer is.
                 if (resume is not null && (int)response.StatusCode is 400 or 404 or 410)
@@ -105,7 +112,9 @@ internal sealed class PageRound(DialectSession session)
 
             session.Requests.Last = new ResponsePlaces(response);
             _began ??= response.Headers.Date;
-            using var page = await _reader.ReadAsync(rules, response, _maximum, cancellationToken).ConfigureAwait(false);
+            using var page = await _reader
+                .ReadAsync(rules, response, _maximum, _pages < ManyPages ? null : _news, cancellationToken)
+                .ConfigureAwait(false);
             if (page.AsksForResync)
                 return RoundEnd.Resync;
             if (MeetsAnotherFeed(rules, page.Places, isKnown: stored is not null))
@@ -114,10 +123,19 @@ internal sealed class PageRound(DialectSession session)
             if (rules.CursorType == CursorType.Text && string.CompareOrdinal(said ?? cursor, cursor) < 0)
                 return RoundEnd.Resync;
             empty = page.Count == 0 ? empty + 1 : 0;
-            if (empty > MostEmptyPages)
-                throw session.Requests.Wrong("page after page is empty");
-
             var linked = _links.NextOf(rules, page, target);
+            // A list that is not read by links may hold the same event again and again.
+            stale = page.Count > 0 && (page.HasNews || linked is null) ? 0 : stale + Math.Sign(page.Count);
+            if (empty > MostEmptyPages || stale >= MostStalePages)
+            {
+                throw session.Requests.Wrong(
+                    stale >= MostStalePages
+                        ? $"it links from page to page, and the last {MostStalePages} held only what had come before"
+                        : "page after page is empty",
+                    $"Check how the next page is requested: Next in {Term.Dialect}."
+                );
+            }
+
             _rest.Note(page, isLinked: linked is not null, _links.AreCounted);
             var more = linked is null
                 ? await _rest
@@ -166,28 +184,35 @@ internal sealed class PageRound(DialectSession session)
             }
 
             if (
-                !isSecond
-                && _links.AreCounted
+                _links.AreCounted
                 && _pages > 0
                 && more is null
-                && MayHaveMissed(rules, isStaged, isEmpty)
-                && (_maximum is not null || await _rest.LacksAnyAsync(cancellationToken).ConfigureAwait(false))
+                && (
+                    readings == 1
+                        ? MayHaveMissed(rules, isStaged, isEmpty)
+                            && (_maximum is not null || await _rest.LacksAnyAsync(cancellationToken).ConfigureAwait(false))
+                        : readings < MostReadings && _maximum is { IsAscending: true, HasGrown: true }
+                )
             )
             {
-                // While pages are counted, records move between them: what one round lacks the other may have (D9).
-                isSecond = true;
+                // While pages are counted, records move between them: what one reading lacks another may have (D9). In a list by time of
+                // change, each record that changes moves to the end, and one that has not changed moves to a page that has come: it may
+                // be missed again, until a reading meets no change.
+                readings++;
                 guessed = null;
-                first = counters.Received - before;
+                longest = Math.Max(longest, counters.Received - reading);
+                reading = counters.Received;
                 target = start;
                 _pages = 0;
                 _links.Forget();
                 _rest.Restart();
+                _news.Forget();
                 _maximum?.Restart();
                 continue;
             }
 
-            // What is read twice is there once.
-            counters.Received = before + Math.Max(first, counters.Received - before - first);
+            // What is read several times is there once.
+            counters.Received = before + Math.Max(longest, counters.Received - reading);
 
             // No cursor passes what may be missing, unless records come in its order.
             var isOrdered = kind == RequestKind.Changes && rules.IsAscending && _maximum?.IsAscending == true;

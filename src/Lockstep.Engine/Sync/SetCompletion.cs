@@ -32,6 +32,9 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// <summary>Whether everything the feed had, as far as it reveals, went into the table.</summary>
     public bool IsCaughtUp { get; private set; }
 
+    /// <summary>Whether the set was merged although it lacks records of the table: whether those are gone is not known.</summary>
+    public bool HasUnaccounted { get; private set; }
+
     /// <summary>
     /// Whether this is the whole set of a transaction feed, or may be, which only its end or <c>snapshot_completed</c> completes (I6).
     /// </summary>
@@ -197,19 +200,27 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         return tracker.HasMoved ? commit : commit with { Cursor = null, Resume = state.Resume };
     }
 
-    /// <summary>A feed that never says where its set ends cannot sweep: what came is merged.</summary>
-    public async Task MergeUnfinishedAsync(bool isCaughtUp, CancellationToken cancellationToken)
+    /// <summary>
+    /// A feed that never says where its set ends cannot sweep: what came is merged. A forced sync and a repair accept being caught up as
+    /// the end.
+    /// </summary>
+    /// <param name="isCaughtUp">Whether the table then has all that there is.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="isSilence">Whether only the feed's silence shows it, which may be a pause.</param>
+    public async Task MergeUnfinishedAsync(bool isCaughtUp, CancellationToken cancellationToken, bool isSilence = false)
     {
-        await context
-            .PostEventAsync(
-                FeedEventKind.Warning,
-                "The feed does not say where its whole set ends, so Lockstep cannot tell which records are gone; what "
-                    + "it sent was merged into the table.",
-                null
-            )
-            .ConfigureAwait(false);
         if (isCaughtUp && !source.IsRedirected)
             tracker.Complete();
+        if (isCaughtUp && !isSilence && !source.IsRedirected && _judge.IsOverruled)
+        {
+            await CompleteAsync(SnapshotEnding.Sweep, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        await pacer.FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+        var absent = await _judge.CountAbsentAsync(_kept, cancellationToken).ConfigureAwait(false);
+        HasUnaccounted = absent.Count > 0;
+        await _judge.WarnOfUnfinishedAsync(absent).ConfigureAwait(false);
         await CompleteAsync(SnapshotEnding.MergeOnly, cancellationToken, isCaughtUp).ConfigureAwait(false);
     }
 

@@ -1,8 +1,7 @@
-using System.Text;
-using System.Text.Json;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Sync;
 
@@ -31,6 +30,7 @@ internal interface IFrames
 internal sealed class LineFrames(int maximum) : IFrames
 {
     private readonly FrameReader _frames = new(maximum);
+    private readonly ItemPlaces _item = new();
     private bool _isCut;
 
     public string? Position => null;
@@ -57,7 +57,8 @@ internal sealed class LineFrames(int maximum) : IFrames
                 round.Beat();
                 break;
             case FrameKind.Object:
-                round.Take(rules, frame.Bytes.ToArray(), frame.Offset, default);
+                _item.Item.Read(frame.Bytes);
+                round.Take(rules, _item, frame.Offset);
                 break;
             case FrameKind.Truncated:
                 _isCut = true;
@@ -84,6 +85,7 @@ internal sealed class EventFrames(int maximum) : IFrames
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(100);
 
     private readonly EventReader _events = new(maximum);
+    private readonly ItemPlaces _item = new();
 
     public string? Position => _events.DispatchedId;
 
@@ -98,36 +100,42 @@ internal sealed class EventFrames(int maximum) : IFrames
         var offset = _events.Offset;
         if (!_events.TryRead(out var kind))
             return false;
-        var origin = new ItemOrigin(_events.Type.Length == 0 ? "message" : _events.Type, _events.DispatchedId);
-        var places = new ItemPlaces(default, origin);
-        if (kind == EventKind.Heartbeat || rules.Heartbeat?.Holds(places) == true)
+        _item.Item.Clear();
+        _item.Origin = new ItemOrigin(_events.Type.Length == 0 ? "message" : _events.Type, _events.DispatchedId);
+        if (kind == EventKind.Heartbeat || rules.Heartbeat?.Holds(_item) == true)
             round.Beat();
-        else if (rules.Skip?.Holds(places) != true)
-            TakeData(round, rules, offset, origin);
+        else if (rules.Skip?.Holds(_item) != true)
+            TakeData(round, rules, offset);
         return true;
     }
 
     /// <summary>An event that no blank line has ended is dropped, as browsers do; it comes again.</summary>
     public void RequireWhole(FeedUri feed) { }
 
-    private void TakeData(StreamRound round, DialectRules rules, long offset, ItemOrigin origin)
+    private void TakeData(StreamRound round, DialectRules rules, long offset)
     {
-        var data = _events.Data;
-        try
+        var data = _events.Data.Span;
+        // The list of records is one deeper than they are.
+        if (!_item.Item.Read(data, RecordParser.MaximumDepth + 1))
         {
-            using var document = JsonDocument.Parse(data, new JsonDocumentOptions { MaxDepth = 128 });
-            if (document.RootElement.ValueKind != JsonValueKind.Array)
-            {
-                round.Take(rules, data, offset, origin);
-                return;
-            }
-
-            foreach (var item in document.RootElement.EnumerateArray())
-                round.Take(rules, Encoding.UTF8.GetBytes(item.GetRawText()), offset, origin);
+            round.Refuse(data, offset, "its data is not JSON");
+            return;
         }
-        catch (JsonException)
+
+        if (_item.Item.Kind != JsonKind.Array)
         {
-            round.Refuse(data.Span, offset, "its data is not JSON");
+            round.Take(rules, _item, offset);
+            return;
+        }
+
+        var element = new ItemPlaces { Origin = _item.Origin };
+        var list = _item.Item.Bytes;
+        var scan = new JsonScanner(list.Span, RecordParser.MaximumDepth + 1);
+        scan.OpenArray();
+        while (scan.NextElement(out var value))
+        {
+            element.Item.Scan(PlaceValue.Of(value, list).Json);
+            round.Take(rules, element, offset);
         }
     }
 }

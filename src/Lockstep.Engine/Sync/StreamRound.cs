@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text.Json;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
@@ -38,7 +37,8 @@ internal sealed class StreamRound(DialectSession session)
     {
         var rules = session.Dialect.For(kind);
         var time = session.Context.Time;
-        _cursor = _committed = session.State.Cursor.IsStart ? null : session.State.Cursor.ToString();
+        // The whole set is not asked for from where the table is.
+        _cursor = _committed = kind == RequestKind.Snapshot || session.State.Cursor.IsStart ? null : session.State.Cursor.ToString();
         if (session.Since is { } since)
             (_cursor, session.Since) = (since, null);
         var target = session.Requests.Address(rules, _cursor);
@@ -222,11 +222,11 @@ internal sealed class StreamRound(DialectSession session)
 
     private bool _hasUnknown;
 
-    /// <summary>Processes an item.</summary>
-    internal void Take(DialectRules rules, ReadOnlyMemory<byte> item, long offset, ItemOrigin origin)
+    /// <summary>Takes an item.</summary>
+    internal void Take(DialectRules rules, ItemPlaces item, long offset)
     {
         var writer = session.Writer;
-        if (Signs + Skipped == 0 && IsPage(item))
+        if (Signs + Skipped == 0 && session.Dialect.Snapshot.Items is { } place && item.Find(place) is { Kind: JsonKind.Array })
         {
             // A server that does not know how to wait answers with a page: it is read as one.
             Signs++;
@@ -236,7 +236,7 @@ internal sealed class StreamRound(DialectSession session)
 
         if (!writer.HasUncommitted)
             _uncommittedSince = session.Context.Time.GetTimestamp();
-        var kind = writer.Items.Read(rules, item, signs: true, origin, out var record);
+        var kind = writer.Items.Read(rules, item, signs: true, out var record);
         if (kind == ItemKind.Nothing)
             Skipped++;
         else
@@ -248,7 +248,7 @@ internal sealed class StreamRound(DialectSession session)
                 session.IsConfirmed = true;
                 break;
             case ItemKind.Malformed:
-                writer.Refuse(item.Span, offset, writer.Items.Reason);
+                writer.Refuse(item.Item.Bytes.Span, offset, writer.Items.Reason);
                 break;
             case ItemKind.Resync:
                 _end = RoundEnd.Resync;
@@ -262,7 +262,7 @@ internal sealed class StreamRound(DialectSession session)
                 break;
         }
 
-        if (writer.Items.Cursor is { Text: { } cursor } && origin.EventId is null)
+        if (writer.Items.Cursor is { Text: { } cursor } && item.Origin.EventId is null)
             _cursor = cursor;
     }
 
@@ -278,20 +278,5 @@ internal sealed class StreamRound(DialectSession session)
     {
         Signs++;
         session.Writer.Refuse(bytes, offset, reason);
-    }
-
-    private bool IsPage(ReadOnlyMemory<byte> item)
-    {
-        if (session.Dialect.Snapshot.Items is not { } place)
-            return false;
-        try
-        {
-            using var document = JsonDocument.Parse(item, new JsonDocumentOptions { MaxDepth = 128 });
-            return place.TryFind(document.RootElement, out var list) && list.ValueKind == JsonValueKind.Array;
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
     }
 }

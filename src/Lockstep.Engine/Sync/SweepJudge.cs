@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Tables;
 
@@ -24,6 +25,9 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
 
     /// <summary>Whether the owed whole set is due.</summary>
     public bool IsSetDue => context.Target.State.Owed is not null && UntilDue is null;
+
+    /// <summary>Whether the caller vouches for a set: by force, or because the table was found to differ from the feed.</summary>
+    public bool IsOverruled => context.Options.Force || context.Options.Repair;
 
     /// <summary>
     /// A whole set that was not trusted is not fetched again before its time, except on purpose. A follower polls on instead.
@@ -59,17 +63,44 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
     )
     {
         var state = context.Target.State;
-        if (context.Options.Force || context.Options.Repair)
+        if (IsOverruled)
             return;
-        var count = new CommitJob(CommitKind.CountAbsent, new TableCommit { Kept = kept });
-        await context.Queue.RunAsync(count, cancellationToken).ConfigureAwait(false);
-        (var lost, var examples) = count.Absent!;
-        if (SweepGuard.Allows(lost, state.Rows, state.SweepLimit, count.Absent!.IsEmpty))
+        var absent = await CountAbsentAsync(kept, cancellationToken).ConfigureAwait(false);
+        (var lost, var examples) = absent;
+        if (SweepGuard.Allows(lost, state.Rows, state.SweepLimit, absent.IsEmpty))
             return;
         var owed = await OweAsync(new RefusedSweep(lost, state.Rows) { Feed = Asked }, discard, cancellationToken).ConfigureAwait(false);
         var isOther = TableBinding.IsOfAnotherFeed(state, feed) ? state.Feed : null;
         throw new SweepRefusedException(feed, lost, state.Rows, examples, owed.Due, isOther);
     }
+
+    /// <summary>The records of the table that the staged set lacks.</summary>
+    /// <param name="kept">Keys of malformed records, which do not count as lacking.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<AbsentRecords> CountAbsentAsync(IReadOnlyCollection<byte[]> kept, CancellationToken cancellationToken)
+    {
+        var count = new CommitJob(CommitKind.CountAbsent, new TableCommit { Kept = kept });
+        await context.Queue.RunAsync(count, cancellationToken).ConfigureAwait(false);
+        return count.Absent!;
+    }
+
+    /// <summary>Says that a set without an end was merged, and what of the table it lacks.</summary>
+    public Task WarnOfUnfinishedAsync(AbsentRecords absent) =>
+        context.PostEventAsync(
+            FeedEventKind.Warning,
+            "The feed does not say where its whole set ends, so Lockstep cannot tell which records are gone; what it sent was merged into "
+                + "the table."
+                + (
+                    absent.Count == 0
+                        ? ""
+                        : string.Create(
+                            CultureInfo.InvariantCulture,
+                            $" It lacks {absent.Count} of {context.Target.State.Rows} records, which "
+                                + $"stay{SweepRefusedException.Among(absent.Examples)}."
+                        )
+                ),
+            absent.Count == 0 ? null : (Remedy)$"If these records are really gone, sync again with {Term.Resync} and {Term.Force}."
+        );
 
     /// <summary>Discards a set, and records that it is owed.</summary>
     public async Task<OwedSet> OweAsync(RefusedSweep? refused, Func<CancellationToken, Task> discard, CancellationToken cancellationToken)

@@ -63,7 +63,9 @@ internal sealed class TransformedRecords(IReadOnlyList<string> knownFields)
         {
             Key = [.. shape.KeyFields.Select(field => new KeyRule(field, Place.Parse(field), IsOfItem: false))],
         };
-        if (_items.Read(rules, record.Record, signs: false, default, out var rewritten) != ItemKind.Record)
+        var item = new ItemPlaces();
+        item.Item.Read(record.Record.Span);
+        if (_items.Read(rules, item, signs: false, out var rewritten) != ItemKind.Record)
             throw new TransformException(record.Key, _items.Reason);
         if (!batch.HasKey(batch[record.Index], rewritten))
             throw new TransformException(record.Key, "its output has another key");

@@ -44,13 +44,9 @@ internal static partial class FilterMistake
             : null;
     }
 
-    [GeneratedRegex(
-        @"(?<=^|[\s)])-(eq|ne|gt|ge|lt|le|like|notlike|and|or|not|in|notin)(?=[\s(]|$)",
-        RegexOptions.IgnoreCase,
-        matchTimeoutMilliseconds: 1000
-    )]
+    [GeneratedRegex(@"(?<=^|[\s)])-(eq|ne|gt|ge|lt|le|like|notlike|and|or|not|in|notin)(?=[\s(]|$)", RegexOptions.IgnoreCase)]
     private static partial Regex DashedOperator();
 
-    [GeneratedRegex(@"no such column: (\w+)\.(\w+)$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"no such column: (\w+)\.(\w+)$")]
     private static partial Regex NestedField();
 }

@@ -53,7 +53,7 @@ public interface ITable
         CancellationToken cancellationToken = default
     );
 
-    /// <summary>Empties the table, and releases the feed that it is bound to. Sequence numbers go on.</summary>
+    /// <summary>Empties the table, and unbinds it from its feed. Sequence numbers continue.</summary>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     void Clear();
 

@@ -1,7 +1,5 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-using Lockstep.Engine.Tables.Native;
 
 namespace Lockstep.Engine.Tables;
 
@@ -44,8 +42,6 @@ internal static class KeySort
             to = otherNumbers.AsSpan(0, numbers.Length);
         Span<int> fromPlaces = places,
             toPlaces = otherPlaces.AsSpan(0, numbers.Length);
-        HugePages.Advise(MemoryMarshal.AsBytes(to));
-        HugePages.Advise(MemoryMarshal.AsBytes(toPlaces));
         Span<int> starts = stackalloc int[Digits];
         var isSwapped = false;
         for (var shift = 0; shift < 64 && (greatest - least) >> shift != 0; shift += DigitBits)

@@ -12,11 +12,9 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 internal sealed class PinnedArena
 {
-    /// <summary>Many times a huge page: at both ends of a piece, the pages are small ones.</summary>
-    private const int PieceShift = 24;
+    private const int PieceShift = 22;
     private const int PieceSize = 1 << PieceShift;
     private const int FirstPiece = 64 * 1024;
-    private const int SecondPiece = 1024 * 1024;
 
     /// <summary>Something that begins so far behind the place of what it was appended with still has a place in the same piece.</summary>
     public const int MostBefore = PieceSize / 4;
@@ -73,11 +71,11 @@ internal sealed class PinnedArena
 
     public ReadOnlyMemory<byte> Memory(int start, int length) => _pieces[start >> PieceShift].AsMemory(start & (PieceSize - 1), length);
 
-    /// <summary>Moves on to a piece with room for so many bytes. A record larger than a piece gets one of its own.</summary>
+    /// <summary>Moves to a piece with room for this many bytes. A record larger than a piece gets one of its own.</summary>
     private void NextPiece(int length)
     {
         _piece++;
-        var size = Math.Max(length, _piece == 1 ? SecondPiece : PieceSize);
+        var size = Math.Max(length, _piece == 1 ? PieceSize / 4 : PieceSize);
         if (_piece == _pieces.Count)
         {
             _pieces.Add(Allocate(size));
@@ -95,7 +93,8 @@ internal sealed class PinnedArena
     private static byte[] Allocate(int size)
     {
         var piece = GC.AllocateUninitializedArray<byte>(size, pinned: true);
-        HugePages.Advise(piece);
+        if (size >= PieceSize)
+            HugePages.Advise(piece);
         return piece;
     }
 }

@@ -16,8 +16,8 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 internal sealed class RecordBatch
 {
-    /// <summary>The entries grow by blocks, so that growing copies nothing; large ones, for the sake of huge pages.</summary>
-    private const int BlockShift = 18;
+    /// <summary>The entries grow by blocks, so that growing copies nothing.</summary>
+    private const int BlockShift = 15;
     private const int BlockSize = 1 << BlockShift;
     private const int FirstBlock = 256;
 
@@ -149,7 +149,6 @@ internal sealed class RecordBatch
 
         var pooled = ArrayPool<ulong>.Shared.Rent(Count);
         var numbers = pooled.AsSpan(0, Count);
-        HugePages.Advise(MemoryMarshal.AsBytes(numbers));
         Sort(numbers, places);
         var kept = 0;
         for (var i = 0; i < places.Length; i++)
@@ -287,8 +286,8 @@ internal sealed class RecordBatch
         if (block >= _blocks.Length)
             Array.Resize(ref _blocks, block + 1);
         var added = GC.AllocateUninitializedArray<RecordEntry>(BlockSize);
-        // A batch of some thousand records stays on small pages.
-        HugePages.Advise(MemoryMarshal.AsBytes<RecordEntry>(block > 0 ? added : added.AsSpan(added.Length / 4)));
+        if (block > 0)
+            HugePages.Advise(MemoryMarshal.AsBytes<RecordEntry>(added));
         _blocks[block]?.CopyTo(added, 0);
         _blocks[block] = added;
     }

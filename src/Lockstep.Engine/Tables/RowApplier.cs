@@ -1,10 +1,12 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 
 namespace Lockstep.Engine.Tables;
+
+/// <summary>Whether a record of a batch is left out.</summary>
+internal delegate bool RecordFilter(RecordBatch batch, ref RecordEntry entry);
 
 /// <summary>
 /// Applies a batch to a table of records, within the caller's transaction, by <see cref="RecordRule"/> (I3).
@@ -13,6 +15,9 @@ internal sealed class RowApplier(RowStatements rows)
 {
     /// <summary>What was changed, and how the numbers of stored live records and tombstones changed.</summary>
     public RowTally Tally { get; } = new();
+
+    /// <summary>Says whether a record must not be applied; null to apply all. It may give the record another body.</summary>
+    public RecordFilter? Leaves { get; init; }
 
     /// <summary>Applies all records of the batch.</summary>
     /// <param name="batch">The records.</param>
@@ -23,17 +28,22 @@ internal sealed class RowApplier(RowStatements rows)
     {
         var before = changes?.Count ?? 0;
         var pooled = ArrayPool<int>.Shared.Rent(batch.Count);
-        HugePages.Advise(MemoryMarshal.AsBytes<int>(pooled));
         var count = batch.NewestByKey(pooled);
         // If each key comes once, each version is the newest one.
         if (!batch.IsCoalesced && count < batch.Count)
         {
             ArrayPool<int>.Shared.Return(pooled);
             for (var i = 0; i < batch.Count; i++)
-                Apply(batch, i, sequence, changes);
+            {
+                if (Leaves?.Invoke(batch, ref batch[i]) != true)
+                    Apply(batch, i, sequence, changes);
+            }
+
             return;
         }
 
+        if (Leaves is not null)
+            count = Leave(batch, pooled.AsSpan(0, count));
         ReadOnlySpan<int> newest = pooled.AsSpan(0, count);
         var lookedUp = batch.OrderKind == OrderKind.Arrival && batch.HasTombstones ? count : CountUpToLastStored(batch, newest);
         for (var i = 0; i < lookedUp; i++)
@@ -46,6 +56,20 @@ internal sealed class RowApplier(RowStatements rows)
         ArrayPool<int>.Shared.Return(pooled);
         // They were written in the order of their keys.
         changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
+    }
+
+    /// <summary>Keeps the places of the records that are applied.</summary>
+    private int Leave(RecordBatch batch, Span<int> places)
+    {
+        var kept = 0;
+        foreach (var place in places)
+        {
+            rows.ThrowIfInterrupted();
+            if (!Leaves!(batch, ref batch[place]))
+                places[kept++] = place;
+        }
+
+        return kept;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -199,7 +223,8 @@ internal sealed class RowApplier(RowStatements rows)
 
     private static RowState StateOf(in RecordEntry entry) => (entry.Flags & EntryFlags.Deleted) != 0 ? RowState.Deleted : RowState.Live;
 
-    private static void BindKey(Statement statement, int parameter, RecordBatch batch, in RecordEntry entry)
+    /// <summary>Binds a record's key.</summary>
+    public static void BindKey(Statement statement, int parameter, RecordBatch batch, in RecordEntry entry)
     {
         if (batch.Layout == KeyLayout.Integer)
         {

@@ -20,7 +20,13 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     private readonly List<string> _newFields = [];
 
-    /// <summary>The body of a record that equals the table's: no JSON begins like this.</summary>
+    /// <summary>The rows of the table that came again as they are, and of which the stage therefore holds nothing.</summary>
+    private SequenceSet? _unchanged;
+
+    /// <summary>Whether the stage may hold a record.</summary>
+    private bool _hasRecords;
+
+    /// <summary>The body of a record that is as the table has it: no JSON begins so.</summary>
     private static ReadOnlySpan<byte> AsStored => "="u8;
 
     /// <summary>The fields that its records brought and the table does not know yet.</summary>
@@ -35,7 +41,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     public long SequenceAfter { get; private set; }
 
-    /// <summary>Adds a batch, within the caller's transaction. Sequence numbers go on from the table's, in order of arrival.</summary>
+    /// <summary>Adds a batch, within the caller's transaction. Sequence numbers continue from the table's, in order of arrival.</summary>
     /// <returns>What it changed in the snapshot.</returns>
     public ApplyCounts Apply(RecordBatch batch, RecordShape shape, long tableSequence)
     {
@@ -58,43 +64,64 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         }
 
         _rows ??= new RowStatements(connection, TableSchema.Stage, interruption);
-        MarkUnchanged(batch, shape);
-        var applier = new RowApplier(_rows);
+        _unchanged ??= new SequenceSet(tableSequence);
+        var compares = CanCompare(batch, shape);
+        _hasRecords |= !compares;
+        var applier = new RowApplier(_rows) { Leaves = compares ? IsAsStored : null };
         applier.Apply(batch, _sequence, changes: null);
         _sequence += batch.Count;
         return applier.Tally.Counts;
     }
 
     /// <summary>
-    /// For records that equal those in the table, the stage only keeps that they came: a list that is polled repeatedly mostly holds what
-    /// it held. If arrival is not the order, the order value may differ; a patch is merged into what is staged.
+    /// Whether records may be compared with the table while they come: a list that is polled again and again mostly holds what it held. If
+    /// arrival is not the order, the order value may differ.
     /// </summary>
-    private void MarkUnchanged(RecordBatch batch, RecordShape shape)
+    private bool CanCompare(RecordBatch batch, RecordShape shape) =>
+        batch.OrderKind == OrderKind.Arrival
+        && StageSql.TableExists(connection, TableSchema.Rows)
+        // The table's own layout may be another, until the set ends.
+        && StageSql.LayoutOf(connection, TableSchema.Rows) == shape.KeyLayout;
+
+    /// <summary>
+    /// Whether a record is in the table as it came, so that it is enough to remember that it came. Where the stage has another version of
+    /// it, that it is as stored is staged; a patch is laid over what is staged.
+    /// </summary>
+    private bool IsAsStored(RecordBatch batch, ref RecordEntry entry)
     {
-        if (batch.OrderKind != OrderKind.Arrival || !StageSql.TableExists(connection, TableSchema.Rows))
-            return;
-        // The table's own layout may differ until the set ends.
-        if (StageSql.LayoutOf(connection, TableSchema.Rows) != shape.KeyLayout)
-            return;
-        _stored ??= new Statement(connection, $"SELECT gone, body FROM {TableSchema.Rows} WHERE key = ?1");
-        for (var i = 0; i < batch.Count; i++)
+        var isAsStored = (entry.Flags & (EntryFlags.Deleted | EntryFlags.Patch)) == 0 && CompareWithStored(batch, ref entry);
+        _hasRecords |= !isAsStored;
+        return isAsStored;
+    }
+
+    private bool CompareWithStored(RecordBatch batch, ref RecordEntry entry)
+    {
+        _stored ??= new Statement(connection, $"SELECT gone, body, seq FROM {TableSchema.Rows} WHERE key = ?1");
+        RowApplier.BindKey(_stored, 1, batch, entry);
+        var isSame =
+            _stored.Step()
+            && (RowState)_stored.Integer(0) == RowState.Live
+            && StageSql.IsSameBody(_stored.Bytes(1), batch.Body(entry), OrderKind.Arrival);
+        var sequence = isSame ? _stored.Integer(2) : 0;
+        _stored.Reset();
+        if (!isSame)
+            return false;
+        if (!_unchanged!.CanHold(sequence) || (_hasRecords && IsStaged(batch, entry)))
         {
-            interruption.ThrowIfRequested();
-            ref var entry = ref batch[i];
-            if ((entry.Flags & (EntryFlags.Deleted | EntryFlags.Patch)) != 0)
-                continue;
-            if (batch.Layout == KeyLayout.Integer)
-                _stored.Bind(1, entry.IntegerKey);
-            else
-                _stored.BindPinnedBlob(1, batch.Key(entry));
-            var isSame =
-                _stored.Step()
-                && (RowState)_stored.Integer(0) == RowState.Live
-                && StageSql.IsSameBody(_stored.Bytes(1), batch.Body(entry), OrderKind.Arrival);
-            _stored.Reset();
-            if (isSame)
-                batch.ReplaceBody(ref entry, AsStored);
+            batch.ReplaceBody(ref entry, AsStored);
+            return false;
         }
+
+        _unchanged.Add(sequence);
+        return true;
+    }
+
+    private bool IsStaged(RecordBatch batch, in RecordEntry entry)
+    {
+        RowApplier.BindKey(_rows!.Select, RowStatements.KeyParameter, batch, entry);
+        var isStaged = _rows.Select.Step();
+        _rows.Select.Reset();
+        return isStaged;
     }
 
     public void NoteFields(IReadOnlyList<string> fields) => _newFields.AddRange(fields);
@@ -108,14 +135,14 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
             return new AbsentRecords(0, []) { IsEmpty = false };
         var held = kept.Select(key => KeyEncoding.Read(key)).ToHashSet();
         var hasStage = StageSql.TableExists(connection, TableSchema.Stage);
-        using var live = new Statement(connection, $"SELECT key FROM {TableSchema.Rows} WHERE gone = 0");
+        using var live = new Statement(connection, $"SELECT key, seq FROM {TableSchema.Rows} WHERE gone = 0");
         using var staged = hasStage ? new Statement(connection, $"SELECT 1 FROM {TableSchema.Stage} WHERE key = ?1") : null;
         long count = 0;
         List<RecordKey> examples = [];
         while (live.Step())
         {
             interruption.ThrowIfRequested();
-            if (staged is not null && IsStaged(live, staged, shape.KeyLayout))
+            if (IsUnchanged(live.Integer(1)) || (staged is not null && IsStaged(live, staged, shape.KeyLayout)))
                 continue;
             var key = held.Count > 0 || examples.Count < AbsentRecords.MostExamples ? StageSql.ReadKey(live, 0, shape.KeyLayout) : default;
             if (held.Contains(key))
@@ -125,7 +152,9 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
                 examples.Add(key);
         }
 
-        var isEmpty = !hasStage || TableFile.Scalar(connection, $"SELECT EXISTS (SELECT 1 FROM {TableSchema.Stage} WHERE gone = 0)") == 0;
+        var isEmpty =
+            _unchanged is null or { IsEmpty: true }
+            && (!hasStage || TableFile.Scalar(connection, $"SELECT EXISTS (SELECT 1 FROM {TableSchema.Stage} WHERE gone = 0)") == 0);
         return new AbsentRecords(count, examples) { IsEmpty = isEmpty };
     }
 
@@ -195,7 +224,9 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         _stored = null;
     }
 
-    /// <summary>Whether a record's key is staged; the stage may hold it in another layout, once a key came that is no integer.</summary>
+    private bool IsUnchanged(long sequence) => _unchanged?.Contains(sequence) == true;
+
+    /// <summary>Whether a record's key is staged; its form may differ there once a non-integer key has come.</summary>
     private bool IsStaged(Statement live, Statement staged, KeyLayout layout)
     {
         if (layout == _layout)
@@ -289,12 +320,12 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     {
         var kept = commit.Kept.Select(key => KeyEncoding.Read(key)).ToHashSet();
         var absent = hasStage ? $"AND NOT EXISTS (SELECT 1 FROM {TableSchema.Stage} s WHERE s.key = r.key)" : "";
-        using var select = new Statement(connection, $"SELECT r.key FROM {TableSchema.Rows} r WHERE r.gone = 0 {absent}");
+        using var select = new Statement(connection, $"SELECT r.key, r.seq FROM {TableSchema.Rows} r WHERE r.gone = 0 {absent}");
         using var sweep = new Statement(connection, $"UPDATE {TableSchema.Rows} SET gone = {(int)RowState.Swept}, seq = ?2 WHERE key = ?1");
         using var log = commit.WantsChanges ? LogStatement() : null;
         while (select.Step())
         {
-            if (kept.Count > 0 && kept.Contains(StageSql.ReadKey(select, 0, shape.KeyLayout)))
+            if (IsUnchanged(select.Integer(1)) || (kept.Count > 0 && kept.Contains(StageSql.ReadKey(select, 0, shape.KeyLayout))))
                 continue;
             StageSql.CopyKey(select, 0, sweep, 1, shape.KeyLayout);
             sweep.Bind(2, ++SequenceAfter);

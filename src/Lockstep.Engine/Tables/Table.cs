@@ -194,7 +194,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         CancellationToken cancellationToken = default
     ) => new TableWatcher(path, time).WaitAsync(condition, timeout, cancellationToken);
 
-    /// <summary>Empties the table, and releases the feed that it belongs to. Sequence numbers go on.</summary>
+    /// <summary>Empties the table, and unbinds it from its feed. Sequence numbers continue.</summary>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     public void Clear()
     {

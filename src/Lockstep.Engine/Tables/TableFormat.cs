@@ -56,10 +56,21 @@ internal static class TableFormat
 
     /// <summary>Checks that the file is a table, of a format that this version knows.</summary>
     /// <exception cref="TableFileException">It is not.</exception>
+    /// <exception cref="TableNotFoundException">It is empty.</exception>
     public static void Require(SqliteConnection connection, string path)
     {
         if (TableFile.Scalar(connection, "PRAGMA application_id") != TableSchema.ApplicationId)
         {
+            // A first sync has just made the file.
+            if (TableFile.Scalar(connection, "PRAGMA page_count") == 0)
+            {
+                throw new TableNotFoundException(
+                    path,
+                    $"There is no table in '{path}': the file is empty.",
+                    $"Create it with {Term.SyncToFile}, or name another file."
+                );
+            }
+
             throw new TableFileException(
                 path,
                 $"'{path}' is an SQLite database, but not a Lockstep table.",

@@ -191,7 +191,7 @@ internal sealed class TableWriter : ITableTarget
     }
 
     /// <summary>
-    /// Empties the table: records, tombstones, quarantine, cursor and the feed it is bound to. Sequence numbers go on (I11).
+    /// Empties the table: records, tombstones, quarantine, cursor and the feed it is bound to. Sequence numbers continue (I11).
     /// </summary>
     public void Clear()
     {

@@ -18,7 +18,6 @@ internal sealed class MonotonicTimestamps(TimeProvider time)
     /// <summary>
     /// A timestamp above now, above every earlier one, and above the floor: a node that knows something newer would ignore an update
     /// stamped lower.
-    /// something newer.
     /// </summary>
     public double Next(double floor)
     {

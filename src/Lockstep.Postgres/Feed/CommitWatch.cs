@@ -3,7 +3,6 @@ namespace Lockstep.Postgres.Feed;
 /// <summary>
 /// Knows whether anything at all was committed in a database: one query for all feeds that want to know at about the same time.
 /// Thread-safe.
-/// Thread-safe.
 /// </summary>
 internal sealed class CommitWatch(DatabasePool pool, TimeProvider time) : IDisposable
 {

@@ -89,8 +89,10 @@ internal abstract class DatabaseFeed : IPostgresFeed
 
     /// <summary>Begins to follow the table and returns once it has been examined; a feed that could not be started is disposed.</summary>
     /// <param name="follow">Follows it until the feed is disposed.</param>
-    /// <param name="seen">Ends when the table has been looked at, well or not; or with <see cref="TimeoutException"/>, to be told of by
-    /// <see cref="Error"/>.</param>
+    /// <param name="seen">
+    /// Completes when the table has been examined, whether or not that succeeded; or fails with <see cref="TimeoutException"/>, which
+    /// <see cref="Error"/> then reports.
+    /// </param>
     protected async Task BeginAsync(Func<CancellationToken, Task> follow, Func<Task> seen)
     {
         try
@@ -133,7 +135,7 @@ internal abstract class DatabaseFeed : IPostgresFeed
 
     /// <summary>What a client gets while the table cannot be served.</summary>
     /// <param name="error">Why; null for what is said by <paramref name="otherwise"/>.</param>
-    /// <param name="otherwise">What is so when there is no error.</param>
+    /// <param name="otherwise">What to report if there is no error.</param>
     protected FeedUnavailableException Unavailable(Exception? error, string otherwise) =>
         error as FeedUnavailableException
         ?? new FeedUnavailableException(error?.Message ?? $"{Options.Table} {otherwise}", Options.RetryAfter, error);

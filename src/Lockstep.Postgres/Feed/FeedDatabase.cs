@@ -55,7 +55,9 @@ internal sealed class FeedDatabase(
         }
     }
 
-    /// <summary>A view was read: labels do not go back from there, also where a promoted standby counts transactions from lower on.</summary>
+    /// <summary>
+    /// A view was read: labels do not go back from there, even if a promoted standby counts transactions from a lower number.
+    /// </summary>
     public void ViewReached(FeedStamp stamp)
     {
         lock (_gate)
@@ -190,7 +192,8 @@ internal sealed class FeedDatabase(
         var (snapshot, log) = (state.Snapshot, state.Log);
         if (description.Changes == ChangeSource.SnapshotsOnly)
         {
-            // A view keeps the timeline on which it was read first: its cursors are those of who compares the rows, not of the server.
+            // A view keeps the timeline on which it was first read: its cursors belong to the process that compares the rows, not to the
+            // server.
             var place = PlaceOf(log);
             log = place.Log;
             if (snapshot.Xmin < place.Label)
@@ -222,8 +225,8 @@ internal sealed class FeedDatabase(
     }
 
     /// <summary>Where a view is read.</summary>
-    /// <param name="Log">The server's log in which it was read first.</param>
-    /// <param name="Label">The highest label given out.</param>
+    /// <param name="Log">The server's log in which it was first read.</param>
+    /// <param name="Label">The highest label issued.</param>
     /// <param name="HasMoved">Whether that is another timeline than the present one, or was in between.</param>
     private sealed record ViewPlace(string Log, long Label, bool HasMoved);
 

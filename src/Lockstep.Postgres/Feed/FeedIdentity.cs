@@ -15,8 +15,8 @@ internal static class FeedIdentity
 
     /// <summary>The identity of a view.</summary>
     /// <param name="log">The server and its timeline.</param>
-    /// <param name="key">The key by which its rows are told apart.</param>
-    /// <param name="name">Of who compares them.</param>
+    /// <param name="key">The key that distinguishes its rows.</param>
+    /// <param name="name">Of the process that compares them.</param>
     public static string OfView(string log, IReadOnlyList<string> key, string name)
     {
         var digest = SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', key)));

@@ -221,7 +221,10 @@ internal sealed class FeedPoller : IDisposable
         _hasSlept = false;
         var complete = read < RowLimit && lines.Bytes <= _options.LiveBytes;
         _quiet = lines.Bytes == 0;
-        if (known is null || stamp.Identity != _log.Identity || !complete)
+
+        // Tombstones that nobody here has seen were cleared meanwhile: those who follow have to look, and start over.
+        var misses = known?.ShowsAllBelow(stamp.Floor) == false;
+        if (known is null || stamp.Identity != _log.Identity || !complete || misses)
             _log.Restart(stamp.Identity, stamp.Snapshot);
         else if (lines.Bytes > 0 || !stamp.Snapshot.Equals(known))
             _log.Append(new LiveBatch<PgSnapshot>(known, stamp.Snapshot, lines.Take(), lines.Bytes));

@@ -50,7 +50,7 @@ internal static class FeedSql
     /// rows have none), deleted, data, then the key as text.
     /// </summary>
     /// <param name="table">The table.</param>
-    /// <param name="after">Whether it goes on from a key.</param>
+    /// <param name="after">Whether it continues from a key.</param>
     /// <param name="filter">Conditions on the row <c>r</c>; their parameters follow those of the key.</param>
     public static string Page(TableDescription table, bool after, IReadOnlyList<string> filter)
     {
@@ -149,5 +149,5 @@ internal static class FeedSql
 
 /// <summary>Which of a snapshot's changes a query asks for.</summary>
 /// <param name="InProgress">Whether transactions that were in progress in the previous snapshot can still be among them.</param>
-/// <param name="After">Whether it goes on from a position.</param>
+/// <param name="After">Whether it continues from a position.</param>
 internal readonly record struct ChangeRange(bool InProgress, bool After);

@@ -52,6 +52,9 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>, IFeedPosition<PgSnaps
     /// <summary>Shows a transaction or does not.</summary>
     public bool Shows(long txid) => txid < Xmax && (txid < Xmin || Array.BinarySearch(_inProgress, txid) < 0);
 
+    /// <summary>Whether it shows every transaction below one.</summary>
+    public bool ShowsAllBelow(long txid) => txid <= Xmax && (_inProgress.Length == 0 || _inProgress[0] >= txid);
+
     /// <summary>
     /// The part of this snapshot that can be relied on when it was taken during recovery, where the server keeps the
     /// transactions in progress elsewhere and prints none.

@@ -68,7 +68,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
         {
             for (string[]? after = []; after is not null; )
             {
-                // Two large pages, one of which is there anyway.
+                // Two large pages, one of which exists anyway.
                 isWide = isWide || client?.TryTake(((2 * LargePage) - 1) * (long)PageSize.Bytes) != false;
                 var from = after;
                 var page = await (ahead ?? ReadAsync(from, isWide ? LargePage : 1)).ConfigureAwait(false);
@@ -105,7 +105,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
     {
         if (IsView)
         {
-            // What it has just read is where the log goes on.
+            // The log continues from what it has just read.
             if (!_isWhole)
             {
                 await foreach (var step in ReadViewAsync(known, cancellationToken).ConfigureAwait(false))

@@ -32,12 +32,15 @@ internal static class StateSql
         """;
 
     // A column that rows written before it do not have adds null to their JSON: it costs no resync. By the column's row in the catalog,
-    // which every other ALTER rewrites, USING in the same type too; VACUUM FULL and CLUSTER do not.
+    // which every other ALTER rewrites, USING in the same type too.
     private const string IsPlain =
         "NOT a.atthasdef AND NOT a.atthasmissing AND a.attgenerated = '' AND a.attidentity = '' AND t.typtype <> 'd'";
 
-    // VACUUM FULL writes the row of a column that was added with a default, as the txid of a tracked table is.
-    private static string Own(TableDescription table) => table.TrackingId is null ? "" : " AND attname <> 'txid'";
+    // What every ALTER that may have changed a column's values replaces: its default, which an ALTER of its type makes again, or its row.
+    // VACUUM FULL and CLUSTER write the row too, of a column that was added with a default to rows of before.
+    private const string Version = """
+        coalesce((SELECT format('default %s', oid) FROM pg_attrdef WHERE adrelid = a.attrelid AND adnum = a.attnum), a.xmin::text)
+        """;
 
     // Of which it can be told whether it brought rows of before: a trigger of its table stamps those written since, or the stream brings
     // them.
@@ -72,9 +75,9 @@ internal static class StateSql
                     md5(CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END))
                     FROM related JOIN pg_class c USING (oid) WHERE NOT ({IsPartition(table)})
                 UNION ALL
-                SELECT format('column %s %s %s %s %s', attnum, attname, atttypid, atttypmod, a.xmin)
+                SELECT format('column %s %s %s %s %s', attnum, attname, atttypid, atttypmod, {Version})
                     FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid
-                    WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped{Own(table)} AND NOT ({IsPlain})
+                    WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND NOT ({IsPlain})
                 UNION ALL
                 SELECT format('key %s', indkey) FROM pg_index WHERE indrelid = to_regclass($1) AND indisprimary
                 UNION ALL

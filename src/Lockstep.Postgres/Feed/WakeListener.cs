@@ -5,7 +5,6 @@ namespace Lockstep.Postgres.Feed;
 /// <summary>
 /// Listens for the notifications of tracked tables (NOTIFY), on one connection for all feeds of a database, and only while one wants them.
 /// Thread-safe.
-/// Thread-safe.
 /// </summary>
 internal sealed class WakeListener(NpgsqlDataSource source, TimeProvider time) : IAsyncDisposable
 {

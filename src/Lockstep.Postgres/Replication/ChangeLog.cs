@@ -13,7 +13,7 @@ namespace Lockstep.Postgres.Replication;
 /// </summary>
 internal sealed class ChangeLog : IDisposable
 {
-    /// <summary>1 does not say how far what a stretch begins with reaches, so that nothing begun then goes on after a failover.</summary>
+    /// <summary>Format 1 does not say how far the start of a stretch reaches, so nothing started then continues after a failover.</summary>
     private const int FormatVersion = 2;
     private const string Size = "SELECT coalesce(sum(length(lines)), 0) FROM piece";
 
@@ -72,7 +72,7 @@ internal sealed class ChangeLog : IDisposable
     /// <summary>Whether something written is not committed yet.</summary>
     public bool IsWriting => _open;
 
-    /// <summary>Of all lines, those not yet committed included.</summary>
+    /// <summary>Of all lines, including those not yet committed.</summary>
     public long Bytes { get; private set; }
 
     /// <summary>Opens the log, creating it if necessary, and locks it.</summary>
@@ -132,7 +132,7 @@ internal sealed class ChangeLog : IDisposable
         Load();
     }
 
-    /// <summary>Goes on with the stretch where another server, or the same on another timeline, has taken over.</summary>
+    /// <summary>Continues the stretch on another server that took over, or on the same server's new timeline.</summary>
     /// <param name="table">What its identity shows there.</param>
     public void Move(string table)
     {
@@ -215,8 +215,8 @@ internal sealed class ChangeLog : IDisposable
     }
 
     /// <summary>
-    /// The cursor from which the log completes what a snapshot shows; null as long as the snapshot does not show what the log has already
-    /// released: the server's log tells of a commit before snapshots show it.
+    /// The cursor from which the log completes what a snapshot shows; null while the snapshot does not show what the log has already
+    /// released: the server's log reports a commit before snapshots show it.
     /// </summary>
     public long? CursorFor(PgSnapshot snapshot)
     {
@@ -251,8 +251,8 @@ internal sealed class ChangeLog : IDisposable
     /// <summary>Reads pieces in order: the first few that hold rows at or after a cursor, and come after a piece.</summary>
     /// <param name="identity">The stretch that the cursor is of.</param>
     /// <param name="cursor">The cursor.</param>
-    /// <param name="after">The piece that was read last, 0 for none; moved on to the last one that is returned.</param>
-    /// <returns>Empty at the end; null when what follows is no longer there, or the stretch has ended.</returns>
+    /// <param name="after">The piece read last, 0 for none; advanced to the last one returned.</param>
+    /// <returns>Empty at the end; null if what follows no longer exists, or the stretch has ended.</returns>
     public IReadOnlyList<byte[]>? Read(string identity, long cursor, ref long after)
     {
         const int PiecesAtOnce = 16;

@@ -23,7 +23,7 @@ internal sealed class ChangeSql
         Text = Build();
     }
 
-    /// <summary>Whether there are columns that the stream omits, so that each row has to be looked up.</summary>
+    /// <summary>Whether there are columns that the stream omits, so that each row must be looked up.</summary>
     public bool HasGenerated { get; }
 
     /// <summary>The columns of the key.</summary>
@@ -33,14 +33,14 @@ internal sealed class ChangeSql
     public ReadOnlySpan<int> Key => _key;
 
     /// <summary>
-    /// Gives back txid (the lsn), deleted, data: one row for each change that is given, in order, but none for a row that is to be looked
-    /// up and is gone since.
+    /// Returns txid (the lsn), deleted, data: one row for each given change, in order, but none for a row that must be looked up and no
+    /// longer exists.
     /// </summary>
     public string Text { get; }
 
     /// <summary>
-    /// Where each of the columns stands in rows of the table, or of a partition, as the stream describes them; -1 for one that was not
-    /// there when they were written, and is null. Null when they are of another form.
+    /// The position of each column in rows of the table, or of a partition, as the stream describes them; -1 for one that did not exist
+    /// when they were written, and is null. Null if they have another form.
     /// </summary>
     public int[]? MapOf(IReadOnlyList<RelationMessage.Column> streamed)
     {

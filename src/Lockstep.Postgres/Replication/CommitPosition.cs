@@ -4,11 +4,11 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// A place among changes in the order of their commits in the server's log: everything below it. A commit's record may begin exactly where
-/// the previous one ends, so what is at the place itself is still to come.
+/// A position among changes in the order of their commits in the server's log: everything below it. A commit's record may start exactly
+/// where the previous one ends, so what is at the position itself is still to come.
 /// </summary>
-/// <param name="Cursor">The place.</param>
-/// <param name="Timeline">The timeline of the server on which it is; 0 where nothing is told of it.</param>
+/// <param name="Cursor">The position.</param>
+/// <param name="Timeline">The timeline of the server on which it is; 0 if unknown.</param>
 internal sealed record CommitPosition(long Cursor, long Timeline = 0) : IFeedPosition<CommitPosition>
 {
     public FeedMark? Mark => Timeline > 0 ? new FeedMark(Timeline, Cursor) : null;

@@ -5,7 +5,7 @@ using Npgsql.Replication.PgOutput.Messages;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// The rows of a table that a stream has brought and that have yet to become JSON, which PostgreSQL does for many at once. Runs on one
+/// The rows of a table that a stream has brought and that must still become JSON, which PostgreSQL does for many at once. Runs on one
 /// thread at a time.
 /// </summary>
 internal sealed class GatheredRows
@@ -20,10 +20,10 @@ internal sealed class GatheredRows
 
     public int Count => _changes.Count;
 
-    /// <summary>Whether they are to be made now, even in the middle of a transaction (I8).</summary>
+    /// <summary>Whether to convert them now, even in the middle of a transaction (I8).</summary>
     public bool AreMany => _changes.Count >= MaxRows || _size >= MaxBytes;
 
-    /// <summary>The newest transaction of which there is one.</summary>
+    /// <summary>The newest transaction with a row here.</summary>
     public long Newest => _changes.Max(c => c.Txid);
 
     /// <summary>The table is like this from here on.</summary>
@@ -73,11 +73,11 @@ internal sealed class GatheredRows
         _size = 0;
     }
 
-    /// <summary>The transactions of the rows of which not every value was told: the table is asked for the others.</summary>
+    /// <summary>The transactions of the rows for which the stream omitted values: the table is queried for those.</summary>
     public IReadOnlyList<long> LookedUp() =>
         [.. _changes.Where(c => !c.IsGone && (_sql.HasGenerated || c.Missing is not null)).Select(c => c.Txid).Distinct()];
 
-    /// <summary>Has the database produce their lines.</summary>
+    /// <summary>Lets the database produce their lines.</summary>
     public async Task<List<LogPiece>> MakeAsync(NpgsqlConnection connection, StreamedTable table, CancellationToken cancellationToken)
     {
         if (_changes.Count == 0)

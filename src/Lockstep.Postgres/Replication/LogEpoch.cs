@@ -6,7 +6,7 @@ namespace Lockstep.Postgres.Replication;
 /// <summary>
 /// A stretch of the change log within which cursors mean something: from the slot's start, or from DDL or TRUNCATE, to the next. Immutable.
 /// </summary>
-/// <param name="Log">Stands for the log: another one each time that it begins with nothing.</param>
+/// <param name="Log">Stands for the log: a new one each time that it starts empty.</param>
 /// <param name="Number">Counts its stretches.</param>
 /// <param name="Table">The identity of what the database shows, which changes with every DDL.</param>
 /// <param name="Base">What every snapshot that is served shows at least; changes that it shows are not in the log.</param>

@@ -1,6 +1,6 @@
 namespace Lockstep.Postgres.Replication;
 
-/// <summary>A transaction whose beginning the stream has brought, and whose end it has not.</summary>
+/// <summary>A transaction whose start the stream has brought, but not its end.</summary>
 /// <param name="transaction">Its place in the server's log and its id.</param>
 /// <param name="first">The place of its first row among the changes gathered.</param>
 internal sealed class OpenTransaction(LoggedTransaction transaction, int first)
@@ -16,10 +16,10 @@ internal sealed class OpenTransaction(LoggedTransaction transaction, int first)
     /// <summary>Whether every snapshot of the stretch shows it.</summary>
     public bool IsShown { get; init; }
 
-    /// <summary>Whether its rows are of another form than the table has.</summary>
+    /// <summary>Whether its rows have another form than the table's.</summary>
     public bool IsOdd { get; set; }
 
-    /// <summary>Whether clients have to start over after it.</summary>
+    /// <summary>Whether clients must start over after it.</summary>
     public bool EndsEpoch { get; set; }
 
     /// <summary>Whether some of its rows have been written already.</summary>

@@ -4,7 +4,7 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// Describes a table for logical replication: every column is data, and the key is what the stream says about a row that is gone.
+/// Describes a table for logical replication: every column is data, and the key is what the stream says about a deleted row.
 /// </summary>
 internal static class ReplicatedTable
 {
@@ -18,7 +18,7 @@ internal static class ReplicatedTable
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)
         """;
 
-    // A key that may be violated within a transaction is no replica identity: a row could take the key of one that has yet to leave it.
+    // A deferrable key cannot be a replica identity: a row could take the key of another that has not left it yet.
     private const string Key = """
         SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(attnum, at)
             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.at <= i.indnkeyatts ORDER BY k.at)

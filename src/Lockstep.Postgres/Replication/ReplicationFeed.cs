@@ -94,8 +94,8 @@ internal sealed class ReplicationFeed : DatabaseFeed
     }
 
     /// <summary>
-    /// Whether a client has the log's stretch from before a failover, and was told of nothing that was lost in it. That the log itself goes
-    /// on has been seen to.
+    /// Whether a client has the log's stretch from before a failover, and was told of nothing that was lost in it. The caller has checked
+    /// that the log itself continues.
     /// </summary>
     private async Task<bool> IsCarriedAsync(LogEpoch epoch, FeedRequest request, CancellationToken cancellationToken) =>
         request.Identity is { } identity
@@ -146,7 +146,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
     /// Waits until snapshots show what the log no longer has, and returns the cursor at which the log continues from them.
     /// </summary>
     /// <param name="epoch">The stretch that is served.</param>
-    /// <param name="whole">Whether they are to show everything that the log has, too.</param>
+    /// <param name="whole">Whether they must also show everything that the log has.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     internal async Task<long> BeginSnapshotAsync(LogEpoch epoch, bool whole, CancellationToken cancellationToken)
     {
@@ -168,7 +168,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
     }
 
     /// <summary>
-    /// Waits until the log has everything that the server's log has before a place; has the server write a mark there, if it is quiet.
+    /// Waits until the log has everything that the server's log has before a position; makes the server write a mark there, if it is quiet.
     /// </summary>
     internal async Task ReachAsync(long end, CancellationToken cancellationToken)
     {

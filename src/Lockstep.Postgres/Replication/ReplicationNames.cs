@@ -3,14 +3,14 @@ using System.Text;
 
 namespace Lockstep.Postgres.Replication;
 
-/// <summary>What the feeds of a database call their slot and their publication on the server.</summary>
+/// <summary>The names that the feeds of a database use for their slot and their publication on the server.</summary>
 /// <param name="Slot">The slot.</param>
 /// <param name="Publication">The publication.</param>
-/// <param name="OwnsSlot">Whether a slot of the name can only be theirs.</param>
-/// <param name="OwnsPublication">Whether the feeds make the publication.</param>
+/// <param name="OwnsSlot">Whether a slot with this name can only be theirs.</param>
+/// <param name="OwnsPublication">Whether the feeds create the publication.</param>
 internal sealed record ReplicationNames(string Slot, string Publication, bool OwnsSlot, bool OwnsPublication)
 {
-    /// <summary>The names for a database: slots are the whole server's, so theirs tell databases apart.</summary>
+    /// <summary>The names for a database: slots belong to the whole server, so their names distinguish databases.</summary>
     public static ReplicationNames For(PostgresReplicationOptions options, string database)
     {
         var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(database)).AsSpan(0, 4));

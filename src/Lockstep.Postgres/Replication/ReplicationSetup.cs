@@ -11,7 +11,7 @@ namespace Lockstep.Postgres.Replication;
 /// <param name="Confirmed">Everything before it was confirmed.</param>
 internal sealed record ServerSlot(bool IsUsable, int? ActivePid, long Confirmed);
 
-/// <summary>What a server has when a stream is to begin.</summary>
+/// <summary>What a server has when a stream is about to start.</summary>
 /// <param name="Slot">The slot; null when there is none.</param>
 /// <param name="End">The end of its log.</param>
 internal sealed record ServerState(ServerSlot? Slot, long End);
@@ -29,8 +29,8 @@ internal static class ReplicationSetup
                 OR EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_replication' AND pg_has_role(oid, 'USAGE')), current_user::text
         """;
 
-    // Partitions under their own names: TRUNCATE of one is told only so. Of a partitioned table the publication has to name that itself, or
-    // would lack the partitions to come.
+    // Partitions under their own names: the stream reports TRUNCATE of one in no other way. For a partitioned table the publication must
+    // name the table itself, or it would lack future partitions.
     private const string Publication = """
         SELECT p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
             AND (c.relkind <> 'p' OR NOT p.pubviaroot

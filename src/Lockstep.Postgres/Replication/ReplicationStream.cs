@@ -7,7 +7,7 @@ namespace Lockstep.Postgres.Replication;
 
 /// <summary>
 /// One replication slot of a database, whose stream fills the change logs of all tables that this process serves from it: sets up what is
-/// missing, streams, and begins again after an error where the logs end, or with a new slot if that is impossible. Thread-safe.
+/// missing, streams, and restarts after an error where the logs end, or with a new slot if that is impossible. Thread-safe.
 /// </summary>
 // CA1001: the last one to leave disposes what it holds.
 #pragma warning disable CA1001
@@ -51,7 +51,7 @@ internal sealed class ReplicationStream
     /// <summary>Raised when a table has joined, or must be examined.</summary>
     public Signal Attention { get; } = new();
 
-    /// <summary>The tables that are brought, and the turn to touch their logs.</summary>
+    /// <summary>The tables in the stream, and the lock for their logs.</summary>
     public StreamMembers Members { get; } = new();
 
     /// <summary>Whether the server may forget what all tables have.</summary>
@@ -73,7 +73,7 @@ internal sealed class ReplicationStream
         }
     }
 
-    /// <summary>How long to wait after so many failures, at least one.</summary>
+    /// <summary>How long to wait after this many failures, at least one.</summary>
     public static TimeSpan Backoff(int failures)
     {
         var backoff = TimeSpan.FromMilliseconds(100 * Math.Pow(2, Math.Min(failures - 1, 10)) * (0.5 + (Random.Shared.NextDouble() / 2)));
@@ -81,7 +81,7 @@ internal sealed class ReplicationStream
     }
 
     /// <summary>
-    /// Takes a table in, whose publication has been seen to. It stays, also when the stream breaks, until it falls out or leaves.
+    /// Adds a table whose publication has been taken care of. It stays, even if the stream breaks, until it falls out or leaves.
     /// </summary>
     public void Join(StreamedTable table)
     {
@@ -95,7 +95,7 @@ internal sealed class ReplicationStream
         Attention.Raise();
     }
 
-    /// <summary>Takes a table out for good: nothing touches its log any more. The last one ends the stream.</summary>
+    /// <summary>Removes a table for good: nothing touches its log any more. The last one ends the stream.</summary>
     public async Task LeaveAsync(StreamedTable table)
     {
         await Members
@@ -109,7 +109,7 @@ internal sealed class ReplicationStream
                     }
                     catch (SqliteException)
                     {
-                        // It begins again a little earlier.
+                        // It restarts a little earlier.
                     }
                 },
                 CancellationToken.None
@@ -165,7 +165,7 @@ internal sealed class ReplicationStream
         }
     }
 
-    /// <summary>Has the slot watched by another one from here on.</summary>
+    /// <summary>Lets another watcher monitor the slot from here on.</summary>
     public void WatchedBy(SlotWatcher watcher) => _watcher = watcher;
 
     /// <summary>Says that some tables must be examined.</summary>
@@ -175,7 +175,7 @@ internal sealed class ReplicationStream
         Attention.Raise();
     }
 
-    /// <summary>Whether some tables must be examined; the caller takes that on.</summary>
+    /// <summary>Whether some tables must be examined; the caller then does it.</summary>
     public bool TakeTick() => Interlocked.Exchange(ref _ticked, 0) == 1;
 
     private async Task RunAsync(CancellationToken cancellationToken)

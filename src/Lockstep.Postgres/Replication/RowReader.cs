@@ -16,10 +16,10 @@ internal static class RowReader
             _ => null,
         };
 
-    /// <summary>What a message says of a row: that it is gone from one key, that it is there under another, or both.</summary>
+    /// <summary>What a message says of a row: that it left one key, that it is now under another, or both.</summary>
     /// <param name="message">The message.</param>
-    /// <param name="places">Where the columns of <paramref name="sql"/> stand in it.</param>
-    /// <param name="transaction">Of which it is part.</param>
+    /// <param name="places">The positions of the columns of <paramref name="sql"/> in it.</param>
+    /// <param name="transaction">The transaction that it belongs to.</param>
     /// <param name="sql">What turns the row into JSON.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="InvalidDataException">It does not say which row.</exception>

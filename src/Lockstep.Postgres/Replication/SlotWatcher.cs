@@ -25,7 +25,7 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, StreamMe
 
     private volatile PostgresSlotState? _state;
 
-    /// <summary>What was seen last; null when there is no slot.</summary>
+    /// <summary>What was seen last; null if there is no slot.</summary>
     public PostgresSlotState? State => _state;
 
     /// <summary>Monitors until the slot's lag is above the bound, or it is cancelled.</summary>

@@ -3,7 +3,7 @@ using Lockstep.Postgres.Feed;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// The tables that a stream brings, those among them that it has yet to take on, and the session that brings them now. Thread-safe.
+/// The tables that a stream brings, those among them that it must still take on, and the session that brings them now. Thread-safe.
 /// </summary>
 internal sealed class StreamMembers : IDisposable
 {
@@ -27,7 +27,7 @@ internal sealed class StreamMembers : IDisposable
 
     public void Dispose() => Turn.Dispose();
 
-    /// <summary>Takes a table in.</summary>
+    /// <summary>Adds a table.</summary>
     public void Join(StreamedTable table)
     {
         lock (_gate)
@@ -50,7 +50,7 @@ internal sealed class StreamMembers : IDisposable
         }
     }
 
-    /// <summary>Takes a table out; whoever calls has the <see cref="Turn"/>.</summary>
+    /// <summary>Removes a table; the caller holds the <see cref="Turn"/>.</summary>
     public void Remove(StreamedTable table)
     {
         lock (_gate)
@@ -62,7 +62,7 @@ internal sealed class StreamMembers : IDisposable
         _session?.Remove(table);
     }
 
-    /// <summary>Has a session bring the tables from here on; null for none. Whoever calls has the <see cref="Turn"/>.</summary>
+    /// <summary>Lets a session bring the tables from here on; null for none. The caller holds the <see cref="Turn"/>.</summary>
     public void BroughtBy(StreamSession? session) => _session = session;
 
     /// <summary>Does something while nobody else touches the logs.</summary>

@@ -45,10 +45,10 @@ internal sealed class StreamSession(
     /// <summary>A table has other partitions than before.</summary>
     public void Rerouted() => _tables.Rerouted();
 
-    /// <summary>Transactions up to it have begun.</summary>
+    /// <summary>Transactions up to it have started.</summary>
     public void Saw(PgSnapshot snapshot) => _newest = Math.Max(_newest, snapshot.Xmax);
 
-    /// <summary>Takes a table in, which goes on in its log, or begins it again for a reason.</summary>
+    /// <summary>Adds a table, which continues in its log, or restarts it for a reason.</summary>
     public void Add(TableLook found, CancellationToken cancellationToken)
     {
         var (table, stamp) = (found.Table, found.Stamp);
@@ -137,7 +137,7 @@ internal sealed class StreamSession(
             }
             catch (Exception e) when (e is OperationCanceledException or NpgsqlException or IOException)
             {
-                // It has been broken off; what it was broken off for is being thrown, or was asked for.
+                // It was aborted; the reason is being thrown, or was requested.
             }
         }
     }
@@ -218,9 +218,7 @@ internal sealed class StreamSession(
         _tables.Active.FindAll(t => t.IsReplaced).ForEach(t => _tables.FallOut(t, null));
     }
 
-    /// <summary>
-    /// Takes a table in while it runs. False when the session has to begin again, from where the table's log ends.
-    /// </summary>
+    /// <summary>Adds a table while it runs. False if the session must restart from where the table's log ends.</summary>
     private async Task<bool> TryAddAsync(StreamedTable table, CancellationToken cancellationToken)
     {
         if (_tables.Has(table))

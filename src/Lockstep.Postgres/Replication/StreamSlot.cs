@@ -27,7 +27,9 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
         }
     }
 
-    /// <summary>Makes the slot, in place of one from which no table can go on; returns the place at which its stream begins.</summary>
+    /// <summary>
+    /// Creates the slot, replacing one from which no table can continue; returns the position at which its stream starts.
+    /// </summary>
     public async Task<long> MakeAsync(
         NpgsqlConnection connection,
         LogicalReplicationConnection stream,

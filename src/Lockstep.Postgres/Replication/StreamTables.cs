@@ -14,10 +14,10 @@ internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection con
     private readonly List<TableSession> _tables = [];
     private readonly Dictionary<uint, List<TableSession>> _routes = [];
 
-    /// <summary>Those that have begun.</summary>
+    /// <summary>Those that have started.</summary>
     public List<TableSession> Active => _tables.FindAll(t => !t.IsPending);
 
-    /// <summary>Whether some have yet to begin.</summary>
+    /// <summary>Whether some must still start.</summary>
     public bool ArePending => _tables.Exists(t => t.IsPending);
 
     /// <summary>Whether somebody wants one of them examined.</summary>
@@ -27,10 +27,10 @@ internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection con
 
     public bool Has(StreamedTable table) => _tables.Exists(t => t.Streamed == table);
 
-    /// <summary>Takes a table in.</summary>
+    /// <summary>Adds a table.</summary>
     public void Add(TableSession table) => _tables.Add(table);
 
-    /// <summary>Takes a table out.</summary>
+    /// <summary>Removes a table.</summary>
     public void Remove(StreamedTable table)
     {
         if (_tables.Find(t => t.Streamed == table) is not { } session)
@@ -115,7 +115,7 @@ internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection con
         };
 
     /// <summary>
-    /// Takes a table out of the stream that cannot go on in it, for an error or, without one, since it is another than it was.
+    /// Removes a table that cannot continue in the stream: because of an error or, without one, because it is no longer the same table.
     /// </summary>
     public void FallOut(TableSession table, Exception? error)
     {

@@ -5,8 +5,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// A table that a stream brings into its change log, for as long as its feed lives: has it published, joins the stream, and joins it again
-/// when it fell out.
+/// A table that a stream brings into its change log, for as long as its feed lives: gets it published, joins the stream, and rejoins when
+/// it fell out.
 /// </summary>
 internal sealed class StreamedTable(
     ReplicationStream stream,
@@ -28,7 +28,7 @@ internal sealed class StreamedTable(
     private bool _hasStreamed;
     private bool _wasPublished;
 
-    /// <summary>Done when the stream has begun, or cannot begin until somebody acts.</summary>
+    /// <summary>Completes when the stream has started, or cannot start until somebody acts.</summary>
     public Task Ready => _ready.Task;
 
     /// <summary>Why nothing is streamed; null while something is.</summary>
@@ -57,7 +57,7 @@ internal sealed class StreamedTable(
     /// <summary>Cancelled when the feed ends.</summary>
     public CancellationToken Ended { get; private set; }
 
-    /// <summary>Whether the publication has published the table all the time since its log ends.</summary>
+    /// <summary>Whether the publication has always included the table since the point where its log ends.</summary>
     public bool IsPublished { get; private set; }
 
     /// <summary>Has the stream examine the table soon: it may have been altered.</summary>
@@ -69,7 +69,7 @@ internal sealed class StreamedTable(
 
     public bool IsLookWanted => Volatile.Read(ref _lookWanted) == 1;
 
-    /// <summary>Whether a look is wanted; the caller takes it on.</summary>
+    /// <summary>Whether an examination is wanted; the caller then does it.</summary>
     public bool TakeLook() => Interlocked.Exchange(ref _lookWanted, 0) == 1;
 
     /// <summary>Runs until cancelled; throws nothing else.</summary>
@@ -99,7 +99,7 @@ internal sealed class StreamedTable(
         _ready.TrySetResult();
     }
 
-    /// <summary>The stream does not bring it yet, and nobody has to do anything about it.</summary>
+    /// <summary>The stream does not bring it yet, and nobody need act.</summary>
     public void Waits(string why) => _error = new FeedUnavailableException(why, TimeSpan.FromSeconds(1));
 
     /// <summary>The stream has broken; it will be restarted.</summary>
@@ -161,7 +161,7 @@ internal sealed class StreamedTable(
         }
     }
 
-    /// <summary>Checks the server and the table, and has it published.</summary>
+    /// <summary>Checks the server and the table, and gets it published.</summary>
     private async Task PrepareAsync(CancellationToken cancellationToken)
     {
         var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);

@@ -14,7 +14,7 @@ internal sealed record TableLook(StreamedTable Table, FeedStamp Stamp, string? W
     public bool GoesOn => Why is null;
 
     /// <summary>
-    /// A table as it is, and why its log cannot go on; null when it is no longer in the stream, since something is wrong with it.
+    /// A table as it is, and why its log cannot continue; null if it is no longer in the stream, because something is wrong with it.
     /// </summary>
     public static async Task<TableLook?> LookAsync(
         StreamMembers members,
@@ -33,7 +33,7 @@ internal sealed record TableLook(StreamedTable Table, FeedStamp Stamp, string? W
                 await ReplicationSetup.IsPublishedAsync(connection, names, stamp.Table, cancellationToken).ConfigureAwait(false) is not true
             )
             {
-                // It was taken out of the publication, or is another one than was put there.
+                // It was removed from the publication, or is not the table that was added to it.
                 members.Remove(table);
                 table.FellOut(null);
                 return null;
@@ -83,7 +83,8 @@ internal sealed record TableLook(StreamedTable Table, FeedStamp Stamp, string? W
         if (told == now)
             return null;
 
-        // What every snapshot of the stretch shows has to have come over too: its transactions' numbers are not given out again then.
+        // Everything that every snapshot of the stretch shows must also have reached the new server: then its transactions' numbers are not
+        // issued again.
         var ends = epoch.Base.Mark is { } shown ? Math.Max(shown.Place, log.Position) : long.MaxValue;
         return await table.History.HasAsync(new FeedMark(told, ends), now, cancellationToken).ConfigureAwait(false)
             ? null

@@ -34,7 +34,7 @@ internal sealed class TableSession : IDisposable
 
     public StreamedTable Streamed { get; }
 
-    /// <summary>Whether the table has yet to begin, because transactions must end that may have changed it unreported.</summary>
+    /// <summary>Whether the table must still start, because transactions must end first that may have changed it unreported.</summary>
     public bool IsPending => _before is not null;
 
     /// <summary>Whether another table has its name.</summary>
@@ -59,7 +59,7 @@ internal sealed class TableSession : IDisposable
     /// <summary>Whether a relation is the table or one of its partitions.</summary>
     public bool Has(uint relation) => _table.Relations.Contains(relation);
 
-    /// <summary>Whether a relation may be a partition that has come since it was looked at last.</summary>
+    /// <summary>Whether a relation may be a partition that was added since the table was last examined.</summary>
     public bool MayHave(uint relation) => _table.IsPartitioned && !Has(relation);
 
     /// <summary>Whether it is the table itself.</summary>
@@ -81,8 +81,8 @@ internal sealed class TableSession : IDisposable
     }
 
     /// <summary>
-    /// Begins the log of a table that has just been published: the stream does not report what transactions wrote that were open then, so
-    /// they must end. What clients begin with must show what is reported meanwhile.
+    /// Starts the log of a table that has just been published: the stream does not report what transactions wrote that were open then, so
+    /// they must end. Whatever clients start with must show what is reported meanwhile.
     /// </summary>
     public void Wait(FeedStamp stamp, string slot)
     {
@@ -92,7 +92,7 @@ internal sealed class TableSession : IDisposable
         _before = stamp.Snapshot;
     }
 
-    /// <summary>Begins if every transaction has ended that must.</summary>
+    /// <summary>Starts if every transaction has ended that must.</summary>
     /// <param name="position">What comes next in the stream is at or after it.</param>
     public async Task TryBeginAsync(long position)
     {
@@ -114,8 +114,8 @@ internal sealed class TableSession : IDisposable
         open.IsRelevant = true;
         if (!open.IsDropped && !_rows.Fit(relation))
         {
-            // The table was altered after it has been looked at last. Where it is not a column more, clients start over when the
-            // transaction has ended.
+            // The table was altered after it was last examined. Unless only a column was added, clients start over when the transaction has
+            // ended.
             await RenewAsync(transaction).ConfigureAwait(false);
             open.IsOdd |= !_rows.Fit(relation);
         }
@@ -251,7 +251,7 @@ internal sealed class TableSession : IDisposable
         Log.Trim(Streamed.Options.Replication!.LogBytes, stamp.Snapshot.Xmin);
     }
 
-    /// <summary>The open transaction's part in the table; null for one that the log has had before.</summary>
+    /// <summary>The open transaction's part in the table; null for one that the log already has.</summary>
     private OpenTransaction? Open(LoggedTransaction transaction)
     {
         if (transaction.Lsn < _from && !IsPending)
@@ -291,7 +291,7 @@ internal sealed class TableSession : IDisposable
         _rows.Clear();
     }
 
-    /// <summary>The lines of the changes gathered; null when the table is no longer as they describe it.</summary>
+    /// <summary>The lines of the gathered changes; null if the table no longer matches their description.</summary>
     private async Task<List<LogPiece>?> MakeAsync()
     {
         try

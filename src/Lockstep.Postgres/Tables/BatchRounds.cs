@@ -4,11 +4,11 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Postgres.Tables;
 
-/// <summary>What of a batch is merged at once: a key that came twice would break the upsert.</summary>
+/// <summary>The part of a batch to merge at once: a key that occurs twice would break the upsert.</summary>
 internal static class BatchRounds
 {
     /// <summary>
-    /// The places of the batch's records, in rounds in which no key comes twice; one round with the newest of each key where only that is
+    /// The positions of the batch's records, in rounds in which no key occurs twice; one round with the newest of each key if only that is
     /// to be applied.
     /// </summary>
     public static IReadOnlyList<IReadOnlyList<int>> Of(RecordBatch batch)

@@ -5,13 +5,13 @@ namespace Lockstep.Postgres.Tables;
 
 /// <summary>A value that a filter compares with.</summary>
 /// <param name="Text">As text.</param>
-/// <param name="IsText">Whether it is text, and not a number.</param>
+/// <param name="IsText">Whether it is text, not a number.</param>
 internal readonly record struct FilterValue(string Text, bool IsText);
 
 /// <summary>The values in a filter: literals, and parameters as a table file binds them.</summary>
 internal sealed partial class FilterValues(IReadOnlyDictionary<string, object?> parameters)
 {
-    /// <summary>The value that tokens stand for; null where they are none that both databases understand alike.</summary>
+    /// <summary>The value that tokens stand for; null unless both databases interpret it alike.</summary>
     public FilterValue? Read(ReadOnlySpan<FilterToken> tokens)
     {
         if (tokens is [var sign, { Kind: FilterTokenKind.Number } number] && sign.IsSign("-"))
@@ -36,7 +36,7 @@ internal sealed partial class FilterValues(IReadOnlyDictionary<string, object?> 
             _ => null,
         };
 
-    /// <summary>PostgreSQL's text holds no zero, and nothing that is not Unicode.</summary>
+    /// <summary>PostgreSQL's text cannot hold a NUL, or anything that is not Unicode.</summary>
     private static FilterValue? Text(string text) =>
         text.Contains('\0', StringComparison.Ordinal) || text.Any(char.IsSurrogate) ? null : new FilterValue(text, true);
 

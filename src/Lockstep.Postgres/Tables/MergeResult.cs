@@ -14,11 +14,11 @@ internal sealed class MergeResult
     public List<TableChange> Changes { get; } = [];
 
     /// <param name="kind">The change.</param>
-    /// <param name="was">What was there: 0 a record, above it a tombstone, below it nothing.</param>
+    /// <param name="was">What existed: 0 a record, above it a tombstone, below it nothing.</param>
     /// <param name="count">How many of them.</param>
     public void Add(ChangeKind kind, int was, long count) => _tally.Add(kind, was < 0 ? null : (RowState)was, count);
 
-    /// <summary>Keeps a change for whoever wants to see it.</summary>
+    /// <summary>Keeps a change for a caller that wants it.</summary>
     /// <param name="kind">The row that reports it.</param>
     /// <param name="row">The row that tells of it.</param>
     /// <param name="column">Where sequence number, key and record stand in the row.</param>
@@ -32,7 +32,7 @@ internal sealed class MergeResult
             )
         );
 
-    /// <summary>The changes in the order of their sequence (I11), in which several rounds have not found them.</summary>
+    /// <summary>The changes in the order of their sequence (I11), which several rounds do not follow.</summary>
     public IEnumerable<TableChange> InOrder() => Changes.OrderBy(change => change.Sequence);
 
     public TableState Apply(TableState state, long sequence) =>

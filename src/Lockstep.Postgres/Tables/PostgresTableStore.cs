@@ -47,7 +47,7 @@ public sealed class PostgresTableStore : TableStore
     /// </summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
-    /// <summary>A logger of warnings for one who cannot name its type; null for none.</summary>
+    /// <summary>A logger that calls back with warnings, for a caller that cannot name its type; null for none.</summary>
     internal Action<string>? WarningsTo
     {
         init => Logger = value is null ? NullLogger.Instance : CallbackLogger.OfWarnings(value);
@@ -222,7 +222,7 @@ public sealed class PostgresTableStore : TableStore
     private TableBusyException Busy(string name, string holder, Remedy advice) =>
         new(Description, holder, $"The table '{name}' in {Description} is being written by {holder}.", advice);
 
-    /// <summary>Whoever has the lead becomes the writer, with a number above all before it; null if the table is gone.</summary>
+    /// <summary>The leader becomes the writer, with a number above all earlier ones; null if the table is gone.</summary>
     private static PostgresTableWriter? TakeOver(
         NpgsqlConnection connection,
         int table,
@@ -262,7 +262,7 @@ public sealed class PostgresTableStore : TableStore
         return (bool)command.ExecuteScalar()!;
     }
 
-    /// <summary>The table's number, and whether it was made just now.</summary>
+    /// <summary>The table's number, and whether it was just created.</summary>
     private static async Task<(int Table, bool IsNew)> RegisterAsync(
         NpgsqlConnection connection,
         string name,

@@ -55,7 +55,7 @@ internal sealed class PostgresTableWatcher(PostgresTableStore store, int table, 
         }
     }
 
-    /// <summary>Opens a connection; false when it was cancelled.</summary>
+    /// <summary>Opens a connection; false if it was cancelled.</summary>
     private static async Task<bool> BeganAsync(KeptConnection connection, CancellationToken cancellationToken)
     {
         try
@@ -76,8 +76,7 @@ internal sealed class PostgresTableWatcher(PostgresTableStore store, int table, 
         CancellationToken cancellationToken
     )
     {
-        // Sequence numbers only rise (I11): a database that stands below what it has told has been restored, or another server has taken
-        // its place.
+        // Sequence numbers only rise (I11): a database below what it has reported was restored, or another server has taken its place.
         if (isNew && store.Guard(name, () => readState(connection)).Sequence is var now && now < sequence)
             throw new TableSetBackException($"{name} in {store.Description}", now, sequence);
         try

@@ -29,10 +29,11 @@ internal sealed class PostgresTableWriter : ITableTarget
     /// <param name="connection">Open, with the lock; owned by this.</param>
     /// <param name="table">The table's number.</param>
     /// <param name="epoch">The leader's number.</param>
-    /// <param name="state">The table as it is committed.</param>
-    /// <param name="description">The table in words, for errors.</param>
-    /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the table when no sync has ended well and nothing has
-    /// come.</param>
+    /// <param name="state">The table's committed state.</param>
+    /// <param name="description">A description of the table, for errors.</param>
+    /// <param name="removesUnused">
+    /// Whether <see cref="Dispose"/> removes the table if no sync has succeeded and nothing has arrived.
+    /// </param>
     public PostgresTableWriter(
         NpgsqlConnection connection,
         int table,
@@ -120,7 +121,7 @@ internal sealed class PostgresTableWriter : ITableTarget
         List<RecordKey> examples = [];
         return _connection.InTransaction(() =>
         {
-            // One parameter, an array; passed directly it would be taken for all parameters.
+            // One parameter, an array; passed directly it would count as all parameters.
             _connection.Read(TableSql.CountAbsent(_table), row => count = row.GetInt64(0), (object)kept.ToArray());
             if (count > 0)
             {
@@ -176,7 +177,7 @@ internal sealed class PostgresTableWriter : ITableTarget
     }
 
     /// <summary>
-    /// Empties the table: records, tombstones, what is set aside, cursor and the feed it belongs to. Sequence numbers go on (I11).
+    /// Empties the table: records, tombstones, quarantine, cursor and the feed it belongs to. Sequence numbers continue (I11).
     /// </summary>
     public void Clear() =>
         InTransaction(() =>
@@ -270,8 +271,8 @@ internal sealed class PostgresTableWriter : ITableTarget
     }
 
     /// <summary>
-    /// Sets aside what a commit holds of malformed records: one copy of the same bytes at the same place, and no more than the limit.
-    /// Returns the table with what is set aside then.
+    /// Quarantines the malformed records of a commit: one copy of the same bytes at the same position, and no more than the limit. Returns
+    /// the table with its quarantine then.
     /// </summary>
     private TableState SetAside(TableCommit commit, TableState wanted)
     {

@@ -56,7 +56,7 @@ internal static class TableSql
         "key bytea PRIMARY KEY, seq bigint NOT NULL, born bigint NOT NULL, ord numeric, txid bigint, gone smallint NOT "
         + "NULL, body text NOT NULL";
 
-    /// <summary>Who leads a table, in words; null if nobody does.</summary>
+    /// <summary>Who leads a table, as text; null if nobody does.</summary>
     public static string? HolderOf(NpgsqlConnection connection, int table)
     {
         using var command = new NpgsqlCommand(
@@ -123,8 +123,8 @@ internal static class TableSql
             """;
 
     /// <summary>
-    /// Up to $2 records after the key $1 that are there on both sides and differ in their text: key, what is there, what comes. Content is
-    /// compared as JSON, and laid over each other, by Lockstep and not by the database, which knows no JSON with half a surrogate pair.
+    /// Up to $2 records after the key $1 that exist on both sides and differ in their text: key, what exists, what comes. Lockstep compares
+    /// and merges the content as JSON, not the database, which has no JSON with half a surrogate pair.
     /// </summary>
     public static string Differing(string target, string source) =>
         $"""
@@ -136,10 +136,10 @@ internal static class TableSql
     public static string Rewrite(string source) =>
         $"UPDATE {source} s SET body = v.body FROM unnest($1::bytea[], $2::text[]) v(key, body) WHERE s.key = v.key";
 
-    /// <summary>Counts what the snapshot does not hold, but for the keys $1.</summary>
+    /// <summary>Counts what the snapshot does not contain, except the keys $1.</summary>
     public static string CountAbsent(int table) => $"SELECT count(*) {Absent(table)}";
 
-    /// <summary>The first keys of what the snapshot does not hold, but for the keys $1; $2 is how many.</summary>
+    /// <summary>The first keys of what the snapshot does not contain, except the keys $1; $2 is how many.</summary>
     public static string ShowAbsent(int table) => $"SELECT t.key {Absent(table)} ORDER BY t.key LIMIT $2";
 
     /// <summary>Whether the snapshot holds no live record.</summary>
@@ -149,7 +149,7 @@ internal static class TableSql
         $"FROM {Rows(table)} t WHERE gone = 0 AND key <> ALL ($1::bytea[]) AND NOT EXISTS (SELECT FROM {Snapshot} s WHERE s.key = t.key)";
 
     /// <summary>
-    /// Marks what the snapshot does not hold, but for the keys $2, as swept (2), with sequence numbers after $1; returns the changes.
+    /// Marks what the snapshot does not contain, except the keys $2, as swept (2), with sequence numbers after $1; returns the changes.
     /// </summary>
     public static string Sweep(int table) =>
         $"""
@@ -166,14 +166,14 @@ internal static class TableSql
         string.Create(CultureInfo.InvariantCulture, $"DELETE FROM {Rows(table)}; DELETE FROM {Quarantine} WHERE table_id = {table}");
 
     /// <summary>
-    /// Sets a malformed record aside, if the same bytes are not there from the same place: table, time, place, reason, bytes.
+    /// Quarantines a malformed record, unless the same bytes are there from the same position: table, time, position, reason, bytes.
     /// </summary>
     public const string SetAside = $"""
         INSERT INTO {Quarantine} (table_id, at, byte_offset, reason, bytes) SELECT $1, $2, $3, $4, $5
             WHERE NOT EXISTS (SELECT FROM {Quarantine} WHERE table_id = $1 AND byte_offset = $3 AND bytes = $5)
         """;
 
-    /// <summary>Removes what was set aside first, all but the newest $2.</summary>
+    /// <summary>Removes the oldest of the quarantine, all but the newest $2.</summary>
     public const string DropOldest =
         $"DELETE FROM {Quarantine} WHERE table_id = $1 AND id <= (SELECT id FROM {Quarantine} WHERE table_id = $1 ORDER BY "
         + $"id DESC LIMIT 1 OFFSET $2)";
@@ -182,16 +182,16 @@ internal static class TableSql
 
     public const string ClearQuarantined = $"DELETE FROM {Quarantine} WHERE table_id = $1";
 
-    /// <summary>Removes tombstones below the order value $1; one that is not known is below all.</summary>
+    /// <summary>Removes tombstones below the order value $1; an unknown one is below all.</summary>
     public static string ForgetTombstones(int table) => $"DELETE FROM {Rows(table)} WHERE gone <> 0 AND (ord IS NULL OR ord < $1::numeric)";
 
-    /// <summary>Removes a table from the directory, where a condition that follows holds too.</summary>
+    /// <summary>Removes a table from the directory, if the appended condition holds too.</summary>
     public static string Forget(int table) =>
         string.Create(
             CultureInfo.InvariantCulture,
             $"WITH aside AS (DELETE FROM {Quarantine} WHERE table_id = {table}) DELETE FROM {Directory} WHERE id = {table}"
         );
 
-    /// <summary>With another feed stored order values and tombstones mean nothing any more (I6).</summary>
+    /// <summary>With another feed, stored order values and tombstones mean nothing any more (I6).</summary>
     public static string ForgetOrder(int table) => $"DELETE FROM {Rows(table)} WHERE gone <> 0; UPDATE {Rows(table)} SET ord = NULL";
 }

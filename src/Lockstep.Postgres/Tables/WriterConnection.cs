@@ -4,7 +4,7 @@ namespace Lockstep.Postgres.Tables;
 
 /// <summary>A connection that writes, whose work any thread can interrupt; otherwise one thread at a time.</summary>
 /// <param name="connection">Open; owned by this.</param>
-/// <param name="description">The table in words, for errors.</param>
+/// <param name="description">A description of the table, for errors.</param>
 internal sealed class WriterConnection(NpgsqlConnection connection, string description) : IDisposable
 {
     private NpgsqlCommand? _running;

@@ -16,24 +16,24 @@ public abstract class FeedCmdlet : LockstepCmdlet
     public CursorStyle CursorStyle { get; set; }
 
     /// <summary>
-    /// Further options of the request's query. A sync goes on from the table's cursor, so that other options than those that filled the
-    /// table are refused: -Resync fetches the whole set by the new ones. Secrets, known by their names, may change.
+    /// Further options for the request's query. A sync continues from the table's cursor, so it refuses options that differ from those that
+    /// filled the table: -Resync fetches the whole set with the new ones. Secrets, recognised by their names, may change.
     /// </summary>
     [Parameter]
     public IDictionary? Query { get; set; }
 
-    /// <summary>How many seconds connecting may take, up to the response's headers; 0 for any time.</summary>
+    /// <summary>How many seconds connecting may take, up to the response's headers; 0 for no limit.</summary>
     [Parameter]
     [Alias("TimeoutSec")]
     [ValidateRange(0.0, 2000000.0)]
     public double ConnectionTimeoutSeconds { get; set; } = 30;
 
-    /// <summary>How many seconds a connection may be silent; 0 for any time.</summary>
+    /// <summary>How many seconds a connection may be silent; 0 for no limit.</summary>
     [Parameter]
     [ValidateRange(0.0, 2000000.0)]
     public double OperationTimeoutSeconds { get; set; } = 60;
 
-    /// <summary>Further headers of the request; they go to the feed's own host only.</summary>
+    /// <summary>Further request headers; they are sent to the feed's own host only.</summary>
     [Parameter]
     public IDictionary? Headers { get; set; }
 
@@ -42,23 +42,23 @@ public abstract class FeedCmdlet : LockstepCmdlet
     [Credential]
     public PSCredential? Credential { get; set; }
 
-    /// <summary>A bearer token; it goes before any user and password.</summary>
+    /// <summary>A bearer token; it takes precedence over user and password.</summary>
     [Parameter]
     public SecureString? Token { get; set; }
 
-    /// <summary>Sends credentials over plain http to another host than loopback.</summary>
+    /// <summary>Sends credentials over plain http to hosts other than loopback.</summary>
     [Parameter]
     public SwitchParameter AllowUnencryptedAuthentication { get; set; }
 
     /// <summary>
-    /// How to authenticate: Basic wants -Credential, Bearer wants -Token or -TokenProvider. By default what is given tells.
+    /// How to authenticate: Basic needs -Credential, Bearer needs -Token or -TokenProvider. By default whichever of these is given.
     /// </summary>
     [Parameter]
     public FeedAuthentication Authentication { get; set; }
 
     /// <summary>
-    /// Called at the start, and when the feed refuses the credentials (401, 403), with its answer in <c>$_</c>: returns the token to go on
-    /// with, as text or SecureString, or a hashtable of Token, Uri and Headers. After three refusals in a row the command fails.
+    /// Called at the start, and when the feed refuses the credentials (401, 403), with its answer in <c>$_</c>: returns the token to
+    /// continue with, as text or SecureString, or a hashtable of Token, Uri and Headers. After three refusals in a row the command fails.
     /// </summary>
     [Parameter]
     public ScriptBlock? TokenProvider { get; set; }
@@ -68,14 +68,12 @@ public abstract class FeedCmdlet : LockstepCmdlet
     [ValidateNotNull]
     public X509Certificate2? Certificate { get; set; }
 
-    /// <summary>
-    /// A PEM file of certificates that vouch for the server's, as of a cluster or a company, instead of those that the system trusts.
-    /// </summary>
+    /// <summary>A PEM file of certificates, such as a cluster's or a company's, to trust for the server instead of the system's.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? CertificateAuthority { get; set; }
 
-    /// <summary>Takes any certificate of the server.</summary>
+    /// <summary>Accepts any certificate from the server, including an impostor's.</summary>
     [Parameter]
     public SwitchParameter SkipCertificateCheck { get; set; }
 
@@ -92,7 +90,7 @@ public abstract class FeedCmdlet : LockstepCmdlet
     [Parameter]
     public SwitchParameter ProxyUseDefaultCredentials { get; set; }
 
-    /// <summary>Goes through no proxy at all.</summary>
+    /// <summary>Uses no proxy at all.</summary>
     [Parameter]
     public SwitchParameter NoProxy { get; set; }
 }

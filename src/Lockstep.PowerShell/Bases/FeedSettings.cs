@@ -9,20 +9,20 @@ using Lockstep.Sync;
 
 namespace Lockstep.Bases;
 
-/// <summary>What the parameters of a cmdlet say of how to reach a feed, for the engine.</summary>
+/// <summary>How a cmdlet's parameters say to reach a feed, for the engine.</summary>
 internal static class FeedSettings
 {
-    /// <exception cref="InvalidOptionException">It is no feed's URI.</exception>
+    /// <exception cref="InvalidOptionException">It is not a feed's URI.</exception>
     public static void Require(Uri uri)
     {
         if (!uri.IsAbsoluteUri || uri.Scheme is not ("http" or "https"))
             throw new InvalidOptionException("A feed's URI begins with http:// or https://.", "Give the whole URI with -Uri.");
     }
 
-    /// <exception cref="InvalidOptionException">The parameters do not go together.</exception>
+    /// <exception cref="InvalidOptionException">The parameters contradict each other.</exception>
     /// <param name="cmdlet">The cmdlet.</param>
     /// <param name="uri">The feed.</param>
-    /// <param name="supplied">What goes before the cmdlet's own; null for nothing.</param>
+    /// <param name="supplied">What takes precedence over the cmdlet's own; null for nothing.</param>
     public static FeedOptions Of(FeedCmdlet cmdlet, Uri uri, SuppliedAccess? supplied = null)
     {
         Require(uri);
@@ -82,8 +82,8 @@ internal static class FeedSettings
     }
 
     /// <summary>
-    /// The names among texts of which some may say nothing: a feed that comes from a CSV file has empty ones, and none at all where its
-    /// line is short.
+    /// The names among texts, some of which may be empty or null: a feed read from a CSV file has empty ones, and nulls where its line is
+    /// short.
     /// </summary>
     public static string[] Named(string?[]? names) => [.. (names ?? []).Where(name => !string.IsNullOrEmpty(name)).Select(name => name!)];
 

@@ -17,7 +17,7 @@ public abstract class ModelCmdlet : LockstepCmdlet
 
     private protected override object? ErrorTarget => Model?.ToString();
 
-    /// <exception cref="Errors.ModelNotFoundException">There is no such model, or several and none was named.</exception>
+    /// <exception cref="Errors.ModelNotFoundException">There is no such model, or none was named and there are several.</exception>
     private protected SessionModel FindModel() => RunspaceModels.Find(Model);
 }
 
@@ -36,7 +36,7 @@ public abstract class ModelsCmdlet : LockstepCmdlet
 
     private protected override object? ErrorTarget => _current?.ToString();
 
-    /// <summary>Does something with each model. An error of one does not end the others.</summary>
+    /// <summary>Does something with each model. An error with one does not stop the others.</summary>
     private protected void ForEachModel(Action<SessionModel> use)
     {
         if (Model.Length == 0)

@@ -10,13 +10,13 @@ using Lockstep.Tables;
 
 namespace Lockstep.Bases;
 
-/// <summary>What a cmdlet that syncs is told of the sync itself: from where, into which table, and by which rules.</summary>
+/// <summary>The parameters of a sync that the cmdlets share: from where, into which table, and by which rules.</summary>
 public abstract class SyncCmdlet : FeedCmdlet
 {
     private protected SyncCmdlet() { }
 
     /// <summary>
-    /// The feed, or a test server of this session. User and password in it become Basic authentication, and are stored nowhere.
+    /// The feed, or a test server of this session. A user and password in it become Basic authentication, and are never stored.
     /// </summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [FeedOfServer]
@@ -41,99 +41,97 @@ public abstract class SyncCmdlet : FeedCmdlet
     [ArgumentCompleter(typeof(TableFileCompleter))]
     public string? Path { get; set; }
 
-    /// <summary>The table file, taken as it is, without wildcards; implies -Disk.</summary>
+    /// <summary>The table file, taken literally, without wildcards; implies -Disk.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Alias("PSPath", "LP")]
     [ArgumentCompleter(typeof(TableFileCompleter))]
     public string? LiteralPath { get; set; }
 
     /// <summary>
-    /// Keeps the table in this database of PostgreSQL instead of a file, for many machines to share. Of several syncs of it one leads, the
-    /// others wait to take over.
+    /// Keeps the table in this PostgreSQL database instead of a file, for many machines to share. If several syncs write it, one leads and
+    /// the others wait to take over.
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? ConnectionString { get; set; }
 
     /// <summary>
-    /// Makes the table file private: only you may read and write it, also if it already exists. Session tables are always private. Not on
+    /// Makes the table file private: only you may read and write it, even if it already exists. Session tables are always private. Not on
     /// Windows, where files have the permissions of their folder.
     /// </summary>
     [Parameter]
     public SwitchParameter Private { get; set; }
 
-    /// <summary>The field that orders the records; by default <c>updated_at</c>, or that of the table.</summary>
+    /// <summary>The field that orders the records; by default the table's, else <c>updated_at</c>.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(FieldCompleter))]
     public string? OrderBy { get; set; }
 
     /// <summary>
-    /// The fields that are the key; by default those of the table, else <c>id</c>, else the first field of the first record. One within an
-    /// object is named by its JSON Pointer: /metadata/uid.
+    /// The fields that form the key; by default the table's, else <c>id</c>, else the first field of the first record. Name a field inside
+    /// an object by its JSON Pointer: /metadata/uid.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(FieldCompleter))]
     [AllowEmptyCollection]
     public string[] KeyProperty { get; set; } = [];
 
-    /// <summary>The cursor to begin at, instead of the one that the table has.</summary>
+    /// <summary>The cursor to start from, instead of the table's.</summary>
     [Parameter]
     public string? Since { get; set; }
 
     /// <summary>
-    /// How the feed is read: Auto, Record, Transaction, the name of another server's dialect, a hashtable that describes one, or a file
-    /// that ends in <c>.json</c>. It is stored in the table, so that the next sync needs none.
+    /// How to read the feed: Auto, Record, Transaction, the name of another server's dialect, a hashtable that describes one, or a file
+    /// that ends in <c>.json</c>. The table stores it, so the next sync does not need it.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(DialectCompleter))]
     public object? Dialect { get; set; }
 
-    /// <summary>
-    /// With -Follow, how many seconds to wait between polls of another server's feed; by default as long as its dialect says.
-    /// </summary>
+    /// <summary>With -Follow, how many seconds to wait between polls of another server's feed; by default what its dialect says.</summary>
     [Parameter]
     [Seconds]
     public TimeSpan? IntervalSec { get; set; }
 
-    /// <summary>Goes on until Ctrl+C: waits for more, and reconnects.</summary>
+    /// <summary>Continues until Ctrl+C: waits for more, and reconnects.</summary>
     [Parameter]
     public SwitchParameter Follow { get; set; }
 
-    /// <summary>Goes on for so long: seconds, or a TimeSpan.</summary>
+    /// <summary>Continues for this long: seconds, or a TimeSpan.</summary>
     [Parameter]
     [Seconds]
     public TimeSpan? FollowFor { get; set; }
 
-    /// <summary>An endless feed counts as caught up when nothing has changed the table for so many seconds.</summary>
+    /// <summary>An endless feed counts as caught up when nothing has changed the table for this many seconds.</summary>
     [Parameter]
     [ValidateRange(0.0, 86400.0)]
     public double SettleSec { get; set; } = 1;
 
-    /// <summary>Fetches the whole set again, and removes what it does not hold.</summary>
+    /// <summary>Fetches the whole set again, and removes records that it does not contain.</summary>
     [Parameter]
     public SwitchParameter Resync { get; set; }
 
-    /// <summary>Believes a whole set this once, however much it removes.</summary>
+    /// <summary>Accepts a whole set this once, however many records it removes.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 
     /// <summary>
-    /// The percentage of a table of more than 20 records that a whole set may remove if its end is uncertain; the table keeps it. By
-    /// default 50. An empty one is believed at 100 only.
+    /// The percentage of a table of more than 20 records that a whole set may remove if its end is uncertain; the table keeps this setting.
+    /// By default 50. An empty set is accepted at 100 only.
     /// </summary>
     [Parameter]
     [ValidateRange(0, 100)]
     public int? SweepLimit { get; set; }
 
     /// <summary>
-    /// Binds a table that belongs to another feed to this one. One that only moved to another host or port, and names the same identity, is
-    /// bound without it. Also goes on from the cursor by another -Query, which must ask for the same records.
+    /// Binds a table that belongs to another feed to this one. A feed that only moved to another host or port, and names the same identity,
+    /// needs no -Rebind. Also continues from the cursor with another -Query, which must ask for the same records.
     /// </summary>
     [Parameter]
     public SwitchParameter Rebind { get; set; }
 
     /// <summary>
-    /// How far before the cursor each connection begins, in the order field's own units, for feeds whose writers may be late.
+    /// How far before the cursor each connection starts, in the order field's own units, for feeds whose writers may be late.
     /// </summary>
     [Parameter]
     [ValidateRange(0.0, 1e18)]
@@ -145,8 +143,8 @@ public abstract class SyncCmdlet : FeedCmdlet
     public int MaximumRecordSize { get; set; } = 16 * 1024 * 1024;
 
     /// <summary>
-    /// How much memory the sync may take, in bytes, from 64MB on: its buffers are made smaller, which makes it slower. By default they take
-    /// what makes it fast, up to 250MB. PowerShell's own memory comes on top of that.
+    /// How much memory the sync may use, in bytes, 64MB or more: smaller buffers make it slower. By default it uses as much as makes it
+    /// fast, up to 250MB. PowerShell's own memory comes on top of that.
     /// </summary>
     [Parameter]
     [ValidateRange(64L * 1024 * 1024, long.MaxValue)]
@@ -156,7 +154,7 @@ public abstract class SyncCmdlet : FeedCmdlet
     [Parameter]
     public MalformedRecordAction MalformedRecord { get; set; }
 
-    /// <summary>How many malformed records the table sets aside at most; the oldest make room for new ones.</summary>
+    /// <summary>How many malformed records the table quarantines at most; the newest replace the oldest.</summary>
     [Parameter]
     [ValidateRange(1, int.MaxValue)]
     public int QuarantineLimit { get; set; } = 10_000;
@@ -171,12 +169,12 @@ public abstract class SyncCmdlet : FeedCmdlet
     [ValidateRange(0.0, 86400.0)]
     public double RetryIntervalSec { get; set; } = 5;
 
-    /// <summary>Waits for another sync of the same file to end, instead of an error.</summary>
+    /// <summary>Waits for another sync of the same file to end, instead of failing.</summary>
     [Parameter]
     public SwitchParameter Wait { get; set; }
 
-    /// <summary>From which feed into which table.</summary>
-    /// <exception cref="InvalidOptionException">A parameter cannot be as it is.</exception>
+    /// <summary>Which feed to sync into which table.</summary>
+    /// <exception cref="InvalidOptionException">A parameter is invalid.</exception>
     private protected SyncPlan Locate()
     {
         var feed = FeedSettings.Of(this, Uri);
@@ -193,10 +191,10 @@ public abstract class SyncCmdlet : FeedCmdlet
         return new SyncPlan(feed, destination);
     }
 
-    /// <summary>The plan with all that the parameters say.</summary>
-    /// <param name="plan">From where into what.</param>
+    /// <summary>The plan with everything the parameters say.</summary>
+    /// <param name="plan">From where into which table.</param>
     /// <param name="log">As for <see cref="SyncOptions.LoggedTo"/>; null for nobody.</param>
-    /// <exception cref="InvalidOptionException">A parameter cannot be as it is.</exception>
+    /// <exception cref="InvalidOptionException">A parameter is invalid.</exception>
     private protected SyncPlan Complete(SyncPlan plan, Action<bool, string>? log = null)
     {
         var dialect = DialectSetting.Of(Dialect, SessionState.Path);
@@ -237,11 +235,9 @@ public abstract class SyncCmdlet : FeedCmdlet
         return plan with { Options = options };
     }
 
-    /// <summary>A feed that comes from a CSV file has empty texts where nothing is said.</summary>
+    /// <summary>A feed read from a CSV file has empty texts where nothing is given.</summary>
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 
-    /// <summary>
-    /// With a database, the path that comes along with an object of the pipeline only says where that object's own table is.
-    /// </summary>
+    /// <summary>With a database, the path that an object from the pipeline brings only says where that object's own table is.</summary>
     private bool IsMeant(string path) => ConnectionString is null || IsNamed(path);
 }

@@ -12,7 +12,7 @@ using Lockstep.Tables;
 
 namespace Lockstep.Bases;
 
-/// <summary>The base of the cmdlets that work on tables that exist, named or found as <c>Get-LockstepRecord</c> does.</summary>
+/// <summary>The base of the cmdlets that work on existing tables, named or found as <c>Get-LockstepRecord</c> does.</summary>
 public abstract class TableCmdlet : LockstepCmdlet
 {
     private protected const string ByTable = "Table";
@@ -44,37 +44,37 @@ public abstract class TableCmdlet : LockstepCmdlet
     [ArgumentCompleter(typeof(TableFileCompleter))]
     public string[] Path { get; set; } = [];
 
-    /// <summary>Table files, their names taken as they are, without wildcards.</summary>
+    /// <summary>Table files, taken literally, without wildcards.</summary>
     [Parameter(ParameterSetName = ByLiteralPath, Mandatory = true, ValueFromPipelineByPropertyName = true)]
     [Alias("PSPath", "LP")]
     [ArgumentCompleter(typeof(TableFileCompleter))]
     public string[] LiteralPath { get; set; } = [];
 
-    /// <summary>The database of PostgreSQL that keeps the tables: a connection string, or a <c>postgres://</c> URI.</summary>
+    /// <summary>The PostgreSQL database that keeps the tables: a connection string, or a <c>postgres://</c> URI.</summary>
     [Parameter(ParameterSetName = ByDatabase, Mandatory = true)]
     [ValidateNotNullOrEmpty]
     public string ConnectionString { get; set; } = "";
 
     private protected override object? ErrorTarget => _current;
 
-    /// <summary>Warns of what a database has had to say since: that its connection was lost, say. Pipeline thread.</summary>
+    /// <summary>Warns of what a database has reported since, such as a lost connection. Pipeline thread.</summary>
     private protected void WriteNotices()
     {
         while (_notices.TryDequeue(out var notice))
             WriteWarning(notice);
     }
 
-    /// <summary>The tables that are meant when none is named.</summary>
+    /// <summary>The tables to use when none is named.</summary>
     private protected virtual IEnumerable<FoundTable> DefaultTables(TablePlace place) => [place.Only()];
 
-    /// <summary>Whether it is no error when a pattern matches no table, as with PowerShell's own Get- and Remove-.</summary>
+    /// <summary>Whether a pattern may match no table without an error, as with PowerShell's own Get- and Remove- cmdlets.</summary>
     private protected virtual bool PatternMayMatchNone => false;
 
-    /// <summary>Why a table is not there, where the cmdlet knows better than that it is not.</summary>
-    /// <param name="name">How it was named; empty where none was.</param>
+    /// <summary>Why a table is missing, if the cmdlet knows more than that it is.</summary>
+    /// <param name="name">How it was named; empty if it was not.</param>
     private protected virtual Exception? WhyMissing(string name) => null;
 
-    /// <summary>Does something with each table that the parameters mean. An error of one does not end the others.</summary>
+    /// <summary>Does something with each table that the parameters name. An error with one does not stop the others.</summary>
     private protected void ForEachTable(Action<FoundTable> use)
     {
         var paths = SessionState.Path;
@@ -115,7 +115,7 @@ public abstract class TableCmdlet : LockstepCmdlet
         }
     }
 
-    /// <summary>Does something with each of these tables. An error of one does not end the others.</summary>
+    /// <summary>Does something with each of these tables. An error with one does not stop the others.</summary>
     private protected void ForEachFound(IEnumerable<FoundTable> tables, Action<FoundTable> use)
     {
         foreach (var table in tables)
@@ -148,7 +148,7 @@ public abstract class TableCmdlet : LockstepCmdlet
     }
 }
 
-/// <summary>The base of the cmdlets that read the records of tables, all or those that an expression holds for.</summary>
+/// <summary>The base of the cmdlets that read the records of tables: all of them, or those that match an expression.</summary>
 public abstract class FilteredTableCmdlet : TableCmdlet
 {
     /// <summary>A table knows the names of its first fields only.</summary>
@@ -156,16 +156,16 @@ public abstract class FilteredTableCmdlet : TableCmdlet
 
     private protected FilteredTableCmdlet() { }
 
-    /// <summary>One SQL expression over the fields: only the records for which it holds.</summary>
+    /// <summary>An SQL expression over the fields: only records that match it.</summary>
     [Parameter]
     [ArgumentCompleter(typeof(FilterCompleter))]
     public string? Filter { get; set; }
 
-    /// <summary>Values for the names that -Filter has with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>
+    /// <summary>Values for the names that -Filter marks with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>
     [Parameter]
     public IDictionary? FilterParameter { get; set; }
 
-    /// <summary>Warns of names that mean no field of a table: a slip of the pen would be an empty column.</summary>
+    /// <summary>Warns of names that are not fields of a table: a typo would become an empty column.</summary>
     private protected void WarnOfUnknown(FoundTable found, IReadOnlyList<string>? properties)
     {
         if (properties is null || found.Table.GetInfo() is not { Fields: { Count: > 0 and < MostKnownFields } fields } info)

@@ -13,22 +13,22 @@ public abstract class VariableCmdlet : LockstepCmdlet
     private protected VariableCmdlet() { }
 
     /// <summary>
-    /// Where the variables are kept: <c>memory</c> for this session, the path of an SQLite file, a connection string or URI of
-    /// PostgreSQL, or a URI of Redis (<c>redis://</c>, <c>rediss://</c>).
+    /// Where the variables are kept: <c>memory</c> for this session, the path of an SQLite file, a connection string or URI of PostgreSQL,
+    /// or a Redis URI (<c>redis://</c>, <c>rediss://</c>).
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNull]
     [ArgumentCompleter(typeof(VariableStoreCompleter))]
     public VariableStore Store { get; set; } = VariableStore.Memory;
 
-    /// <summary>The variable that is at hand.</summary>
+    /// <summary>The variable being worked on.</summary>
     private protected string? Current { get; set; }
 
     private protected override object? ErrorTarget => Current;
 
     private protected StoreConnections Stores => _stores ??= new StoreConnections(this, SessionState.Path, StopToken);
 
-    /// <summary>Does something with each variable that names or patterns mean. An error of one does not end the others.</summary>
+    /// <summary>Does something with each variable that the names or patterns match. An error with one does not stop the others.</summary>
     private protected void ForEach(string[] names, Action<StoreConnection, string> use)
     {
         var store = Stores[Store];

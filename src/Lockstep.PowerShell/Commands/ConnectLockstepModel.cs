@@ -10,7 +10,7 @@ using Lockstep.Pipeline;
 
 namespace Lockstep.Commands;
 
-/// <summary>Keeps a model connected to a peer: at once, and again whenever the connection breaks.</summary>
+/// <summary>Keeps a model connected to a peer: connects at once, and again whenever the connection breaks.</summary>
 [Cmdlet(VerbsCommunications.Connect, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(ModelConnectionInfo))]
 public sealed class ConnectLockstepModelCommand : LockstepCmdlet
@@ -23,13 +23,13 @@ public sealed class ConnectLockstepModelCommand : LockstepCmdlet
     public ModelReference? Model { get; set; }
 
     /// <summary>
-    /// The peer: <c>tcp://host:port</c> or <c>tls://host:port</c>, with <c>/name</c> where it offers several models, <c>ws://</c> or
+    /// The peer: <c>tcp://host:port</c> or <c>tls://host:port</c>, with <c>/name</c> if it offers several models, <c>ws://</c> or
     /// <c>wss://host:port/name</c>, or <c>pipe://localhost/pipe</c>, with <c>/name</c> likewise.
     /// </summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
     public Uri Uri { get; set; } = null!;
 
-    /// <summary>Which way changes go.</summary>
+    /// <summary>In which direction changes go.</summary>
     [Parameter]
     public ModelDirection Direction { get; set; }
 
@@ -39,17 +39,16 @@ public sealed class ConnectLockstepModelCommand : LockstepCmdlet
     public int? MaximumRetryCount { get; set; }
 
     /// <summary>
-    /// Certificates that are trusted as the peer's own or its issuer's, with <c>tls</c> and <c>wss</c>, besides those that the system
-    /// trusts.
+    /// Certificates to trust as the peer's own or its issuer's, with <c>tls</c> and <c>wss</c>, besides those that the system trusts.
     /// </summary>
     [Parameter]
     public X509Certificate2[] TrustedCertificate { get; set; } = [];
 
-    /// <summary>Takes any certificate of the peer, and with it whoever is in between.</summary>
+    /// <summary>Accepts any certificate from the peer, including an impostor's.</summary>
     [Parameter]
     public SwitchParameter SkipCertificateCheck { get; set; }
 
-    // Never the URI as it was given: it may hold a secret (I9).
+    // Never the URI as given: it may hold a secret (I9).
     private protected override object? ErrorTarget => Model?.ToString();
 
     private protected override void Process()
@@ -83,11 +82,11 @@ public sealed class ConnectLockstepModelCommand : LockstepCmdlet
     }
 }
 
-/// <summary>Ends connections that this session made. The model stays.</summary>
+/// <summary>Ends connections that this session opened. The model stays.</summary>
 [Cmdlet(VerbsCommunications.Disconnect, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 public sealed class DisconnectLockstepModelCommand : ModelsCmdlet
 {
-    /// <summary>Only the connections to these peers; all of the model if none is given.</summary>
+    /// <summary>Only the connections to these peers; all of the model's if none is given.</summary>
     [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
     public Uri[]? Uri { get; set; }
 

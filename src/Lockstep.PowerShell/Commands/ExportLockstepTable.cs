@@ -22,14 +22,14 @@ namespace Lockstep.Commands;
 public sealed class ExportLockstepTableCommand : FilteredTableCmdlet
 {
     /// <summary>
-    /// The file; or a folder, in which each file is called as its table: one that exists, or one that is made because the name ends with a
-    /// slash, or has no extension and several tables are meant.
+    /// The file, or a folder in which each file gets its table's name: a folder that exists, or one that is created because the name ends
+    /// with a slash, or because it has no extension and there are several tables.
     /// </summary>
     [Parameter(Mandatory = true, Position = 1)]
     public string Destination { get; set; } = "";
 
     /// <summary>
-    /// How the records are written; Auto goes by the file's extension: csv, json for an array, or ndjson, jsonl, txt and none.
+    /// The format of the records; Auto follows the file's extension: csv, json for an array, or ndjson, jsonl, txt and none.
     /// </summary>
     [Parameter]
     public ExportFormat Format { get; set; }
@@ -40,7 +40,7 @@ public sealed class ExportLockstepTableCommand : FilteredTableCmdlet
     [ArgumentCompleter(typeof(FieldCompleter))]
     public string[]? Property { get; set; }
 
-    /// <summary>Overwrites a file that is there.</summary>
+    /// <summary>Overwrites an existing file.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 

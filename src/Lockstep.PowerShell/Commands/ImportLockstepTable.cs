@@ -34,16 +34,16 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     private object? _current;
     private bool _failed;
 
-    /// <summary>Records: objects, hashtables, or strings that hold a JSON object each.</summary>
+    /// <summary>Records: objects, hashtables, or strings with a JSON object each.</summary>
     [Parameter(ParameterSetName = FromPipeline, Mandatory = true, ValueFromPipeline = true)]
     public object[] InputObject { get; set; } = [];
 
-    /// <summary>Files with one JSON object a line.</summary>
+    /// <summary>Files with one JSON object per line.</summary>
     [Parameter(ParameterSetName = FromPath, Mandatory = true, Position = 0)]
     [SupportsWildcards]
     public string[] Path { get; set; } = [];
 
-    /// <summary>Files with one JSON object a line, their names taken as they are, without wildcards.</summary>
+    /// <summary>Files with one JSON object per line, their names taken literally, without wildcards.</summary>
     [Parameter(ParameterSetName = FromLiteralPath, Mandatory = true)]
     [Alias("PSPath", "LP")]
     public string[] LiteralPath { get; set; } = [];
@@ -68,7 +68,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     public string? Destination { get; set; }
 
     /// <summary>
-    /// Keeps the table in this database of PostgreSQL instead of a file, for many machines to share: a connection string, or a
+    /// Keeps the table in this PostgreSQL database instead of a file, for many machines to share: a connection string, or a
     /// <c>postgres://</c> URI.
     /// </summary>
     [Parameter]
@@ -76,26 +76,24 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     public string? ConnectionString { get; set; }
 
     /// <summary>
-    /// Makes the table file private: only you may read and write it, also if it already exists. Session tables are always private. Not on
+    /// Makes the table file private: only you may read and write it, even if it already exists. Session tables are always private. Not on
     /// Windows, where files have the permissions of their folder.
     /// </summary>
     [Parameter]
     public SwitchParameter Private { get; set; }
 
-    /// <summary>The field that orders the records; by default <c>updated_at</c>, or that of the table.</summary>
+    /// <summary>The field that orders the records; by default the table's, else <c>updated_at</c>.</summary>
     [Parameter]
     [ArgumentCompleter(typeof(FieldCompleter))]
     public string? OrderBy { get; set; }
 
-    /// <summary>
-    /// The fields that are the key; by default those of the table, else <c>id</c>, else the first field of the first record.
-    /// </summary>
+    /// <summary>The fields that form the key; by default the table's, else <c>id</c>, else the first field of the first record.</summary>
     [Parameter]
     [AllowEmptyCollection]
     [ArgumentCompleter(typeof(FieldCompleter))]
     public string[] KeyProperty { get; set; } = [];
 
-    /// <summary>How the records are written; Auto tells by the first one.</summary>
+    /// <summary>The dialect of the records; Auto detects it from the first one.</summary>
     [Parameter]
     [ValidateSet(nameof(FeedDialect.Auto), nameof(FeedDialect.Record), nameof(FeedDialect.Transaction))]
     public FeedDialect Dialect { get; set; }
@@ -104,7 +102,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     [Parameter]
     public MalformedRecordAction MalformedRecord { get; set; }
 
-    /// <summary>Waits for a sync of the same table to end, instead of an error.</summary>
+    /// <summary>Waits for a sync of the same table to end, instead of failing.</summary>
     [Parameter]
     public SwitchParameter Wait { get; set; }
 
@@ -116,7 +114,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     {
         if (ParameterSetName != FromPipeline)
         {
-            // Else each object of the pipeline would be refused, with no word of why.
+            // Otherwise each object from the pipeline would be refused without a reason.
             if (MyInvocation.ExpectingInput && Path is [var only])
             {
                 throw new InvalidOptionException(

@@ -10,7 +10,7 @@ using Lockstep.Sync;
 
 namespace Lockstep.Commands;
 
-/// <summary>Lists the built-in dialects for feeds of other servers.</summary>
+/// <summary>Lists the built-in dialects for other servers' feeds.</summary>
 [Cmdlet(VerbsCommon.Get, "LockstepDialect")]
 [OutputType(typeof(DialectInfo))]
 public sealed class GetLockstepDialectCommand : LockstepCmdlet
@@ -29,7 +29,7 @@ public sealed class GetLockstepDialectCommand : LockstepCmdlet
     }
 }
 
-/// <summary>Shows, request by request, what a dialect reads from a feed. No table is changed.</summary>
+/// <summary>Shows, request by request, what a dialect reads from a feed. It changes no table.</summary>
 [Cmdlet(VerbsDiagnostic.Test, "LockstepDialect")]
 [OutputType(typeof(DialectRequestInfo))]
 public sealed class TestLockstepDialectCommand : FeedCmdlet
@@ -48,13 +48,13 @@ public sealed class TestLockstepDialectCommand : FeedCmdlet
     [ArgumentCompleter(typeof(DialectCompleter))]
     public object? Dialect { get; set; }
 
-    /// <summary>The fields that are the key, or JSON Pointers to them; by default the dialect's.</summary>
+    /// <summary>The fields that form the key, or JSON Pointers to them; by default the dialect's.</summary>
     [Parameter]
     [ArgumentCompleter(typeof(FieldCompleter))]
     [AllowEmptyCollection]
     public string[] KeyProperty { get; set; } = [];
 
-    /// <summary>How many requests are shown at most.</summary>
+    /// <summary>How many requests to show at most.</summary>
     [Parameter]
     [ValidateRange(1, 1000)]
     public int MaximumRequestCount { get; set; } = 5;

@@ -6,7 +6,7 @@ using Lockstep.Records;
 
 namespace Lockstep.Commands;
 
-/// <summary>Sends an event through a model that holds events: every node gets it once.</summary>
+/// <summary>Sends an event through a model of events: every node receives it once.</summary>
 [Cmdlet(VerbsCommunications.Send, "LockstepEvent", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(ModelEvent), ParameterSetName = [nameof(PassThru)])]
 public sealed class SendLockstepEventCommand : ModelCmdlet
@@ -18,13 +18,13 @@ public sealed class SendLockstepEventCommand : ModelCmdlet
     [AllowEmptyString]
     public string Name { get; set; } = "";
 
-    /// <summary>What is sent with it: anything that a record's field may be.</summary>
+    /// <summary>The event's arguments: anything that a record's field may be.</summary>
     [Parameter(Position = 2, ValueFromPipelineByPropertyName = true, ValueFromRemainingArguments = true)]
     [AllowNull]
     [AllowEmptyCollection]
     public object?[]? Argument { get; set; } = [];
 
-    /// <summary>Returns what was sent.</summary>
+    /// <summary>Returns the event.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
@@ -48,25 +48,25 @@ public sealed class SendLockstepEventCommand : ModelCmdlet
     }
 }
 
-/// <summary>Returns the events that a model has, in order of time, and with -Follow those that come.</summary>
+/// <summary>Returns the events that a model has, in order of time, and with -Follow new ones too.</summary>
 [Cmdlet(VerbsCommunications.Receive, "LockstepEvent")]
 [OutputType(typeof(ModelEvent))]
 public sealed class ReceiveLockstepEventCommand : ModelCmdlet
 {
-    /// <summary>Only the events of these names.</summary>
+    /// <summary>Only events with these names.</summary>
     [Parameter(Position = 1)]
     [SupportsWildcards]
     public string[] Name { get; set; } = [];
 
-    /// <summary>Goes on with the events that come, until Ctrl+C or until the model is removed.</summary>
+    /// <summary>Continues with new events until Ctrl+C or until the model is removed.</summary>
     [Parameter]
     public SwitchParameter Follow { get; set; }
 
-    /// <summary>Leaves out the events that are there already; implies -Follow.</summary>
+    /// <summary>Leaves out the events that the model already has; implies -Follow.</summary>
     [Parameter]
     public SwitchParameter NewOnly { get; set; }
 
-    /// <summary>The arguments as JSON texts, not objects.</summary>
+    /// <summary>Returns the arguments as JSON texts, not objects.</summary>
     [Parameter]
     public SwitchParameter Raw { get; set; }
 

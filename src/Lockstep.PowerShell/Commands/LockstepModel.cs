@@ -11,12 +11,12 @@ using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 
-/// <summary>Creates a replicated model that this session and its peers may all change.</summary>
+/// <summary>Creates a replicated model that this session and its peers can all change.</summary>
 [Cmdlet(VerbsCommon.New, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(ModelInfo))]
 public sealed class NewLockstepModelCommand : LockstepCmdlet
 {
-    /// <summary>By what name this session and its listeners know it; by default the file's without extension, else the id.</summary>
+    /// <summary>The model's name in this session and its listeners; by default the file's without extension, else the id.</summary>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     public string? Name { get; set; }
 
@@ -25,69 +25,69 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
     [Alias("Type")]
     public ModelKind Kind { get; set; }
 
-    /// <summary>The SQLite file that keeps it, made if it is not there; without one the model lives as long as the session.</summary>
+    /// <summary>The SQLite file that keeps it, created if it does not exist; without one the model lives as long as the session.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public string? Path { get; set; }
 
-    /// <summary>The id under which it writes; by default that of the file, else a random one. No two live models may have one id.</summary>
+    /// <summary>The id under which it writes; by default the file's, else a random one. No two live models may share an id.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     public string? Id { get; set; }
 
     /// <summary>
-    /// A private key in a PEM file: what is written here is signed with it, its owner's id is the model's, and of others only what is
-    /// signed by a trusted key comes in.
+    /// A private key in a PEM file. It signs what is written here, the model's id is derived from it, and the model accepts from others
+    /// only what a trusted key signed.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     public string? PrivateKeyPath { get; set; }
 
     /// <summary>
-    /// The public key in a PEM file: with -Signature RsaSha1 the model's id is made from its text. With EcdsaP256 it follows from the
+    /// The public key in a PEM file: with -Signature RsaSha1 the model's id is derived from its text. With EcdsaP256 it follows from the
     /// private key.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     public string? PublicKeyPath { get; set; }
 
-    /// <summary>PEM files with the public keys of the others whose changes come in.</summary>
+    /// <summary>PEM files with the public keys of the others whose changes to accept.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
     public string[] TrustedKeyPath { get; set; } = [];
 
-    /// <summary>How changes are signed where there are keys; all nodes of a model must do it alike.</summary>
+    /// <summary>How changes are signed if there are keys; all nodes of a model must use the same.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public ModelSignature Signature { get; set; }
 
     /// <summary>
-    /// The name that all nodes of the model have for it. Signatures cover it: what is signed for one model is not taken in another. With
-    /// -ModernOnly it is by default -Name.
+    /// The name that all nodes use for the model. Signatures cover it: a change signed for one model is not accepted in another. With
+    /// -ModernOnly the default is -Name.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     public string? SharedName { get; set; }
 
     /// <summary>
-    /// Takes only changes whose signature covers the model's name and a count, by which a change that is held back shows: none of npm's
-    /// nodes, whoever passes them on.
+    /// Accepts only changes whose signature covers the model's name and a count that reveals withheld changes. That excludes changes from
+    /// npm nodes, whoever forwards them.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public SwitchParameter ModernOnly { get; set; }
 
     /// <summary>
-    /// How many events are kept, the newest; by default all. Peers that were away for longer are told that they miss some.
+    /// How many of the newest events to keep; by default all. Peers that were away for longer are told that they missed some.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateRange(1, int.MaxValue)]
     public int? MaximumEventCount { get; set; }
 
-    /// <summary>For how long events are kept, by default forever, or the values of an ExpiryModel, by default a day.</summary>
+    /// <summary>For how long to keep events, by default forever, or the values of an ExpiryModel, by default a day.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Seconds]
     public TimeSpan? MaximumEventAge { get; set; }
 
     /// <summary>
-    /// How far ahead of this machine's clock a change may be stamped, by default an hour; one further ahead is held until it is due.
+    /// How far ahead of this machine's clock a change may be stamped, by default an hour; a change further ahead is held until it is due.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Seconds]
@@ -148,7 +148,7 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
 [OutputType(typeof(ModelInfo))]
 public sealed class GetLockstepModelCommand : LockstepCmdlet
 {
-    /// <summary>Only those of these names.</summary>
+    /// <summary>Only models with these names.</summary>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("Model")]
     [SupportsWildcards]
@@ -169,7 +169,7 @@ public sealed class GetLockstepModelCommand : LockstepCmdlet
     }
 }
 
-/// <summary>Closes models and their connections. A file stays.</summary>
+/// <summary>Closes models and their connections. Their files stay.</summary>
 [Cmdlet(VerbsCommon.Remove, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 public sealed class RemoveLockstepModelCommand : ModelsCmdlet
 {

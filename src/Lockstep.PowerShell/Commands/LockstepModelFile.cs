@@ -8,16 +8,16 @@ using Lockstep.Parameters;
 
 namespace Lockstep.Commands;
 
-/// <summary>Writes a model to a file of JSON lines, as npm scuttlebutt keeps them.</summary>
+/// <summary>Writes a model to a file of JSON lines, in the format of npm scuttlebutt.</summary>
 [Cmdlet(VerbsData.Export, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(FileInfo), ParameterSetName = [nameof(PassThru)])]
 public sealed class ExportLockstepModelCommand : ModelCmdlet
 {
-    /// <summary>The file. It appears when it is whole.</summary>
+    /// <summary>The file. It appears once it is complete.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
     public string Destination { get; set; } = "";
 
-    /// <summary>Overwrites a file that is there.</summary>
+    /// <summary>Overwrites an existing file.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 
@@ -45,7 +45,7 @@ public sealed class ExportLockstepModelCommand : ModelCmdlet
 [Cmdlet(VerbsData.Import, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 public sealed class ImportLockstepModelCommand : ModelCmdlet
 {
-    /// <summary>The file. What the model knows already stays; signatures are verified as those of a peer.</summary>
+    /// <summary>The file. What the model already knows stays; signatures are verified like a peer's.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
     [Alias("FullName")]
     public string Path { get; set; } = "";

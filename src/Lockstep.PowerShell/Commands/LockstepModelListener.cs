@@ -29,38 +29,40 @@ public sealed class StartLockstepModelListenerCommand : ModelsCmdlet
     [ValidateRange(0, IPEndPoint.MaxPort)]
     public int Port { get; set; }
 
-    /// <summary>The address to listen on; loopback unless told otherwise. Whoever reaches it may read and change the models.</summary>
+    /// <summary>The address to listen on; by default loopback. Anyone who can reach it may read and change the models.</summary>
     [Parameter(ParameterSetName = ByAddress)]
     [ValidateNotNull]
     public IPAddress ListenAddress { get; set; } = IPAddress.Loopback;
 
-    /// <summary>Speaks over WebSocket, a model at the path that is its name, instead of plain TCP.</summary>
+    /// <summary>Uses WebSocket instead of plain TCP, with each model at the path that is its name.</summary>
     [Parameter(ParameterSetName = ByAddress)]
     public SwitchParameter WebSocket { get; set; }
 
-    /// <summary>Listens on a named pipe of this name instead, for the same user of this machine.</summary>
+    /// <summary>Listens on a named pipe of this name instead, for the same user on this machine.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ByPipe)]
     [ValidateNotNullOrEmpty]
     public string? PipeName { get; set; }
 
-    /// <summary>A certificate with its private key: speaks TLS, <c>tls</c> or with -WebSocket <c>wss</c>.</summary>
+    /// <summary>A certificate with its private key: uses TLS, <c>tls</c> or with -WebSocket <c>wss</c>.</summary>
     [Parameter(ParameterSetName = ByAddress)]
     public X509Certificate2? Certificate { get; set; }
 
     /// <summary>
-    /// With -WebSocket: names under which it may be asked for. IP addresses always pass, and localhost where it listens on loopback; no web
-    /// page of another name reaches it.
+    /// With -WebSocket: host names that requests may use. IP addresses are always allowed, and localhost if it listens on loopback; web
+    /// pages under any other name cannot reach it.
     /// </summary>
     [Parameter(ParameterSetName = ByAddress)]
     [ValidateNotNullOrEmpty]
     public string[] AllowedHost { get; set; } = [];
 
-    /// <summary>With -WebSocket: web pages of other sites that may ask, each by its origin such as <c>https://app.example</c>.</summary>
+    /// <summary>
+    /// With -WebSocket: the web pages of other sites that may connect, each by its origin such as <c>https://app.example</c>.
+    /// </summary>
     [Parameter(ParameterSetName = ByAddress)]
     [ValidateNotNullOrEmpty]
     public string[] AllowedOrigin { get; set; } = [];
 
-    /// <summary>Which way changes go.</summary>
+    /// <summary>In which direction changes go.</summary>
     [Parameter]
     public ModelDirection Direction { get; set; }
 
@@ -70,7 +72,7 @@ public sealed class StartLockstepModelListenerCommand : ModelsCmdlet
 
     private protected override void End()
     {
-        // Where each model that was named has got its error, there is nothing left to offer.
+        // Each named model has already reported its error, so there is nothing to offer.
         if (
             _models.Count == 0
             || !ShouldProcess(PipeName ?? $"{ListenAddress}:{Port}", $"Offer {string.Join(", ", _models.Select(model => model.Name))}")
@@ -98,7 +100,7 @@ public sealed class StartLockstepModelListenerCommand : ModelsCmdlet
     }
 }
 
-/// <summary>Lists the model listeners that run in this session.</summary>
+/// <summary>Lists the running model listeners of this session.</summary>
 [Cmdlet(VerbsCommon.Get, "LockstepModelListener")]
 [OutputType(typeof(ModelListenerInfo))]
 public sealed class GetLockstepModelListenerCommand : LockstepCmdlet
@@ -106,11 +108,11 @@ public sealed class GetLockstepModelListenerCommand : LockstepCmdlet
     private protected override void Process() => WriteObject(RunspaceModels.Current.Listeners, enumerateCollection: true);
 }
 
-/// <summary>Stops model listeners, and ends the connections that peers have made to them. The models stay.</summary>
+/// <summary>Stops model listeners, and ends the connections that peers made to them. The models stay.</summary>
 [Cmdlet(VerbsLifecycle.Stop, "LockstepModelListener", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 public sealed class StopLockstepModelListenerCommand : LockstepCmdlet
 {
-    /// <summary>The listeners; the only one that runs if none is given.</summary>
+    /// <summary>The listeners; the only running one if none is given.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true)]
     [ValidateNotNull]
     public ModelListenerInfo[]? Listener { get; set; }

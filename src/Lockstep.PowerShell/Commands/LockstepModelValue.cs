@@ -7,25 +7,25 @@ using Lockstep.Records;
 
 namespace Lockstep.Commands;
 
-/// <summary>Reads values of a model.</summary>
+/// <summary>Reads the values of a model.</summary>
 [Cmdlet(VerbsCommon.Get, "LockstepModelValue")]
 [OutputType(typeof(ModelValue), typeof(object))]
 public sealed class GetLockstepModelValueCommand : ModelCmdlet
 {
     private string? _key;
 
-    /// <summary>The keys; all of them if none is given.</summary>
+    /// <summary>The keys; all if none is given.</summary>
     [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
     [AllowEmptyString]
     [ValidateNotNull]
     public string[] Key { get; set; } = ["*"];
 
-    /// <summary>Returns the values alone.</summary>
+    /// <summary>Returns only the values.</summary>
     [Parameter]
     public SwitchParameter ValueOnly { get; set; }
 
-    /// <summary>The values as JSON texts, not objects.</summary>
+    /// <summary>Returns the values as JSON texts, not objects.</summary>
     [Parameter]
     public SwitchParameter Raw { get; set; }
 
@@ -64,14 +64,14 @@ public sealed class GetLockstepModelValueCommand : ModelCmdlet
     }
 }
 
-/// <summary>Sets values of a model; its peers get them at once.</summary>
+/// <summary>Sets values of a model; its peers receive them at once.</summary>
 [Cmdlet(VerbsCommon.Set, "LockstepModelValue", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(ModelValue), ParameterSetName = [nameof(PassThru)])]
 public sealed class SetLockstepModelValueCommand : ModelCmdlet
 {
     private readonly RecordSerializer _serializer = new();
 
-    /// <summary>The key. Case counts.</summary>
+    /// <summary>The key. It is case-sensitive.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
     [AllowEmptyString]
     public string Key { get; set; } = "";
@@ -103,13 +103,13 @@ public sealed class SetLockstepModelValueCommand : ModelCmdlet
     }
 }
 
-/// <summary>Removes values of a model, here and at its peers.</summary>
+/// <summary>Removes values of a model, here and from its peers.</summary>
 [Cmdlet(VerbsCommon.Remove, "LockstepModelValue", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 public sealed class RemoveLockstepModelValueCommand : ModelCmdlet
 {
     private string? _key;
 
-    /// <summary>The keys. Case counts.</summary>
+    /// <summary>The keys. They are case-sensitive.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
     [AllowEmptyString]
     public string[] Key { get; set; } = [];

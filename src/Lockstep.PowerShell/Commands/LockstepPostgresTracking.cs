@@ -5,7 +5,7 @@ using Lockstep.Servers;
 
 namespace Lockstep.Commands;
 
-/// <summary>The base of the cmdlets that make tables of PostgreSQL tell their changes. With -WhatIf they print the SQL.</summary>
+/// <summary>The base of the cmdlets that make PostgreSQL tables report their changes. With -WhatIf they print the SQL.</summary>
 public abstract class PostgresTrackingCmdlet : LockstepCmdlet
 {
     private string? _current;
@@ -13,7 +13,7 @@ public abstract class PostgresTrackingCmdlet : LockstepCmdlet
     private protected PostgresTrackingCmdlet() { }
 
     /// <summary>
-    /// The database: a connection string of Npgsql, or a URI like <c>postgres://user:password@host/database</c>. The user must own the
+    /// The database: an Npgsql connection string, or a URI like <c>postgres://user:password@host/database</c>. The user must own the
     /// tables.
     /// </summary>
     [Parameter(Mandatory = true, Position = 0)]
@@ -25,7 +25,7 @@ public abstract class PostgresTrackingCmdlet : LockstepCmdlet
     [ValidateNotNullOrEmpty]
     public string[] Table { get; set; } = [];
 
-    /// <summary>The schema of the tables; by default they are looked up along the user's search path.</summary>
+    /// <summary>The schema of the tables; by default they are found along the user's search path.</summary>
     [Parameter]
     public string? Schema { get; set; }
 
@@ -53,26 +53,24 @@ public abstract class PostgresTrackingCmdlet : LockstepCmdlet
     }
 }
 
-/// <summary>Tracks changes of PostgreSQL tables: with a column txid kept by triggers, and tombstones for deleted rows.</summary>
+/// <summary>Tracks changes of PostgreSQL tables: with a column txid that triggers maintain, and tombstones for deleted rows.</summary>
 [Cmdlet(VerbsLifecycle.Enable, "LockstepPostgresTracking", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 public sealed class EnableLockstepPostgresTrackingCommand : PostgresTrackingCmdlet
 {
     /// <summary>
-    /// Notifies servers of changes, so that they look at once. It makes writers wait for each other at their commits, and a transaction
-    /// that
-    /// notifies cannot be prepared for a two-phase commit. Without it servers look often while there is something new.
+    /// Notifies servers of changes, so that they look at once. Writers then wait for each other at commit, and a transaction that notifies
+    /// cannot be prepared for a two-phase commit. Without it servers look often while changes keep coming.
     /// </summary>
     [Parameter]
     public SwitchParameter Notify { get; set; }
 
-    /// <summary>No longer notifies servers of changes of a table that was tracked with -Notify, or by an earlier version.</summary>
+    /// <summary>Stops notifying servers of changes of a table that was tracked with -Notify, or by an earlier version.</summary>
     [Parameter]
     public SwitchParameter NoNotify { get; set; }
 
     /// <summary>
-    /// Takes rows for gone in which a boolean column deleted is true. Otherwise it is data like any other; -SoftDelete:$false says so of a
-    /// table
-    /// that an earlier version tracks.
+    /// Treats rows whose boolean column deleted is true as deleted. Otherwise the column is data like any other; -SoftDelete:$false
+    /// restores that for a table that an earlier version tracks.
     /// </summary>
     [Parameter]
     public SwitchParameter SoftDelete { get; set; }
@@ -100,8 +98,7 @@ public sealed class EnableLockstepPostgresTrackingCommand : PostgresTrackingCmdl
 public sealed class DisableLockstepPostgresTrackingCommand : PostgresTrackingCmdlet
 {
     /// <summary>
-    /// Replication removes the slot and the publication of a stopped server. An unread slot keeps the database from
-    /// truncating its log.
+    /// Replication removes the slot and the publication of a stopped server. An unread slot keeps the database from truncating its log.
     /// </summary>
     [Parameter]
     public ServerMode Mode { get; set; }
@@ -125,14 +122,11 @@ public sealed class DisableLockstepPostgresTrackingCommand : PostgresTrackingCmd
     }
 }
 
-/// <summary>
-/// Forgets what was deleted long ago from tables of PostgreSQL that are tracked. A client that was away for longer must resync, and
-/// is told so.
-/// </summary>
+/// <summary>Forgets old deletions of tracked PostgreSQL tables. A client that was away for longer must resync, and is told so.</summary>
 [Cmdlet(VerbsCommon.Clear, "LockstepPostgresTombstone", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 public sealed class ClearLockstepPostgresTombstoneCommand : PostgresTrackingCmdlet
 {
-    /// <summary>How long ago at least: longer than a client may stay away and still go on where it was.</summary>
+    /// <summary>The least age: longer than a client may stay away and still continue from its cursor.</summary>
     [Parameter(Mandatory = true, Position = 2)]
     [Seconds]
     public TimeSpan OlderThan { get; set; }

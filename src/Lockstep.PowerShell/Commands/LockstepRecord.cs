@@ -14,7 +14,7 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
 {
     private protected override bool PatternMayMatchNone => true;
 
-    /// <summary>The keys of the records; each an array where the key has several fields.</summary>
+    /// <summary>The keys of the records; an array for each if the key has several fields.</summary>
     [Parameter(Position = 1)]
     public object[]? Key { get; set; }
 
@@ -23,23 +23,23 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
     [ValidateRange(0L, long.MaxValue)]
     public long? Since { get; set; }
 
-    /// <summary>Reads deleted records as well, as far as they are known.</summary>
+    /// <summary>Also reads deleted records, if they are still known.</summary>
     [Parameter]
     public SwitchParameter IncludeDeleted { get; set; }
 
     /// <summary>
-    /// Only these fields, in this order; wildcards are allowed, and JSON Pointers to what is within a field: /metadata/name.
+    /// Only these fields, in this order; wildcards are allowed, and JSON Pointers to what is inside a field: /metadata/name.
     /// </summary>
     [Parameter]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(FieldCompleter))]
     public string[]? Property { get; set; }
 
-    /// <summary>The records as they came: JSON texts, not objects.</summary>
+    /// <summary>Returns the records as received: JSON texts, not objects.</summary>
     [Parameter]
     public SwitchParameter Raw { get; set; }
 
-    /// <summary>Reads the malformed records that were set aside instead, oldest first: where they were, why, and their bytes.</summary>
+    /// <summary>Reads the quarantined malformed records instead, oldest first: their position, the reason, and their bytes.</summary>
     [Parameter]
     public SwitchParameter Quarantined { get; set; }
 

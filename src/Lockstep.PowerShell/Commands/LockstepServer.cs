@@ -29,7 +29,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
 
     private readonly List<string> _files = [];
 
-    /// <summary>The database: a connection string of Npgsql, or a URI like <c>postgres://user:password@host/database</c>.</summary>
+    /// <summary>The database: an Npgsql connection string, or a URI like <c>postgres://user:password@host/database</c>.</summary>
     [Parameter(ParameterSetName = ByConnection, Mandatory = true)]
     [ValidateNotNullOrEmpty]
     public string? ConnectionString { get; set; }
@@ -48,7 +48,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [SupportsWildcards]
     public string[] Path { get; set; } = [];
 
-    /// <summary>Table files, their names taken as they are, without wildcards.</summary>
+    /// <summary>Table files, taken literally, without wildcards.</summary>
     [Parameter(ParameterSetName = ByLiteralPath, Mandatory = true, ValueFromPipelineByPropertyName = true)]
     [Alias("PSPath", "LP")]
     public string[] LiteralPath { get; set; } = [];
@@ -62,36 +62,34 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [Parameter(ParameterSetName = ByLiteralPath)]
     public ServerDialect Dialect { get; set; }
 
-    /// <summary>The schema of the tables; by default they are looked up along the user's search path.</summary>
+    /// <summary>The schema of the tables; by default they are found along the user's search path.</summary>
     [Parameter(ParameterSetName = ByConnection)]
     public string? Schema { get; set; }
 
-    /// <summary>The columns that are the key, for views; tables have a primary key.</summary>
+    /// <summary>The columns that form the key, for views; tables have a primary key.</summary>
     [Parameter(ParameterSetName = ByConnection)]
     public string[] KeyProperty { get; set; } = [];
 
-    /// <summary>
-    /// How changes are detected. Replication needs no change to the table, but the attribute REPLICATION, and -LogPath.
-    /// </summary>
+    /// <summary>How changes are detected. Replication needs no change to the table, but the REPLICATION attribute, and -LogPath.</summary>
     [Parameter(ParameterSetName = ByConnection)]
     public ServerMode Mode { get; set; }
 
     /// <summary>
-    /// For replication: the folder that keeps the changes for clients that come back, a file for each table. Without it they would all have
-    /// to resync.
+    /// For replication: the folder that keeps the changes for clients that return, with a file for each table. Without it they would all
+    /// have to resync.
     /// </summary>
     [Parameter(ParameterSetName = ByConnection)]
     [ValidateNotNullOrEmpty]
     public string? LogPath { get; set; }
 
-    /// <summary>For replication: the publication, where the tables' owner has made one.</summary>
+    /// <summary>For replication: the publication, if the tables' owner has created one.</summary>
     [Parameter(ParameterSetName = ByConnection)]
     [ValidateNotNullOrEmpty]
     public string? Publication { get; set; }
 
     /// <summary>
-    /// For replication: how many bytes of its log the database may be made to keep. Beyond it the slot is dropped and created again, with a
-    /// resync of all clients.
+    /// For replication: how many bytes of its log the database may have to keep. Beyond that the slot is dropped and created again, and all
+    /// clients resync.
     /// </summary>
     [Parameter(ParameterSetName = ByConnection)]
     [ValidateRange(16L << 20, long.MaxValue)]
@@ -102,7 +100,9 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [ValidateRange(0.01, 86400.0)]
     public double PollIntervalSec { get; set; } = 1;
 
-    /// <summary>Does not listen for the notifications of tracked tables: for a database behind a pool that keeps no sessions.</summary>
+    /// <summary>
+    /// Does not listen for the notifications of tracked tables: for a database behind a pooler that does not keep sessions.
+    /// </summary>
     [Parameter(ParameterSetName = ByConnection)]
     public SwitchParameter NoListen { get; set; }
 
@@ -111,7 +111,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [ValidateRange(0, IPEndPoint.MaxPort)]
     public int Port { get; set; } = 4567;
 
-    /// <summary>The address to listen on; loopback unless told otherwise.</summary>
+    /// <summary>The address to listen on; by default loopback.</summary>
     [Parameter]
     [ValidateNotNull]
     public IPAddress ListenAddress { get; set; } = IPAddress.Loopback;
@@ -127,38 +127,38 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [ValidateNotNullOrEmpty]
     public SecureString[] Token { get; set; } = [];
 
-    /// <summary>Makes the server speak TLS; it needs the private key.</summary>
+    /// <summary>Serves over TLS with this certificate; it needs the private key.</summary>
     [Parameter]
     [ValidateNotNull]
     public X509Certificate2? Certificate { get; set; }
 
     /// <summary>
-    /// Names under which it may be asked for. IP addresses always pass, and localhost where it listens on loopback; no web page of another
-    /// name reaches it.
+    /// Host names that requests may use. IP addresses are always allowed, and localhost if it listens on loopback; web pages under any
+    /// other name cannot reach it.
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string[] AllowedHost { get; set; } = [];
 
-    /// <summary>Web pages of other sites that may ask, each by its origin such as <c>https://app.example</c>.</summary>
+    /// <summary>The web pages of other sites that may connect, each by its origin such as <c>https://app.example</c>.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string[] AllowedOrigin { get; set; } = [];
 
     /// <summary>
-    /// Compresses answers for clients that ask for it (br, gzip). Not where secrets lie beside rows that others may write.
+    /// Compresses answers for clients that ask for it (br, gzip). Do not use it if answers hold secrets beside rows that others may write.
     /// </summary>
     [Parameter]
     public SwitchParameter Compress { get; set; }
 
     /// <summary>
-    /// The most connections; others are told to come back later. Fewer if the process may not open that many files.
+    /// The most connections; further ones are told to try again later. Fewer if the process may not open that many files.
     /// </summary>
     [Parameter]
     [ValidateRange(1, 1_000_000)]
     public int ConnectionLimit { get; set; } = 2048;
 
-    /// <summary>The most connections from one address; all clients behind a proxy have its address.</summary>
+    /// <summary>The most connections from one address; all clients behind a proxy share its address.</summary>
     [Parameter]
     [ValidateRange(1, 1_000_000)]
     public int ConnectionLimitPerAddress { get; set; } = 1024;
@@ -169,7 +169,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     public double HeartbeatSec { get; set; } = 15;
 
     /// <summary>
-    /// The largest record in bytes. A larger one, which clients would not take, is left out: its key goes out as deleted, and the server's
+    /// The largest record in bytes. A larger one, which clients would refuse, is left out: its key is sent as deleted, and the server's
     /// Notice names it.
     /// </summary>
     [Parameter]
@@ -265,11 +265,11 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
         };
 }
 
-/// <summary>Stops servers of this session; their clients are cut off, and resume from their cursors elsewhere or later.</summary>
+/// <summary>Stops servers of this session; their clients are disconnected, and resume from their cursors elsewhere or later.</summary>
 [Cmdlet(VerbsLifecycle.Stop, "LockstepServer", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 public sealed class StopLockstepServerCommand : LockstepCmdlet
 {
-    /// <summary>The servers; the only one that runs if none is given.</summary>
+    /// <summary>The servers; the only running one if none is given.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true)]
     [ValidateNotNull]
     public ServerInfo[]? Server { get; set; }
@@ -284,7 +284,7 @@ public sealed class StopLockstepServerCommand : LockstepCmdlet
     }
 }
 
-/// <summary>Lists the servers that run in this session.</summary>
+/// <summary>Lists the running servers of this session.</summary>
 [Cmdlet(VerbsCommon.Get, "LockstepServer")]
 [OutputType(typeof(ServerInfo))]
 public sealed class GetLockstepServerCommand : LockstepCmdlet

@@ -47,7 +47,7 @@ public sealed class RemoveLockstepTableCommand : TableCmdlet
 }
 
 /// <summary>
-/// Empties tables, and releases the feeds that they belong to; or only their quarantine. The tables stay, and sequence numbers continue.
+/// Empties tables, and unbinds them from their feeds; or empties only their quarantine. The tables stay, and sequence numbers continue.
 /// </summary>
 [Cmdlet(
     VerbsCommon.Clear,
@@ -58,7 +58,7 @@ public sealed class RemoveLockstepTableCommand : TableCmdlet
 )]
 public sealed class ClearLockstepTableCommand : TableCmdlet
 {
-    /// <summary>Empties only the quarantine, where malformed records were set aside; the table's records stay.</summary>
+    /// <summary>Empties only the quarantine with its malformed records; the table's records stay.</summary>
     [Parameter]
     public SwitchParameter Quarantined { get; set; }
 
@@ -89,9 +89,7 @@ public sealed class ClearLockstepTableCommand : TableCmdlet
 [OutputType(typeof(TableInfo))]
 public sealed class SetLockstepTableCommand : TableCmdlet
 {
-    /// <summary>
-    /// The fields that have an index from now on, and no others, 16 at most: filters that compare them find records by it.
-    /// </summary>
+    /// <summary>The only fields to index from now on, at most 16: filters that compare them use the index.</summary>
     [Parameter(Mandatory = true)]
     [AllowEmptyCollection]
     [ArgumentCompleter(typeof(FieldCompleter))]
@@ -134,11 +132,11 @@ public sealed class SetLockstepTableCommand : TableCmdlet
 [OutputType(typeof(TableInfo))]
 public sealed class BackupLockstepTableCommand : TableCmdlet
 {
-    /// <summary>The file of the copy, or a folder that exists: then the copy is called as the table, with <c>.db</c>.</summary>
+    /// <summary>The file of the copy, or an existing folder: then the copy gets the table's name, with <c>.db</c>.</summary>
     [Parameter(Mandatory = true, Position = 1)]
     public string Destination { get; set; } = "";
 
-    /// <summary>Overwrites a table file that is there.</summary>
+    /// <summary>Overwrites an existing table file.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 

@@ -21,16 +21,16 @@ public sealed class AddLockstepTestFaultCommand : LockstepCmdlet, IDynamicParame
     [ArgumentCompleter(typeof(FaultKindCompleter))]
     public string Kind { get; set; } = "";
 
-    /// <summary>A name for it, to remove it by; one is given otherwise.</summary>
+    /// <summary>A name for it, to remove it by; generated if not given.</summary>
     [Parameter]
     public string? Id { get; set; }
 
-    /// <summary>The server; the only one that runs if none is given.</summary>
+    /// <summary>The server; the only running one if none is given.</summary>
     [Parameter(ValueFromPipeline = true)]
     [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo? Server { get; set; }
 
-    /// <summary>The parameters of the kind that was given.</summary>
+    /// <summary>The parameters of the given kind.</summary>
     public object? GetDynamicParameters() => _parameters = FaultParameters.Of(Kind);
 
     private protected override object? ErrorTarget => Kind;
@@ -57,13 +57,13 @@ public sealed class AddLockstepTestFaultCommand : LockstepCmdlet, IDynamicParame
 [OutputType(typeof(TestFaultKindInfo), ParameterSetName = [nameof(ListAvailable)])]
 public sealed class GetLockstepTestFaultCommand : LockstepCmdlet
 {
-    /// <summary>Only those with this id; wildcards may be used.</summary>
+    /// <summary>Only faults with these ids; wildcards are allowed.</summary>
     [Parameter(Position = 0, ParameterSetName = nameof(Server))]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(FaultIdCompleter))]
     public string Id { get; set; } = "*";
 
-    /// <summary>The server; the only one that runs if none is given.</summary>
+    /// <summary>The server; the only running one if none is given.</summary>
     [Parameter(ParameterSetName = nameof(Server), ValueFromPipeline = true)]
     [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo? Server { get; set; }
@@ -107,13 +107,13 @@ public sealed class GetLockstepTestFaultCommand : LockstepCmdlet
 )]
 public sealed class RemoveLockstepTestFaultCommand : LockstepCmdlet
 {
-    /// <summary>Those with these ids; wildcards may be used, and * removes all.</summary>
+    /// <summary>Faults with these ids; wildcards are allowed, and * removes all.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = nameof(Id))]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(FaultIdCompleter))]
     public string[] Id { get; set; } = [];
 
-    /// <summary>The server; the only one that runs if none is given.</summary>
+    /// <summary>The server; the only running one if none is given.</summary>
     [Parameter(ParameterSetName = nameof(Id))]
     [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo? Server { get; set; }

@@ -8,7 +8,7 @@ using Lockstep.Sessions;
 
 namespace Lockstep.Commands;
 
-/// <summary>Adds records to the feed of a test server, or removes them; connected clients get them at once.</summary>
+/// <summary>Adds records to the feed of a test server, or removes them; connected clients receive them at once.</summary>
 [Cmdlet(VerbsCommon.Add, "LockstepTestRecord", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(object), ParameterSetName = [nameof(PassThru)])]
 public sealed class AddLockstepTestRecordCommand : LockstepCmdlet
@@ -16,23 +16,23 @@ public sealed class AddLockstepTestRecordCommand : LockstepCmdlet
     private readonly RecordSerializer _serializer = new();
     private object? _current;
 
-    /// <summary>The records: objects, hashtables, or strings that hold a JSON object each.</summary>
+    /// <summary>The records: objects, hashtables, or strings with a JSON object each.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
     public object[] Record { get; set; } = [];
 
-    /// <summary>The server; the only one that runs if none is given. It may come by the pipeline where the records do not.</summary>
+    /// <summary>The server; the only running one if none is given. It may come from the pipeline if the records do not.</summary>
     [Parameter(ValueFromPipeline = true)]
     [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo? Server { get; set; }
 
     /// <summary>
-    /// The records are gone: of a feed in another server's dialect, where each needs no more than its key. In the scripted feed a record
-    /// says so itself, with its deleted_at.
+    /// The records are deleted: in a feed in another server's dialect, where each needs only its key. In the scripted feed a record marks
+    /// this itself, with its deleted_at.
     /// </summary>
     [Parameter]
     public SwitchParameter Removed { get; set; }
 
-    /// <summary>Hands the records on.</summary>
+    /// <summary>Passes the records on.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 

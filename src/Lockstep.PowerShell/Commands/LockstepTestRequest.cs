@@ -11,23 +11,23 @@ namespace Lockstep.Commands;
 [OutputType(typeof(TestRequestInfo))]
 public sealed class GetLockstepTestRequestCommand : LockstepCmdlet
 {
-    /// <summary>The server; the only one that runs if none is given.</summary>
+    /// <summary>The server; the only running one if none is given.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true)]
     [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo? Server { get; set; }
 
-    /// <summary>Only so many of the newest.</summary>
+    /// <summary>Only this many of the newest.</summary>
     [Parameter]
     [ValidateRange(1, int.MaxValue)]
     public int Last { get; set; } = int.MaxValue;
 
-    /// <summary>Only those whose number is above this one.</summary>
+    /// <summary>Only requests with a number above this one.</summary>
     [Parameter]
     public long After { get; set; }
 
     private protected override void Process()
     {
-        // A lambda that captures the cmdlet would become a method of it, and show an engine type.
+        // A lambda that captures the cmdlet would become one of its methods, and expose an engine type.
         var after = After;
         foreach (
             var request in (Server ?? SessionServers<TestServerInfo>.Current.Only)

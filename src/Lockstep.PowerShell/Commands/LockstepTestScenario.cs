@@ -6,7 +6,7 @@ using Lockstep.TestServers;
 
 namespace Lockstep.Commands;
 
-/// <summary>Runs a scenario on a test server and waits for its end.</summary>
+/// <summary>Runs a scenario on a test server and waits until it ends.</summary>
 [Cmdlet(VerbsLifecycle.Invoke, "LockstepTestScenario", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 public sealed class InvokeLockstepTestScenarioCommand : LockstepCmdlet
 {
@@ -14,12 +14,12 @@ public sealed class InvokeLockstepTestScenarioCommand : LockstepCmdlet
     [Parameter(Mandatory = true, Position = 0)]
     public object[] Scenario { get; set; } = [];
 
-    /// <summary>The server; the only one that runs if none is given.</summary>
+    /// <summary>The server; the only running one if none is given.</summary>
     [Parameter]
     [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo? Server { get; set; }
 
-    /// <summary>Lets it run on its own.</summary>
+    /// <summary>Does not wait for it to end.</summary>
     [Parameter]
     public SwitchParameter NoWait { get; set; }
 

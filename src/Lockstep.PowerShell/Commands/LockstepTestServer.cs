@@ -21,25 +21,25 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
 {
     private readonly RecordTexts _records = new();
 
-    /// <summary>The port: 4567 as the reference server, or 0 for a free one.</summary>
+    /// <summary>The port: 4567 like the reference server, or 0 for a free one.</summary>
     [Parameter(Position = 0)]
     [ValidateRange(0, IPEndPoint.MaxPort)]
     public int Port { get; set; } = TestServerOptions.DefaultPort;
 
-    /// <summary>The address to listen on; loopback unless told otherwise.</summary>
+    /// <summary>The address to listen on; by default loopback.</summary>
     [Parameter]
     [ValidateNotNull]
     public IPAddress ListenAddress { get; set; } = IPAddress.Loopback;
 
     /// <summary>
-    /// What it sends: Reference, or Scripted where records are given. ODataDelta, Kubernetes, CouchDb, EventStream, Rest, Shape and
+    /// What it sends: Reference, or Scripted if records are given. ODataDelta, Kubernetes, CouchDb, EventStream, Rest, Shape and
     /// DurableStream answer as those servers do.
     /// </summary>
     [Parameter]
     public TestServerFeed Feed { get; set; }
 
     /// <summary>
-    /// Where a feed in another server's dialect is, such as <c>/v1.0/groups/delta</c>; by default at the dialect's usual place.
+    /// The path of a feed in another server's dialect, such as <c>/v1.0/groups/delta</c>; by default the dialect's usual one.
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
@@ -52,21 +52,21 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
 
     /// <summary>
     /// The dialect in which the Rest feed is served: a hashtable, or a file that ends in <c>.json</c>. Items, links and tokens are where it
-    /// says that a client finds them.
+    /// tells a client to look.
     /// </summary>
     [Parameter]
     [ArgumentCompleter(typeof(DialectCompleter))]
     public object? Dialect { get; set; }
 
     /// <summary>
-    /// Records of the scripted feed, or of one in another server's dialect: objects, hashtables, or strings that hold a JSON object each.
+    /// Records of the scripted feed, or of one in another server's dialect: objects, hashtables, or strings with a JSON object each.
     /// </summary>
     [Parameter(ValueFromPipeline = true)]
     [AllowEmptyCollection]
     [ValidateNotNull]
     public object[] Record { get; set; } = [];
 
-    /// <summary>A file with such records, one JSON object a line. They come after those of -Record.</summary>
+    /// <summary>A file with such records, one JSON object per line. They come after those of -Record.</summary>
     [Parameter]
     [Alias("PSPath")]
     public string? Path { get; set; }
@@ -79,7 +79,7 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
     [Parameter]
     public string? Replay { get; set; }
 
-    /// <summary>How much faster than it was recorded; infinity leaves the pauses out.</summary>
+    /// <summary>How much faster to replay it than it was recorded; infinity leaves the pauses out.</summary>
     [Parameter]
     [Alias("Speed")]
     [ValidateRange(double.Epsilon, double.PositiveInfinity)]
@@ -91,14 +91,14 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
     public X509Certificate2? Certificate { get; set; }
 
     /// <summary>
-    /// Names under which it may be asked for. IP addresses always pass, and localhost where it listens on loopback; no web page of another
-    /// name reaches it.
+    /// Host names that requests may use. IP addresses are always allowed, and localhost if it listens on loopback; web pages under any
+    /// other name cannot reach it.
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string[] AllowedHost { get; set; } = [];
 
-    /// <summary>Web pages of other sites that may ask, each by its origin such as <c>https://app.example</c>.</summary>
+    /// <summary>The web pages of other sites that may connect, each by its origin such as <c>https://app.example</c>.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string[] AllowedOrigin { get; set; } = [];
@@ -183,7 +183,7 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
 [Cmdlet(VerbsLifecycle.Stop, "LockstepTestServer", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 public sealed class StopLockstepTestServerCommand : LockstepCmdlet
 {
-    /// <summary>The servers; the only one that runs if none is given.</summary>
+    /// <summary>The servers; the only running one if none is given.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true)]
     [ArgumentCompleter(typeof(TestServerCompleter))]
     [ValidateNotNull]
@@ -199,7 +199,7 @@ public sealed class StopLockstepTestServerCommand : LockstepCmdlet
     }
 }
 
-/// <summary>Lists the feed servers that run in this session.</summary>
+/// <summary>Lists the running feed servers of this session.</summary>
 [Cmdlet(VerbsCommon.Get, "LockstepTestServer")]
 [OutputType(typeof(TestServerInfo))]
 public sealed class GetLockstepTestServerCommand : LockstepCmdlet

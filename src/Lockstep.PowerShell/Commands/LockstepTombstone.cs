@@ -6,7 +6,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Commands;
 
-/// <summary>Forgets deleted records of tables up to a horizon, which the file remembers: a cursor older than that needs a resync.</summary>
+/// <summary>Forgets deleted records of tables up to a horizon, which the file remembers: an older cursor needs a resync.</summary>
 [Cmdlet(
     VerbsCommon.Clear,
     "LockstepTombstone",
@@ -17,11 +17,11 @@ namespace Lockstep.Commands;
 [OutputType(typeof(TableInfo))]
 public sealed class ClearLockstepTombstoneCommand : TableCmdlet
 {
-    /// <summary>Deleted records whose order value is below this are forgotten. It may not be above the table's cursor.</summary>
+    /// <summary>Forgets deleted records whose order value is below this. It may not be above the table's cursor.</summary>
     [Parameter(Mandatory = true, Position = 1)]
     public string Before { get; set; } = "";
 
-    /// <summary>Returns the table as it is then.</summary>
+    /// <summary>Returns the table as it is afterwards.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 

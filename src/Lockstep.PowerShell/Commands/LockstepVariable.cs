@@ -8,27 +8,27 @@ using Lockstep.Variables;
 
 namespace Lockstep.Commands;
 
-/// <summary>Lists variables and their values; or whether a percentage includes a key.</summary>
+/// <summary>Lists variables and their values; or says whether a percentage includes a key.</summary>
 [Cmdlet(VerbsCommon.Get, "LockstepVariable")]
 [OutputType(typeof(VariableInfo))]
 [OutputType(typeof(VariableInclusion))]
 public sealed class GetLockstepVariableCommand : VariableCmdlet
 {
-    /// <summary>The variables; all of the store if none is named.</summary>
+    /// <summary>The variables; all in the store if none is named.</summary>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(VariableCompleter))]
     public string[] Name { get; set; } = ["*"];
 
     /// <summary>
-    /// Of variables that are percentages: tells for each of these keys (users, machines, requests) whether it is in. The answer is the same
-    /// in every process, and a key that is in stays in while the percentage rises.
+    /// For variables that are percentages: says for each of these keys (users, machines, requests) whether it is included. The answer is
+    /// the same in every process, and an included key stays included while the percentage rises.
     /// </summary>
     [Parameter]
     [ValidateNotNull]
     public string[]? For { get; set; }
 
-    /// <summary>The values at this time, as planned now, instead of those that are active.</summary>
+    /// <summary>The values at this time, as planned now, instead of the active ones.</summary>
     [Parameter]
     [Instant]
     public DateTimeOffset? At { get; set; }
@@ -46,7 +46,7 @@ public sealed class GetLockstepVariableCommand : VariableCmdlet
         );
 }
 
-/// <summary>Sets a variable, or schedules values, and returns when: all processes switch together.</summary>
+/// <summary>Sets a variable, or schedules values, and returns when they become active: all processes switch together.</summary>
 [Cmdlet(
     VerbsCommon.Set,
     "LockstepVariable",
@@ -61,13 +61,13 @@ public sealed class SetLockstepVariableCommand : VariableCmdlet
     private const string ByRamp = "Ramp";
     private const string ByGroup = "Group";
 
-    /// <summary>The variable; its first value makes it.</summary>
+    /// <summary>The variable; its first value creates it.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = ByValue, ValueFromPipelineByPropertyName = true)]
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = ByRamp, ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(VariableCompleter))]
     public string Name { get; set; } = "";
 
-    /// <summary>The value: whatever has a form as JSON.</summary>
+    /// <summary>The value: anything with a JSON form.</summary>
     [Parameter(Mandatory = true, Position = 1, ParameterSetName = ByValue, ValueFromPipelineByPropertyName = true)]
     [AllowNull]
     [AllowEmptyString]
@@ -75,18 +75,18 @@ public sealed class SetLockstepVariableCommand : VariableCmdlet
     public object? Value { get; set; }
 
     /// <summary>
-    /// Values of several variables, by their names: all are set or none, and they switch together at the first boundary that all have. No
-    /// later change of one variable's tick parts them.
+    /// Values of several variables, by name: either all are set or none, and they switch together at the first boundary that they share. A
+    /// later change of one variable's tick does not separate them.
     /// </summary>
     [Parameter(Mandatory = true, ParameterSetName = ByGroup)]
     [ValidateNotNullOrEmpty]
     public IDictionary Group { get; set; } = new Hashtable();
 
-    /// <summary>The number that a ramp starts with.</summary>
+    /// <summary>The number at which a ramp starts.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ByRamp)]
     public decimal From { get; set; }
 
-    /// <summary>The number that a ramp ends with.</summary>
+    /// <summary>The number at which a ramp ends.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ByRamp)]
     public decimal To { get; set; }
 
@@ -100,20 +100,20 @@ public sealed class SetLockstepVariableCommand : VariableCmdlet
     [ValidateRange(1, 1000)]
     public int? Steps { get; set; }
 
-    /// <summary>When to become active: the first boundary from then on. By default as soon as every process can know of it.</summary>
+    /// <summary>When it becomes active: the first boundary from this time on. By default as soon as every process can know of it.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Instant]
     public DateTimeOffset? ActiveAt { get; set; }
 
     /// <summary>
-    /// How often processes look for changes from then on: seconds, <c>500ms</c>, or a TimeSpan. By default as before. The first value of a
-    /// variable waits for the store's default tick, by which processes look for a variable that has none.
+    /// How often processes look for changes from then on: seconds, <c>500ms</c>, or a TimeSpan. By default unchanged. The first value of a
+    /// variable waits for the store's default tick, the interval at which processes look for a variable that has none.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Seconds]
     public TimeSpan? Tick { get; set; }
 
-    /// <summary>The tick of variables before their first value, if this makes the store. By default 10 seconds.</summary>
+    /// <summary>The tick of variables before their first value, if this creates the store. By default 10 seconds.</summary>
     [Parameter]
     [Seconds]
     public TimeSpan? DefaultTick { get; set; }
@@ -191,14 +191,14 @@ public sealed class RemoveLockstepVariableCommand : VariableCmdlet
     [ArgumentCompleter(typeof(VariableCompleter))]
     public string Name { get; set; } = "";
 
-    /// <summary>When the value would become active, to the millisecond, as Get-LockstepVariableSchedule tells it.</summary>
+    /// <summary>When the value would become active, to the millisecond, as Get-LockstepVariableSchedule returns it.</summary>
     [Parameter(Mandatory = true, Position = 1, ParameterSetName = ByInstant, ValueFromPipelineByPropertyName = true)]
     [Instant]
     public DateTimeOffset ActiveAt { get; set; }
 
     /// <summary>
-    /// Removes the variable with all its values, the active one included. Processes that still use it find it gone when they next look at
-    /// the store, not at one instant: set it to $null first to switch it off everywhere at once.
+    /// Removes the variable with all its values, including the active one. Processes that still use it find it gone when they next look at
+    /// the store, not at the same instant: set it to $null first to switch it off everywhere at once.
     /// </summary>
     [Parameter(Mandatory = true, ParameterSetName = Whole)]
     public SwitchParameter All { get; set; }
@@ -229,12 +229,12 @@ public sealed class WatchLockstepVariableCommand : VariableCmdlet
     private readonly List<string> _names = [];
     private StoreConnection? _store;
 
-    /// <summary>The variables. One that has no value yet is waited for.</summary>
+    /// <summary>The variables. It waits for one that has no value yet.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(VariableCompleter))]
     public string[] Name { get; set; } = [];
 
-    /// <summary>Returns the values that are active at the start, too.</summary>
+    /// <summary>Also returns the values that are active at the start.</summary>
     [Parameter]
     public SwitchParameter IncludeCurrent { get; set; }
 

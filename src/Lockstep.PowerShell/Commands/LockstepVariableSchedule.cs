@@ -9,13 +9,13 @@ namespace Lockstep.Commands;
 [OutputType(typeof(ScheduledValue))]
 public sealed class GetLockstepVariableScheduleCommand : VariableCmdlet
 {
-    /// <summary>The variables; all of the store if none is named.</summary>
+    /// <summary>The variables; all in the store if none is named.</summary>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(VariableCompleter))]
     public string[] Name { get; set; } = ["*"];
 
-    /// <summary>Only values that stand so.</summary>
+    /// <summary>Only values in this state.</summary>
     [Parameter]
     public ScheduleState[] State { get; set; } = [ScheduleState.Past, ScheduleState.Current, ScheduleState.Pending];
 
@@ -31,13 +31,13 @@ public sealed class GetLockstepVariableScheduleCommand : VariableCmdlet
 [Cmdlet(VerbsCommon.Clear, "LockstepVariableSchedule", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 public sealed class ClearLockstepVariableScheduleCommand : VariableCmdlet
 {
-    /// <summary>The variables; all of the store if none is named.</summary>
+    /// <summary>The variables; all in the store if none is named.</summary>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(VariableCompleter))]
     public string[] Name { get; set; } = ["*"];
 
-    /// <summary>How many past values of each variable stay. By default 5.</summary>
+    /// <summary>How many past values of each variable to keep. By default 5.</summary>
     [Parameter]
     [ValidateRange(0, int.MaxValue)]
     public int Keep { get; set; } = 5;
@@ -53,12 +53,12 @@ public sealed class ClearLockstepVariableScheduleCommand : VariableCmdlet
         );
 }
 
-/// <summary>Moves pending values that something else wrote to the boundaries they belong to.</summary>
+/// <summary>Moves pending values that other programs wrote to the boundaries they belong to.</summary>
 [Cmdlet(VerbsData.Update, "LockstepVariableSchedule", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(ScheduledValue))]
 public sealed class UpdateLockstepVariableScheduleCommand : VariableCmdlet
 {
-    /// <summary>The variables; all of the store if none is named.</summary>
+    /// <summary>The variables; all in the store if none is named.</summary>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(VariableCompleter))]

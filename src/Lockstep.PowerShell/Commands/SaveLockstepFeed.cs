@@ -14,9 +14,7 @@ namespace Lockstep.Commands;
 /// <summary>
 /// Records a feed's answer with its timing, for <c>Start-LockstepTestServer -Replay</c> to replay at any speed.
 /// </summary>
-/// <remarks>
-/// It ends with the feed's answer, at a limit, or with Ctrl+C; in each case the file is whole. No secret goes into the file.
-/// </remarks>
+/// <remarks>It ends with the feed's answer, at a limit, or with Ctrl+C; in each case the file is complete. It contains no secret.</remarks>
 [Cmdlet(VerbsData.Save, "LockstepFeed", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(FeedRecordingInfo))]
 public sealed class SaveLockstepFeedCommand : FeedCmdlet
@@ -29,20 +27,20 @@ public sealed class SaveLockstepFeedCommand : FeedCmdlet
     [Alias("FeedUri")]
     public Uri Uri { get; set; } = null!;
 
-    /// <summary>The file for the recording; one that is there is overwritten.</summary>
+    /// <summary>The file for the recording; an existing one is overwritten.</summary>
     [Parameter(Mandatory = true, Position = 1)]
     [ValidateNotNullOrEmpty]
     public string RecordTo { get; set; } = "";
 
     /// <summary>
-    /// How another server's feed is read: a dialect's name, a hashtable that describes one, or a file that ends in <c>.json</c>; by default
-    /// what the feed's address looks like. Then all requests of a sync are recorded, with <c>-For</c> also those of following it.
+    /// How to read another server's feed: a dialect's name, a hashtable that describes one, or a file that ends in <c>.json</c>; by default
+    /// what the feed's address suggests. It then records all requests of a sync, with <c>-For</c> including those of following it.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(DialectCompleter))]
     public object? Dialect { get; set; }
 
-    /// <summary>The cursor to begin at; by default the whole set is asked for.</summary>
+    /// <summary>The cursor to start from; by default it asks for the whole set.</summary>
     [Parameter]
     public string? Since { get; set; }
 
@@ -52,7 +50,7 @@ public sealed class SaveLockstepFeedCommand : FeedCmdlet
     [Seconds]
     public TimeSpan? For { get; set; }
 
-    /// <summary>How many bytes to record at the most.</summary>
+    /// <summary>How many bytes to record at most.</summary>
     [Parameter]
     [ValidateRange(1L, long.MaxValue)]
     public long? MaximumBytes { get; set; }

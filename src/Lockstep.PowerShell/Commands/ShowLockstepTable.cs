@@ -8,7 +8,7 @@ using Lockstep.Terminal;
 
 namespace Lockstep.Commands;
 
-/// <summary>Shows a table live in the terminal, as a sync of this or another process commits changes.</summary>
+/// <summary>Shows a table live in the terminal, while a sync in this or another process commits changes.</summary>
 [Cmdlet(VerbsCommon.Show, "LockstepTable", DefaultParameterSetName = ByTable)]
 [OutputType(typeof(string))]
 public sealed class ShowLockstepTableCommand : FilteredTableCmdlet
@@ -19,13 +19,13 @@ public sealed class ShowLockstepTableCommand : FilteredTableCmdlet
     [ArgumentCompleter(typeof(FieldCompleter))]
     public string[]? Property { get; set; }
 
-    /// <summary>Shows it for so long: seconds, or a TimeSpan; by default until Ctrl+C.</summary>
+    /// <summary>Shows it for this long: seconds, or a TimeSpan; by default until Ctrl+C.</summary>
     [Parameter]
     [Alias("FollowFor")]
     [Seconds]
     public TimeSpan? For { get; set; }
 
-    /// <summary>Writes all lines once, as text.</summary>
+    /// <summary>Writes all lines once, as plain text.</summary>
     [Parameter]
     public SwitchParameter Once { get; set; }
 
@@ -44,7 +44,7 @@ public sealed class ShowLockstepTableCommand : FilteredTableCmdlet
             var start = TimeProvider.System.GetTimestamp();
             using var ended = CancellationTokenSource.CreateLinkedTokenSource(StopToken);
             using var screen = new TerminalScreen();
-            // The engine comes by several times a second, also when nothing has changed: marks fade and the window may have another size.
+            // The engine returns several times a second, even if nothing has changed: marks fade, and the window may have been resized.
             Pump(
                 found.Table.WatchAsync(null, TimeProvider.System, ended.Token),
                 changes =>

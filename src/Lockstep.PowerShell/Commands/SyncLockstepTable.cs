@@ -20,19 +20,20 @@ public sealed class SyncLockstepTableCommand : SyncCmdlet
     private string? _feed;
     private ParallelSyncs? _parallel;
 
-    /// <summary>Called for each record received, in <c>$_</c>, when it is committed; its output is discarded.</summary>
+    /// <summary>Called for each record received, in <c>$_</c>, once it is committed; its output is discarded.</summary>
     [Parameter]
     public ScriptBlock? Callback { get; set; }
 
     /// <summary>
-    /// Called for each record before it is applied, in <c>$_</c>: returns one object with the same key to store instead, or nothing to
-    /// skip the record.
+    /// Called for each record before it is applied, in <c>$_</c>: returns one object with the same key to store instead, or nothing to skip
+    /// the record.
     /// </summary>
     [Parameter]
     public ScriptBlock? Transform { get; set; }
 
     /// <summary>
-    /// Returns each change as it is committed, the newest state per key in each commit; the result then goes to -ResultVariable only.
+    /// Returns each change as it is committed, with the newest state of each key in each commit; the result then goes to -ResultVariable
+    /// only.
     /// </summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
@@ -41,14 +42,14 @@ public sealed class SyncLockstepTableCommand : SyncCmdlet
     [Parameter]
     public SwitchParameter EveryChange { get; set; }
 
-    /// <summary>The name of a variable for the result, also when the sync fails or is stopped; several results come as an array.</summary>
+    /// <summary>The name of a variable for the result, even if the sync fails or is stopped; several results form an array.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? ResultVariable { get; set; }
 
     /// <summary>
-    /// Syncs in the background and returns the job. Its output is the result, or with -PassThru the changes; it keeps the newest 10,000
-    /// that nobody has received.
+    /// Syncs in the background and returns the job. Its output is the result, or with -PassThru the changes; of those that nobody has
+    /// received it keeps the newest 10,000.
     /// </summary>
     [Parameter]
     public SwitchParameter AsJob { get; set; }
@@ -59,7 +60,7 @@ public sealed class SyncLockstepTableCommand : SyncCmdlet
     public string? JobName { get; set; }
 
     /// <summary>
-    /// How many feeds of the pipeline are synced at the same time. With more than one, all begin when the last one has come.
+    /// How many feeds from the pipeline to sync at the same time. If more than one, all start once the last one has arrived.
     /// </summary>
     [Parameter]
     [ValidateRange(1, 1000)]
@@ -70,7 +71,7 @@ public sealed class SyncLockstepTableCommand : SyncCmdlet
     private protected override void Begin()
     {
         EngineWarmup.Begin();
-        // Bound already, so it is not from the pipeline: the first thing that was named is the feed.
+        // Already bound, so it is not from the pipeline: the first positional argument is the feed.
         if (MyInvocation.ExpectingInput && Uri is { IsAbsoluteUri: false })
         {
             throw new InvalidOptionException(
@@ -187,8 +188,8 @@ public sealed class SyncLockstepTableCommand : SyncCmdlet
     }
 
     /// <summary>
-    /// Until the job has made its table's file, which takes a moment: whoever asks for the table next is to find it. A job that ends, or
-    /// has to wait for another writer, is not waited for.
+    /// Until the job has created its table's file, which takes a moment: whoever asks for the table next must find it. Does not wait for a
+    /// job that ends, or that has to wait for another writer.
     /// </summary>
     private void AwaitTable(SyncJob job, SyncPlan plan)
     {
@@ -228,7 +229,7 @@ public sealed class SyncLockstepTableCommand : SyncCmdlet
             SessionState.PSVariable.Set(ResultVariable, _results is [var only] ? only : _results.ToArray());
     }
 
-    /// <summary>Whether the cmdlet is only to say what it would do.</summary>
+    /// <summary>Whether the cmdlet should only say what it would do.</summary>
     private bool IsWhatIf =>
         MyInvocation.BoundParameters.TryGetValue("WhatIf", out var given)
             ? given is SwitchParameter { IsPresent: true }

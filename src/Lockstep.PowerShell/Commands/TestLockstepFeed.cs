@@ -10,14 +10,14 @@ using Lockstep.TestServers;
 
 namespace Lockstep.Commands;
 
-/// <summary>Checks a feed against the contract, rule by rule. The feed is only read.</summary>
+/// <summary>Checks a feed against the contract, rule by rule. It only reads the feed.</summary>
 [Cmdlet(VerbsDiagnostic.Test, "LockstepFeed")]
 [OutputType(typeof(FeedRuleInfo), typeof(bool))]
 public sealed class TestLockstepFeedCommand : FeedCmdlet
 {
     private string? _feed;
 
-    /// <summary>The feed, or a test server of this session: with a slash at its end in path style, without one in query style.</summary>
+    /// <summary>The feed, or a test server of this session: with a trailing slash in path style, without one in query style.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [FeedOfServer]
     [Alias("FeedUri")]
@@ -29,7 +29,7 @@ public sealed class TestLockstepFeedCommand : FeedCmdlet
     [ArgumentCompleter(typeof(FieldCompleter))]
     public string? OrderBy { get; set; }
 
-    /// <summary>The fields that are the key; by default <c>id</c>, else the first field.</summary>
+    /// <summary>The fields that form the key; by default <c>id</c>, else the first field.</summary>
     [Parameter]
     [AllowEmptyCollection]
     [ArgumentCompleter(typeof(FieldCompleter))]
@@ -40,12 +40,12 @@ public sealed class TestLockstepFeedCommand : FeedCmdlet
     [Seconds]
     public TimeSpan SettleSec { get; set; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>Within how many seconds a silent endless feed is to show that it is alive; not checked if not given.</summary>
+    /// <summary>Within how many seconds a silent endless feed must show that it is alive; not checked if not given.</summary>
     [Parameter]
     [Seconds]
     public TimeSpan? HeartbeatSec { get; set; }
 
-    /// <summary>How many records of a response are looked at.</summary>
+    /// <summary>How many records of a response to check.</summary>
     [Parameter]
     [ValidateRange(1, int.MaxValue)]
     public int MaximumRecordCount { get; set; } = 100_000;
@@ -54,7 +54,7 @@ public sealed class TestLockstepFeedCommand : FeedCmdlet
     [Parameter]
     public string? NUnitXmlPath { get; set; }
 
-    /// <summary>Only says whether no rule is broken.</summary>
+    /// <summary>Only says whether the feed breaks no rule.</summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 

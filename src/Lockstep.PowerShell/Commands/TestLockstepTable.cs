@@ -12,7 +12,7 @@ using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 
-/// <summary>The base of the cmdlets that compare a table with its feed, by a full read of both.</summary>
+/// <summary>The base of the cmdlets that compare a table with its feed by a full read of both.</summary>
 public abstract class CompareTableCmdlet : FeedCmdlet
 {
     private string? _location;
@@ -33,19 +33,19 @@ public abstract class CompareTableCmdlet : FeedCmdlet
     [ArgumentCompleter(typeof(TableFileCompleter))]
     public string? Path { get; set; }
 
-    /// <summary>The database of PostgreSQL that keeps the table: a connection string, or a <c>postgres://</c> URI.</summary>
+    /// <summary>The PostgreSQL database that keeps the table: a connection string, or a <c>postgres://</c> URI.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? ConnectionString { get; set; }
 
     /// <summary>
-    /// The feed; by default that which the table says it belongs to. Needed when its URI holds user and password, which are never stored.
+    /// The feed; by default the one that the table belongs to. Needed if its URI holds user and password, which are never stored.
     /// </summary>
     [Parameter]
     [ArgumentCompleter(typeof(FeedUriCompleter))]
     public Uri? Uri { get; set; }
 
-    /// <summary>An endless feed counts as read when nothing more has come for so many seconds.</summary>
+    /// <summary>An endless feed counts as read when nothing has arrived for this many seconds.</summary>
     [Parameter]
     [ValidateRange(0.0, 86400.0)]
     public double SettleSec { get; set; } = 1;
@@ -54,7 +54,7 @@ public abstract class CompareTableCmdlet : FeedCmdlet
 
     private protected FoundTable Locate()
     {
-        // With a database, the path that comes along with an object of the pipeline only says where that object's own table is.
+        // With a database, the path that an object from the pipeline brings only says where that object's own table is.
         var path = ConnectionString is null || IsNamed(nameof(Path)) ? Path : null;
         if (ConnectionString is not null && !string.IsNullOrEmpty(path))
             throw new InvalidOptionException("The table can be in a file or in a database.", "Use -ConnectionString or -Path.");
@@ -77,7 +77,7 @@ public abstract class CompareTableCmdlet : FeedCmdlet
             ?? throw new InvalidOptionException($"The table in '{table.Location}' belongs to no feed.", "Name the feed with -Uri.")
         );
 
-    /// <summary>Reads feed and table, and hands on each difference.</summary>
+    /// <summary>Reads feed and table, and returns each difference.</summary>
     private protected void Compare(FoundTable compared, Action<TableDifference> found)
     {
         var table = compared.Describe().Name;

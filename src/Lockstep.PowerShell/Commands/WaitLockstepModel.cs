@@ -6,23 +6,23 @@ using Lockstep.Gossip.Models;
 namespace Lockstep.Commands;
 
 /// <summary>
-/// Waits until a model and its peers each have what the other had: over all connections that were made from here or, where there are none,
-/// with one peer that came in.
+/// Waits until a model and its peers each have what the other had: over all connections that this session opened or, if there are none,
+/// with one peer that connected.
 /// </summary>
 [Cmdlet(VerbsLifecycle.Wait, "LockstepModel")]
 [OutputType(typeof(ModelInfo), ParameterSetName = [nameof(PassThru)])]
 public sealed class WaitLockstepModelCommand : ModelsCmdlet
 {
-    /// <summary>What is waited for; there is nothing else yet, so it may be left out.</summary>
+    /// <summary>What to wait for; so far this is the only choice, so it may be omitted.</summary>
     [Parameter]
     public SwitchParameter Synced { get; set; }
 
-    /// <summary>After how many seconds it is an error; by default never.</summary>
+    /// <summary>After how many seconds to fail; by default never.</summary>
     [Parameter]
     [ValidateRange(0.0, 2000000.0)]
     public double? TimeoutSec { get; set; }
 
-    /// <summary>Hands the models on.</summary>
+    /// <summary>Passes the models on.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 

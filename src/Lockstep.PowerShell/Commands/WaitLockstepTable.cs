@@ -15,8 +15,8 @@ namespace Lockstep.Commands;
 public sealed class WaitLockstepTableCommand : TableCmdlet
 {
     /// <summary>
-    /// Waits until the table has all that the feed has: a sync of this process has caught up with the feed and follows it, or any sync says
-    /// so after this began.
+    /// Waits until the table has everything that the feed has: a sync in this process has caught up with the feed and follows it, or any
+    /// sync says so after this cmdlet started.
     /// </summary>
     [Parameter]
     public SwitchParameter UpToDate { get; set; }
@@ -25,12 +25,12 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
     [Parameter]
     public string? Cursor { get; set; }
 
-    /// <summary>Waits until the table holds at least so many records.</summary>
+    /// <summary>Waits until the table holds at least this many records.</summary>
     [Parameter]
     [ValidateRange(0L, long.MaxValue)]
     public long? Count { get; set; }
 
-    /// <summary>How many seconds to wait at the most; by default forever.</summary>
+    /// <summary>How many seconds to wait at most; by default forever.</summary>
     [Parameter]
     [ValidateRange(0.0, 2000000.0)]
     public double? TimeoutSec { get; set; }
@@ -54,7 +54,7 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
             while (Task.WaitAny([waiting], millisecondsTimeout: 200) < 0)
             {
                 WriteNotices();
-                // What the table waits for will not come from a job that has failed.
+                // A job that has failed will not bring what this waits for.
                 if (NewestJob(job => IsOf(job, found)) is { Failure: { } failure } job && !HasAnotherSync(found, job.PSEndTime))
                     ExceptionDispatchInfo.Throw(failure);
             }
@@ -79,7 +79,7 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
             && (Count is null || info.Rows >= Count);
     }
 
-    /// <summary>What is known of the table now; null where it is not there, or cannot be read at the moment.</summary>
+    /// <summary>What is known of the table now; null if it does not exist, or cannot be read at the moment.</summary>
     private static TableInfo? Described(FoundTable found)
     {
         try
@@ -92,17 +92,17 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
         }
     }
 
-    /// <summary>Where a first sync has failed there is no table, and its job tells why.</summary>
+    /// <summary>After a failed first sync there is no table, and its job has the reason.</summary>
     private protected override Exception? WhyMissing(string name) =>
         NewestJob(job => name.Length == 0 || string.Equals(job.Sync.Table, name, StringComparison.OrdinalIgnoreCase))?.Failure;
 
-    /// <summary>Whether a sync of this process takes in what comes, and has had all that there was since it connected.</summary>
+    /// <summary>Whether a sync in this process follows the feed, and has received all that existed when it connected.</summary>
     private static bool IsFollowed(string path, string table, DateTimeOffset? lastSync) =>
         RunningSyncs.Find(path, table) is { State.Phase: SyncPhase.Live or SyncPhase.Waiting }
         && SyncHealth.Find(path, table) is { ConnectedAt: { } connected }
         && lastSync >= connected;
 
-    /// <summary>Whether a sync other than the failed job may bring what is waited for: one that runs, or has run since.</summary>
+    /// <summary>Whether a sync other than the failed job may bring what this waits for: one that runs, or has run since.</summary>
     private static bool HasAnotherSync(FoundTable found, DateTime? failedAt)
     {
         try
@@ -111,7 +111,7 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
         }
         catch (Engine.LockstepException)
         {
-            // It is not there, or cannot be read at the moment.
+            // It does not exist, or cannot be read at the moment.
             return false;
         }
     }

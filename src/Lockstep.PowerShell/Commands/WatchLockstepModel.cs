@@ -6,23 +6,23 @@ using Lockstep.Gossip.Models;
 namespace Lockstep.Commands;
 
 /// <summary>
-/// Returns each change of a model's values as it comes, by anyone, until Ctrl+C or until the model is removed. Of a key that changes
-/// faster than the pipeline takes it, the newest value.
+/// Returns each change of a model's values as it arrives, whoever made it, until Ctrl+C or until the model is removed. If a key changes
+/// faster than the pipeline reads, it returns the newest value.
 /// </summary>
 [Cmdlet(VerbsCommon.Watch, "LockstepModel")]
 [OutputType(typeof(ModelValue))]
 public sealed class WatchLockstepModelCommand : ModelCmdlet
 {
-    /// <summary>Only the changes of these keys.</summary>
+    /// <summary>Only changes of these keys.</summary>
     [Parameter(Position = 1)]
     [SupportsWildcards]
     public string[] Key { get; set; } = [];
 
-    /// <summary>Begins with the values that are there.</summary>
+    /// <summary>Starts with the current values.</summary>
     [Parameter]
     public SwitchParameter IncludeExisting { get; set; }
 
-    /// <summary>The values as JSON texts, not objects.</summary>
+    /// <summary>Returns the values as JSON texts, not objects.</summary>
     [Parameter]
     public SwitchParameter Raw { get; set; }
 

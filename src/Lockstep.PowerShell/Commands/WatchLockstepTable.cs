@@ -6,17 +6,17 @@ using Lockstep.Records;
 
 namespace Lockstep.Commands;
 
-/// <summary>Returns the changes of a table as a sync of this or another process commits them, until Ctrl+C or for a given time.</summary>
+/// <summary>Returns the changes of a table as a sync in this or another process commits them, until Ctrl+C or for a given time.</summary>
 [Cmdlet(VerbsCommon.Watch, "LockstepTable", DefaultParameterSetName = ByTable)]
 [OutputType(typeof(Change))]
 public sealed class WatchLockstepTableCommand : TableCmdlet
 {
-    /// <summary>The sequence number after which to begin; by default what comes from now on.</summary>
+    /// <summary>The sequence number after which to start; by default only new changes.</summary>
     [Parameter]
     [ValidateRange(0L, long.MaxValue)]
     public long? Since { get; set; }
 
-    /// <summary>Watches for so long: seconds, or a TimeSpan; by default until Ctrl+C.</summary>
+    /// <summary>Watches for this long: seconds, or a TimeSpan; by default until Ctrl+C.</summary>
     [Parameter]
     [Alias("FollowFor")]
     [Seconds]
@@ -40,7 +40,7 @@ public sealed class WatchLockstepTableCommand : TableCmdlet
                         );
                     }
 
-                    // The engine comes by several times a second, also when nothing has changed.
+                    // The engine returns several times a second, even if nothing has changed.
                     if (TimeProvider.System.GetElapsedTime(start) >= For)
                         ended.Cancel();
                 }

@@ -5,10 +5,10 @@ using System.Reflection;
 
 namespace Lockstep.Completers;
 
-/// <summary>What completers share. They open no connection and change nothing.</summary>
+/// <summary>What completers share. Completers open no connection and change nothing.</summary>
 internal static class Completion
 {
-    /// <summary>The paths of the session that is completing.</summary>
+    /// <summary>The paths of the session that asks for completion.</summary>
     public static PathIntrinsics Paths
     {
         get

@@ -7,7 +7,7 @@ using Lockstep.Tables;
 namespace Lockstep.Completers;
 
 /// <summary>
-/// Completes the known feeds: those of the session's test servers, and of the tables that have been synced. It contacts none of them.
+/// Completes the known feeds: those of the session's test servers, and of tables that have been synced. It contacts none of them.
 /// </summary>
 public sealed class FeedUriCompleter : IArgumentCompleter
 {

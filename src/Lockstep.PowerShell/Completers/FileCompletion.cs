@@ -3,7 +3,7 @@ using Lockstep.Parameters;
 
 namespace Lockstep.Completers;
 
-/// <summary>Completes paths of files of a kind, in the form in which they were begun: relative, absolute, from home.</summary>
+/// <summary>Completes paths of files of a kind, in the form in which the user started them: relative, absolute, from home.</summary>
 internal static class FileCompletion
 {
     private static readonly EnumerationOptions Visible = new()
@@ -13,8 +13,8 @@ internal static class FileCompletion
     };
 
     /// <param name="word">What has been typed.</param>
-    /// <param name="isWanted">Looks at a file, given by its full path.</param>
-    /// <param name="arePatterns">Whether what is typed there is a pattern.</param>
+    /// <param name="isWanted">Whether to offer a file, given by its full path.</param>
+    /// <param name="arePatterns">Whether the parameter takes patterns.</param>
     public static IEnumerable<CompletionResult> Of(string? word, Func<string, bool> isWanted, bool arePatterns = false)
     {
         var typed = Completion.Unquoted(word);
@@ -33,7 +33,7 @@ internal static class FileCompletion
         }
         catch (Exception error) when (error is RuntimeException or Engine.LockstepException)
         {
-            // No such drive, or not one of the file system: there is nothing to complete.
+            // The drive does not exist, or is not of the file system: there is nothing to complete.
             return [];
         }
 

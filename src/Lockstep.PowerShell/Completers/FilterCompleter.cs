@@ -4,10 +4,10 @@ using System.Management.Automation.Language;
 
 namespace Lockstep.Completers;
 
-/// <summary>Completes the last name in a filter with the fields of the table, written as SQL has it.</summary>
+/// <summary>Completes the last name in a filter with the fields of the table, in SQL notation.</summary>
 public sealed class FilterCompleter : IArgumentCompleter
 {
-    /// <summary>What SQLite does not take for a name unless it is in quotes.</summary>
+    /// <summary>What SQLite does not read as a name unless it is quoted.</summary>
     private static readonly HashSet<string> Reserved = new(
         (
             "add all alter and as autoincrement between case check collate commit constraint create default deferrable "
@@ -27,7 +27,7 @@ public sealed class FilterCompleter : IArgumentCompleter
         IDictionary fakeBoundParameters
     )
     {
-        // What comes then has the variable's value in it, and what was typed would be lost.
+        // Otherwise the completion would contain the variable's value, and the typed text would be lost.
         bool IsExpanded(Ast ast) => ast is ExpandableStringExpressionAst { NestedExpressions.Count: > 0 };
         if (commandAst.Find(IsExpanded, searchNestedScriptBlocks: false) is not null)
             return [];

@@ -69,7 +69,7 @@ public sealed class FieldCompleter : IArgumentCompleter
         var paths = Completion.Paths;
         string? Text(string name) => (bound[name] is PSObject wrapped ? wrapped.BaseObject : bound[name])?.ToString();
 
-        // Import's paths are those of the files that are imported; its table is named otherwise.
+        // Import's paths are those of the imported files; other parameters name its table.
         if (command.Equals("Import-LockstepTable", StringComparison.OrdinalIgnoreCase))
         {
             return Text("Destination") is { } destination ? [FileSystemPath.ResolveLiteral(paths, destination)]

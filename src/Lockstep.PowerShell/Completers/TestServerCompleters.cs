@@ -7,7 +7,7 @@ using Lockstep.TestServer.Faults;
 
 namespace Lockstep.Completers;
 
-/// <summary>Completes the session's test servers: a server is an object, so what is typed is a way to get it.</summary>
+/// <summary>Completes the session's test servers: a server is an object, so it offers expressions that return one.</summary>
 public sealed class TestServerCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
@@ -43,7 +43,7 @@ public sealed class FaultKindCompleter : IArgumentCompleter
     ) => Completion.Of(wordToComplete, FaultKinds.All.Select(kind => kind.Name));
 }
 
-/// <summary>Completes the ids of a test server's faults, or of all in the session if none is named.</summary>
+/// <summary>Completes the ids of a test server's faults, or of all faults in the session if no server is named.</summary>
 public sealed class FaultIdCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>

@@ -49,7 +49,7 @@ public sealed class VariableCompleter : IArgumentCompleter
     }
 }
 
-/// <summary>Completes the stores of variables that are files, and the session's memory. A server is not asked.</summary>
+/// <summary>Completes the stores of variables that are files, and the session's memory. It contacts no server.</summary>
 public sealed class VariableStoreCompleter : IArgumentCompleter
 {
     private static ReadOnlySpan<byte> Magic => "SQLite format 3\0"u8;

@@ -47,7 +47,7 @@ internal static class ErrorRecords
     };
 
     /// <summary>
-    /// .NET's kinds of error, and the test server's own, which are such; searched for the exception's type, then its base types.
+    /// Errors of .NET and of the test server, which derive from them; looked up by the exception's type, then its base types.
     /// </summary>
     private static readonly Dictionary<Type, Entry> Others = new()
     {
@@ -102,7 +102,7 @@ internal static class ErrorRecords
     /// </summary>
     public static ErrorRecord? TryDescribe(Exception error, object? target)
     {
-        // PowerShell's own exceptions bring their error records with them.
+        // PowerShell's own exceptions carry their error records.
         if (error is IContainsErrorRecord || Describe(error) is not { } entry)
             return null;
         return new ErrorRecord(error, entry.Id, entry.Category, target)

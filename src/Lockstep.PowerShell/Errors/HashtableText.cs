@@ -3,7 +3,9 @@ using System.Text.RegularExpressions;
 
 namespace Lockstep.Errors;
 
-/// <summary>JSON as PowerShell literals: objects are hashtables, lists arrays. A name from a server cannot end its quotes.</summary>
+/// <summary>
+/// JSON as PowerShell literals: objects are hashtables, lists arrays. A name from a server cannot break out of its quotes.
+/// </summary>
 internal static partial class HashtableText
 {
     /// <param name="json">Valid JSON.</param>
@@ -31,9 +33,9 @@ internal static partial class HashtableText
     /// <summary>Typographic quotes are quotes to PowerShell too.</summary>
     private static string Quote(string text) => $"'{SingleQuote().Replace(text, "$0$0")}'";
 
-    [GeneratedRegex("['\u2018-\u201b]", RegexOptions.None, 1000)]
+    [GeneratedRegex("['\u2018-\u201b]")]
     private static partial Regex SingleQuote();
 
-    [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]*$", RegexOptions.None, 1000)]
+    [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]*$")]
     private static partial Regex Word();
 }

@@ -17,7 +17,7 @@ internal sealed class ModelNotFoundException(string message, Remedy remedy) : Lo
         new($"This session has no model named '{name}'.", "Get-LockstepModel lists those it has; New-LockstepModel makes one.");
 }
 
-/// <summary>Two models of one session, or one listener, cannot have one name.</summary>
+/// <summary>Two models of a session, or of a listener, cannot share a name.</summary>
 internal sealed class ModelNameInUseException(string name)
     : LockstepException(
         ErrorKind.Conflict,
@@ -46,7 +46,7 @@ internal sealed class ModelListenerNotFoundException(IReadOnlyList<Uri> listener
             : "Name one with -Listener, or pipe it in from Get-LockstepModelListener."
     );
 
-/// <summary>A model without peers is waited for.</summary>
+/// <summary>A wait for a model that has no peers.</summary>
 internal sealed class ModelNotConnectedException(string model)
     : LockstepException(
         ErrorKind.InvalidState,
@@ -54,7 +54,7 @@ internal sealed class ModelNotConnectedException(string model)
         "Use Connect-LockstepModel or Start-LockstepModelListener first."
     );
 
-/// <summary>A model did not get in sync in time.</summary>
+/// <summary>A model did not sync in time.</summary>
 internal sealed class ModelSyncTimeoutException(string model, TimeSpan limit, string? reason)
     : LockstepException(
         ErrorKind.Timeout,

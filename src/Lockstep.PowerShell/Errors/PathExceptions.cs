@@ -15,11 +15,11 @@ internal sealed class PathNotFoundException : LockstepException
     public PathNotFoundException(string path, string message, Remedy remedy)
         : base(ErrorKind.NotFound, message, remedy) => Path = path;
 
-    /// <summary>What was asked for.</summary>
+    /// <summary>The pattern or path.</summary>
     public string Path { get; }
 }
 
-/// <summary>A folder where a file is meant.</summary>
+/// <summary>A folder where a file is expected.</summary>
 internal sealed class PathIsFolderException(string path)
     : LockstepException(
         ErrorKind.InvalidArgument,
@@ -27,7 +27,7 @@ internal sealed class PathIsFolderException(string path)
         "Name a file in it, such as -Path ./servers.db, or change to the folder with Set-Location and name the table."
     );
 
-/// <summary>A path leads to something that is no file system, such as the registry or a certificate store.</summary>
+/// <summary>A path leads outside the file system, such as to the registry or a certificate store.</summary>
 internal sealed class PathProviderException(string path, string provider)
     : LockstepException(
         ErrorKind.InvalidArgument,

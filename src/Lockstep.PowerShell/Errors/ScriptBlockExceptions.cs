@@ -4,7 +4,7 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Errors;
 
-/// <summary>The script block that gets a token has thrown.</summary>
+/// <summary>The script block that provides a token threw.</summary>
 internal sealed class TokenProviderException(RuntimeException thrown)
     : LockstepException(
         ErrorKind.AccessDenied,
@@ -13,7 +13,7 @@ internal sealed class TokenProviderException(RuntimeException thrown)
         thrown
     );
 
-/// <summary>The script block that observes a sync has thrown.</summary>
+/// <summary>The script block that observes a sync threw.</summary>
 internal sealed class CallbackException(RecordKey key, RuntimeException thrown)
     : LockstepException(
         ErrorKind.InvalidState,

@@ -2,7 +2,7 @@ using Lockstep.Engine;
 
 namespace Lockstep.Errors;
 
-/// <summary>An object that has no form as a JSON record.</summary>
+/// <summary>An object without a form as a JSON record.</summary>
 internal sealed class UnsuitableObjectException(string where, string what)
     : LockstepException(
         ErrorKind.MalformedRecord,

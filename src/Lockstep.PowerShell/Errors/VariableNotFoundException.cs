@@ -2,7 +2,7 @@ using Lockstep.Engine;
 
 namespace Lockstep.Errors;
 
-/// <summary>A variable has no value, past, current or pending; or none at the instant that was named.</summary>
+/// <summary>A variable has no past, current or pending value; or none at the given instant.</summary>
 internal sealed class VariableNotFoundException : LockstepException
 {
     public VariableNotFoundException(string variable, string store)

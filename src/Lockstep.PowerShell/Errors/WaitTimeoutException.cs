@@ -3,7 +3,7 @@ using Lockstep.Engine;
 
 namespace Lockstep.Errors;
 
-/// <summary>The time ran out before a table was in the state that was waited for.</summary>
+/// <summary>The time ran out before a table reached the expected state.</summary>
 internal sealed class WaitTimeoutException(string table, TimeSpan limit, string? state, string? lastError)
     : LockstepException(
         ErrorKind.Timeout,

@@ -6,8 +6,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Exporting;
 
 /// <summary>
-/// Writes records as comma-separated values (RFC 4180), a column per field. Null and what is missing are empty; objects and arrays are
-/// their JSON.
+/// Writes records as comma-separated values (RFC 4180), a column per field. Null and missing values are empty; objects and arrays are their
+/// JSON.
 /// </summary>
 internal sealed class CsvExport : IRecordExport
 {
@@ -22,7 +22,7 @@ internal sealed class CsvExport : IRecordExport
     /// <param name="target">Closed when this is disposed.</param>
     /// <param name="fields">The fields of the columns, in this order.</param>
     /// <param name="headers">What the columns are called.</param>
-    /// <param name="unknown">Called once, with the first field that has no column; null where columns were chosen.</param>
+    /// <param name="unknown">Called once, with the first field that has no column; null if columns were chosen.</param>
     public CsvExport(Stream target, IReadOnlyList<string> fields, IReadOnlyList<string> headers, Action<string>? unknown)
     {
         _target = new StreamWriter(target, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { NewLine = "\n" };

@@ -6,7 +6,7 @@ using Lockstep.Records;
 
 namespace Lockstep.Exporting;
 
-/// <summary>Writes a table's records to a file, as of one moment. The file gets its name when it is complete.</summary>
+/// <summary>Writes a table's records to a file, as of one moment. The file gets its name once it is complete.</summary>
 /// <param name="table">The table.</param>
 /// <param name="query">Which records.</param>
 /// <param name="format">How they are written.</param>
@@ -25,7 +25,7 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
         };
 
     /// <summary>The format to use for a file.</summary>
-    /// <exception cref="InvalidOptionException">Its extension tells of none of them: the file would not be what its name says.</exception>
+    /// <exception cref="InvalidOptionException">Its extension names none of them: the file would not be what its name says.</exception>
     public static ExportFormat Resolve(ExportFormat format, string file) =>
         format != ExportFormat.Auto
             ? format
@@ -42,10 +42,10 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
 
     /// <summary>Writes the file.</summary>
     /// <param name="file">Its full path.</param>
-    /// <param name="force">Overwrites a file that is there, unless it is a table.</param>
-    /// <param name="warn">Told of what could not be exported.</param>
-    /// <param name="cancellationToken">Gives up; there is no file then.</param>
-    /// <exception cref="InvalidOptionException">There is a file.</exception>
+    /// <param name="force">Overwrites an existing file, unless it is a table.</param>
+    /// <param name="warn">Called with what could not be exported.</param>
+    /// <param name="cancellationToken">Gives up; it then leaves no file.</param>
+    /// <exception cref="InvalidOptionException">The file exists.</exception>
     public void Write(string file, bool force, Action<string> warn, CancellationToken cancellationToken)
     {
         if (Table.IsTable(file))
@@ -108,7 +108,7 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
         );
     }
 
-    /// <summary>A name that is no field becomes an empty column, so that files of one kind look alike.</summary>
+    /// <summary>A name that is not a field becomes an empty column, so that files of one kind look alike.</summary>
     private static IReadOnlyList<(string Field, string Header)> Select(
         IReadOnlyList<string> fields,
         PropertyNames names,

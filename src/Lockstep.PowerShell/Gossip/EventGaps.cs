@@ -4,14 +4,14 @@ using Lockstep.Pipeline;
 
 namespace Lockstep.Gossip;
 
-/// <summary>Warns of events that this node will never get: its peers had forgotten them when it came. Pipeline thread only.</summary>
-/// <param name="cmdlet">Who warns.</param>
-/// <param name="events">Whose events are read.</param>
+/// <summary>Warns of events that this node will never get: its peers had forgotten them when it connected. Pipeline thread only.</summary>
+/// <param name="cmdlet">Writes the warnings.</param>
+/// <param name="events">The events being read.</param>
 internal sealed class EventGaps(LockstepCmdlet cmdlet, LockstepEmitter events)
 {
     private GossipClock? _told;
 
-    /// <summary>Warns of what has not been reported yet.</summary>
+    /// <summary>Warns of what it has not reported yet.</summary>
     public void Warn()
     {
         var gaps = events.GetGaps();

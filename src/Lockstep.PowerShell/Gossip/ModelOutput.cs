@@ -8,10 +8,10 @@ using Lockstep.Records;
 
 namespace Lockstep.Gossip;
 
-/// <summary>Puts values and events of one model out to the pipeline. Pipeline thread only.</summary>
+/// <summary>Writes values and events of one model to the pipeline. Pipeline thread only.</summary>
 /// <param name="cmdlet">Whose output it goes to.</param>
 /// <param name="model">The model's name.</param>
-/// <param name="raw">Whether values are returned as the JSON texts that they are.</param>
+/// <param name="raw">Whether values are returned as JSON texts.</param>
 internal sealed class ModelOutput(LockstepCmdlet cmdlet, string model, bool raw)
 {
     private readonly RecordObjects _objects = new(model, cmdlet.WriteWarning);
@@ -39,7 +39,7 @@ internal sealed class ModelOutput(LockstepCmdlet cmdlet, string model, bool raw)
     private ModelValue ToModel(ModelChange change) =>
         new(model, change.Key, Read(change.Value), change.IsRemoved, change.Update.Source, change.Update.Time.LocalDateTime);
 
-    /// <summary>Objects are made of records, so the value goes into one as its only field.</summary>
+    /// <summary>The factory makes objects of records, so the value becomes the only field of one.</summary>
     private object? Read(JsonElement value)
     {
         var json = JsonMarshal.GetRawUtf8Value(value);

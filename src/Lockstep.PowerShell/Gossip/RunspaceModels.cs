@@ -3,7 +3,7 @@ using Lockstep.Sessions;
 
 namespace Lockstep.Gossip;
 
-/// <summary>The models and listeners of one runspace, which end with it. Thread-safe.</summary>
+/// <summary>The models and listeners of one runspace; they end with it. Thread-safe.</summary>
 internal sealed class RunspaceModels : IRunspaceState
 {
     private readonly Lock _gate = new();
@@ -11,7 +11,7 @@ internal sealed class RunspaceModels : IRunspaceState
     private readonly List<ModelListenerInfo> _listeners = [];
     private bool _closed;
 
-    /// <summary>Those of the runspace that this thread runs for.</summary>
+    /// <summary>Those of this thread's runspace.</summary>
     public static RunspaceModels Current => PerRunspace<RunspaceModels>.Current;
 
     /// <summary>The models, the oldest first.</summary>
@@ -27,7 +27,7 @@ internal sealed class RunspaceModels : IRunspaceState
         }
     }
 
-    /// <summary>The listeners that run, the oldest first.</summary>
+    /// <summary>The running listeners, the oldest first.</summary>
     public IReadOnlyList<ModelListenerInfo> Listeners
     {
         get
@@ -44,17 +44,17 @@ internal sealed class RunspaceModels : IRunspaceState
     /// <exception cref="ModelNotFoundException">There is none, or there are several.</exception>
     public ModelInfo Only => Models is [var only] ? only : throw ModelNotFoundException.NotOne([.. Models.Select(model => model.Name)]);
 
-    /// <summary>The only listener that runs.</summary>
+    /// <summary>The only running listener.</summary>
     /// <exception cref="ModelListenerNotFoundException">There is none, or there are several.</exception>
     public ModelListenerInfo OnlyListener =>
         Listeners is [var only] ? only : throw new ModelListenerNotFoundException([.. Listeners.Select(listener => listener.Uri)]);
 
-    /// <summary>The model of that name, whatever its case.</summary>
+    /// <summary>The model of that name, ignoring case.</summary>
     /// <exception cref="ModelNotFoundException">There is none.</exception>
     public ModelInfo Find(string name) => TryFind(name) ?? throw ModelNotFoundException.Named(name);
 
-    /// <summary>The model that a cmdlet is given; the only one if it is given none.</summary>
-    /// <exception cref="ModelNotFoundException">There is no such model, or several and none was named.</exception>
+    /// <summary>The model that a cmdlet is given, or the only one if it is given none.</summary>
+    /// <exception cref="ModelNotFoundException">There is no such model, or none was named and there are several.</exception>
     public static SessionModel Find(ModelReference? reference) =>
         SessionModel.Of(reference is null ? Current.Only : reference.Model ?? Current.Find(reference.ToString()));
 
@@ -65,7 +65,7 @@ internal sealed class RunspaceModels : IRunspaceState
             throw new ModelNameInUseException(name);
     }
 
-    /// <summary>Makes a model one of this runspace; ends it if that is impossible.</summary>
+    /// <summary>Adds a model to this runspace; ends the model if that fails.</summary>
     /// <exception cref="ModelNameInUseException">A model has its name.</exception>
     public void Add(ModelInfo model)
     {
@@ -84,7 +84,7 @@ internal sealed class RunspaceModels : IRunspaceState
             throw new ModelNameInUseException(model.Name);
     }
 
-    /// <summary>Makes a listener one of this runspace.</summary>
+    /// <summary>Adds a listener to this runspace.</summary>
     public void Add(ModelListenerInfo listener)
     {
         lock (_gate)

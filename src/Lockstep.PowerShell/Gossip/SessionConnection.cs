@@ -8,8 +8,8 @@ internal sealed class SessionConnection : IModelConnectionState, IAsyncDisposabl
 {
     private readonly GossipConnector _connector;
 
-    /// <summary>Starts to connect at once.</summary>
-    /// <exception cref="ArgumentException">The URI is of no form that the engine knows.</exception>
+    /// <summary>Starts connecting at once.</summary>
+    /// <exception cref="ArgumentException">The engine does not know the URI's form.</exception>
     public SessionConnection(
         string model,
         GossipNode node,
@@ -51,7 +51,7 @@ internal sealed class SessionConnection : IModelConnectionState, IAsyncDisposabl
 
     public Exception? LastError => _connector.LastError;
 
-    /// <summary>The connection that an object of the user's stands for.</summary>
+    /// <summary>The connection behind an object that the user holds.</summary>
     public static SessionConnection Of(ModelConnectionInfo connection) => (SessionConnection)connection.State;
 
     public Task WaitForSyncAsync(CancellationToken cancellationToken) => _connector.WaitForSyncAsync(cancellationToken);

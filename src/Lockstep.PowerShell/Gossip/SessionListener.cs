@@ -14,10 +14,10 @@ namespace Lockstep.Gossip;
 /// <param name="Address">The address, unless it is a pipe.</param>
 /// <param name="PipeName">The named pipe; null for the address.</param>
 /// <param name="WebSocket">WebSocket instead of plain TCP.</param>
-/// <param name="Certificate">The certificate with its key, which stays the caller's; null for no TLS.</param>
+/// <param name="Certificate">The certificate with its key, which the caller keeps and disposes; null for no TLS.</param>
 internal sealed record ListeningPlace(IPEndPoint Address, string? PipeName, bool WebSocket, X509Certificate2? Certificate)
 {
-    /// <summary>For WebSocket: under which names clients may reach it, and from which web pages.</summary>
+    /// <summary>For WebSocket: by which names clients may reach it, and from which web pages.</summary>
     public SiteRules Site { get; init; } = new();
 }
 
@@ -54,12 +54,12 @@ internal sealed class SessionListener : IModelListenerState, IAsyncDisposable
 
     public Exception? LastError => Volatile.Read(ref _lastError);
 
-    /// <summary>The listener that an object of the user's stands for.</summary>
+    /// <summary>The listener behind an object that the user holds.</summary>
     public static SessionListener Of(ModelListenerInfo listener) => (SessionListener)listener.State;
 
-    /// <summary>Listens, and offers each model under its name.</summary>
-    /// <exception cref="ModelNameInUseException">Two of the models have one name.</exception>
-    /// <exception cref="ListenException">The address cannot be listened on.</exception>
+    /// <summary>Listens, and offers each model by its name.</summary>
+    /// <exception cref="ModelNameInUseException">Two of the models share a name.</exception>
+    /// <exception cref="ListenException">It cannot listen on the address.</exception>
     public static async Task<SessionListener> StartAsync(
         ListeningPlace place,
         ModelDirection direction,
@@ -138,7 +138,7 @@ internal sealed class SessionListener : IModelListenerState, IAsyncDisposable
             await DisposeAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Stops listening and ends the streams that peers have opened. May be called twice.</summary>
+    /// <summary>Stops listening and ends the streams that peers opened. May be called twice.</summary>
     public ValueTask DisposeAsync() => Interlocked.Exchange(ref _listener, null)?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     private void Offer(SessionModel model)

@@ -29,7 +29,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
 
     /// <param name="name">The model's name; null for the node's id.</param>
     /// <param name="kind">What it holds.</param>
-    /// <param name="options">How the node is made. Its keys are disposed with the model.</param>
+    /// <param name="options">How to create the node. Its keys are disposed with the model.</param>
     /// <param name="retention">How much of the past a model of events keeps.</param>
     /// <exception cref="GossipException">The id or the file cannot be used.</exception>
     public SessionModel(string? name, ModelKind kind, GossipNodeOptions options, EventRetention retention)
@@ -72,7 +72,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
 
     public bool IsRemoved => Volatile.Read(ref _removed);
 
-    /// <summary>Where it is connected to, the oldest first.</summary>
+    /// <summary>What it is connected to, the oldest first.</summary>
     public ModelConnectionInfo[] Connections
     {
         get
@@ -82,7 +82,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
         }
     }
 
-    /// <summary>The engine's node, while there is one.</summary>
+    /// <summary>The engine's node, until the model is removed.</summary>
     /// <exception cref="ModelNotFoundException">The model was removed.</exception>
     public GossipNode Node =>
         IsRemoved ? throw new ModelNotFoundException($"The model '{Name}' was removed.", "Create it again with New-LockstepModel.") : _node;
@@ -105,7 +105,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
             "Use the LockstepModelValue cmdlets and Watch-LockstepModel, or make a model of -Kind Events."
         );
 
-    /// <summary>The model that an object of the user's stands for.</summary>
+    /// <summary>The model behind an object that the user holds.</summary>
     public static SessionModel Of(ModelInfo model) => (SessionModel)model.State;
 
     /// <summary>Sets a key to a JSON value.</summary>
@@ -125,7 +125,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
     }
 
     /// <summary>Keeps it connected to a peer from now on.</summary>
-    /// <exception cref="ArgumentException">The URI is of no form that the engine knows.</exception>
+    /// <exception cref="ArgumentException">The engine does not know the URI's form.</exception>
     public ModelConnectionInfo Connect(Uri uri, ModelDirection direction, int? maximumRetryCount, GossipDialOptions dial)
     {
         var connection = new ModelConnectionInfo(new SessionConnection(Name, Node, uri, direction, maximumRetryCount, dial));
@@ -138,7 +138,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
             }
         }
 
-        // Removed meanwhile: a connector of a node that is gone ends by itself.
+        // Removed meanwhile: the connector of a node that is gone ends on its own.
         return connection;
     }
 
@@ -151,7 +151,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
         await SessionConnection.Of(connection).DisposeAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Notes a listener that offers the model.</summary>
+    /// <summary>Records a listener that offers the model.</summary>
     public void OfferBy(SessionListener listener)
     {
         lock (_gate)
@@ -162,10 +162,10 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
         }
     }
 
-    /// <summary>Waits until all its connections have synced; if it has none, until a peer that came in has.</summary>
+    /// <summary>Waits until all its connections have synced; if it has none, until a peer that connected to it has.</summary>
     /// <exception cref="ModelNotConnectedException">It has no connection and no listener.</exception>
     /// <exception cref="ModelSyncTimeoutException">It took longer than the limit.</exception>
-    /// <exception cref="GossipException">A connection ended for good.</exception>
+    /// <exception cref="GossipException">A connection ended permanently.</exception>
     public async Task WaitForSyncAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
         _ = Node;
@@ -221,7 +221,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
         _keys?.Dispose();
     }
 
-    /// <summary>The user can change what the engine refuses as a name.</summary>
+    /// <summary>The user can correct a name that the engine refuses.</summary>
     private static GossipUpdate WithName(string name, Func<GossipUpdate> use)
     {
         try

@@ -2,7 +2,7 @@ using Lockstep.Gossip.Nodes;
 
 namespace Lockstep.Gossip;
 
-/// <summary>Knows whether a node is in sync with any peer, whoever of the two connected. Thread-safe.</summary>
+/// <summary>Knows whether a node is in sync with any peer, whichever of the two connected. Thread-safe.</summary>
 internal sealed class SyncedPeers : IGossipObserver, IDisposable
 {
     private readonly Lock _gate = new();
@@ -12,7 +12,7 @@ internal sealed class SyncedPeers : IGossipObserver, IDisposable
 
     public SyncedPeers(GossipNode node) => _subscription = node.Subscribe(this);
 
-    /// <summary>Completes when there is a peer with which the node has synced and still speaks.</summary>
+    /// <summary>Completes once the node has synced with a peer and is still connected to it.</summary>
     public Task Any
     {
         get

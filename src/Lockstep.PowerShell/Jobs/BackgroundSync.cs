@@ -5,11 +5,11 @@ using Lockstep.Sync;
 
 namespace Lockstep.Jobs;
 
-/// <summary>A sync that is pulled not by a pipeline but by a task of its own, and reports what it does to the streams of a job.</summary>
+/// <summary>A sync that its own task pulls instead of a pipeline, and that reports to the streams of a job.</summary>
 /// <param name="sync">The sync.</param>
-/// <param name="log">What the engine logs of it.</param>
-/// <param name="passesChanges">Whether the changes are the output; otherwise its result is.</param>
-/// <param name="tokens">Gets tokens; null for none. Disposed at the end.</param>
+/// <param name="log">What the engine logs about it.</param>
+/// <param name="passesChanges">Whether the output is the changes; otherwise it is the result.</param>
+/// <param name="tokens">Provides tokens; null for none. Disposed at the end.</param>
 internal sealed class BackgroundSync(TableSync sync, EngineLog log, bool passesChanges, TokenRunspace? tokens) : ISyncWork
 {
     private readonly CancellationTokenSource _stop = new();
@@ -50,7 +50,7 @@ internal sealed class BackgroundSync(TableSync sync, EngineLog log, bool passesC
         _work.GetAwaiter().GetResult();
     }
 
-    /// <summary>To be called when it has ended.</summary>
+    /// <summary>Call this when it has ended.</summary>
     public void Dispose() => _stop.Dispose();
 
     private async Task<JobState> RunAsync(JobStreams streams)

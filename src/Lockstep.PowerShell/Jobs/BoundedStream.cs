@@ -4,7 +4,8 @@ using System.Management.Automation;
 namespace Lockstep.Jobs;
 
 /// <summary>
-/// A stream of a job that keeps only its newest records, so that a job that nobody reads does not grow (I8). One writer, any readers.
+/// A stream of a job that keeps only its newest records, so that a job that nobody reads does not grow (I8). One writer, any number of
+/// readers.
 /// </summary>
 internal sealed class BoundedStream<T>(PSDataCollection<T> records, int capacity)
 {
@@ -13,13 +14,13 @@ internal sealed class BoundedStream<T>(PSDataCollection<T> records, int capacity
 
     public void Add(T record)
     {
-        // Not while the lock is held: who waits for records may be called from within, and takes the same lock.
+        // Not while holding the lock: this may call code that waits for records and takes the same lock.
         MakeRoom();
         if (records.IsOpen)
             records.Add(record);
     }
 
-    /// <summary>Counts records that were dropped before they came here.</summary>
+    /// <summary>Counts records that were dropped before they reached this stream.</summary>
     public void Drop(int count) => Dropped += count;
 
     private void MakeRoom()

@@ -6,12 +6,12 @@ using Lockstep.Sync;
 namespace Lockstep.Jobs;
 
 /// <summary>
-/// The streams of a job, which <c>Receive-Job</c> empties. Each keeps its newest records: a table is to stay in step whether
-/// or not somebody looks, so a full stream neither stops the sync nor grows. What was dropped is counted and told of (I7).
+/// The streams of a job, which <c>Receive-Job</c> empties. Each keeps its newest records: a table must stay in sync whether or not somebody
+/// reads, so a full stream neither stops the sync nor grows. What it drops is counted and reported (I7).
 /// </summary>
 internal sealed class JobStreams : ISyncStreams
 {
-    /// <summary>How many objects of output are kept.</summary>
+    /// <summary>How many output objects are kept.</summary>
     public const int MostOutput = 10_000;
 
     private const int MostMessages = 1000;
@@ -39,7 +39,7 @@ internal sealed class JobStreams : ISyncStreams
     /// <inheritdoc/>
     public int Capacity => MostOutput;
 
-    /// <summary>How many objects of output were dropped.</summary>
+    /// <summary>How many output objects were dropped.</summary>
     public long Dropped => _output.Dropped;
 
     /// <inheritdoc/>

@@ -2,16 +2,16 @@ using Lockstep.Sessions;
 
 namespace Lockstep.Jobs;
 
-/// <summary>The background syncs of one runspace, which end with it. Thread-safe.</summary>
+/// <summary>The background syncs of one runspace; they end with it. Thread-safe.</summary>
 internal sealed class RunspaceJobs : IRunspaceState
 {
     private readonly List<SyncJob> _jobs = [];
     private bool _closed;
 
-    /// <summary>Those of the runspace that this thread runs for.</summary>
+    /// <summary>Those of this thread's runspace.</summary>
     public static RunspaceJobs Current => PerRunspace<RunspaceJobs>.Current;
 
-    /// <summary>Starts a job and makes it one of this runspace.</summary>
+    /// <summary>Starts a job and adds it to this runspace.</summary>
     public void Start(SyncJob job)
     {
         lock (_jobs)

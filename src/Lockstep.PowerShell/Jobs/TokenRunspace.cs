@@ -8,12 +8,13 @@ using System.Text;
 namespace Lockstep.Jobs;
 
 /// <summary>
-/// Calls a job's token provider in a runspace of its own, because the pipeline that it came from is gone. As in <c>Start-ThreadJob</c>,
-/// what it needs of that comes by <c>$using:</c>, as of when the job began. One thread at a time, but for <see cref="Stop"/>.
+/// Calls a job's token provider in a runspace of its own, because the pipeline that it came from is gone. As in <c>Start-ThreadJob</c>, it
+/// gets the variables it needs through <c>$using:</c>, with their values when the job started. One thread at a time, except
+/// <see cref="Stop"/>.
 /// </summary>
 internal sealed class TokenRunspace : IDisposable
 {
-    // PowerShell's own name for the values of $using: that go with a script.
+    // PowerShell's own name for the $using: values that accompany a script.
     private const string UsingValues = "--%";
 
     private readonly string _script;
@@ -24,7 +25,7 @@ internal sealed class TokenRunspace : IDisposable
     private bool _isStopped;
 
     /// <param name="script">The script block.</param>
-    /// <param name="session">Where the values of <c>$using:</c> are found; pipeline thread.</param>
+    /// <param name="session">Where to find the values of <c>$using:</c>; pipeline thread.</param>
     public TokenRunspace(ScriptBlock script, SessionState session)
     {
         _script = script.ToString();
@@ -32,7 +33,7 @@ internal sealed class TokenRunspace : IDisposable
     }
 
     /// <summary>Calls it, and returns what it returns.</summary>
-    /// <param name="refused">What it has in <c>$_</c>.</param>
+    /// <param name="refused">Its <c>$_</c>.</param>
     /// <exception cref="RuntimeException">It threw, or was stopped.</exception>
     public Collection<PSObject> Invoke(RefusedResponse? refused)
     {
@@ -59,7 +60,7 @@ internal sealed class TokenRunspace : IDisposable
         }
     }
 
-    /// <summary>Ends the running call, and any after it. Any thread.</summary>
+    /// <summary>Ends the running call, and any later one. Any thread.</summary>
     public void Stop()
     {
         lock (_gate)
@@ -94,7 +95,7 @@ internal sealed class TokenRunspace : IDisposable
         return values;
     }
 
-    /// <summary>The key under which PowerShell looks a value up.</summary>
+    /// <summary>The key under which PowerShell looks up a value.</summary>
     private static string KeyOf(UsingExpressionAst used) =>
         Convert.ToBase64String(Encoding.Unicode.GetBytes(used.ToString().ToLowerInvariant()));
 }

@@ -5,17 +5,18 @@ using System.Runtime.Loader;
 namespace Lockstep.Loading;
 
 /// <summary>
-/// Holds the engine and every third-party assembly of the module apart from those of PowerShell and of other modules, so that
-/// two modules may bring different versions of one assembly. Only the thin cmdlet assembly is in the default context.
+/// Isolates the engine and every third-party assembly of the module from those of PowerShell and of other modules, so that two modules may
+/// bring different versions of one assembly. Only the thin cmdlet assembly is in the default context.
 /// </summary>
 /// <remarks>
-/// It is never collected: tables and servers of the session live in it, and importing the module a second time finds it again.
-/// It looks into its folders itself, because <see cref="AssemblyDependencyResolver"/> needs a host that can resolve
-/// dependency files, which not every program that embeds PowerShell is.
+/// It is never collected: tables and servers of the session live in it, and a second import of the module finds it again. It searches its
+/// folders itself, because <see cref="AssemblyDependencyResolver"/> needs a host that can resolve dependency files, and not every program
+/// that embeds PowerShell is one.
 /// </remarks>
 internal sealed class EngineLoadContext : AssemblyLoadContext
 {
-    // What the cmdlet assembly itself refers to. Anything further down is asked of this context, as its user lives in it.
+    // The cmdlet assembly's own references. Anything further down is requested from this context, because the assembly that uses it lives
+    // here.
     private static readonly HashSet<string> EngineAssemblies = new(StringComparer.Ordinal)
     {
         "Lockstep.Engine",
@@ -48,7 +49,7 @@ internal sealed class EngineLoadContext : AssemblyLoadContext
 
     protected override Assembly? Load(AssemblyName assemblyName)
     {
-        // The same assembly compiled ahead for this platform, where the module brings it, saves the first sync of a session its compiling.
+        // The same assembly, compiled ahead of time for this platform if the module has it, saves the first sync of a session its JIT time.
         var compiled = Path.Combine(_folder, "runtimes", Platform, "lib", assemblyName.Name + ".dll");
         var path = File.Exists(compiled) ? compiled : Path.Combine(_folder, assemblyName.Name + ".dll");
         return File.Exists(path) ? LoadFromAssemblyPath(path) : null;
@@ -65,7 +66,7 @@ internal sealed class EngineLoadContext : AssemblyLoadContext
         : OperatingSystem.IsMacOS() ? $"lib{name}.dylib"
         : $"lib{name}.so";
 
-    /// <summary>The portable runtime identifier, also where the runtime names itself after a distribution.</summary>
+    /// <summary>The portable runtime identifier, even if the runtime names itself after a distribution.</summary>
     private static string Platform
     {
         get

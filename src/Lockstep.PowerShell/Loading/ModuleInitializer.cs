@@ -6,19 +6,20 @@ using Lockstep.Sessions;
 namespace Lockstep.Loading;
 
 /// <summary>
-/// What PowerShell calls when it imports the module, after it has looked at its types and before it runs a cmdlet; and when it removes it.
+/// What PowerShell calls when it imports the module, after it has inspected its types and before it runs a cmdlet; and when it removes the
+/// module.
 /// </summary>
 /// <remarks>
-/// Until then nothing of the engine can be found. That is why no public type of this assembly names an engine type in its bases,
-/// fields, properties or signatures: PowerShell would stumble over it while it looks. Internal types may.
+/// Before that, no engine assembly can be found. That is why no public type of this assembly names an engine type in its bases, fields,
+/// properties or signatures: PowerShell would fail on it while inspecting the types. Internal types may.
 /// </remarks>
 public sealed class ModuleInitializer : IModuleAssemblyInitializer, IModuleAssemblyCleanup
 {
-    /// <summary>Lets this assembly find the engine in the folder <c>deps</c> of the module.</summary>
+    /// <summary>Lets this assembly find the engine in the module's folder <c>deps</c>.</summary>
     public void OnImport() => EngineLoadContext.Attach();
 
-    /// <summary>Stops what the session that removes the module has running.</summary>
-    /// <param name="psModuleInfo">The module that is removed.</param>
+    /// <summary>Stops everything that the session that removes the module has running.</summary>
+    /// <param name="psModuleInfo">The module being removed.</param>
     public void OnRemove(PSModuleInfo psModuleInfo)
     {
         PerRunspace<RunspaceJobs>.CloseCurrent();

@@ -19,10 +19,10 @@ public sealed class Change
     /// <summary>The record's key; an array where it has several fields.</summary>
     public object Key { get; }
 
-    /// <summary>The table's own number of this change, ever rising: what <c>Get-LockstepRecord -Since</c> takes.</summary>
+    /// <summary>The table's own number for this change, always rising: what <c>Get-LockstepRecord -Since</c> takes.</summary>
     public long Sequence { get; }
 
-    /// <summary>The record as it is now; of a deleted one, what is known of it.</summary>
+    /// <summary>The record as it is now; if it was deleted, what is known of it.</summary>
     public PSObject Record { get; }
 
     /// <summary>What happened to which record.</summary>
@@ -35,9 +35,9 @@ public enum ChangeKind
     /// <summary>It was not in the table before.</summary>
     Added = 1,
 
-    /// <summary>It was there and is different now.</summary>
+    /// <summary>It was there and is now different.</summary>
     Updated = 2,
 
-    /// <summary>The feed deleted it, or a snapshot does not hold it any more.</summary>
+    /// <summary>The feed deleted it, or a snapshot no longer contains it.</summary>
     Deleted = 3,
 }

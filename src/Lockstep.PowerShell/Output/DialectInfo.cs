@@ -1,6 +1,6 @@
 namespace Lockstep;
 
-/// <summary>How the feed of another server is read.</summary>
+/// <summary>How to read another server's feed.</summary>
 public sealed class DialectInfo
 {
     internal DialectInfo() { }
@@ -11,28 +11,28 @@ public sealed class DialectInfo
     /// <summary>What it reads.</summary>
     public string Description { get; internal init; } = "";
 
-    /// <summary>How long a sync that follows waits between polls.</summary>
+    /// <summary>How long a following sync waits between polls.</summary>
     public TimeSpan Interval { get; internal init; }
 
-    /// <summary>The dialect in full, as JSON: a beginning for one of your own.</summary>
+    /// <summary>The dialect in full, as JSON: a starting point for your own.</summary>
     public string Json { get; internal init; } = "";
 
     /// <summary>The name.</summary>
     public override string ToString() => Name;
 }
 
-/// <summary>What one request of a dialect has read.</summary>
+/// <summary>What one request of a dialect read.</summary>
 public sealed class DialectRequestInfo
 {
     internal DialectRequestInfo() { }
 
-    /// <summary>What was asked, without secrets.</summary>
+    /// <summary>The request, without secrets.</summary>
     public string Request { get; internal init; } = "";
 
-    /// <summary>What for: Snapshot, Changes or Live.</summary>
+    /// <summary>Its purpose: Snapshot, Changes or Live.</summary>
     public string Purpose { get; internal init; } = "";
 
-    /// <summary>The status that was answered.</summary>
+    /// <summary>The status of the answer.</summary>
     public int Status { get; internal init; }
 
     /// <summary>How many items came.</summary>
@@ -47,12 +47,12 @@ public sealed class DialectRequestInfo
     /// <summary>The first record, as it would be stored.</summary>
     public string? FirstRecord { get; internal init; }
 
-    /// <summary>How the cursor begins that the answer names.</summary>
+    /// <summary>The start of the cursor that the answer gave.</summary>
     public string? Cursor { get; internal init; }
 
-    /// <summary>How the link or the token of the next page begins.</summary>
+    /// <summary>The start of the link or token of the next page.</summary>
     public string? Next { get; internal init; }
 
-    /// <summary>Whether the answer says that all has come.</summary>
+    /// <summary>Whether the answer says that everything has arrived.</summary>
     public bool IsUpToDate { get; internal init; }
 }

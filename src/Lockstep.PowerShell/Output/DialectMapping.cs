@@ -3,7 +3,7 @@ using Lockstep.Engine.Dialects;
 
 namespace Lockstep;
 
-/// <summary>From the engine's dialects to those that users see.</summary>
+/// <summary>Maps the engine's dialects to those that users see.</summary>
 internal static class DialectMapping
 {
     public static DialectInfo ToModel(this DialectDescription dialect)

@@ -8,8 +8,8 @@ using EngineTableInfo = Lockstep.Engine.Tables.TableInfo;
 namespace Lockstep;
 
 /// <summary>
-/// From the engine's values to those that users see. PowerShell looks at public types before the engine can be loaded, so that
-/// these are types of their own; their enumerations have the engine's values.
+/// Maps the engine's values to those that users see. PowerShell inspects public types before the engine can be loaded, so these are types
+/// of their own; their enumerations have the engine's values.
 /// </summary>
 internal static class EngineMapping
 {

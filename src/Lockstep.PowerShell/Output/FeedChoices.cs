@@ -3,7 +3,7 @@ namespace Lockstep;
 /// <summary>How a feed writes its records.</summary>
 public enum FeedDialect
 {
-    /// <summary>To be told by the first record.</summary>
+    /// <summary>Detected from the first record.</summary>
     Auto = 0,
 
     /// <summary>The record's own fields, with an order field and <c>deleted_at</c>.</summary>
@@ -14,7 +14,7 @@ public enum FeedDialect
     /// </summary>
     Transaction = 2,
 
-    /// <summary>Another server's own way, as the table's dialect says.</summary>
+    /// <summary>Another server's format, as the table's dialect describes it.</summary>
     Foreign = 3,
 }
 
@@ -50,6 +50,6 @@ public enum MalformedRecordAction
     /// <summary>It ends with an error; what came before the record is committed.</summary>
     Stop = 0,
 
-    /// <summary>It sets the record aside in the table file and goes on.</summary>
+    /// <summary>It quarantines the record in the table file and continues.</summary>
     Quarantine = 1,
 }

@@ -2,7 +2,7 @@ using Lockstep.Engine;
 
 namespace Lockstep;
 
-/// <summary>Something that happened to the connection of a sync, as the information stream carries it.</summary>
+/// <summary>Something that happened to the connection of a sync, as written to the information stream.</summary>
 public sealed class FeedEvent
 {
     internal FeedEvent(FeedEventKind kind, DateTime time, string message)
@@ -18,10 +18,10 @@ public sealed class FeedEvent
     /// <summary>When, in local time.</summary>
     public DateTime Time { get; }
 
-    /// <summary>The same in words. Holds no secret.</summary>
+    /// <summary>A description of it. Holds no secret.</summary>
     public string Message { get; }
 
-    /// <summary>What it is, and the same in words, as it may be shown: without control characters.</summary>
+    /// <summary>The kind and the description, safe to print: without control characters.</summary>
     public override string ToString() => $"{Kind}: {PlainText.Of(Message)}";
 }
 
@@ -31,10 +31,10 @@ public enum FeedEventKind
     /// <summary>The feed answered with records.</summary>
     Connect = 0,
 
-    /// <summary>The body ended as it should.</summary>
+    /// <summary>The body ended normally.</summary>
     Disconnect = 1,
 
-    /// <summary>The connection was cut off, or dropped because it was silent.</summary>
+    /// <summary>The connection was cut, or dropped because it was silent.</summary>
     Close = 2,
 
     /// <summary>A heartbeat.</summary>
@@ -52,7 +52,7 @@ public enum FeedEventKind
     /// <summary>A 5xx answer.</summary>
     ServerError = 7,
 
-    /// <summary>Any other answer that is no body.</summary>
+    /// <summary>Any other answer without a body of records.</summary>
     OtherStatus = 8,
 
     /// <summary>The host could not be reached.</summary>
@@ -70,9 +70,9 @@ public enum FeedEventKind
     /// <summary>The feed is another server's, and was recognised.</summary>
     Dialect = 13,
 
-    /// <summary>A table's first load goes on where it was cut off, or would start over if it were.</summary>
+    /// <summary>A table's first load continues where it was cut off, or would start over if it were.</summary>
     Load = 14,
 
-    /// <summary>All went well; the feed is asked again after a wait.</summary>
+    /// <summary>All went well; the feed is polled again after a wait.</summary>
     Poll = 15,
 }

@@ -1,6 +1,6 @@
 namespace Lockstep;
 
-/// <summary>A recording of a feed: what <c>Save-LockstepFeed</c> has saved.</summary>
+/// <summary>A recording of a feed by <c>Save-LockstepFeed</c>.</summary>
 public sealed class FeedRecordingInfo
 {
     internal FeedRecordingInfo() { }
@@ -11,13 +11,13 @@ public sealed class FeedRecordingInfo
     /// <summary>The status of the feed's answer.</summary>
     public int Status { get; internal init; }
 
-    /// <summary>How many bytes of the body were recorded, as they were sent.</summary>
+    /// <summary>How many bytes of the body were recorded, as sent.</summary>
     public long Bytes { get; internal init; }
 
     /// <summary>How long the recording lasts.</summary>
     public TimeSpan Duration { get; internal init; }
 
-    /// <summary>Whether the answer ended (Completed), broke off (Cut), or the recording was ended (Stopped).</summary>
+    /// <summary>Whether the answer ended (Completed), was cut off (Cut), or the recording was stopped (Stopped).</summary>
     public string End { get; internal init; } = "";
 
     /// <summary>The file.</summary>

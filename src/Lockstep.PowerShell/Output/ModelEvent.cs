@@ -1,6 +1,6 @@
 namespace Lockstep;
 
-/// <summary>One event of a model that holds events.</summary>
+/// <summary>One event of a model of events.</summary>
 public sealed class ModelEvent
 {
     internal ModelEvent(string model, string name, object?[] arguments, string source, DateTime time)
@@ -18,7 +18,7 @@ public sealed class ModelEvent
     /// <summary>The event's name.</summary>
     public string Name { get; }
 
-    /// <summary>What was sent with it: texts, numbers, booleans, objects and arrays.</summary>
+    /// <summary>Its arguments: texts, numbers, booleans, objects and arrays.</summary>
     public object?[] Argument { get; }
 
     /// <summary>The id of the node that sent it.</summary>

@@ -1,43 +1,43 @@
 namespace Lockstep;
 
 /// <summary>
-/// Replicated data of this session, as <c>New-LockstepModel</c> returns it. Its properties are read live; its last
-/// state is not kept after it is removed.
+/// Replicated data of this session, as <c>New-LockstepModel</c> returns it. Its properties are read live; its last state is not kept after
+/// it is removed.
 /// </summary>
 public sealed class ModelInfo
 {
     internal ModelInfo(IModelState model) => State = model;
 
-    /// <summary>By what name this session and its listeners know it.</summary>
+    /// <summary>Its name in this session and its listeners.</summary>
     public string Name => State.Name;
 
-    /// <summary>The source of what is written here; no other live node may have it.</summary>
+    /// <summary>The source id of what is written here; no other live node may have it.</summary>
     public string Id => State.Id;
 
     /// <summary>What it holds.</summary>
     public ModelKind Kind => State.Kind;
 
-    /// <summary>The file that keeps it; null where it lives as long as the session.</summary>
+    /// <summary>The file that keeps it; null if it lives as long as the session.</summary>
     public string? Path => State.Path;
 
     /// <summary>How many keys have a value, or how many events there are.</summary>
     public int Count => State.Count;
 
-    /// <summary>How many peers it speaks with at this moment, whoever connected.</summary>
+    /// <summary>How many peers are connected at this moment, whichever side connected.</summary>
     public int PeerCount => State.PeerCount;
 
-    /// <summary>The connections that were made from here, until they are ended by <c>Disconnect-LockstepModel</c>.</summary>
+    /// <summary>The connections that this session opened, until <c>Disconnect-LockstepModel</c> ends them.</summary>
     public ModelConnectionInfo[] Connection => State.Connections;
 
     /// <summary>
-    /// The nodes whose changes came and are not applied for now: not signed by a trusted key, or of a time that is too far ahead.
+    /// The nodes whose changes arrived but are not applied for now: no trusted key signed them, or their time is too far ahead.
     /// </summary>
     public ModelHold[] Held => State.Held;
 
-    /// <summary>The nodes of whose changes some have not come, as their signed count shows.</summary>
+    /// <summary>The nodes with changes missing here, as their signed count shows.</summary>
     public ModelMissing[] Missing => State.Missing;
 
-    /// <summary>True once it was removed from the session.</summary>
+    /// <summary>True once it has been removed from the session.</summary>
     public bool IsRemoved => State.IsRemoved;
 
     internal IModelState State { get; }
@@ -46,7 +46,7 @@ public sealed class ModelInfo
     public override string ToString() => Name;
 }
 
-/// <summary>A node of whose changes some have not come, as its signed count shows.</summary>
+/// <summary>A node with changes missing here, as its signed count shows.</summary>
 public sealed class ModelMissing
 {
     internal ModelMissing(string source, long count, string numbers)
@@ -59,7 +59,7 @@ public sealed class ModelMissing
     /// <summary>The id of the node that made the changes.</summary>
     public string Source { get; }
 
-    /// <summary>How many they are, at least.</summary>
+    /// <summary>How many changes are missing, at least.</summary>
     public long Count { get; }
 
     /// <summary>Which of the node's changes of this model, counted from 1: <c>3-5,8</c>.</summary>
@@ -71,7 +71,7 @@ public sealed class ModelMissing
         + $"'{Source}' knew.";
 }
 
-/// <summary>A node whose changes came and are not applied, because one of them is refused for now.</summary>
+/// <summary>A node whose changes arrived but are not applied, because one of them is refused for now.</summary>
 public sealed class ModelHold
 {
     internal ModelHold(string source, DateTime? until, int count)
@@ -85,12 +85,12 @@ public sealed class ModelHold
     public string Source { get; }
 
     /// <summary>
-    /// When the first of them may be applied, in local time, where its time is further ahead of this machine's clock than the model allows;
-    /// null where it is not signed by a trusted key.
+    /// When the first of them may be applied, in local time, if its time is further ahead of this machine's clock than the model allows;
+    /// null if no trusted key signed it.
     /// </summary>
     public DateTime? Until { get; }
 
-    /// <summary>How many changes are kept until then; others are asked for again.</summary>
+    /// <summary>How many changes are kept until then; others will be requested again.</summary>
     public int Count { get; }
 
     /// <summary>What is held and why, as a sentence.</summary>

@@ -5,7 +5,7 @@ public sealed class ModelListenerInfo
 {
     internal ModelListenerInfo(IModelListenerState listener) => State = listener;
 
-    /// <summary>Its address, with the port that is really bound. With one model a peer needs no more.</summary>
+    /// <summary>Its address, with the port it is bound to. If it offers one model, a peer needs no more.</summary>
     public Uri Uri => State.Uri;
 
     /// <summary>The names of the models that it offers.</summary>
@@ -17,13 +17,13 @@ public sealed class ModelListenerInfo
     /// <summary>The port that is bound; -1 for a named pipe.</summary>
     public int Port => Uri.Port;
 
-    /// <summary>False once it was stopped.</summary>
+    /// <summary>False once it has been stopped.</summary>
     public bool IsListening => State.IsListening;
 
-    /// <summary>How many connections ended by an error: refused, broken off, or not of the protocol.</summary>
+    /// <summary>How many connections ended with an error: refused, cut off, or not following the protocol.</summary>
     public int FailureCount => State.FailureCount;
 
-    /// <summary>What the last of these errors was; null if there was none.</summary>
+    /// <summary>The last of these errors; null if there was none.</summary>
     public string? LastError => State.LastError?.Message;
 
     internal IModelListenerState State { get; }

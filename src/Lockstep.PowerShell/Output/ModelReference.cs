@@ -1,11 +1,11 @@
 namespace Lockstep;
 
-/// <summary>What a cmdlet takes for a model: the object, also that of another runspace, or the name of one of this session.</summary>
+/// <summary>What a cmdlet accepts as a model: the object, even from another runspace, or the name of one in this session.</summary>
 public sealed class ModelReference
 {
     private readonly string _name;
 
-    /// <summary>Refers to a model of the session by name, which is looked up when it is used.</summary>
+    /// <summary>Refers to a model of the session by name, resolved when it is used.</summary>
     public ModelReference(string name) => _name = name ?? throw new ArgumentNullException(nameof(name));
 
     /// <summary>Refers to a model.</summary>
@@ -18,6 +18,6 @@ public sealed class ModelReference
     /// <summary>The name.</summary>
     public override string ToString() => _name;
 
-    /// <summary>The object; null where only its name was given.</summary>
+    /// <summary>The object; null if only its name was given.</summary>
     internal ModelInfo? Model { get; }
 }

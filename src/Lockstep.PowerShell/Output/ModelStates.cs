@@ -1,7 +1,7 @@
 namespace Lockstep;
 
 /// <summary>
-/// What a <see cref="ModelInfo"/> shows, as of the moment of asking: the session's model, without what it is made of. Any thread.
+/// What a <see cref="ModelInfo"/> shows, at the moment of asking: the session's model, without its internals. Any thread.
 /// </summary>
 internal interface IModelState
 {

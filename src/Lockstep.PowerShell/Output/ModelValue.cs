@@ -1,6 +1,6 @@
 namespace Lockstep;
 
-/// <summary>The newest value of a key, and a change when it comes from <c>Watch-LockstepModel</c>.</summary>
+/// <summary>The newest value of a key; from <c>Watch-LockstepModel</c>, a change.</summary>
 public sealed class ModelValue
 {
     internal ModelValue(string model, string key, object? value, bool isRemoved, string source, DateTime time)

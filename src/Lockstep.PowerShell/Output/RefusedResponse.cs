@@ -2,7 +2,7 @@ using System.Collections;
 
 namespace Lockstep;
 
-/// <summary>An answer by which a feed refuses the credentials, as <c>-TokenProvider</c> has it in <c>$_</c>.</summary>
+/// <summary>An answer with which a feed refuses the credentials, the <c>$_</c> of <c>-TokenProvider</c>.</summary>
 public sealed class RefusedResponse
 {
     internal RefusedResponse(int statusCode, string feed, IDictionary headers) => (StatusCode, Feed, Headers) = (statusCode, feed, headers);
@@ -13,9 +13,9 @@ public sealed class RefusedResponse
     /// <summary>The feed, without user, password and secret options.</summary>
     public string Feed { get; }
 
-    /// <summary>The headers by name, in any case, such as <c>WWW-Authenticate</c>; several values of one are joined by a comma.</summary>
+    /// <summary>The headers by name, ignoring case, such as <c>WWW-Authenticate</c>; several values of one are joined by a comma.</summary>
     public IDictionary Headers { get; }
 
-    /// <summary>What the server wants, and why it refused: the header <c>WWW-Authenticate</c>; null where there is none.</summary>
+    /// <summary>What the server requires, and why it refused: the header <c>WWW-Authenticate</c>; null if there is none.</summary>
     public string? Challenge => Headers["WWW-Authenticate"] as string;
 }

@@ -3,7 +3,7 @@ using Lockstep.Serving;
 
 namespace Lockstep;
 
-/// <summary>Keeps the engine's server out of the sight of public types. Thread-safe.</summary>
+/// <summary>Hides the engine's server from public types. Thread-safe.</summary>
 internal sealed class RunningFeedServer(FeedServer server, string source, IReadOnlyDictionary<string, string> notices)
 {
     private int _stopped;

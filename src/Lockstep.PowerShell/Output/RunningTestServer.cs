@@ -2,10 +2,10 @@ using Lockstep.TestServer;
 
 namespace Lockstep;
 
-/// <summary>Keeps the engine's server out of the sight of public types. Thread-safe.</summary>
+/// <summary>Hides the engine's server from public types. Thread-safe.</summary>
 internal sealed class RunningTestServer(LockstepTestServer server)
 {
-    /// <summary>The engine's own; internal adapters alone may hold it.</summary>
+    /// <summary>The engine's own; only internal adapters may hold it.</summary>
     public LockstepTestServer Server => server;
 
     public Uri Uri { get; } = server.Uri;
@@ -18,7 +18,7 @@ internal sealed class RunningTestServer(LockstepTestServer server)
 
     public DialectInfo? Dialect { get; } = server.Dialect?.ToModel();
 
-    /// <summary>Whether it takes records of a test.</summary>
+    /// <summary>Whether a test can add records.</summary>
     public bool TakesRecords => TestServerOptions.TakesRecords(server.Feed);
 
     public DateTime StartTime { get; } = server.StartTime.LocalDateTime;

@@ -23,7 +23,7 @@ public sealed class ScheduledValue
     /// <summary>The value as JSON text.</summary>
     public required string Json { get; init; }
 
-    /// <summary>Who set or moved it last; null when the newest part of the audit trail does not say.</summary>
+    /// <summary>Who set or moved it last; null if the newest part of the audit trail does not say.</summary>
     public required string? SetBy { get; init; }
 
     /// <summary>When that was, on the store's clock; null likewise.</summary>
@@ -36,15 +36,15 @@ public sealed class ScheduledValue
     public override string ToString() => $"{Name} = {Json} at {ActiveAt:O}";
 }
 
-/// <summary>Where an entry of a schedule stands.</summary>
+/// <summary>The state of an entry of a schedule.</summary>
 public enum ScheduleState
 {
-    /// <summary>Another value has taken its place.</summary>
+    /// <summary>Another value has replaced it.</summary>
     Past = 0,
 
     /// <summary>It is active.</summary>
     Current = 1,
 
-    /// <summary>It is yet to become active.</summary>
+    /// <summary>It will become active.</summary>
     Pending = 2,
 }

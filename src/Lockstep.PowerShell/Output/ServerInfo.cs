@@ -3,14 +3,12 @@ using Lockstep.Sessions;
 
 namespace Lockstep;
 
-/// <summary>
-/// A server of feeds in this process, as <c>Start-LockstepServer</c> returns it. Its properties are read live.
-/// </summary>
+/// <summary>A feed server in this process, as <c>Start-LockstepServer</c> returns it. Its properties are read live.</summary>
 public sealed class ServerInfo : ISessionServer<ServerInfo>
 {
     internal ServerInfo(RunningFeedServer server) => Server = server;
 
-    /// <summary>Its root, with the port that is really bound; <c>/readyz</c> below it tells whether all feeds can be read.</summary>
+    /// <summary>Its root, with the port it is bound to; <c>/readyz</c> below it says whether all feeds can be read.</summary>
     public Uri Uri => Server.Uri;
 
     /// <summary>The port that is bound.</summary>
@@ -22,10 +20,10 @@ public sealed class ServerInfo : ISessionServer<ServerInfo>
     /// <summary>When it was started, in local time.</summary>
     public DateTime StartTime => Server.StartTime;
 
-    /// <summary>Whether it runs and all of its feeds can be read.</summary>
+    /// <summary>Whether it is running and can read all of its feeds.</summary>
     public bool IsHealthy => IsRunning && Array.TrueForAll(Feed, feed => feed.Error is null);
 
-    /// <summary>False once it was stopped.</summary>
+    /// <summary>False once it has been stopped.</summary>
     public bool IsRunning => Server.IsRunning;
 
     internal RunningFeedServer Server { get; }
@@ -39,33 +37,31 @@ public sealed class ServerInfo : ISessionServer<ServerInfo>
     public override string ToString() => Uri.ToString();
 }
 
-/// <summary>One feed of a server, as of the moment of asking.</summary>
+/// <summary>One feed of a server, at the moment of asking.</summary>
 public sealed class ServerFeed
 {
     /// <summary>Its name in the path.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Its address: what <c>Sync-LockstepTable -Uri</c> wants.</summary>
+    /// <summary>Its address, for <c>Sync-LockstepTable -Uri</c>.</summary>
     public required Uri Uri { get; init; }
 
     /// <summary>Where its records come from, without secrets: a database's table, or a table file.</summary>
     public required string Source { get; init; }
 
-    /// <summary>The cursor of a client that has everything; null while it cannot be read.</summary>
+    /// <summary>The cursor of a client that has everything; null while the feed cannot be read.</summary>
     public long? Cursor { get; init; }
 
-    /// <summary>Changes whenever cursors given out before mean nothing any more; null while it cannot be read.</summary>
+    /// <summary>Changes whenever earlier cursors become meaningless; null while the feed cannot be read.</summary>
     public string? Identity { get; init; }
 
     /// <summary>How long the oldest open writing transaction has been holding cursors back; zero for a table file.</summary>
     public TimeSpan Lag { get; init; }
 
-    /// <summary>
-    /// What there was last to know of it: a replication slot that was dropped, a resync that was forced; null for nothing.
-    /// </summary>
+    /// <summary>The last notice about it: a replication slot that was dropped, a resync that was forced; null for none.</summary>
     public string? Notice { get; init; }
 
-    /// <summary>Why it cannot be read for now; null when it can.</summary>
+    /// <summary>Why it cannot be read for now; null if it can.</summary>
     public string? Error { get; init; }
 
     /// <summary>Its address.</summary>
@@ -75,20 +71,20 @@ public sealed class ServerFeed
 /// <summary>The dialect in which a server sends a synced table.</summary>
 public enum ServerDialect
 {
-    /// <summary>The transaction dialect, with the table's own sequence in the place of transactions.</summary>
+    /// <summary>The transaction dialect, with the table's own sequence in place of transactions.</summary>
     Transaction = 0,
 
     /// <summary>
-    /// The record dialect of the original lockstep: the record's own fields, one record to a chunk, the order field replaced by the table's
+    /// The record dialect of the original lockstep: the record's own fields, one record per chunk, the order field replaced by the table's
     /// own sequence.
     /// </summary>
     Record = 1,
 }
 
-/// <summary>How a server learns of the changes of a table of PostgreSQL.</summary>
+/// <summary>How a server detects the changes of a PostgreSQL table.</summary>
 public enum ServerMode
 {
-    /// <summary>By reading what a column txid tells to be new: any tracked table, and any view.</summary>
+    /// <summary>By reading rows that a txid column shows to be new: any tracked table, and any view.</summary>
     Polling,
 
     /// <summary>By logical replication: a table with a primary key as it is, on a server with <c>wal_level = logical</c>.</summary>

@@ -4,8 +4,8 @@ using EngineSyncResult = Lockstep.Engine.Sync.SyncResult;
 namespace Lockstep;
 
 /// <summary>
-/// How a sync of this process gets on with its feed: what went wrong last, when the feed was last heard, when the table last changed. What
-/// is known of a table's last sync stays when that has ended. Written by the thread that takes the sync's steps, read by any.
+/// How a sync in this process gets on with its feed: what went wrong last, when the feed was last heard, when the table last changed. It
+/// stays after the table's last sync has ended. Written by the thread that handles the sync's steps, read by any.
 /// </summary>
 /// <param name="result">What the sync has done so far.</param>
 internal sealed class SyncHealth(Func<EngineSyncResult> result)
@@ -16,27 +16,27 @@ internal sealed class SyncHealth(Func<EngineSyncResult> result)
     private Func<EngineSyncResult>? _result = result;
     private long _changes;
 
-    /// <summary>That of the table's newest sync in this process; null where there was none.</summary>
+    /// <summary>That of the table's newest sync in this process; null if there was none.</summary>
     /// <param name="path">The file's full path, or the description of the store.</param>
     /// <param name="table">The table's name.</param>
     public static SyncHealth? Find(string path, string table) => OfTables.GetValueOrDefault((path, table));
 
-    /// <summary>Forgets it, with the table.</summary>
+    /// <summary>Forgets it, together with the table.</summary>
     public static void Forget(string path, string table) => OfTables.TryRemove((path, table), out _);
 
-    /// <summary>The last thing that went wrong; null where nothing has. It stays when all is well again.</summary>
+    /// <summary>The last thing that went wrong; null if nothing has. It stays after a recovery.</summary>
     public string? LastError => _last.Error;
 
-    /// <summary>When the feed was last heard, by an answer or by a byte; null where it never was.</summary>
+    /// <summary>When the feed was last heard, by an answer or by a byte; null if it never was.</summary>
     public DateTimeOffset? LastContact => _last.Contact;
 
-    /// <summary>When a change of the table was last seen to be committed; null where none was.</summary>
+    /// <summary>When a change of the table was last seen to be committed; null if none was.</summary>
     public DateTimeOffset? LastChange => _last.Change;
 
-    /// <summary>When the feed last answered with records; null where it never did.</summary>
+    /// <summary>When the feed last answered with records; null if it never did.</summary>
     public DateTimeOffset? ConnectedAt => _last.Connected;
 
-    /// <summary>Takes notice of an event.</summary>
+    /// <summary>Records an event.</summary>
     /// <param name="happened">What happened.</param>
     /// <param name="at">When.</param>
     /// <returns>Whether something went wrong.</returns>
@@ -64,7 +64,7 @@ internal sealed class SyncHealth(Func<EngineSyncResult> result)
         return wentWrong;
     }
 
-    /// <summary>Takes notice of how far the sync is.</summary>
+    /// <summary>Records how far the sync is.</summary>
     public void Note(EngineSyncResult reached)
     {
         var now = DateTimeOffset.UtcNow;
@@ -79,14 +79,14 @@ internal sealed class SyncHealth(Func<EngineSyncResult> result)
         Register();
     }
 
-    /// <summary>Takes notice of what ended the sync.</summary>
+    /// <summary>Records what ended the sync.</summary>
     public void Fail(string message)
     {
         _last = _last with { Error = message };
         Register();
     }
 
-    /// <summary>The table's name is known once it is open. From then on the sync itself is not held on to.</summary>
+    /// <summary>The table's name is known once it is open. After that this no longer references the sync.</summary>
     private void Register()
     {
         if (_result?.Invoke() is not { Table: { Length: > 0 } table, Location: var path })

@@ -8,9 +8,8 @@ namespace Lockstep;
 /// <c>Wait-Job</c>, <c>Stop-Job</c> and <c>Remove-Job</c>. It ends with the session that started it, or when the module is removed there.
 /// </summary>
 /// <remarks>
-/// Its output is the sync's result, or with -PassThru the changes; the events of the connection are on its information stream. It keeps
-/// the newest 10,000 objects of output and the newest 1,000 messages of each other stream that nobody has received; it never waits for a
-/// receiver.
+/// Its output is the sync's result, or with -PassThru the changes; connection events are on its information stream. Of what nobody has
+/// received it keeps the newest 10,000 output objects and the newest 1,000 messages of each other stream; it never waits for a receiver.
 /// </remarks>
 public sealed class SyncJob : Job
 {
@@ -25,22 +24,24 @@ public sealed class SyncJob : Job
         PSJobTypeName = "LockstepSync";
     }
 
-    /// <summary>What the sync has done so far: state, lag and counts, as of the moment of asking.</summary>
+    /// <summary>What the sync has done so far: state, lag and counts, at the moment of asking.</summary>
     public SyncResult Sync => _sync.Result;
 
-    /// <summary>What came of the sync; while it runs None, or SweepRefused while a whole set that was refused is awaited.</summary>
+    /// <summary>
+    /// The outcome of the sync; while it runs None, or SweepRefused while it waits for another whole set after a refused one.
+    /// </summary>
     public SyncOutcome Outcome => Sync.Outcome;
 
-    /// <summary>What last went wrong between the feed and the sync; null where nothing has. It stays when all is well again.</summary>
+    /// <summary>What last went wrong between the feed and the sync; null if nothing has. It stays after a recovery.</summary>
     public string? LastError => _sync.Health.LastError;
 
-    /// <summary>When the feed was last heard, in local time; null when it was not.</summary>
+    /// <summary>When the feed was last heard, in local time; null if it never was.</summary>
     public DateTime? LastContact => _sync.Health.LastContact?.LocalDateTime;
 
-    /// <summary>When the sync last changed the table, in local time; null when it has not.</summary>
+    /// <summary>When the sync last changed the table, in local time; null if it has not.</summary>
     public DateTime? LastChange => _sync.Health.LastChange?.LocalDateTime;
 
-    /// <summary>How many objects of output nobody received in time, so that they were dropped.</summary>
+    /// <summary>How many output objects were dropped because nobody received them in time.</summary>
     public long Dropped => _sync.Dropped;
 
     /// <summary>Whether there is something to receive.</summary>
@@ -56,10 +57,10 @@ public sealed class SyncJob : Job
     /// <summary>Where it runs: in this process.</summary>
     public override string Location => "localhost";
 
-    /// <summary>State and counts, in words.</summary>
+    /// <summary>State and counts, as text.</summary>
     public override string StatusMessage => _sync.Status;
 
-    /// <summary>Stops the sync, and returns when it has released connection and file. What was committed stays.</summary>
+    /// <summary>Stops the sync, and returns once it has released connection and file. What was committed stays.</summary>
     public override void StopJob()
     {
         lock (_gate)
@@ -73,7 +74,7 @@ public sealed class SyncJob : Job
         _sync.Stop();
     }
 
-    /// <summary>What ended the sync, where it failed.</summary>
+    /// <summary>What ended the sync, if it failed.</summary>
     internal Exception? Failure => _sync.Failure;
 
     internal void Start()
@@ -106,26 +107,26 @@ public sealed class SyncJob : Job
 /// <summary>The sync that a <see cref="SyncJob"/> runs.</summary>
 internal interface ISyncWork : IDisposable
 {
-    /// <summary>The feed's URI as it may be shown.</summary>
+    /// <summary>The feed's URI, safe to print.</summary>
     string Feed { get; }
 
     /// <summary>What it has done so far. Any thread.</summary>
     SyncResult Result { get; }
 
-    /// <summary>The same in words. Any thread.</summary>
+    /// <summary>The same as text. Any thread.</summary>
     string Status { get; }
 
     /// <summary>How it gets on with its feed.</summary>
     SyncHealth Health { get; }
 
-    /// <summary>What ended it, where it failed; known before it is said to have ended. Any thread.</summary>
+    /// <summary>What ended it, if it failed; known before it is reported to have ended. Any thread.</summary>
     Exception? Failure { get; }
 
-    /// <summary>How many objects of output were dropped. Any thread.</summary>
+    /// <summary>How many output objects were dropped. Any thread.</summary>
     long Dropped { get; }
 
     /// <summary>Starts it.</summary>
-    /// <param name="job">To whose streams it tells what it does.</param>
+    /// <param name="job">The job to whose streams it reports.</param>
     /// <param name="ended">Called once, when it has ended and released file and socket.</param>
     void Start(Job job, Action<JobState> ended);
 

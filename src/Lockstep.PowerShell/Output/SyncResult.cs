@@ -1,6 +1,6 @@
 namespace Lockstep;
 
-/// <summary>What a sync did; of one that runs, what it has done so far.</summary>
+/// <summary>What a sync did; for a running one, what it has done so far.</summary>
 public sealed class SyncResult
 {
     internal SyncResult() { }
@@ -14,36 +14,36 @@ public sealed class SyncResult
     /// <summary>The feed, without user and password.</summary>
     public Uri? Uri { get; internal init; }
 
-    /// <summary>The cursor that is committed: where the next sync goes on; empty for a list that is fetched whole each time.</summary>
+    /// <summary>The committed cursor, where the next sync continues; empty for a list that is fetched whole each time.</summary>
     public string Cursor { get; internal init; } = "0";
 
-    /// <summary>Well-formed records that came.</summary>
+    /// <summary>Well-formed records that arrived.</summary>
     public long Received { get; internal init; }
 
     /// <summary>Records that were not there before.</summary>
     public long Added { get; internal init; }
 
-    /// <summary>Records that are different now.</summary>
+    /// <summary>Records that changed.</summary>
     public long Updated { get; internal init; }
 
-    /// <summary>Records that are gone.</summary>
+    /// <summary>Records that were deleted.</summary>
     public long Deleted { get; internal init; }
 
-    /// <summary>Records that changed nothing: they came again, or were older than what was there.</summary>
+    /// <summary>Records that changed nothing: they arrived again, or were older than the table's.</summary>
     public long Unchanged { get; internal init; }
 
-    /// <summary>Records that came after one with a higher order value.</summary>
+    /// <summary>Records that arrived after one with a higher order value.</summary>
     public long OutOfOrder { get; internal init; }
 
     /// <summary>
-    /// Whether a whole set came that could not be taken as it is, so that nothing was removed by it: a later sync fetches it again.
+    /// Whether a whole set arrived that could not be accepted as it is, so that it removed nothing: a later sync fetches it again.
     /// </summary>
     public bool IsSetOwed { get; internal init; }
 
-    /// <summary>Malformed records that came.</summary>
+    /// <summary>Malformed records that arrived.</summary>
     public long Malformed { get; internal init; }
 
-    /// <summary>How many malformed records the table has set aside in all, those of earlier syncs among them.</summary>
+    /// <summary>How many malformed records the table has quarantined in all, including those of earlier syncs.</summary>
     public long Quarantined { get; internal init; }
 
     /// <summary>Heartbeats.</summary>
@@ -58,40 +58,40 @@ public sealed class SyncResult
     /// <summary>Records received per second.</summary>
     public double Rate { get; internal init; }
 
-    /// <summary>Where it is.</summary>
+    /// <summary>Its current phase.</summary>
     public SyncState State { get; internal init; }
 
     /// <summary>How many attempts to connect have failed in a row.</summary>
     public int Attempt { get; internal init; }
 
-    /// <summary>How long ago the last byte came from the feed; null when none has.</summary>
+    /// <summary>How long ago the last byte came from the feed; null if none has.</summary>
     public TimeSpan? SinceLastByte { get; internal init; }
 
-    /// <summary>How old the newest record is, by its order value; null where that is no time.</summary>
+    /// <summary>How old the newest record is, by its order value; null if that is not a time.</summary>
     public TimeSpan? Lag { get; internal init; }
 
     /// <summary>Why it ended; None while it runs.</summary>
     public EndReason EndReason { get; internal init; }
 
     /// <summary>
-    /// Whether the feed said or showed that this was all. False while it runs, and when a feed fell silent that may have had more.
+    /// Whether the feed said or showed that this was all. False while it runs, and if a feed fell silent that may have had more.
     /// </summary>
     public bool IsComplete { get; internal init; }
 
-    /// <summary>What came of it, in one word; None while it runs.</summary>
+    /// <summary>Its outcome in one word; None while it runs.</summary>
     public SyncOutcome Outcome { get; internal init; }
 }
 
-/// <summary>Where a sync is.</summary>
+/// <summary>The phase of a sync.</summary>
 public enum SyncState
 {
     /// <summary>Asking the feed.</summary>
     Connecting = 0,
 
-    /// <summary>Taking in a whole set that replaces the table when it is complete.</summary>
+    /// <summary>Receiving a whole set that replaces the table once it is complete.</summary>
     Snapshot = 1,
 
-    /// <summary>Taking in records as they come.</summary>
+    /// <summary>Receiving records as they come.</summary>
     Live = 2,
 
     /// <summary>Waiting before the next attempt, after one that failed.</summary>
@@ -103,7 +103,7 @@ public enum SyncState
     /// <summary>Given up with an error.</summary>
     Failed = 5,
 
-    /// <summary>The feed ended as it should, and is asked again later.</summary>
+    /// <summary>The feed ended normally, and will be polled again later.</summary>
     Waiting = 6,
 }
 
@@ -125,35 +125,37 @@ public enum EndReason
     /// <summary>The time to follow was over.</summary>
     TimeElapsed = 4,
 
-    /// <summary>Ctrl+C, or a command further down that wanted no more.</summary>
+    /// <summary>Ctrl+C, or a command further down the pipeline that wanted no more.</summary>
     Stopped = 5,
 
     /// <summary>An error.</summary>
     Failed = 6,
 }
 
-/// <summary>What came of a sync, in one word: the same in results, jobs, exit codes and documents.</summary>
+/// <summary>The outcome of a sync in one word: the same in results, jobs, exit codes and documents.</summary>
 public enum SyncOutcome
 {
     /// <summary>It has not ended.</summary>
     None = 0,
 
-    /// <summary>All that the feed had is in the table, as far as it said or showed.</summary>
+    /// <summary>The table has everything that the feed had, as far as the feed said or showed.</summary>
     Complete = 1,
 
-    /// <summary>Nothing says that what came was all, or something says that it was not; it is in the table.</summary>
+    /// <summary>Nothing says that what arrived was all, or something says that it was not; it is in the table.</summary>
     Incomplete = 2,
 
-    /// <summary>It is complete but for malformed records that came, which were set aside.</summary>
+    /// <summary>It is complete except for malformed records, which were quarantined.</summary>
     Quarantined = 3,
 
-    /// <summary>A whole set could not be taken as it is, and is fetched again later; nothing was removed by what it lacks.</summary>
+    /// <summary>
+    /// A whole set could not be accepted as it is, and will be fetched again later; records that it lacks were not removed.
+    /// </summary>
     Owed = 4,
 
-    /// <summary>A whole set would have removed too much to be believed, so that nothing was changed; it is owed.</summary>
+    /// <summary>A whole set would have removed too much to be accepted, so nothing was changed; it is still owed.</summary>
     SweepRefused = 5,
 
-    /// <summary>It was told to end, or the time to follow is over; what was committed stays.</summary>
+    /// <summary>It was stopped, or the time to follow is over; what was committed stays.</summary>
     Stopped = 6,
 
     /// <summary>An error ended it; what was committed stays.</summary>

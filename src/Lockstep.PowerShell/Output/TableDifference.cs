@@ -11,7 +11,7 @@ public enum DifferenceKind
     /// <summary>The table has it, the feed does not.</summary>
     Extra = 2,
 
-    /// <summary>Both have it, and it is not the same.</summary>
+    /// <summary>Both have it, but the two differ.</summary>
     Different = 3,
 }
 
@@ -36,10 +36,10 @@ public sealed class TableDifference
     /// <summary>The record's key; an array where it has several fields.</summary>
     public object Key { get; }
 
-    /// <summary>The feed's record; null where it has none.</summary>
+    /// <summary>The feed's record; null if it has none.</summary>
     public PSObject? Expected { get; }
 
-    /// <summary>The table's record; null where it has none.</summary>
+    /// <summary>The table's record; null if it has none.</summary>
     public PSObject? Actual { get; }
 
     /// <summary>How it differs, and which record.</summary>

@@ -11,7 +11,7 @@ public sealed class TestFaultInfo
         _counts = counts;
     }
 
-    /// <summary>Names it within its server.</summary>
+    /// <summary>Its id, unique within its server.</summary>
     public string Id { get; internal init; } = "";
 
     /// <summary>The name of its kind.</summary>
@@ -20,16 +20,16 @@ public sealed class TestFaultInfo
     /// <summary>What it does to which requests.</summary>
     public string Description { get; internal init; } = "";
 
-    /// <summary>The parameters that were given; secrets are hidden.</summary>
+    /// <summary>The parameters given; secrets are hidden.</summary>
     public IReadOnlyDictionary<string, object> Parameters { get; internal init; } = new Dictionary<string, object>();
 
-    /// <summary>How many requests it has looked at.</summary>
+    /// <summary>How many requests it has seen.</summary>
     public int Seen => _counts().Seen;
 
-    /// <summary>How many of them it took a part in.</summary>
+    /// <summary>How many of them it took part in.</summary>
     public int Hits => _counts().Hits;
 
-    /// <summary>The server whose fault it is.</summary>
+    /// <summary>The server that it belongs to.</summary>
     public TestServerInfo Server { get; }
 
     /// <summary>The id and the description.</summary>
@@ -39,5 +39,5 @@ public sealed class TestFaultInfo
 /// <summary>A kind of fault that a test server can have.</summary>
 /// <param name="Kind">Its name, for <c>Add-LockstepTestFault -Kind</c>.</param>
 /// <param name="Description">What it does.</param>
-/// <param name="Parameter">What it takes, a line each: name, type and meaning.</param>
+/// <param name="Parameter">Its parameters, one per line: name, type and meaning.</param>
 public sealed record TestFaultKindInfo(string Kind, string Description, IReadOnlyList<string> Parameter);

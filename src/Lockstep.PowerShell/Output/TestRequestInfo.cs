@@ -1,6 +1,6 @@
 namespace Lockstep;
 
-/// <summary>A request that a test server got, as it stood at the moment of asking.</summary>
+/// <summary>A request that a test server received, at the moment of asking.</summary>
 public sealed class TestRequestInfo
 {
     /// <summary>Counts from 1 in order of arrival.</summary>
@@ -15,7 +15,7 @@ public sealed class TestRequestInfo
     /// <summary>Path and query; secrets are hidden.</summary>
     public string Path { get; internal init; } = "";
 
-    /// <summary>The cursor asked for; null when there was none.</summary>
+    /// <summary>The requested cursor; null if there was none.</summary>
     public string? Cursor { get; internal init; }
 
     /// <summary>The request's headers; secrets are hidden.</summary>
@@ -39,7 +39,7 @@ public sealed class TestRequestInfo
     /// <summary>The ids of the faults that took part.</summary>
     public IReadOnlyList<string> Faults { get; internal init; } = [];
 
-    /// <summary>Why the server failed, where it did.</summary>
+    /// <summary>Why the server failed, if it did.</summary>
     public string? Error { get; internal init; }
 
     /// <summary>The request in one line.</summary>
@@ -49,13 +49,13 @@ public sealed class TestRequestInfo
 /// <summary>How a request to a test server ended.</summary>
 public enum TestRequestEnding
 {
-    /// <summary>It has not.</summary>
+    /// <summary>It has not ended.</summary>
     Open,
 
-    /// <summary>The response was sent whole.</summary>
+    /// <summary>The response was sent in full.</summary>
     Completed,
 
-    /// <summary>The client went away.</summary>
+    /// <summary>The client disconnected.</summary>
     ClientClosed,
 
     /// <summary>The server was stopped.</summary>

@@ -10,28 +10,28 @@ public sealed class TestServerInfo : ISessionServer<TestServerInfo>
 {
     internal TestServerInfo(RunningTestServer server) => Server = server;
 
-    /// <summary>Its root, with the port that is really bound.</summary>
+    /// <summary>Its root, with the port it is bound to.</summary>
     public Uri Uri => Server.Uri;
 
-    /// <summary>The feed: what <c>Sync-LockstepTable -Uri</c> wants.</summary>
+    /// <summary>The feed, for <c>Sync-LockstepTable -Uri</c>.</summary>
     public Uri FeedUri => Server.FeedUri;
 
-    /// <summary>The root of the port that redirects to the first; null when there is none.</summary>
+    /// <summary>The root of the port that redirects to the first; null if there is none.</summary>
     public Uri? RedirectUri => Server.RedirectUri;
 
     /// <summary>What it sends.</summary>
     public TestServerFeed Feed => Server.Feed;
 
-    /// <summary>How the feed is read, where it is that of another server; null otherwise. Syncs take it from the pipeline.</summary>
+    /// <summary>How to read the feed, if it is in another server's dialect; null otherwise. Syncs take it from the pipeline.</summary>
     public DialectInfo? Dialect => Server.Dialect;
 
     /// <summary>The port that is bound.</summary>
     public int Port => Uri.Port;
 
-    /// <summary>How many records the feed was given, removals included; 0 for feeds that take none.</summary>
+    /// <summary>How many records the feed was given, including deletions; 0 for feeds that accept none.</summary>
     public int RecordCount => Server.RecordCount;
 
-    /// <summary>How many requests are being answered now: the clients that are connected to an endless feed.</summary>
+    /// <summary>How many requests are being answered now: the clients connected to an endless feed.</summary>
     public int ClientCount => Server.ClientCount;
 
     /// <summary>How many requests are in its log, which keeps the newest 10,000.</summary>
@@ -40,7 +40,7 @@ public sealed class TestServerInfo : ISessionServer<TestServerInfo>
     /// <summary>When it was started, in local time.</summary>
     public DateTime StartTime => Server.StartTime;
 
-    /// <summary>False once it was stopped.</summary>
+    /// <summary>False once it has been stopped.</summary>
     public bool IsRunning => Server.IsRunning;
 
     internal RunningTestServer Server { get; }
@@ -66,13 +66,13 @@ public enum TestServerFeed
     /// <summary>The records that it is given, from the client's cursor on; then it waits for more.</summary>
     Scripted,
 
-    /// <summary>A response of a real feed that was recorded with its timing.</summary>
+    /// <summary>A recorded response of a real feed, with its timing.</summary>
     Replay,
 
     /// <summary>A delta query as Microsoft Graph answers it.</summary>
     ODataDelta,
 
-    /// <summary>A list of Kubernetes and its watch.</summary>
+    /// <summary>A Kubernetes list and its watch.</summary>
     Kubernetes,
 
     /// <summary>The changes of a CouchDB database.</summary>
@@ -81,10 +81,10 @@ public enum TestServerFeed
     /// <summary>Server-sent events.</summary>
     EventStream,
 
-    /// <summary>A list of JSON, in pages.</summary>
+    /// <summary>A JSON list in pages.</summary>
     Rest,
 
-    /// <summary>A shape of Electric.</summary>
+    /// <summary>An Electric shape.</summary>
     Shape,
 
     /// <summary>A Durable Stream.</summary>

@@ -1,6 +1,6 @@
 namespace Lockstep;
 
-/// <summary>A value has become active.</summary>
+/// <summary>A value became active.</summary>
 public sealed class VariableActivation
 {
     internal VariableActivation() { }
@@ -11,7 +11,7 @@ public sealed class VariableActivation
     /// <summary>The value.</summary>
     public required object? Value { get; init; }
 
-    /// <summary>When the schedule has it become active.</summary>
+    /// <summary>When the schedule says that it becomes active.</summary>
     public required DateTimeOffset ActiveAt { get; init; }
 
     /// <summary>When this process switched, on its own clock.</summary>

@@ -11,13 +11,13 @@ public sealed class VariableInclusion
     /// <summary>The key.</summary>
     public required string For { get; init; }
 
-    /// <summary>Whether the key is in.</summary>
+    /// <summary>Whether the key is included.</summary>
     public required bool IsIncluded { get; init; }
 
-    /// <summary>The variable's value, from 0, no key, to 100, every key.</summary>
+    /// <summary>The variable's value, from 0 (no key) to 100 (every key).</summary>
     public required decimal Percent { get; init; }
 
-    /// <summary>The key's place among all keys of the variable: it is in where that is below the percentage.</summary>
+    /// <summary>The key's place among all keys of the variable: it is included if this is below the percentage.</summary>
     public required decimal Position { get; init; }
 
     /// <summary>Where the variable is kept.</summary>

@@ -1,6 +1,6 @@
 namespace Lockstep;
 
-/// <summary>A variable as it stands now, on its store's clock.</summary>
+/// <summary>A variable in its current state, on its store's clock.</summary>
 public sealed class VariableInfo
 {
     internal VariableInfo() { }
@@ -17,16 +17,16 @@ public sealed class VariableInfo
     /// <summary>How often processes look for changes.</summary>
     public required TimeSpan Tick { get; init; }
 
-    /// <summary>The value that comes next; null when nothing is pending.</summary>
+    /// <summary>The next value; null if nothing is pending.</summary>
     public required object? NextValue { get; init; }
 
-    /// <summary>When it comes; null when nothing is pending.</summary>
+    /// <summary>When it becomes active; null if nothing is pending.</summary>
     public required DateTimeOffset? NextActiveAt { get; init; }
 
     /// <summary>The value as JSON text; null while none is active.</summary>
     public required string? Json { get; init; }
 
-    /// <summary>The next value likewise.</summary>
+    /// <summary>The next value as JSON text; null if nothing is pending.</summary>
     public required string? NextJson { get; init; }
 
     /// <summary>Where the variable is kept.</summary>

@@ -2,8 +2,7 @@ namespace Lockstep;
 
 /// <summary>
 /// Where variables are kept: what <c>-Store</c> takes. It is <c>memory</c> for this session, the path of an SQLite file, a connection
-/// string or URI of PostgreSQL, or a URI of Redis. What it shows of itself holds no password (I9); objects carry it along the pipeline
-/// whole.
+/// string or URI of PostgreSQL, or a Redis URI. Its text form holds no password (I9); objects carry the whole store along the pipeline.
 /// </summary>
 public sealed class VariableStore
 {
@@ -27,7 +26,7 @@ public sealed class VariableStore
         : IsFile ? Text
         : StoreNames.All.Describe(Text);
 
-    /// <summary>As it was given, a password included.</summary>
+    /// <summary>As given, including a password.</summary>
     internal string Text { get; }
 
     internal bool IsMemory => string.Equals(Text, MemoryName, StringComparison.OrdinalIgnoreCase);

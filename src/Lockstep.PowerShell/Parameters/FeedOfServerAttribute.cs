@@ -3,8 +3,8 @@ using System.Management.Automation;
 namespace Lockstep.Parameters;
 
 /// <summary>
-/// Takes a server of this session for its feed. Without it PowerShell would bind the server's property Uri, its root, when the server comes
-/// by the pipeline.
+/// Replaces a server of this session by its feed. Without it PowerShell would bind the server's property Uri, its root, when the server
+/// comes from the pipeline.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
 public sealed class FeedOfServerAttribute : ArgumentTransformationAttribute

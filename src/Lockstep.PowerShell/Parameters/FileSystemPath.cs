@@ -4,15 +4,15 @@ using Lockstep.Errors;
 
 namespace Lockstep.Parameters;
 
-/// <summary>Resolves what a user gives as -Path or -LiteralPath, relative to the file system's current location.</summary>
+/// <summary>Resolves -Path and -LiteralPath relative to the file system's current location.</summary>
 internal static class FileSystemPath
 {
     /// <summary>
-    /// The full paths that -Path names. A file of exactly that name is meant, also where the name holds brackets (it may come from
-    /// an object of the pipeline); else a pattern means the files that match it, and anything else the one path, whether or not it exists.
+    /// The full paths that -Path names. A file with exactly that name wins, even if the name holds brackets (it may come from an object in
+    /// the pipeline); otherwise a pattern means the files that match it, and anything else the one path, whether or not it exists.
     /// </summary>
     /// <exception cref="PathNotFoundException">No file matches the pattern, or there is no such drive.</exception>
-    /// <exception cref="PathProviderException">The path is not one of the file system.</exception>
+    /// <exception cref="PathProviderException">The path is not in the file system.</exception>
     public static IReadOnlyList<string> Resolve(PathIntrinsics paths, string path)
     {
         var literal = ResolveLiteral(paths, path);
@@ -34,13 +34,13 @@ internal static class FileSystemPath
         return found.Count > 0 ? found : throw new PathNotFoundException(path);
     }
 
-    /// <summary>Like <see cref="Resolve"/>, where one file is meant.</summary>
+    /// <summary>Like <see cref="Resolve"/>, for exactly one file.</summary>
     /// <exception cref="InvalidOptionException">Several files match the pattern.</exception>
     public static string ResolveOne(PathIntrinsics paths, string path) =>
         Resolve(paths, path) is [var only] ? only : throw new InvalidOptionException($"Several files match '{path}'.", "Name one of them.");
 
     /// <summary>The full path that -LiteralPath names, whether or not it exists.</summary>
-    /// <exception cref="PathProviderException">The path is not one of the file system.</exception>
+    /// <exception cref="PathProviderException">The path is not in the file system.</exception>
     public static string ResolveLiteral(PathIntrinsics paths, string path)
     {
         return Translated(
@@ -55,18 +55,18 @@ internal static class FileSystemPath
     }
 
     /// <summary>A table is a file.</summary>
-    /// <exception cref="PathIsFolderException">The path is that of a folder.</exception>
+    /// <exception cref="PathIsFolderException">The path is a folder.</exception>
     public static void RequireFile(string fullPath)
     {
         if (Directory.Exists(fullPath))
             throw new PathIsFolderException(fullPath);
     }
 
-    /// <summary>A name in the file system's current location, also while the current location is elsewhere.</summary>
+    /// <summary>A name in the file system's current location, even while the current location is elsewhere.</summary>
     public static string InCurrentLocation(PathIntrinsics paths, string name) =>
         Path.Combine(paths.CurrentFileSystemLocation.ProviderPath, name);
 
-    /// <summary>What goes wrong with one path of several must not end the others, so it is an exception of ours.</summary>
+    /// <summary>An error with one of several paths must not stop the others, so it is an exception of ours.</summary>
     private static T Translated<T>(string path, PathIntrinsics paths, Func<(T Found, ProviderInfo Provider)> resolve)
     {
         try

@@ -4,13 +4,13 @@ using System.Management.Automation;
 namespace Lockstep.Parameters;
 
 /// <summary>
-/// Takes a text for the same instant in every culture, as PowerShell does for its own dates: in the calendar of another one, next year may
-/// be long past.
+/// Reads a text as the same instant in every culture, as PowerShell does for its own dates: in another culture's calendar, next year may be
+/// long past.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
 public sealed class InstantAttribute : ArgumentTransformationAttribute
 {
-    /// <summary>Turns a text into an instant, in local time where it names no zone; leaves everything else to PowerShell.</summary>
+    /// <summary>Turns a text into an instant, in local time if it names no zone; leaves everything else to PowerShell.</summary>
     /// <param name="engineIntrinsics">Not used.</param>
     /// <param name="inputData">What was given.</param>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)

@@ -2,9 +2,9 @@ using System.Management.Automation;
 
 namespace Lockstep.Parameters;
 
-/// <summary>How names are compared with a pattern.</summary>
+/// <summary>How names are matched with a pattern.</summary>
 internal static class PatternOptions
 {
-    /// <summary>Whatever their case, and the same in every culture: in Turkish, I is no capital i.</summary>
+    /// <summary>Ignoring case, and the same in every culture: in Turkish, I is not a capital i.</summary>
     public const WildcardOptions AnyCase = WildcardOptions.IgnoreCase | WildcardOptions.CultureInvariant;
 }

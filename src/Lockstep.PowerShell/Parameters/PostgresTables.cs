@@ -3,11 +3,11 @@ using Lockstep.Postgres;
 
 namespace Lockstep.Parameters;
 
-/// <summary>What a user says of a database and its tables, for the engine.</summary>
+/// <summary>The database and tables that a user names, for the engine.</summary>
 internal static class PostgresTables
 {
     /// <summary>The connection string for the driver.</summary>
-    /// <exception cref="InvalidOptionException">It cannot be read; the message does not repeat it (I9).</exception>
+    /// <exception cref="InvalidOptionException">It cannot be parsed; the message does not repeat it (I9).</exception>
     public static string Connection(string text)
     {
         try
@@ -24,8 +24,8 @@ internal static class PostgresTables
     public static string LogFile(string folder, TableName table) =>
         Path.Combine(folder, string.Concat($"{table}.log".Select(c => Path.GetInvalidFileNameChars().Contains(c) ? '_' : c)));
 
-    /// <summary>A table, in a schema that is given apart or with it.</summary>
-    /// <exception cref="InvalidOptionException">It is no table's name, or has two schemas.</exception>
+    /// <summary>A table, in a schema given separately or with the name.</summary>
+    /// <exception cref="InvalidOptionException">It is not a table's name, or has two schemas.</exception>
     public static TableName Name(string text, string? schema)
     {
         TableName name;

@@ -5,8 +5,8 @@ using Lockstep.Engine;
 namespace Lockstep.Parameters;
 
 /// <summary>
-/// Lets a number stand for seconds where a TimeSpan is wanted, and <c>250ms</c> or <c>2h</c> for what it says. PowerShell by itself would
-/// take a number for ticks.
+/// Reads a number as seconds for a TimeSpan parameter, and <c>250ms</c> or <c>2h</c> as that duration. PowerShell by itself would take a
+/// number for ticks.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
 public sealed class SecondsAttribute : ArgumentTransformationAttribute

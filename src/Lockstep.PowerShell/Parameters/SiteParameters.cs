@@ -3,10 +3,10 @@ using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Parameters;
 
-/// <summary>Makes of -AllowedHost and -AllowedOrigin the rules of a server.</summary>
+/// <summary>Makes a server's rules from -AllowedHost and -AllowedOrigin.</summary>
 internal static class SiteParameters
 {
-    /// <exception cref="InvalidOptionException">A value is no name or origin.</exception>
+    /// <exception cref="InvalidOptionException">A value is not a name or an origin.</exception>
     public static SiteRules Read(string[] hosts, string[] origins)
     {
         try

@@ -3,8 +3,8 @@ using System.Management.Automation;
 namespace Lockstep.Parameters;
 
 /// <summary>
-/// Takes an object that names a table, such as a row of a CSV file, for that name: its property Table, or else Name. What the pipeline
-/// brings would be bound as a whole otherwise, as the text <c>@{Name=servers}</c>.
+/// Replaces an object that names a table, such as a row of a CSV file, by that name: its property Table, or else Name. Otherwise PowerShell
+/// would bind the whole object from the pipeline, as the text <c>@{Name=servers}</c>.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
 public sealed class TableNameAttribute : ArgumentTransformationAttribute

@@ -4,8 +4,8 @@ using Lockstep.Errors;
 namespace Lockstep.Pipeline;
 
 /// <summary>
-/// The base of every cmdlet: owns the cancellation that Ctrl+C sets off, turns the engine's errors into error records, and
-/// advances the engine's sequences on the pipeline thread. A cmdlet overrides <c>Begin</c>, <c>Process</c> and <c>End</c>.
+/// The base of every cmdlet: owns the cancellation that Ctrl+C triggers, turns the engine's errors into error records, and advances the
+/// engine's sequences on the pipeline thread. A cmdlet overrides <c>Begin</c>, <c>Process</c> and <c>End</c>.
 /// </summary>
 public abstract class LockstepCmdlet : PSCmdlet, IDisposable
 {
@@ -14,21 +14,21 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
 
     private protected LockstepCmdlet() { }
 
-    /// <summary>Set off by Ctrl+C, by <c>Stop-Job</c> and by whatever else ends the pipeline from outside (I10).</summary>
+    /// <summary>Cancelled by Ctrl+C, by <c>Stop-Job</c> and by anything else that ends the pipeline from outside (I10).</summary>
     private protected CancellationToken StopToken => _stopping.Token;
 
-    /// <summary>What an error record names as its target: by default nothing, for most cmdlets the feed or file they are at.</summary>
+    /// <summary>The target that an error record names: by default nothing, for most cmdlets the feed or file they work on.</summary>
     private protected virtual object? ErrorTarget => null;
 
     /// <inheritdoc/>
     protected sealed override void BeginProcessing()
     {
-        // Before the first object of the pipeline these are those of the command line.
+        // Before the first object from the pipeline these are those of the command line.
         _named = [.. MyInvocation.BoundParameters.Keys];
         Guard(Begin, ThrowTerminatingError);
     }
 
-    /// <summary>An error of one object from the pipeline does not end the others.</summary>
+    /// <summary>An error with one object from the pipeline does not stop the others.</summary>
     protected sealed override void ProcessRecord() => Guard(Process, WriteError);
 
     /// <inheritdoc/>
@@ -43,11 +43,11 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
         }
         catch (ObjectDisposedException)
         {
-            // PowerShell calls this from another thread, which may come just after the pipeline has ended by itself.
+            // PowerShell calls this from another thread, possibly just after the pipeline has ended by itself.
         }
     }
 
-    /// <summary>Whether a parameter is on the command line, and does not come along with an object of the pipeline.</summary>
+    /// <summary>Whether a parameter is on the command line, and not bound from an object in the pipeline.</summary>
     private protected bool IsNamed(string parameter) => _named.Contains(parameter, StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Called once, before the first object from the pipeline. Its errors end the pipeline.</summary>
@@ -56,11 +56,11 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
     /// <summary>Called for each object from the pipeline, or once if there is none.</summary>
     private protected virtual void Process() { }
 
-    /// <summary>Called once, after the last object; not if the pipeline was ended before. Its errors end the pipeline.</summary>
+    /// <summary>Called once, after the last object; not if the pipeline was ended earlier. Its errors end the pipeline.</summary>
     private protected virtual void End() { }
 
     /// <summary>
-    /// Pulls a sequence of the engine and hands on each element, all on the pipeline thread, so that script blocks, output and progress
+    /// Pulls a sequence of the engine and passes on each element, all on the pipeline thread, so that script blocks, output and progress
     /// may be used in between. Ends the sequence in any case: <c>Select-Object -First 1</c> closes the socket behind it.
     /// </summary>
     private protected void Pump<T>(IAsyncEnumerable<T> sequence, Action<T> handOn)
@@ -90,14 +90,14 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
     /// <summary>Writes an event to the information stream, tagged <c>Lockstep</c>, for <c>-InformationVariable</c> to collect.</summary>
     internal void WriteEvent(object happened) => WriteInformation(happened, ["Lockstep"]);
 
-    /// <summary>Called by PowerShell when the pipeline has ended, in whatever way.</summary>
+    /// <summary>Called by PowerShell when the pipeline has ended, for any reason.</summary>
     public void Dispose()
     {
         Dispose(disposing: true);
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Releases what the cmdlet holds.</summary>
+    /// <summary>Releases the cmdlet's resources.</summary>
     /// <param name="disposing">Always true: there is no finalizer.</param>
     protected virtual void Dispose(bool disposing) => _stopping.Dispose();
 

@@ -3,12 +3,12 @@ using System.Management.Automation;
 namespace Lockstep.Records;
 
 /// <summary>
-/// One field of a record. PowerShell copies a property when it is added to an object; this one is made for one object only and
-/// gives itself the first time, which saves half of what a record allocates. Later copies are ordinary note properties.
+/// One field of a record. PowerShell copies a property when it is added to an object; this one is made for one object only and returns
+/// itself the first time, which saves half of a record's allocations. Later copies are ordinary note properties.
 /// </summary>
 /// <param name="name">Its name.</param>
 /// <param name="value">Its value.</param>
-/// <param name="isAdded">Whether it is added in a way that copies nothing.</param>
+/// <param name="isAdded">Whether it is added in a way that does not copy.</param>
 internal class FieldProperty(string name, object? value, bool isAdded = false) : PSNoteProperty(name, value)
 {
     private bool _added = isAdded;

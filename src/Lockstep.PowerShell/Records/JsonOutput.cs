@@ -4,8 +4,8 @@ using System.Text;
 namespace Lockstep.Records;
 
 /// <summary>
-/// Writes JSON text in UTF-8. Unlike <see cref="System.Text.Json.Utf8JsonWriter"/>, which puts a replacement character there, it keeps
-/// half a surrogate pair, as an escape: a record that comes from a feed goes back as it came. The caller sees to the structure.
+/// Writes JSON text in UTF-8. Unlike <see cref="System.Text.Json.Utf8JsonWriter"/>, which writes a replacement character, it keeps half a
+/// surrogate pair, as an escape: a record from a feed goes back as it came. The caller is responsible for the structure.
 /// </summary>
 internal sealed class JsonOutput
 {
@@ -68,7 +68,7 @@ internal sealed class JsonOutput
         Ascii("\"");
     }
 
-    /// <summary>Writes a character that is escaped, or a surrogate pair, and says how many of the text's units it was.</summary>
+    /// <summary>Writes an escaped character, or a surrogate pair, and returns how many of the text's units it was.</summary>
     private int WriteSpecial(ReadOnlySpan<char> text)
     {
         if (char.IsHighSurrogate(text[0]) && text.Length > 1 && char.IsLowSurrogate(text[1]))

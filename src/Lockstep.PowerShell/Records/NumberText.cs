@@ -5,7 +5,7 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Records;
 
 /// <summary>
-/// A number that no type of .NET holds with all its digits: its text, marked by the type name <c>Lockstep.Number</c>, so that it is a
+/// A number that no .NET type holds with all its digits: its text, marked by the type name <c>Lockstep.Number</c>, so that it becomes a
 /// number again when the object is written as a record.
 /// </summary>
 internal static class NumberText

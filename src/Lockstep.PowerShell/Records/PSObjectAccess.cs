@@ -5,8 +5,8 @@ using System.Runtime.CompilerServices;
 namespace Lockstep.Records;
 
 /// <summary>
-/// Faster ways to make objects than the reference assembly shows. Each is tried once; a PowerShell that
-/// lacks it gets the public way, which does the same at half the speed.
+/// Faster ways to make objects than the reference assembly shows. Each is tried once; if PowerShell lacks it, the public way does the same
+/// at half the speed.
 /// </summary>
 internal static class PSObjectAccess
 {
@@ -25,13 +25,13 @@ internal static class PSObjectAccess
         ?.CreateDelegate<Action<PSMemberInfo, object>>();
 
     /// <summary>
-    /// The members of an object that are its own, for <see cref="Add"/>; null when PowerShell has no such list. What the public way does
-    /// besides is to tell all of PowerShell that objects have a property of this name, at each property of each object: once is enough.
+    /// The members of an object that are its own, for <see cref="Add"/>; null if PowerShell has no such list. The public way also announces
+    /// to all of PowerShell that objects have a property of this name, at each property of each object: once is enough.
     /// </summary>
     public static PSMemberInfoCollection<PSMemberInfo>? OwnMembers(PSObject target) =>
         SetOwner is null ? null : InstanceMembers?.Invoke(target);
 
-    /// <summary>Adds a property of a name that another object got in the public way, without copying it.</summary>
+    /// <summary>Adds a property, without copying it, with a name that another object got in the public way.</summary>
     /// <param name="members">The target's <see cref="OwnMembers"/>.</param>
     /// <param name="target">The object.</param>
     /// <param name="property">The property, which no other object has.</param>
@@ -41,10 +41,12 @@ internal static class PSObjectAccess
         members.Add(property, preValidated: true);
     }
 
-    /// <summary>An empty object with room for so many properties. (Public in PowerShell 7; only the reference assembly is older.)</summary>
+    /// <summary>
+    /// An empty object with capacity for this many properties. (Public in PowerShell 7; only the reference assembly is older.)
+    /// </summary>
     public static PSObject WithCapacity(int properties) => HasCapacity ? New(properties) : new PSObject();
 
-    /// <summary>A list of type names that many objects can share; null when PowerShell has none.</summary>
+    /// <summary>A list of type names that many objects can share; null if PowerShell has none.</summary>
     public static object? ShareableTypeNames(IEnumerable<string> names) => HasSharedTypeNames ? NewTypeNames(names, interned: true) : null;
 
     /// <summary>

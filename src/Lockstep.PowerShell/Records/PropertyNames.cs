@@ -6,8 +6,8 @@ using Lockstep.Parameters;
 namespace Lockstep.Records;
 
 /// <summary>
-/// What fields are called as properties of an object. PowerShell does not tell names apart by case, has no empty ones and keeps some
-/// for itself: such a field gets the first of the suffixes <c>_2</c>, <c>_3</c>... that makes a name of its own.
+/// The names of fields as properties of an object. PowerShell's names ignore case, cannot be empty, and some are reserved: such a field
+/// gets the first of the suffixes <c>_2</c>, <c>_3</c>... that makes its name unique.
 /// </summary>
 internal sealed class PropertyNames
 {
@@ -41,7 +41,7 @@ internal sealed class PropertyNames
     /// <summary>The first field whose property has another name, if there is one.</summary>
     public (string Field, string Property)? FirstRenamed { get; }
 
-    /// <summary>Whether an object has got them all in PowerShell's own way, which from then on looks for them in every object.</summary>
+    /// <summary>Whether an object got them all in PowerShell's own way, after which PowerShell looks for them in every object.</summary>
     public bool AreKnown { get; set; }
 
     public string this[int field] => _names[field];
@@ -53,8 +53,8 @@ internal sealed class PropertyNames
     public string FieldAt(int field) => _fields[field];
 
     /// <summary>
-    /// The properties that are wanted, each with the position of its field; -1 for one that is not there, as Select-Object does.
-    /// Worked out once: the caller always wants the same.
+    /// The wanted properties, each with the position of its field; -1 for one that does not exist, as in Select-Object. Computed once: the
+    /// caller always wants the same.
     /// </summary>
     public IReadOnlyList<SelectedProperty> Select(IReadOnlyList<string> wanted) => _selected ??= SelectOnce(wanted);
 
@@ -73,7 +73,7 @@ internal sealed class PropertyNames
         {
             if (FieldPath.IsPointer(name) && FieldPath.IsValid(name) && !_fields.Contains(name))
             {
-                // What is within a field is called as it is there, if nothing else is.
+                // What is inside a field keeps its name, if nothing else has it.
                 var path = FieldPath.Names(name);
                 Add(CanKeep(path[^1]) && !IsTaken(path[^1]) ? path[^1] : name, IndexOf(path[0]), [.. path.Skip(1)]);
                 continue;
@@ -109,13 +109,13 @@ internal sealed class PropertyNames
     private static bool CanKeep(string name) => name.Length > 0 && !Reserved.Contains(name);
 }
 
-/// <summary>A property that is wanted of a record.</summary>
-/// <param name="Property">What it is called.</param>
-/// <param name="Field">The position of its field; -1 for one that is not there.</param>
-/// <param name="Below">The names that lead from the field's value to what is wanted; none for the value itself.</param>
+/// <summary>A wanted property of a record.</summary>
+/// <param name="Property">Its name.</param>
+/// <param name="Field">The position of its field; -1 if there is none.</param>
+/// <param name="Below">The names that lead from the field's value to the wanted one; none for the value itself.</param>
 internal readonly record struct SelectedProperty(string Property, int Field, IReadOnlyList<string> Below)
 {
-    /// <summary>What is wanted of a field's value; null if it has none of it.</summary>
+    /// <summary>The wanted part of a field's value; null if it has none.</summary>
     public object? Of(object? value)
     {
         foreach (var name in Below)

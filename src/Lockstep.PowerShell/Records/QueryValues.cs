@@ -7,7 +7,7 @@ using Lockstep.Engine;
 
 namespace Lockstep.Records;
 
-/// <summary>Turns what a user gives as keys and filter parameters into values that a query takes.</summary>
+/// <summary>Turns a user's keys and filter parameters into values for a query.</summary>
 internal static class QueryValues
 {
     /// <summary>The parts of a key: an array's elements, or the one value.</summary>

@@ -3,9 +3,9 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Records;
 
-/// <summary>Makes the objects of the pipeline from records: one note property per field, in the record's order.</summary>
+/// <summary>Makes pipeline objects from records: one note property per field, in the record's order.</summary>
 /// <param name="table">The table's name, for the type name <c>Lockstep.Record#table</c>.</param>
-/// <param name="warn">Called once, with the first field that had to be named otherwise.</param>
+/// <param name="warn">Called once, with the first field that had to be renamed.</param>
 /// <param name="wanted">The only properties that records get, in this order, wildcards allowed; null for all.</param>
 internal sealed class RecordObjectFactory(string table, Action<string> warn, IReadOnlyList<string>? wanted) : IRecordFactory
 {
@@ -25,7 +25,7 @@ internal sealed class RecordObjectFactory(string table, Action<string> warn, IRe
 
     public object CreateNumber(string text) => NumberText.Create(text);
 
-    // The names have been looked at: not reserved, not empty, no two the same.
+    // The names were checked: not reserved, not empty, all different.
     private static PSObject Fill(PSObject record, PropertyNames properties, ReadOnlySpan<object?> values)
     {
         if (properties.AreKnown && PSObjectAccess.OwnMembers(record) is { } own)

@@ -6,16 +6,16 @@ using Lockstep.Tables;
 
 namespace Lockstep.Records;
 
-/// <summary>Writes what a scan reads to the pipeline, one record after another.</summary>
+/// <summary>Writes the records of a scan to the pipeline, one after another.</summary>
 internal static class RecordOutput
 {
-    /// <summary>The first records are written as they are read, so that whoever wants only some waits for nothing else.</summary>
+    /// <summary>The first records are written as they are read, so that a consumer of only a few does not wait for more.</summary>
     private const int WrittenAtOnce = 256;
 
-    /// <param name="cmdlet">Whose output it goes to.</param>
+    /// <param name="cmdlet">The cmdlet that outputs them.</param>
     /// <param name="scan">The records.</param>
-    /// <param name="objects">Gives what makes objects of them, by what takes its warnings; null for their JSON text.</param>
-    /// <param name="tellsState">Whether the objects tell their sequence number and whether they are deleted.</param>
+    /// <param name="objects">Makes the factory of their objects, given where its warnings go; null for their JSON text.</param>
+    /// <param name="tellsState">Whether the objects carry their sequence number and whether they are deleted.</param>
     public static void Write(LockstepCmdlet cmdlet, IRecordScan scan, Func<Action<string>, RecordObjects>? objects, bool tellsState)
     {
         Action<string> warn = cmdlet.WriteWarning;
@@ -46,7 +46,7 @@ internal static class RecordOutput
     }
 }
 
-/// <summary>Returns what a table has set aside.</summary>
+/// <summary>Returns what a table has quarantined.</summary>
 internal static class QuarantineOutput
 {
     public static void Write(Cmdlet cmdlet, FoundTable found, long skip, long first, CancellationToken cancellationToken)

@@ -13,9 +13,9 @@ using Lockstep.Errors;
 namespace Lockstep.Records;
 
 /// <summary>
-/// Writes an object of the pipeline as one JSON object in UTF-8: the inverse of <see cref="RecordObjectFactory"/>. Culture plays no
-/// part. Custom objects, instances of PowerShell classes, dictionaries, rows of data, XML elements and arrays may be nested, 64 deep as
-/// everywhere; any other kind of object counts only as the record itself, by its properties. One thread at a time.
+/// Writes an object of the pipeline as one JSON object in UTF-8: the inverse of <see cref="RecordObjectFactory"/>. Culture plays no part.
+/// Custom objects, instances of PowerShell classes, dictionaries, data rows, XML elements and arrays may be nested, 64 deep as everywhere;
+/// any other kind of object is written, by its properties, only as the record itself. One thread at a time.
 /// </summary>
 internal sealed class RecordSerializer
 {
@@ -37,7 +37,7 @@ internal sealed class RecordSerializer
 
     /// <summary>Writes one record.</summary>
     /// <returns>Its bytes, valid until the next call.</returns>
-    /// <exception cref="UnsuitableObjectException">It is no object, or holds something that JSON has no form for.</exception>
+    /// <exception cref="UnsuitableObjectException">It is not an object, or holds something without a JSON form.</exception>
     public ReadOnlyMemory<byte> Serialize(object? record)
     {
         _output.Clear();
@@ -48,16 +48,16 @@ internal sealed class RecordSerializer
         if (value is null || (value is IEnumerable && !HasMembers(value)) || Literal(value) is not null || Text(value) is not null)
             throw new UnsuitableObjectException("The record", $"is {Describe(value)}, not an object with properties");
 
-        // A wrapped object keeps its wrapping, which holds the properties that were added to it.
+        // A wrapped object keeps its wrapping, which holds the properties added to it.
         WriteMembers(HasMembers(value) ? value : record!);
         return _output.Written;
     }
 
     /// <summary>Writes a value of any kind: null, a number, a text, an array, or an object by its properties.</summary>
-    /// <param name="name">What errors call it.</param>
+    /// <param name="name">Its name in errors.</param>
     /// <param name="given">The value.</param>
     /// <returns>Its bytes, valid until the next call.</returns>
-    /// <exception cref="UnsuitableObjectException">It is, or holds, something that JSON has no form for.</exception>
+    /// <exception cref="UnsuitableObjectException">It is, or holds, something without a JSON form.</exception>
     public ReadOnlyMemory<byte> SerializeValue(string name, object? given)
     {
         _output.Clear();
@@ -95,7 +95,7 @@ internal sealed class RecordSerializer
             throw Unsuitable(name, $"is {Describe(value)}, which has no form as JSON");
     }
 
-    /// <summary>What is neither quoted nor an object: numbers, which are written exactly, and the three words.</summary>
+    /// <summary>What is neither quoted nor an object: numbers, written exactly, and the three words.</summary>
     private static string? Literal(object? value) =>
         value switch
         {
@@ -145,7 +145,7 @@ internal sealed class RecordSerializer
         write();
     }
 
-    /// <summary>Whether an object is written by its members wherever it stands, though .NET may take it for a list.</summary>
+    /// <summary>Whether an object is written by its members wherever it is, though .NET may treat it as a list.</summary>
     private static bool HasMembers([NotNullWhen(true)] object? value) =>
         value is IDictionary or IDictionary<string, object?> or DataRow or DataRowView or IDataRecord or XmlElement;
 
@@ -167,7 +167,7 @@ internal sealed class RecordSerializer
                 .Cast<DictionaryEntry>()
                 .Select(entry => (Convert.ToString(Unwrap(entry.Key), CultureInfo.InvariantCulture)!, entry.Value)),
             IDictionary<string, object?> bag => bag.Select(entry => (entry.Key, entry.Value)),
-            // By its columns: the row's own properties tell of the table around it.
+            // By its columns: the row's own properties describe the table around it.
             DataRow row => row.Table.Columns.Cast<DataColumn>().Select(column => (column.ColumnName, (object?)row[column])),
             DataRowView { Row: var row } => Members(row),
             XmlElement element => XmlMembers.Of(element),
@@ -177,7 +177,7 @@ internal sealed class RecordSerializer
 
     private static IEnumerable<(string Name, object? Value)> OfProperties(PSMemberInfoCollection<PSPropertyInfo> properties)
     {
-        // What PowerShell adds to an object that comes from a job or another machine is no part of the record.
+        // What PowerShell adds to an object from a job or another machine is not part of the record.
         var isRemote = properties["RunspaceId"] is { Value: Guid } && properties["PSComputerName"] is not null;
         return properties
             .Where(property => !isRemote || !AddedByRemoting.Contains(property.Name))

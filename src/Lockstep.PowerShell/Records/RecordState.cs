@@ -5,7 +5,7 @@ namespace Lockstep.Records;
 
 /// <summary>
 /// What a table knows of a record besides its fields: sequence number and whether it is deleted. It is a member set of the object,
-/// <c>$record.LockstepState.Sequence</c>, so that it is no field among the record's own.
+/// <c>$record.LockstepState.Sequence</c>, so that it is not among the record's own fields.
 /// </summary>
 internal static class RecordState
 {
@@ -13,7 +13,7 @@ internal static class RecordState
 
     public static void Attach(PSObject record, IRecordScan scan)
     {
-        // A field of that name is the record's own and goes first.
+        // A field of that name is the record's own and takes precedence.
         if (record.Properties[MemberSet] is null)
         {
             record.Members.Add(

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Lockstep.Records;
 
-/// <summary>Records that a user gives as objects, hashtables, or strings with a JSON object each, collected as JSON.</summary>
+/// <summary>A user's records, as objects, hashtables, or strings with a JSON object each, collected as JSON.</summary>
 internal sealed class RecordTexts : IEnumerable<string>
 {
     private readonly RecordSerializer _serializer = new();
@@ -19,6 +19,6 @@ internal sealed class RecordTexts : IEnumerable<string>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    /// <summary>The text that a user gives instead of an object, or null if it is none.</summary>
+    /// <summary>The text that a user gave instead of an object; null for anything else.</summary>
     public static string? TextOf(object? record) => record as string ?? (record as PSObject)?.BaseObject as string;
 }

@@ -6,8 +6,8 @@ using Lockstep.Pipeline;
 namespace Lockstep.Records;
 
 /// <summary>
-/// Makes the objects of a scan on the thread pool, some records ahead of the pipeline, which meanwhile does what it does with those before:
-/// each of the two takes about half of the time of reading a large table. What the pipeline does not take is not made.
+/// Makes the objects of a scan on the thread pool, some records ahead of the pipeline, which meanwhile processes the ones before: each of
+/// the two takes about half of the time of reading a large table. What the pipeline does not take is not made.
 /// </summary>
 internal sealed class RecordsAhead : IDisposable
 {
@@ -24,18 +24,18 @@ internal sealed class RecordsAhead : IDisposable
     private readonly Task _making;
     private List<object> _batch = new(MostRecords);
 
-    /// <param name="scan">The records, of which nothing else asks until this is disposed.</param>
-    /// <param name="objects">Makes objects of them; a warning of its goes to <see cref="Warn"/>.</param>
+    /// <param name="scan">The records; nothing else may read them until this is disposed.</param>
+    /// <param name="objects">Makes objects of them; its warnings go to <see cref="Warn"/>.</param>
     public RecordsAhead(IRecordScan scan, RecordObjects objects)
     {
         (_scan, _objects) = (scan, objects);
         _making = Task.Run(MakeAsync);
     }
 
-    /// <summary>Has a warning written before the record that it is about.</summary>
+    /// <summary>Writes a warning before the record that it is about.</summary>
     public void Warn(string text) => _batch.Add(text);
 
-    /// <summary>Writes all records that are left. Pipeline thread.</summary>
+    /// <summary>Writes all remaining records. Pipeline thread.</summary>
     public void WriteTo(LockstepCmdlet cmdlet)
     {
         var batches = _batches.Reader;

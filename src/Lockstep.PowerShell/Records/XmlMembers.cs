@@ -4,13 +4,13 @@ namespace Lockstep.Records;
 
 /// <summary>
 /// An XML element as an object, as PowerShell shows it: a member for each attribute and each kind of child. .NET's own properties of an
-/// element, such as its parent, are no part of it.
+/// element, such as its parent, are not included.
 /// </summary>
 internal static class XmlMembers
 {
     private const string Text = "#text";
 
-    /// <summary>The members in the order in which their names come up; those of one name are an array.</summary>
+    /// <summary>The members in the order in which their names first occur; those with the same name form an array.</summary>
     public static IEnumerable<(string Name, object? Value)> Of(XmlElement element) =>
         element
             .Attributes.Cast<XmlAttribute>()
@@ -19,7 +19,7 @@ internal static class XmlMembers
             .GroupBy(member => member.Name, member => member.Value, StringComparer.Ordinal)
             .Select(members => (members.Key, members.ToArray() is [var only] ? only : members.ToArray()));
 
-    /// <summary>An element of nothing but text is that text; comments and the like are left out.</summary>
+    /// <summary>An element that contains only text is that text; comments and the like are left out.</summary>
     private static (string Name, object? Value)? Child(XmlNode node) =>
         node switch
         {

@@ -6,7 +6,7 @@ using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Servers;
 
-/// <summary>How a server is to listen, as a user says it.</summary>
+/// <summary>How a server should listen, as the user says.</summary>
 internal sealed record ServerSettings
 {
     public required IPAddress Address { get; init; }
@@ -16,10 +16,10 @@ internal sealed record ServerSettings
 
     public X509Certificate2? Certificate { get; init; }
 
-    /// <summary>Under which names it may be asked for, and by which web pages.</summary>
+    /// <summary>By which names requests may reach it, and from which web pages.</summary>
     public SiteRules Site { get; init; } = new();
 
-    /// <summary>The most connections, together and from one address.</summary>
+    /// <summary>The most connections, in total and from one address.</summary>
     public required (int Most, int PerAddress) Connections { get; init; }
 
     /// <summary>Users and passwords that may read.</summary>
@@ -41,7 +41,7 @@ internal sealed record ServerSettings
     public bool Compress { get; init; }
 }
 
-/// <summary>Which tables of a database are to be served, and how changes are learned of, as a user says it.</summary>
+/// <summary>Which tables of a database to serve, and how to detect changes, as the user says.</summary>
 internal sealed record ServedDatabase
 {
     public required string ConnectionString { get; init; }
@@ -54,7 +54,7 @@ internal sealed record ServedDatabase
 
     public ServerMode Mode { get; init; }
 
-    /// <summary>For replication: a folder by its full path.</summary>
+    /// <summary>For replication: a folder's full path.</summary>
     public string? LogPath { get; init; }
 
     public string? Publication { get; init; }

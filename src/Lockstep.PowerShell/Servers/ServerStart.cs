@@ -11,7 +11,7 @@ using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Servers;
 
-/// <summary>Turns what a user says into a server's sources and options, and starts it.</summary>
+/// <summary>Turns the user's settings into a server's sources and options, and starts it.</summary>
 internal static class ServerStart
 {
     /// <summary>Serves tables or views of a database.</summary>
@@ -77,7 +77,7 @@ internal static class ServerStart
         };
     }
 
-    /// <summary>Serves table files, each under the name of its table.</summary>
+    /// <summary>Serves table files, each by the name of its table.</summary>
     public static RunningFeedServer FromFiles(
         ServerSettings settings,
         IEnumerable<string> paths,

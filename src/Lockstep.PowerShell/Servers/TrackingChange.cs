@@ -5,12 +5,12 @@ using Lockstep.Postgres.Tracking;
 
 namespace Lockstep.Servers;
 
-/// <summary>How a table is to be tracked; see the parameters of the cmdlet.</summary>
-/// <param name="Wake">Whether changes notify servers; null to leave it.</param>
-/// <param name="SoftDelete">What a column deleted is; null to leave it.</param>
+/// <summary>How to track a table; see the parameters of the cmdlet.</summary>
+/// <param name="Wake">Whether changes notify servers; null leaves it unchanged.</param>
+/// <param name="SoftDelete">What a column deleted means; null leaves it unchanged.</param>
 internal sealed record TrackingWish(bool? Wake, bool? SoftDelete);
 
-/// <summary>What to do to a table so that its changes are reported, or no longer.</summary>
+/// <summary>What to do to a table so that it reports its changes, or no longer does.</summary>
 internal sealed class TrackingChange
 {
     private readonly string _connection;
@@ -29,16 +29,16 @@ internal sealed class TrackingChange
     /// <summary>The SQL, in one transaction.</summary>
     public string Script { get; }
 
-    /// <summary>Whether the table is as it should be already.</summary>
+    /// <summary>Whether the table is already as it should be.</summary>
     public bool IsNothing { get; }
 
-    /// <summary>What the user should know before it is done; null for nothing.</summary>
+    /// <summary>What the user should know before it runs; null for nothing.</summary>
     public string? Warning { get; }
 
-    /// <summary>Finds out what to do; changes nothing.</summary>
+    /// <summary>Works out what to do; changes nothing.</summary>
     /// <param name="connectionString">As the user gave it.</param>
-    /// <param name="table">Likewise.</param>
-    /// <param name="schema">Likewise.</param>
+    /// <param name="table">As the user gave it.</param>
+    /// <param name="schema">As the user gave it.</param>
     /// <param name="wish">How; null to end tracking.</param>
     /// <param name="cancellationToken">Cancels.</param>
     public static TrackingChange Plan(
@@ -58,7 +58,7 @@ internal sealed class TrackingChange
         return new TrackingChange(connection, name, options, plan.GetAwaiter().GetResult());
     }
 
-    /// <summary>Removes what a feed by replication has left on the server.</summary>
+    /// <summary>Removes what a replicating feed left on the server.</summary>
     public static void RemoveReplication(string connectionString, string table, string? schema, CancellationToken cancellationToken)
     {
         var name = PostgresTables.Name(table, schema);
@@ -77,8 +77,8 @@ internal sealed class TrackingChange
             .GetResult();
     }
 
-    /// <summary>Forgets what was deleted long ago.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The time is below zero.</exception>
+    /// <summary>Forgets old deletions.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The time is negative.</exception>
     public static long ClearTombstones(
         string connectionString,
         string table,

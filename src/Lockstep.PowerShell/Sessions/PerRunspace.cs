@@ -11,18 +11,18 @@ internal interface IRunspaceState
 }
 
 /// <summary>
-/// One state for each runspace, made when it is first asked for. It is closed when the runspace closes, or the module is removed there;
-/// those of other runspaces go on. Thread-safe.
+/// One state for each runspace, created when first requested. It is closed when the runspace closes, or the module is removed there; those
+/// of other runspaces continue. Thread-safe.
 /// </summary>
 internal static class PerRunspace<T>
     where T : class, IRunspaceState, new()
 {
     private static readonly ConcurrentDictionary<Guid, T> All = new();
 
-    /// <summary>That of the runspace that this thread runs for.</summary>
+    /// <summary>That of this thread's runspace.</summary>
     public static T Current => All.GetOrAdd(Runspace.DefaultRunspace.InstanceId, _ => Follow(Runspace.DefaultRunspace));
 
-    /// <summary>Closes that of the runspace that this thread runs for.</summary>
+    /// <summary>Closes that of this thread's runspace.</summary>
     public static void CloseCurrent()
     {
         if (Runspace.DefaultRunspace is { } runspace)

@@ -1,20 +1,20 @@
 namespace Lockstep.Sessions;
 
-/// <summary>A server that a session has started.</summary>
+/// <summary>A server that a session started.</summary>
 /// <typeparam name="T">Its kind.</typeparam>
 internal interface ISessionServer<T>
 {
-    /// <summary>Whether it has not been stopped.</summary>
+    /// <summary>Whether it is still running.</summary>
     bool IsRunning { get; }
 
     /// <summary>Stops it.</summary>
     Task StopAsync();
 
-    /// <summary>What to say where one is wanted and there are none or several.</summary>
+    /// <summary>The error if one is required and there are none or several.</summary>
     static abstract Exception NotOne(IReadOnlyList<T> running);
 }
 
-/// <summary>Servers of one kind of one runspace, which stop with it. Thread-safe.</summary>
+/// <summary>Servers of one kind in one runspace; they stop with it. Thread-safe.</summary>
 /// <typeparam name="T">The kind.</typeparam>
 internal sealed class SessionServers<T> : IRunspaceState
     where T : class, ISessionServer<T>
@@ -22,10 +22,10 @@ internal sealed class SessionServers<T> : IRunspaceState
     private readonly List<T> _servers = [];
     private bool _closed;
 
-    /// <summary>Those of the runspace that this thread runs for.</summary>
+    /// <summary>Those of this thread's runspace.</summary>
     public static SessionServers<T> Current => PerRunspace<SessionServers<T>>.Current;
 
-    /// <summary>The servers that run, the oldest first.</summary>
+    /// <summary>The running servers, the oldest first.</summary>
     public IReadOnlyList<T> Running
     {
         get
@@ -38,11 +38,11 @@ internal sealed class SessionServers<T> : IRunspaceState
         }
     }
 
-    /// <summary>The only server that runs.</summary>
+    /// <summary>The only running server.</summary>
     /// <exception cref="Engine.LockstepException">There is none, or there are several.</exception>
     public T Only => Running is [var only] ? only : throw T.NotOne(Running);
 
-    /// <summary>Makes a server one of this runspace.</summary>
+    /// <summary>Adds a server to this runspace.</summary>
     public void Add(T server)
     {
         lock (_servers)

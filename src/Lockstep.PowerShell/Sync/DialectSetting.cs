@@ -10,7 +10,7 @@ using Lockstep.Parameters;
 
 namespace Lockstep.Sync;
 
-/// <summary>What -Dialect says: one of Lockstep's own dialects, or how another server's feed is read.</summary>
+/// <summary>The value of -Dialect: one of Lockstep's own dialects, or how to read another server's feed.</summary>
 /// <param name="Own">Lockstep's own, or Auto.</param>
 /// <param name="Foreign">Another server's; null for none.</param>
 internal sealed record DialectSetting(Engine.Records.Dialect Own, DialectDescription? Foreign)
@@ -18,10 +18,10 @@ internal sealed record DialectSetting(Engine.Records.Dialect Own, DialectDescrip
     private const int Deepest = 16;
 
     /// <summary>Reads the parameter.</summary>
-    /// <param name="given">A name, a path, a hashtable, an object, or what <c>Get-LockstepDialect</c> gave.</param>
+    /// <param name="given">A name, a path, a hashtable, an object, or the output of <c>Get-LockstepDialect</c>.</param>
     /// <param name="paths">Resolves a path.</param>
-    /// <exception cref="DialectFormatException">It is no dialect.</exception>
-    /// <exception cref="InvalidOptionException">It is of a type that cannot be one.</exception>
+    /// <exception cref="DialectFormatException">It is not a dialect.</exception>
+    /// <exception cref="InvalidOptionException">It has a type that cannot be one.</exception>
     public static DialectSetting Of(object? given, PathIntrinsics paths)
     {
         var value = given is PSObject { BaseObject: not PSCustomObject } wrapped ? wrapped.BaseObject : given;

@@ -6,12 +6,12 @@ using Lockstep.Pipeline;
 namespace Lockstep.Sync;
 
 /// <summary>
-/// Shows what the requests of a sync read. They are noted on the sync's thread and shown on the pipeline's, as are all other members
-/// called.
+/// Shows what the requests of a sync read. They are recorded on the sync's thread and shown on the pipeline's, on which all other members
+/// are called.
 /// </summary>
-/// <param name="cmdlet">Where it is shown.</param>
-/// <param name="most">How many requests are shown at most.</param>
-/// <param name="tokenProvider">Gets a token when the feed asks for one; null for none.</param>
+/// <param name="cmdlet">The cmdlet that shows them.</param>
+/// <param name="most">How many requests to show at most.</param>
+/// <param name="tokenProvider">Provides a token when the feed asks for one; null for none.</param>
 internal sealed class DialectTrial(LockstepCmdlet cmdlet, int most, ScriptBlock? tokenProvider)
 {
     private readonly Queue<DialectStep> _noted = new();

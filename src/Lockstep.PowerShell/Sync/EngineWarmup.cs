@@ -8,15 +8,15 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Sync;
 
 /// <summary>
-/// Has what runs for each record compiled while the first sync of a session still connects: those methods are compiled as well as
-/// the runtime can, which takes it a while, and nothing compiles them ahead.
+/// Compiles the code that runs for each record while the first sync of a session is still connecting: the runtime compiles those methods
+/// with full optimization, which takes a while, and nothing compiles them ahead of time.
 /// </summary>
 internal static class EngineWarmup
 {
     private const BindingFlags Own =
         BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
 
-    /// <summary>Whose methods those are, in the order in which a record comes by.</summary>
+    /// <summary>The types of those methods, in the order in which a record passes them.</summary>
     internal static readonly Type[] Hot =
     [
         typeof(BodyParser),
@@ -35,7 +35,7 @@ internal static class EngineWarmup
 
     private static int _begun;
 
-    /// <summary>Begins in the background, the first time that it is called. Any thread.</summary>
+    /// <summary>Starts in the background, on the first call. Any thread.</summary>
     public static void Begin()
     {
         if (Interlocked.Exchange(ref _begun, 1) == 0 && Environment.ProcessorCount > 1)

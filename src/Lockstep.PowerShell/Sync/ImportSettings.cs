@@ -6,7 +6,7 @@ using Lockstep.Tables;
 
 namespace Lockstep.Sync;
 
-/// <summary>How records are imported, whatever they come from.</summary>
+/// <summary>How records are imported, whatever their source.</summary>
 internal sealed record ImportSettings(
     string? OrderBy,
     string[] KeyProperty,
@@ -16,8 +16,8 @@ internal sealed record ImportSettings(
 )
 {
     /// <param name="destination">Where the table is.</param>
-    /// <param name="source">What results and errors call the source.</param>
-    /// <exception cref="TableBusyException">A sync writes to the table, and is not to be waited for.</exception>
+    /// <param name="source">The source's name in results and errors.</param>
+    /// <exception cref="TableBusyException">A sync is writing to the table, and the settings say not to wait.</exception>
     public SyncOptions For(TableDestination destination, Uri source)
     {
         var store = destination.GetStore();

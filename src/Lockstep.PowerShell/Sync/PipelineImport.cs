@@ -5,7 +5,7 @@ namespace Lockstep.Sync;
 
 /// <summary>
 /// An import whose records come one by one on the pipeline thread, while it writes on its own. When it falls behind, adding waits for it,
-/// and takes its steps meanwhile. Pipeline thread only.
+/// and handles its steps meanwhile. Pipeline thread only.
 /// </summary>
 internal sealed class PipelineImport : IDisposable
 {

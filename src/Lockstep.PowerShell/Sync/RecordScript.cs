@@ -17,7 +17,7 @@ internal sealed class RecordScript
     /// <param name="failed">Makes the error for what the script block throws.</param>
     public Collection<PSObject> Invoke(PSObject record, Func<RuntimeException, Exception> failed)
     {
-        // PowerShell takes the variable $_ out of the list that it is given.
+        // PowerShell removes the variable $_ from the list it is given.
         _variables.Clear();
         _variables.Add(_current);
         _current.Value = record;

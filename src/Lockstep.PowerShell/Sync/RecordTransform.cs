@@ -6,14 +6,14 @@ using Lockstep.Records;
 namespace Lockstep.Sync;
 
 /// <summary>
-/// Has a script block rewrite records before they are applied: it returns one object with the same key, or nothing to skip the record.
+/// Lets a script block rewrite records before they are applied: it returns one object with the same key, or nothing to skip the record.
 /// </summary>
 internal sealed class RecordTransform(ScriptBlock script)
 {
     private readonly RecordScript _script = new(script);
     private readonly RecordSerializer _serializer = new();
 
-    /// <param name="record">The record; what becomes of it is noted in it.</param>
+    /// <param name="record">The record; this stores the outcome in it.</param>
     /// <param name="objects">Makes the object that the script block sees.</param>
     /// <exception cref="TransformException">The script block threw, or returned something else. (The key is checked by the
     /// engine.)</exception>

@@ -3,7 +3,7 @@ using Lockstep.Engine.Sync;
 
 namespace Lockstep.Sync;
 
-/// <summary>What a new whole set would change, told by reading it. One thread at a time.</summary>
+/// <summary>What a new whole set would change, determined by reading it. One thread at a time.</summary>
 internal sealed class ResyncPreview(SyncOptions options)
 {
     private readonly Dictionary<Engine.Sync.DifferenceKind, int> _counts = [];
@@ -14,14 +14,14 @@ internal sealed class ResyncPreview(SyncOptions options)
 
     public void Take(SyncStep step)
     {
-        // What a feed lacks that never says where its set ends is not removed (I6).
+        // If a feed never says where its set ends, records that it lacks are not removed (I6).
         if (step is SyncEnded { Result: var fetched })
             _removes = fetched.IsWholeSet;
         if (step is DifferenceFound { Difference.Kind: var kind })
             _counts[kind] = Count(kind) + 1;
     }
 
-    /// <summary>The counts, to be added to a sentence.</summary>
+    /// <summary>The counts, to be appended to a sentence.</summary>
     public override string ToString() =>
         string.Create(
             CultureInfo.InvariantCulture,

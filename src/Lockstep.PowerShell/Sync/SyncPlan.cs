@@ -5,26 +5,27 @@ using Lockstep.Tables;
 namespace Lockstep.Sync;
 
 /// <summary>
-/// From where a cmdlet syncs into what, and by which options: a type of the module's own, as no member of a cmdlet may show the engine's.
+/// What a cmdlet syncs from and into, and with which options: a type of the module's own, because no member of a cmdlet may expose the
+/// engine's.
 /// </summary>
 /// <param name="Feed">The feed.</param>
 /// <param name="Destination">The table.</param>
 internal sealed record SyncPlan(FeedOptions Feed, TableDestination Destination)
 {
-    /// <summary>What somebody wants of it besides its result.</summary>
+    /// <summary>What is wanted besides its result.</summary>
     public SyncWishes Wishes { get; init; } = new();
 
-    /// <summary>All that the engine is told; null until it is known.</summary>
+    /// <summary>All options for the engine; null until they are known.</summary>
     public SyncOptions? Options { get; init; }
 }
 
-/// <summary>What somebody wants of a sync besides its result: what nobody wants costs nothing.</summary>
+/// <summary>What is wanted of a sync besides its result: what nobody wants costs nothing.</summary>
 internal sealed record SyncWishes
 {
     /// <summary>The changes, as they are committed.</summary>
     public bool Changes { get; init; }
 
-    /// <summary>Of the changes each version, not only the newest in each commit.</summary>
+    /// <summary>Every version of the changes, not only the newest in each commit.</summary>
     public bool EveryVersion { get; init; }
 
     /// <summary>The records received.</summary>

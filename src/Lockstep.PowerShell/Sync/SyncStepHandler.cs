@@ -9,11 +9,11 @@ using Lockstep.Records;
 namespace Lockstep.Sync;
 
 /// <summary>
-/// Takes the steps of a sync, or of an import, to where they are seen: changes, callbacks, events, progress. One thread at a time; for a
+/// Passes the steps of a sync, or of an import, to where they are seen: changes, callbacks, events, progress. One thread at a time; for a
 /// cmdlet the pipeline thread.
 /// </summary>
-/// <param name="streams">Where they go to.</param>
-/// <param name="activity">What the progress is called.</param>
+/// <param name="streams">Where they go.</param>
+/// <param name="activity">The progress bar's title.</param>
 internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
 {
     private readonly SyncProgressDisplay _progress = new(streams, activity);
@@ -27,11 +27,12 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
         : this(new CmdletStreams(cmdlet), activity) { }
 
     /// <summary>
-    /// The name of the table, for the type name of its records; asked for when there is one, for it is known once the file is open.
+    /// The name of the table, for the type name of its records; evaluated once there is one, because the name is known only after the file
+    /// is open.
     /// </summary>
     public Func<string> Table { get; init; } = static () => "";
 
-    /// <summary>Takes notice of how the sync gets on with its feed; null where nobody asks.</summary>
+    /// <summary>Records how the sync gets on with its feed; null if nobody asks.</summary>
     public SyncHealth? Health { get; init; }
 
     /// <summary>Called for each record received, its output discarded; null for none.</summary>
@@ -40,16 +41,16 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
     /// <summary>Rewrites records; null for none.</summary>
     public RecordTransform? Transform { get; init; }
 
-    /// <summary>Calls the script that gets a token, at the start and when the feed refuses the one that there is; null for none.</summary>
+    /// <summary>Calls the script that provides a token, at the start and when the feed refuses the current one; null for none.</summary>
     public Func<RefusedResponse?, Collection<PSObject>>? TokenProvider { get; init; }
 
-    /// <summary>What the engine logs besides; null where nobody asks.</summary>
+    /// <summary>What else the engine logs; null if nobody asks.</summary>
     public EngineLog? Log { get; init; }
 
     /// <summary>Whether changes go to the output.</summary>
     public bool PassesChanges { get; init; }
 
-    /// <summary>What has been done so far, as of the last step that told.</summary>
+    /// <summary>What has been done so far, as of the last step that said so.</summary>
     public Engine.Sync.SyncResult? Result { get; private set; }
 
     public void Take(SyncStep step)
@@ -87,7 +88,7 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
         }
     }
 
-    /// <summary>Takes the progress away; to be called however the sync ended.</summary>
+    /// <summary>Removes the progress; call it however the sync ended.</summary>
     public void End() => _progress.End();
 
     private RecordObjects Objects => _objects ??= new RecordObjects(Table(), streams.Warn);
@@ -97,7 +98,7 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
 
     private void Pass(IReadOnlyList<TableChange> changes)
     {
-        // What would be dropped again at once is not made an object of.
+        // Make no object of what would be dropped again at once.
         var first = Math.Max(0, changes.Count - streams.Capacity);
         streams.Drop(first);
         for (var i = first; i < changes.Count; i++)
@@ -127,7 +128,8 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
     }
 
     /// <summary>
-    /// A sync that goes on trying says why, once for each kind of failure. What it gives up with is an error, and needs no warning besides.
+    /// A sync that keeps trying says why, once for each kind of failure. The failure that ends it is an error, and needs no warning as
+    /// well.
     /// </summary>
     private void WarnOfFailures(FeedEvent happened, DateTimeOffset at)
     {

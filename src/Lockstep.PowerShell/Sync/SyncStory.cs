@@ -1,7 +1,7 @@
 namespace Lockstep.Sync;
 
 /// <summary>
-/// Tells with -Verbose what was committed, and how a sync ended, beside what happens to the connection. One thread at a time.
+/// Reports with -Verbose what was committed, and how a sync ended, beside what happens to the connection. One thread at a time.
 /// </summary>
 internal sealed class SyncStory(Action<string> tell)
 {
@@ -9,7 +9,7 @@ internal sealed class SyncStory(Action<string> tell)
     private long _updated;
     private long _deleted;
 
-    /// <summary>Tells what was committed since the last time, if anything was.</summary>
+    /// <summary>Reports what was committed since the last time, if anything was.</summary>
     public void Tell(Engine.Sync.SyncResult result)
     {
         var (added, updated, deleted) = (result.Added - _added, result.Updated - _updated, result.Deleted - _deleted);
@@ -20,7 +20,7 @@ internal sealed class SyncStory(Action<string> tell)
         tell($"Committed: {added} added, {updated} updated, {deleted} deleted; the cursor is {result.Cursor}.");
     }
 
-    /// <summary>Tells how it ended.</summary>
+    /// <summary>Reports how it ended.</summary>
     public void TellEnd(Engine.Sync.SyncResult result)
     {
         Tell(result);

@@ -4,28 +4,28 @@ using Lockstep.Pipeline;
 
 namespace Lockstep.Sync;
 
-/// <summary>Where what a sync tells goes to: the streams of a cmdlet, or those of a job. One thread at a time.</summary>
+/// <summary>Where a sync's reports go: the streams of a cmdlet, or those of a job. One thread at a time.</summary>
 internal interface ISyncStreams
 {
-    /// <summary>How many objects the output can hold that nobody has taken yet.</summary>
+    /// <summary>How many untaken objects the output can hold.</summary>
     int Capacity { get; }
 
     /// <summary>Writes an object.</summary>
     void Output(object value);
 
-    /// <summary>Says that so many objects were not returned, because newer ones would take their places at once.</summary>
+    /// <summary>Records that this many objects were not returned, because newer ones would replace them at once.</summary>
     void Drop(int count);
 
-    /// <summary>Tells of an event on the information stream, tagged <c>Lockstep</c>.</summary>
+    /// <summary>Writes an event to the information stream, tagged <c>Lockstep</c>.</summary>
     void Event(FeedEvent happened);
 
-    /// <summary>Warns.</summary>
+    /// <summary>Writes a warning.</summary>
     void Warn(string message);
 
-    /// <summary>Tells what only those want to know who ask for it.</summary>
+    /// <summary>Writes a verbose message.</summary>
     void Verbose(string message);
 
-    /// <summary>Tells what helps to find a fault.</summary>
+    /// <summary>Writes a debug message.</summary>
     void Debug(string message);
 
     /// <summary>Shows how far it is.</summary>
@@ -43,7 +43,7 @@ internal sealed class CmdletStreams(LockstepCmdlet cmdlet) : ISyncStreams
 
     public void Drop(int count)
     {
-        // Nothing ever is.
+        // Nothing is ever dropped.
     }
 
     public void Event(FeedEvent happened) => cmdlet.WriteEvent(happened);

@@ -6,8 +6,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Tables;
 
 /// <summary>
-/// The tables that live as long as the process: table files in a private temporary folder, known by name in the whole process.
-/// They are gone with the process; what a process left that was killed is removed by the next one. Any thread.
+/// The tables that live as long as the process: table files in a private temporary folder, known by name in the whole process. They end
+/// with the process; if it is killed, the next process removes them. Any thread.
 /// </summary>
 internal static class SessionTables
 {
@@ -20,19 +20,19 @@ internal static class SessionTables
     public static IReadOnlyList<string> Names =>
         [.. Paths.Where(pair => File.Exists(pair.Value)).Select(pair => pair.Key).Order(StringComparer.OrdinalIgnoreCase)];
 
-    /// <summary>Where the table of a name lives, whether it exists or not.</summary>
+    /// <summary>Where the table of that name is kept, whether it exists or not.</summary>
     /// <exception cref="ArgumentException">The name cannot be a table's.</exception>
     public static string PathOf(string name) =>
         Paths.GetOrAdd(TableNaming.Require(name), static n => Path.Combine(Folder.Value, Guid.NewGuid().ToString("N") + "-" + n + ".db"));
 
-    /// <summary>What keeps the table of a name; nobody else may read it.</summary>
+    /// <summary>What keeps the table of that name; nobody else may read it.</summary>
     /// <exception cref="ArgumentException">The name cannot be a table's.</exception>
     public static FileTableStore StoreOf(string name) => new(PathOf(name)) { IsPrivate = !OperatingSystem.IsWindows() };
 
-    /// <summary>The path of a table that exists in this process; null when there is none.</summary>
+    /// <summary>The path of a table that exists in this process; null if there is none.</summary>
     public static string? Find(string name) => Paths.TryGetValue(name, out var path) && File.Exists(path) ? path : null;
 
-    /// <summary>The name of the table that lives in a file; null when the file is no table of this process.</summary>
+    /// <summary>The name of the table that a file holds; null if the file is not a table of this process.</summary>
     public static string? NameOf(string path) => Names.FirstOrDefault(name => Find(name) == path);
 
     private static string CreateFolder()
@@ -41,7 +41,8 @@ internal static class SessionTables
         var folder = Directory
             .CreateTempSubdirectory(string.Create(CultureInfo.InvariantCulture, $"{Prefix}{Environment.ProcessId}-"))
             .FullName;
-        // Held as long as the process lives, wherever its number means something: a container may share the folder and not the numbers.
+        // Held as long as the process lives, wherever process ids may mean something else: a container may share the folder but not the
+        // ids.
         var held = LockFile.Open(LockOf(folder));
         AppDomain.CurrentDomain.ProcessExit += (_, _) =>
         {
@@ -51,17 +52,17 @@ internal static class SessionTables
         return folder;
     }
 
-    /// <summary>Removes the folders whose process is gone: nobody holds their lock.</summary>
+    /// <summary>Removes the folders of dead processes: nobody holds their lock.</summary>
     private static void RemoveAbandoned(string parent)
     {
         foreach (var folder in Directory.EnumerateDirectories(parent, Prefix + "*"))
         {
-            // One without a lock is just being made, or is an older version's, which a clearing of the temporary folder takes.
+            // One without a lock is just being created, or belongs to an older version; that one goes when the temporary folder is cleaned.
             if (!File.Exists(LockOf(folder)))
                 continue;
             try
             {
-                // Whoever made it holds it for good, so one that is free stays free.
+                // Whoever created it holds it for good, so a free one stays free.
                 LockFile.Open(LockOf(folder)).Dispose();
                 Delete(folder);
             }

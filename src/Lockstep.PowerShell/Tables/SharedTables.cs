@@ -6,15 +6,15 @@ using Lockstep.Postgres.Tables;
 
 namespace Lockstep.Tables;
 
-/// <summary>The tables that a database of PostgreSQL keeps for many machines to share.</summary>
+/// <summary>The tables that a PostgreSQL database keeps for many machines to share.</summary>
 internal sealed class SharedTables : TablePlace
 {
     private readonly PostgresTableStore _store;
 
     /// <param name="connectionString">The database.</param>
-    /// <param name="notify">Is told when its connection is lost to one who watches; from any thread.</param>
+    /// <param name="notify">Called when a watcher loses its connection; from any thread.</param>
     /// <param name="stop">Ends each reading within a second.</param>
-    /// <exception cref="InvalidOptionException">The connection string cannot be read; the message does not repeat it (I9).</exception>
+    /// <exception cref="InvalidOptionException">The connection string cannot be parsed; the message does not repeat it (I9).</exception>
     public SharedTables(string connectionString, Action<string>? notify = null, CancellationToken stop = default) =>
         _store = new PostgresTableStore(PostgresTables.Connection(connectionString)) { WarningsTo = notify, Stop = stop };
 

@@ -6,7 +6,7 @@ using Lockstep.Parameters;
 
 namespace Lockstep.Tables;
 
-/// <summary>Where a table that may not exist yet is kept: in a file, in the session, or in a database.</summary>
+/// <summary>Where to keep a table that may not exist yet: in a file, in the session, or in a database.</summary>
 internal sealed class TableDestination
 {
     private readonly Func<TableStore> _store;
@@ -18,23 +18,23 @@ internal sealed class TableDestination
         _store = store;
     }
 
-    /// <summary>The table's name; null for that which the file says.</summary>
+    /// <summary>The table's name; null for the one that the file says.</summary>
     public string? Name { get; }
 
-    /// <summary>The place in words, for <c>-WhatIf</c>.</summary>
+    /// <summary>A description of the place, for <c>-WhatIf</c>.</summary>
     public string Description { get; }
 
-    /// <summary>Tells it from what the user says.</summary>
+    /// <summary>Works it out from the parameters.</summary>
     /// <param name="paths">The session's paths.</param>
-    /// <param name="defaultName">The name where the user gives none, and no existing file does.</param>
+    /// <param name="defaultName">The name if neither the user nor an existing file gives one.</param>
     /// <param name="table">-Table.</param>
     /// <param name="disk">-Disk.</param>
     /// <param name="path">The path with wildcards.</param>
     /// <param name="literalPath">The path without.</param>
     /// <param name="connectionString">-ConnectionString, for a database.</param>
-    /// <param name="isPrivate">-Private; tables of the session are in any case.</param>
-    /// <exception cref="InvalidOptionException">What the user says does not go together, or the name cannot be a table's.</exception>
-    /// <exception cref="PathIsFolderException">The path is that of a folder.</exception>
+    /// <param name="isPrivate">-Private; session tables always are.</param>
+    /// <exception cref="InvalidOptionException">The parameters contradict each other, or the name cannot be a table's.</exception>
+    /// <exception cref="PathIsFolderException">The path is a folder.</exception>
     public static TableDestination Resolve(
         PathIntrinsics paths,
         string defaultName,
@@ -94,7 +94,7 @@ internal sealed class TableDestination
             : new TableDestination(name, $"the session's table '{name}'", () => SessionTables.StoreOf(name));
     }
 
-    /// <summary>What is to keep the table. For a table of the session this makes its folder.</summary>
+    /// <summary>What will keep the table. For a session table this creates its folder.</summary>
     public TableStore GetStore() => _store();
 
     private static TableDestination OfFile(string? name, string file, bool isPrivate) =>

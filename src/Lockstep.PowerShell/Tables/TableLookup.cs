@@ -14,11 +14,11 @@ internal static class TableLookup
     public static string FileInCurrentLocation(PathIntrinsics paths, string table) =>
         FileSystemPath.InCurrentLocation(paths, table + Extension);
 
-    /// <summary>The table of that name, also where the name holds brackets; else the tables that it matches as a pattern.</summary>
+    /// <summary>The table of that name, even if the name holds brackets; otherwise the tables that match it as a pattern.</summary>
     /// <exception cref="TableNotFoundException">There is none.</exception>
     public static IReadOnlyList<string> ByName(PathIntrinsics paths, string name, CancellationToken stop = default)
     {
-        // The session's table goes before one in a file, and the file of that name before others that say so of themselves.
+        // The session's table precedes one in a file, and the file of that name precedes others whose table has that name.
         if (SessionTables.Find(name) is { } inSession)
             return [inSession];
 
@@ -30,7 +30,7 @@ internal static class TableLookup
         if (found.Count > 0)
             return WildcardPattern.ContainsWildcardCharacters(name) ? [.. found.Select(table => table.Path)] : [found[0].Path];
 
-        // A file of that name which is no table is not passed over: who opens it says what is wrong with it.
+        // A file of that name that is not a table is not skipped: whoever opens it says what is wrong with it.
         return File.Exists(file)
             ? [file]
             : throw new TableNotFoundException(
@@ -40,7 +40,7 @@ internal static class TableLookup
             );
     }
 
-    /// <summary>The table that is meant when none is named: the only one of the session, else the only file here.</summary>
+    /// <summary>The table to use when none is named: the only one of the session, else the only file here.</summary>
     /// <exception cref="TableNotFoundException">There is none, or there are several.</exception>
     public static string Only(PathIntrinsics paths, CancellationToken stop = default)
     {
@@ -61,7 +61,7 @@ internal static class TableLookup
     }
 
     /// <summary>
-    /// The files of the session's tables, and those of the current location that say that they are tables, readable or not.
+    /// The files of the session's tables, and those of the current location that identify themselves as tables, readable or not.
     /// </summary>
     public static IEnumerable<string> Files(PathIntrinsics paths) =>
         SessionTables.Names.Select(SessionTables.Find).OfType<string>().Concat(Here(paths));
@@ -84,9 +84,7 @@ internal static class TableLookup
 
     private static IReadOnlyList<string> Here(PathIntrinsics paths) => Table.FindIn(paths.CurrentFileSystemLocation.ProviderPath);
 
-    /// <summary>
-    /// The name of the table in a file; null when the file cannot be read, which is no matter while others are looked for.
-    /// </summary>
+    /// <summary>The name of the table in a file; null if the file cannot be read, which does not matter while looking for others.</summary>
     private static string? NameIn(string path, CancellationToken stop)
     {
         try

@@ -6,14 +6,14 @@ namespace Lockstep.Tables;
 /// <summary>Where tables are looked for by name.</summary>
 internal abstract class TablePlace
 {
-    /// <summary>All tables there, those that cannot be read among them.</summary>
+    /// <summary>All tables there, including those that cannot be read.</summary>
     public abstract IEnumerable<FoundTable> All();
 
-    /// <summary>The table of that name, also where the name holds brackets; else the tables that it matches as a pattern.</summary>
+    /// <summary>The table of that name, even if the name holds brackets; otherwise the tables that match it as a pattern.</summary>
     /// <exception cref="TableNotFoundException">There is none.</exception>
     public abstract IReadOnlyList<FoundTable> ByName(string name);
 
-    /// <summary>The table that is meant when none is named.</summary>
+    /// <summary>The table to use when none is named.</summary>
     /// <exception cref="TableNotFoundException">There is none, or there are several.</exception>
     public abstract FoundTable Only();
 }

@@ -9,7 +9,7 @@ internal static class TableFrame
     private const string Gap = "  ";
 
     /// <param name="columns">The headings.</param>
-    /// <param name="rows">A mark and the values of each row; a value that is missing is null.</param>
+    /// <param name="rows">A mark and the values of each row; a missing value is null.</param>
     /// <param name="width">How many characters fit in a line; columns that do not fit are left out, and a sign says so.</param>
     public static IReadOnlyList<string> Lay(IReadOnlyList<string> columns, IReadOnlyList<(char Mark, string?[] Values)> rows, int width)
     {
@@ -28,7 +28,7 @@ internal static class TableFrame
         ];
     }
 
-    /// <summary>What a feed sends must not steer the terminal: control characters are shown as a dot.</summary>
+    /// <summary>A feed must not control the terminal: control characters are shown as a dot.</summary>
     public static string Plain(string? text) =>
         text is null ? ""
         : text.Any(char.IsControl) ? string.Concat(text.Select(letter => char.IsControl(letter) ? '·' : letter))

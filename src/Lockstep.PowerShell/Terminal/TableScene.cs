@@ -7,9 +7,7 @@ using Lockstep.Tables;
 
 namespace Lockstep.Terminal;
 
-/// <summary>
-/// What is to be seen of a table that changes: its first records, what has just happened to them, and how fast changes come.
-/// </summary>
+/// <summary>The visible state of a changing table: its first records, what just happened to them, and how fast changes come.</summary>
 internal sealed class TableScene(
     FoundTable table,
     RecordQuery query,
@@ -25,7 +23,7 @@ internal sealed class TableScene(
     private readonly Queue<(long When, int Count)> _recent = new();
     private readonly long _began = time.GetTimestamp();
 
-    /// <summary>Takes notice of changes.</summary>
+    /// <summary>Adds changes.</summary>
     public void Note(IReadOnlyList<TableChange> changes)
     {
         var now = time.GetTimestamp();
@@ -41,8 +39,8 @@ internal sealed class TableScene(
     }
 
     /// <summary>The lines to show.</summary>
-    /// <param name="width">Characters in a line.</param>
-    /// <param name="height">Lines at the most; 0 for as many as there are records.</param>
+    /// <param name="width">Characters per line.</param>
+    /// <param name="height">The most lines; 0 for as many as there are records.</param>
     public IReadOnlyList<string> Draw(int width, int height)
     {
         const int OtherLines = 4;

@@ -12,7 +12,7 @@ namespace Lockstep.TestServers;
 /// <summary>The parameters of a kind of fault, as parameters of a cmdlet.</summary>
 internal static class FaultParameters
 {
-    /// <summary>Null where there is no such kind.</summary>
+    /// <summary>Null if there is no such kind.</summary>
     public static RuntimeDefinedParameterDictionary? Of(string? kind)
     {
         if (FaultKinds.All.FirstOrDefault(known => known.Name.Equals(kind, StringComparison.OrdinalIgnoreCase)) is not { } found)
@@ -24,7 +24,7 @@ internal static class FaultParameters
         return parameters;
     }
 
-    /// <summary>What was given, as the registry of faults takes it.</summary>
+    /// <summary>The given parameters, in the form that the registry of faults takes.</summary>
     public static IEnumerable<KeyValuePair<string, object?>> Given(RuntimeDefinedParameterDictionary? parameters) =>
         (parameters?.Values ?? Enumerable.Empty<RuntimeDefinedParameter>())
             .Where(parameter => parameter.IsSet)

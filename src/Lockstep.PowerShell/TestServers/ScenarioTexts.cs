@@ -5,10 +5,10 @@ using Lockstep.TestServer.Scenarios;
 
 namespace Lockstep.TestServers;
 
-/// <summary>Makes a scenario of what a user gives: the path of a JSON file, or steps as hashtables, objects, or JSON.</summary>
+/// <summary>Makes a scenario from what a user gives: the path of a JSON file, or steps as hashtables, objects, or JSON.</summary>
 internal static class ScenarioTexts
 {
-    /// <exception cref="InvalidScenarioException">It cannot be understood.</exception>
+    /// <exception cref="InvalidScenarioException">It is invalid.</exception>
     public static Scenario Read(object[] given, PathIntrinsics paths)
     {
         if (given is [var only] && RecordTexts.TextOf(only) is { } path && !path.TrimStart().StartsWith('{'))

@@ -5,7 +5,7 @@ using Lockstep.TestServer.Requests;
 
 namespace Lockstep.TestServers;
 
-/// <summary>From the test server's values to those that users see, as <see cref="EngineMapping"/> does it for the engine's.</summary>
+/// <summary>Maps the test server's values to those that users see, as <see cref="EngineMapping"/> does for the engine's.</summary>
 internal static class TestServerMapping
 {
     public static FeedRuleInfo ToModel(this RuleResult result) =>

@@ -3,7 +3,7 @@ using Lockstep.Ticks;
 
 namespace Lockstep.Variables;
 
-/// <summary>Takes what a watch tells to the pipeline. On the pipeline thread.</summary>
+/// <summary>Writes what a watch reports to the pipeline. On the pipeline thread.</summary>
 internal sealed class ActivationOutput(LockstepCmdlet cmdlet, VariableStore store, VariableValues values)
 {
     public void Take(TickNotice notice)

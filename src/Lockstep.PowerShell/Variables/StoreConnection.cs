@@ -12,7 +12,7 @@ namespace Lockstep.Variables;
 internal sealed class StoreConnection(VariableStore name, VariableValues values, LockstepCmdlet cmdlet, CancellationToken stop)
     : IDisposable
 {
-    /// <summary>So many lines of the audit trail are looked through for who set a value: those of the longest ramp, twice.</summary>
+    /// <summary>How many lines of the audit trail to search for who set a value: those of the longest ramp, twice.</summary>
     private const int AuditLines = 2 * TickRamp.MaximumSteps;
 
     private static readonly string Who = $"{Environment.UserName}@{Environment.MachineName}";
@@ -21,8 +21,8 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
 
     public VariableStore Name { get; } = name;
 
-    /// <summary>Opens the store for writing, and makes it if it is not there yet.</summary>
-    /// <param name="defaultTick">The default tick of a new store; an existing one keeps its own, with a warning if that is another.</param>
+    /// <summary>Opens the store for writing, and creates it if it does not exist yet.</summary>
+    /// <param name="defaultTick">The default tick of a new store; an existing one keeps its own, with a warning if it differs.</param>
     public void OpenOrCreate(TimeSpan? defaultTick)
     {
         Open(TickSettings.Default with { DefaultTick = defaultTick ?? TickSettings.Default.DefaultTick });
@@ -31,7 +31,7 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
     }
 
     /// <summary>
-    /// The names that a name or pattern means. A variable of exactly that name is meant, also where the name looks like a pattern.
+    /// The names that a name or pattern matches. A variable of exactly that name wins, even if the name looks like a pattern.
     /// </summary>
     public IReadOnlyList<string> Find(string pattern)
     {
@@ -50,7 +50,7 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
 
     public IReadOnlyList<string> Names() => Ask(store => store.ListAsync(stop));
 
-    /// <summary>A variable as it stands, or as it is planned for a time.</summary>
+    /// <summary>A variable in its current state, or as planned for a time.</summary>
     /// <exception cref="VariableNotFoundException">The variable has no value at any time.</exception>
     public VariableInfo Get(string variable, DateTimeOffset? at)
     {
@@ -72,9 +72,9 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
         };
     }
 
-    /// <summary>Whether a percentage includes keys, now or as it is planned for a time.</summary>
+    /// <summary>Whether a percentage includes keys, now or as planned for a time.</summary>
     /// <exception cref="VariableNotFoundException">The variable has no value at any time.</exception>
-    /// <exception cref="InvalidOptionException">It is no percentage then.</exception>
+    /// <exception cref="InvalidOptionException">It is not a percentage then.</exception>
     public IEnumerable<VariableInclusion> GetInclusions(string variable, IEnumerable<string> keys, DateTimeOffset? at)
     {
         var reading = Read(variable);
@@ -132,11 +132,11 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
         Ask(store => new TickEditor(store, Who).SetTogetherAsync(values, activeAt, tick, replace, stop))
             .SelectMany(change => Written(change, activeAt));
 
-    /// <summary>Clears away all past values but the newest.</summary>
+    /// <summary>Removes all past values but the newest.</summary>
     public void Purge(string variable, int keep) => Ask(store => new TickEditor(store, Who).PurgeAsync(variable, keep, stop));
 
     /// <summary>Moves pending values to the boundaries they belong to.</summary>
-    /// <returns>The entries of the schedule that were moved, as they are now.</returns>
+    /// <returns>The entries of the schedule that were moved, in their new state.</returns>
     public IEnumerable<ScheduledValue> Reschedule(string variable)
     {
         var change = Ask(store => new TickEditor(store, Who).RescheduleAsync(variable, stop));
@@ -178,7 +178,7 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
             throw new VariableNotFoundException(variable, $"{Name}");
     }
 
-    /// <summary>What becomes active, and what goes wrong meanwhile; an <see cref="ActivationOutput"/> takes it.</summary>
+    /// <summary>What becomes active, and what goes wrong meanwhile; an <see cref="ActivationOutput"/> writes it.</summary>
     public IAsyncEnumerable<TickNotice> Watch(IReadOnlyCollection<string> variables, bool includeCurrent) =>
         TickWatch.RunAsync(_store ?? Open(null), variables, includeCurrent, cancellationToken: stop);
 
@@ -248,14 +248,14 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
             Store = Name,
         };
 
-    // Waits no longer than until the pipeline is stopped, also where the store is not quick to notice (I10).
+    // Does not wait after the pipeline is stopped, even if the store is slow to notice (I10).
     private T Ask<T>(Func<ITickStore, Task<T>> question)
     {
         var store = Open(null);
         return Checked(() => question(store).WaitAsync(stop).GetAwaiter().GetResult());
     }
 
-    /// <summary>The engine tells by an <see cref="ArgumentException"/> what a user gave wrong.</summary>
+    /// <summary>The engine reports a user's invalid values with an <see cref="ArgumentException"/>.</summary>
     private static T Checked<T>(Func<T> work)
     {
         try

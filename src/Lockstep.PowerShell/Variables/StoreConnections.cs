@@ -4,19 +4,17 @@ using Lockstep.Pipeline;
 
 namespace Lockstep.Variables;
 
-/// <summary>
-/// The stores that one cmdlet uses, each opened once. Keeps the engine out of the sight of public types. On the pipeline thread.
-/// </summary>
-/// <param name="cmdlet">Whose streams warnings go to.</param>
+/// <summary>The stores that one cmdlet uses, each opened once. Hides the engine from public types. On the pipeline thread.</summary>
+/// <param name="cmdlet">The cmdlet that writes warnings.</param>
 /// <param name="paths">The session's paths.</param>
-/// <param name="stop">Ends what is under way.</param>
+/// <param name="stop">Ends what is running.</param>
 internal sealed class StoreConnections(LockstepCmdlet cmdlet, PathIntrinsics paths, CancellationToken stop) : IDisposable
 {
     private readonly Dictionary<string, StoreConnection> _open = new(StringComparer.Ordinal);
 
     public VariableValues Values { get; } = new(cmdlet.WriteWarning);
 
-    /// <summary>The connection to a store, which opens it when it is first asked something.</summary>
+    /// <summary>The connection to a store, which opens it on first use.</summary>
     public StoreConnection this[VariableStore store]
     {
         get

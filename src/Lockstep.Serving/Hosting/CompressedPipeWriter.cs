@@ -6,7 +6,6 @@ namespace Lockstep.Serving.Hosting;
 /// <summary>
 /// Compresses what is written to a response. Each flush sends everything: nothing meant for the client now stays in the compressor. One
 /// writer at a time.
-/// writer at a time.
 /// </summary>
 internal sealed class CompressedPipeWriter : PipeWriter, IDisposable
 {

@@ -11,7 +11,6 @@ public sealed record ConnectionLimits
     /// <summary>
     /// From one address; at least 1, default 1,024. All clients behind a proxy share its address. IPv6 addresses count by their /64, which
     /// may belong to one machine.
-    /// one machine has for itself.
     /// </summary>
     public int MostPerAddress { get; init; } = 1_024;
 

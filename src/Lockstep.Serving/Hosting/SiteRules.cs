@@ -12,7 +12,6 @@ public sealed record SiteRules
 {
     /// <summary>
     /// Names accepted besides IP addresses and, on a server that listens on loopback, <c>localhost</c>. Without a port; case does not
-    /// count.
     /// matter.
     /// </summary>
     public IReadOnlyCollection<string> AllowedHosts { get; init; } = [];

@@ -6,7 +6,6 @@ namespace Lockstep.Serving.Status;
 /// <summary>
 /// The page that shows a server in a browser, the same for test servers and feed servers: plain files in the assembly, which request JSON
 /// beside them.
-/// JSON beside them.
 /// </summary>
 internal static class StatusPage
 {

@@ -50,7 +50,6 @@ public sealed class ActiveFault
     /// <summary>
     /// Another fault has answered the request: this one is still to come, unless it was meant for that request alone. Called under the
     /// list's lock.
-    /// list's lock.
     /// </summary>
     internal void GiveBack()
     {

@@ -7,7 +7,6 @@ namespace Lockstep.TestServer.Faults;
 /// <summary>
 /// Inserts bytes where none belong: into the body, framed like the rest, or (with <see cref="ByteCount.Response"/>) between any two bytes
 /// of the response.
-/// the response.
 /// </summary>
 [Description("Inserts bytes where none belong.")]
 public sealed class GarbageFault : PositionedFault

@@ -6,7 +6,6 @@ namespace Lockstep.TestServer.Faults;
 /// <summary>
 /// A fault that strikes at one position of a response. Without a position it strikes before the first byte of the body; a response that
 /// never gets there is unaffected.
-/// gets there goes unharmed.
 /// </summary>
 public abstract class PositionedFault : Fault
 {

@@ -7,7 +7,6 @@ namespace Lockstep.TestServer.Faults;
 /// <summary>
 /// Presents a bad certificate in the TLS handshake. <see cref="Fault.Request"/> and <see cref="Fault.Times"/> count connections; a server
 /// without TLS is unaffected.
-/// without TLS is left alone.
 /// </summary>
 [Description("Shows a bad certificate in the TLS handshake. Request and Times count connections.")]
 public sealed class TlsFault : Fault

@@ -160,7 +160,7 @@ internal sealed class FanOut(ISharedStream stream, Pulse delivered)
             owed += Pause(Stopwatch.GetElapsedTime(began), crowds);
             if (owed < LeastRest)
                 continue;
-            // By the machine's clock, whatever the feed's clock shows. Timers are late: what one has rested too long, the next one makes up.
+            // By the machine's clock, whatever the feed's clock shows. Timers are late: the next one makes up for what one overslept.
             began = Stopwatch.GetTimestamp();
             Thread.Sleep(owed);
             owed -= Stopwatch.GetElapsedTime(began);

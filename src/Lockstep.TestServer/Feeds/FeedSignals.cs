@@ -8,7 +8,6 @@ namespace Lockstep.TestServer.Feeds;
 /// <summary>
 /// What a scripted feed sends besides records, and when: heartbeats after silence or on request, and the control rows of the transaction
 /// dialect.
-/// transaction dialect.
 /// </summary>
 internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, TimeProvider time)
 {
@@ -43,7 +42,7 @@ internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, Ti
         return Asks.TryTake(asked, out kind) ? Heartbeat(kind) : null;
     }
 
-    /// <summary>The next heartbeat that was asked for and not sent; null when there is none.</summary>
+    /// <summary>The next heartbeat that was requested and not sent; null if there is none.</summary>
     /// <param name="asked">How many of them were sent; moves on.</param>
     public byte[]? Asked(AskedHeartbeats asked) => Asks.TryTake(asked, out var kind) ? Heartbeat(kind) : null;
 

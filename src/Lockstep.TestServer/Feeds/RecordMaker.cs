@@ -8,7 +8,6 @@ namespace Lockstep.TestServer.Feeds;
 /// <summary>
 /// Turns a test's JSON into records of its feed, in the feed's dialect. Not thread-safe: transaction ids count up in the order of the
 /// calls.
-/// of the calls.
 /// </summary>
 internal sealed class RecordMaker(ScriptedFeedOptions options)
 {

@@ -65,7 +65,6 @@ internal sealed class RecordedAnswers
     /// <summary>
     /// What is requested, whatever the order and the escapes of its options. A secret that was not recorded is one that the client brings
     /// along.
-    /// along.
     /// </summary>
     private static string Normalize(string request)
     {

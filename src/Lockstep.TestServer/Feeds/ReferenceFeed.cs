@@ -8,7 +8,6 @@ namespace Lockstep.TestServer.Feeds;
 /// <summary>
 /// The reference feed: whatever is requested, 200 and the same six objects over and over. It breaks the ordering rule on purpose: 124 is
 /// deleted at 1000 but updated at 1001.
-/// deleted at 1000 but updated at 1001.
 /// </summary>
 internal sealed class ReferenceFeed(TimeProvider time) : IFeed
 {

@@ -9,7 +9,6 @@ namespace Lockstep.TestServer.Feeds;
 /// <summary>
 /// Serves a recorded response to every request: the same bytes, one chunk for each piece that came at once, and the same pauses, shortened
 /// by the speed. In a recorded conversation each request gets its own answer, and when it comes again the next one.
-/// same pauses, shortened by the speed. Of a recorded conversation each request gets its own answer, and when it comes again the next one.
 /// </summary>
 internal sealed class ReplayFeed : IFeed
 {

@@ -20,10 +20,10 @@ internal sealed class Change(
     /// <summary>The record's key, as text.</summary>
     public string Key { get; } = key;
 
-    /// <summary>The whole record after the change; of a removal, its last state.</summary>
+    /// <summary>The whole record after the change; for a removal, its last state.</summary>
     public ReadOnlyMemory<byte> Json { get; } = json;
 
-    /// <summary>What the test gave: the fields that changed, if the dialect merges records.</summary>
+    /// <summary>What the test supplied: only the changed fields, if the dialect merges records.</summary>
     public ReadOnlyMemory<byte> Given { get; } = given;
 
     /// <summary>Whether the record is gone.</summary>
@@ -42,11 +42,11 @@ internal sealed class Change(
     /// <summary>Whether the record was not there before.</summary>
     public bool IsCreation => !IsRemoval && Previous is null or { IsRemoval: true };
 
-    /// <summary>Whether it is the record's newest of those up to a sequence.</summary>
+    /// <summary>Whether it is the record's newest change up to a sequence.</summary>
     public bool IsNewestAt(int sequence) => Sequence <= sequence && (Next is null || Next.Sequence > sequence);
 
     /// <summary>
-    /// What a client that has everything up to a sequence lacks of this record: the fields that changed, or all of a new one.
+    /// What a client that has everything up to a sequence lacks of this record: the fields that changed, or all fields if it is new.
     /// </summary>
     public ReadOnlyMemory<byte> Since(int sequence)
     {
@@ -63,6 +63,6 @@ internal sealed class Change(
         }
     }
 
-    /// <summary>The record, to be changed freely.</summary>
+    /// <summary>A copy of the record that the caller may change.</summary>
     public JsonObject ToObject() => JsonBody.Read(Json);
 }

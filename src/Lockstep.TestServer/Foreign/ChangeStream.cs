@@ -1,40 +1,40 @@
 namespace Lockstep.TestServer.Foreign;
 
-/// <summary>How a dialect writes an answer that continues: what each change looks like, and the signs around them. Immutable.</summary>
+/// <summary>How a dialect writes an answer that stays open: the form of each change, and the markers around them. Immutable.</summary>
 internal sealed record ChangeStream
 {
     public required string ContentType { get; init; }
 
-    /// <summary>The sequence after which it begins.</summary>
+    /// <summary>The sequence after which it starts.</summary>
     public required int After { get; init; }
 
-    /// <summary>A change as it is sent; empty if it is not.</summary>
+    /// <summary>A change as sent; empty if it is not sent.</summary>
     public required Func<Change, ReadOnlyMemory<byte>> Frame { get; init; }
 
     /// <summary>
-    /// Streams with the same word here send the same bytes, so their live clients are served together. Null for one that is served alone.
+    /// Streams with the same text here send the same bytes, so their live clients are served together. Null for one that is served alone.
     /// </summary>
     public string? Shared { get; init; }
 
-    /// <summary>How many changes are sent between two checks for what else there is.</summary>
+    /// <summary>How many changes are sent between two checks for anything else to send.</summary>
     public int Batch { get; init; } = 256;
 
     /// <summary>What comes first.</summary>
     public string Greeting { get; init; } = "";
 
-    /// <summary>What follows changes when there are no more for now, by the sequence that was reached.</summary>
+    /// <summary>What follows changes when there are no more for now, given the sequence reached.</summary>
     public Func<int, string> CaughtUp { get; init; } = _ => "";
 
-    /// <summary>The sign of life after silence.</summary>
+    /// <summary>The heartbeat after silence.</summary>
     public Func<int, string> Heartbeat { get; init; } = _ => "";
 
     /// <summary>After how much silence.</summary>
     public TimeSpan Interval { get; init; } = Forever;
 
-    /// <summary>How long it continues.</summary>
+    /// <summary>How long it stays open.</summary>
     public TimeSpan Lasts { get; init; } = Forever;
 
-    /// <summary>What comes last when the time is over.</summary>
+    /// <summary>What comes last when that time is over.</summary>
     public Func<int, string> Farewell { get; init; } = _ => "";
 
     /// <summary>Longer than any test, and short enough for a timer.</summary>

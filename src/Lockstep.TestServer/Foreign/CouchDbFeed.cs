@@ -77,7 +77,7 @@ internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time,
         var limit = Query(context, "limit") is { } asked ? PageSize(asked) + since - first : int.MaxValue;
         var found = Log.Read(first, int.MaxValue, change => change.IsNewestAt(there));
         var rows = found.Take(limit).ToList();
-        // Also without a row the sequence goes on: what a filter leaves out is read.
+        // The sequence advances even without a row: what a filter leaves out has been read.
         var last = rows.Count == found.Count ? Math.Max(there, since) : rows[^1].Sequence;
         var page = new JsonPage(
             "{\"results\":[\n",
@@ -175,7 +175,7 @@ internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time,
     private protected override string RefusalOf(int status, string code, string reason) =>
         $$"""{"error":{{JsonBody.Quote(code)}},"reason":{{JsonBody.Quote(reason)}}}""" + "\n";
 
-    /// <summary>Its number tells no order between two answers of a real cluster, and nobody may rely on it.</summary>
+    /// <summary>In a real cluster the number says nothing about the order of two answers, so clients must not rely on it.</summary>
     private static string Sequence(int sequence) => sequence.ToString(CultureInfo.InvariantCulture) + SequenceTail;
 
     private bool TryParse(string text, out int sequence)

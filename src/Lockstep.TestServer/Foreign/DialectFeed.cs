@@ -13,9 +13,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// What the feeds in other servers' dialects share: the records that a test gives, as changes; pages of them, streams of them, and waits
-/// for them. The dialect's description says where the key is, what marks a removal, and whether a change is laid over the record.
-/// Thread-safe.
+/// What the feeds in other servers' dialects share: a test's records as changes; pages of them, streams of them, and waits for them. The
+/// dialect's description says where the key is, what marks a removal, and whether a change is merged into the record. Thread-safe.
 /// </summary>
 internal abstract class DialectFeed : IRecordFeed
 {
@@ -41,7 +40,7 @@ internal abstract class DialectFeed : IRecordFeed
 
     public int RecordCount => Log.Count;
 
-    /// <summary>How the feed is read.</summary>
+    /// <summary>How to read the feed.</summary>
     public DialectDescription Description { get; }
 
     private protected DialectFeedOptions Options { get; }
@@ -106,7 +105,7 @@ internal abstract class DialectFeed : IRecordFeed
     private protected virtual string RefusalOf(int status, string code, string reason) =>
         $$"""{"error":{{JsonBody.Quote(code)}},"message":{{JsonBody.Quote(reason)}}}""";
 
-    /// <summary>Gives a record what servers of the dialect add, such as an id, a version or a revision.</summary>
+    /// <summary>Adds to a record what servers of the dialect add, such as an id, a version or a revision.</summary>
     private protected virtual void Complete(JsonObject record, int sequence, bool isRemoval, Func<string, Change?> find) { }
 
     /// <summary>The record's key; null if it has none.</summary>
@@ -125,7 +124,7 @@ internal abstract class DialectFeed : IRecordFeed
     /// <summary>The key of a change whose record has none; null if each record needs one.</summary>
     private protected virtual string? KeyOf(int sequence) => null;
 
-    /// <summary>What is at a field or a JSON Pointer of a record; null if nothing is.</summary>
+    /// <summary>The value at a field or a JSON Pointer of a record; null if there is none.</summary>
     private protected static JsonNode? At(JsonObject record, Place place)
     {
         JsonNode? found = record;
@@ -143,7 +142,7 @@ internal abstract class DialectFeed : IRecordFeed
         return there;
     }
 
-    /// <summary>Goes back as many changes as a fault wants repeated.</summary>
+    /// <summary>Goes back as many changes as a fault asks to repeat.</summary>
     private protected static int Replay(HttpContext context, int sequence) =>
         Math.Max(0, sequence - (context.Features.Get<Distortion>()?.Replayed ?? 0));
 
@@ -171,7 +170,7 @@ internal abstract class DialectFeed : IRecordFeed
         return SendPageAsync(context, log, new JsonPage(body, [], ""), cancellationToken);
     }
 
-    /// <summary>Sends items, with what comes before, between and after them.</summary>
+    /// <summary>Sends items, with the text before, between and after them.</summary>
     private protected static async Task SendPageAsync(
         HttpContext context,
         TestRequest log,
@@ -209,7 +208,7 @@ internal abstract class DialectFeed : IRecordFeed
         }
     }
 
-    /// <summary>Sends changes as they come, until the client leaves or the time is over.</summary>
+    /// <summary>Sends changes as they come, until the client disconnects or the time is over.</summary>
     private protected async Task FollowAsync(HttpContext context, TestRequest log, ChangeStream stream, CancellationToken cancellationToken)
     {
         context.Response.ContentType ??= stream.ContentType;
@@ -317,8 +316,8 @@ internal abstract class DialectFeed : IRecordFeed
     {
         if (RecordTraits.Read(json.Span, "").Deleted)
             return true;
-        using var document = JsonDocument.Parse(json);
-        ItemPlaces item = new(document.RootElement, default);
+        var item = new ItemPlaces();
+        item.Item.Read(json.Span);
         return Rules.Deleted?.Holds(item) == true || Description.Live?.Deleted?.Holds(item) == true;
     }
 }

@@ -13,15 +13,14 @@ public sealed class DialectFeedOptions
     /// <summary>How many items a page holds, unless the client asks for fewer; 1 to 1,000,000.</summary>
     public int PageSize { get; set; } = 100;
 
-    /// <summary>How long a stream is silent before it gives a sign of life, if the client does not say. At least one millisecond.</summary>
+    /// <summary>How long a stream is silent before it sends a heartbeat, if the client does not say. At least one millisecond.</summary>
     public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromSeconds(15);
 
     /// <summary>How long an answer that waits for a change is held, if the client does not say. At least one millisecond.</summary>
     public TimeSpan LongestWait { get; set; } = TimeSpan.FromSeconds(20);
 
     /// <summary>
-    /// Of the Rest feed: the dialect that is served, so that a list can be had as any API has it. Null for arrays with links to the next
-    /// page.
+    /// For the Rest feed: the dialect to serve, so that a list can look like any API's. Null for arrays with links to the next page.
     /// </summary>
     public DialectDescription? Description { get; set; }
 }

@@ -2,12 +2,12 @@ using System.Text;
 
 namespace Lockstep.TestServer.Foreign;
 
-/// <summary>Server-sent events, as they are written (WHATWG HTML, 9.2).</summary>
+/// <summary>Server-sent events in their wire format (WHATWG HTML, 9.2).</summary>
 internal static class EventText
 {
     /// <param name="data">One line.</param>
     /// <param name="id">The id; null for none.</param>
-    /// <param name="type">The type; null for the usual one.</param>
+    /// <param name="type">The type; null for the default.</param>
     public static ReadOnlyMemory<byte> Frame(ReadOnlyMemory<byte> data, string? id = null, string? type = null)
     {
         var head = (id is null ? "" : $"id: {id}\n") + (type is null ? "" : $"event: {type}\n") + "data: ";

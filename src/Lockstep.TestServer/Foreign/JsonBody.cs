@@ -7,7 +7,7 @@ using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.TestServer.Foreign;
 
-/// <summary>JSON between the records that a test gives and the answers that are made of them; numbers keep their digits.</summary>
+/// <summary>Converts JSON between a test's records and the answers made of them; numbers keep their digits.</summary>
 internal static class JsonBody
 {
     private static readonly JsonWriterOptions Compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -20,7 +20,7 @@ internal static class JsonBody
         try
         {
             var record = JsonNode.Parse(json.Span)!.AsObject();
-            // Two members of one name are found here, and not when the first client asks.
+            // Reject duplicate member names here, not when the first client asks.
             record.ContainsKey("");
             return record;
         }
@@ -30,7 +30,7 @@ internal static class JsonBody
         }
     }
 
-    /// <summary>One line of UTF-8 without white space.</summary>
+    /// <summary>One line of UTF-8 without whitespace.</summary>
     public static ReadOnlyMemory<byte> Write(JsonNode json)
     {
         ArrayBufferWriter<byte> output = new();
@@ -42,7 +42,7 @@ internal static class JsonBody
     /// <summary>A text as a JSON string, with its quotes.</summary>
     public static string Quote(string text) => Encoding.UTF8.GetString(Write(JsonValue.Create(text)).Span);
 
-    /// <summary>A key's value as text: a string's content, else the JSON; null where there is none.</summary>
+    /// <summary>A key's value as text: a string's content, else the JSON; null if there is none.</summary>
     public static string? Text(JsonNode? value) =>
         value switch
         {
@@ -51,7 +51,7 @@ internal static class JsonBody
             _ => value.ToJsonString(),
         };
 
-    /// <summary>Lays the members of one object over another.</summary>
+    /// <summary>Merges the members of one object into another.</summary>
     public static void LayOver(JsonObject under, JsonObject over)
     {
         foreach ((var name, var value) in over)

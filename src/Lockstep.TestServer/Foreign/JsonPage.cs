@@ -1,10 +1,10 @@
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>A document with a list in it, as bytes.</summary>
-/// <param name="head">What stands before the items.</param>
+/// <param name="head">The text before the items.</param>
 /// <param name="items">The items.</param>
-/// <param name="tail">What stands behind them.</param>
-/// <param name="separator">What stands between two.</param>
+/// <param name="tail">The text after them.</param>
+/// <param name="separator">The text between two.</param>
 internal sealed class JsonPage(string head, IReadOnlyList<ReadOnlyMemory<byte>> items, string tail, string separator = ",")
 {
     public ReadOnlyMemory<byte> Head { get; } = JsonBody.Bytes(head);

@@ -9,8 +9,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// A collection of Kubernetes: lists in pages that all show one version, and watches with bookmarks. A record without metadata gets them
-/// from its name, or its id.
+/// A Kubernetes collection: lists in pages that all show one version, and watches with bookmarks. A record without metadata gets it from
+/// its name or id.
 /// </summary>
 internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
     : DialectFeed(FeedKind.Kubernetes, "/api/v1/pods", options, time, delivered)
@@ -49,7 +49,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
             context.Response.ContentType = "application/json";
             return SendAsync(context, log, 200, $$"""{"type":"ERROR","object":{{status}}}""" + "\n", cancellationToken);
         }
-        // What is left of a list goes on, though not with the version that it began with.
+        // The rest of a list can still be read, but not at the version that it started with.
         if (Query(context, "continue") is { } token && TryParse(token, out _, out var at))
             status["metadata"] = new JsonObject { ["continue"] = Token(Log.Count, at) };
         return SendAsync(context, log, 410, status.ToJsonString(), cancellationToken);
@@ -103,7 +103,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
         );
     }
 
-    /// <summary>The items of a typed list do not say what they are.</summary>
+    /// <summary>The items of a typed list do not name their kind.</summary>
     private static ReadOnlyMemory<byte> ListItem(Change change)
     {
         var item = change.ToObject();
@@ -122,7 +122,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
             return RefuseAsync(context, log, 500, "InternalError", "resourceVersion: " + reason, cancellationToken);
         }
         var there = Log.Count;
-        // Without a version it begins with what is there, as if that came now. One from the future is answered by silence.
+        // Without a version it starts with the existing objects, as if they were just added. A version from the future gets silence.
         var greeting =
             version > 0
                 ? ""
@@ -181,7 +181,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
 
     private protected override void Complete(JsonObject record, int sequence, bool isRemoval, Func<string, Change?> find)
     {
-        // What a test says of a watch's event is that event's object.
+        // A test may supply a watch event; its object is the record.
         if (record["object"] is JsonObject inner && record["type"] is JsonValue)
         {
             record.Clear();

@@ -11,8 +11,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// A delta query as Microsoft Graph answers it: pages with a nextLink, then a deltaLink; of what is known, only the fields that changed; of
-/// what is gone, its id and <c>@removed</c>. What changes while a round is read comes on one of its later pages.
+/// A delta query as Microsoft Graph answers it: pages with a nextLink, then a deltaLink; of a known item, only the fields that changed; of
+/// a removed one, its id and <c>@removed</c>. What changes while a round is read comes on one of its later pages.
 /// </summary>
 internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
     : DialectFeed(FeedKind.ODataDelta, "/users/delta", options, time, delivered)
@@ -47,9 +47,9 @@ internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimePro
         var (from, at) = (position.From, position.At);
         if (at == from)
             from = at = Replay(context, at);
-        // What comes again is more than a page, so that each page goes on.
+        // The repeated changes do not count towards the page size, so that each page makes progress.
         var size = PageSize(MaximumPageSize().Match(context.Request.Headers["Prefer"].ToString()).Groups[1].Value) + position.At - at;
-        // One more than fits tells whether there is another page.
+        // One item more than fits shows whether there is another page.
         var found = Log.Read(at, size + 1, change => Takes(change, position.Start));
         var isLast = found.Count <= size;
         var page = isLast ? found : [.. found.Take(size)];
@@ -69,7 +69,8 @@ internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimePro
     }
 
     /// <summary>
-    /// The newest change of each record; of one that is gone and came again also the removal between, or what it had before would stay.
+    /// The newest change of each record; for one that was removed and came back also the removal in between, or fields of its earlier state
+    /// would remain.
     /// </summary>
     private static bool Takes(Change change, int start) => change.IsRemoval ? change.Sequence > start : change.Next is null;
 
@@ -101,11 +102,11 @@ internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimePro
     [GeneratedRegex(@"odata\.maxpagesize=(\d+)")]
     private static partial Regex MaximumPageSize();
 
-    /// <summary>What a token holds, which is nobody's business but the server's.</summary>
-    /// <param name="At">The sequence that the round has come to.</param>
-    /// <param name="From">The sequence from which it began; 0 for the whole set.</param>
-    /// <param name="Start">How many changes there were then: a whole set leaves out what was gone by then.</param>
-    /// <param name="Select">The fields that were asked for.</param>
+    /// <summary>What a token holds; it is opaque to clients.</summary>
+    /// <param name="At">The sequence that the round has reached.</param>
+    /// <param name="From">The sequence at which it started; 0 for the whole set.</param>
+    /// <param name="Start">How many changes there were then: a whole set leaves out what had been removed by then.</param>
+    /// <param name="Select">The requested fields.</param>
     private readonly record struct Position(int At, int From, int Start, string Select)
     {
         public static bool TryParse(string token, out Position position)

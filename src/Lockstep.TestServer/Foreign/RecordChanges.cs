@@ -3,8 +3,7 @@ using Lockstep.Serving.Hosting;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// The records of a feed as the changes that made them, in order of arrival; append-only. What each dialect serves is a view of it.
-/// Thread-safe.
+/// The records of a feed as the changes that made them, in order of arrival; append-only. Each dialect serves a view of it. Thread-safe.
 /// </summary>
 internal sealed class RecordChanges
 {
@@ -23,11 +22,11 @@ internal sealed class RecordChanges
         }
     }
 
-    /// <summary>Completes when there is another change. Take it before looking.</summary>
+    /// <summary>Completes when there is another change. Get it before you look.</summary>
     public Task Grown => _grown.Next;
 
     /// <summary>Appends changes as one step.</summary>
-    /// <param name="make">Calls the function that it gets for each change, which finds the newest change of a key.</param>
+    /// <param name="make">Calls the second function for each change; the first finds the newest change of a key.</param>
     public void Append(Action<Func<string, Change?>, Action<Change>> make)
     {
         lock (_gate)
@@ -43,7 +42,7 @@ internal sealed class RecordChanges
         }
     }
 
-    /// <summary>The changes behind a sequence for which a condition holds, at most so many.</summary>
+    /// <summary>The changes after a sequence that meet a condition, at most this many.</summary>
     public IReadOnlyList<Change> Read(int after, int most, Func<Change, bool>? takes = null)
     {
         List<Change> found = [];

@@ -11,8 +11,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// A list as any dialect of lists describes it, from the other side: items, links and tokens are where the dialect looks for them. Without
-/// a cursor it is the full set; with the largest value of a field, what was updated since; with a token or a link, what came after it.
+/// Serves a list as any list dialect describes it: items, links and tokens are where the dialect looks for them. Without a cursor it serves
+/// the full set; with the largest value of a field, what was updated since; with a token or a link, what came after it.
 /// </summary>
 internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
     : DialectFeed(FeedKind.Rest, "/items", options, time, delivered)
@@ -52,7 +52,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
         await SendPageAsync(context, log, Split(document, page), cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>The records that are there, in the order of the field that tells what was updated since, if there is one.</summary>
+    /// <summary>The existing records, ordered by the field that says when they were updated, if there is one.</summary>
     private List<Change> Set(string? since)
     {
         var set = Log.Read(0, int.MaxValue, change => change.Next is null && !change.IsRemoval);
@@ -71,7 +71,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
 
     private static bool Takes(Change change, int start) => change.Next is null && (!change.IsRemoval || change.Sequence > start);
 
-    /// <summary>A page of a list, and what asks for the next one; null when there is none.</summary>
+    /// <summary>A page of a list, and what asks for the next one; null if there is none.</summary>
     private (List<Change> Page, string? Next) Cut(HttpContext context, List<Change> list, int extra)
     {
         var size = PageSize(Sizes.Select(name => Query(context, name)).FirstOrDefault(text => text is not null)) + extra;
@@ -87,7 +87,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
         }
         else if (!HasToken && PageToken(context) is { } token && Number(token) is { } sequence)
         {
-            // Behind the record that the page before ended with, wherever that is by now.
+            // After the record that ended the previous page, wherever that is by now.
             first = list.FindIndex(change => change.Sequence == sequence) is >= 0 and var at
                 ? at + 1
                 : list.FindIndex(change => change.Sequence > sequence);
@@ -106,7 +106,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
         );
     }
 
-    /// <summary>What is around the items, with a sign where these go.</summary>
+    /// <summary>The document around the items, with a placeholder for them.</summary>
     private JsonNode Document(HttpContext context, string? next, Position position)
     {
         var document = new JsonObject();
@@ -129,7 +129,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
         return document;
     }
 
-    /// <summary>Sets the field by which a dialect tells something, such as <c>isLastBatch</c> or <c>status</c>.</summary>
+    /// <summary>Sets the field with which a dialect signals something, such as <c>isLastBatch</c> or <c>status</c>.</summary>
     private void Mark(string key, JsonObject target, bool holds)
     {
         var condition = JsonNode.Parse(Description.Json)![key];
@@ -175,7 +175,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
         }
     }
 
-    /// <summary>The request's own URI, with the place of the next page in it.</summary>
+    /// <summary>The request's own URI, with the position of the next page in it.</summary>
     private string LinkTo(HttpContext context, string token)
     {
         var query = new StringBuilder();
@@ -198,14 +198,14 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
             .Select(pair => Query(context, pair.Name))
             .FirstOrDefault(text => !string.IsNullOrEmpty(text));
 
-    /// <summary>The cursor in a request, by the dialect's own words for it.</summary>
+    /// <summary>The cursor in a request, in the dialect's own terms.</summary>
     private static string? Asked(HttpRequest request, DialectRules? rules) =>
         rules
             ?.Query.Where(parameter => parameter.Value.HasCursor && request.Query.ContainsKey(parameter.Name))
             .Select(parameter => parameter.Value.Find("cursor", request.Query[parameter.Name].ToString()))
             .FirstOrDefault(cursor => cursor is not null);
 
-    /// <summary>Whether the client has this answer already; then that is answered.</summary>
+    /// <summary>Whether the client already has this answer; if so, it gets a 304.</summary>
     private bool IsUnchanged(HttpContext context)
     {
         if (HasToken)
@@ -226,7 +226,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
 
     private const string Hole = "the items go here";
 
-    /// <summary>A time or a number as the field or the request has it, to compare by.</summary>
+    /// <summary>A time or a number from the field or the request, for comparison.</summary>
     private decimal? Value(JsonNode? value)
     {
         var text = JsonBody.Text(value);
@@ -241,7 +241,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
     {
         if (isRemoval && HasToken)
             Mark("Deleted", record, holds: true);
-        // Who asks for what was updated since has a server that says when that was.
+        // A dialect that asks for what was updated since needs a server that sets the update time.
         if (Largest is { } place && At(record, place) is null)
         {
             Set(
@@ -262,8 +262,8 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
 
     /// <summary>What a token holds.</summary>
-    /// <param name="At">The sequence that has been read.</param>
-    /// <param name="Start">What was gone up to here is left out.</param>
+    /// <param name="At">The sequence read so far.</param>
+    /// <param name="Start">What had been removed by this sequence is left out.</param>
     private readonly record struct Position(int At, int Start)
     {
         public static bool TryParse(string token, int there, out Position position)

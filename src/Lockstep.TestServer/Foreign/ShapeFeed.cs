@@ -11,7 +11,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// A shape of Electric: a log of inserts, updates and deletes with values as PostgreSQL writes them, asked for by offset and handle, then
+/// An Electric shape: a log of inserts, updates and deletes with values as PostgreSQL writes them, requested by offset and handle, then
 /// live. Updates have only the columns that changed, unless the client asks for whole rows.
 /// </summary>
 internal sealed class ShapeFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
@@ -30,7 +30,7 @@ internal sealed class ShapeFeed(DialectFeedOptions options, TimeProvider time, P
         request.Query["offset"].ToString() is { Length: > 0 } offset and not "-1" ? offset : null;
 
     public override Task ExpireAsync(HttpContext context, TestRequest log, ExpiryForm form, CancellationToken cancellationToken) =>
-        // Each time with another handle, under which the same shape is had again.
+        // A new handle each time, which leads to the same shape.
         RefetchAsync(context, log, $"{_handle}-{Interlocked.Increment(ref _renewals)}", cancellationToken);
 
     private protected override Task AnswerAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)

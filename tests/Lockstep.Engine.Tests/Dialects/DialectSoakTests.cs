@@ -5,7 +5,7 @@ using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
-/// <summary>Whatever servers of each dialect do, the table ends as what they have. A failure names its seed.</summary>
+/// <summary>Whatever the servers of each dialect do, the table ends with what they have. A failure names its seed.</summary>
 public sealed class DialectSoakTests : SyncTest
 {
     [Theory]

@@ -10,9 +10,7 @@ namespace Lockstep.Engine.Tests.Dialects;
 /// <summary>What tests of dialects share: a server that answers by path and query, and syncs against it.</summary>
 public abstract class DialectTest : SyncTest
 {
-    /// <summary>
-    /// A server that answers each request with what a function gives for its path and query, by the number of the request.
-    /// </summary>
+    /// <summary>A server that answers each request with what a function returns for its path and query, and the request's number.</summary>
     private protected static RawServer Serve(Func<string, int, Reply> answer) =>
         new(async exchange =>
         {
@@ -54,7 +52,7 @@ public abstract class DialectTest : SyncTest
         return change is null ? options : change(options);
     }
 
-    /// <summary>The table as one text: keys and records, in the order of the keys.</summary>
+    /// <summary>The table as one text: keys and records, in key order.</summary>
     private protected string Table() => string.Join('\n', SyncRun.Read(TablePath).Select(pair => pair.Value));
 
     private protected static string Counts(SyncRun run) => $"{run.Result.Added} {run.Result.Updated} {run.Result.Deleted}";
@@ -64,7 +62,7 @@ public abstract class DialectTest : SyncTest
 
     private protected sealed record Reply(string Status, string Headers, string Body)
     {
-        /// <summary>Whether the connection is closed before the body is whole.</summary>
+        /// <summary>Whether to close the connection before the body is complete.</summary>
         public bool IsCut { get; init; }
     }
 }

@@ -39,6 +39,35 @@ public sealed class EventStreamTests : DialectTest
     }
 
     [Fact]
+    public async Task A_resync_asks_for_the_stream_from_its_beginning_at_its_own_address()
+    {
+        await using var server = Stream(number => $"id: {number}\ndata: {{\"id\":{number}}}\n\n");
+        await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+
+        var again = await SyncRun.ToEndAsync(
+            Dialect(
+                server,
+                "stream",
+                "EventStream",
+                o => new SyncOptions
+                {
+                    Feed = o.Feed,
+                    Store = o.Store,
+                    Foreign = o.Foreign,
+                    Settle = o.Settle,
+                    Resync = true,
+                    WantsChanges = true,
+                }
+            )
+        );
+
+        Assert.Equal("1 0 0", Counts(again));
+        Assert.StartsWith("GET /stream HTTP/1.1\r\n", server.Requests.Last(), StringComparison.Ordinal);
+        Assert.DoesNotContain("Last-Event-ID", server.Requests.Last(), StringComparison.OrdinalIgnoreCase);
+        Assert.Equal(("2", SyncOutcome.Incomplete), (Info.Cursor.ToString(), again.Result.Outcome));
+    }
+
+    [Fact]
     public async Task Events_without_a_key_are_a_log_by_their_ids()
     {
         await using var server = Stream(_ => "id: e1\ndata: {\"text\":\"x\"}\n\nid: e2\ndata: {\"text\":\"y\"}\n\n");
@@ -174,14 +203,13 @@ public sealed class EventStreamTests : DialectTest
                 bytes.AsSpan(at, count).CopyTo(reader.GetFreeMemory().Span);
                 reader.Advance(count);
                 while (
-                    reader.Read(
-                        (item, offset) =>
-                        {
-                            Assert.True(bytes.AsSpan((int)offset).StartsWith(item.Span));
-                            items.Add(Encoding.UTF8.GetString(item.Span));
-                            return true;
-                        }
-                    )
+                    reader.Read(offset =>
+                    {
+                        var item = reader.Item.Bytes;
+                        Assert.True(bytes.AsSpan((int)offset).StartsWith(item.Span));
+                        items.Add(Encoding.UTF8.GetString(item.Span));
+                        return true;
+                    })
                 ) { }
 
                 if (reader.IsWhole)

@@ -3,7 +3,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
-/// <summary>A description of a dialect may come from anybody: what cannot be one is refused by name, and costs little.</summary>
+/// <summary>A dialect's description may come from anybody: an invalid one is refused by name, and costs little.</summary>
 public sealed class HostileDialectTests
 {
     [Theory]

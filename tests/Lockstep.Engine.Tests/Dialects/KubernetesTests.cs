@@ -7,7 +7,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
-/// <summary>A list of Kubernetes and its watch, as a kube-apiserver answers.</summary>
+/// <summary>A Kubernetes list and its watch, as a kube-apiserver answers.</summary>
 public sealed class KubernetesTests : DialectTest
 {
     private static string Pod(string uid, int version) =>
@@ -25,7 +25,7 @@ public sealed class KubernetesTests : DialectTest
 
     private static string Event(string type, string item) => $$"""{"type":"{{type}}","object":{{item}}}""" + "\n";
 
-    /// <summary>A server whose watches are scripted: each gets the next one's lines, and the last one stays open.</summary>
+    /// <summary>A server with scripted watches: each gets the next one's lines, and the last one stays open.</summary>
     private static RawServer Cluster(Func<string, int, string> list, params string[] watches)
     {
         var watched = 0;
@@ -59,7 +59,7 @@ public sealed class KubernetesTests : DialectTest
         });
     }
 
-    /// <summary>Follows until the table is as wanted, and what was to be told of it has been.</summary>
+    /// <summary>Follows until the table and the events are as expected.</summary>
     private async Task<List<FeedEvent>> FollowUntilAsync(
         RawServer server,
         Func<bool> isDone,
@@ -97,7 +97,7 @@ public sealed class KubernetesTests : DialectTest
                 told?.Invoke(happened.Event);
             }
 
-            if (File.Exists(TablePath) && isDone() && (kind is null || events.Count(e => e.Kind == kind) >= times))
+            if (Lockstep.Engine.Tables.Table.IsTable(TablePath) && isDone() && (kind is null || events.Count(e => e.Kind == kind) >= times))
                 break;
         }
 
@@ -138,7 +138,7 @@ public sealed class KubernetesTests : DialectTest
         await FollowUntilAsync(server, () => Info.Cursor.ToString() == "12");
 
         Assert.Equal(Full("a", 1) + "\n" + Full("c", 6), Table());
-        // The list added two and the watch one; what it said of 'a' was known.
+        // The list added two and the watch one; what the watch said of 'a' was known.
         Assert.Equal(2, Info.Rows);
         Assert.Contains("resourceVersion=5", Paths(server).ElementAt(1));
         Assert.Contains("allowWatchBookmarks=true&timeoutSeconds=300", Paths(server).ElementAt(1));
@@ -207,7 +207,7 @@ public sealed class KubernetesTests : DialectTest
 
             watches++;
             await exchange.ChunkedAsync();
-            // The watch is as old as its head, which the sync has to have.
+            // The watch is as old as its response head, which the sync must have received.
             await Eventually.TrueAsync(() => Volatile.Read(ref connected) >= lists + watches);
             time.Advance(TimeSpan.FromSeconds(1.1));
             await exchange.LastChunkAsync();

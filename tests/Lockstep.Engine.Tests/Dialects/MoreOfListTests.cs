@@ -4,7 +4,7 @@ using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
-/// <summary>A list that is not known to be whole is not called complete, and nothing is swept by it (D2).</summary>
+/// <summary>A list that may be incomplete is not called complete, and sweeps nothing (D2).</summary>
 public sealed class MoreOfListTests : DialectTest
 {
     private const string Two = """[{"id":1},{"id":2}]""";
@@ -43,7 +43,7 @@ public sealed class MoreOfListTests : DialectTest
     [InlineData("items", """{"records":[{"id":1},{"id":2}],"offset":"itr1/rec2"}""", "", "\"Next\": { \"offset\": \"offset\" }")]
     [InlineData("items", """{"results":[{"id":1},{"id":2}],"paging":{"next":{"after":"2"}}}""", "", "\"after\": \"/paging/next/after\"")]
     [InlineData("items", Two, "x-ms-continuation: t\r\n", "continuationToken")]
-    // As many as were asked for.
+    // As many as requested.
     [InlineData("items?limit=2", Two, "", "'limit'")]
     [InlineData("items?per_page=2", Two, "", "'per_page'")]
     [InlineData("items?%24top=2", Two, "", "'$top'")]
@@ -51,7 +51,7 @@ public sealed class MoreOfListTests : DialectTest
     // What the answer is counted by.
     [InlineData("items", """{"results":[{"id":1},{"id":2}],"count":5,"offset":0,"limit":2}""", "", "\"Next\": { \"offset\": \"offset:\" }")]
     [InlineData("items", """{"items":[{"id":1},{"id":2}],"startAt":0,"total":5}""", "", "\"Next\": { \"startAt\": \"offset:\" }")]
-    // Not from the first one on.
+    // It does not start with the first one.
     [InlineData("items?page=3", Two, "", "'page=3'")]
     [InlineData("items?offset=40&limit=20", Two, "", "'offset=40'")]
     public async Task What_a_list_may_have_more_of_is_said_and_nothing_is_removed(string path, string body, string headers, string part)
@@ -163,6 +163,49 @@ public sealed class MoreOfListTests : DialectTest
 
         Assert.Equal(($"{all} 0 0", true), (Counts(first), first.Result.IsComplete));
         Assert.Equal((all - 1, true, 1L), (Info.Rows, second.Result.IsComplete, second.Result.Swept));
+    }
+
+    [Theory]
+    // How the answer counts, what the dialect says, and what a page is called in a request.
+    [InlineData("""{ "From": "Rest", "Next": { "offset": "offset:" } }""", "results,count,offset,limit", "offset")]
+    [InlineData("""{ "From": "Rest", "Next": { "skip": "offset:" } }""", "items,total,skip,take", "skip")]
+    [InlineData(
+        """{ "From": "Rest", "Next": { "startAt": "offset:" }, "Items": "issues" }""",
+        "issues,total,startAt,maxResults",
+        "startAt"
+    )]
+    // An answer that says how many records the page has, and none of all.
+    [InlineData("""{ "From": "Rest", "Next": { "offset": "offset:" } }""", "results,count,offset,limit", "offset", true)]
+    [Trait("Invariant", "D2")]
+    public async Task An_api_that_counts_in_its_answers_is_read_to_its_end_by_an_offset(
+        string dialect,
+        string names,
+        string parameter,
+        bool countsPage = false
+    )
+    {
+        var gone = 0;
+        var name = names.Split(',');
+        await using var server = Serve(
+            (path, _) =>
+            {
+                var at = path.IndexOf(parameter + "=", StringComparison.Ordinal) is > 0 and var found
+                    ? int.Parse(path[(found + parameter.Length + 1)..].Split('&')[0], null)
+                    : 0;
+                var all = Enumerable.Range(1, 7).Where(id => id != gone).ToList();
+                var page = all.Skip(at).Take(3).Select(id => $$"""{"id":{{id}}}""").ToList();
+                var signs = $"\"{name[1]}\":{(countsPage ? page.Count : all.Count)},\"{name[2]}\":{at},\"{name[3]}\":3";
+                return Json($"{{{signs},\"{name[0]}\":[{string.Join(',', page)}]}}");
+            }
+        );
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, "items", dialect));
+        gone = 2;
+        var second = await SyncRun.ToEndAsync(Dialect(server, "items", dialect));
+
+        Assert.Equal(("7 0 0", true), (Counts(first), first.Result.IsComplete));
+        Assert.Equal(("0 0 1", true, 6), (Counts(second), second.Result.IsComplete, (int)Info.Rows));
+        Assert.DoesNotContain(first.Events.Concat(second.Events), e => e.Kind == FeedEventKind.Warning);
     }
 
     [Theory]

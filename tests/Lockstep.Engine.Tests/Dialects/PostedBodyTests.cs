@@ -14,7 +14,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
-/// <summary>Feeds that are asked by POST: GraphQL, and the gateway of etcd.</summary>
+/// <summary>Feeds that are requested with POST: GraphQL, and the gateway of etcd.</summary>
 public sealed class PostedBodyTests : SyncTest
 {
     private readonly List<JsonNode> _asked = [];

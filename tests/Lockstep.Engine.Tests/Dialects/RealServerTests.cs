@@ -10,10 +10,10 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
-/// <summary>The servers of other dialects that npm has.</summary>
+/// <summary>The servers of other dialects that npm offers.</summary>
 public sealed class NpmPeers() : NpmPackages("peers", "servers of other dialects");
 
-/// <summary>What other people's servers really answer, where npm can install them.</summary>
+/// <summary>What third-party servers really answer, if npm can install them.</summary>
 public sealed class RealServerTests(NpmPeers npm) : SyncTest, IClassFixture<NpmPeers>
 {
     private readonly HttpClient _http = new();
@@ -89,7 +89,7 @@ public sealed class RealServerTests(NpmPeers npm) : SyncTest, IClassFixture<NpmP
         await SendAsync(HttpMethod.Post, server, "events", """{"id":3,"v":3}""");
         var second = await SyncAsync(server, "events");
 
-        // A sync that follows: the connection is cut under it, and what comes meanwhile is not lost.
+        // A sync that follows: its connection is cut, and what arrives meanwhile is not lost.
         var hasBegun = false;
         var following = SyncRun.ToEndAsync(
             new SyncOptions

@@ -6,7 +6,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
-/// <summary>A plain list of another server is believed, refused and owed as a whole set of Lockstep's own dialects is (I6, D4).</summary>
+/// <summary>Another server's plain list is accepted, refused and owed like a whole set of Lockstep's own dialects (I6, D4).</summary>
 [Trait("Invariant", "I6")]
 public sealed class RefusedListTests : DialectTest
 {
@@ -22,7 +22,7 @@ public sealed class RefusedListTests : DialectTest
         Assert.Equal((rows, true), (Info.Rows, Info.IsSetOwed));
         Assert.Equal((ErrorKind.SweepRefused, "SweepRefused", (long)rows), (error.Kind, error.ErrorId, error.Rows));
 
-        // It is not fetched again before its time, which is not said as if it had been.
+        // It is not fetched again before it is due, and nothing claims that it was.
         (var again, _) = await SyncRun.ToErrorAsync<SweepRefusedException>(Dialect(server, "items", "Rest"));
         Assert.Equal((2, (long)rows), (server.Requests.Count, again.Rows));
         Assert.Matches(

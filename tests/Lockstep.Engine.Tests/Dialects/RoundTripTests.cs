@@ -18,7 +18,7 @@ namespace Lockstep.Engine.Tests.Dialects;
 
 /// <summary>
 /// The test server speaks each dialect and a sync reads it: through random changes, page sizes and faults the table is what the server
-/// holds, removals included. A failure names its seed.
+/// holds, including removals. A failure names its seed.
 /// </summary>
 public sealed class RoundTripTests : SyncTest
 {
@@ -212,9 +212,9 @@ public sealed class RoundTripTests : SyncTest
                 new HeartbeatFault(),
                 new EpochFault { Identity = $"epoch-{_random.Next(3)}" },
             ];
-            // An event stream that has lost its history never is whole again, and one that is a log has nothing to start over with.
+            // An event stream that has lost its history never becomes complete again, and one that is a log has nothing to start over with.
             var isLog = Server.Feed is FeedKind.EventStream or FeedKind.DurableStream;
-            // Who goes on by the count of what came cannot do so where records come twice.
+            // A client that resumes by counting what arrived cannot do so if records repeat.
             var isCounted = _dialect.Json.Contains("offset:", StringComparison.Ordinal);
             Fault[] possible =
             [
@@ -230,7 +230,7 @@ public sealed class RoundTripTests : SyncTest
             Server.Faults.Add(possible[_random.Next(possible.Length)]);
         }
 
-        /// <summary>Syncs, again where a fault leads to an error: what matters is what the next sync makes of it.</summary>
+        /// <summary>Syncs, again if a fault leads to an error: what matters is what the next sync makes of it.</summary>
         public async Task<SyncResult> SyncAsync()
         {
             for (var attempt = 1; ; attempt++)
@@ -257,7 +257,7 @@ public sealed class RoundTripTests : SyncTest
 
         public bool IsEqual() => Look(Table) == Truth();
 
-        /// <summary>Looks into the table, which may not have been there for long enough to be one.</summary>
+        /// <summary>Looks into the table, which may not have existed for long enough to be one.</summary>
         private T? Look<T>(Func<T> look)
         {
             try
@@ -301,7 +301,7 @@ public sealed class RoundTripTests : SyncTest
                 RetryInterval = TimeSpan.FromMilliseconds(5),
                 PollInterval = TimeSpan.FromMilliseconds(5),
                 Follow = follow,
-                // A plain list that lost more than half of itself is what a test makes, and no accident.
+                // A plain list that lost more than half of itself comes from the test, not from an accident.
                 Force = Server.Feed == FeedKind.Rest,
                 WantsChanges = true,
             };

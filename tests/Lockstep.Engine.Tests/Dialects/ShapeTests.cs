@@ -6,7 +6,7 @@ using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
-/// <summary>Electric's shapes and Durable Streams: an offset, and what has come so far, in the head of each answer.</summary>
+/// <summary>Electric's shapes and Durable Streams: the head of each answer has an offset, and what has arrived so far.</summary>
 public sealed class ShapeTests : DialectTest
 {
     private static string Head(string handle, string offset, bool upToDate) =>

@@ -5,7 +5,7 @@ using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Feed;
 
-/// <summary>How a body is decoded, and that one which is not whole is never taken for one.</summary>
+/// <summary>How a body is decoded, and that an incomplete one never counts as complete.</summary>
 public sealed class BodyTests : SyncTest
 {
     [Theory]
@@ -161,7 +161,7 @@ public sealed class BodyTests : SyncTest
         return target.ToArray();
     }
 
-    /// <summary>Half of the records, flushed and then broken off: every byte so far decodes.</summary>
+    /// <summary>Half of the records, flushed and then cut off: every byte so far decodes.</summary>
     private static byte[] Flushed(string encoding, string text)
     {
         var target = new MemoryStream();

@@ -6,7 +6,7 @@ using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Feed;
 
-/// <summary>What a server says of its error stands in Lockstep's: short, plain, and without secrets.</summary>
+/// <summary>Lockstep's error quotes the server's: briefly, as plain text, and without secrets.</summary>
 public sealed class ErrorExcerptTests : SyncTest
 {
     [Theory]

@@ -2,7 +2,7 @@ using Lockstep.Engine.Feed;
 
 namespace Lockstep.Engine.Tests.Feed;
 
-/// <summary>No feed, file or dialect adds a header to a request by a line break in a value.</summary>
+/// <summary>No feed, file or dialect can add a header to a request through a line break in a value.</summary>
 public sealed class RequestHeaderTests
 {
     [Theory]

@@ -5,7 +5,7 @@ using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Feed;
 
-/// <summary>What a request carries, where it is led to, and what of it never goes elsewhere.</summary>
+/// <summary>What a request carries, where it is redirected, and what never goes elsewhere.</summary>
 public sealed class RequestTests : SyncTest
 {
     private const string Password = "s3cr3t-pass";
@@ -19,7 +19,7 @@ public sealed class RequestTests : SyncTest
             new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Cancellation },
             async (i, _) =>
             {
-                // The system takes the connection, and the server goes away before it does: as one that is killed.
+                // The system accepts the connection, and the server dies before it does.
                 using var listener = new TcpListener(IPAddress.Loopback, 0);
                 listener.Start();
                 var feed = new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/servers/");

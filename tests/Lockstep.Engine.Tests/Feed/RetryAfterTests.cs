@@ -2,7 +2,7 @@ using Lockstep.Engine.Feed;
 
 namespace Lockstep.Engine.Tests.Feed;
 
-/// <summary>How long a server asks to wait.</summary>
+/// <summary>How long a server asks the client to wait.</summary>
 public sealed class RetryAfterTests
 {
     private static readonly DateTimeOffset Now = new(2030, 1, 2, 3, 4, 5, TimeSpan.Zero);

@@ -14,7 +14,7 @@ using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.Engine.Tests.Feed;
 
-/// <summary>TLS is verified unless the user says otherwise, and is never left again by a redirect.</summary>
+/// <summary>TLS is verified unless the user says otherwise, and a redirect never leaves it.</summary>
 public sealed class TlsTests : SyncTest
 {
     private const string Password = "s3cr3t-pass";
@@ -185,7 +185,7 @@ public sealed class TlsTests : SyncTest
         Assert.Null(await shown);
     }
 
-    /// <summary>Answers one request, and tells whose certificate came with it.</summary>
+    /// <summary>Answers one request, and reports whose certificate came with it.</summary>
     private static async Task<string?> AnswerAsync(TcpListener listener, X509Certificate2 certificate)
     {
         using var client = await listener.AcceptTcpClientAsync(Cancellation);
@@ -250,7 +250,7 @@ public sealed class TlsTests : SyncTest
     private static async Task<LockstepTestServer> StartAsync(X509Certificate2? its = null)
     {
         using var certificate = its ?? Certificate("CN=localhost");
-        // The server copies what it needs of it, and lives longer than this method.
+        // The server copies what it needs from it, and outlives this method.
         return await LockstepTestServer.StartAsync(
             new TestServerOptions
             {

@@ -6,7 +6,7 @@ using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Feed;
 
-/// <summary>A body is read by what it is, whatever its head says, and told by what it begins with, whatever stands before that.</summary>
+/// <summary>A body is decoded by its bytes, whatever its head says, and classified by how it starts, whatever precedes that.</summary>
 [Trait("Invariant", "I7")]
 public sealed class Utf8BodyTests : SyncTest
 {

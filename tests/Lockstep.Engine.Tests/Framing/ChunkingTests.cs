@@ -5,12 +5,12 @@ using Lockstep.Engine.Framing;
 
 namespace Lockstep.Engine.Tests.Framing;
 
-/// <summary>A chunk border means nothing, wherever it falls.</summary>
+/// <summary>A chunk boundary means nothing, wherever it falls.</summary>
 public sealed class ChunkingTests
 {
     private const string Example = "{\"id\":1}{\"id\":2}\r\n\n{\"heartbeat\":true}";
 
-    /// <summary>Pieces of feeds, right and wrong, from which the properties build bodies.</summary>
+    /// <summary>Pieces of feeds, valid and malformed, from which the properties build bodies.</summary>
     private static readonly string[] Pieces =
     [
         "{\"id\":1}",

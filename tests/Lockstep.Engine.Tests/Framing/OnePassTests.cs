@@ -3,7 +3,7 @@ using Lockstep.Engine.Framing;
 
 namespace Lockstep.Engine.Tests.Framing;
 
-/// <summary>A reader that finds the ends of objects by itself gets on with it, also behind an object that was framed.</summary>
+/// <summary>A reader that finds the ends of objects itself continues after an object that was framed.</summary>
 public sealed class OnePassTests
 {
     [Theory]

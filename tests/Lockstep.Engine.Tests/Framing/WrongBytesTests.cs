@@ -3,7 +3,7 @@ using Lockstep.Engine.Framing;
 
 namespace Lockstep.Engine.Tests.Framing;
 
-/// <summary>What is no object is reported where it lies, and reading goes on behind it (I7).</summary>
+/// <summary>Bytes that are not an object are reported with their position, and reading continues after them (I7).</summary>
 public sealed class WrongBytesTests
 {
     [Fact]
@@ -70,7 +70,7 @@ public sealed class WrongBytesTests
 
         if (torn.Length == 0)
         {
-            // Without a line end nothing shows where it broke; but nothing is lost in silence.
+            // Without a line break nothing shows where it broke; but nothing is lost silently.
             Assert.NotEqual(FrameKind.Object, frames[^1].Kind);
             return;
         }

@@ -65,7 +65,7 @@ public sealed class DeletionMarkTests
         Assert.Contains("'deleted'", parser.Reason, StringComparison.Ordinal);
     }
 
-    /// <summary>Reads records of one form, the first by the grammar and the last by the form of the one before.</summary>
+    /// <summary>Reads records of one form: the first by the grammar, the last by the template of the one before.</summary>
     private static (bool First, bool Last, bool IsOdd) Read(Func<int, string> record)
     {
         var parser = new RecordParser(new RecordShapeRequest(Dialect.Auto, null, "updated_at"));

@@ -147,7 +147,7 @@ public sealed class ExactNumberTests
         return output.WrittenSpan.ToArray();
     }
 
-    /// <summary>The other way to do it: both numbers as integers over a common power of ten.</summary>
+    /// <summary>An independent way to do it: both numbers as integers over a common power of ten.</summary>
     private static int Compare(string left, string right) => Scaled(left).CompareTo(Scaled(right));
 
     private static BigInteger Scaled(string text)

@@ -3,7 +3,7 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Tests.Records;
 
-/// <summary>What is a record, a control row, a heartbeat or malformed, and what of it is its key and order value.</summary>
+/// <summary>What is a record, a control row, a heartbeat or malformed, and what its key and order value are.</summary>
 public sealed class RecordParserTests
 {
     private const string Reference = """{"id":123,"updated_at":999,"deleted_at":null,"ip":"0.0.0.0","port":1234}""";

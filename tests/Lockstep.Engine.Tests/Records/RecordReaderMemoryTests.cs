@@ -22,7 +22,7 @@ public sealed class RecordReaderMemoryTests
         ReadMany(100_000);
         var grown = GC.GetTotalMemory(forceFullCollection: true) - before;
 
-        // Remembered, they would be more than 40 MB.
+        // If they were kept, they would take more than 40 MB.
         Assert.True(grown < 20_000_000, $"{grown:N0} bytes more after 100,000 further records.");
     }
 

@@ -170,7 +170,7 @@ public sealed class RecordReaderTests
             _ => JsonValue.Create(value),
         };
 
-    /// <summary>A JSON object as the tests look at it.</summary>
+    /// <summary>A JSON object as the tests see it.</summary>
     private sealed class Fields : OrderedDictionary<string, object?> { }
 
     private sealed class FieldsFactory : IRecordFactory
@@ -189,7 +189,7 @@ public sealed class RecordReaderTests
         }
     }
 
-    /// <summary>Random JSON objects with few names, so that sequences repeat, and every kind of value.</summary>
+    /// <summary>Random JSON objects with few names, so that sequences of names repeat, and every kind of value.</summary>
     private static class JsonValues
     {
         public static Gen<JsonNode> Object => ObjectOf(8).Resize(8);

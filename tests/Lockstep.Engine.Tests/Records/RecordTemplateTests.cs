@@ -3,7 +3,7 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Tests.Records;
 
-/// <summary>A record that is read by the form of the one before it is read as its grammar would have it read, or not at all.</summary>
+/// <summary>A record that is read by the template of the one before is read as the grammar would read it, or not at all.</summary>
 public sealed class RecordTemplateTests
 {
     private static readonly byte[] Interesting = [.. "\"\\{}[],:0-.eE+ntf9 \n\r\t"u8, 0x00, 0x1F, 0x7F, 0x80, 0xC3, 0xFF];
@@ -34,7 +34,7 @@ public sealed class RecordTemplateTests
             var strict = Learned(original);
             Assert.True(strict.Parse(mutant.AsSpan(0, length), out var expected) == ParsedKind.Record, Encoding.UTF8.GetString(mutant));
             Assert.Equal(Describe(strict, expected), Describe(learned, record));
-            // A key that is no integer changes what the parser makes of the next one.
+            // A key that is not an integer changes how the parser reads the next one.
             learned = Learned(original);
         }
 

@@ -35,7 +35,7 @@ public sealed class CrashTests : IDisposable
             if (kill)
             {
                 await Eventually.TrueAsync(() => server.Requests.Count > before || worker.HasExited);
-                // Every other kill waits for a commit, so that kills hit a sync between two of them however fast the machine is.
+                // Every other kill waits for a commit, so that kills hit a sync between two of them, however fast the machine is.
                 if (kills % 2 == 1)
                     await CommittedAsync(worker);
                 await Task.Delay(random.Next(kills % 2 == 1 ? 60 : 700), cancellation);
@@ -67,7 +67,7 @@ public sealed class CrashTests : IDisposable
         }
     }
 
-    /// <summary>Waits until the worker has moved the table's cursor on, or has ended.</summary>
+    /// <summary>Waits until the worker has advanced the table's cursor, or has ended.</summary>
     private async Task CommittedAsync(Process worker)
     {
         string? before = null;
@@ -85,7 +85,7 @@ public sealed class CrashTests : IDisposable
             }
             catch (LockstepException)
             {
-                // The worker is just making the file, or has it to itself.
+                // The worker is just creating the file, or has exclusive access to it.
             }
 
             return worker.HasExited;
@@ -100,7 +100,7 @@ public sealed class CrashTests : IDisposable
             )
         )!;
 
-    /// <summary>Slowly enough that a kill finds it at work, and now and then it breaks off by itself.</summary>
+    /// <summary>Slow enough that a kill finds it running, and now and then it cuts the connection itself.</summary>
     private static async Task ServeAsync(Truth truth, RawExchange exchange, int seed)
     {
         var random = new Random(seed);
@@ -120,7 +120,7 @@ public sealed class CrashTests : IDisposable
             }
 
             await exchange.ChunkAsync(piece.ToString());
-            // A pause now and then, in which what has come so far is committed.
+            // A pause now and then, in which what has arrived so far is committed.
             await Task.Delay(random.Next(12) == 0 ? 40 : 2, exchange.Stopping);
         }
 

@@ -7,7 +7,7 @@ using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Reliability;
 
-/// <summary>Whatever a network or a bad server does in between, the table ends as the feed's truth. A failure names its seed.</summary>
+/// <summary>Whatever a network or a bad server does on the way, the table ends with the feed's truth. A failure names its seed.</summary>
 public sealed class FaultSoakTests : SyncTest
 {
     private static readonly Truth Feed = new(3000, 700);
@@ -184,7 +184,7 @@ public sealed class FaultSoakTests : SyncTest
                 break;
             case "truncate":
                 await exchange.SendAsync("HTTP/1.0 200 OK\r\n\r\n");
-                // A close within a record, so that even a body without length shows that it is not whole.
+                // A close inside a record, so that even a body without a length shows that it is incomplete.
                 await exchange.SendAsync(body[..Math.Max(1, Array.LastIndexOf(body, (byte)'}', some) - 1)]);
                 break;
             default:

@@ -6,7 +6,7 @@ using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Reliability;
 
-/// <summary>Mutated bytes through the whole client, in quarantine mode: no crash, no hang, and a table that can be read.</summary>
+/// <summary>Mutated bytes through the whole client, in quarantine mode: no crash, no hang, and a readable table.</summary>
 public sealed class FuzzTests : SyncTest
 {
     private static readonly byte[] Interesting = [.. "{}[]\",:\\\n\r \t0-.eEtn"u8, 0, 0x7F, 0x80, 0xC3, 0xED, 0xEF, 0xF0, 0xFF];

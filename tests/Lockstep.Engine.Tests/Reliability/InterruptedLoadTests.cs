@@ -14,15 +14,15 @@ using Lockstep.Testing;
 namespace Lockstep.Engine.Tests.Reliability;
 
 /// <summary>
-/// A first load that is cut off or killed at four fifths goes on near there in each way in which a feed can be read, and ends with the same
-/// table; what cannot go on says so.
+/// A first load that is cut off or killed at four fifths resumes near there, for every way to read a feed, and ends with the same table; if
+/// it cannot resume, it says so.
 /// </summary>
 public sealed class InterruptedLoadTests : SyncTest
 {
     private const int Count = 20_000;
     private const int Four = Count / 5 * 4;
 
-    /// <summary>What is asked for twice is no more than a page or two.</summary>
+    /// <summary>At most a page or two are requested twice.</summary>
     private const int Near = 1_000;
 
     private readonly TestTable _served = new();
@@ -49,7 +49,7 @@ public sealed class InterruptedLoadTests : SyncTest
         Assert.InRange(Info.Rows, Four - Near, Four);
         Assert.True(Info.Cursor.IsStart);
 
-        // What changes meanwhile is neither lost nor doubled: in what is there already, and in what is to come.
+        // What changes meanwhile is neither lost nor duplicated: in the part that arrived already, and in the part still to come.
         _served.Apply(Json(Count + 1, 900_001), Json(1, 900_002), Gone(2), Gone(Count - 1));
         source.Renew();
         var before = Info.Rows;
@@ -110,7 +110,7 @@ public sealed class InterruptedLoadTests : SyncTest
     [InlineData(false, false)]
     public async Task A_load_from_a_snapshot_of_one_body_goes_on_in_its_middle(bool isKilled, bool isSame)
     {
-        // Not in the order of anything, so that only the place in the body says how far the load is.
+        // In no order, so that only the position in the body says how far the load is.
         var body = Encoding.UTF8.GetBytes(
             string.Concat(Enumerable.Range(1, Count).Select(n => Record((int)(n * 7919L % Count) + 1, n % 97)))
         );
@@ -119,7 +119,7 @@ public sealed class InterruptedLoadTests : SyncTest
         {
             if (exchange.Cursor == "0")
             {
-                // Signed for a while, and never to be kept.
+                // Signed for a limited time, so it must never be stored.
                 await exchange.RedirectAsync($"/snapshot?signature={exchange.Number}");
                 return;
             }
@@ -156,7 +156,7 @@ public sealed class InterruptedLoadTests : SyncTest
             StringComparison.Ordinal
         );
 
-        // Another body under the same name is read from its beginning, and replaces what came of the first one.
+        // Another body under the same name is read from its start, and replaces what arrived of the first one.
         if (!isSame)
             (tag, body) = ("\"two\"", Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(1, Count / 2).Select(n => Record(n, n % 97)))));
         Interlocked.Exchange(ref sent, 0);
@@ -177,7 +177,7 @@ public sealed class InterruptedLoadTests : SyncTest
         await using var server = await FeedServer.StartAsync([source], new FeedServerOptions(), cancellationToken: Cancellation);
         await SyncRun.ToErrorAsync<FeedCutException>(To(new Uri(server.Uri, "table")));
 
-        // Tombstones of after the load's beginning are cleared away: who goes on with it would never hear of them.
+        // Tombstones from after the start of the load are cleared: a client that resumes would never hear of them.
         _served.Apply(Gone(3));
         _served.Writer.ClearTombstones(Lockstep.Engine.Records.Cursor.Parse("999999999"));
         source.Renew();
@@ -239,7 +239,7 @@ public sealed class InterruptedLoadTests : SyncTest
         base.Dispose(disposing);
     }
 
-    /// <summary>The order of the keys has nothing to do with that of the changes, so that no cursor could say how far a load is.</summary>
+    /// <summary>The order of the keys is unrelated to that of the changes, so that no cursor could say how far a load is.</summary>
     private void Fill() => _served.Apply(Enumerable.Range(1, Count).Select(n => Json((int)(n * 7919L % Count) + 1, n)));
 
     private static string Json(int id, long order) => Record(id, order).TrimEnd();
@@ -257,7 +257,7 @@ public sealed class InterruptedLoadTests : SyncTest
             RetryInterval = TimeSpan.FromMilliseconds(10),
         };
 
-    /// <summary>Syncs in another process, and kills it when it is so far.</summary>
+    /// <summary>Syncs in another process, and kills it once it has come this far.</summary>
     private async Task KillAsync(Uri feed)
     {
         using var worker = Process.Start(
@@ -275,11 +275,11 @@ public sealed class InterruptedLoadTests : SyncTest
     {
         try
         {
-            return File.Exists(TablePath) && Info.Rows > Four - Near;
+            return Lockstep.Engine.Tables.Table.IsTable(TablePath) && Info.Rows > Four - Near;
         }
         catch (LockstepException)
         {
-            // The sync is just making the file, or has it to itself.
+            // The sync is just creating the file, or has exclusive access to it.
             return false;
         }
     }
@@ -298,7 +298,7 @@ public sealed class InterruptedLoadTests : SyncTest
 
         public string Name => feed.Name;
 
-        /// <summary>Counts from 0, and stops no more.</summary>
+        /// <summary>Counts from 0, and no longer stops.</summary>
         public void Renew()
         {
             _isRenewed = true;

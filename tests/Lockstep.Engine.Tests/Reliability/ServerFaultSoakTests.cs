@@ -11,18 +11,18 @@ using Lockstep.TestServer.Feeds;
 namespace Lockstep.Engine.Tests.Reliability;
 
 /// <summary>
-/// The test server's own faults, over each of its kinds of feed: the table ends as the feed's truth, no change is reported twice, and
-/// nothing hangs. A failure names its seed. (The fault Tls has <c>TlsTests</c>: a certificate that is refused is no matter of the feed.)
+/// The test server's own faults, over each of its kinds of feed: the table ends with the feed's truth, no change is reported twice, and
+/// nothing hangs. A failure names its seed. (The fault Tls has <c>TlsTests</c>: a refused certificate has nothing to do with the feed.)
 /// </summary>
 public sealed class ServerFaultSoakTests : SyncTest
 {
     private const int Token = 4711;
 
-    /// <summary>Each fault begins with one of the first requests.</summary>
+    /// <summary>Each fault starts with one of the first requests.</summary>
     private const int LastFaultyRequest = 3;
 
     /// <summary>
-    /// A sync tells of itself four times a second, so that these many times without any progress are five seconds of its own.
+    /// A sync reports progress four times a second, so this many times without any progress are five seconds of its own time.
     /// </summary>
     private const int PulsesOfAHang = 20;
 
@@ -56,9 +56,7 @@ public sealed class ServerFaultSoakTests : SyncTest
         }
     }
 
-    /// <summary>
-    /// A machine that is busy with something else may make one run wait for its disk; what hangs by itself hangs each time.
-    /// </summary>
+    /// <summary>On a busy machine one run may wait for its disk; a real hang recurs each time.</summary>
     private async Task RunAsync(int seed, string[] kinds)
     {
         const int Attempts = 3;
@@ -94,12 +92,12 @@ public sealed class ServerFaultSoakTests : SyncTest
             server.Faults.Add(Make(kind, random));
         string path = Folder($"server{seed}-{string.Join('-', kinds)}-{attempt}.db"),
             story = $"seed {seed}, {string.Join("; ", server.Faults.Select(fault => fault.Description))}";
-        // A feed that says that it is another one, and falsely that it is empty, has its deletions forgotten: they come as new ones later.
+        // A feed that claims to be another one, and falsely to be empty, has its deletions forgotten: later they arrive as new ones.
         var forgets = kinds.Contains("Epoch") && kinds.Any(kind => kind is "Truncate" or "ContentLength");
         var reported = new Reported(story, forgets);
         try
         {
-            // Late records are what a look-back window is for, where a cut may come before the disorder shows.
+            // Late records are what a look-back window is for, if a cut may come before the disorder shows.
             decimal lookback = kinds.Any(kind => kind is "Reorder" or "LateRecord") ? 60 : 0;
             var wasFaulted = true;
             for (var run = 0; wasFaulted || run < LastFaultyRequest; run++)
@@ -111,7 +109,7 @@ public sealed class ServerFaultSoakTests : SyncTest
             }
 
             Assert.All(server.Faults, fault => Assert.True(fault.Hits > 0, $"{fault.Description} has hit nothing"));
-            // What was told falsely, as if it were the truth, only a comparison can find and a repair repair.
+            // Only a comparison can find what the feed misreported, and only a repair can correct it.
             if (kinds.Any(kind => kind is "EqualOrder" or "Truncate" or "ContentLength"))
                 await SyncAsync(server, path, reported, lookback: 0, repair: true);
             Feed.AssertPrefix(path, Feed.Count);
@@ -125,7 +123,7 @@ public sealed class ServerFaultSoakTests : SyncTest
         }
     }
 
-    /// <summary>One sync to its end; an error that a fault leads to is one, and what matters is what the next sync makes of it.</summary>
+    /// <summary>One sync to its end; a fault may lead to an error, and what matters is what the next sync makes of it.</summary>
     private static async Task SyncAsync(LockstepTestServer server, string path, Reported reported, decimal lookback, bool repair)
     {
         var sync = new TableSync(
@@ -244,7 +242,7 @@ public sealed class ServerFaultSoakTests : SyncTest
         return FaultKinds.Create(kind, parameters);
     }
 
-    /// <summary>What has been reported of each key last, so that nothing is reported twice.</summary>
+    /// <summary>The last report on each key, so that nothing is reported twice.</summary>
     private sealed class Reported(string story, bool forgetsDeletions)
     {
         private readonly Dictionary<string, string> _last = [];

@@ -21,7 +21,7 @@ internal sealed class Truth
     /// <summary>The record of an order value, from 1.</summary>
     public byte[] this[int order] => _records[order - 1];
 
-    /// <summary>What a finite answer to a cursor holds.</summary>
+    /// <summary>What a finite answer to a cursor contains.</summary>
     public byte[] From(int cursor) => [.. _records.Skip(Math.Max(0, cursor - 1)).SelectMany(r => r)];
 
     /// <summary>Whether the table is the net effect of the first <paramref name="length"/> records.</summary>

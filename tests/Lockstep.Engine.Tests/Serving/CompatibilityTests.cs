@@ -10,8 +10,8 @@ using Lockstep.Serving;
 namespace Lockstep.Engine.Tests.Serving;
 
 /// <summary>
-/// A client of one version and a server of another. What the earlier one sends and understands is written down here as it was recorded:
-/// what is not known is passed over, what is missing has a default.
+/// A client of one version and a server of another. What the earlier one sends and understands is recorded here: unknown things are
+/// ignored, missing ones have a default.
 /// </summary>
 public sealed class CompatibilityTests : SyncTest
 {
@@ -115,7 +115,7 @@ public sealed class CompatibilityTests : SyncTest
             cancellationToken: Cancellation
         );
 
-    /// <summary>Asks as 0.1.0 does, byte for byte, and reads up to a line that begins so.</summary>
+    /// <summary>Requests as 0.1.0 does, byte for byte, and reads up to a line with this start.</summary>
     private static async Task<(string Head, List<string> Body)> AskAsAsync(FeedServer server, string target, string last, string more = "")
     {
         using var socket = new TcpClient();
@@ -135,7 +135,7 @@ public sealed class CompatibilityTests : SyncTest
         var body = new List<string>();
         while (await reader.ReadLineAsync(Cancellation) is { } line)
         {
-            // Between the rows stand the lengths of the chunks.
+            // The chunk lengths are between the rows.
             if (!line.StartsWith('{'))
                 continue;
             body.Add(line);

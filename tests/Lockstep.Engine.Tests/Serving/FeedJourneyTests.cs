@@ -46,7 +46,7 @@ public class FeedJourneyTests
         Assert.Equal("Rows 4", await NextAsync(chunks));
         Assert.Equal("CaughtUp @4", await NextAsync(chunks));
 
-        // Who fills the log has not looked since.
+        // The thread that fills the log has not looked since.
         _steps.Newest = 2;
         _steps.Append(4);
         Assert.Equal("Rows 5", await NextAsync(chunks));

@@ -7,32 +7,32 @@ using System.Text.Json;
 namespace Lockstep.Engine.Tests.Serving;
 
 /// <summary>
-/// Behaves as the original's client: asks with the last record's order value as the cursor, decodes one object per HTTP chunk and fails on
-/// anything else, keeps the record that came last of each key, and forgets what has a <c>deleted_at</c>.
+/// Behaves like the original's client: requests with the last record's order value as the cursor, decodes one object per HTTP chunk and
+/// fails on anything else, keeps the last record of each key, and forgets records with a <c>deleted_at</c>.
 /// </summary>
 internal sealed class OriginalClient(Uri feed, string order = "updated_at")
 {
     private long _last;
 
-    /// <summary>Where it asks; a relay that is started again may be elsewhere.</summary>
+    /// <summary>Where it connects; a relay that restarts may be elsewhere.</summary>
     public Uri Feed { get; set; } = feed;
 
-    /// <summary>The table: the record of each key, as it came.</summary>
+    /// <summary>The table: the record of each key, as received.</summary>
     public SortedDictionary<long, string> Table { get; } = [];
 
     /// <summary>The order value of the last record, which is the cursor.</summary>
     public long Cursor { get; private set; }
 
-    /// <summary>Records that came, tombstones among them.</summary>
+    /// <summary>Records received, including tombstones.</summary>
     public int Received { get; private set; }
 
     /// <summary>The status of the last answer.</summary>
     public string Status { get; private set; } = "";
 
-    /// <summary>Connects, reads past heartbeats until it has got to a cursor, and goes.</summary>
+    /// <summary>Connects, reads past heartbeats until it has reached a cursor, and disconnects.</summary>
     public Task FollowToAsync(long cursor) => ReadAsync(int.MaxValue, inPath: false, () => Cursor >= cursor);
 
-    /// <summary>Connects and reads up to a heartbeat, or until so many records have come, and goes.</summary>
+    /// <summary>Connects, reads up to a heartbeat or until this many records have arrived, and disconnects.</summary>
     public Task ReadAsync(int most = int.MaxValue, bool inPath = false) => ReadAsync(most, inPath, isEnough: null);
 
     private async Task ReadAsync(int most, bool inPath, Func<bool>? isEnough)
@@ -52,7 +52,7 @@ internal sealed class OriginalClient(Uri feed, string order = "updated_at")
             isChunked |= header == "Transfer-Encoding: chunked";
         Assert.True(isChunked);
 
-        // Of one connection the order values rise, but for the first record, which is the one that came last before.
+        // Within one connection the order values rise, except for the first record, which is the last one received before.
         _last = Cursor - 1;
         while (most > 0)
         {
@@ -68,7 +68,7 @@ internal sealed class OriginalClient(Uri feed, string order = "updated_at")
         }
     }
 
-    /// <summary>Takes a chunk; false for a heartbeat.</summary>
+    /// <summary>Handles a chunk; false for a heartbeat.</summary>
     private bool Take(byte[] chunk)
     {
         using var json = JsonDocument.Parse(chunk);

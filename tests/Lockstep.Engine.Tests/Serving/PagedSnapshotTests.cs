@@ -10,7 +10,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Serving;
 
-/// <summary>A snapshot in pages that name the next one: taken whole or not at all.</summary>
+/// <summary>A snapshot in pages that name the next one: taken completely or not at all.</summary>
 public sealed class PagedSnapshotTests : IDisposable
 {
     private readonly TestTable _table = new();
@@ -56,7 +56,7 @@ public sealed class PagedSnapshotTests : IDisposable
         await Assert.ThrowsAsync<FeedStatusException>(() => SyncAsync(server, resync: true));
         Assert.Equal(before, SyncRun.Read(_folder["copy.db"]));
 
-        // And once more, while what is behind the pages goes on.
+        // And once more, while what follows the pages continues.
         source.FailAfter = int.MaxValue;
         source.OnPage = () => _table.Apply(Record(source.Pages, 1000 + source.Pages), Gone(300 - source.Pages, 2000 + source.Pages));
         await SyncAsync(server, resync: true);
@@ -121,7 +121,7 @@ public sealed class PagedSnapshotTests : IDisposable
             )
         ).Result;
 
-    /// <summary>Counts the pages it gives out, and refuses those after a number.</summary>
+    /// <summary>Counts the pages that it serves, and refuses those after a number.</summary>
     private sealed class CountingSource(TableFeed feed) : IFeedSource
     {
         public int Pages { get; private set; }

@@ -12,7 +12,7 @@ using Lockstep.Serving;
 namespace Lockstep.Engine.Tests.Serving;
 
 /// <summary>
-/// A synced table that is served in the record dialect (R1): the original's client and our own follow it, and nothing is lost or doubled
+/// A synced table that is served in the record dialect (R1): the original's client and our own follow it, and nothing is lost or duplicated
 /// across late records, sweeps, restarts and equal order values.
 /// </summary>
 public sealed class RecordDialectTests : SyncTest
@@ -68,7 +68,7 @@ public sealed class RecordDialectTests : SyncTest
         Assert.Equal([1, 2, 3, 4], client.Table.Keys);
         Assert.Equal(4, client.Received);
 
-        // Below all that came before, at an order value that came before, and gone.
+        // Below everything before it, at an order value that came before, and deleted.
         _table.Apply(Json(6, 1), Json(2, 5, "again"), Gone(1));
         Sweep(kept: [2, 3, 6]);
         await client.ReadAsync(inPath: inPath);
@@ -134,7 +134,7 @@ public sealed class RecordDialectTests : SyncTest
         var third = await SyncRun.ToEndAsync(To(server));
         Assert.Equal((0L, true), (third.Changes.Count, third.Result.IsComplete));
 
-        // The table that came of it is served in its turn.
+        // The resulting table is served in turn.
         await using var next = await ServeAsync(TablePath);
         var client = new OriginalClient(FeedOf(next, "servers"));
         await client.ReadAsync();
@@ -163,7 +163,7 @@ public sealed class RecordDialectTests : SyncTest
         using var http = new HttpClient();
         var feed = FeedOf(server);
 
-        // As that of a client which followed the original before: here cursors are sequence numbers.
+        // Like that of a client that followed the original before: here cursors are sequence numbers.
         using var ahead = await http.GetAsync(new Uri($"{feed}?since=1795000000"), HttpCompletionOption.ResponseHeadersRead, Cancellation);
         Assert.Equal(HttpStatusCode.Conflict, ahead.StatusCode);
         using var pages = await http.GetAsync(new Uri($"{feed}/pages"), HttpCompletionOption.ResponseHeadersRead, Cancellation);

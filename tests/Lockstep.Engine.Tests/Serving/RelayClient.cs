@@ -14,10 +14,10 @@ internal sealed class RelayClient(IFeedSource source)
     /// <summary>Every row received: id, since, deleted.</summary>
     public List<(int Id, long Since, bool Deleted)> Rows { get; } = [];
 
-    /// <summary>Connects, and reads up to the first chunk after which the client has what is there.</summary>
+    /// <summary>Connects, and reads up to the first chunk after which the client has everything.</summary>
     public Task CatchUpAsync() => ReadAsync(chunk => chunk.Kind is FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp);
 
-    /// <summary>Connects, and reads until a chunk is the last one wanted.</summary>
+    /// <summary>Connects, and reads until the last chunk wanted.</summary>
     public async Task ReadAsync(Func<FeedChunk, bool> enough)
     {
         var cancel = TestContext.Current.CancellationToken;

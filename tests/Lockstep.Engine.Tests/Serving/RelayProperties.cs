@@ -166,7 +166,7 @@ public sealed class RelayProperties
 
     private static async Task SyncOnceAsync(Uri uri, string file)
     {
-        // An empty feed makes no table; then there is nothing to compare either.
+        // An empty feed creates no table; then there is nothing to compare either.
         var run = await SyncRun.ToEndAsync(Options(uri, file, follow: false));
         Assert.Equal(SyncEndReason.CaughtUp, run.Result.EndReason);
     }
@@ -195,7 +195,7 @@ public sealed class RelayProperties
             MaximumRetryCount = follow ? null : 5,
         };
 
-    /// <summary>A served table file; a restart leaves the address as it is.</summary>
+    /// <summary>A served table file; a restart keeps the address.</summary>
     private sealed class Relay : IFeedSource
     {
         private readonly string _path;
@@ -258,7 +258,7 @@ public sealed class RelayProperties
             );
     }
 
-    /// <summary>A table to which whatever a sync does happens at random.</summary>
+    /// <summary>A table to which everything that a sync can do happens at random.</summary>
     private sealed class RandomTable(Random random) : IDisposable
     {
         private readonly TestTable _table = new();

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lockstep.Engine.Tests.Serving;
 
-/// <summary>A source whose rows are numbers: a test says which ones there are, and which of them the live log has.</summary>
+/// <summary>A source whose rows are numbers: a test decides which ones exist, and which of them the live log has.</summary>
 internal sealed class ScriptedSteps : IFeedSteps<LogPosition>
 {
     public string Name => "numbers";
@@ -25,13 +25,13 @@ internal sealed class ScriptedSteps : IFeedSteps<LogPosition>
     /// <summary>The number of the newest row.</summary>
     public long Newest { get; set; }
 
-    /// <summary>Called when a client begins to read changes.</summary>
+    /// <summary>Called when a client starts to read changes.</summary>
     public Action? OnChanges { get; set; }
 
-    /// <summary>What the journey has told: came, sent back, left.</summary>
+    /// <summary>What the journey reported: came, sent back, left.</summary>
     public List<string> Told { get; } = [];
 
-    /// <summary>Makes rows, and appends them to the live log in one batch, each a piece of its own.</summary>
+    /// <summary>Adds rows, and appends them to the live log in one batch, each a separate piece.</summary>
     public void Append(int rows = 1)
     {
         var from = Newest;
@@ -75,7 +75,7 @@ internal sealed class ScriptedSteps : IFeedSteps<LogPosition>
 
     public void Left() => Told.Add("left");
 
-    /// <summary>What a chunk says: the numbers of its rows, and where the client then stands.</summary>
+    /// <summary>The content of a chunk: the numbers of its rows, and the client's position after it.</summary>
     public static string Describe(FeedChunk chunk)
     {
         var rows = RelayClient.Parse(chunk.Lines).Select(r => r.Id.ToString(CultureInfo.InvariantCulture));

@@ -20,7 +20,7 @@ public sealed class SendBudgetTests
         await first.TakeAsync(60, Cancel);
         var later = second.TakeAsync(60, Cancel);
 
-        // It would fit, but another one came before it.
+        // It would fit, but another one came first.
         var last = third.TakeAsync(10, Cancel);
         Assert.False(later.IsCompleted || last.IsCompleted);
         first.Give(60);

@@ -230,7 +230,7 @@ public sealed class TableFeedTests : IDisposable
                 live.Add(id);
             }
 
-            // In the midst of it: one behind, one ahead, and a key that makes the table encode its keys.
+            // In the middle of it: one before, one after, and a key that makes the table encode its keys.
             if (pages == 3)
                 _table.Apply(Gone(1, 600), Record(499, 601), Record(2, 602));
             if (pages == 5)
@@ -273,7 +273,7 @@ public sealed class TableFeedTests : IDisposable
         var commits = 0;
         await client.ReadAsync(chunk =>
         {
-            // More than the window holds, while the client has the last chunk in its hands.
+            // More than the window holds, while the client is still processing the last chunk.
             for (var i = 0; commits < 30 && i < 10; i++, commits++)
                 _table.Apply(Enumerable.Range(commits * 20, 20).Select(id => Record(id, commits + 1, new string('x', 100))));
             return client.Rows.Select(r => r.Id).Distinct().Count() == 600;
@@ -395,7 +395,7 @@ public sealed class TableFeedTests : IDisposable
             }
             catch (FeedUnavailableException)
             {
-                // The file is not there yet.
+                // The file does not exist yet.
                 return false;
             }
         });

@@ -5,7 +5,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>A table holds what one query asks for: with another, what lies before its cursor would silently stay as it is.</summary>
+/// <summary>A table holds what one query asks for: with another query, what is below its cursor would silently stay as it is.</summary>
 public sealed class AskedQueryTests : SyncTest
 {
     [Fact]

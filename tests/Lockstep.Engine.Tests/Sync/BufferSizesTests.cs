@@ -2,7 +2,7 @@ using Lockstep.Engine.Sync;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>What a limit of memory leaves of the buffers (I8).</summary>
+/// <summary>What a memory limit leaves for the buffers (I8).</summary>
 public sealed class BufferSizesTests
 {
     private const long Megabyte = 1024 * 1024;
@@ -21,7 +21,7 @@ public sealed class BufferSizesTests
 
         foreach (var batch in (long[])[sizes.Batch, sizes.EndlessBatch, sizes.AscendingBatch])
         {
-            // One is written, one waits, one is filled; sorting takes a fifth besides.
+            // One is being written, one waits, one is being filled; sorting takes another fifth.
             var batches = sizes.IsAlone(batch) ? 1 : 3;
             Assert.InRange(Program + sizes.Cache + (batches * batch * 6 / 5), 0, megabytes * Megabyte);
         }

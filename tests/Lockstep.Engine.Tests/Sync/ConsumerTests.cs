@@ -6,7 +6,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>What the one who pulls sees, and what stopping does.</summary>
+/// <summary>What the consumer sees, and what stopping does.</summary>
 public sealed class ConsumerTests : SyncTest
 {
     [Fact]
@@ -93,7 +93,7 @@ public sealed class ConsumerTests : SyncTest
         Assert.Equal("""{"new":true,"id":1}""", SyncRun.Read(TablePath)["1"]);
         Assert.Equal(["1", "2"], Keys);
         Assert.Equal(["new", "id"], Info.Fields);
-        // What was left out has a tombstone at its order value: nothing older comes in its place.
+        // What was left out has a tombstone at its order value: nothing older replaces it.
         await SyncRun.ToEndAsync(With(server, transforms: true), step => Transform(step, skip: "2"));
 
         Assert.Equal(["1"], Keys);
@@ -152,7 +152,7 @@ public sealed class ConsumerTests : SyncTest
             before = Interlocked.Read(ref sent);
         }
 
-        // What is under way is bounded by the batches' memory and the socket's buffers.
+        // The batches' memory and the socket's buffers bound what is in flight.
         Assert.True(before < 200_000_000, $"{before} bytes were taken in");
     }
 
@@ -236,7 +236,7 @@ public sealed class ConsumerTests : SyncTest
 
         await stop.CancelAsync();
 
-        // It promises a second. A loaded machine takes longer, but whatever it could be waiting for takes longer still.
+        // The promise is a second. A loaded machine takes longer, but anything else it could be waiting for takes longer still.
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running.WaitAsync(TimeSpan.FromSeconds(25), Cancellation));
         Assert.Equal(SyncEndReason.Stopped, sync.Result.EndReason);
         WriterLock.Take(TablePath).Dispose();

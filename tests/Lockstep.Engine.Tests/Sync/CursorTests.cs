@@ -3,7 +3,7 @@ using Lockstep.Engine.Sync;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>The cursor is inclusive, never goes back but in an explicit resync, and never skips anything (I4).</summary>
+/// <summary>The cursor is inclusive, goes back only in an explicit resync, and never skips anything (I4).</summary>
 [Trait("Invariant", "I4")]
 public sealed class CursorTests : SyncTest
 {

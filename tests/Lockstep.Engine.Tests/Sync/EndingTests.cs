@@ -7,7 +7,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>Every way in which a sync ends, and what it leaves.</summary>
+/// <summary>Every way in which a sync ends, and what it leaves behind.</summary>
 public sealed class EndingTests : SyncTest
 {
     [Fact(Timeout = Pace.Limit)]
@@ -338,7 +338,7 @@ public sealed class EndingTests : SyncTest
             WaitForWriter = true,
         };
         var waiting = SyncRun.ToEndAsync(new TableSync(options, time));
-        // It looks at the lock from time to time, while whoever pulls waits for it.
+        // It checks the lock from time to time, while the consumer waits for it.
         await time.WaitForTimersAsync(2, Cancellation);
         time.Advance(TimeSpan.FromSeconds(1));
         await time.WaitForTimersAsync(2, Cancellation);

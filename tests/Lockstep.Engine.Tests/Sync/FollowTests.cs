@@ -61,7 +61,7 @@ public sealed class FollowTests : SyncTest
 
         await SyncRun.ToErrorAsync<FeedCutException>(Options(server, follow: true, retries: 3));
 
-        // The first brought something new; three more were allowed in a row.
+        // The first brought something new; three more in a row were allowed.
         Assert.Equal(4, server.Requests.Count);
     }
 
@@ -76,7 +76,7 @@ public sealed class FollowTests : SyncTest
 
         await SyncRun.ToErrorAsync<FeedCutException>(Options(server, follow: true, retries: 3));
 
-        // Each of them brought something new, and counts as a failure all the same.
+        // Each of them brought something new, and still counts as a failure.
         Assert.Equal(4, server.Requests.Count);
     }
 
@@ -247,7 +247,7 @@ public sealed class FollowTests : SyncTest
             if (slow.TrySetResult())
             {
                 await sent.Task;
-                // What blocks leaves no other trace than that it sets no timer, for longer than between two of them.
+                // A blocked sync leaves no other trace than that it sets no timer for longer than it does between two of them.
                 var looks = 0;
                 await Eventually.TrueAsync(() => time.ScheduledTimers == 0 && ++looks == 20);
                 time.Advance(TimeSpan.FromSeconds(3.5));
@@ -301,7 +301,7 @@ public sealed class FollowTests : SyncTest
                 Assert.Single(server.Requests);
             }
 
-            // Whoever pulls moves the clock; without that nothing would ever happen.
+            // The consumer advances the clock; otherwise nothing would ever happen.
             if (sync.Result.State.Phase == SyncPhase.BackingOff)
                 _ = Task.Run(() => time.Advance(TimeSpan.FromMinutes(30)), Cancellation);
         }

@@ -7,13 +7,13 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>What is imported ends where it ends, and not where a feed would be caught up.</summary>
+/// <summary>An import ends at the end of its input, not where a feed would be caught up.</summary>
 public sealed class ImportTests : SyncTest
 {
     [Fact(Timeout = Pace.Limit)]
     public async Task A_pause_a_heartbeat_or_a_control_row_in_the_source_is_not_its_end()
     {
-        // Writing ends when the import has taken what was written.
+        // A write completes when the import has read what was written.
         var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 1, resumeWriterThreshold: 1, useSynchronizationContext: false));
         var time = new ManualTimeProvider();
         var options = new SyncOptions
@@ -28,7 +28,7 @@ public sealed class ImportTests : SyncTest
                 foreach (var text in (string[])[Record(1, 1), "{\"heartbeat\":true}\n", Record(2, 2), Completed(2), Beat(3), Record(3, 3)])
                 {
                     await pipe.Writer.WriteAsync(Encoding.UTF8.GetBytes(text), Cancellation);
-                    // Whoever pulls waits on the clock, and goes on at each of these.
+                    // The consumer waits on the clock, and continues at each of these.
                     for (var pause = 0; pause < 10; pause++)
                     {
                         await time.WaitForTimersAsync(1, Cancellation);

@@ -49,7 +49,7 @@ public sealed class MemoryTests : SyncTest
                 break;
         }
 
-        // Two batches of at most 24 MB each, their growth by doubling, and what the other tests of the process hold meanwhile.
+        // Two batches of at most 24 MB each, their growth by doubling, and what the process's other tests hold meanwhile.
         Assert.True(most < early + 300_000_000, $"{early:N0} bytes early, {most:N0} at the most");
     }
 }

@@ -7,7 +7,7 @@ using Lockstep.Serving;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>A key that is within the record, at a JSON Pointer, in Lockstep's own dialects and on the way to the next table.</summary>
+/// <summary>A key inside the record, at a JSON Pointer, in Lockstep's own dialects and on the way to the next table.</summary>
 public sealed class NestedKeyTests : SyncTest
 {
     private static string Pod(string name, long order, bool deleted = false) =>

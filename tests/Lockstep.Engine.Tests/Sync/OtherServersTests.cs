@@ -9,7 +9,7 @@ namespace Lockstep.Engine.Tests.Sync;
 /// <summary>The main job against servers that know nothing of Lockstep.</summary>
 public sealed partial class OtherServersTests : IDisposable
 {
-    /// <summary>A feed in the manner of the reference: one object a chunk, no line end, every millisecond, forever.</summary>
+    /// <summary>A feed like the reference's: one object per chunk, no line breaks, every millisecond, forever.</summary>
     private const string NodeFeed = """
         const records = [[123, 999, null, 1234], [124, 1001, null, 1235], [125, 1002, null, 1236],
             [126, 1003, null, 1237], [127, 1004, null, 1238], [124, 1000, 1000, 1236]];

@@ -3,18 +3,18 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>The clock of a sync, moved by whoever serves it: time passes only when the sync has what was sent and rests.</summary>
+/// <summary>The clock of a sync, advanced by its server: time passes only when the sync has received what was sent and is idle.</summary>
 /// <param name="time">The sync's clock.</param>
-/// <param name="result">What has come of the sync so far.</param>
+/// <param name="result">What the sync has done so far.</param>
 internal sealed class Pace(ManualTimeProvider time, Func<SyncResult> result)
 {
-    /// <summary>In milliseconds: when a test is over whose clock nobody moves any more, since whoever should have failed.</summary>
+    /// <summary>In milliseconds: when to end a test whose clock nobody advances any more, because whoever should have has failed.</summary>
     public const int Limit = 120_000;
 
-    /// <summary>The pause after which what has come is committed.</summary>
+    /// <summary>The pause after which what has arrived is committed.</summary>
     public static readonly TimeSpan Commit = TimeSpan.FromMilliseconds(5);
 
-    /// <summary>One for the reading half, which waits for bytes, and one for whoever pulls.</summary>
+    /// <summary>One for the reading half, which waits for bytes, and one for the consumer.</summary>
     private const int TimersAtRest = 2;
 
     private static readonly TimeSpan Step = Commit;
@@ -22,14 +22,14 @@ internal sealed class Pace(ManualTimeProvider time, Func<SyncResult> result)
     public Pace(TableSync sync, ManualTimeProvider time)
         : this(time, () => sync.Result) { }
 
-    /// <summary>Returns when the sync has read so many bytes in all, and has done with them.</summary>
+    /// <summary>Returns once the sync has read this many bytes in all, and processed them.</summary>
     public async Task ReceivedAsync(long bytes, int timers = TimersAtRest)
     {
         await Eventually.TrueAsync(() => result().Bytes >= bytes);
         await RestAsync(timers);
     }
 
-    /// <summary>Returns when the sync has the head of an answer and waits for its body.</summary>
+    /// <summary>Returns once the sync has the head of an answer and waits for its body.</summary>
     public async Task ConnectedAsync()
     {
         await Eventually.TrueAsync(() => result().State.Phase is SyncPhase.Live or SyncPhase.Snapshot);
@@ -46,12 +46,12 @@ internal sealed class Pace(ManualTimeProvider time, Func<SyncResult> result)
         }
     }
 
-    /// <summary>Lets time pass until something has happened, which the sync does when it has rested long enough.</summary>
+    /// <summary>Lets time pass until something has happened that the sync does once it has been idle long enough.</summary>
     public async Task PassUntilAsync(Task happens)
     {
         await Eventually.TrueAsync(async () =>
         {
-            // Connecting takes what it takes, and is not to be given up for a clock that runs ahead of it.
+            // Connecting takes as long as it takes, and must not be given up because a clock runs ahead of it.
             if (happens.IsCompleted || result().State.Phase == SyncPhase.Connecting)
                 return happens.IsCompleted;
             time.Advance(Step);
@@ -62,8 +62,8 @@ internal sealed class Pace(ManualTimeProvider time, Func<SyncResult> result)
     }
 
     /// <summary>
-    /// Lets time pass in large steps until something has happened, for waits that are much longer than what is done between them. The sync
-    /// must have no other timeouts.
+    /// Lets time pass in large steps until something has happened, for waits that are much longer than the work between them. The sync must
+    /// have no other timeouts.
     /// </summary>
     public static Task MoveAsync(ManualTimeProvider time, TimeSpan step, Task until) =>
         Eventually.TrueAsync(() =>

@@ -140,12 +140,12 @@ public sealed class PauseTests : SyncTest
         var second = await SyncRun.ToEndAsync(sync);
 
         Assert.Equal((SyncEndReason.Settled, 1L, false), (first.Result.EndReason, first.Result.Added, first.Result.IsComplete));
-        // Nobody who waits for a table that is up to date may be told of this one.
+        // Nobody who waits for an up-to-date table may be told of this one.
         Assert.NotNull(Info.LastSync);
         Assert.False(Info.IsUpToDate);
         Assert.Contains("may have more", Warning(first), StringComparison.Ordinal);
         Assert.DoesNotContain("no further", Warning(first), StringComparison.Ordinal);
-        // A server that ignores the cursor and pauses at the same place is never got past: that is said.
+        // A sync never gets past a server that ignores the cursor and pauses at the same place: that is reported.
         Assert.Contains("no further than the cursor 1", Warning(second), StringComparison.Ordinal);
     }
 
@@ -323,7 +323,7 @@ public sealed class PauseTests : SyncTest
             await exchange.StallAsync();
         });
 
-        // The second time the table knows that the feed is endless, too.
+        // The second time the table also knows that the feed is endless.
         for (var time = 1; time <= 2; time++)
         {
             (var sync, pace) = Paced(Options(server));

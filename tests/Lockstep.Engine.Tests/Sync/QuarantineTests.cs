@@ -5,7 +5,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>The quarantine: what goes in, what stays, and what is said of it.</summary>
+/// <summary>The quarantine: what goes in, what stays, and what is reported.</summary>
 public sealed class QuarantineTests : SyncTest
 {
     [Fact]
@@ -18,7 +18,7 @@ public sealed class QuarantineTests : SyncTest
         for (var i = 0; i < 3; i++)
             await SyncRun.ToEndAsync(Quarantining(server));
 
-        // The same bytes elsewhere, and other bytes there, are others.
+        // The same bytes elsewhere, and other bytes there, count as different.
         Assert.Equal(
             [(Record(1, 1).Length, bad), (0, bad), (bad.Length + Record(1, 1).Length, "{\"id\":3}\n")],
             new Table(TablePath).ReadQuarantined().Select(q => ((int)q.ByteOffset, Encoding.UTF8.GetString(q.Bytes.Span) + "\n"))
@@ -69,7 +69,7 @@ public sealed class QuarantineTests : SyncTest
         string[] warnings = [.. first.Events.Where(e => e.Kind == FeedEventKind.Warning).Select(e => e.Message)];
         Assert.Contains("at byte 0", warnings[0], StringComparison.Ordinal);
         Assert.Equal("2 malformed records came in this sync; the quarantine holds 2.", warnings[1]);
-        // A sync that brings none still says what there is.
+        // A sync that adds none still says what there is.
         Assert.Equal((0L, 2L), (second.Result.Malformed, second.Result.Quarantined));
         Assert.DoesNotContain(second.Events, e => e.Kind == FeedEventKind.Warning);
     }

@@ -4,7 +4,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>A table whose feed is to be had at another address.</summary>
+/// <summary>A table whose feed is at another address.</summary>
 public sealed class RebindTests : SyncTest
 {
     [Fact]
@@ -55,7 +55,7 @@ public sealed class RebindTests : SyncTest
         Assert.Equal(["1"], Keys);
         await SyncRun.ToEndAsync(Options(after, rebind: true));
 
-        // It was asked for, and it is another feed: its whole set takes the place of the old one.
+        // It was requested, and it is another feed: its whole set replaces the old one.
         Assert.Equal(["9"], Keys);
     }
 

@@ -6,7 +6,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>What a feed's owner may do when it refuses the credentials, in Lockstep's own dialects and in those of others.</summary>
+/// <summary>What a feed's owner can do when it refuses the credentials, in Lockstep's own dialects and in others.</summary>
 public sealed class RefusalTests : SyncTest
 {
     private const string Challenge = """Bearer realm="x", error="insufficient_claims", claims="eyJhIjoxfQ==" """;

@@ -121,7 +121,7 @@ public sealed class SecretTests : SyncTest
         Assert.Equal(With("?region=a").AbsoluteUri, first.Result.Feed);
         Assert.Equal(With("?region=a").AbsoluteUri, Info.Feed);
         Assert.Equal([$"0?region=a&token={Secret}", "1?region=a&token=another"], server.Cursors);
-        // What the table says of its feed, with the secret given apart, is the same feed.
+        // The table's own note of its feed, with the secret given separately, is the same feed.
         var third = await SyncRun.ToEndAsync(
             new SyncOptions
             {

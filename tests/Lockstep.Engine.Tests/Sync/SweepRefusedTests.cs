@@ -5,7 +5,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>A set whose end nothing vouches for is not believed when it would remove most of a table (I6).</summary>
+/// <summary>A set with an uncertain end is not accepted if it would remove most of a table (I6).</summary>
 [Trait("Invariant", "I6")]
 public sealed class SweepRefusedTests : SyncTest
 {

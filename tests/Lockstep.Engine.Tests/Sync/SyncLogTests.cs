@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>What a sync tells a log and a trace.</summary>
+/// <summary>What a sync writes to a log and a trace.</summary>
 public sealed class SyncLogTests : SyncTest
 {
     private const string Ended = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ";

@@ -4,7 +4,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>Options are held against what they can be before anything is opened. Those of the front ends have tests of their own.</summary>
+/// <summary>Options are checked against their ranges before anything is opened. Those of the front ends have tests of their own.</summary>
 public sealed class SyncOptionsTests
 {
     [Theory]

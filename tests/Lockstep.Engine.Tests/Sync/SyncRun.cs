@@ -5,7 +5,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>Runs a sync to its end and keeps what it said.</summary>
+/// <summary>Runs a sync to its end and keeps what it reported.</summary>
 internal sealed class SyncRun
 {
     public required SyncResult Result { get; init; }
@@ -36,7 +36,7 @@ internal sealed class SyncRun
             switch (step)
             {
                 case ChangesCommitted committed:
-                    // The bytes are valid until the next step only.
+                    // The bytes are only valid until the next step.
                     run.Changes.AddRange(committed.Changes.Select(c => c with { Record = c.Record.ToArray() }));
                     break;
                 case FeedEventOccurred happened:
@@ -51,7 +51,7 @@ internal sealed class SyncRun
         return new SyncRun { Result = result! }.With(run);
     }
 
-    /// <summary>Runs a sync that must fail, and keeps what it said before.</summary>
+    /// <summary>Runs a sync that must fail, and keeps what it reported before.</summary>
     public static async Task<(TError Error, List<FeedEvent> Events)> ToErrorAsync<TError>(SyncOptions options)
         where TError : Exception
     {

@@ -2,7 +2,7 @@ using Lockstep.Engine.Sync;
 
 namespace Lockstep.Engine.Tests.Sync;
 
-/// <summary>The states of a sync: every transition there is, and none besides.</summary>
+/// <summary>The states of a sync: every transition that exists, and no other.</summary>
 public sealed class SyncStateTests
 {
     private static readonly Dictionary<(SyncPhase From, SyncTrigger By), SyncPhase> Expected = new()

@@ -41,7 +41,7 @@ public abstract class SyncTest : IDisposable
 
     private protected static string Beat(long since) => $$"""{"control":true,"type":"heartbeat","timestamp":1,"since":{{since}}}""" + "\n";
 
-    /// <summary>A sync on a clock that stands still, and what moves the clock.</summary>
+    /// <summary>A sync on a manual clock, and what advances the clock.</summary>
     private protected static (TableSync Sync, Pace Pace) Paced(SyncOptions options)
     {
         var time = new ManualTimeProvider();
@@ -67,7 +67,9 @@ public abstract class SyncTest : IDisposable
         int maximum = 1 << 20,
         int quarantineLimit = 10_000,
         bool rebind = false,
-        double interval = 0.02
+        double interval = 0.02,
+        bool force = false,
+        bool repair = false
     ) =>
         new()
         {
@@ -90,6 +92,8 @@ public abstract class SyncTest : IDisposable
             MaximumRecordSize = maximum,
             QuarantineLimit = quarantineLimit,
             Rebind = rebind,
+            Force = force,
+            Repair = repair,
             WantsChanges = true,
         };
 }

@@ -37,6 +37,55 @@ public sealed class WholeSetTests : SyncTest
         Assert.Equal((SyncEndReason.EndOfFeed, 1L), (run.Result.EndReason, run.Result.Swept));
     }
 
+    [Theory]
+    [InlineData("heartbeat")]
+    [InlineData("settles")]
+    public async Task A_set_without_an_end_that_lacks_records_leaves_the_sync_incomplete(string caughtUpBy)
+    {
+        await using var server = SetWithoutEnd(caughtUpBy);
+        await SyncRun.ToEndAsync(Options(server));
+
+        var run = await SyncRun.ToEndAsync(Options(server, resync: true));
+
+        Assert.Equal(["1", "2", "3"], Keys);
+        Assert.Equal(SyncOutcome.Incomplete, run.Result.Outcome);
+        var warning = Assert.Single(run.Events, e => e.Kind == FeedEventKind.Warning);
+        Assert.Contains("lacks 1 of 3 records, which stay, among them 3.", warning.Message, StringComparison.Ordinal);
+        Assert.Contains("Force", warning.Remedy?.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("heartbeat", false)]
+    [InlineData("heartbeat", true)]
+    [InlineData("settles", false)]
+    [InlineData("settles", true)]
+    public async Task By_force_or_to_repair_being_caught_up_is_the_end_of_a_set_without_one(string caughtUpBy, bool repair)
+    {
+        await using var server = SetWithoutEnd(caughtUpBy);
+        await SyncRun.ToEndAsync(Options(server));
+
+        var run = await SyncRun.ToEndAsync(Options(server, resync: !repair, force: !repair, repair: repair));
+
+        Assert.Equal(["1", "2"], Keys);
+        Assert.Equal((SyncOutcome.Complete, 1L), (run.Result.Outcome, run.Result.Swept));
+        Assert.DoesNotContain(run.Events, e => e.Kind == FeedEventKind.Warning);
+    }
+
+    /// <summary>First three records and the end; then two of them in a body without one, which shows that this was all.</summary>
+    private static RawServer SetWithoutEnd(string caughtUpBy) =>
+        new(async exchange =>
+        {
+            if (exchange.Number == 1)
+            {
+                await exchange.BodyAsync(Record(1, 1) + Record(2, 2) + Record(3, 3));
+                return;
+            }
+
+            await exchange.ChunkedAsync(caughtUpBy == "settles" ? "Lockstep-Caught-Up: silence\r\n" : "");
+            await exchange.ChunkAsync(Record(1, 1) + Record(2, 2) + (caughtUpBy == "heartbeat" ? "{\"heartbeat\":true}\n" : ""));
+            await exchange.StallAsync();
+        });
+
     [Fact]
     public async Task A_heartbeat_in_a_redirected_snapshot_does_not_complete_it()
     {
@@ -78,7 +127,7 @@ public sealed class WholeSetTests : SyncTest
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
-            // Out of order, so that the record dialect has to start over as well.
+            // Out of order, so that the record dialect must also start over.
             await exchange.ChunkAsync(exchange.Number == 1 ? make(1, 30) + make(2, 20) : make(1, 30) + make(3, 10));
             if (exchange.Number == 1)
                 return;

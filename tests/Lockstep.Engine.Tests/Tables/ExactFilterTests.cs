@@ -6,7 +6,7 @@ using static System.FormattableString;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>A filter compares numbers with all their digits, as no double holds them.</summary>
+/// <summary>A filter compares numbers with all their digits, which no double holds.</summary>
 public sealed class ExactFilterTests : IDisposable
 {
     private static readonly string[] Values =
@@ -191,7 +191,7 @@ public sealed class ExactFilterTests : IDisposable
 
     private static bool IsText(string value) => value[^1] is '"' or ']' or '}';
 
-    /// <summary>Worked out apart from the engine: as fractions of integers.</summary>
+    /// <summary>Computed independently of the engine: as fractions of integers.</summary>
     private static bool Holds(string value, string comparison, string number)
     {
         if (value == "null" || number == "null")

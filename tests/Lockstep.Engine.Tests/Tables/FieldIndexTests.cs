@@ -4,7 +4,7 @@ using SQLitePCL;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>A field may have an index: filters find by it, and it is kept whatever becomes of the rows.</summary>
+/// <summary>A field may have an index: filters use it, and it is maintained whatever happens to the rows.</summary>
 public sealed class FieldIndexTests : IDisposable
 {
     private readonly TestTable _table = new();

@@ -2,7 +2,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>A filter that is not SQL over the fields is answered with what was meant.</summary>
+/// <summary>The error for a filter that is not SQL over the fields suggests what was meant.</summary>
 public sealed class FilterMistakeTests
 {
     [Theory]

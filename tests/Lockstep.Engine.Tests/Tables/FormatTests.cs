@@ -9,9 +9,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tests.Tables;
 
 /// <summary>
-/// Table files of every format there was, as the code of their time made them: <c>Formats/table-N.db</c> is of format N, with 38 records,
-/// one that the feed deleted (7), one that a whole set lacked (9), and one malformed that was set aside. Files of later formats are
-/// refused.
+/// Table files of every earlier format, written by the code of their time: <c>Formats/table-N.db</c> is of format N, with 38 records, one
+/// that the feed deleted (7), one that a whole set lacked (9), and a malformed one in the quarantine. Files of later formats are refused.
 /// </summary>
 public sealed class FormatTests : SyncTest
 {
@@ -71,7 +70,8 @@ public sealed class FormatTests : SyncTest
     {
         Take("table-1.db");
 
-        // A set that says its end only by ending, and would remove most of the table, is owed: that is a column of the second format.
+        // A set whose only sign of completeness is its end, and which would remove most of the table, is owed: that is a column of the
+        // second format.
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync(Identity);

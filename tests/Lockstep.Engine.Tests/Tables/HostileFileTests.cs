@@ -2,7 +2,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>A table file may come from anybody: what its schema says is not run.</summary>
+/// <summary>A table file may come from anybody: code in its schema does not run.</summary>
 public sealed class HostileFileTests
 {
     [Theory]

@@ -2,7 +2,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>Records above all that is stored are inserted many rows at a time: the table is the same as if each had come alone.</summary>
+/// <summary>Records above everything stored are inserted many rows at a time: the table is the same as if each had come alone.</summary>
 public sealed class InsertManyTests
 {
     [Theory]
@@ -20,7 +20,7 @@ public sealed class InsertManyTests
     {
         foreach (var key in (Func<int, string>[])[i => $"{i}", i => $"\"k{i}\""])
         {
-            // Each fifth is a tombstone; the keys come neither in order nor only once.
+            // Every fifth is a tombstone; the keys are unordered and repeat.
             List<string> records =
             [
                 .. Enumerable

@@ -3,7 +3,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>Integer keys become encoded ones when the first key comes that is none, and nothing else changes by it.</summary>
+/// <summary>Integer keys become encoded ones with the first key that is not an integer, and nothing else changes.</summary>
 public sealed class KeyLayoutTests
 {
     [Fact]

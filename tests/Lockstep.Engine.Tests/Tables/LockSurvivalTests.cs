@@ -3,7 +3,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>SQLite's locks belong to the process, and any handle of the file that is closed would drop them.</summary>
+/// <summary>SQLite's locks belong to the process, and closing any handle of the file would release them.</summary>
 public sealed class LockSurvivalTests
 {
     [Fact]
@@ -17,7 +17,7 @@ public sealed class LockSurvivalTests
 
         Assert.True(Table.IsTable(table.Path));
         Assert.Equal([table.Path], Table.FindIn(Path.GetDirectoryName(table.Path)!));
-        // Opens the file for writing and closes it: where it finds no other's lock, it takes the log to be abandoned.
+        // Opens the file for writing and closes it: if it finds no other process's lock, it considers the log abandoned.
         using (
             var other = Process.Start(
                 new ProcessStartInfo("/usr/bin/sqlite3", [table.Path, "select count(*) from lockstep_row"])

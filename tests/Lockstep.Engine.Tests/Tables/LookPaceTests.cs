@@ -80,7 +80,7 @@ public sealed class LookPaceTests : IDisposable
         await wait;
     }
 
-    /// <summary>The clock stands still: only the system's word can end the wait.</summary>
+    /// <summary>The clock stands still: only the system's notification can end the wait.</summary>
     [Fact]
     public async Task The_system_tells_of_a_commit()
     {
@@ -113,7 +113,7 @@ public sealed class LookPaceTests : IDisposable
         Assert.Equal([25], Waits(pace, 1));
     }
 
-    /// <summary>How long each of so many waits takes, in milliseconds.</summary>
+    /// <summary>How long each of this many waits takes, in milliseconds.</summary>
     private List<int> Waits(LookPace pace, int count)
     {
         List<int> waits = [];

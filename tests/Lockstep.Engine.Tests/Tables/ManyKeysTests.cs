@@ -4,7 +4,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>Any number of keys may be asked for, though SQLite takes 32,766 parameters.</summary>
+/// <summary>A query may have any number of keys, though SQLite allows 32,766 parameters.</summary>
 public sealed class ManyKeysTests
 {
     private const int Many = 40_000;

@@ -31,7 +31,7 @@ public sealed class OneTransactionTests
         using var table = new TestTable();
         table.Apply("""{"id":1,"updated_at":1}""");
         var before = table.Writer.State;
-        // The second record fails: an index that two rows cannot be in stands for whatever may go wrong within a commit.
+        // The second record fails: an index that does not admit two of the rows stands in for anything that may go wrong within a commit.
         Sql(table.Path, "CREATE UNIQUE INDEX t ON lockstep_row(gone) WHERE key IN (2, 3)");
 
         Assert.Throws<TableFileException>(() => table.Apply("""{"id":2,"updated_at":2}""", """{"id":3,"updated_at":3}"""));
@@ -134,7 +134,7 @@ public sealed class OneTransactionTests
             },
             TestContext.Current.CancellationToken
         );
-        // SQLite's own patience is over after the first.
+        // SQLite's own busy timeout is over after the first.
         await Eventually.TrueAsync(() => refusals.Seen >= 2 || writing.IsCompleted);
         Assert.False(writing.IsCompleted);
         held.Rollback();
@@ -171,7 +171,7 @@ public sealed class OneTransactionTests
 
         public int Seen => Volatile.Read(ref _seen);
 
-        /// <summary>Counts those of the thread that calls.</summary>
+        /// <summary>Counts those of the calling thread.</summary>
         public void Count() => Volatile.Write(ref _thread, Environment.CurrentManagedThreadId);
 
         public void Dispose() => AppDomain.CurrentDomain.FirstChanceException -= Note;

@@ -133,7 +133,7 @@ public sealed class OrderTests
 
         Assert.Empty(table.Apply("""{"txid":7,"current_xmin":9,"since":7,"deleted":false,"data":{"id":1}}"""));
         Assert.Empty(table.Apply("""{"txid":8,"current_xmin":9,"since":8,"deleted":false,"data":{"id":1}}"""));
-        // The higher order value counts although nothing was changed by it.
+        // The higher order value counts although it changed nothing.
         Assert.Empty(table.Apply("""{"txid":6,"current_xmin":6,"since":6,"deleted":true,"data":{"id":1}}"""));
         Assert.Empty(table.Apply("""{"txid":7,"current_xmin":7,"since":7,"deleted":false,"data":{"id":1,"v":"stale"}}"""));
         Assert.Equal(1, table.Table.GetInfo().Sequence);

@@ -2,7 +2,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>When a whole set that was not taken is fetched again.</summary>
+/// <summary>When to fetch a whole set again that was not accepted.</summary>
 public sealed class OwedSetTests
 {
     private static readonly DateTimeOffset Now = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);

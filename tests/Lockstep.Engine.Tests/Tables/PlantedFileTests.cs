@@ -12,14 +12,14 @@ using Lockstep.TestServer.Feeds;
 namespace Lockstep.Engine.Tests.Tables;
 
 /// <summary>
-/// In a folder that others write to, nothing that they put in the place of a file is written through, emptied or waited for. What Gossip,
-/// Postgres, Ticks and the module make is tested beside them, in classes of this name.
+/// In a folder that others can write to, nothing that they put in the place of a file is written through, truncated or waited for. What
+/// Gossip, Postgres, Ticks and the module create has tests of the same name there.
 /// </summary>
 public sealed partial class PlantedFileTests : IDisposable
 {
     /// <summary>
-    /// All that makes files by their path, and what holds it against what is planted. Whoever adds to it adds a test. A new temporary
-    /// folder is this user's.
+    /// All code that creates files by path, and the test that confronts it with planted ones. If you add to it, add a test. A new temporary
+    /// folder belongs to this user.
     /// </summary>
     private static readonly Dictionary<string, string> Makers = new()
     {

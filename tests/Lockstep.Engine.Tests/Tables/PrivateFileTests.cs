@@ -4,7 +4,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>A private table is for its user's eyes only, and so is all that SQLite keeps beside it, and a copy of it.</summary>
+/// <summary>Only its user can read a private table, and everything that SQLite keeps beside it, and a copy of it.</summary>
 public sealed class PrivateFileTests : IDisposable
 {
     private const string Windows = "Files on Windows have the permissions of their folder.";

@@ -6,7 +6,7 @@ using Lockstep.Testing;
 namespace Lockstep.Engine.Tests.Tables;
 
 /// <summary>
-/// A table on a mount that is read-only: what a writer on the other side of it commits is seen, and nothing is claimed of it.
+/// A table on a read-only mount: what a writer on the other side of it commits becomes visible, and readers claim nothing more.
 /// </summary>
 public sealed class ReadOnlyMountTests : IDisposable
 {
@@ -57,7 +57,7 @@ public sealed class ReadOnlyMountTests : IDisposable
         Assert.Equal(2, new Table(InMount("t.db")).GetInfo().Rows);
     }
 
-    /// <summary>A table whose file is all of it.</summary>
+    /// <summary>A table whose file contains all of it.</summary>
     private void Fill(params string[] records)
     {
         using (var table = new TestTable())

@@ -5,7 +5,7 @@ using SQLitePCL;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>Reading a table file: where nothing may be written, while it changes unseen, and with a stop that is obeyed (I10).</summary>
+/// <summary>Reading a table file: if nothing may be written, while it changes unseen, and with a stop that takes effect (I10).</summary>
 public sealed class ReadingTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -42,7 +42,7 @@ public sealed class ReadingTests : IDisposable
         {
             using var scan = new Table(FilePath).Read();
             Assert.True(scan.Read());
-            // Somebody who sees the folder in another way writes, and puts all of it into the file.
+            // Somebody who sees the folder through another mount writes, and puts all of it into the file.
             AsWriter(() => Sql("UPDATE lockstep_row SET seq = seq + 1; PRAGMA wal_checkpoint(TRUNCATE)"));
             return Assert.Throws<TableFileException>(() =>
             {
@@ -63,7 +63,7 @@ public sealed class ReadingTests : IDisposable
         Execute(writer, "UPDATE lockstep_table SET rows = 2");
         SetMode(isWritable: false);
 
-        // The log's shared memory is there, and may be read or not: two records, or an error.
+        // The log's shared memory exists, and may be readable or not: two records, or an error.
         var rows = Unprivileged.Run(() =>
         {
             try
@@ -162,7 +162,7 @@ public sealed class ReadingTests : IDisposable
     private static long CountOn(ReadConnection connection, string tables) =>
         connection.Read(() => TableFile.Scalar(connection, $"SELECT count(*) FROM {tables}"));
 
-    /// <summary>Counts how often a statement begins to run on a connection.</summary>
+    /// <summary>Counts how often a statement starts to run on a connection.</summary>
     private static SemaphoreSlim Begun(ReadConnection connection)
     {
         var begun = new SemaphoreSlim(0);
@@ -179,17 +179,17 @@ public sealed class ReadingTests : IDisposable
         return count;
     }
 
-    /// <summary>A closed table of so many records.</summary>
+    /// <summary>A closed table with this many records.</summary>
     private void Fill(int count)
     {
         using var table = new TestTable();
         table.Apply(Enumerable.Range(1, count).Select(id => $$"""{"id":{{id}},"updated_at":{{id}},"text":"{{new string('x', 100)}}"}"""));
         table.Table.Backup(FilePath);
-        // As a sync leaves it: a file that has had a log.
+        // As a sync leaves it: a file that once had a log.
         Sql("PRAGMA journal_mode=WAL");
     }
 
-    /// <summary>Works on another thread than the one that reads, which may be nobody's.</summary>
+    /// <summary>Works on a thread other than the reader's, which may be any pool thread.</summary>
     private void AsWriter(Action work)
     {
         if (!Environment.IsPrivilegedProcess)

@@ -25,7 +25,7 @@ public sealed class RecordBatchTests
         {
             long key = random.Next(keys) - (keys / 2);
             var id = areIntegers ? $"{key}" : $"\"a shared beginning {key}\"";
-            // Orders that go up and down, are equal, and are no integers.
+            // Orders that rise and fall, are equal, and are not integers.
             var order = random.Next(4) == 0 ? $"{random.Next(50)}.5" : $"{random.Next(50)}";
             var json = Encoding.UTF8.GetBytes($$"""{"id":{{id}},"updated_at":{{order}}}""");
             Assert.Equal(ParsedKind.Record, parser.Parse(json, out var record));

@@ -2,7 +2,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>A snapshot replaces the table's content at once, and sweeps what it does not hold (I6).</summary>
+/// <summary>A snapshot replaces the table's content at once, and sweeps what it does not contain (I6).</summary>
 [Trait("Invariant", "I6")]
 public sealed class SnapshotTests
 {
@@ -95,7 +95,7 @@ public sealed class SnapshotTests
         string[] set = ["""{"id":1,"updated_at":1}""", """{"id":2,"updated_at":2}""", """{"id":3,"updated_at":5}"""];
 
         Assert.Empty(table.Snapshot(SnapshotEnding.Sweep, set));
-        // Within a stream the later arrival wins, also in that of the whole set itself.
+        // Within a stream the later arrival wins, also within that of the whole set itself.
         Assert.Equal(["+3"], table.Apply("""{"id":3,"updated_at":5}"""));
         table.Apply("""{"id":3,"updated_at":5,"deleted_at":5}""");
         Assert.Equal(

@@ -3,7 +3,7 @@ using Lockstep.Engine.Tables.Native;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>Some versions of SQLite lose commits when several processes use a file; none of them is used.</summary>
+/// <summary>Some versions of SQLite lose commits when several processes use a file; Lockstep uses none of them.</summary>
 public sealed class SqliteLibraryTests
 {
     [Fact]

@@ -5,7 +5,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>Every file that is not a table, or cannot be used, ends in one clear error.</summary>
+/// <summary>Every file that is not a table, or cannot be used, leads to one clear error.</summary>
 public sealed class TableFileTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -23,6 +23,16 @@ public sealed class TableFileTests : IDisposable
         Assert.Throws<TableFileException>(() => new Table(path).GetInfo());
         Assert.False(Table.IsTable(path));
         Assert.Equal(new string('x', 5000), File.ReadAllText(path));
+    }
+
+    [Fact]
+    public void A_file_that_a_first_sync_has_just_made_is_no_table_yet_and_not_another_programs()
+    {
+        var path = _folder["new.db"];
+        File.WriteAllBytes(path, []);
+
+        Assert.Throws<TableNotFoundException>(() => new Table(path).GetInfo());
+        Assert.False(Table.IsTable(path));
     }
 
     [Fact]
@@ -220,7 +230,7 @@ public sealed class TableFileTests : IDisposable
             {
                 for (var n = 1; !stop.IsCancellationRequested; n++)
                 {
-                    // All rows change together, and once the layout of the keys does.
+                    // All rows change together, and the layout of the keys changes once.
                     table.Apply(Enumerable.Range(0, 50).Select(k => $$"""{"id":{{k}},"updated_at":{{n}}}"""));
                     if (n == 10)
                         table.Apply("""{"id":1.5,"updated_at":1,"deleted_at":1}""");
@@ -275,7 +285,7 @@ public sealed class TableFileTests : IDisposable
         Assert.Equal(path, Assert.IsType<Table>(store.GetFor(null, "others")).Path);
         Assert.Throws<TableNotFoundException>(() => store.Get("others"));
 
-        // The name that the file has goes before the one that it would have been created with.
+        // The file's own name precedes the one with which it would have been created.
         using (var target = await store.OpenAsync("others", default, TimeProvider.System, TestContext.Current.CancellationToken))
             Assert.Equal("servers", target.State.Name);
     }

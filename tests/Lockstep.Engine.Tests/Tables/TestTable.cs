@@ -6,7 +6,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>A table file with its writer open, fed with records as text.</summary>
+/// <summary>A table file with an open writer, fed with records as text.</summary>
 internal sealed class TestTable : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -26,7 +26,7 @@ internal sealed class TestTable : IDisposable
 
     public Table Table => new(Path);
 
-    /// <summary>Whether each version is written, or the newest of each commit.</summary>
+    /// <summary>Whether each version is written, or only the newest in each commit.</summary>
     public bool EveryVersion { get; init; }
 
     public IReadOnlyDictionary<string, string> Live => SyncRun.Read(Path);

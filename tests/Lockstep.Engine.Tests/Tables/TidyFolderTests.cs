@@ -6,7 +6,7 @@ using Lockstep.Testing;
 namespace Lockstep.Engine.Tests.Tables;
 
 /// <summary>
-/// Nothing of SQLite's lies beside a table that nobody has open: whoever copies the file takes a log that is there for a part of it.
+/// There are no SQLite files beside a table that nobody has open: anyone who copies the file takes an existing log for a part of it.
 /// </summary>
 public sealed class TidyFolderTests : IDisposable
 {

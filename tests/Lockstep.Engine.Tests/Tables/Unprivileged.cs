@@ -2,12 +2,12 @@ using System.Runtime.InteropServices;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>Runs work as somebody whom a folder's permissions bind, which they do not for root.</summary>
+/// <summary>Runs work as a user who is subject to a folder's permissions; root is not.</summary>
 internal static class Unprivileged
 {
     private const uint Nobody = 65534;
 
-    /// <summary>Runs it on a thread of its own, which on Linux can be another user than its process.</summary>
+    /// <summary>Runs it on its own thread, which on Linux can have another user than its process.</summary>
     public static T Run<T>(Func<T> work)
     {
         if (OperatingSystem.IsWindows())
@@ -22,7 +22,7 @@ internal static class Unprivileged
         {
             try
             {
-                // Of this thread only: the system call, and not the library's function, which sets it for all of them.
+                // For this thread only: the system call, not the library's function, which sets it for all of them.
                 long call = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 117 : 147;
                 Assert.Equal(0, SetUser(call, uint.MaxValue, Nobody, uint.MaxValue));
                 result = work();

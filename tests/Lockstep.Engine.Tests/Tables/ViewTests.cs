@@ -4,7 +4,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tests.Tables;
 
-/// <summary>Any SQLite tool sees a view named like the table, with a column per field.</summary>
+/// <summary>Any SQLite tool sees a view with the table's name and a column per field.</summary>
 public sealed class ViewTests
 {
     [Fact]

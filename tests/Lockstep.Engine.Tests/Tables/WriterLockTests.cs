@@ -85,7 +85,7 @@ public sealed class WriterLockTests : IDisposable
         if (isThere)
             File.WriteAllText(Path + "-lock", "");
         using var first = LockFile.Open(Path + "-lock");
-        // As a child has it between fork and exec, until when O_CLOEXEC does nothing.
+        // As a child process has it between fork and exec, until which O_CLOEXEC does nothing.
         var inherited = Duplicate((int)first.SafeFileHandle.DangerousGetHandle());
         try
         {
@@ -135,7 +135,7 @@ public sealed class WriterLockTests : IDisposable
                 }
                 catch (IOException)
                 {
-                    // Another has it.
+                    // Another process has it.
                 }
             }
         }
@@ -208,7 +208,7 @@ public sealed class WriterLockTests : IDisposable
     [Fact]
     public void A_short_file_that_is_no_lock_file_is_left_as_it_is()
     {
-        // Another name of somebody's file is no link that could be told from the file.
+        // A second name of somebody's file is not a link that could be told from the file.
         File.WriteAllText(Path + "-lock", "precious");
 
         Assert.Throws<TableFileException>(() => WriterLock.Take(Path));

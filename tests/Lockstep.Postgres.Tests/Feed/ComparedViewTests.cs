@@ -5,7 +5,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>A view without tombstones, whose rows are compared: who follows gets what has changed, and nobody starts over.</summary>
+/// <summary>A view without tombstones, whose rows are compared: followers get what has changed, and nobody starts over.</summary>
 public sealed class ComparedViewTests(SharedPostgres postgres)
 {
     private const string Joined =
@@ -96,7 +96,7 @@ public sealed class ComparedViewTests(SharedPostgres postgres)
         await (await follower.FollowAsync(rows: 1, Cancel));
         Assert.Equal(["1"], follower.Rows.Keys);
 
-        // No transaction has moved the cursor meanwhile.
+        // No transaction has advanced the cursor meanwhile.
         await later.ReadAsync(chunk => chunk.Kind == FeedChunkKind.CaughtUp, Cancel);
         Assert.Equal(["1"], later.Rows.Keys);
         Assert.Equal(0, later.Resyncs);
@@ -111,7 +111,7 @@ public sealed class ComparedViewTests(SharedPostgres postgres)
         await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
         await db.RunAsync("UPDATE people SET name = 'unseen' WHERE id = 1");
 
-        // It read the view first after the client did: what changed between the two it cannot tell.
+        // It first read the view after the client did: it cannot tell what changed between the two.
         await using var other = await StartAsync(db, ["id"]);
         follower.Source = other;
         await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
@@ -231,7 +231,7 @@ public sealed class ComparedViewTests(SharedPostgres postgres)
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
         Assert.Equal((0, 42), (follower.Resyncs, follower.Received));
 
-        // Another definition changes every row, and that is all.
+        // Another definition changes every row, and nothing else.
         await db.RunAsync("DROP MATERIALIZED VIEW items; CREATE MATERIALIZED VIEW items AS SELECT *, 1 AS more FROM live WHERE id > 10");
         await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);

@@ -7,8 +7,8 @@ namespace Lockstep.Postgres.Tests.Feed;
 
 /// <summary>
 /// The proof that nothing is lost: writers run transactions at random (long, short, aborted, prepared, at several isolation levels,
-/// committing out of order) while clients come and go; when the writers are done every client's table equals the database. LOCKSTEP_SEEDS
-/// sets how many seeds are tried.
+/// committing out of order) while clients come and go; when the writers are done, every client's table equals the database. LOCKSTEP_SEEDS
+/// sets the number of seeds.
 /// </summary>
 public sealed class ConcurrencyTests : IClassFixture<ConcurrencyTests.Server>
 {
@@ -92,7 +92,7 @@ public sealed class ConcurrencyTests : IClassFixture<ConcurrencyTests.Server>
             catch (OperationCanceledException) when (done.IsCancellationRequested) { }
             catch (FeedBehindException)
             {
-                // The other server has not looked since: as a replica that lags.
+                // The other server has not looked since: like a lagging replica.
                 await Task.Delay(5, CancellationToken.None);
             }
         }

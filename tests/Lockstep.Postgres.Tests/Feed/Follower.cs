@@ -7,7 +7,7 @@ namespace Lockstep.Postgres.Tests.Feed;
 
 /// <summary>
 /// A client by the book: a record is applied unless its <c>since</c> is below the stored one for its key, tombstones count as stored (I3),
-/// the cursor never goes back (I4), a snapshot replaces the table at once and sweeps what it does not hold (I6). Not thread-safe.
+/// the cursor never goes back (I4), a snapshot replaces the table at once and sweeps what it does not contain (I6). Not thread-safe.
 /// </summary>
 internal sealed class Follower(IFeedSource served, string key = "id")
 {
@@ -16,14 +16,14 @@ internal sealed class Follower(IFeedSource served, string key = "id")
     private FeedMark? _mark;
     private Dictionary<string, Entry> _table = new(StringComparer.Ordinal);
 
-    /// <summary>What the next connection goes to.</summary>
+    /// <summary>Where the next connection goes.</summary>
     public IFeedSource Source { get; set; } = served;
 
     public long Cursor { get; private set; }
 
     public string? Identity { get; private set; }
 
-    /// <summary>Rows received, again or not.</summary>
+    /// <summary>Rows received, including repeated ones.</summary>
     public int Received { get; private set; }
 
     public int Resyncs { get; private set; }
@@ -36,7 +36,9 @@ internal sealed class Follower(IFeedSource served, string key = "id")
     public SortedDictionary<string, string> Rows =>
         new(_table.Where(e => !e.Value.Deleted).ToDictionary(e => e.Key, e => e.Value.Data), StringComparer.Ordinal);
 
-    /// <summary>Connects, and reads until it has what is there now, and on until <paramref name="enough"/> says so after a chunk.</summary>
+    /// <summary>
+    /// Connects, and reads until it has everything that exists now, then on until <paramref name="enough"/> accepts a chunk.
+    /// </summary>
     public async Task ReadAsync(Func<FeedChunk, bool> enough, CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -98,7 +100,7 @@ internal sealed class Follower(IFeedSource served, string key = "id")
         }
     }
 
-    /// <summary>Connects, and returns once it follows live; what comes back then ends with so many rows.</summary>
+    /// <summary>Connects, and returns once it follows live; the result then ends with this many rows.</summary>
     public async Task<Task> FollowAsync(int rows, CancellationToken cancellationToken)
     {
         var follows = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

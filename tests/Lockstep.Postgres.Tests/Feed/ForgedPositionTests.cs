@@ -6,7 +6,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>A page's position that somebody made up is told to be none (400), and is no failure of the feed or of the database.</summary>
+/// <summary>A forged page position is answered with 400, and is not a failure of the feed or of the database.</summary>
 public sealed class ForgedPositionTests(LogicalPostgres postgres) : IClassFixture<LogicalPostgres>, IDisposable
 {
     private const string Table = "CREATE TABLE items (id int, at timestamptz, name text, PRIMARY KEY (id, at, name))";

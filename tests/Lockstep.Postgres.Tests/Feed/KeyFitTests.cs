@@ -3,7 +3,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>A key that no client can hold is refused by the server, instead of each row by each client.</summary>
+/// <summary>The server refuses a key that no client can hold, instead of each client refusing each row.</summary>
 public sealed class KeyFitTests(SharedPostgres postgres)
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -54,7 +54,7 @@ public sealed class KeyFitTests(SharedPostgres postgres)
         Assert.Contains(items.Client.Lines, line => line.Contains("\"row_left_out\"", StringComparison.Ordinal));
         Assert.Null(items.Feed.Error);
 
-        // It gets a key that clients can have, and another one loses it.
+        // It gets a key that clients can hold, and another table loses it.
         await items.Db.RunAsync($"UPDATE items SET id = 3 WHERE id = '{value}'; UPDATE items SET id = '{value}' WHERE id = 1");
         await items.CatchUpAsync();
         Assert.Equal(["2.5", "3", "4"], items.Client.Rows.Keys);

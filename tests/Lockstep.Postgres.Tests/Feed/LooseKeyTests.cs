@@ -3,7 +3,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>Keys of types that take two values for equal which clients tell apart, since their JSON differs.</summary>
+/// <summary>Keys of types that consider two values equal which clients distinguish, because their JSON differs.</summary>
 public sealed class LooseKeyTests(SharedPostgres postgres)
 {
     private static readonly TableName Items = new(null, "items");
@@ -43,7 +43,7 @@ public sealed class LooseKeyTests(SharedPostgres postgres)
             Assert.Equal(await RowsAsync(db), live.Rows.Values);
         }
 
-        // One tombstone for each way of writing that is gone, and none for what is there.
+        // One tombstone for each form that is gone, and none for the existing one.
         Assert.Equal("2", await db.ScalarAsync("SELECT count(*) FROM lockstep.\"public.items\""));
         await now.CatchUpAsync(await HorizonAsync(db), Cancel);
         Assert.Equal(live.Rows, now.Rows);

@@ -3,7 +3,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>Columns that are called like a feed's own are taken for them only where they can be.</summary>
+/// <summary>Columns with the names of a feed's own count as those only if they can be.</summary>
 public sealed class OwnColumnTests(SharedPostgres postgres)
 {
     private const string Columns = "id int PRIMARY KEY, deleted boolean, current_xmin int";
@@ -62,7 +62,7 @@ public sealed class OwnColumnTests(SharedPostgres postgres)
         Assert.Equal(["{\"id\":1}"], items.Client.Rows.Values);
         Assert.Equal(0, items.Client.Resyncs);
 
-        // Said otherwise, clients start over.
+        // If this is changed, clients start over.
         await PostgresTracking.EnableAsync(items.Db.ConnectionString, TableCase.Items, new TrackingOptions { SoftDelete = false }, Cancel);
         await items.CatchUpAsync();
         Assert.Equal(["{\"deleted\":false,\"id\":1}", "{\"deleted\":true,\"id\":2}"], items.Client.Rows.Values);

@@ -6,7 +6,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>A row of a database that no client could take is left out of its feed and told of; everybody goes on.</summary>
+/// <summary>A database row that no client could accept is left out of its feed and reported; everybody continues.</summary>
 public sealed class PoisonRowTests(LogicalPostgres postgres) : IClassFixture<LogicalPostgres>, IDisposable
 {
     private const string Deep = "(repeat('[', 90) || repeat(']', 90))::jsonb";
@@ -44,7 +44,7 @@ public sealed class PoisonRowTests(LogicalPostgres postgres) : IClassFixture<Log
         await db.RunAsync("UPDATE items SET v = '3' WHERE id = 7");
         await file.SyncUntilAsync(await WithoutAsync(db, "id NOT IN (500, 2000)"), Cancel);
 
-        // Those that were read while they were so; a version may be read from the table and from the log.
+        // Those that were read in that state; a version may be read from the table and from the log.
         Assert.InRange(feed.LeftOut.Count, 3, 6);
         Assert.StartsWith("{\"id\":", feed.LeftOut.Last, StringComparison.Ordinal);
     }

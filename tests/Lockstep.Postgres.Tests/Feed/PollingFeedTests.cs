@@ -41,8 +41,7 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
         Assert.Equal("{\"id\":10,\"name\":\"again\"}", follower.Rows["10"]);
 
-        // Six rows, each of them once from the database, and once more at most: with the one poll that began before this reading and ended
-        // after it.
+        // Six rows, each once from the database, and at most once more: with the one poll that started before this read and ended after it.
         Assert.InRange(follower.Received - before, 6, 12);
         Assert.Equal(0, follower.Resyncs);
     }
@@ -412,7 +411,7 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         await Eventually.TrueAsync(async () => await db.ScalarAsync(Open) == "0");
         await db.RunAsync("SET lock_timeout = '5s'; ALTER TABLE items ADD COLUMN more int");
 
-        // They go on from where they are.
+        // They continue from where they are.
         foreach (var client in stuck)
         {
             var rows = 0;
@@ -458,8 +457,7 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
     }
 
     /// <summary>
-    /// A cursor that has everything committed so far. Transactions of other tests in the cluster may hold clients back from it, for
-    /// moments.
+    /// A cursor that has everything committed so far. Other tests' transactions in the cluster may hold clients back from it for moments.
     /// </summary>
     private static async Task<long> HorizonAsync(TestDatabase db) =>
         long.Parse(

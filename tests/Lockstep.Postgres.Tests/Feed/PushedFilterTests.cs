@@ -6,7 +6,9 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>What of a filter the database decides makes no difference to what a client gets, but to what is read for it.</summary>
+/// <summary>
+/// The part of a filter that the database evaluates makes no difference to what a client gets, only to what is read for it.
+/// </summary>
 public sealed class PushedFilterTests(SharedPostgres postgres)
 {
     private const string Rows = """

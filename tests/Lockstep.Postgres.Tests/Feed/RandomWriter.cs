@@ -7,7 +7,7 @@ namespace Lockstep.Postgres.Tests.Feed;
 /// </summary>
 internal static class RandomWriter
 {
-    /// <summary>The keys that are used are below this.</summary>
+    /// <summary>All keys are below this.</summary>
     private const int Keys = 40;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

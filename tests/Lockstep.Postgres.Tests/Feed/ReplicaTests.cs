@@ -23,8 +23,8 @@ public sealed class ReplicaTests
         await using var behind = await StartAsync(copy);
         Assert.Equal((await ahead.GetStateAsync(Cancel)).Identity, (await behind.GetStateAsync(Cancel)).Identity);
 
-        // A transaction that is in progress, as the replica prints no list of, must come when it commits; and what commits meanwhile comes
-        // once to who follows.
+        // A transaction in progress, which the replica does not list, must arrive when it commits; and what commits meanwhile reaches
+        // followers once.
         await using var open = await db.ConnectAsync();
         await open.ExecuteAsync("BEGIN; INSERT INTO items VALUES (2, 'late')", Cancel);
         var follower = new Follower(behind);

@@ -4,7 +4,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>A right that is taken back ends what is being read with it.</summary>
+/// <summary>A revoked right ends what is being read with it.</summary>
 public sealed class RevokedTests(SharedPostgres postgres, LogicalPostgres logical) : IClassFixture<LogicalPostgres>, IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -44,7 +44,7 @@ public sealed class RevokedTests(SharedPostgres postgres, LogicalPostgres logica
         await db.RunAsync($"REVOKE SELECT ON items FROM {role}");
         await Assert.ThrowsAnyAsync<Exception>(() => reading.WaitAsync(Eventually.Deadline, Cancel));
         Assert.True(reading.IsFaulted, "It was cut off, and not waited for in vain.");
-        // Nothing is looked at while nobody follows: who comes back has it looked at.
+        // Nothing is checked while nobody follows: a client that returns triggers the check.
         await Eventually.TrueAsync(IsRefusedAsync);
 
         await db.RunAsync($"GRANT SELECT ON items TO {role}; INSERT INTO items VALUES (2)");

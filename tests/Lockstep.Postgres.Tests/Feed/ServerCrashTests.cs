@@ -3,7 +3,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>What a crash of the server takes back was never served.</summary>
+/// <summary>What a crash of the server loses was never served.</summary>
 public sealed class ServerCrashTests(SharedPostgres postgres)
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -13,7 +13,7 @@ public sealed class ServerCrashTests(SharedPostgres postgres)
     [InlineData(true)]
     public async Task Commits_that_were_not_on_disk_yet_reach_clients_once_they_are(bool isHeldOpen)
     {
-        // The longest that the log may stay in memory, and no client that waits for its commit to reach the disk.
+        // The log stays in memory as long as possible, and no client waits until its commit reaches the disk.
         await using var server = await PostgresServer.StartAsync(Cancel, "synchronous_commit=off", "wal_writer_delay=10s");
         await using var db = TestDatabase.Open(server.ConnectionString);
         await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY, name text)");
@@ -43,7 +43,7 @@ public sealed class ServerCrashTests(SharedPostgres postgres)
             Assert.Equal(await db.RowsAsync("items"), live.Rows);
         }
 
-        // Recovery took nothing back, so nobody starts over.
+        // Recovery lost nothing, so nobody starts over.
         Assert.Equal(0, live.Resyncs);
     }
 

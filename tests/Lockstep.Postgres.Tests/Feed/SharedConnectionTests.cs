@@ -3,7 +3,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>Feeds of one database share its connections, and none looks while nobody follows it.</summary>
+/// <summary>Feeds of one database share its connections, and none polls while nobody follows it.</summary>
 public sealed class SharedConnectionTests(SharedPostgres postgres)
 {
     private const string Polls = "lockstep.feed.polls";
@@ -72,7 +72,7 @@ public sealed class SharedConnectionTests(SharedPostgres postgres)
         var follower = new Follower(feed);
         await follower.ReadAsync(chunk => chunk.Kind == FeedChunkKind.CaughtUp, Cancel);
 
-        // The other one, which is followed, tells that there was time enough.
+        // The other one, which has a follower, shows that there was enough time.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var reading = new Follower(other).ReadAsync(_ => false, stop.Token);
         await SpanAsync();

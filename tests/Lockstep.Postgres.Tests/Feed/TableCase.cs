@@ -5,7 +5,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>A table <c>items</c> that is served by polling, a client that follows it, and what the operator was told.</summary>
+/// <summary>A table <c>items</c> served by polling, a client that follows it, and what the operator was told.</summary>
 internal sealed class TableCase : IAsyncDisposable
 {
     public static readonly TableName Items = new(null, "items");
@@ -33,7 +33,7 @@ internal sealed class TableCase : IAsyncDisposable
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    /// <summary>Makes the database.</summary>
+    /// <summary>Creates the database.</summary>
     public static async Task<TableCase> MakeAsync(SharedPostgres postgres, string sql, bool track = true, TrackingOptions? options = null)
     {
         var made = new TableCase(await TestDatabase.CreateAsync(postgres));
@@ -43,7 +43,7 @@ internal sealed class TableCase : IAsyncDisposable
         return made;
     }
 
-    /// <summary>Starts to serve, again if it did, under another connection string if one is given.</summary>
+    /// <summary>Starts to serve, or restarts, with another connection string if one is given.</summary>
     public async Task ServeAsync(string key = "id", string? connectionString = null)
     {
         if (_feed is not null)
@@ -69,7 +69,7 @@ internal sealed class TableCase : IAsyncDisposable
             _client!.Source = _feed;
     }
 
-    /// <summary>Brings the client to what is committed now.</summary>
+    /// <summary>Brings the client up to what is committed now.</summary>
     public async Task CatchUpAsync()
     {
         var horizon = long.Parse(await Db.ScalarAsync("SELECT pg_snapshot_xmax(pg_current_snapshot())"), CultureInfo.InvariantCulture);

@@ -3,7 +3,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>Notifications wake the poller. The interval is an hour throughout: what arrives was not waited for.</summary>
+/// <summary>Notifications wake the poller. The interval is an hour throughout: whatever arrives did not wait for it.</summary>
 public sealed class WakeUpTests(SharedPostgres postgres)
 {
     private const string Polls = "lockstep.feed.polls";
@@ -20,7 +20,7 @@ public sealed class WakeUpTests(SharedPostgres postgres)
         await using var feed = await StartAsync(db, "woken", listen: true);
         await FollowAsync(feed, db);
 
-        // The one that listens has had the notification, and the other one would have.
+        // The one that listens has received the notification, and the other one would have.
         Assert.Equal(1, deaf.Sum(Polls));
         var follower = new Follower(sleeper);
         await follower.ReadAsync(chunk => chunk.Kind == FeedChunkKind.SnapshotCompleted, Cancel);
@@ -36,10 +36,10 @@ public sealed class WakeUpTests(SharedPostgres postgres)
         var follower = new Follower(feed);
         var reading = await follower.FollowAsync(rows: 1, Cancel);
 
-        // At the start, for the client that has come, and when notifications arrive.
+        // At the start, for the client that connected, and when notifications arrive.
         await ReachedAsync(metrics, 3);
 
-        // What is committed while they do not comes after the next connection, which has the feed look when it listens.
+        // What is committed while they do not arrives after the next connection, which makes the feed look once it listens.
         var polls = metrics.Sum(Polls);
         var server = await postgres.GetAsync(Cancel);
         var name = await db.ScalarAsync("SELECT current_database()");

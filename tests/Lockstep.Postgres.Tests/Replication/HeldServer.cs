@@ -5,7 +5,7 @@ using System.Net.Sockets;
 namespace Lockstep.Postgres.Tests.Replication;
 
 /// <summary>
-/// The way to a server on which a command is held up: it arrives after a request to cancel it, which an idle server process then ignores.
+/// A proxy to a server that holds up a command: it arrives after a request to cancel it, which an idle server process then ignores.
 /// </summary>
 internal sealed class HeldServer : IAsyncDisposable
 {
@@ -28,7 +28,7 @@ internal sealed class HeldServer : IAsyncDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    /// <summary>Done when the command has been sent, and waits here.</summary>
+    /// <summary>Completes when the command has been sent, and waits here.</summary>
     public Task Held => _held.Task;
 
     public async ValueTask DisposeAsync()
@@ -67,7 +67,7 @@ internal sealed class HeldServer : IAsyncDisposable
             }
             catch (Exception e) when (e is OperationCanceledException or IOException or SocketException)
             {
-                // One of the two has gone.
+                // One of the two has disconnected.
             }
         }
     }
@@ -83,14 +83,14 @@ internal sealed class HeldServer : IAsyncDisposable
                 _held.TrySetResult();
                 await _cancelled.Task.WaitAsync(_stop.Token);
 
-                // So that who has cancelled is waiting for the answer again.
+                // So that the one who cancelled is waiting for the answer again.
                 await Task.Delay(200, _stop.Token);
             }
 
             await server.WriteAsync(sent, _stop.Token);
             if (length == 16 && BinaryPrimitives.ReadInt32BigEndian(sent.Span[4..]) == CancelRequest)
             {
-                // The server hangs up when it has passed it on.
+                // The server closes the connection once it has passed it on.
                 _ = await server.ReadAsync(new byte[1], _stop.Token);
                 _cancelled.TrySetResult();
                 return;

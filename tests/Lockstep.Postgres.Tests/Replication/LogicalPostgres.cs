@@ -59,14 +59,14 @@ public sealed class LogicalPostgres : IAsyncDisposable
             System.Globalization.CultureInfo.InvariantCulture
         );
 
-    /// <summary>Brings a client to what is committed now, however often the feed has to be asked for it.</summary>
+    /// <summary>Brings a client up to what is committed now, however often it must ask the feed.</summary>
     internal static async Task CatchUpAsync(Follower follower, TestDatabase db, CancellationToken cancellationToken)
     {
         var end = await EndAsync(db);
         await Eventually.WithoutAsync<FeedUnavailableException>(() => follower.CatchUpAsync(end, cancellationToken));
     }
 
-    /// <summary>Drops the slots of a database; a process of the server that streamed from one lets go of it a moment after its client.</summary>
+    /// <summary>Drops the slots of a database; a server process that streamed from one releases it a moment after its client.</summary>
     internal static async Task DropSlotsAsync(TestDatabase db)
     {
         const string Slots = "FROM pg_replication_slots WHERE database = current_database()";

@@ -3,7 +3,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Replication;
 
-/// <summary>Nothing that others put beside a change log is written through, emptied or waited for.</summary>
+/// <summary>Nothing that others put beside a change log is written through, truncated or waited for.</summary>
 public sealed class PlantedFileTests : IDisposable
 {
     private readonly TempFolder _folder = new();

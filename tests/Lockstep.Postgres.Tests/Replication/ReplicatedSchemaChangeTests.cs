@@ -3,7 +3,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Replication;
 
-/// <summary>By replication too, clients start over when rows changed otherwise than the stream tells, and only then.</summary>
+/// <summary>With replication too, clients start over when rows changed in a way that the stream does not report, and only then.</summary>
 public sealed class ReplicatedSchemaChangeTests(LogicalPostgres postgres) : IClassFixture<LogicalPostgres>, IDisposable
 {
     private readonly TempFolder _folder = new();

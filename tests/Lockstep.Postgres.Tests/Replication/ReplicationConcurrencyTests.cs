@@ -8,8 +8,8 @@ namespace Lockstep.Postgres.Tests.Replication;
 
 /// <summary>
 /// The proof that nothing is lost: writers run transactions at random (long, short, aborted, prepared, ending out of order) while clients
-/// come and go and the feed's process is replaced; when the writers are done every client's table equals the database. LOCKSTEP_SEEDS sets
-/// how many seeds are tried.
+/// come and go and the feed's process is replaced; when the writers are done, every client's table equals the database. LOCKSTEP_SEEDS sets
+/// the number of seeds.
 /// </summary>
 public sealed class ReplicationConcurrencyTests(LogicalPostgres postgres) : IClassFixture<LogicalPostgres>
 {
@@ -97,7 +97,7 @@ public sealed class ReplicationConcurrencyTests(LogicalPostgres postgres) : ICla
         return follower;
     }
 
-    /// <summary>A feed whose process ends and is started again on the same log and slot.</summary>
+    /// <summary>A feed whose process ends and restarts on the same log and slot.</summary>
     private sealed class Restartable(string connectionString, PostgresFeedOptions options) : IFeedSource
     {
         private volatile PostgresFeed? _feed;

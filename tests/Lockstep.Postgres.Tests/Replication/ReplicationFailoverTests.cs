@@ -7,7 +7,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Replication;
 
-/// <summary>A standby takes over from the server that streams: the change log goes on if the slot came over with all that it brought.</summary>
+/// <summary>A standby takes over from the server that streams: the change log continues if the slot came over with everything.</summary>
 public sealed class ReplicationFailoverTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

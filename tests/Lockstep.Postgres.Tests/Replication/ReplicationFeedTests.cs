@@ -56,7 +56,7 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await CatchUpAsync(follower, db);
         Assert.Equal("{\"id\":10,\"name\":\"again\"}", follower.Rows["10"]);
 
-        // Seven changes; those of a batch that the client had begun before it was complete may come twice.
+        // Seven changes; those of a batch that the client had started before it was complete may come twice.
         Assert.InRange(follower.Received - before, 7, 14);
         Assert.Equal(0, follower.Resyncs);
         Assert.Equal(
@@ -202,7 +202,7 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         Assert.Equal(3, follower.Resyncs);
         Assert.Equal(3, notices.Count);
 
-        // A table of the same name in its place: it has to be published, and gets a slot of its own.
+        // A table of the same name in its place: it must be published, and gets a slot of its own.
         await db.RunAsync("DROP TABLE items; CREATE TABLE items (id int PRIMARY KEY, other text); INSERT INTO items VALUES (1, 'another')");
         await CatchUpAsync(follower, db);
         await db.RunAsync("INSERT INTO items VALUES (2, 'more')");
@@ -224,7 +224,7 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
             Assert.Equal(["{\"d\":\"fine\",\"id\":1}", "{\"d\":\"fine\",\"id\":2}"], follower.Rows.Values);
         }
 
-        // The stream knows no policies, and would tell of what they hide.
+        // The stream knows no policies, and would reveal what they hide.
         var role = $"replicates_{Guid.NewGuid():N}";
         await db.RunAsync(
             $"CREATE ROLE {role} LOGIN REPLICATION; GRANT SELECT ON items TO {role}; ALTER TABLE items ENABLE ROW LEVEL SECURITY"
@@ -508,7 +508,7 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         );
         await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
 
-        // More than the log keeps, and so a resync with the same identity; and one with another.
+        // More than the log keeps, which means a resync with the same identity; and one with another.
         for (var i = 0; i < 4; i++)
         {
             await db.RunAsync(
@@ -522,7 +522,7 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
     }
 
-    /// <summary>A feed's whole life, from its start to its end, with one client.</summary>
+    /// <summary>A feed's whole life, from start to end, with one client.</summary>
     private static async Task<Follower> FollowAsync(TestDatabase db, PostgresFeedOptions options)
     {
         await using var feed = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel);

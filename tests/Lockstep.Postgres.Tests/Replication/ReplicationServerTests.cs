@@ -5,7 +5,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Replication;
 
-/// <summary>What a server, its settings and its disk do to a feed by replication.</summary>
+/// <summary>How a server, its settings and its disk affect a feed by replication.</summary>
 public sealed class ReplicationServerTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -55,7 +55,7 @@ public sealed class ReplicationServerTests
         var follower = new Follower(feed);
         await LogicalPostgres.CatchUpAsync(follower, db, Cancel);
 
-        // A transaction that stays open keeps the slot from moving on, while others write.
+        // An open transaction keeps the slot from advancing, while others write.
         await using var open = await db.ConnectAsync();
         await open.ExecuteAsync("BEGIN; INSERT INTO items VALUES (2, 'late')", Cancel);
         const int Enough = 40;
@@ -86,7 +86,7 @@ public sealed class ReplicationServerTests
     [Fact]
     public async Task A_commit_that_the_stream_knows_of_before_snapshots_show_it_is_not_lost()
     {
-        // It is in the server's log, and so in the stream, and waits for a standby that never comes before it is shown.
+        // It is in the server's log, and so in the stream, but is not visible until a standby confirms it, which never happens.
         using var folder = new TempFolder();
         await using var server = await LogicalPostgres.StartServerAsync("synchronous_standby_names=nobody", "synchronous_commit=local");
         await using var db = TestDatabase.Open(server.ConnectionString);
@@ -107,7 +107,7 @@ public sealed class ReplicationServerTests
         var (id, waiting) = (0, Task.CompletedTask);
         while (waiting.IsCompleted)
         {
-            // A server that has just been started may not wait for standbys yet.
+            // A newly started server may not wait for standbys yet.
             await waiting;
             id++;
             waiting = committer.ExecuteAsync(
@@ -123,7 +123,7 @@ public sealed class ReplicationServerTests
         await live.ReadAsync(_ => live.Rows.ContainsKey($"{id + 10}"), Cancel);
         Assert.Equal("1", await db.ScalarAsync($"SELECT count(*) FROM items WHERE id = {id}"));
 
-        // A change after it, which snapshots do show, is in the log behind it.
+        // A later change, which snapshots do show, is in the log after it.
         await db.RunAsync("UPDATE items SET name = 'later' WHERE id = 10");
         var fresh = new Follower(feed);
         await fresh.ReadAsync(chunk => chunk.Kind == FeedChunkKind.SnapshotCompleted, Cancel);
@@ -152,7 +152,7 @@ public sealed class ReplicationServerTests
         await db.RunAsync("INSERT INTO others SELECT repeat(md5(g::text), 20) FROM generate_series(1, 20000) g");
         var end = await LogicalPostgres.EndAsync(db);
 
-        // Nobody reads and nothing changes, and still the position moves; the server is told of it with the next status.
+        // Nobody reads and nothing changes, and still the position advances; the next status reports it to the server.
         await Eventually.TrueAsync(async () => (await feed.GetStateAsync(Cancel)).Horizon >= end);
         await Eventually.TrueAsync(async () =>
             await db.ScalarAsync($"SELECT (confirmed_flush_lsn - '0/0'::pg_lsn >= {end})::text FROM pg_replication_slots") == "true"
@@ -280,7 +280,7 @@ public sealed class ReplicationServerTests
         );
         Assert.Equal("0", await db.ScalarAsync("SELECT count(*) FROM pg_replication_slots"));
 
-        // With a publication by the table's owner, a user that only reads and replicates can.
+        // With a publication by the table's owner, a user that only reads and replicates can do it.
         await db.RunAsync("CREATE PUBLICATION wide FOR TABLE items; INSERT INTO items VALUES (1)");
         var options = LogicalPostgres.Options(folder, r => r with { Publication = "wide" });
         await using (var feed = await PostgresFeed.StartAsync(As("replicator"), options, cancellationToken: Cancel))

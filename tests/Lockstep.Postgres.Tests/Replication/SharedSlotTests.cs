@@ -42,7 +42,7 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
                 )
             );
 
-            // A transaction that changes all of them, in turns.
+            // A transaction that changes all of them, in turn.
             await db.RunAsync(
                 "BEGIN;"
                     + string.Concat(Enumerable.Range(0, 40).Select(i => $"INSERT INTO t{i % Count} VALUES ({(life * 100) + 10 + i}, 'n');"))
@@ -73,7 +73,7 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
         var first = new Follower(items);
         await CatchUpAsync(first, db, "items");
 
-        // What it writes before the table is published is not told, what it writes afterwards is.
+        // What it writes before the table is published is not streamed; what it writes afterwards is.
         await using var open = await db.ConnectAsync();
         await open.ExecuteAsync("BEGIN; INSERT INTO later VALUES (2, 'before')", Cancel);
         await using var later = await StartAsync(db, "later", o => o with { Patience = TimeSpan.FromMilliseconds(200) });
@@ -115,7 +115,7 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
         {
             while (clients.Count < 3 || !writers.All(w => w.IsCompleted))
             {
-                // A feed that had the table is stopped, and its log is lost: the table joins anew each time.
+                // A feed that had the table is stopped, and its log is lost: each time the table joins as a new one.
                 var feed = await PostgresFeed.StartAsync(
                     db.ConnectionString,
                     Options("more") with
@@ -217,7 +217,7 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
         );
         Assert.Equal("0|0", await LeftAsync(db));
 
-        // With no slot left on the server the publication has been made already.
+        // With no slot left on the server, the publication already exists.
         await using var full = await LogicalPostgres.StartServerAsync("max_replication_slots=0");
         await using var none = TestDatabase.Open(full.ConnectionString);
         await none.RunAsync("CREATE TABLE items (id int PRIMARY KEY)");

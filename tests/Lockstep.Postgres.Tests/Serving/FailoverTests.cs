@@ -6,7 +6,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Serving;
 
-/// <summary>A standby takes over: clients that were told of nothing that is lost go on, and the others start over.</summary>
+/// <summary>A standby takes over: clients that were told of nothing that is lost continue, and the others start over.</summary>
 public sealed class FailoverTests
 {
     private static readonly TableName Items = new(null, "items");
@@ -26,7 +26,7 @@ public sealed class FailoverTests
         await pair.Primary.RunAsync("INSERT INTO items SELECT g, 'n' FROM generate_series(1, 50) g");
         await pair.SyncAsync(pair.Primary);
 
-        // Cursors go further than the newest row.
+        // Cursors are beyond the newest row.
         await pair.Primary.RunAsync("BEGIN; INSERT INTO items VALUES (1000, 'taken back'); ROLLBACK");
         await pair.Primary.RunAsync("UPDATE items SET name = 'changed' WHERE id = 7; DELETE FROM items WHERE id = 8");
         await pair.SyncAsync(pair.Primary);
@@ -36,7 +36,7 @@ public sealed class FailoverTests
         Assert.Equal(sets, pair.WholeSets);
         Assert.Equal(!canRead, pair.Notices.Any(n => n.Contains("lockstep.timeline_history", StringComparison.Ordinal)));
 
-        // And it goes on from there under the same name.
+        // And it continues from there under the same name.
         await pair.ServeAsync(pair.Standby);
         await pair.Standby.RunAsync("INSERT INTO items VALUES (60, 'later')");
         await pair.SyncAsync(pair.Standby);
@@ -67,7 +67,7 @@ public sealed class FailoverTests
         await pair.SyncAsync(pair.Primary);
         await pair.CutAsync();
 
-        // The client gets no row of these, and its cursor passes them all.
+        // The client gets none of these rows, and its cursor passes them all.
         for (var i = 0; i < 30; i++)
             await pair.Primary.RunAsync("INSERT INTO other VALUES (1)");
         await pair.SyncAsync(
@@ -109,7 +109,7 @@ public sealed class FailoverTests
         Assert.Equal([(1, 0x3000000), (2, 0x10000000AL)], ends.Select(e => (e.Key, e.Value)));
     }
 
-    /// <summary>A primary and its standby, of which one is served, and a file that is synced over HTTP.</summary>
+    /// <summary>A primary and its standby, one of which is served, and a file that is synced over HTTP.</summary>
     private sealed class Pair : IAsyncDisposable
     {
         private readonly TempFolder _folder = new();
@@ -169,7 +169,7 @@ public sealed class FailoverTests
             return pair;
         }
 
-        /// <summary>Syncs until the file is as the table, and its cursor as far as it is to be.</summary>
+        /// <summary>Syncs until the file equals the table, and its cursor has come far enough.</summary>
         public async Task SyncAsync(TestDatabase db, long minimum = 0)
         {
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
@@ -186,7 +186,7 @@ public sealed class FailoverTests
             }
         }
 
-        /// <summary>From here on the standby hears nothing.</summary>
+        /// <summary>From here on the standby receives nothing.</summary>
         public async Task CutAsync()
         {
             await Standby.RunAsync("ALTER SYSTEM SET primary_conninfo = ''");
@@ -194,7 +194,7 @@ public sealed class FailoverTests
             await Eventually.TrueAsync(async () => await Standby.ScalarAsync("SELECT count(*) FROM pg_stat_wal_receiver") == "0");
         }
 
-        /// <summary>The standby takes over, with all that the primary wrote or not.</summary>
+        /// <summary>The standby takes over, with or without everything that the primary wrote.</summary>
         public async Task FailOverAsync(bool lastWords)
         {
             if (lastWords)
@@ -208,7 +208,7 @@ public sealed class FailoverTests
             await ServeAsync(Standby);
         }
 
-        /// <summary>The old primary comes back, and is served.</summary>
+        /// <summary>The old primary returns, and is served.</summary>
         public async Task ReturnAsync()
         {
             await _primary.StartAsync(Cancel);

@@ -4,7 +4,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Serving;
 
-/// <summary>A database that was restored from a backup is behind its clients' cursors, and may go another way from there.</summary>
+/// <summary>A database restored from a backup is behind its clients' cursors, and may diverge from there.</summary>
 public sealed class RestoredDatabaseTests(SharedPostgres postgres)
 {
     private static readonly TableName Items = new(null, "items");
@@ -17,7 +17,7 @@ public sealed class RestoredDatabaseTests(SharedPostgres postgres)
         await using var before = await CreateAsync(postgres);
         await before.RunAsync("INSERT INTO items SELECT g, 'backed up' FROM generate_series(1, 50) g");
 
-        // What the backup does not have; each a transaction of its own, so that the cursors run ahead.
+        // What the backup lacks; each a separate transaction, so that the cursors run ahead.
         for (var i = 0; i < 50; i++)
             await before.RunAsync($"INSERT INTO items VALUES ({100 + i}, 'lost')");
         await using var switched = new SwitchedSource(await StartAsync(before));

@@ -2,7 +2,7 @@ using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Tests.Serving;
 
-/// <summary>A source behind which the database changes, while its address stays.</summary>
+/// <summary>A source whose database changes, while its address stays.</summary>
 internal sealed class SwitchedSource(IFeedSource source) : IFeedSource
 {
     private IFeedSource _source = source;
@@ -21,7 +21,7 @@ internal sealed class SwitchedSource(IFeedSource source) : IFeedSource
         await old.DisposeAsync();
     }
 
-    /// <summary>Has another one take over that can be started only when the one before has ended.</summary>
+    /// <summary>Switches to another one that can be started only once the one before has ended.</summary>
     public async Task ChangeAsync(Func<IFeedSource> start)
     {
         await _source.DisposeAsync();

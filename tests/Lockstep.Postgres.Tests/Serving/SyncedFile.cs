@@ -8,7 +8,7 @@ namespace Lockstep.Postgres.Tests.Serving;
 /// <summary>A table file that is synced with a feed over HTTP, as a user's is.</summary>
 internal sealed class SyncedFile(Uri feed, string path)
 {
-    /// <summary>Syncs, again if need be, until the file holds the rows.</summary>
+    /// <summary>Syncs, again if necessary, until the file holds the rows.</summary>
     public async Task SyncUntilAsync(SortedDictionary<string, string> expected, CancellationToken cancellationToken)
     {
         for (var got = new SortedDictionary<string, string>(); !got.SequenceEqual(expected); got = Read())

@@ -6,7 +6,8 @@ using Lockstep.Testing;
 namespace Lockstep.Postgres.Tests.Serving;
 
 /// <summary>
-/// A standby takes over from the server whose view is compared: what clients were told is compared with what it shows, lost or not.
+/// A standby takes over from the server whose view is compared: what clients were told is compared with what the view shows now, lost or
+/// not.
 /// </summary>
 public sealed class ViewFailoverTests
 {
@@ -39,7 +40,7 @@ public sealed class ViewFailoverTests
         await stays.CatchUpAsync(await HorizonAsync(old), Cancel);
         await returns.CatchUpAsync(await HorizonAsync(old), Cancel);
 
-        // What the standby never gets, under numbers that the new primary gives out again.
+        // What the standby never gets, under numbers that the new primary issues again.
         await promoted.RunAsync("ALTER SYSTEM SET primary_conninfo = ''");
         await promoted.RunAsync("SELECT pg_reload_conf()");
         await Eventually.TrueAsync(async () => await promoted.ScalarAsync("SELECT count(*) FROM pg_stat_wal_receiver") == "0");
@@ -58,7 +59,7 @@ public sealed class ViewFailoverTests
             Assert.Equal(0, client.Resyncs);
         }
 
-        // And what comes later, still under lower numbers than were given out.
+        // And later changes, still under lower numbers than those issued before.
         await promoted.RunAsync("DELETE FROM people WHERE id = 4");
         expected = await promoted.RowsAsync("people");
         foreach (var client in (Follower[])[stays, returns])

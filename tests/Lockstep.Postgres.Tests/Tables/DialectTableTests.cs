@@ -12,7 +12,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Tables;
 
-/// <summary>Feeds of other servers, kept in PostgreSQL.</summary>
+/// <summary>Other servers' feeds, kept in PostgreSQL.</summary>
 public sealed class DialectTableTests(SharedPostgres postgres)
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

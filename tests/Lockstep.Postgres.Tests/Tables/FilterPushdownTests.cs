@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tests.Tables;
 
-/// <summary>What the database may leave out of a filtered reading, and that it leaves out nothing else.</summary>
+/// <summary>What the database may leave out of a filtered read, and that it leaves out nothing else.</summary>
 public sealed class FilterPushdownTests(SharedPostgres postgres)
 {
     private static readonly string[] Fields =

@@ -6,8 +6,8 @@ using Lockstep.Testing;
 namespace Lockstep.Postgres.Tests.Tables;
 
 /// <summary>
-/// Tables of every format there was, as the code of their time made them: <c>Formats/tables-N.sql</c> is a dump of one. Those of later
-/// formats are refused.
+/// Tables of every earlier format, written by the code of their time: <c>Formats/tables-N.sql</c> is a dump of one. Those of later formats
+/// are refused.
 /// </summary>
 public sealed class FormatTests(SharedPostgres postgres)
 {

@@ -12,7 +12,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Tables;
 
-/// <summary>A sync that follows a feed and loses its database, or its lead, waits in line and takes up again.</summary>
+/// <summary>A sync that follows a feed and loses its database, or its lead, waits in line and resumes.</summary>
 public sealed class LostLeadTests(SharedPostgres postgres)
 {
     private const string Leader =
@@ -40,7 +40,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
             await Eventually.TrueAsync(() => store.Get("live").GetInfo().Cursor.ToString() == $"{round}");
         }
 
-        // Whoever leads has seen it all, and no sync has ended.
+        // The leader has seen it all, and no sync has ended.
         await Eventually.TrueAsync(() => first.Changes.Count > 0 && (first.Newest == 8 || second.Newest == 8));
         foreach (var run in (Run[])[first, second])
         {
@@ -171,7 +171,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
 
         public Task Asked => _asked.Task;
 
-        /// <summary>What clients have asked for.</summary>
+        /// <summary>What clients have requested.</summary>
         public List<long> Cursors { get; } = [];
 
         public static async Task<LiveFeed> StartAsync()
@@ -259,7 +259,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         }
     }
 
-    /// <summary>A sync that runs until the end of the test, and what it told.</summary>
+    /// <summary>A sync that runs until the end of the test, and what it reported.</summary>
     private sealed class Run : IAsyncDisposable
     {
         private readonly CancellationTokenSource _stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
@@ -269,7 +269,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
 
         public Run(SyncOptions options) => _work = Task.Run(() => WorkAsync(options), CancellationToken.None);
 
-        /// <summary>One that follows, and has brought the first record.</summary>
+        /// <summary>One that follows, and has received the first record.</summary>
         public static async Task<Run> StartAsync(LiveFeed feed, PostgresTableStore store)
         {
             var run = new Run(feed.Options(store));
@@ -298,7 +298,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
             }
         }
 
-        /// <summary>The newest order value that came out.</summary>
+        /// <summary>The newest order value returned.</summary>
         public long Newest { get; private set; }
 
         public Task UntilAsync(Func<List<TableChange>, bool> condition) => UntilAsync(() => condition(Changes));
@@ -312,7 +312,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
             _stop.Dispose();
         }
 
-        /// <summary>Waits; an error of the sync is one at once.</summary>
+        /// <summary>Waits; an error of the sync fails at once.</summary>
         private Task UntilAsync(Func<bool> condition) =>
             Eventually.TrueAsync(async () =>
             {

@@ -113,7 +113,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         else
             twins.Commit(coming);
         twins.AssertEqual();
-        // The order value may have risen without a change: what is between the two shows it.
+        // The order value may have risen without a change: the rows in between show it.
         twins.Commit(Enumerable.Range(1, id).Select(key => Json(key, 10, isDeleted: false, "c")));
         twins.AssertEqual();
 
@@ -417,7 +417,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
                 Assert.Contains("lockstep from 127.0.0.1", Assert.Throws<TableBusyException>(write).Holder, StringComparison.Ordinal);
         }
 
-        // The one that waits in line gets a table of that name, and not the one that is removed while it waits.
+        // The one that waits in line gets a table of that name, not the one that is removed while it waits.
         using var first = await store.OpenAsync("servers", default, TimeProvider.System, Cancel);
         var second = Task.Run(() => store.OpenAsync("servers", default, TimeProvider.System, Cancel), Cancel);
         await Eventually.TrueAsync(async () =>
@@ -431,7 +431,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         using (var target = await second)
         {
             Assert.Equal(("0", 0L), (target.State.Cursor.ToString(), target.State.Sequence));
-            // One in which nothing has come would be removed again.
+            // One into which nothing came would be removed again.
             target.Commit(new TableCommit { At = DateTimeOffset.UnixEpoch });
         }
 
@@ -458,7 +458,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         {
             seen.AddRange(changes.Select(change => $"{change.Kind} {change.Key}"));
 
-            // It begins with what comes from now on; and says so also when nothing comes.
+            // It starts with new changes; and says so even if none comes.
             if (step == 0)
                 twins.Commit([Text(2, 3), Text(3, 3), Gone(1, 4)], Cursor.Parse("4"));
             if (step++ > 0 && seen.Count >= 3)
@@ -536,7 +536,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
                     + "pg_database WHERE datname = current_database())"
             );
 
-            // It dies in the midst of its work.
+            // It dies in the middle of its work.
             for (var i = 1; i < Records; i++)
             {
                 server.AddRecord(Record(i, kills * 1000 + i));

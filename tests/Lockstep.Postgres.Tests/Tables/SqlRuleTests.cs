@@ -6,12 +6,12 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tests.Tables;
 
-/// <summary>The rule of I3 is written once (<see cref="RecordRule"/>), and once more in SQL, which cannot call it.</summary>
+/// <summary>The rule of I3 is written once (<see cref="RecordRule"/>), and again in SQL, which cannot call it.</summary>
 public sealed class SqlRuleTests(SharedPostgres postgres)
 {
     private const string Target = "pg_temp.lockstep_target";
 
-    /// <summary>What is stored and what comes; an order value of null is one that is not known.</summary>
+    /// <summary>What is stored and what comes; an order value of null is unknown.</summary>
     private sealed record Case(RowState? Stored, int? StoredOrder, RowState Coming, int Order, bool IsSame)
     {
         public const string StoredBody = "old";

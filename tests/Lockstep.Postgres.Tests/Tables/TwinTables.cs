@@ -6,7 +6,9 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Tables;
 
-/// <summary>A table in PostgreSQL and one in a file, to which the same is done; both must then be and say the same.</summary>
+/// <summary>
+/// A table in PostgreSQL and one in a file that get the same operations; both must then have the same content and give the same answers.
+/// </summary>
 internal sealed class TwinTables : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -24,7 +26,7 @@ internal sealed class TwinTables : IDisposable
         _targets = [_postgres, _file];
     }
 
-    /// <summary>The fields that records are said to have.</summary>
+    /// <summary>The names that records may have as fields.</summary>
     public IReadOnlyList<string> Fields { get; set; } = ["id", "updated_at", "deleted_at", "value"];
 
     public TableState State => _targets[0].State;
@@ -48,10 +50,10 @@ internal sealed class TwinTables : IDisposable
             return Describe(last ?? CommitResult.Nothing);
         });
 
-    /// <summary>Commits no record, but what else there is to say.</summary>
+    /// <summary>Commits no record, but everything else there is to commit.</summary>
     public void Commit(TableCommit commit) => Both(target => Describe(target.Commit(commit)));
 
-    /// <summary>Stages a snapshot that holds records of one batch, counts what it lacks, and gives it up.</summary>
+    /// <summary>Stages a snapshot that holds records of one batch, counts what it lacks, and discards it.</summary>
     public string CountAbsent(IEnumerable<string> records, params long[] kept)
     {
         var said = "";
@@ -68,9 +70,9 @@ internal sealed class TwinTables : IDisposable
     }
 
     /// <param name="ending">What its end means.</param>
-    /// <param name="batches">What it holds.</param>
+    /// <param name="batches">What it contains.</param>
     /// <param name="givesUp">Whether it is discarded.</param>
-    /// <param name="kept">The integer keys of what it holds that is malformed.</param>
+    /// <param name="kept">The integer keys of its malformed records.</param>
     public void Snapshot(SnapshotEnding ending, IReadOnlyList<IReadOnlyList<string>> batches, bool givesUp = false, params long[] kept) =>
         Both(target =>
         {

@@ -7,7 +7,7 @@ using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Tables;
 
-/// <summary>Who watches a table, or waits for it, and loses the database.</summary>
+/// <summary>A watcher of a table, or one that waits for it, loses the database.</summary>
 public sealed class WatchAgainTests(SharedPostgres postgres)
 {
     private const string Watchers = """
@@ -89,7 +89,7 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         await server.CrashAsync(Cancel);
         while (!lost.Task.IsCompleted)
         {
-            // It says that nothing has come, as it does otherwise.
+            // It says that nothing has come, as it otherwise does.
             Assert.True(await watching.MoveNextAsync());
             Assert.Empty(watching.Current);
         }
@@ -151,7 +151,7 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         Assert.Contains("since 1", error.RecommendedAction, StringComparison.Ordinal);
     }
 
-    /// <summary>Commits records; each is the change of its number in a table that was empty.</summary>
+    /// <summary>Commits records; each is the change with its number in a table that was empty.</summary>
     private static void Commit(ITableTarget target, params int[] ids)
     {
         var parser = new RecordParser(new RecordShapeRequest(Dialect.Record, null, WireNames.DefaultOrderField));

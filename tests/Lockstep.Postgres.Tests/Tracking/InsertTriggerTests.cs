@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tests.Tracking;
 
-/// <summary>An INSERT takes tombstones along in one go where a trigger for the statement sees all of its rows.</summary>
+/// <summary>An INSERT takes along tombstones in one statement if a statement-level trigger sees all of its rows.</summary>
 public sealed class InsertTriggerTests(SharedPostgres postgres)
 {
     private const string Keyed = "CREATE TABLE items (id int PRIMARY KEY)";
@@ -16,7 +16,7 @@ public sealed class InsertTriggerTests(SharedPostgres postgres)
         SELECT count(*) FROM pg_trigger WHERE tgrelid = 'items'::regclass AND tgname LIKE 'zz\_lockstep\_%' AND tgtype::int & 7 = 5
         """;
 
-    // As an earlier version made them.
+    // As an earlier version created them.
     private const string EarlierTriggers = """
         DROP TRIGGER zz_lockstep_insert ON items;
         CREATE OR REPLACE TRIGGER zz_lockstep_rows AFTER INSERT OR DELETE ON items FOR EACH ROW EXECUTE FUNCTION lockstep."public.items"();
@@ -49,8 +49,8 @@ public sealed class InsertTriggerTests(SharedPostgres postgres)
             );
             Assert.Equal([0L], await connection.QueryAsync(Odd, [], r => r.GetInt64(0), Cancel));
 
-            // Of seven rows that came with another stamp by INSERT and COPY, seven copies, and two updates; not of the four that came
-            // without.
+            // Seven copies for the seven rows that INSERT and COPY brought with another stamp, and two updates; none for the four without
+            // one.
             Assert.Equal(
                 [4L + 7 + 1 + 2],
                 await connection.QueryAsync(
@@ -80,7 +80,7 @@ public sealed class InsertTriggerTests(SharedPostgres postgres)
         await items.Db.RunAsync("DELETE FROM items");
         Assert.Equal(rows.ToString(CultureInfo.InvariantCulture), await CountAsync(items.Db));
 
-        // Back under another name of the table, some of them, and again all: those that are there are left out.
+        // Back under another name of the table: some of them, then all; existing ones are left out.
         await items.Db.RunAsync("ALTER TABLE items RENAME TO renamed");
         await items.Db.RunAsync(insert.Replace("items", "renamed", StringComparison.Ordinal) + " WHERE g % 2 = 0");
         await items.Db.RunAsync("ALTER TABLE renamed RENAME TO items");

@@ -24,7 +24,7 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
         Assert.Equal("0", await items.Db.ScalarAsync(Functions));
         Assert.Equal("public.other", await items.Db.ScalarAsync("SELECT string_agg(name, ' ') FROM lockstep.tracked"));
 
-        // And a table that comes back under the name is tracked as a new one.
+        // And a table that returns under the name is tracked as a new one.
         await items.Db.RunAsync("CREATE TABLE public.items (id int PRIMARY KEY)");
         await PostgresTracking.EnableAsync(items.Db.ConnectionString, Feed.TableCase.Items, cancellationToken: Cancel);
         Assert.Equal(
@@ -103,7 +103,7 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
         Assert.Equal("a1", await Tombstones());
         await db.RunAsync("BEGIN; INSERT INTO items VALUES ('A', 1); DELETE FROM items WHERE part = 1; COMMIT");
 
-        // For clients these are two keys, whatever citext takes them for.
+        // For clients these are two keys, whatever citext considers equal.
         Assert.Equal("A1,a1", await Tombstones());
         await db.RunAsync("UPDATE items SET part = 3 WHERE id = 'b'");
         Assert.Equal("A1,a1,b2", await Tombstones());

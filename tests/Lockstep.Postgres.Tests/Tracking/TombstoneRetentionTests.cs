@@ -34,6 +34,34 @@ public sealed class TombstoneRetentionTests(SharedPostgres postgres)
     }
 
     [Fact]
+    public async Task Who_follows_misses_no_deletion_whose_tombstone_is_cleared_before_the_next_poll()
+    {
+        await using var items = await TableCase.MakeAsync(postgres, "CREATE TABLE items (id int PRIMARY KEY)");
+        await items.Db.RunAsync("INSERT INTO items VALUES (1), (2), (3)");
+
+        // Polls begin a second after a change.
+        await using var feed = await PostgresFeed.StartAsync(
+            items.Db.ConnectionString,
+            new PostgresFeedOptions { Table = TableCase.Items, PollInterval = TimeSpan.FromSeconds(64) },
+            cancellationToken: Cancel
+        );
+        var client = new Follower(feed);
+        var reading = await client.FollowAsync(rows: 2, Cancel);
+        await items.Db.RunAsync("DELETE FROM items WHERE id = 1");
+        await Eventually.TrueAsync(async () => await ClearAsync(items.Db, TimeSpan.Zero) == 1);
+        try
+        {
+            await reading;
+        }
+        catch (FeedCursorExpiredException)
+        {
+            await client.ReadAsync(_ => client.Rows.Count == 2, Cancel);
+        }
+
+        Assert.Equal(await items.Db.RowsAsync("items"), client.Rows);
+    }
+
+    [Fact]
     public async Task Tombstones_of_an_earlier_version_begin_to_age_when_they_are_first_looked_at()
     {
         await using var items = await TableCase.MakeAsync(postgres, "CREATE TABLE items (id int PRIMARY KEY)");
@@ -44,7 +72,7 @@ public sealed class TombstoneRetentionTests(SharedPostgres postgres)
         );
         Assert.Equal(0, await ClearAsync(items.Db, TimeSpan.FromHours(1)));
 
-        // Transactions of other tests on the same server hold it for a while.
+        // Other tests' transactions on the same server hold it for a while.
         await Eventually.TrueAsync(async () => await ClearAsync(items.Db, TimeSpan.Zero) == 1);
         Assert.Equal(0, await ClearAsync(items.Db, TimeSpan.Zero));
     }

@@ -41,7 +41,7 @@ internal sealed class ZooFile(Uri feed, string relation, string path)
         }
     }
 
-    /// <summary>Its records, but for members that are null: those of a column that came later are not there.</summary>
+    /// <summary>Its records, without members that are null: those of a column that was added later are missing.</summary>
     public string[] Read()
     {
         var rows = new List<string>();

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Lockstep.Postgres.Tests.Zoo;
 
-/// <summary>A table of the zoo, and how its rows are written: SQL in which {k} is a number that makes a key and {n} any other.</summary>
+/// <summary>A table of the zoo, and how to write its rows: SQL in which {k} is a number that makes a key and {n} any other.</summary>
 /// <param name="Name">With its schema.</param>
 /// <param name="Key">Its columns of the key and their values.</param>
 /// <param name="Columns">Its other columns and their values.</param>
@@ -21,7 +21,7 @@ internal sealed record ZooTable(string Name, (string Name, string Value)[] Key, 
             ("genre_id", One("genre_id", "music.genre")),
             ("milliseconds", "{n} * 997"),
             ("unit_price", "{n} / 100.0"),
-            // Beyond what fits beside the row, so that the stream leaves it out where it has not changed.
+            // Larger than what fits in the row, so that the stream leaves it out if it has not changed.
             ("lyrics", "(SELECT string_agg(md5((g * {n})::text), '') FROM generate_series(1, 300) g)")
         ),
         new("music.playlist", [("playlist_id", "md5('{k}')::uuid")], ("name", "'p{n}'")),
@@ -114,7 +114,7 @@ internal sealed record ZooTable(string Name, (string Name, string Value)[] Key, 
     private static string One(string column, string table) =>
         $"(SELECT {column} FROM {table} ORDER BY md5({column}::text || '{{n}}') LIMIT 1)";
 
-    /// <summary>Writes a row, over the one of the key if there is one.</summary>
+    /// <summary>Writes a row, replacing the one with the same key if there is one.</summary>
     public string Upsert(int k, int n) =>
         Fill(
             $"INSERT INTO {Name} ({Names(Key)}, {Names(Columns)}) VALUES ({Values(Key)}, {Values(Columns)}) ON CONFLICT "

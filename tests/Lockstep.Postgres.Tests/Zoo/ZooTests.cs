@@ -12,8 +12,8 @@ namespace Lockstep.Postgres.Tests.Zoo;
 
 /// <summary>
 /// Three schemas of all kinds of tables under random writes and DDL, by polling and by replication, while the server crashes and the feeds
-/// are started again: in the end every file equals its table, types included. LOCKSTEP_ZOO is how many seeds are tried, of
-/// LOCKSTEP_ZOO_ROUNDS rounds each.
+/// restart: in the end every file equals its table, types included. LOCKSTEP_ZOO is the number of seeds, of LOCKSTEP_ZOO_ROUNDS rounds
+/// each.
 /// </summary>
 public sealed class ZooTests
 {
@@ -69,7 +69,7 @@ public sealed class ZooTests
         }
     }
 
-    /// <summary>Syncs files until they equal their tables; what is wrong with those that do not come to that.</summary>
+    /// <summary>Syncs files until they equal their tables; returns what is wrong with those that never do.</summary>
     private static async Task<string> CompareAsync(TestDatabase db, ZooFile[] files)
     {
         var wrong = "";
@@ -126,7 +126,7 @@ public sealed class ZooTests
         return [.. rows.Select(row => ZooFile.WithoutNulls(AsServed(row, bytes))).Order(StringComparer.Ordinal)];
     }
 
-    /// <summary>Bytes are served as base64, and everything else but our own column as PostgreSQL writes it in JSON.</summary>
+    /// <summary>Bytes are served as base64, and everything else except our own column as PostgreSQL writes it in JSON.</summary>
     private static string AsServed(string json, List<string> bytes)
     {
         var row = JsonNode.Parse(json)!.AsObject();
@@ -143,7 +143,7 @@ public sealed class ZooTests
     private static int Setting(string name, int standard) =>
         int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : standard;
 
-    /// <summary>All that is served of the zoo, and a file for each feed.</summary>
+    /// <summary>Everything served from the zoo, and a file for each feed.</summary>
     private sealed class Served : IAsyncDisposable
     {
         private readonly List<(Serving.SwitchedSource Source, Func<IFeedSource> Start)> _sources = [];

@@ -4,18 +4,18 @@ using Npgsql;
 namespace Lockstep.Postgres.Tests.Zoo;
 
 /// <summary>
-/// A connection that writes to all tables of the zoo at random: transactions of many tables, savepoints that are taken back, TRUNCATE, and
-/// DDL of the kinds that cost clients nothing and of those that do. A statement that fails takes its transaction back.
+/// A connection that writes to all tables of the zoo at random: transactions over many tables, rolled-back savepoints, TRUNCATE, and DDL,
+/// both the kinds that cost clients nothing and the others. A statement that fails rolls its transaction back.
 /// </summary>
 internal sealed class ZooWriter(string connectionString, Random random, bool altersTables)
 {
     private const int Keys = 25;
     private int _number;
 
-    /// <summary>What failed in a way that nobody expects; empty when all is well.</summary>
+    /// <summary>Unexpected failures; empty when all is well.</summary>
     public List<string> Wrong { get; } = [];
 
-    /// <summary>Transactions, until told to stop; goes on after the server was away.</summary>
+    /// <summary>Runs transactions until stopped; continues after the server was down.</summary>
     public async Task RunAsync(int transactions, CancellationToken cancellationToken)
     {
         for (var i = 0; i < transactions; )
@@ -74,7 +74,7 @@ internal sealed class ZooWriter(string connectionString, Random random, bool alt
         };
     }
 
-    /// <summary>DDL of a table, and what follows it for those that look at columns by name.</summary>
+    /// <summary>DDL of a table, and what it means for code that looks at columns by name.</summary>
     private string Alter()
     {
         var (table, number) = (Any().Name, ++_number + (random.Next(1000) * 1000));

@@ -247,7 +247,7 @@ public sealed class BodyFaultTests
             ContentCoding.Deflate => new ZLibStream(bytes, CompressionMode.Decompress),
             _ => new BrotliStream(bytes, CompressionMode.Decompress),
         };
-        // What was flushed can be read; what follows is not there yet, which some decoders call an error.
+        // What was flushed can be read; what follows has not arrived, which some decoders consider an error.
         var text = new byte[10_000];
         var length = 0;
         try

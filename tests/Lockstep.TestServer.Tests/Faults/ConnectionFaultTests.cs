@@ -241,7 +241,7 @@ public sealed class ConnectionFaultTests
             await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
             await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", Cancelled);
             await server.WaitForRequestsAsync(i, Cancelled);
-            // The response may not have begun, be under way or be over. A reset would take from the client what was sent.
+            // The response may not have started, may be in progress or over. A reset would discard what was sent to the client.
             server.CloseConnections();
             Assert.DoesNotContain("HTTP/1.1 5", await client.ReadToEndAsync(Cancelled), StringComparison.Ordinal);
         }

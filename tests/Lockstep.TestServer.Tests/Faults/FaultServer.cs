@@ -26,7 +26,7 @@ internal static class FaultServer
         return await LockstepTestServer.StartAsync(options, time, cancellationToken);
     }
 
-    /// <summary>The head and what follows it up to the end of the connection.</summary>
+    /// <summary>The head and everything up to the end of the connection.</summary>
     public static async Task<(string Head, string Body)> ReadAllAsync(
         this LockstepTestServer server,
         CancellationToken cancellationToken,
@@ -39,7 +39,7 @@ internal static class FaultServer
             return (head, await client.ReadToEndAsync(cancellationToken));
     }
 
-    /// <summary>Takes the framing of chunks away; null when the last one is missing.</summary>
+    /// <summary>Removes the chunk framing; null if the last chunk is missing.</summary>
     public static string? Unchunk(string body)
     {
         var text = "";

@@ -10,7 +10,7 @@ using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.TestServer.Tests.Feeds;
 
-/// <summary>The conversation with a server of another dialect is recorded and played again, without its secrets.</summary>
+/// <summary>The conversation with a server of another dialect is recorded and replayed, without its secrets.</summary>
 public sealed class ConversationTests : IDisposable
 {
     private readonly TempFolder _folder = new();

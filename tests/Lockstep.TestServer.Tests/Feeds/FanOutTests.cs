@@ -25,7 +25,7 @@ public sealed class FanOutTests
             if (i % (records / clients.Length) == 1)
                 clients[next++] = ReadAsync(server, all.Length);
             server.AddRecord(Record(i));
-            // Lets clients come in between; how many records each finds there differs from run to run, and must not matter.
+            // Lets clients connect in between; how many records each finds differs from run to run, and must not matter.
             if (i % 10 == 0)
                 await Task.Yield();
         }
@@ -93,7 +93,7 @@ public sealed class FanOutTests
         using Socket first = new(SocketType.Stream, ProtocolType.Tcp);
         using Socket second = new(SocketType.Stream, ProtocolType.Tcp);
         TestRequest entry = new(1, TimeProvider.System, "GET", "/", null, new Dictionary<string, string>());
-        // A socket that is not connected is one whose client is gone, as soon as there is something to send.
+        // A client with a closed socket is gone, as soon as there is something to send.
         var gone = JoinAsync(first);
         log.Append([Encoding.UTF8.GetBytes(Record(1))], maker);
         Assert.True((await gone)!.Value.IsGone);

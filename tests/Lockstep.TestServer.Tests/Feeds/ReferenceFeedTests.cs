@@ -103,7 +103,7 @@ public sealed class ReferenceFeedTests
     [Fact]
     public async Task With_a_fixed_port_the_second_one_is_the_next()
     {
-        // A free pair is looked for by taking one; another process may be quicker, and then the next is tried.
+        // The way to find a free pair is to take one; if another process is quicker, the next one is tried.
         for (var attempt = 0; ; attempt++)
         {
             int port;
@@ -139,7 +139,7 @@ public sealed class ReferenceFeedTests
             }
             catch (IOException)
             {
-                // A reset is a cut, too.
+                // A reset is also a cut.
             }
         }
         Assert.Equal(RequestEnding.ServerStopped, (await server.EndOfOnlyRequestAsync()).Ending);
@@ -151,7 +151,7 @@ public sealed class ReferenceFeedTests
         (var client, _) = await RawClient.GetAsync(uri, "/servers/0", Cancelled);
         await using (client)
         {
-            // The framing too: 0x48 or 0x49 bytes and six of framing a chunk.
+            // Including the framing: 0x48 or 0x49 bytes and six of framing per chunk.
             var length = Objects.Sum(item => item.Length + 6) * rounds;
             return await client.ReadAsync(length, Cancelled);
         }

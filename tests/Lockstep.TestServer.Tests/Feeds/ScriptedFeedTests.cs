@@ -59,7 +59,7 @@ public sealed class ScriptedFeedTests
                 Assert.Equal(1, Lines(await client.ReadChunkAsync(Cancelled)));
             if (dialect == ScriptedDialect.Transaction)
                 Assert.Contains("snapshot_completed", await client.ReadChunkAsync(Cancelled), StringComparison.Ordinal);
-            // All clients get what is added together; the one with a fault gets it alone.
+            // All clients get together what is added; the one with a fault gets it alone.
             await server.WaitForDeliveryAsync(Cancelled);
             server.AddRecords([Three, Two]);
             Assert.Equal(each ? 1 : 2, Lines(await client.ReadChunkAsync(Cancelled)));
@@ -160,7 +160,7 @@ public sealed class ScriptedFeedTests
             [
                 .. Enumerable.Range(0, 4).Select(_ => RawClient.GetAsync(server.Uri, "/servers/", Cancelled)),
             ];
-            // That a request has come says nothing of how far its response is.
+            // That a request has arrived says nothing of how far its response is.
             await server.WaitForRequestsAsync(early.Length, Cancelled);
             server.SendHeartbeat(HeartbeatKind.BlankLine);
             server.SendHeartbeat();
@@ -176,7 +176,7 @@ public sealed class ScriptedFeedTests
                 Assert.Equal([One + "\n", Two + "\n"], await ReadSortedAsync(late, 2));
         }
 
-        // A record goes before a heartbeat that waits.
+        // A record precedes a waiting heartbeat.
         static async Task<string[]> ReadSortedAsync(RawClient client, int chunks)
         {
             List<string> got = [];

@@ -36,7 +36,7 @@ public abstract class DialectFeedTest : IAsyncDisposable
         _server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancel);
     }
 
-    /// <summary>Asks at a path of the server, or an absolute URI.</summary>
+    /// <summary>Requests a path of the server, or an absolute URI.</summary>
     private protected async Task<Answer> GetAsync(string target = "", params (string Name, string Value)[] headers)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(Server.FeedUri, target));
@@ -47,7 +47,7 @@ public abstract class DialectFeedTest : IAsyncDisposable
         return new Answer((int)response.StatusCode, response.Headers, text);
     }
 
-    /// <summary>The first lines of an answer that goes on.</summary>
+    /// <summary>The first lines of an endless answer.</summary>
     private protected async Task<List<string>> LinesAsync(string target, int count, params (string Name, string Value)[] headers)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(Server.FeedUri, target));

@@ -5,12 +5,12 @@ using Lockstep.Testing;
 
 namespace Lockstep.TestServer.Tests.Foreign;
 
-/// <summary>The conformance tests of Durable Streams, of npm.</summary>
+/// <summary>The conformance tests of Durable Streams, from npm.</summary>
 public sealed class NpmConformance() : NpmPackages("conformance", "the conformance tests of Durable Streams");
 
 /// <summary>
-/// The protocol's own conformance tests over the test server's feed. It is one stream of JSON objects that a test adds to: what the tests
-/// say of other types, of values that are no objects, of producers, forks, closing and expiry has no counterpart in it.
+/// The protocol's own conformance tests over the test server's feed. It is one stream of JSON objects that a test appends to: tests of
+/// other types, of values that are not objects, of producers, forks, closing and expiry have no counterpart in it.
 /// </summary>
 public sealed class DurableStreamConformanceTests(NpmConformance npm) : IClassFixture<NpmConformance>
 {

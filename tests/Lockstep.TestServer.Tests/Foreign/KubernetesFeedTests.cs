@@ -6,7 +6,7 @@ using Lockstep.TestServer.Responses;
 
 namespace Lockstep.TestServer.Tests.Foreign;
 
-/// <summary>A list of Kubernetes and its watch.</summary>
+/// <summary>A Kubernetes list and its watch.</summary>
 public sealed class KubernetesFeedTests : DialectFeedTest
 {
     private static string Names(JsonNode list) => string.Join(' ', list["items"]!.AsArray().Select(item => item!["metadata"]!["name"]));

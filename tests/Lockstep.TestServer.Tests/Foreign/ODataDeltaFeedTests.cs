@@ -5,7 +5,7 @@ using Lockstep.TestServer.Responses;
 
 namespace Lockstep.TestServer.Tests.Foreign;
 
-/// <summary>A delta query, as Microsoft Graph answers one.</summary>
+/// <summary>A delta query, as Microsoft Graph answers it.</summary>
 public sealed class ODataDeltaFeedTests : DialectFeedTest
 {
     private static string Value(Answer answer) => answer.Json["value"]!.ToJsonString();

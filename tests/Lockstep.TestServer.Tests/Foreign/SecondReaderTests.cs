@@ -11,12 +11,12 @@ using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.TestServer.Tests.Foreign;
 
-/// <summary>Clients of other servers, of npm.</summary>
+/// <summary>Clients of other servers, from npm.</summary>
 public sealed class NpmReaders() : NpmPackages("readers", "clients of other servers");
 
 /// <summary>
-/// Clients that others made for the real servers read the test server, and come to the same set: through changes, a connection that is
-/// closed and, where they can go on after it, a cursor that is too old.
+/// Third-party clients of the real servers read the test server, and end with the same set: through changes, a closed connection and, if
+/// they can recover from it, a cursor that is too old.
 /// </summary>
 public sealed class SecondReaderTests(NpmReaders npm) : IClassFixture<NpmReaders>
 {
@@ -61,7 +61,7 @@ public sealed class SecondReaderTests(NpmReaders npm) : IClassFixture<NpmReaders
 
         if (goesOnAfterExpiry)
             server.Faults.Add(new CursorExpiredFault { Times = 1 });
-        // A client of npm's long polls takes a reset for an error of its own.
+        // npm's long-polling client mistakes a reset for an error of its own.
         if (feed is FeedKind.Kubernetes or FeedKind.EventStream)
             server.CloseConnections(CutKind.Fin);
         server.AddRecord(Record("d", 4));
@@ -124,7 +124,7 @@ public sealed class SecondReaderTests(NpmReaders npm) : IClassFixture<NpmReaders
         }
     }
 
-    /// <summary>A node process that tells its idea of the set, line by line; ended with the test.</summary>
+    /// <summary>A node process that prints its idea of the set, line by line; ends with the test.</summary>
     private sealed class NodeReader : IDisposable
     {
         private readonly Process _process;

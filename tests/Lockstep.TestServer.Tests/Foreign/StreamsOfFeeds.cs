@@ -10,9 +10,9 @@ using Microsoft.Extensions.Logging;
 namespace Lockstep.TestServer.Tests.Foreign;
 
 /// <summary>
-/// A server of many streams made of test servers, each of which has one: it makes a test server when a stream of JSON is created, adds what
-/// is appended, and passes each reading request through, with what is answered. What is no JSON becomes an object that has it, so that
-/// tests of offsets, waits and tags find a stream whatever its type is.
+/// A server of many streams made of test servers, each of which has one: it starts a test server when a stream of JSON is created, adds
+/// what is appended, and forwards each reading request and its answer. Anything but JSON becomes an object that holds it, so that tests of
+/// offsets, waits and tags find a stream of any type.
 /// </summary>
 internal sealed class StreamsOfFeeds : IAsyncDisposable
 {
@@ -95,7 +95,7 @@ internal sealed class StreamsOfFeeds : IAsyncDisposable
         }
     }
 
-    /// <summary>Adds what the body holds: a value, or a list of them. False where it was refused.</summary>
+    /// <summary>Adds what the body holds: a value, or a list of them. False if it was refused.</summary>
     private async Task<bool> AddAsync(HttpContext context, bool mayBeEmpty)
     {
         using StreamReader reader = new(context.Request.Body);

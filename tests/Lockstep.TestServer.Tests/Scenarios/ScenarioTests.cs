@@ -36,7 +36,7 @@ public sealed class ScenarioTests
                 """
             )
         );
-        // The scenario runs beside the test: a client that comes before the third step would get the heartbeat too.
+        // The scenario runs beside the test: a client that connects before the third step would get the heartbeat too.
         await run.WaitForStepAsync(3);
         var (client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)

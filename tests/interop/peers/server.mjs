@@ -1,4 +1,4 @@
-// A server of another dialect on a port of its own: node server.mjs durable|events|json|pouch. It ends when its input does.
+// A server of another dialect on its own port: node server.mjs durable|events|json|pouch. It ends when its input does.
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
@@ -12,7 +12,7 @@ const servers = {
     const { DurableStreamTestServer } = await import('@durable-streams/server');
     return new DurableStreamTestServer({ port: 0, host: '127.0.0.1' }).start();
   },
-  // What is posted is sent as an event with an id; who names the last one gets what came since. DELETE closes all streams.
+  // What is posted is sent as an event with an id; a client that names the last one gets what came since. DELETE closes all streams.
   async events() {
     const { createChannel, createSession } = await import('better-sse');
     const express = require('express');

@@ -1,5 +1,5 @@
-// A client of another server, made by others, that reads the test server. Told by its arguments: the reader's name and the feed's URI; it
-// writes its idea of the set as one line of JSON each time that it changes, and ends with its standard input.
+// A third-party client of another server, reading the test server. Its arguments are the reader's name and the feed's URI; it writes its
+// idea of the set as one line of JSON each time that it changes, and ends with its standard input.
 import { setTimeout as pause } from 'node:timers/promises'
 
 const [name, uri] = process.argv.slice(2)
@@ -8,7 +8,7 @@ process.stdin.resume().on('end', () => process.exit(0)).on('close', () => proces
 process.on('unhandledRejection', error => { console.error(error); process.exit(1) })
 
 const readers = {
-  // The informer lists, watches from the list's version, and lists again where that is too old.
+  // The informer lists, watches from the list's version, and lists again if that is too old.
   async kubernetes () {
     const k8s = await import('@kubernetes/client-node')
     const origin = new URL(uri).origin
@@ -61,7 +61,7 @@ const readers = {
         })
         for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) parser.feed(chunk)
       } catch {
-        // The next request goes on from the last event.
+        // The next request continues after the last event.
       }
       await pause(50)
     }

@@ -14,12 +14,11 @@ internal static unsafe partial class HugePages
     private static bool _isUnknown = !OperatingSystem.IsLinux();
 
     /// <summary>
-    /// Asks for them, for memory that stays in place and has not been touched; does nothing on systems without them, and for memory that is
-    /// smaller than one.
+    /// Asks for them, for memory that stays in place and has not been touched; does nothing on systems without them.
     /// </summary>
     public static void Advise(ReadOnlySpan<byte> memory)
     {
-        if (_isUnknown || (nuint)memory.Length < Size)
+        if (_isUnknown)
             return;
         fixed (byte* pointer = memory)
         {

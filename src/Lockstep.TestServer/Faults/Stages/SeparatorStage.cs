@@ -3,7 +3,6 @@ namespace Lockstep.TestServer.Faults.Stages;
 /// <summary>
 /// Inserts the separators between the records of a list, and the end after the last, once other faults have changed the number or the order
 /// of the records.
-/// number or the order of the records.
 /// </summary>
 internal sealed class SeparatorStage : Stage
 {

@@ -4,8 +4,8 @@ using System.Text;
 namespace Lockstep.Engine.Tests.Dialects.Soak;
 
 /// <summary>
-/// The changes of a database in shards, whose rows come in another order each time, that is deleted and made again, and purged. Or one
-/// without shards, that knows neither pending nor streams.
+/// The changes of a sharded database, whose rows come in another order each time, and which is deleted and created again, and purged. Or
+/// one without shards, that has neither pending nor streams.
 /// </summary>
 internal sealed class CouchSoakServer(int seed, bool isPouch) : SoakServer(seed)
 {
@@ -38,7 +38,7 @@ internal sealed class CouchSoakServer(int seed, bool isPouch) : SoakServer(seed)
         }
         else if (Random.Next(25) == 0 && Source.Live.Count > 3)
         {
-            // A purge takes a document and all that was ever known of it.
+            // A purge removes a document and everything that was known of it.
             var key = Source.Live.Keys.First();
             Source.Live.Remove(key);
             Source.Log.RemoveAll(change => change.Key == key);
@@ -91,7 +91,7 @@ internal sealed class CouchSoakServer(int seed, bool isPouch) : SoakServer(seed)
             {
                 if (!IsQuiet)
                     Source.Change(2);
-                // A database that is gone beats on for a while, and then breaks.
+                // A deleted database sends heartbeats for a while, and then breaks the connection.
                 if (database != _database)
                     return left-- > 0 ? "\n" : null;
                 if (left-- <= 0)
@@ -154,7 +154,7 @@ internal sealed class CouchSoakServer(int seed, bool isPouch) : SoakServer(seed)
         if (isPouch)
             return [long.Parse(since, CultureInfo.InvariantCulture), 0, 0];
         long[] parts = [.. since.Trim('"').Split('-')[1].Split('.').Select(part => long.Parse(part, CultureInfo.InvariantCulture))];
-        // A database that was made again does not know the position, and starts at the beginning without saying so.
+        // A database that was created again does not know the position, and starts at the beginning without saying so.
         return parts[0] == _database ? parts[1..] : new long[Shards];
     }
 

@@ -3,18 +3,18 @@ using System.Globalization;
 namespace Lockstep.Engine.Tests.Dialects.Soak;
 
 /// <summary>
-/// Delta queries: pages with tokens that lead on, then a token for what comes next. As Graph has them, with partial updates and links, or
-/// as calendars do, with whole records and parameters.
+/// Delta queries: pages with tokens for the next page, then a token for what comes later. As in Graph, with partial updates and links, or
+/// as in calendars, with whole records and parameters.
 /// </summary>
 internal sealed class DeltaSoakServer(int seed, bool isGraph) : SoakServer(seed)
 {
     private readonly Dictionary<string, Position> _tokens = [];
     private int _lastToken;
 
-    /// <summary>Where a round is.</summary>
+    /// <summary>The position in a round.</summary>
     /// <param name="From">What the client has; null in a first round.</param>
     /// <param name="UpTo">What it has when the round is over.</param>
-    /// <param name="Keys">The keys that are still to come; null in a first round, which goes by <paramref name="After"/>.</param>
+    /// <param name="Keys">The keys that are still to come; null in a first round, which uses <paramref name="After"/>.</param>
     private sealed record Position(long? From, long UpTo, IReadOnlyList<string>? Keys, string After)
     {
         public bool IsPage { get; init; }
@@ -68,7 +68,7 @@ internal sealed class DeltaSoakServer(int seed, bool isGraph) : SoakServer(seed)
                     ? Shuffled(Source.Log.Where(change => change.Version > from).Select(change => change.Key).Distinct())
                     : [.. Source.Live.Keys.Where(key => string.CompareOrdinal(key, at.After) > 0)]
             );
-        // Pages that are empty link on all the same.
+        // Empty pages link to the next one too.
         var size = Chance(6) ? 0 : Random.Next(1, 9);
         var now = keys.Take(size).ToList();
         var items = now.SelectMany(key => Items(key, at.From)).ToList();

@@ -8,8 +8,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Tests.Dialects.Soak;
 
 /// <summary>
-/// Syncs a table with a server that does its worst, dying now and then; when the server is quiet the table is what the server has, and all
-/// that was reported on the way makes sense.
+/// Syncs a table with a server that does its worst, and with a client that dies now and then; when the server is quiet, the table has what
+/// the server has, and everything reported on the way makes sense.
 /// </summary>
 internal sealed class DialectSoak(SoakServer server, TableStore store, Func<ITable> table, CancellationToken cancellationToken)
 {
@@ -41,7 +41,7 @@ internal sealed class DialectSoak(SoakServer server, TableStore store, Func<ITab
         }
     }
 
-    /// <summary>One sync brings the table to where the quiet server is.</summary>
+    /// <summary>One sync brings the table to the state of the quiet server.</summary>
     private async Task SettleAsync(Random random)
     {
         await SyncAsync(0, follows: false, random);
@@ -87,7 +87,7 @@ internal sealed class DialectSoak(SoakServer server, TableStore store, Func<ITab
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested && !untilEqual && (killAt > 0 || steps <= 0))
         {
-            // It died: who followed the changes reads the table.
+            // It died: a consumer of the changes reads the table.
             Remember();
             return said;
         }
@@ -101,7 +101,7 @@ internal sealed class DialectSoak(SoakServer server, TableStore store, Func<ITab
         }
         catch (FeedException)
         {
-            // Cut off, refused: the next one goes on.
+            // Cut off or refused: the next one continues.
             if (stop.IsCancellationRequested)
                 Remember();
         }
@@ -128,7 +128,7 @@ internal sealed class DialectSoak(SoakServer server, TableStore store, Func<ITab
             WantsChanges = true,
         };
 
-    /// <summary>Each change makes sense after those before it, and none is of something that is so already.</summary>
+    /// <summary>Each change makes sense after those before it, and none repeats the current state.</summary>
     private void Note(IReadOnlyList<TableChange> changes)
     {
         foreach (var change in changes)
@@ -169,7 +169,7 @@ internal sealed class DialectSoak(SoakServer server, TableStore store, Func<ITab
         }
         catch (TableNotFoundException)
         {
-            // The first sync died before it was made.
+            // The first sync died before it was created.
         }
 
         return records;

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Lockstep.Engine.Tests.Dialects.Soak;
 
-/// <summary>Server-sent events from the last id on, in all the ways in which they may be written.</summary>
+/// <summary>Server-sent events from the last id on, in every notation that the format allows.</summary>
 internal sealed class EventSoakServer : SoakServer
 {
     private static readonly string[] Ends = ["\n", "\r\n", "\r"];

@@ -72,7 +72,7 @@ internal sealed class KubernetesSoakServer : SoakServer
             {
                 0 => new SoakAnswer(Gone, "Content-Type: application/json\r\n", "410 Gone"),
                 1 => Lines(["{\"type\":\"ERROR\",\"object\":" + Gone + "}\n", null]),
-                // One that ends at once with nothing in it, as some do for events.
+                // One that ends at once without content, as some servers do for events.
                 _ => Lines([null]),
             };
         }

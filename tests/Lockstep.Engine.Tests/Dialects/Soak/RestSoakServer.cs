@@ -16,7 +16,7 @@ internal sealed class RestSoakServer(int seed) : SoakServer(seed)
 
     protected override SoakAnswer Answer(SoakRequest request)
     {
-        // By number, the newest come first: whatever changes moves the others.
+        // By number, the newest come first: each change moves the others.
         var all = (
             _style < 2
                 ? Source.Live.OrderBy(pair => pair.Key, StringComparer.Ordinal)

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Lockstep.Engine.Tests.Dialects.Soak;
 
 /// <summary>
-/// Electric's shapes: an offset in the log of one handle, transactions over two records that may span answers, handles that are thrown
-/// away with and without a new one. As a Durable Stream, the same log without handles and deletions.
+/// Electric's shapes: an offset in the log of one handle, transactions over two records that may span answers, handles that are dropped
+/// with and without a new one. As a Durable Stream, the same log without handles and deletions.
 /// </summary>
 internal sealed class ShapeSoakServer : SoakServer
 {
@@ -93,7 +93,7 @@ internal sealed class ShapeSoakServer : SoakServer
             ? $"electric-handle: {Handle}\r\nelectric-offset: {at}_0\r\n{(isUpToDate ? "electric-up-to-date: \r\n" : "")}"
             : $"Stream-Next-Offset: {at:0000}_x\r\nStream-Cursor: c\r\n{(isUpToDate ? "Stream-Up-To-Date: true\r\n" : "")}";
 
-    /// <summary>The shape is made again: its log is what there is.</summary>
+    /// <summary>The shape is created again: its log holds what exists now.</summary>
     private void Throw()
     {
         _handle++;
@@ -102,7 +102,7 @@ internal sealed class ShapeSoakServer : SoakServer
         _log.AddRange(Source.Live.Select(pair => Message("insert", pair.Key, pair.Value, 0)));
     }
 
-    /// <summary>What changed goes into the log, as it is now.</summary>
+    /// <summary>What changed is appended to the log, in its current state.</summary>
     private void Note()
     {
         foreach (var change in Source.Log.Skip(_noted))

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Lockstep.Engine.Tests.Dialects.Soak;
 
 /// <summary>
-/// What was updated since a time: to the second, with writers that are late, in pages by number between which records move, in order or in
-/// none, and perhaps by a clock that is 14 hours off the one that the server's head shows.
+/// What was updated since a time: to the second, with late writers, in pages by number between which records move, in order or in none, and
+/// perhaps on a clock that is 14 hours off the one in the server's head.
 /// </summary>
 internal sealed class SinceSoakServer : SoakServer
 {
@@ -44,7 +44,7 @@ internal sealed class SinceSoakServer : SoakServer
         Stamp();
         var since = request["since"] is { } text ? DateTimeOffset.Parse(text, CultureInfo.InvariantCulture) : DateTimeOffset.MinValue;
         var all = _stamps.Where(pair => pair.Value.At >= since && (request["since"] is not null || Source.Live.ContainsKey(pair.Key)));
-        // One that has no order of its own gives the newest first, or any.
+        // A server without an order of its own returns the newest first, or any order.
         var keys = (_isOrdered ? all.OrderBy(pair => pair.Value.At) : all.OrderByDescending(pair => pair.Value.Version)).ThenBy(pair =>
             pair.Key
         );

@@ -26,16 +26,15 @@ internal sealed record SoakRequest(string Path, IReadOnlyDictionary<string, stri
     }
 }
 
-/// <summary>What a server of a soak answers: a whole body, or a stream that goes on as <see cref="More"/> says.</summary>
+/// <summary>The answer of a soak server: a whole body, or a stream that continues as <see cref="More"/> says.</summary>
 internal sealed record SoakAnswer(string Body, string Headers = "", string Status = "200 OK")
 {
-    /// <summary>What comes next of a stream; null at its end. Called under the server's lock.</summary>
+    /// <summary>The next part of a stream; null at its end. Called under the server's lock.</summary>
     public Func<string?>? More { get; init; }
 }
 
 /// <summary>
-/// A server of one dialect whose records change between any two requests, and which fails in all the ways that servers do, until it is
-/// quiet.
+/// A server of one dialect whose records change between any two requests, and which fails in every way that servers do, until it is quiet.
 /// </summary>
 internal abstract class SoakServer : IAsyncDisposable
 {
@@ -60,10 +59,10 @@ internal abstract class SoakServer : IAsyncDisposable
     /// <summary>The dialect: a name, or a description.</summary>
     public abstract string Dialect { get; }
 
-    /// <summary>Whether a sync has to follow to see it all.</summary>
+    /// <summary>Whether a sync must follow to see everything.</summary>
     public virtual bool IsFollowed => false;
 
-    /// <summary>The story so far, for failures.</summary>
+    /// <summary>The history so far, for failure messages.</summary>
     public ConcurrentQueue<string> Story { get; } = [];
 
     protected Random Random { get; }
@@ -77,10 +76,10 @@ internal abstract class SoakServer : IAsyncDisposable
             return [.. Source.Live.Select(pair => SoakSource.Json(pair.Key, pair.Value))];
     }
 
-    /// <summary>What must hold of a table at any time.</summary>
+    /// <summary>What must hold for a table at any time.</summary>
     public virtual void Check(IReadOnlyCollection<string> records) { }
 
-    /// <summary>Nothing changes any more, and nothing fails.</summary>
+    /// <summary>From now on nothing changes and nothing fails.</summary>
     public void Quiet()
     {
         lock (_gate)
@@ -104,10 +103,10 @@ internal abstract class SoakServer : IAsyncDisposable
 
     protected bool Chance(int one) => !IsQuiet && Random.Next(one) == 0;
 
-    /// <summary>Answers a request; under the lock.</summary>
+    /// <summary>Answers a request; call it under the lock.</summary>
     protected abstract SoakAnswer Answer(SoakRequest request);
 
-    /// <summary>What befalls the server between two requests.</summary>
+    /// <summary>What happens to the server between two requests.</summary>
     protected virtual void Befall() { }
 
     protected T[] Shuffled<T>(IEnumerable<T> items)

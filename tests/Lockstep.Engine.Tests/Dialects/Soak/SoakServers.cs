@@ -1,6 +1,6 @@
 namespace Lockstep.Engine.Tests.Dialects.Soak;
 
-/// <summary>The servers of the soak, by name.</summary>
+/// <summary>The soak servers, by name.</summary>
 internal static class SoakServers
 {
     public static IEnumerable<TheoryDataRow<string>> Names() =>

@@ -6,7 +6,7 @@ namespace Lockstep.Engine.Tests.Dialects.Soak;
 /// <summary>A record of a source, with the version at which each of its fields was last set.</summary>
 internal sealed class SoakRecord
 {
-    /// <summary>The version at which it was made, for the last time.</summary>
+    /// <summary>The version at which it was last created.</summary>
     public required long Born { get; init; }
 
     public long Version { get; set; }
@@ -31,7 +31,7 @@ internal sealed class SoakRecord
 /// <summary>One change of a source.</summary>
 internal sealed record SoakChange(long Version, string Key, bool IsGone);
 
-/// <summary>What a server of a soak has: records that change at random, and the log of how. Not thread-safe.</summary>
+/// <summary>The data of a soak server: records that change at random, and the log of the changes. Not thread-safe.</summary>
 internal sealed class SoakSource(Random random, int keys = 30)
 {
     private static readonly string[] Values =
@@ -56,19 +56,19 @@ internal sealed class SoakSource(Random random, int keys = 30)
 
     public List<SoakChange> Log { get; } = [];
 
-    /// <summary>Told of each change when it has happened.</summary>
+    /// <summary>Called with each change after it happened.</summary>
     public Action<SoakChange>? Changed { get; set; }
 
     /// <summary>Whether records may be deleted.</summary>
     public bool Deletes { get; set; } = true;
 
-    /// <summary>Some records are added, changed, deleted and made again.</summary>
+    /// <summary>Adds, changes, deletes and recreates some records.</summary>
     public void Change(int most)
     {
         for (var count = random.Next(most + 1); count > 0; count--)
         {
             var key = string.Create(CultureInfo.InvariantCulture, $"k{random.Next(keys):00}");
-            // A source that shrinks by more than half at once is another test's matter (D4).
+            // A source that shrinks by more than half at once has its own test (D4).
             if (Deletes && Live.Count > 8 && Live.ContainsKey(key) && random.Next(4) == 0)
                 Delete(key);
             else
@@ -101,7 +101,7 @@ internal sealed class SoakSource(Random random, int keys = 30)
         Tell(new SoakChange(Version, key, IsGone: true));
     }
 
-    /// <summary>All of it is gone, without a word.</summary>
+    /// <summary>All of it is gone, and no change says so.</summary>
     public void Forget()
     {
         Live.Clear();
