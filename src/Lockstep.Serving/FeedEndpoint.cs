@@ -143,6 +143,9 @@ internal sealed class FeedEndpoint(
     private string? VariantOf(FeedFilter? filter) =>
         source.RecordOrderField is null ? filter?.Identity : $"{filter?.Identity}{RecordVariant}";
 
+    /// <summary>Whether a client asks to learn where a whole set continues, so that it knows control rows in any dialect.</summary>
+    public static bool AsksForControlRows(HttpRequest request) => request.Headers[WireNames.ResumeHeader] == WireNames.ResumeByPage;
+
     private static string AddressOf(HttpContext context) =>
         $"{context.Connection.RemoteIpAddress}:{context.Connection.RemotePort.ToString(CultureInfo.InvariantCulture)}";
 
@@ -204,7 +207,7 @@ internal sealed class FeedEndpoint(
                     Filter = filter,
                     InOrder = source.RecordOrderField is not null,
                     Mark = FeedMark.Parse(context.Request.Headers[WireNames.MarkHeader]),
-                    WantsPages = context.Request.Headers[WireNames.ResumeHeader] == WireNames.ResumeByPage,
+                    WantsPages = AsksForControlRows(context.Request),
                 },
                 cancellationToken
             )

@@ -19,6 +19,7 @@ internal sealed class RecordWriter : IFeedWriter
     private readonly IReadOnlyList<string> _key;
     private readonly IFeedSource _source;
     private readonly SendShare _share;
+    private readonly bool _takesControlRows;
     private readonly ArrayBufferWriter<byte> _row = new();
     private readonly ArrayBufferWriter<byte> _filtered = new();
     private int _unsent;
@@ -29,8 +30,18 @@ internal sealed class RecordWriter : IFeedWriter
         FeedFilter? filter,
         IReadOnlyList<string> key,
         IFeedSource source,
-        SendShare share
-    ) => (_output, _isFramed, _filter, _key, _source, _share) = (output, isFramed, filter, key, source, share);
+        SendShare share,
+        bool takesControlRows
+    ) =>
+        (_output, _isFramed, _filter, _key, _source, _share, _takesControlRows) = (
+            output,
+            isFramed,
+            filter,
+            key,
+            source,
+            share,
+            takesControlRows
+        );
 
     public long Bytes { get; private set; }
 
@@ -52,7 +63,7 @@ internal sealed class RecordWriter : IFeedWriter
         // HTTP/1.0 has no chunks.
         var isFramed = HttpProtocol.IsHttp11(context.Request.Protocol);
         var output = isFramed ? HostedConnection.Of(context.Features).RawOutput : context.Response.BodyWriter;
-        return new RecordWriter(output, isFramed, filter, key, source, share);
+        return new RecordWriter(output, isFramed, filter, key, source, share, FeedEndpoint.AsksForControlRows(context.Request));
     }
 
     public async ValueTask<bool> WriteRowsAsync(FeedChunk chunk, CancellationToken cancellationToken)
@@ -71,8 +82,14 @@ internal sealed class RecordWriter : IFeedWriter
         return Rows > before;
     }
 
-    /// <summary>The record dialect cannot mark the end of a set in a body that continues.</summary>
-    public void WriteCompleted(long since) => WriteHeartbeat(since);
+    /// <summary>Without control rows, the record dialect cannot mark the end of a set in a body that continues.</summary>
+    public void WriteCompleted(long since)
+    {
+        if (_takesControlRows)
+            WriteChunk("{\"control\":true,\"type\":\"snapshot_completed\"}\n"u8);
+        else
+            WriteHeartbeat(since);
+    }
 
     public void WriteHeartbeat(long? since) => WriteChunk("{\"heartbeat\":true}\n"u8);
 

@@ -45,6 +45,11 @@ public sealed class LastHandlerTests : IDisposable
     [Theory]
     [InlineData("UPDATE lockstep_quarantine SET at = '31.31.99'", "--quarantined")]
     [InlineData("UPDATE lockstep_row SET body = '{'")]
+    [InlineData("UPDATE lockstep_row SET body = '{'", "--json")]
+    [InlineData("UPDATE lockstep_row SET body = '[1]'", "--json")]
+    [InlineData("UPDATE lockstep_row SET body = '{} {}'", "--json")]
+    [InlineData("UPDATE lockstep_row SET body = CAST(x'7b2261223a229b22'||'7d' AS TEXT)", "--json")]
+    [InlineData("UPDATE lockstep_row SET body = zeroblob(100000)", "--json")]
     [InlineData("UPDATE lockstep_table SET last_sync = 'never'")]
     [InlineData("UPDATE lockstep_table SET fields = '{'")]
     public async Task A_damaged_table_file_is_named_in_a_line(string damage, params string[] arguments)

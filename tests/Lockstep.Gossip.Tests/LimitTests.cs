@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -57,6 +58,74 @@ public sealed class LimitTests
         _time.Advance(TimeSpan.FromSeconds(2));
         Assert.Equal(HoldBook<string>.MaxSources, node.HistoryCount);
         Assert.Empty(node.GetHeld());
+    }
+
+    [Fact]
+    public async Task A_peer_that_reads_nothing_costs_a_piece_of_the_header_and_the_whole_one_has_what_came_meanwhile()
+    {
+        const int count = 30_000;
+        await using var node = new LockstepModel(new GossipNodeOptions { TimeProvider = _time });
+        using var other = new ScriptedPeer(node);
+        other.SaysHello("other");
+        other.Says([.. Enumerable.Range(0, count).Select(static i => $"[[\"k\",1],{i + 1},\"made up {i}\"]")]);
+
+        using var peer = new ScriptedPeer(node);
+        var header = new ArrayBufferWriter<byte>();
+        peer.Session.Produce(header);
+        Assert.InRange(header.WrittenCount, 1, 2 * GossipSession.BatchBytes);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        peer.SaysHello();
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 4 * GossipSession.BatchBytes);
+
+        other.Says("""[["l",1],5,"came meanwhile"]""");
+        while (header.WrittenSpan[^1] != (byte)'\n')
+        {
+            var written = header.WrittenCount;
+            Assert.True(peer.Session.Produce(header));
+            Assert.InRange(header.WrittenCount - written, 1, 2 * GossipSession.BatchBytes);
+        }
+
+        var clock = new GossipMessageParser().Parse(header.WrittenSpan[..^1], true).Header!.Clock;
+        Assert.Equal(count + 1, clock.Count);
+        Assert.Equal(5, clock["came meanwhile"]);
+        Assert.Equal(count, clock[$"made up {count - 1}"]);
+    }
+
+    [Fact]
+    public async Task A_header_in_pieces_is_one_message_of_a_stream_of_messages()
+    {
+        await using var node = new LockstepModel(new GossipNodeOptions { TimeProvider = _time });
+        using var other = new ScriptedPeer(node);
+        other.SaysHello("other");
+        other.Says([.. Enumerable.Range(0, 10_000).Select(static i => $"[[\"k\",1],{i + 1},\"made up {i}\"]")]);
+        var message = new MemoryStream();
+        await using var stream = new DuplexStream(
+            new MemoryStream(Encoding.UTF8.GetBytes("{\"id\":\"x\",\"clock\":{}}\n\"SYNC\"\n")),
+            new MemoryStream()
+        )
+        {
+            BeginMessage = () => message,
+        };
+        await node.RunAsync(stream, new GossipStreamOptions { Tail = false }, Token);
+        var line = message.ToArray().AsSpan();
+        Assert.Equal(line.Length - 1, line.IndexOf((byte)'\n'));
+        Assert.Equal(10_000, new GossipMessageParser().Parse(line[..^1], true).Header!.Clock.Count);
+    }
+
+    [Fact]
+    public async Task What_comes_after_the_hello_is_sent_after_SYNC()
+    {
+        await using var node = new LockstepModel(new GossipNodeOptions { TimeProvider = _time });
+        using var other = new ScriptedPeer(node);
+        other.SaysHello("other");
+        other.Says("""[["before",1],5,"S"]""");
+        using var peer = new ScriptedPeer(node);
+        peer.SaysHello();
+        other.Says("""[["after",1],6,"S"]""", """[["stranger",1],4,"T"]""");
+        Assert.Equal(
+            ["""[["before",1],5,"S"]""", "\"SYNC\"", """[["stranger",1],4,"T"]""", """[["after",1],6,"S"]"""],
+            peer.Hears().Skip(1)
+        );
     }
 
     [Fact]

@@ -41,6 +41,35 @@ public sealed class LeftOutRowTests : IAsyncDisposable
     }
 
     [Theory]
+    [InlineData("'{'", "not a JSON object")]
+    [InlineData("'[[[' || replace(hex(zeroblob(100)), '0', '[')", "not a JSON object")]
+    [InlineData("'{} ,\"more\":1'", "not a JSON object")]
+    [InlineData("zeroblob(100)", "not a JSON object")]
+    [InlineData("zeroblob(5000)", "largest record")]
+    [InlineData("replace(hex(zeroblob(5000)), '0', '{')", "largest record")]
+    public async Task A_row_that_is_no_JSON_is_left_out_and_the_others_come(string body, string reason)
+    {
+        await ImportAsync(Record(1, "1"), Record(2, "2"), Record(3, "3"));
+        await using (var file = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={_folder["t.db"]};Pooling=False"))
+        {
+            file.Open();
+            await using var command = file.CreateCommand();
+#pragma warning disable CA2100 // The bodies are those above.
+            command.CommandText = $"UPDATE lockstep_row SET body = {body} WHERE key = 2";
+#pragma warning restore CA2100
+            Assert.Equal(1, command.ExecuteNonQuery());
+        }
+
+        await ServeAsync();
+
+        var warnings = await SyncAsync("");
+
+        Assert.Equal([1, 3], Keys());
+        var warning = Assert.Single(warnings, warning => warning.Contains("leaves out", StringComparison.Ordinal));
+        Assert.Contains(reason, warning, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [MemberData(nameof(Poison))]
     public async Task A_client_has_all_other_rows_and_is_told_of_that_one(string poison, string query, string reason)
     {

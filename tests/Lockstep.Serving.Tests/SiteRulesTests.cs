@@ -99,6 +99,23 @@ public sealed class SiteRulesTests
         Assert.Equal(status, (int)response.StatusCode);
     }
 
+    [Theory]
+    [InlineData("GET /items?since=0 HTTP/1.1\r\nHost:\r\n\r\n", 400)]
+    [InlineData("GET / HTTP/1.1\r\nHost: \r\n\r\n", 400)]
+    [InlineData("GET /livez HTTP/1.1\r\nHost:\r\n\r\n", 200)]
+    [InlineData("GET /items?since=0 HTTP/1.0\r\n\r\n", 200)]
+    public async Task An_empty_Host_is_a_bad_request(string request, int status)
+    {
+        await using var server = await FeedServer.StartAsync([new ScriptedSource("items")], new FeedServerOptions(), null, Cancel);
+        using var client = new System.Net.Sockets.TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, server.Uri.Port, Cancel);
+        var stream = client.GetStream();
+        await stream.WriteAsync(System.Text.Encoding.ASCII.GetBytes(request), Cancel);
+        using var reader = new StreamReader(stream);
+        var line = await reader.ReadLineAsync(Cancel).AsTask().WaitAsync(TimeSpan.FromSeconds(60), Cancel);
+        Assert.Contains($" {status} ", line, StringComparison.Ordinal);
+    }
+
     private static HttpRequest Request(string host)
     {
         var request = new DefaultHttpContext().Request;

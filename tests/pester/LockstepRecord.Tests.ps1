@@ -20,6 +20,21 @@ Describe 'Get-LockstepRecord' {
         $records[0].pstypenames[0, 1] | Should -Be 'Lockstep.Record#people', 'Lockstep.Record'
     }
 
+    It 'names the record of a damaged file that is not JSON, <How>' -ForEach @(
+        @{ How = 'as objects'; Read = { Get-LockstepRecord damaged -ErrorAction Stop } }
+        @{ How = 'as JSON'; Read = { Get-LockstepRecord damaged -Raw -ErrorAction Stop } }
+        @{ How = 'exported as CSV'; Read = { Export-LockstepTable damaged -Destination damaged.csv -ErrorAction Stop } }
+        @{ How = 'exported as lines'; Read = { Export-LockstepTable damaged -Destination damaged.ndjson -ErrorAction Stop } }
+    ) {
+        '{"id":1,"updated_at":1}', '{"id":77,"updated_at":2,"x":"untouched"}' | Import-LockstepTable -Table damaged -Disk
+        $file = (Get-LockstepTable damaged).Path
+        $latin1 = [System.Text.Encoding]::Latin1
+        $content = $latin1.GetString([System.IO.File]::ReadAllBytes($file))
+        [System.IO.File]::WriteAllBytes($file, $latin1.GetBytes($content.Replace('"untouched"}', '"untouched",')))
+        try { $Read | Should -Throw '*the record with the key 77 is not a JSON object*' }
+        finally { Remove-Item "$file*" }
+    }
+
     It 'gives objects of their own, the first as well as those after it' {
         function Read-Odd($object) { $object.odd_field_of_this_test }
         $text = 'text'

@@ -94,7 +94,7 @@ internal static class RecordsCommand
         }
         catch (JsonException e)
         {
-            throw TableFileErrors.Damaged(table.GetInfo().Location, $"the record with the key {scan.Key} is not a JSON object.", e);
+            throw TableFileErrors.DamagedRecord(table.GetInfo().Location, scan.Key, e);
         }
         finally
         {
@@ -107,7 +107,7 @@ internal static class RecordsCommand
         using var output = new BufferedStream(Console.OpenStandardOutput(), 64 * 1024);
         while (scan.Read())
         {
-            output.Write(RecordJson.Of(scan.Json));
+            output.Write(RecordJson.Of(scan.CheckedJson));
             output.WriteByte((byte)'\n');
         }
     }

@@ -26,8 +26,8 @@ internal static class SyncCommand
         var disk = new Option<bool>("--disk")
         {
             Description =
-                "Keep the table in a file. It is here, but for --postgres; the option is taken so that a command carries "
-                + "over from PowerShell.",
+                "Keep the table in a file, which is the default here. The option exists so that commands written for PowerShell work "
+                + "unchanged.",
         };
         var orderBy = new Option<string?>("--order-by")
         {

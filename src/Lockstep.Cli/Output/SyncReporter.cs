@@ -153,7 +153,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         if (result.HasCursor)
             text.Append(CultureInfo.InvariantCulture, $" Cursor {result.Cursor.Display}.");
         if (result.IsSetOwed)
-            text.Append(" The feed's whole set could not be taken; it is fetched again later.");
+            text.Append(" The feed's whole set could not be applied in full; it is fetched again later.");
         return text.ToString();
     }
 

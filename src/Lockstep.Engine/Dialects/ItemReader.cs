@@ -33,6 +33,9 @@ internal enum ItemKind
 /// </summary>
 internal sealed class ItemReader
 {
+    /// <summary>Where many servers mark a record as deleted.</summary>
+    private static readonly Place[] DeletionMarks = [Place.Parse("deleted_at"), Place.Parse("deleted"), Place.Parse("is_deleted")];
+
     private readonly JsonItem _inner = new();
     private readonly ItemKey _key;
     private readonly ItemBody _body;
@@ -65,6 +68,9 @@ internal sealed class ItemReader
 
     /// <inheritdoc cref="ItemBody.Dropped"/>
     public string? Dropped => _body.Dropped;
+
+    /// <summary>A field that marked a record as deleted, as many servers do, but not in this dialect; null if there was none.</summary>
+    public string? DeletionMark { get; private set; }
 
     /// <summary>Reads an item.</summary>
     /// <param name="rules">How.</param>
@@ -141,6 +147,9 @@ internal sealed class ItemReader
             }
         }
 
+        // The rule of event streams is one about the event's name, which says nothing about marks in the record.
+        if (!isDeleted && (rules.Deleted is null || rules.Framing == DialectFraming.EventStream))
+            DeletionMark ??= MarkOf(body);
         if (!_key.Read(rules, places, body, isDeleted))
             return Malformed(_key.Reason);
         var order = OrderKind.Arrival;
@@ -170,6 +179,17 @@ internal sealed class ItemReader
             Json = json,
         };
         return ItemKind.Record;
+    }
+
+    private static string? MarkOf(JsonItem body)
+    {
+        foreach (var mark in DeletionMarks)
+        {
+            if (body.Find(mark) is { IsTrue: true, HasText: true } value && !value.Json.Span.SequenceEqual("0"u8))
+                return mark.Text;
+        }
+
+        return null;
     }
 
     private static bool TryReadOrder(PlaceValue value, TimeZoneInfo zone, out long order, out ReadOnlySpan<byte> text)

@@ -34,9 +34,6 @@ internal enum FeedSignalKind
 /// <param name="IsControlRow">Whether it is a control row, and not the heartbeat object.</param>
 internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, bool IsControlRow)
 {
-    /// <summary>How much of a key and of a reason is shown, in characters.</summary>
-    private const int LongestText = 200;
-
     /// <summary>For a row that is left out: its key as JSON and the reason, as the feed gives it. Null otherwise.</summary>
     public string? LeftOut { get; private init; }
 
@@ -94,7 +91,7 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
             if (isSince)
                 cursor = ReadCursor(ref reader);
             if (isReason && reader.TokenType == JsonTokenType.String)
-                reason = Shortened(JsonText.Decode(ref reader));
+                reason = ForeignText.Shorten(JsonText.Decode(ref reader));
             if (isNext && reader.TokenType == JsonTokenType.String)
                 next = JsonText.Decode(ref reader);
             if (isMark && reader.TokenType == JsonTokenType.String)
@@ -102,7 +99,7 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
             var start = (int)reader.TokenStartIndex;
             reader.Skip();
             if (isKey)
-                key = Shortened(Encoding.UTF8.GetString(json[start..(int)reader.BytesConsumed]));
+                key = ForeignText.Shorten(Encoding.UTF8.GetString(json[start..(int)reader.BytesConsumed]));
         }
 
         if (heartbeat && members == 1)
@@ -123,8 +120,6 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
             LeftOut = leftOut ? $"{key}: {reason}" : null,
         };
     }
-
-    private static string Shortened(string text) => text.Length <= LongestText ? text : text[..LongestText] + "…";
 
     private static Cursor? ReadCursor(ref Utf8JsonReader reader) =>
         reader.TokenType switch

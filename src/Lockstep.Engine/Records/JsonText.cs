@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Lockstep.Engine.Records;
 
@@ -27,6 +28,16 @@ internal static class JsonText
     {
         json.Replace((byte)'\n', (byte)' ');
         json.Replace((byte)'\r', (byte)' ');
+    }
+
+    /// <summary>Whether a text is exactly one JSON object in UTF-8, nested no deeper than a record may be.</summary>
+    public static bool IsObject(ReadOnlySpan<byte> json)
+    {
+        var scanner = new JsonScanner(json, RecordParser.MaximumDepth);
+        return scanner.Peek() == JsonKind.Object
+            && scanner.ReadValue(out _)
+            && json[scanner.Position..].Trim(" \n\r\t"u8).IsEmpty
+            && Utf8.IsValid(json);
     }
 
     private static string Unescape(ReadOnlySpan<byte> escaped)

@@ -38,7 +38,6 @@ internal sealed class FeedFilter
     /// <summary>
     /// Stands for the filter in a feed's identity: a cursor from another filter means nothing, since rows that it left out would never
     /// come.
-    /// come.
     /// </summary>
     public string Identity { get; }
 

@@ -44,6 +44,14 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
     /// <param name="json">The row's JSON object.</param>
     public void Append(long transaction, long horizon, bool isDeleted, ReadOnlySpan<byte> json)
     {
+        if (limits.IsTooLarge(json))
+        {
+            // Not copied: it may take as much as the system has.
+            (_row, _isDeleted) = ((transaction, horizon), isDeleted);
+            LeaveOut(limits.WhatIsWrong(json.Length, json)!, json);
+            return;
+        }
+
         json.CopyTo(Begin(transaction, horizon, isDeleted, json.Length));
         End();
     }
@@ -75,7 +83,7 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
     public void End()
     {
         if (WhatIsWrong() is { } reason)
-            LeaveOut(reason);
+            LeaveOut(reason, _data);
         else
             Close();
     }
@@ -104,10 +112,10 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
         _written = at;
     }
 
-    /// <summary>Appends the key of the row begun, as deleted, and a control row, instead of the row.</summary>
-    private void LeaveOut(string reason)
+    /// <summary>Appends the key of a row, as deleted, and a control row, instead of the row.</summary>
+    private void LeaveOut(string reason, ReadOnlySpan<byte> data)
     {
-        var name = KeyOf(_data);
+        var name = KeyOf(data);
         name.CopyTo(Begin(_row.Transaction, _row.Horizon, isDeleted: true, name.Length).AsSpan());
         if (WhatIsWrong() is null)
             Close();
@@ -116,9 +124,11 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
         Tell(name, reason);
     }
 
-    /// <summary>The members of a row that are its key, as an object on one line.</summary>
+    /// <summary>The members of a row that are its key, as an object on one line; empty if the row is not JSON.</summary>
     private byte[] KeyOf(ReadOnlySpan<byte> data)
     {
+        if (!limits.IsReadable(data))
+            return [];
         var written = new ArrayBufferWriter<byte>();
         FeedFilter.WriteMembers(data, key(), others: null, written);
         var name = written.WrittenSpan.ToArray();
@@ -130,7 +140,7 @@ internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> ke
     private void Tell(byte[] name, string reason)
     {
         var transaction = _row.Transaction;
-        var told = name.Length <= LongestKey ? Encoding.UTF8.GetString(name) : "null";
+        var told = name.Length is > 0 and <= LongestKey ? Encoding.UTF8.GetString(name) : "null";
         limits.Tell(told, transaction, reason);
         var control = Encoding.UTF8.GetBytes(
             string.Create(

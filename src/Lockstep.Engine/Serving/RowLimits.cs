@@ -22,8 +22,9 @@ public sealed record LeftOutRows(long Count, string? Last)
 /// </summary>
 /// <param name="feed">The feed's name, for the log.</param>
 /// <param name="maximumBytes">The longest line of a row.</param>
+/// <param name="checksJson">Whether the source's rows may be anything, as in a file from elsewhere; a database has checked its own.</param>
 /// <param name="logger">Gets each version of a row that is left out, once.</param>
-internal sealed partial class RowLimits(string feed, int maximumBytes, ILogger logger)
+internal sealed partial class RowLimits(string feed, int maximumBytes, bool checksJson, ILogger logger)
 {
     /// <summary>What clients accept by default.</summary>
     public const int DefaultBytes = FrameReader.DefaultMaximumLength;
@@ -47,8 +48,15 @@ internal sealed partial class RowLimits(string feed, int maximumBytes, ILogger l
     public string? WhatIsWrong(int line, ReadOnlySpan<byte> data) =>
         line > maximumBytes
             ? string.Create(CultureInfo.InvariantCulture, $"The row takes {line} bytes; the largest record is {maximumBytes}.")
+        : !IsReadable(data) ? "The row is not a JSON object."
         : IsTooDeep(data) ? string.Create(CultureInfo.InvariantCulture, $"The row is nested deeper than {MaximumDepth} levels.")
         : null;
+
+    /// <summary>Whether a row is so large by itself that its line need not be made to know it.</summary>
+    public bool IsTooLarge(ReadOnlySpan<byte> data) => data.Length > maximumBytes;
+
+    /// <summary>Whether a row is JSON, so that its key can be read.</summary>
+    public bool IsReadable(ReadOnlySpan<byte> data) => !checksJson || JsonText.IsObject(data);
 
     /// <summary>A version of a row was left out.</summary>
     public void Tell(string key, long transaction, string reason)

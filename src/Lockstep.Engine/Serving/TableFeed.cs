@@ -90,7 +90,7 @@ public sealed class TableFeed : IFeedSource
             try
             {
                 ServingMark.Ensure(settings.Path);
-                var limits = new RowLimits(settings.Name ?? settings.Path, settings.MaximumRowBytes, settings.Logger);
+                var limits = new RowLimits(settings.Name ?? settings.Path, settings.MaximumRowBytes, checksJson: true, settings.Logger);
                 var feed = new TableFeed(settings, time, new TableFeedFile(settings.Path, settings.PageBytes, limits), limits);
                 feed._watching = Task.Run(() => feed.WatchAsync(feed._stop.Token), CancellationToken.None);
                 return feed;

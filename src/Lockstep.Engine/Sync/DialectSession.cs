@@ -36,6 +36,8 @@ internal enum RoundEnd
 /// <summary>What the parts of a dialect's running sync share. One thread at a time.</summary>
 internal sealed class DialectSession
 {
+    private bool _hasToldOfDeletion;
+
     public required DialectDescription Dialect { get; init; }
 
     public required FeedClient Client { get; init; }
@@ -99,7 +101,7 @@ internal sealed class DialectSession
         };
 
     /// <summary>Passes on what a page was.</summary>
-    public void Tell(RequestKind kind, Uri target, Page page, string? cursor, Uri? next)
+    public void Tell(RequestKind kind, Uri target, Page page, string? cursor, Uri? next, bool isLast)
     {
         if (Context.Options.DialectObserver is not { } observer)
             return;
@@ -113,7 +115,7 @@ internal sealed class DialectSession
                 FirstRecord = first?.Json,
                 Cursor = cursor is null ? null : CursorText.Shorten(cursor),
                 Next = next is null ? null : CursorText.Shorten(next.PathAndQuery),
-                IsUpToDate = page.IsUpToDate,
+                IsUpToDate = page.IsUpToDate || isLast,
             }
         );
     }
@@ -136,14 +138,43 @@ internal sealed class DialectSession
         SayAsync(FeedEventKind.Connect, $"Connected to {Client.Uri.Display}.", cancellationToken);
 
     /// <summary>Reports that a list may be incomplete, and the consequence (D2).</summary>
-    public Task SayThatMoreMayBeAsync(MoreOfList more, CancellationToken cancellationToken) =>
-        SayAsync(
+    public Task SayThatMoreMayBeAsync(MoreOfList more, CancellationToken cancellationToken)
+    {
+        (var named, var whole) = (more.Names(Dialect), MoreOfList.Whole(Dialect));
+        Remedy remedy = $"Set how it continues with {Term.DialectWith(named)}; that one answer is all, with {Term.DialectWith(whole)}.";
+        if (more.NamesByOffset(Dialect) is { } byOffset)
+        {
+            remedy =
+                $"Set how it continues with {Term.DialectWith(named)}, or, if the server counts records and not pages, with "
+                + $"{Term.DialectWith(byOffset)}; that one answer is all, with {Term.DialectWith(whole)}.";
+        }
+
+        return SayAsync(
             FeedEventKind.Warning,
             $"The list may continue: {more.Reason}. What came is in the table; nothing was removed.",
             cancellationToken,
-            $"Set how it continues with {Term.DialectWith(more.Names(Dialect))}; that one answer is all, with "
-                + $"{Term.DialectWith(MoreOfList.Whole(Dialect))}."
+            remedy
         );
+    }
+
+    /// <summary>Says once that a field looks like a mark of deletion for which the dialect has no rule.</summary>
+    public async Task SayIfDeletionIsUnknownAsync(CancellationToken cancellationToken)
+    {
+        if (_hasToldOfDeletion || Writer.Items.DeletionMark is not { } field)
+            return;
+        _hasToldOfDeletion = true;
+        var isEvent = Dialect.Snapshot.Framing == DialectFraming.EventStream;
+        if (!isEvent && new[] { Dialect.Snapshot, Dialect.Changes, Dialect.Live }.Any(rules => rules?.Deleted is not null))
+            return;
+        var sign = isEvent ? $"[{{ \"event:\": \"delete\" }}, \"{field}\"]" : $"\"{field}\"";
+        await SayAsync(
+                FeedEventKind.Dialect,
+                $"Records have '{field}' set, which the dialect '{Dialect.Name}' does not take for a deletion: they stay in the table.",
+                cancellationToken,
+                $"If it marks deleted records, sync with {Term.DialectWith(MoreOfList.Over(Dialect, $"\"Deleted\": {sign}"))}."
+            )
+            .ConfigureAwait(false);
+    }
 
     /// <summary>
     /// The error for a status that is not a success. 409 and 410 do not mean here what they mean for Lockstep's own feeds.

@@ -65,14 +65,21 @@ internal sealed record MoreOfList(string Reason, string Keys)
     /// <summary>A key that names the next pages, to add to a dialect.</summary>
     public string Names(DialectDescription dialect) => Over(dialect, Keys);
 
+    /// <summary>The key for a server that counts records instead of pages; null if the answer or the URI says which one does.</summary>
+    public string? NamesByOffset(DialectDescription dialect) => IsUnnamed ? Over(dialect, NextBy("offset", "offset:")) : null;
+
     /// <summary>A key that says that one answer is everything.</summary>
     public static string Whole(DialectDescription dialect) => Over(dialect, "\"Whole\": true");
 
-    private static string Over(DialectDescription dialect, string member) =>
+    /// <summary>A dialect with one more member.</summary>
+    public static string Over(DialectDescription dialect, string member) =>
         BuiltInDialects.Find(dialect.Name) is { } known ? $"{{ \"From\": \"{known.Name}\", {member} }}" : $"{{ {member} }}";
 
     /// <summary>The next page, if its address is plain; null if only the user can say.</summary>
     public Uri? Next { get; init; }
+
+    /// <summary>Whether neither the URI nor the answer shows by what the server counts, so that <see cref="Keys"/> are a guess.</summary>
+    public bool IsUnnamed { get; init; }
 
     /// <summary>Whether the answer links to it.</summary>
     public bool IsLink { get; init; }
@@ -150,7 +157,9 @@ internal sealed record MoreOfList(string Reason, string Keys)
             };
         }
 
-        return reason is null ? null : new MoreOfList(reason, Suggest(query, signs)) { Next = counted?.Next };
+        return reason is null
+            ? null
+            : new MoreOfList(reason, Suggest(query, signs)) { Next = counted?.Next, IsUnnamed = Seen(query, signs) is null };
     }
 
     /// <summary>How pages are counted if no parameter of the URI counts them.</summary>
@@ -208,12 +217,15 @@ internal sealed record MoreOfList(string Reason, string Keys)
             : null;
 
     /// <summary>What the dialect could say, given what the URI or the answer says already.</summary>
-    private static string Suggest(Dictionary<string, string> query, ListSigns signs) =>
+    private static string Suggest(Dictionary<string, string> query, ListSigns signs) => Seen(query, signs) ?? ByPage;
+
+    /// <summary>What the URI or the answer says of how the list continues; null if nothing.</summary>
+    private static string? Seen(Dictionary<string, string> query, ListSigns signs) =>
         PageParameters.FirstOrDefault(query.ContainsKey) is { } page ? NextBy(page, "page:")
         : OffsetParameters.FirstOrDefault(query.ContainsKey) is { } offset ? NextBy(offset, "offset:")
         : signs.Offset is { } said ? NextBy(said, "offset:")
         : query.ContainsKey("limit") ? NextBy("offset", "offset:")
-        : ByPage;
+        : null;
 
     private static long? Value(Dictionary<string, string> query, string name) =>
         query.TryGetValue(name, out var text) && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)

@@ -35,6 +35,9 @@ internal sealed class PageReader(DialectSession session)
     private const int NoContent = 204;
     private const int Accepted = 202;
 
+    /// <summary>How much white space may follow the document.</summary>
+    private const int MostBlank = 1024 * 1024;
+
     private bool _hasWarnedOfDrop;
     private bool _hasWarnedOfUnknown;
 
@@ -165,22 +168,23 @@ internal sealed class PageReader(DialectSession session)
     }
 
     /// <summary>
-    /// What follows the document would be lost silently: a second list, say. A connection that breaks off after it takes nothing away.
+    /// Reads the body to its end: a cut after the document is a cut all the same, and what follows it would be lost silently, such as a
+    /// second list. White space may follow, within limits.
     /// </summary>
     private async Task RequireEndAsync(IdleStream stream, DocumentReader document, CancellationToken cancellationToken)
     {
-        try
+        var time = session.Context.Time;
+        var limit = session.Client.OperationTimeout;
+        var began = time.GetTimestamp();
+        var blank = 0;
+        for (var count = 1; count > 0; document.Advance(count))
         {
-            for (var count = 1; count > 0; document.Advance(count))
-            {
-                if (!document.TakeRest())
-                    throw session.Requests.Wrong("something follows its JSON");
-                count = await stream.ReadAsync(document.GetFreeMemory(), cancellationToken).ConfigureAwait(false);
-            }
-        }
-        catch (Exception e) when (e is FeedCutException or IOException or HttpRequestException or InvalidDataException)
-        {
-            // The document is complete.
+            if (!document.TakeRest())
+                throw session.Requests.Wrong("something follows its JSON");
+            if (blank > MostBlank || (limit != Timeout.InfiniteTimeSpan && time.GetElapsedTime(began) > limit))
+                throw session.Requests.Wrong("its body does not end after its JSON");
+            count = await stream.ReadAsync(document.GetFreeMemory(), cancellationToken).ConfigureAwait(false);
+            blank += count;
         }
     }
 
@@ -202,6 +206,7 @@ internal sealed class PageReader(DialectSession session)
 
     private async Task WarnAsync(Items items, CancellationToken cancellationToken)
     {
+        await session.SayIfDeletionIsUnknownAsync(cancellationToken).ConfigureAwait(false);
         if (session.Writer.Items.Dropped is { } dropped && !_hasWarnedOfDrop)
         {
             _hasWarnedOfDrop = true;

@@ -146,7 +146,8 @@ internal sealed class PageRound(DialectSession session)
             if (guessed?.Next is { } guess)
                 _links.NoteGuess(guess);
             linked ??= more?.Next ?? (more is null ? null : _links.AfterLargest(rules, kind, _maximum));
-            session.Tell(kind, target, page, said, linked);
+            var goesOn = !page.IsUpToDate && GoesOnFrom(rules, page, said, cursor);
+            session.Tell(kind, target, page, said, linked, isLast: more is null && !goesOn && (linked is null || _links.HasAsked(linked)));
             if (linked is { } next)
             {
                 var counted = next;
@@ -170,7 +171,7 @@ internal sealed class PageRound(DialectSession session)
                     throw session.Requests.Wrong("it links to a page that has already come");
             }
 
-            if (!page.IsUpToDate && GoesOnFrom(rules, page, said, cursor))
+            if (goesOn)
             {
                 standstills = said == cursor ? standstills + 1 : 0;
                 if (standstills >= MostStandstills)

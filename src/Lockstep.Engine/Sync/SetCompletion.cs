@@ -21,6 +21,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     private bool _isWholeSet = source.IsWholeSet;
     private bool _hasMalformed;
     private bool _hasUnreadable;
+    private bool _isAccounted;
     private long _upToDate;
 
     /// <summary>Whether the set that this body brings is complete.</summary>
@@ -193,7 +194,10 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         if (isSwept)
             return commit with { PaysOwed = true, EndsLoad = true };
         var state = context.Target.State;
-        if (!isUnreadable && !(wasStaged && state.Owed is not null))
+        // A set without an end leaves nothing open if the table has nothing that it lacks.
+        if (_isAccounted && !_hasUnreadable && IsCaughtUp)
+            return commit with { PaysOwed = true };
+        if (!isUnreadable && !HasUnaccounted && !(wasStaged && state.Owed is not null))
             return commit;
         commit = commit with { Owed = _judge.OneMore() };
         // If nothing could be read, there is nothing to continue from either.
@@ -220,6 +224,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         await pacer.FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
         var absent = await _judge.CountAbsentAsync(_kept, cancellationToken).ConfigureAwait(false);
         HasUnaccounted = absent.Count > 0;
+        _isAccounted = !HasUnaccounted;
         await _judge.WarnOfUnfinishedAsync(absent).ConfigureAwait(false);
         await CompleteAsync(SnapshotEnding.MergeOnly, cancellationToken, isCaughtUp).ConfigureAwait(false);
     }

@@ -212,6 +212,7 @@ internal sealed class StreamRound(DialectSession session)
 
     private async Task WarnAsync(CancellationToken cancellationToken)
     {
+        await session.SayIfDeletionIsUnknownAsync(cancellationToken).ConfigureAwait(false);
         if (!_hasUnknown || _hasWarned)
             return;
         _hasWarned = true;

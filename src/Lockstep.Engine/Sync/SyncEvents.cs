@@ -30,7 +30,7 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
     {
         await PostAsync(FeedEventKind.Connect, $"Connected to {feed.Display}.", cancellationToken).ConfigureAwait(false);
         if (body.InstanceName is { } instance)
-            await PostAsync(FeedEventKind.InstanceName, instance, cancellationToken).ConfigureAwait(false);
+            await PostAsync(FeedEventKind.InstanceName, ForeignText.Shorten(instance), cancellationToken).ConfigureAwait(false);
         if (body.ExpectedRecords is { } count)
             await PostAsync(FeedEventKind.Count, count.ToString(CultureInfo.InvariantCulture), cancellationToken).ConfigureAwait(false);
     }

@@ -159,7 +159,10 @@ public enum SyncOutcome
     /// <summary>It is complete except for malformed records, which were set aside.</summary>
     Quarantined = 3,
 
-    /// <summary>A whole set could not be applied as it is, and is fetched again later; nothing that it lacks was removed.</summary>
+    /// <summary>
+    /// A whole set could not be applied as it is, or lacks records without having said where it ends; nothing was removed, and it is fetched
+    /// again later.
+    /// </summary>
     Owed = 4,
 
     /// <summary>A whole set would have removed too much to be credible, so nothing was changed; it is owed.</summary>

@@ -23,6 +23,13 @@ public interface IRecordScan : IDisposable
     /// <summary>What happened to the record after a sequence number, which is below its own.</summary>
     ChangeKind KindSince(long sequence);
 
+    /// <summary>
+    /// <see cref="Json"/>, once it is known to be one JSON object: for who passes the text on without reading it. A file from elsewhere may
+    /// hold anything.
+    /// </summary>
+    /// <exception cref="TableFileException">It is not; the message has its key.</exception>
+    internal ReadOnlySpan<byte> CheckedJson => Json;
+
     /// <summary>The key as bytes whose order is the keys' order (<see cref="KeyEncoding"/>).</summary>
     internal ReadOnlySpan<byte> EncodedKey { get; }
 

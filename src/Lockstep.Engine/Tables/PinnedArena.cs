@@ -30,7 +30,7 @@ internal sealed class PinnedArena
     private int _capacity = FirstPiece;
 
     /// <summary>How many bytes were appended.</summary>
-    public int Used { get; private set; }
+    public long Used { get; private set; }
 
     /// <summary>Empties it; keeps its memory, so that the system need not clear it again.</summary>
     public void Clear()

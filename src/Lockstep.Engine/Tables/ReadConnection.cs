@@ -31,6 +31,9 @@ internal sealed unsafe class ReadConnection : SqliteConnection
     private ReadConnection(string path, UnlockedFile? unlocked, CancellationToken stop)
         : base(ConnectionStringOf(path, unlocked is not null)) => (_path, _unlocked, _stop) = (path, unlocked, stop);
 
+    /// <summary>The file that is read.</summary>
+    public string TablePath => _path;
+
     /// <summary>Opens an empty in-memory database, to read what is put there; it lives until closed.</summary>
     /// <param name="stop">Ends each read that is under way, and any after it.</param>
     public static ReadConnection InMemory(CancellationToken stop)

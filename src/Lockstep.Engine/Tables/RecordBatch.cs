@@ -56,7 +56,10 @@ internal sealed class RecordBatch
     public bool HasTombstones { get; private set; }
 
     /// <summary>The bytes of the records.</summary>
-    public int ArenaUsed => _arena.Used;
+    public long ArenaUsed => _arena.Used;
+
+    /// <summary>The average size of a record with its key and order value.</summary>
+    public int AverageBytes => (int)Math.Min(int.MaxValue, _arena.Used / Math.Max(1, Count));
 
     /// <summary>The memory that the records take, in bytes.</summary>
     public long MemoryUsed => _arena.Used + ((long)Count * Unsafe.SizeOf<RecordEntry>());

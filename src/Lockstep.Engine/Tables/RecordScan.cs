@@ -29,6 +29,9 @@ internal sealed class RecordScan : IRecordScan
     /// <summary>The record as one JSON object in UTF-8; for a deleted one, what is known of it.</summary>
     public ReadOnlySpan<byte> Json => Row.Bytes(RecordSelect.BodyColumn);
 
+    ReadOnlySpan<byte> IRecordScan.CheckedJson =>
+        JsonText.IsObject(Json) ? Json : throw TableFileErrors.DamagedRecord(_connection.TablePath, Key);
+
     /// <summary>The record's key.</summary>
     public RecordKey Key => StageSql.ReadKey(Row, RecordSelect.KeyColumn, _layout);
 

@@ -25,7 +25,7 @@ internal sealed class RecordTable(SqliteConnection connection, Interruption inte
     {
         if (!Exists)
         {
-            var average = batch.ArenaUsed / Math.Max(1, batch.Count);
+            var average = batch.AverageBytes;
             TableFile.Execute(connection, TableSchema.CreateRows(TableSchema.Rows, shape.KeyLayout, average));
         }
 

@@ -48,10 +48,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         var isNew = !StageSql.TableExists(connection, TableSchema.Stage);
         if (isNew)
         {
-            TableFile.Execute(
-                connection,
-                TableSchema.CreateRows(TableSchema.Stage, shape.KeyLayout, batch.ArenaUsed / Math.Max(1, batch.Count))
-            );
+            TableFile.Execute(connection, TableSchema.CreateRows(TableSchema.Stage, shape.KeyLayout, batch.AverageBytes));
             _sequence = tableSequence;
             _layout = shape.KeyLayout;
         }

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Records;
 using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tables;
@@ -44,8 +45,12 @@ internal static class TableFileErrors
             _ => Damaged(path, e.Message, e),
         };
 
+    /// <summary>The error of a file whose record is not what a feed could have sent.</summary>
+    public static TableFileException DamagedRecord(string path, RecordKey key, Exception? e = null) =>
+        Damaged(path, $"the record with the key {ForeignText.Shorten(key.ToString())} is not a JSON object.", e);
+
     /// <summary>The error of a file that holds what Lockstep does not write.</summary>
-    public static TableFileException Damaged(string path, string reason, Exception e) =>
+    public static TableFileException Damaged(string path, string reason, Exception? e) =>
         new(
             path,
             $"The table file '{path}' cannot be used: {reason}",

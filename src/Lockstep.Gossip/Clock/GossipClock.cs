@@ -12,6 +12,9 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
     // numbers is compiled again in each process.
     private readonly Dictionary<string, Cell> _entries = new(StringComparer.Ordinal);
 
+    /// <summary>The same cells in the order in which they came, for who reads the clock piece by piece while it grows.</summary>
+    private readonly List<Cell> _inOrder = [];
+
     /// <summary>
     /// The cell looked up last: updates often come many of one source in a row, and comparing two equal ids costs less than hashing one.
     /// </summary>
@@ -47,7 +50,7 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
         {
             if (timestamp > double.NegativeInfinity)
             {
-                _entries.Add(source, new Cell(source) { Timestamp = timestamp });
+                Add(source, timestamp);
             }
         }
         else if (timestamp > cell.Timestamp)
@@ -87,11 +90,22 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
     internal void Replace(GossipClock other)
     {
         _entries.Clear();
+        _inOrder.Clear();
         _last = null;
-        foreach (var (source, cell) in other._entries)
+        foreach (var cell in other._inOrder)
         {
-            _entries.Add(source, new Cell(source) { Timestamp = cell.Timestamp });
+            Add(cell.Source, cell.Timestamp);
         }
+    }
+
+    /// <summary>The entry that came as number <paramref name="index"/>, from 0; entries stay at their place as the clock grows.</summary>
+    internal KeyValuePair<string, double> EntryAt(int index) => KeyValuePair.Create(_inOrder[index].Source, _inOrder[index].Timestamp);
+
+    private void Add(string source, double timestamp)
+    {
+        var cell = new Cell(source) { Timestamp = timestamp };
+        _entries.Add(source, cell);
+        _inOrder.Add(cell);
     }
 
     private Cell? Find(string source)

@@ -46,6 +46,9 @@ public class GossipUpdate
     /// </summary>
     public long? Number => Seal?.Number;
 
+    /// <summary>Which of the updates of this process it was when a node took it; 0 before.</summary>
+    internal long Arrival { get; set; }
+
     internal GossipSeal? Seal => _signature as GossipSeal;
 
     /// <summary>The JSON text of the change: whatever the data type puts there, such as <c>["key",value]</c>.</summary>

@@ -68,21 +68,8 @@ internal sealed class SourceCounts
     }
 
     /// <summary>
-    /// The clock to show to peers: for a source with missing updates it has an earlier time, so that they send what came since.
+    /// The time to show to peers: for a source with missing updates it is an earlier one than the clock has, so that they send what came
+    /// since.
     /// </summary>
-    public GossipClock ToAsk(GossipClock clock)
-    {
-        if (_sources.Values.All(static count => count.Missing.IsEmpty))
-        {
-            return clock;
-        }
-
-        var asking = new GossipClock();
-        foreach (var (source, timestamp) in clock)
-        {
-            asking.Advance(source, this[source].Whole ?? timestamp);
-        }
-
-        return asking;
-    }
+    public double ToAsk(string source, double timestamp) => this[source].Whole ?? timestamp;
 }

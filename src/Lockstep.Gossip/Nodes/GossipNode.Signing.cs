@@ -30,8 +30,8 @@ public abstract partial class GossipNode
     /// <summary>Rises whenever more is missing, and with it there is something to ask the peers for.</summary>
     internal int MissingVersion { get; private set; }
 
-    /// <summary>The clock to show to peers, under the lock.</summary>
-    internal GossipClock ClockToShow => _counts.ToAsk(_clock);
+    /// <summary>The time to show to peers for a source and its entry in the clock, under the lock.</summary>
+    internal double TimeToShow(string source, double timestamp) => _counts.ToAsk(source, timestamp);
 
     /// <summary>The name of the model that this node signs for; null if it signs for none.</summary>
     internal string? SealedFor => Options.Security is { Seals: true } ? Options.SharedName ?? "" : null;

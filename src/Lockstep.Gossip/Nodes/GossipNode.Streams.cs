@@ -4,6 +4,9 @@ namespace Lockstep.Gossip.Nodes;
 
 public abstract partial class GossipNode
 {
+    /// <summary>One count for all nodes of the process, since clones share their updates.</summary>
+    private static long _lastArrival;
+
     private readonly List<GossipSession> _sessions = [];
 
     /// <summary>The number of streams attached.</summary>
@@ -85,6 +88,9 @@ public abstract partial class GossipNode
     }
 
     internal IEnumerable<GossipUpdate> HistoryFor(GossipClock since) => History(since);
+
+    /// <summary>The <see cref="GossipUpdate.Arrival"/> of the newest update; under the lock, none of this node's is newer.</summary>
+    internal static long LastArrival => Interlocked.Read(ref _lastArrival);
 
     internal GossipClock ClockUnderLock => _clock;
 

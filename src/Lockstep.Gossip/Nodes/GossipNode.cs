@@ -240,6 +240,11 @@ public abstract partial class GossipNode : IAsyncDisposable
     /// <summary>Remembers an update, so that peers get it and the file keeps it. Only within <see cref="Apply"/>.</summary>
     protected void Keep(GossipUpdate update)
     {
+        if (update.Arrival == 0)
+        {
+            update.Arrival = Interlocked.Increment(ref _lastArrival);
+        }
+
         _history.Add(update);
         if (update is PartUpdate part)
         {

@@ -39,7 +39,10 @@ internal sealed class GossipSession
     private readonly GossipNode _node;
     private readonly GossipClock _peerClock = new();
     private readonly GossipClock _toldHorizon = new();
-    private GossipClock? _target;
+
+    /// <summary>The newest arrival of what the peer gets before "SYNC"; null when it has that, or has not asked.</summary>
+    private long? _target;
+    private HeaderWriter? _header;
     private bool _headerWritten;
     private bool _started;
     private bool _synced;
@@ -116,6 +119,9 @@ internal sealed class GossipSession
     /// <summary>Takes whole lines, or the last one without its end.</summary>
     public void Receive(ReadOnlySpan<byte> lines) => _node.Receive(this, lines);
 
+    /// <summary>Whether what was written last is the beginning of a line, whose next piece is written next.</summary>
+    public bool IsInLine => _header is not null;
+
     /// <summary>Writes what must be sent now; false if there is nothing.</summary>
     /// <param name="output">Where to write.</param>
     /// <param name="large">An update to send after it, by <see cref="GossipUpdate.WriteAround"/>; usually null.</param>
@@ -182,7 +188,7 @@ internal sealed class GossipSession
         }
 
         PeerHeader = header;
-        Begin(mine);
+        Begin();
         Wake();
     }
 
@@ -196,14 +202,20 @@ internal sealed class GossipSession
         Wake();
     }
 
-    private void Begin(GossipClock mine)
+    private void Begin()
     {
         _started = true;
-        _target = mine.Copy();
+        _target = GossipNode.LastArrival;
     }
 
     private bool ProduceUnderLock(ArrayBufferWriter<byte> output)
     {
+        if (_header is not null)
+        {
+            WriteHeader(output);
+            return true;
+        }
+
         if (!_headerWritten)
         {
             _headerWritten = true;
@@ -215,7 +227,7 @@ internal sealed class GossipSession
             WriteHeader(output);
             if (!Receives && !Options.AwaitClock)
             {
-                Begin(_node.ClockUnderLock);
+                Begin();
             }
 
             return true;
@@ -251,12 +263,15 @@ internal sealed class GossipSession
 
     private void WriteHeader(ArrayBufferWriter<byte> output)
     {
-        var horizon = _node.HorizonUnderLock;
-        new GossipHeader(_node.Id, _node.ClockToShow, Meta, horizon).Write(output);
-        _asked = _node.MissingVersion;
-        if (horizon is not null)
+        if (_header is null)
         {
-            _toldHorizon.Advance(horizon);
+            _asked = _node.MissingVersion;
+            _header = new HeaderWriter(_node.Id, _node.ClockUnderLock, Meta, _node.HorizonUnderLock);
+        }
+
+        if (!_header.Write(output, BatchBytes, _node.TimeToShow, _toldHorizon.Advance))
+        {
+            _header = null;
         }
     }
 
@@ -312,7 +327,7 @@ internal sealed class GossipSession
         foreach (var update in _node.HistoryFor(_peerClock))
         {
             // Until "SYNC" only what was known when the peer's header came, or a busy node would never get there.
-            if (_target is not null && update.Timestamp > _target[update.Source])
+            if (update.Arrival > _target)
             {
                 continue;
             }

@@ -263,7 +263,11 @@ public sealed class GossipStream : IAsyncDisposable
         {
             while (_session.Produce(output, out var large))
             {
-                if (output.WrittenCount > 0)
+                if (_session.IsInLine)
+                {
+                    await WriteLineAsync(output).ConfigureAwait(false);
+                }
+                else if (output.WrittenCount > 0)
                 {
                     await _stream.WriteAsync(output.WrittenMemory, _stop.Token).ConfigureAwait(false);
                 }
@@ -287,6 +291,25 @@ public sealed class GossipStream : IAsyncDisposable
             }
 
             await _wake.WaitAsync(_stop.Token).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Writes a line that the session makes piece by piece.</summary>
+    private async Task WriteLineAsync(ArrayBufferWriter<byte> output)
+    {
+        var message = (_stream as DuplexStream)?.BeginMessage?.Invoke();
+        var to = message ?? _stream;
+        await to.WriteAsync(output.WrittenMemory, _stop.Token).ConfigureAwait(false);
+        while (_session.IsInLine)
+        {
+            output.ResetWrittenCount();
+            _session.Produce(output, out _);
+            await to.WriteAsync(output.WrittenMemory, _stop.Token).ConfigureAwait(false);
+        }
+
+        if (message is not null)
+        {
+            await message.DisposeAsync().ConfigureAwait(false);
         }
     }
 

@@ -1,7 +1,5 @@
-using System.Buffers;
 using System.Text.Json;
 using Lockstep.Gossip.Clock;
-using Lockstep.Gossip.Json;
 
 namespace Lockstep.Gossip.Wire;
 
@@ -32,40 +30,4 @@ public sealed record GossipHeader(string Id, GossipClock Clock, JsonElement? Met
         && text.ValueKind == JsonValueKind.String
             ? text.GetString()
             : null;
-
-    internal void Write(IBufferWriter<byte> output)
-    {
-        output.Write("{\"id\":"u8);
-        JavaScriptString.Write(Id, output);
-        output.Write(",\"clock\":"u8);
-        Write(Clock, output);
-        if (Meta is { ValueKind: not JsonValueKind.Undefined } meta)
-        {
-            output.Write(",\"meta\":"u8);
-            GossipJson.WriteCompact(JsonSerializer.SerializeToUtf8Bytes(meta, MetaJson.Default.JsonElement), output);
-        }
-
-        if (Horizon is not null)
-        {
-            output.Write(",\"horizon\":"u8);
-            Write(Horizon, output);
-        }
-
-        output.Write("}\n"u8);
-    }
-
-    private static void Write(GossipClock clock, IBufferWriter<byte> output)
-    {
-        var separator = "{"u8;
-        foreach (var (source, timestamp) in clock)
-        {
-            output.Write(separator);
-            JavaScriptString.Write(source, output);
-            output.Write(":"u8);
-            JavaScriptNumber.Write(timestamp, output);
-            separator = ","u8;
-        }
-
-        output.Write(clock.Count == 0 ? "{}"u8 : "}"u8);
-    }
 }

@@ -27,7 +27,7 @@ internal abstract class DatabaseFeed : IPostgresFeed
         Name = options.Name ?? options.Table.Name;
         Readers = new DatabaseReaders(connectionString, options, time, Stop.Token);
         Metrics = new FeedMetrics(Name, time);
-        _limits = new RowLimits(Name, options.MaximumRowBytes, options.Logger);
+        _limits = new RowLimits(Name, options.MaximumRowBytes, checksJson: false, options.Logger);
         Database = new FeedDatabase(options.Table, describe, Readers.Pool.Flush, _limits);
     }
 

@@ -37,7 +37,7 @@ internal sealed class CsvExport : IRecordExport
     public void Write(IRecordScan record)
     {
         Array.Clear(_values);
-        var json = record.Json;
+        var json = record.CheckedJson;
         var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 128 });
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)

@@ -15,7 +15,7 @@ internal sealed class NdjsonExport(Stream target) : IRecordExport
 {
     public void Write(IRecordScan record)
     {
-        target.Write(JsonText.OnOneLine(record.Json));
+        target.Write(JsonText.OnOneLine(record.CheckedJson));
         target.WriteByte((byte)'\n');
     }
 
@@ -30,7 +30,7 @@ internal sealed class JsonExport(Stream target) : IRecordExport
     public void Write(IRecordScan record)
     {
         target.Write(_hasRecord ? ",\n"u8 : "[\n"u8);
-        target.Write(JsonText.OnOneLine(record.Json));
+        target.Write(JsonText.OnOneLine(record.CheckedJson));
         _hasRecord = true;
     }
 

@@ -1,5 +1,8 @@
 using System.Management.Automation;
+using System.Text.Json;
+using Lockstep.Engine;
 using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
 
 namespace Lockstep.Records;
 
@@ -16,6 +19,21 @@ internal sealed class RecordObjects
 
     /// <summary>The object for one record, given as its JSON in UTF-8.</summary>
     public PSObject Read(ReadOnlySpan<byte> json) => (PSObject)_reader.Read(json);
+
+    /// <summary>The object for a scan's current record.</summary>
+    /// <exception cref="LockstepException">The table holds there what is no record.</exception>
+    public PSObject Read(IRecordScan scan)
+    {
+        try
+        {
+            return Read(scan.Json);
+        }
+        catch (JsonException)
+        {
+            _ = scan.CheckedJson;
+            throw;
+        }
+    }
 
     /// <inheritdoc cref="Read(ReadOnlySpan{byte})"/>
     public PSObject Read(ReadOnlyMemory<byte> json) => Read(json.Span);

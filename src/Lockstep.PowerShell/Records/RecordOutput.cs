@@ -26,11 +26,11 @@ internal static class RecordOutput
         {
             if (records is null)
             {
-                cmdlet.WriteObject(Encoding.UTF8.GetString(scan.Json));
+                cmdlet.WriteObject(Encoding.UTF8.GetString(scan.CheckedJson));
                 continue;
             }
 
-            var record = records.Read(scan.Json);
+            var record = records.Read(scan);
             if (tellsState)
                 RecordState.Attach(record, scan);
 

@@ -73,7 +73,7 @@ internal sealed class RecordsAhead : IDisposable
             {
                 while (!_stop.IsCancellationRequested && _scan.Read())
                 {
-                    _batch.Add(_objects.Read(_scan.Json));
+                    _batch.Add(_objects.Read(_scan));
                     if (_batch.Count >= MostRecords)
                         await PassOnAsync();
                 }

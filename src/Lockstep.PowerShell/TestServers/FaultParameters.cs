@@ -12,13 +12,20 @@ namespace Lockstep.TestServers;
 /// <summary>The parameters of a kind of fault, as parameters of a cmdlet.</summary>
 internal static class FaultParameters
 {
-    /// <summary>Null if there is no such kind.</summary>
-    public static RuntimeDefinedParameterDictionary? Of(string? kind)
+    /// <summary>
+    /// If there is no such kind, all parameters of all kinds, of any type: the command then says what is wrong, which is the kind and not
+    /// its parameters.
+    /// </summary>
+    public static RuntimeDefinedParameterDictionary Of(string? kind)
     {
-        if (FaultKinds.All.FirstOrDefault(known => known.Name.Equals(kind, StringComparison.OrdinalIgnoreCase)) is not { } found)
-            return null;
-
         RuntimeDefinedParameterDictionary parameters = [];
+        if (FaultKinds.All.FirstOrDefault(known => known.Name.Equals(kind, StringComparison.OrdinalIgnoreCase)) is not { } found)
+        {
+            foreach (var name in FaultKinds.All.SelectMany(known => known.Parameters).Select(parameter => parameter.Name))
+                parameters.TryAdd(name, new RuntimeDefinedParameter(name, typeof(object), [new ParameterAttribute()]));
+            return parameters;
+        }
+
         foreach (var parameter in found.Parameters)
             parameters.Add(parameter.Name, new RuntimeDefinedParameter(parameter.Name, TypeOf(parameter.TypeName), Attributes(parameter)));
         return parameters;

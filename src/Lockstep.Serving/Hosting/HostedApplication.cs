@@ -29,6 +29,16 @@ internal sealed class HostedApplication : IHttpApplication<HttpContext>
             }
         }
 
+        if (route is not { AnySite: true } && SiteRules.HasEmptyHost(context.Request))
+        {
+            return Answer.WriteAsync(
+                context,
+                StatusCodes.Status400BadRequest,
+                "empty_host",
+                "The header Host is empty. Ask for this server by its address or a name."
+            );
+        }
+
         if (route is not { AnySite: true } && endpoint.Site.Refusal(context.Request, endpoint.Address) is var (error, message))
             return Answer.WriteAsync(context, StatusCodes.Status403Forbidden, error, message);
         if (CrossOrigin.Answered(context, endpoint.Site))

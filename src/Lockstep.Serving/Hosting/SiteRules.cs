@@ -44,6 +44,12 @@ public sealed record SiteRules
         return this;
     }
 
+    /// <summary>
+    /// Whether a request names no server where it must: an http URI without a host is invalid (RFC 9110, 4.2.1). HTTP/1.0 may omit the
+    /// header.
+    /// </summary>
+    internal static bool HasEmptyHost(HttpRequest request) => !request.Host.HasValue && !HttpProtocol.IsHttp10(request.Protocol);
+
     /// <summary>Why a request is refused; null if it is accepted. The answer is 403.</summary>
     /// <param name="request">The request.</param>
     /// <param name="listensOn">The address that the endpoint listens on.</param>

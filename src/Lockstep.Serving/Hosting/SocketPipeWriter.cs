@@ -15,7 +15,8 @@ internal sealed class SocketPipeWriter(Socket socket) : PipeWriter
 
     private byte[] _buffer = [];
     private int _count;
-    private bool _closed;
+    private volatile bool _closed;
+    private volatile bool _isFlushing;
 
     public override bool CanGetUnflushedBytes => true;
 
@@ -39,6 +40,7 @@ internal sealed class SocketPipeWriter(Socket socket) : PipeWriter
     /// <summary>Waits until the system has everything; a client that has gone makes the result complete.</summary>
     public override async ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
+        _isFlushing = true;
         try
         {
             for (var sent = 0; sent < _count && !_closed; )
@@ -55,6 +57,7 @@ internal sealed class SocketPipeWriter(Socket socket) : PipeWriter
         finally
         {
             Release();
+            _isFlushing = false;
         }
         return new FlushResult(isCanceled: false, isCompleted: _closed);
     }
@@ -62,7 +65,14 @@ internal sealed class SocketPipeWriter(Socket socket) : PipeWriter
     /// <summary>Does nothing: to give up on a connection, close its socket, which ends a flush.</summary>
     public override void CancelPendingFlush() { }
 
-    public override void Complete(Exception? exception = null) => Release();
+    /// <summary>What the system has not taken yet stays with the flush: in the pool, another client could get its memory.</summary>
+    public override void Complete(Exception? exception = null)
+    {
+        if (_isFlushing)
+            _closed = true;
+        else
+            Release();
+    }
 
     private void MakeRoom(int size)
     {

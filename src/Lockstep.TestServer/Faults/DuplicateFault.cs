@@ -28,6 +28,8 @@ public sealed class DuplicateFault : Fault
 
     private sealed class Duplicate(DuplicateFault fault) : RecordStage
     {
+        public override bool MayHoldBack => false;
+
         protected override async ValueTask RecordAsync(Piece record, int number, CancellationToken cancellationToken)
         {
             var times = (fault.AtRecord ?? number) == number ? fault.Copies + 1 : 1;

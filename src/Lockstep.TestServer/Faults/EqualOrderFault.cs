@@ -29,6 +29,8 @@ public sealed class EqualOrderFault : Fault
     {
         private ReadOnlyMemory<byte> _value;
 
+        public override bool MayHoldBack => false;
+
         protected override ValueTask RecordAsync(Piece record, int number, CancellationToken cancellationToken)
         {
             if (Find(record.Bytes.Span) is { } value)

@@ -88,8 +88,8 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
         var response = Context.Response;
         IsFinite = length is not null;
         response.ContentLength = _dropsLength ? null : length;
-        // What a feed says about its silence does not hold for a body that faults change.
-        if (_records.Count + _encoding.Count + _wire.Count > 0)
+        // What a feed says about its silence does not hold for a body that faults may delay or cut.
+        if (_records.Concat(_encoding).Concat(_wire).Any(stage => stage.MayHoldBack))
             response.Headers.Remove(WireNames.CaughtUpHeader);
         foreach (var change in _headChanges)
             change(response);

@@ -18,6 +18,38 @@ public sealed class EventStreamTests : DialectTest
             await exchange.StallAsync();
         });
 
+    [Theory]
+    [InlineData("\"deleted_at\":170", "deleted_at")]
+    [InlineData("\"deleted\":true", "deleted")]
+    [InlineData("\"is_deleted\":1", "is_deleted")]
+    [InlineData("\"deleted_at\":null,\"deleted\":false,\"is_deleted\":0", null)]
+    public async Task A_mark_of_deletion_that_the_stream_dialect_does_not_know_is_told_once(string mark, string? told)
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync("Content-Type: text/event-stream\r\n");
+            for (var id = 1; id <= 3; id++)
+                await exchange.ChunkAsync($"id: {id}\ndata: {{\"id\":{id},{mark}}}\n\n");
+            await exchange.StallAsync();
+        });
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+
+        var hints = run.Events.Where(e => e.Kind == FeedEventKind.Dialect && e.Message.Contains("a deletion", StringComparison.Ordinal));
+        if (told is null)
+        {
+            Assert.Empty(hints);
+        }
+        else
+        {
+            var hint = Assert.Single(hints);
+            Assert.Contains($"'{told}'", hint.Message, StringComparison.Ordinal);
+            Assert.Contains($"\"Deleted\": [{{ \"event:\": \"delete\" }}, \"{told}\"]", hint.Remedy?.ToString(), StringComparison.Ordinal);
+        }
+
+        Assert.Equal(3, Info.Rows);
+    }
+
     [Fact]
     public async Task Events_become_records_and_the_next_sync_goes_on_from_the_last_id()
     {

@@ -1,5 +1,7 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Dialects;
@@ -67,6 +69,50 @@ public sealed class MoreOfListTests : DialectTest
         var warning = Assert.Single(run.Events, e => e.Kind == FeedEventKind.Warning);
         Assert.Contains(part, warning.Message + warning.Remedy, StringComparison.Ordinal);
         Assert.Contains("\"Whole\": true", warning.Remedy!.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("items", """{"items":[{"id":1},{"id":2}],"total":5}""", true, true)]
+    [InlineData("items", """{"items":[{"id":1},{"id":2}],"total":5,"offset":0}""", false, true)]
+    [InlineData("items?skip=2", """{"items":[{"id":1},{"id":2}],"total":5}""", false, true)]
+    [InlineData("items?page=2", """{"items":[{"id":1},{"id":2}],"total":5}""", true, false)]
+    public async Task Pages_and_offsets_are_both_named_where_nothing_shows_which_the_server_counts(
+        string path,
+        string body,
+        bool pages,
+        bool offsets
+    )
+    {
+        await using var server = Serve((_, number) => number == 1 ? Json(body) : Status("404 Not Found"));
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, path, "Rest"));
+
+        var remedy = Assert.Single(run.Events, e => e.Kind == FeedEventKind.Warning).Remedy!.ToString();
+        Assert.Equal(
+            (pages, offsets),
+            (remedy.Contains("\"page:\"", StringComparison.Ordinal), remedy.Contains("\"offset:\"", StringComparison.Ordinal))
+        );
+    }
+
+    [Fact]
+    public async Task The_last_page_of_a_whole_list_is_told_as_up_to_date_and_no_other()
+    {
+        await using var server = Serve(
+            (path, _) => path.Contains("page=2") ? Json(Two) : Json("""[{"id":3}]""", "Link: </items?page=2>; rel=\"next\"\r\n")
+        );
+        var steps = new List<DialectStep>();
+
+        await SyncRun.ToEndAsync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions { Uri = new Uri(server.Root, "items") },
+                Store = new FileTableStore(TablePath),
+                Foreign = DialectDescription.Load("Rest"),
+                DialectObserver = steps.Add,
+            }
+        );
+
+        Assert.Equal([false, true], steps.Select(step => step.IsUpToDate));
     }
 
     [Theory]

@@ -130,7 +130,7 @@ public class FeedJourneyTests
     [InlineData(3, "")]
     public void Of_a_piece_only_the_lines_after_a_transaction_are_left(long transaction, string left)
     {
-        var lines = new FeedLines(new RowLimits("feed", RowLimits.DefaultBytes, NullLogger.Instance), () => ["id"]);
+        var lines = new FeedLines(new RowLimits("feed", RowLimits.DefaultBytes, checksJson: true, NullLogger.Instance), () => ["id"]);
         for (var i = 1; i <= 3; i++)
             lines.Append(i, horizon: 9, isDeleted: i == 2, Encoding.UTF8.GetBytes($"{{\"id\":\n{i}}}"));
         var rows = RelayClient.Parse(FeedLines.After(Assert.Single(lines.Take()), transaction));

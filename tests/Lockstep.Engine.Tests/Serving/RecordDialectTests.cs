@@ -142,6 +142,20 @@ public sealed class RecordDialectTests : SyncTest
     }
 
     [Fact]
+    public async Task Our_own_client_learns_where_a_whole_set_ends_and_keeps_nothing_that_is_gone()
+    {
+        _table.Apply(Enumerable.Range(1, 50).Select(id => Json(id, id)));
+        await using var server = await ServeAsync();
+        await SyncRun.ToEndAsync(To(server));
+
+        Sweep(kept: Enumerable.Range(1, 10));
+        var run = await SyncRun.ToEndAsync(To(server, resync: true));
+
+        Assert.Equal((SyncOutcome.Complete, 40L), (run.Result.Outcome, run.Result.Swept));
+        Assert.Equal(_table.Live.Keys, Keys);
+    }
+
+    [Fact]
     public async Task Live_changes_come_at_once_each_in_a_chunk_of_its_own()
     {
         _table.Apply(Json(1, 1));
@@ -253,9 +267,10 @@ public sealed class RecordDialectTests : SyncTest
             cancellationToken: Cancellation
         );
 
-    private SyncOptions To(FeedServer server) =>
+    private SyncOptions To(FeedServer server, bool resync = false) =>
         new()
         {
+            Resync = resync,
             Feed = new FeedOptions { Uri = FeedOf(server), CursorStyle = CursorStyle.Query },
             Store = new FileTableStore(TablePath),
             TableName = "servers",

@@ -93,7 +93,7 @@ internal sealed class ScriptedSteps : IFeedSteps<LogPosition>
 
     private static ReadOnlyMemory<byte> Row(long number)
     {
-        var lines = new FeedLines(new RowLimits("feed", RowLimits.DefaultBytes, NullLogger.Instance), () => ["id"]);
+        var lines = new FeedLines(new RowLimits("feed", RowLimits.DefaultBytes, checksJson: true, NullLogger.Instance), () => ["id"]);
         lines.Append(number, number, isDeleted: false, Encoding.UTF8.GetBytes($"{{\"id\":{number}}}"));
         return lines.Take()[0];
     }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Sync;
 using Lockstep.Testing;
 
@@ -360,6 +361,17 @@ public sealed class FollowTests : SyncTest
 
         Assert.True(error.IsRefusal);
         Assert.Contains(events, e => e.Kind == FeedEventKind.ClientError);
+    }
+
+    [Fact]
+    public async Task A_long_instance_name_is_shortened()
+    {
+        await using var server = new RawServer(exchange => exchange.BodyAsync(Record(1, 1), $"Instance-Name: {new string('n', 5000)}\r\n"));
+
+        var run = await SyncRun.ToEndAsync(Options(server));
+
+        var told = Assert.Single(run.Events, e => e.Kind == FeedEventKind.InstanceName);
+        Assert.Equal(new string('n', ForeignText.LongestShown) + "…", told.Message);
     }
 
     [Fact]

@@ -40,7 +40,7 @@ public sealed class WholeSetTests : SyncTest
     [Theory]
     [InlineData("heartbeat")]
     [InlineData("settles")]
-    public async Task A_set_without_an_end_that_lacks_records_leaves_the_sync_incomplete(string caughtUpBy)
+    public async Task A_set_without_an_end_that_lacks_records_is_owed_until_one_accounts_for_them(string caughtUpBy)
     {
         await using var server = SetWithoutEnd(caughtUpBy);
         await SyncRun.ToEndAsync(Options(server));
@@ -48,10 +48,41 @@ public sealed class WholeSetTests : SyncTest
         var run = await SyncRun.ToEndAsync(Options(server, resync: true));
 
         Assert.Equal(["1", "2", "3"], Keys);
-        Assert.Equal(SyncOutcome.Incomplete, run.Result.Outcome);
+        Assert.Equal(SyncOutcome.Owed, run.Result.Outcome);
         var warning = Assert.Single(run.Events, e => e.Kind == FeedEventKind.Warning);
         Assert.Contains("lacks 1 of 3 records, which stay, among them 3.", warning.Message, StringComparison.Ordinal);
         Assert.Contains("Force", warning.Remedy?.ToString(), StringComparison.Ordinal);
+        Assert.True(Info.IsSetOwed);
+
+        var later = await SyncRun.ToEndAsync(Options(server));
+        Assert.Equal((SyncOutcome.Owed, "2"), (later.Result.Outcome, server.Cursors.Last()));
+
+        var forced = await SyncRun.ToEndAsync(Options(server, resync: true, force: true));
+        Assert.Equal((SyncOutcome.Complete, 1L, false), (forced.Result.Outcome, forced.Result.Swept, Info.IsSetOwed));
+    }
+
+    [Fact]
+    public async Task What_a_set_without_an_end_owed_is_paid_by_one_that_lacks_nothing()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            if (exchange.Number == 1)
+            {
+                await exchange.BodyAsync(Record(1, 1) + Record(2, 2));
+                return;
+            }
+
+            await exchange.ChunkedAsync();
+            await exchange.ChunkAsync(Record(1, 1) + (exchange.Number == 2 ? "" : Record(2, 2)) + "{\"heartbeat\":true}\n");
+            await exchange.StallAsync();
+        });
+        await SyncRun.ToEndAsync(Options(server));
+
+        var lacking = await SyncRun.ToEndAsync(Options(server, resync: true));
+        var whole = await SyncRun.ToEndAsync(Options(server, resync: true));
+
+        Assert.Equal((SyncOutcome.Owed, SyncOutcome.Complete), (lacking.Result.Outcome, whole.Result.Outcome));
+        Assert.False(Info.IsSetOwed);
     }
 
     [Theory]

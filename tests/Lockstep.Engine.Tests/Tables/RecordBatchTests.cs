@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 
@@ -76,6 +77,66 @@ public sealed class RecordBatchTests
             Assert.Equal(ParsedKind.Record, parser.Parse(Encoding.UTF8.GetBytes(text), out var record));
             batch.Add(record);
         }
+    }
+
+    /// <summary>The borders are those of the arena's pieces and of the routing that shares a place with its body.</summary>
+    [Theory]
+    [InlineData(64 * 1024, "key")]
+    [InlineData(64 * 1024, "order")]
+    [InlineData(64 * 1024, "body")]
+    [InlineData(1024 * 1024, "key")]
+    [InlineData(1024 * 1024, "order")]
+    [InlineData(1024 * 1024, "body")]
+    [InlineData(4 * 1024 * 1024, "key")]
+    [InlineData(4 * 1024 * 1024, "order")]
+    [InlineData(4 * 1024 * 1024, "body")]
+    [InlineData(16 * 1024 * 1024, "key")]
+    [InlineData(16 * 1024 * 1024, "order")]
+    [InlineData(16 * 1024 * 1024, "body")]
+    public void Records_at_the_borders_of_the_memory_keep_their_own_bytes(int border, string part)
+    {
+        var batch = new RecordBatch(KeyLayout.Encoded, OrderKind.Number, coalesce: true);
+        var parser = new RecordParser(new RecordShapeRequest(Dialect.Record, ["id"], "updated_at"));
+        const int Probe = 50;
+        var before = Use(Text("first", 10));
+        var overhead = Use(Text("first", 10), Text(part, Probe)) - before;
+        var each = Use(Text("first", 10), Text(part, Probe + 1)) - before - overhead;
+        foreach (var room in (long[])[border - before, border])
+        {
+            // One that ends a byte before, at, and a byte behind the border.
+            var length = (int)((room - overhead) / each) + Probe;
+            for (var i = length - 1; i <= length + 1; i++)
+                Use(Text("first", 10), Text(part, i), Text("body", 10), Text(part, i), Text("last", 10));
+        }
+
+        long Use(params string[] texts)
+        {
+            batch.Reset(KeyLayout.Encoded, OrderKind.Number, coalesce: true);
+            foreach (var text in texts)
+            {
+                Assert.Equal(ParsedKind.Record, parser.Parse(Encoding.UTF8.GetBytes(text), out var record));
+                batch.Add(record);
+            }
+
+            for (var i = 0; i < texts.Length; i++)
+            {
+                using var json = JsonDocument.Parse(texts[i]);
+                var (id, order) = (json.RootElement.GetProperty("id").GetString(), json.RootElement.GetProperty("updated_at").GetRawText());
+                Assert.True(batch.Body(batch[i]).SequenceEqual(Encoding.UTF8.GetBytes(texts[i])));
+                Assert.True(batch.KeyOf(batch[i]).ToString() == id);
+                Assert.True(batch[i].OrderLength == 0 || batch.Order(batch[i]).SequenceEqual(Encoding.UTF8.GetBytes(order)));
+            }
+
+            return batch.ArenaUsed;
+        }
+
+        static string Text(string part, int length) =>
+            part switch
+            {
+                "key" => $$"""{"id":"{{new string('k', length)}}","updated_at":1}""",
+                "order" => $$"""{"id":"order","updated_at":{{new string('7', length)}}}""",
+                _ => $$"""{"id":"{{part}}","updated_at":1,"x":"{{new string('x', length)}}"}""",
+            };
     }
 
     [Theory]

@@ -258,14 +258,17 @@ public sealed class ScriptedFeedTests
     }
 
     [Theory]
-    [InlineData(true, ScriptedDialect.Record, false, true)]
-    [InlineData(true, ScriptedDialect.Record, true, false)]
-    [InlineData(true, ScriptedDialect.Transaction, false, false)]
-    [InlineData(false, ScriptedDialect.Record, false, false)]
+    [InlineData(true, ScriptedDialect.Record, null, true)]
+    [InlineData(true, ScriptedDialect.Record, "Stall", false)]
+    [InlineData(true, ScriptedDialect.Record, "Reorder", false)]
+    [InlineData(true, ScriptedDialect.Record, "Duplicate", true)]
+    [InlineData(true, ScriptedDialect.Record, "EqualOrder", true)]
+    [InlineData(true, ScriptedDialect.Transaction, null, false)]
+    [InlineData(false, ScriptedDialect.Record, null, false)]
     public async Task An_endless_feed_says_that_its_silence_tells_unless_control_rows_do_or_a_fault_may_make_it_silent(
         bool endless,
         ScriptedDialect dialect,
-        bool isFaulted,
+        string? fault,
         bool says
     )
     {
@@ -274,8 +277,8 @@ public sealed class ScriptedFeedTests
             feed => (feed.Endless, feed.Dialect) = (endless, dialect),
             One
         );
-        if (isFaulted)
-            server.Faults.Add(new StallFault { AtRecord = 1 });
+        if (fault is not null)
+            server.Faults.Add(FaultKinds.Create(fault));
         (var client, var head) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
             Assert.Equal(says, head.Contains("Lockstep-Caught-Up: silence\r\n", StringComparison.Ordinal));

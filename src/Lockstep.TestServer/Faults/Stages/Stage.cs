@@ -3,12 +3,14 @@ namespace Lockstep.TestServer.Faults.Stages;
 /// <summary>
 /// One stage of a response on its way to the client; it holds what a fault needs to know about that response. Called by one request at a
 /// time.
-/// time.
 /// </summary>
 internal abstract class Stage
 {
     /// <summary>The stage after this one; null for the last.</summary>
     public Stage Next { get; set; } = null!;
+
+    /// <summary>Whether it may keep back what the feed has sent, so that the client sees silence before the end.</summary>
+    public virtual bool MayHoldBack => true;
 
     /// <summary>The headers have been sent, the body begins.</summary>
     public virtual ValueTask BeginAsync(CancellationToken cancellationToken) => Next.BeginAsync(cancellationToken);
