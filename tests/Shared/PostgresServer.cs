@@ -189,8 +189,16 @@ public sealed class PostgresServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (_running)
-            await CrashAsync(CancellationToken.None);
+        try
+        {
+            if (_running)
+                await CrashAsync(CancellationToken.None);
+        }
+        catch (InvalidOperationException) when (!File.Exists(Path.Combine(Data, "postmaster.pid")))
+        {
+            // It was stopped, if too late for who waited: that is told, and not hidden by this.
+        }
+
         try
         {
             Directory.Delete(_folder, recursive: true);

@@ -29,7 +29,7 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, StreamMe
     public PostgresSlotState? State => _state;
 
     /// <summary>Monitors until the slot's lag is above the bound, or it is cancelled.</summary>
-    /// <param name="looked">Called each time.</param>
+    /// <param name="looked">Called each time, also when that failed.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>The lag that is too much; null when it was cancelled.</returns>
     public async Task<long?> RunAsync(Action looked, CancellationToken cancellationToken)
@@ -50,7 +50,8 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, StreamMe
             }
             catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException or IOException)
             {
-                // The stream finds out whether the server is gone.
+                // The stream has to find out whether the server is gone: one that is being stopped waits until the stream ends.
+                looked();
             }
             catch (OperationCanceledException)
             {

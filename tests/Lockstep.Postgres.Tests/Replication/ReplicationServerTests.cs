@@ -36,6 +36,37 @@ public sealed class ReplicationServerTests
     }
 
     [Fact]
+    public async Task A_server_that_is_stopped_in_good_order_does_not_wait_for_the_stream()
+    {
+        // It waits until everything that it has is confirmed, its own last record too, which concerns no table.
+        using var folder = new TempFolder();
+        await using var server = await LogicalPostgres.StartServerAsync();
+        await using var db = TestDatabase.Open(server.ConnectionString);
+        await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY, name text); CREATE TABLE others (v text)");
+        await using var feed = await PostgresFeed.StartAsync(
+            db.ConnectionString,
+            LogicalPostgres.Options(folder),
+            cancellationToken: Cancel
+        );
+        var follower = new Follower(feed);
+        await LogicalPostgres.CatchUpAsync(follower, db, Cancel);
+        await db.RunAsync("INSERT INTO items VALUES (1, 'confirmed')");
+        var end = await LogicalPostgres.EndAsync(db);
+        await Eventually.TrueAsync(async () =>
+            await db.ScalarAsync($"SELECT (confirmed_flush_lsn - '0/0'::pg_lsn >= {end} - 256)::text FROM pg_replication_slots") == "true"
+        );
+        await db.RunAsync("INSERT INTO others VALUES ('n')");
+
+        await server.StopAsync(Cancel);
+
+        await server.StartAsync(Cancel);
+        await db.RunAsync("INSERT INTO items VALUES (2, 'after')");
+        await LogicalPostgres.CatchUpAsync(follower, db, Cancel);
+        Assert.Equal(await db.RowsAsync("items"), follower.Rows);
+        Assert.Equal(0, follower.Resyncs);
+    }
+
+    [Fact]
     public async Task A_slot_for_which_the_server_keeps_too_much_is_dropped_and_made_again()
     {
         using var folder = new TempFolder();
