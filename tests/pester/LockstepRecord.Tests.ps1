@@ -237,3 +237,42 @@ Describe 'Which table Get-LockstepRecord reads' {
         $failure.CategoryInfo.Category | Should -Be $category
     }
 }
+
+# A large table is read ahead of the pipeline; an error there must not overtake the records before it.
+Describe 'Get-LockstepRecord at a damaged record' {
+    BeforeAll {
+        $folder = New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory
+        $whole = Join-Path $folder.FullName whole.db
+        $null = 1..2000 | ForEach-Object { "{`"id`":$_,`"updated_at`":$_}" } | Import-LockstepTable -Destination $whole
+        $sqlite = [System.AppDomain]::CurrentDomain.GetAssemblies() |
+            Where-Object { $_.GetName().Name -eq 'Microsoft.Data.Sqlite' } | Select-Object -First 1
+    }
+
+    It 'writes the <before> records before it, then the error, while the pipeline is <pace>' -ForEach @(
+        foreach ($before in 0, 99, 256, 600, 1999) { @{ before = $before; pace = 'quick' } }
+        # All that may wait for the pipeline does.
+        @{ before = 600; pace = 'slow' }
+    ) {
+        $path = Join-Path $folder.FullName "$before-$pace.db"
+        Copy-Item $whole $path
+        $connection = [System.Activator]::CreateInstance($sqlite.GetType('Microsoft.Data.Sqlite.SqliteConnection'),
+            "Data Source=$path;Pooling=False")
+        try {
+            $connection.Open()
+            $command = $connection.CreateCommand()
+            $command.CommandText = "UPDATE lockstep_row SET body = 'damaged' WHERE key = $($before + 1)"
+            $command.ExecuteNonQuery() | Should -Be 1
+        }
+        finally { $connection.Dispose() }
+
+        $read = [System.Collections.Generic.List[int]]::new()
+        $failure = Get-ErrorOf {
+            Get-LockstepRecord -Path $path -ErrorAction Stop | ForEach-Object {
+                $read.Add($_.id)
+                if ($pace -eq 'slow' -and $_.id -eq 300) { Start-Sleep -Milliseconds 500 }
+            }
+        }
+        $failure.FullyQualifiedErrorId | Should -BeLike '*,Lockstep.Commands.GetLockstepRecordCommand'
+        Compare-Object @(1..2000 | Select-Object -First $before) $read -SyncWindow 0 | Should -BeNullOrEmpty
+    }
+}

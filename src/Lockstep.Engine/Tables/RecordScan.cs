@@ -60,8 +60,8 @@ internal sealed class RecordScan : IRecordScan
     internal ReadOnlySpan<byte> EncodedKey =>
         _layout == KeyLayout.Encoded ? Row.Bytes(RecordSelect.KeyColumn) : KeyEncoding.Encode(Row.Integer(RecordSelect.KeyColumn));
 
-    /// <summary>Whether a step may look at many rows.</summary>
-    internal bool IsFiltered => _filter is not null;
+    /// <summary>Whether records may be read before they are asked for: with a filter, a step may look at many rows.</summary>
+    internal bool MayGoAhead => _filter is null && Environment.ProcessorCount > 1;
 
     private Statement Row => _rows ?? throw new InvalidOperationException("There is no current record.");
 

@@ -21,7 +21,7 @@ internal static class RecordOutput
         Action<string> warn = cmdlet.WriteWarning;
         var records = objects?.Invoke(text => warn(text));
         // A filter may look at many records for one, and a database may make one wait: neither is left for another thread to break off.
-        var goesAhead = !tellsState && scan is RecordScan { IsFiltered: false } && Environment.ProcessorCount > 1;
+        var goesAhead = !tellsState && scan is RecordScan { MayGoAhead: true };
         for (var written = 0; !cmdlet.Stopping && scan.Read(); written++)
         {
             if (records is null)

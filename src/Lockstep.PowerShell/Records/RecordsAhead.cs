@@ -69,24 +69,25 @@ internal sealed class RecordsAhead : IDisposable
     {
         try
         {
-            while (!_stop.IsCancellationRequested && _scan.Read())
+            try
             {
-                _batch.Add(_objects.Read(_scan));
-                if (_batch.Count >= MostRecords)
-                    await PassOnAsync();
+                while (!_stop.IsCancellationRequested && _scan.Read())
+                {
+                    _batch.Add(_objects.Read(_scan));
+                    if (_batch.Count >= MostRecords)
+                        await PassOnAsync();
+                }
+            }
+            finally
+            {
+                // What could be read goes before an error, also where that has to wait for the pipeline.
+                await PassOnAsync();
             }
 
-            await PassOnAsync();
-            _batches.Writer.Complete();
-        }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
-        {
             _batches.Writer.Complete();
         }
         catch (Exception error)
         {
-            // What could be read goes first.
-            _batches.Writer.TryWrite(_batch);
             _batches.Writer.Complete(error);
         }
     }

@@ -1,0 +1,163 @@
+using System.Buffers;
+using System.Runtime.ExceptionServices;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// Makes objects of what a scan has left, some batches ahead of who takes them: the thread that asks scans, and makes objects together with
+/// the thread pool, as this takes longer. Objects come in the order of the scan. Never waits for a thread of the pool that has not begun.
+/// </summary>
+internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : IDisposable
+{
+    // Enough that the threads seldom wait for each other, and few enough to die young in the garbage collector.
+    private const int MostRecords = 256;
+    private const int MostBatches = 4;
+    private const int MostBytes = 64 * 1024;
+
+    private readonly Queue<Batch> _batches = [];
+    private long _bytes;
+    private ExceptionDispatchInfo? _scanError;
+    private bool _isScanned;
+
+    /// <summary>The next objects, and the error that comes after them; no objects when there are none left.</summary>
+    public (IReadOnlyList<T> Objects, ExceptionDispatchInfo? Error) Next()
+    {
+        // A batch has at least one record, so one of megabytes is alone.
+        while (!_isScanned && _batches.Count < MostBatches && _bytes < MostBatches * MostBytes)
+            Scan();
+        if (_batches.Count == 0)
+            return ([], _scanError);
+
+        var next = _batches.Peek();
+        while (!next.IsMade && _batches.FirstOrDefault(batch => batch.Claim()) is { } unclaimed)
+            unclaimed.Make();
+        next.Wait();
+        _batches.Dequeue();
+        _bytes -= next.Length;
+        next.Dispose();
+        return (next.Objects, next.Error);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var batch in _batches)
+        {
+            // What nobody makes is not made; nothing of the caller's type runs after this.
+            if (!batch.Claim())
+                batch.Wait();
+            batch.Dispose();
+        }
+
+        _batches.Clear();
+    }
+
+    private void Scan()
+    {
+        var batch = new Batch(type);
+        try
+        {
+            while (batch.Count < MostRecords && batch.Length < MostBytes)
+            {
+                if (!scan.Read())
+                {
+                    _isScanned = true;
+                    break;
+                }
+
+                batch.Add(scan.Json);
+            }
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // It comes after the records before it.
+            (_isScanned, _scanError) = (true, ExceptionDispatchInfo.Capture(e));
+        }
+
+        if (batch.Count == 0)
+        {
+            batch.Dispose();
+            return;
+        }
+
+        _bytes += batch.Length;
+        _batches.Enqueue(batch);
+        batch.Start();
+    }
+
+    /// <summary>Records that one thread, whichever comes first, makes objects of.</summary>
+    private sealed class Batch(JsonTypeInfo<T> type) : IDisposable
+    {
+        private readonly List<int> _ends = new(MostRecords);
+        private readonly List<T> _objects = new(MostRecords);
+        private byte[] _json = ArrayPool<byte>.Shared.Rent(MostBytes);
+        private Task _work = Task.CompletedTask;
+        private int _claims;
+        private volatile bool _isMade;
+
+        public int Count => _ends.Count;
+
+        public int Length => _ends.Count > 0 ? _ends[^1] : 0;
+
+        public IReadOnlyList<T> Objects => _objects;
+
+        public ExceptionDispatchInfo? Error { get; private set; }
+
+        public bool IsMade => _isMade;
+
+        public void Add(ReadOnlySpan<byte> json)
+        {
+            var start = Length;
+            if (_json.Length - start < json.Length)
+            {
+                var larger = ArrayPool<byte>.Shared.Rent(start + json.Length);
+                _json.AsSpan(0, start).CopyTo(larger);
+                ArrayPool<byte>.Shared.Return(_json);
+                _json = larger;
+            }
+
+            json.CopyTo(_json.AsSpan(start));
+            _ends.Add(start + json.Length);
+        }
+
+        public void Start() =>
+            _work = Task.Run(() =>
+            {
+                if (Claim())
+                    Make();
+            });
+
+        /// <summary>Whether it is the caller, and nobody else, who makes the objects.</summary>
+        public bool Claim() => Interlocked.Increment(ref _claims) == 1;
+
+        public void Make()
+        {
+            var start = 0;
+            try
+            {
+                foreach (var end in _ends)
+                {
+                    _objects.Add(JsonSerializer.Deserialize(_json.AsSpan(start, end - start), type)!);
+                    start = end;
+                }
+            }
+            catch (Exception e)
+            {
+                Error = ExceptionDispatchInfo.Capture(e);
+            }
+
+            _isMade = true;
+        }
+
+        /// <summary>Until the objects are made by the thread that claimed them.</summary>
+        public void Wait()
+        {
+            if (!IsMade)
+                _work.GetAwaiter().GetResult();
+        }
+
+        public void Dispose() => ArrayPool<byte>.Shared.Return(_json);
+    }
+}
