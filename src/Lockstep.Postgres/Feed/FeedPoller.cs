@@ -76,10 +76,10 @@ internal sealed class FeedPoller : IDisposable
 
     private bool IsView => _last?.Table.Changes == ChangeSource.SnapshotsOnly;
 
-    /// <summary>Another reader has polled while nobody follows.</summary>
+    /// <summary>A poll has succeeded; while nobody follows, it may be one of another reader. Thread-safe.</summary>
     public void Saw(FeedStamp stamp)
     {
-        _last = stamp;
+        Tell(stamp, Interlocked.Exchange(ref _last, stamp));
         Volatile.Write(ref _looked, _time.GetTimestamp());
     }
 
@@ -161,7 +161,6 @@ internal sealed class FeedPoller : IDisposable
                 .ConfigureAwait(false);
         }
 
-        Tell(stamp);
         Saw(stamp);
         _metrics.Polled(stamp.Snapshot);
         _error = null;
@@ -232,10 +231,9 @@ internal sealed class FeedPoller : IDisposable
     }
 
     /// <summary>Tells the operator what has changed since the last poll.</summary>
-    private void Tell(FeedStamp stamp)
+    private void Tell(FeedStamp stamp, FeedStamp? last)
     {
-        var last = _last;
-        if (last is not null && last.Identity != stamp.Identity && !IsView)
+        if (last is not null && last.Identity != stamp.Identity && last.Table.Changes != ChangeSource.SnapshotsOnly)
         {
             const string Why = "its definition, its storage or the triggers that track it have changed, or another server answers";
             PostgresLog.Resync(_options.Logger, _options.Table, Why);

@@ -56,6 +56,24 @@ public sealed class SchemaChangeTests(SharedPostgres postgres)
     }
 
     [Fact]
+    public async Task The_operator_is_told_too_if_nobody_follows_when_it_is_noticed()
+    {
+        await using var items = await TableCase.MakeAsync(postgres, Plain);
+        await items.Db.RunAsync("INSERT INTO items VALUES (1, 'ok')");
+        await items.ServeAsync();
+        await items.CatchUpAsync();
+        await items.Db.RunAsync("ALTER TABLE items ADD COLUMN more int DEFAULT 7");
+        await Eventually.TrueAsync(async () =>
+        {
+            _ = await items.Feed.GetStateAsync(TestContext.Current.CancellationToken);
+            return items.Notices.Any(n => n.Contains("all clients must resync", StringComparison.Ordinal));
+        });
+        await items.CatchUpAsync();
+        Assert.Equal(await items.Db.RowsAsync("items"), items.Client.Rows);
+        Assert.Single(items.Notices, n => n.Contains("all clients must resync", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_second_restore_without_triggers_is_noticed_too_and_tracking_again_repairs_them()
     {
         const string Restore =
