@@ -229,7 +229,7 @@ Describe 'Which table Get-LockstepRecord reads' {
     It 'is one error for a file that <name>' -ForEach @(
         @{ name = 'is not there'; make = { }; id = 'TableNotFound'; category = 'ObjectNotFound' }
         @{ name = 'is no database'; make = { Set-Content x.db ('x' * 5000) }; id = 'TableFile'; category = 'OpenError' }
-        @{ name = 'is empty'; make = { $null = New-Item x.db }; id = 'TableFile'; category = 'OpenError' }
+        @{ name = 'is empty'; make = { $null = New-Item x.db }; id = 'TableNotFound'; category = 'ObjectNotFound' }
     ) {
         & $make
         $failure = Get-ErrorOf { Get-LockstepRecord -Path x.db -ErrorAction Stop }

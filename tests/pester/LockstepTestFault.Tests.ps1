@@ -43,7 +43,11 @@ Describe 'Add-, Get- and Remove-LockstepTestFault' {
 
     It 'says what is wrong with <name>' -ForEach @(
         @{ name = 'an unknown kind'; command = { Add-LockstepTestFault Cutt -ErrorAction Stop }; like = '*Choose one of ChunkHeader*' }
-        @{ name = 'an unknown kind with parameters'; command = { Add-LockstepTestFault -Kind Delay -Times 2 -ErrorAction Stop }; like = '*Delay*Choose one of ChunkHeader*' }
+        @{
+            name = 'an unknown kind with parameters'
+            command = { Add-LockstepTestFault -Kind Delay -Times 2 -ErrorAction Stop }
+            like = '*Delay*Choose one of ChunkHeader*'
+        }
         @{ name = 'two positions'; command = { Add-LockstepTestFault Cut -AtByte 1 -AtRecord 1 -ErrorAction Stop }; like = '*only one*' }
         @{ name = 'an unknown id'; command = { Remove-LockstepTestFault nothing -ErrorAction Stop }; like = '*no fault nothing*' }
     ) {

@@ -160,8 +160,8 @@ public enum SyncOutcome
     Quarantined = 3,
 
     /// <summary>
-    /// A whole set could not be applied as it is, or lacks records without having said where it ends; nothing was removed, and it is fetched
-    /// again later.
+    /// A whole set could not be applied as it is, or lacks records without having said where it ends; nothing was removed, and it is
+    /// fetched again later.
     /// </summary>
     Owed = 4,
 

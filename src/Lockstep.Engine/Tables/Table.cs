@@ -105,8 +105,8 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
     /// <c>JsonSerializerOptions.GetTypeInfo</c>.</param>
     /// <param name="query">Which records; null for all that are not deleted, in the order of their keys.</param>
     /// <returns>
-    /// The objects, made as they are asked for; of a large table without a filter, up to a thousand or so are made ahead, on the thread pool
-    /// too. Not asking on keeps the file open until the enumerator is disposed.
+    /// The objects, made as they are asked for; of a large table without a filter, about a thousand are made ahead, on the thread pool too.
+    /// The file stays open until the enumerator ends or is disposed.
     /// </returns>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
     /// <exception cref="JsonException">A record does not fit the type.</exception>

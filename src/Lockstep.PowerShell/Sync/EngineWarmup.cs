@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Sync;
@@ -25,6 +26,7 @@ internal static class EngineWarmup
         typeof(RecordTemplate),
         typeof(JsonScanner),
         typeof(JsonLexer),
+        typeof(JsonItem),
         typeof(FieldCatalog),
         typeof(RecordBatch),
         typeof(FrameReader),

@@ -13,12 +13,14 @@ namespace Lockstep.TestServers;
 internal static class FaultParameters
 {
     /// <summary>
-    /// If there is no such kind, all parameters of all kinds, of any type: the command then says what is wrong, which is the kind and not
-    /// its parameters.
+    /// None before a kind is given. If there is no such kind, all parameters of all kinds, of any type: the command then says what is
+    /// wrong, which is the kind and not its parameters.
     /// </summary>
     public static RuntimeDefinedParameterDictionary Of(string? kind)
     {
         RuntimeDefinedParameterDictionary parameters = [];
+        if (string.IsNullOrEmpty(kind))
+            return parameters;
         if (FaultKinds.All.FirstOrDefault(known => known.Name.Equals(kind, StringComparison.OrdinalIgnoreCase)) is not { } found)
         {
             foreach (var name in FaultKinds.All.SelectMany(known => known.Parameters).Select(parameter => parameter.Name))

@@ -261,8 +261,9 @@ public sealed class RestTests : DialectTest
     [Trait("Invariant", "D9")]
     public async Task A_list_by_time_of_change_is_read_until_nothing_moves_between_its_pages()
     {
-        const string Dialect =
-            """{ "From": "Rest", "Cursor": "max:updated_at", "Next": { "page": "page:" }, "Changes": { "Query": { "since": "{cursor}" } } }""";
+        const string Dialect = """
+            { "From": "Rest", "Cursor": "max:updated_at", "Next": { "page": "page:" }, "Changes": { "Query": { "since": "{cursor}" } } }
+            """;
         static string Item(string id, int minute) =>
             $$"""{"id":"{{id}}","updated_at":"2026-01-01T{{minute / 60:D2}}:{{minute % 60:D2}}:00Z"}""";
         List<string> list = [.. "abcdef".Select((c, i) => Item($"{c}", i))];
