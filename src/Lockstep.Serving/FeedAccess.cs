@@ -52,11 +52,13 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
     /// Answers a request for a path without a feed: as for a feed to a client without a credential, so that the names of the feeds stay
     /// secret.
     /// </summary>
-    public Task RefuseUnknownAsync(HttpContext context)
+    /// <param name="context">The request.</param>
+    /// <param name="expectsFeeds">What <see cref="ExpectsFeeds"/> was before the feed was looked for.</param>
+    public Task RefuseUnknownAsync(HttpContext context, bool expectsFeeds)
     {
         if (!IsOpen && Find(context.Request.Headers.Authorization) is null)
             return RefuseAsync(context, isBrowser: false);
-        if (ExpectsFeeds)
+        if (expectsFeeds)
         {
             context.Response.Headers.RetryAfter = "2";
             return Answer.WriteAsync(

@@ -174,9 +174,18 @@ public sealed class FeedServer : IAsyncDisposable
         ServingLog.Stopped(_logger, Uri);
     }
 
+    /// <summary>The feed that was asked for may have come since the request was routed here, and may be the last one expected.</summary>
+    internal Task RefuseUnknownAsync(HttpContext context)
+    {
+        var expectsFeeds = ExpectsFeeds;
+        return _routes.Find(context.Request.Path) is { Prefix.HasValue: true } route
+            ? route.Handler(context)
+            : _access.RefuseUnknownAsync(context, expectsFeeds);
+    }
+
     private void AddRoutes()
     {
-        _routes.Add("/", _access.RefuseUnknownAsync);
+        _routes.Add("/", RefuseUnknownAsync);
         HealthEndpoint health = new(_feeds, _access);
         _routes.Add(HealthEndpoint.LivePath, HealthEndpoint.SayOkAsync, anySite: true);
         _routes.Add(HealthEndpoint.ReadyPath, health.ReadyAsync);

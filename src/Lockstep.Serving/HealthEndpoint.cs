@@ -23,13 +23,14 @@ internal sealed class HealthEndpoint(ServedFeeds feeds, FeedAccess access)
     {
         var path = context.Request.Path.Value!;
         var name = path.StartsWith(ReadyPath + "/", StringComparison.Ordinal) ? path[(ReadyPath.Length + 1)..].Trim('/') : "";
+        var expectsFeeds = access.ExpectsFeeds;
         var asked = feeds.All;
         if (name.Length > 0)
         {
             name = name.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
             if (asked.FirstOrDefault(feed => feed.Source.Name == name) is not { } one)
             {
-                await access.RefuseUnknownAsync(context).ConfigureAwait(false);
+                await access.RefuseUnknownAsync(context, expectsFeeds).ConfigureAwait(false);
                 return;
             }
 

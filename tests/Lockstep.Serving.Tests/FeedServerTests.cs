@@ -5,6 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Lockstep.Engine.Serving;
 using Lockstep.Testing;
+using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.Serving.Tests;
 
@@ -13,6 +14,22 @@ public sealed class FeedServerTests
     private static readonly DateTimeOffset Now = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_feed_that_comes_while_a_request_for_it_is_routed_answers_it()
+    {
+        await using var server = await FeedServer.StartAsync([], new FeedServerOptions { ExpectsFeeds = true }, cancellationToken: Cancel);
+        server.Add(new ScriptedSource("items"));
+        server.ExpectsFeeds = false;
+        var context = new DefaultHttpContext { Request = { Method = "DELETE", Path = "/items" } };
+
+        await server.RefuseUnknownAsync(context);
+
+        Assert.Equal(StatusCodes.Status405MethodNotAllowed, context.Response.StatusCode);
+        context.Request.Path = "/others";
+        await server.RefuseUnknownAsync(context);
+        Assert.Equal(StatusCodes.Status404NotFound, context.Response.StatusCode);
+    }
 
     [Theory]
     [InlineData("items?since=5", 5)]
