@@ -71,17 +71,6 @@ public sealed class HostileRedisTests
     }
 
     [Fact]
-    public async Task An_answer_that_the_driver_never_gets_to_the_end_of_ends_the_operation()
-    {
-        using var server = new FakeRedis(_ => string.Concat(Enumerable.Repeat("*1\r\n", 200_000)));
-        await using var store = new RedisTickStore(server.Uri);
-
-        await Assert
-            .ThrowsAsync<TickStoreUnavailableException>(() => store.ReadAsync("x", Cancelled))
-            .WaitAsync(TimeSpan.FromMinutes(1), Cancelled);
-    }
-
-    [Fact]
     public async Task What_a_server_says_is_shortened()
     {
         using var server = new FakeRedis(_ => $"-ERR {new string('a', 100_000)}\r\n");
