@@ -109,7 +109,8 @@ public sealed class SqliteTickStoreTests : TickStoreContract
 
         await new TickEditor(store).SetAsync("x", "1", cancellationToken: Cancel);
 
-        Assert.Equal([path], Directory.GetFiles(_folder.Path));
+        // What it left is removed by whoever waits after it, or stays if it was too old for that already.
+        Assert.Single((await store.ReadAsync("x", Cancel)).Schedule.Tuples);
     }
 
     [Fact]
