@@ -14,7 +14,7 @@ internal sealed class SqliteQueue(string path) : IDisposable
     private static readonly TimeSpan Fresh = TimeSpan.FromMilliseconds(250);
 
     private readonly long _since = DateTime.UtcNow.Ticks;
-    private bool _waits;
+    private bool _removes;
 
     /// <summary>Whether no one has waited longer.</summary>
     public bool IsFirst() => !(Read() < _since);
@@ -22,7 +22,7 @@ internal sealed class SqliteQueue(string path) : IDisposable
     /// <summary>Continues to wait: records itself if no writer has waited longer.</summary>
     public void Wait()
     {
-        _waits = true;
+        _removes = true;
         if (!IsFirst())
             return;
         // A new file replaces the other one: whatever others put there, such as a link, is not written through.
@@ -42,7 +42,7 @@ internal sealed class SqliteQueue(string path) : IDisposable
     /// <summary>Stops waiting. The writer that has now waited longest records itself at its next look.</summary>
     public void Dispose()
     {
-        if (_waits)
+        if (_removes)
             Delete(path);
     }
 
@@ -52,7 +52,12 @@ internal sealed class SqliteQueue(string path) : IDisposable
         try
         {
             if (DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > Fresh)
+            {
+                // A dead writer's record is removed with this one's. Should another writer take its place first, it renews its own.
+                _removes |= File.Exists(path);
                 return null;
+            }
+
             using var file = Open(path);
             Span<byte> since = stackalloc byte[sizeof(long)];
             return file.ReadAtLeast(since, since.Length, throwOnEndOfStream: false) == since.Length ? BitConverter.ToInt64(since) : null;
