@@ -1,3 +1,4 @@
+using Lockstep.Engine;
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Lockstep.Cli.Output;
@@ -71,7 +72,7 @@ internal static class ConfiguredServe
         }
         catch (ArgumentException e)
         {
-            log.Say($"The configuration is unchanged: {e.Message}");
+            log.Say($"The configuration is unchanged: {PlainText.MessageOf(e)}");
             return now;
         }
     }

@@ -194,6 +194,8 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     public async Task DiscardAsync(CancellationToken cancellationToken)
     {
         _finished.Clear();
+        // They come again with the next attempt, malformed or not.
+        context.Counters.Malformed -= _quarantined.Count;
         _quarantined.Clear();
         _batch = null;
         if (!IsStaged)

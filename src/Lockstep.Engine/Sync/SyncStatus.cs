@@ -27,6 +27,17 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     /// <inheritdoc cref="SyncResult.IsComplete"/>
     public bool IsComplete => _now.IsComplete;
 
+    /// <summary>Whether it ends by itself, and nothing says that what came was everything.</summary>
+    public bool IsIncomplete
+    {
+        get
+        {
+            var now = _now;
+            return now is { IsComplete: false, EndReason: SyncEndReason.EndOfFeed or SyncEndReason.CaughtUp or SyncEndReason.Settled }
+                && now.Context?.Target.Committed.Owed is null;
+        }
+    }
+
     /// <summary>The table's sequence number when it was last closed; null before.</summary>
     public long? Sequence => _now.Sequence;
 

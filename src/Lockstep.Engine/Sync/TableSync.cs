@@ -169,6 +169,8 @@ public sealed class TableSync
 
             await CatchUpWithStoreAsync(session.Target.State, seen, cancellationToken).ConfigureAwait(false);
             await follower.FollowAsync(context, cancellationToken).ConfigureAwait(false);
+            if (_status.IsIncomplete && !context.HasToldOfMore)
+                await _events.PostIncompleteAsync(cancellationToken).ConfigureAwait(false);
             var last = new TableCommit
             {
                 Resume = session.Target.State.Resume,

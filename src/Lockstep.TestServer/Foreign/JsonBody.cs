@@ -1,3 +1,4 @@
+using Lockstep.Engine;
 using System.Buffers;
 using System.Text;
 using System.Text.Encodings.Web;
@@ -26,7 +27,7 @@ internal static class JsonBody
         }
         catch (Exception error) when (error is JsonException or ArgumentException)
         {
-            throw new InvalidRecordException($"A record is not valid JSON: {error.Message}", error);
+            throw new InvalidRecordException($"A record is not valid JSON: {PlainText.MessageOf(error)}", error);
         }
     }
 
