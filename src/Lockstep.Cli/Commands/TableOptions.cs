@@ -74,7 +74,7 @@ internal sealed class TableOptions
     public (Uri Feed, TableStore Store, string Name) FeedOf(ParseResult result)
     {
         if (Store(result) is null && Engine.Tables.Table.FindIn(Environment.CurrentDirectory).Count == 0)
-            throw new ArgumentException("Which feed? Name its URI, or a table that already belongs to one.");
+            throw new ArgumentException("Which feed? Name its URI, or a table that already belongs to one. See 'lockstep sync --help'.");
         TableInfo info;
         try
         {
