@@ -74,7 +74,16 @@ public sealed class SourceLimitTests : IDisposable
     public async Task A_full_node_refuses_new_sources_and_loses_nothing_of_those_it_knows()
     {
         var path = _folder["node"];
-        await using (var node = new LockstepModel(new GossipNodeOptions { Path = path, MaxSources = 3, TimeProvider = _time }))
+        await using (
+            var node = new LockstepModel(
+                new GossipNodeOptions
+                {
+                    Path = path,
+                    MaxSources = 3,
+                    TimeProvider = _time,
+                }
+            )
+        )
         {
             var observer = new RecordingObserver();
             using var observing = node.Subscribe(observer);
@@ -91,7 +100,16 @@ public sealed class SourceLimitTests : IDisposable
         }
 
         // A file with more than the limit is read whole.
-        await using (var node = new LockstepModel(new GossipNodeOptions { Path = path, MaxSources = 2, TimeProvider = _time }))
+        await using (
+            var node = new LockstepModel(
+                new GossipNodeOptions
+                {
+                    Path = path,
+                    MaxSources = 2,
+                    TimeProvider = _time,
+                }
+            )
+        )
         {
             Assert.Equal([("A", 2.0), ("B", 1.0), ("C", 3.0)], Others(node));
             using var peer = new ScriptedPeer(node);
@@ -236,8 +254,7 @@ public sealed class SourceLimitTests : IDisposable
     }
 
     private static IEnumerable<(string Source, double Time)> Others(LockstepModel node) =>
-        node
-            .GetClock()
+        node.GetClock()
             .Where(entry => entry.Key != node.Id)
             .Select(static entry => (entry.Key, entry.Value))
             .OrderBy(static entry => entry.Key, StringComparer.Ordinal);

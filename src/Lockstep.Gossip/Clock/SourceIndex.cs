@@ -70,7 +70,10 @@ internal sealed class SourceIndex
         long bytes = BytesBesideName;
         foreach (var c in name)
         {
-            bytes += c is < ' ' or '"' or '\\' ? 6 : c < 0x80 ? 1 : 3;
+            bytes +=
+                c is < ' ' or '"' or '\\' ? 6
+                : c < 0x80 ? 1
+                : 3;
         }
 
         return bytes;
