@@ -12,7 +12,9 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
 
     private readonly SourceIndex _sources;
 
-    /// <summary>For the clock of a peer, what it has of sources that the node does not know; null for a clock that adds its sources.</summary>
+    /// <summary>
+    /// For the clock of a peer, what it has of sources that the node does not know; null for a clock that adds its sources.
+    /// </summary>
     private readonly Strangers? _strangers;
 
     /// <summary>
