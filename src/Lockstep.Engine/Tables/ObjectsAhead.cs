@@ -146,7 +146,9 @@ internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : I
             {
                 foreach (var end in _ends)
                 {
-                    _objects.Add(JsonSerializer.Deserialize(_json.AsSpan(start, end - start), type) ?? throw new JsonException("It is null."));
+                    _objects.Add(
+                        JsonSerializer.Deserialize(_json.AsSpan(start, end - start), type) ?? throw new JsonException("It is null.")
+                    );
                     start = end;
                 }
             }

@@ -67,7 +67,11 @@ public sealed class TypedReadingTests : IDisposable
                 read.Add(row.Id);
         });
 
-        Assert.StartsWith($"The record with the key {key} of '{_table.Path}' does not fit the type Row: ", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"The record with the key {key} of '{_table.Path}' does not fit the type Row: ",
+            error.Message,
+            StringComparison.Ordinal
+        );
         Assert.EndsWith("or leave such records out with a filter.", error.Message, StringComparison.Ordinal);
         Assert.NotNull(error.Path);
         Assert.Equal(Enumerable.Range(1, key - 1), read);
