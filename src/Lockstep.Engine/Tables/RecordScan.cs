@@ -103,8 +103,8 @@ internal sealed class RecordScan : IRecordScan
         if (!JsonText.IsObject(Json))
             return TableFileErrors.DamagedRecord(_connection.TablePath, Key, e);
         return new JsonException(
-            $"The record with the key {ForeignText.Shorten(Key.ToString())} of '{_connection.TablePath}' does not fit the type {type.Name}: "
-                + $"{e.Message} Let the type allow that, or leave such records out with a filter.",
+            $"The record with the key {ForeignText.Shorten(Key.ToString())} of '{_connection.TablePath}' does not fit the type "
+                + $"{type.Name}: {e.Message} Let the type allow that, or leave such records out with a filter.",
             e.Path,
             e.LineNumber,
             e.BytePositionInLine,
