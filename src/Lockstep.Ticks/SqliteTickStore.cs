@@ -119,7 +119,8 @@ public sealed class SqliteTickStore : ITickStore
 
     private string ReasonOf(SqliteException error) =>
         File.Exists(_path) ? error.Message.TrimEnd('.')
-        : MissingFolder.Describe(Path.GetDirectoryName(_path)!) is { } missing ? char.ToLowerInvariant(missing[0]) + missing[1..].TrimEnd('.')
+        : MissingFolder.Describe(Path.GetDirectoryName(_path)!) is { } missing
+            ? char.ToLowerInvariant(missing[0]) + missing[1..].TrimEnd('.')
         : _newSettings is null ? "there is no such file; setting a variable creates it"
         : error.Message.TrimEnd('.');
 

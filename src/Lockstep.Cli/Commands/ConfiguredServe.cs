@@ -1,8 +1,8 @@
-using Lockstep.Engine;
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Lockstep.Cli.Output;
 using Lockstep.Cli.Serving;
+using Lockstep.Engine;
 using Lockstep.Serving;
 
 namespace Lockstep.Cli.Commands;

@@ -51,8 +51,7 @@ internal sealed class DialectFollower(
     public DialectDescription Dialect => dialect;
 
     /// <summary>Whether the next request would ask for everything from its beginning.</summary>
-    public bool StartsOver(TableState state) =>
-        _wantsWhole || dialect.Changes is null || (state.Cursor.IsStart && state.Resume is null);
+    public bool StartsOver(TableState state) => _wantsWhole || dialect.Changes is null || (state.Cursor.IsStart && state.Resume is null);
 
     /// <summary>One round, with the wait after it.</summary>
     /// <exception cref="FeedException">It failed; what was committed before stays.</exception>

@@ -1,7 +1,7 @@
-using Lockstep.Engine;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Lockstep.Engine;
 using Lockstep.Serving.Hosting;
 using Lockstep.Serving.Status;
 using Lockstep.TestServer.Faults;

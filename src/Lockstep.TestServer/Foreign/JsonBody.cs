@@ -1,9 +1,9 @@
-using Lockstep.Engine;
 using System.Buffers;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Lockstep.Engine;
 using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.TestServer.Foreign;

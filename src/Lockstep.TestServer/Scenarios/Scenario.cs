@@ -1,5 +1,5 @@
-using Lockstep.Engine;
 using System.Text.Json;
+using Lockstep.Engine;
 
 namespace Lockstep.TestServer.Scenarios;
 

@@ -17,7 +17,8 @@ internal sealed class ScheduleOptions
         Description = "When it becomes active: at the first boundary from then on. Default: as soon as every process can know.",
         HelpName = "TIME",
     };
-    private readonly Option<TimeSpan?> _tick = Duration("--tick", 
+    private readonly Option<TimeSpan?> _tick = Duration(
+        "--tick",
         "How often processes poll from then on. Default: as before. The first value of a variable waits for the store's default tick."
     );
     private readonly Option<TimeSpan?> _defaultTick = Duration(
