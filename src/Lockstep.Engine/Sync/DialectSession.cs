@@ -173,7 +173,8 @@ internal sealed class DialectSession
                 FeedEventKind.Warning,
                 $"Records have '{field}' set, which the dialect '{Dialect.Name}' does not take for a deletion: they stay in the table.",
                 cancellationToken,
-                $"If it marks deleted records, sync with {Term.DialectWith(MoreOfList.Over(Dialect, $"\"Deleted\": {sign}"))}. This is not repeated."
+                $"If it marks deleted records, sync with {Term.DialectWith(MoreOfList.Over(Dialect, $"\"Deleted\": {sign}"))}. This "
+                    + $"is not repeated."
             )
             .ConfigureAwait(false);
     }
