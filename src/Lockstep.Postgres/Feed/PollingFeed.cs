@@ -85,7 +85,13 @@ internal sealed class PollingFeed : DatabaseFeed
         var mark = FeedMark.Later(stamp.Snapshot.Mark, request.Mark);
 
         // A replica may not have got yet to what the client has seen.
-        if (!isOurs && stamp.IsReplica && !IsView(stamp) && request.Since > stamp.Snapshot.Xmin && FeedIdentity.IsSameDatabase(identity ?? "", stamp.Identity))
+        if (
+            !isOurs
+            && stamp.IsReplica
+            && !IsView(stamp)
+            && request.Since > stamp.Snapshot.Xmin
+            && FeedIdentity.IsSameDatabase(identity ?? "", stamp.Identity)
+        )
             throw new FeedBehindException(request.Since, stamp.Snapshot.Xmin, Options.RetryAfter);
         Range(stamp).Admit(isOurs ? stamp.Identity : identity, request.Since);
         var journey = new FeedJourney<PgSnapshot>(

@@ -92,7 +92,8 @@ internal sealed record TableFacts(string Core, string Columns, string Labels, st
 
     /// <summary>How many partitions there were at a fingerprint; null if it is none.</summary>
     public static int? PartitionsOf(string fingerprint) =>
-        fingerprint.Split('.') is [_, _, _, var count, _, _] && int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var n)
+        fingerprint.Split('.') is [_, _, _, var count, _, _]
+        && int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var n)
             ? n
             : null;
 
