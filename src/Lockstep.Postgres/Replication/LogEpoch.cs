@@ -36,7 +36,9 @@ internal sealed record LogEpoch(string Log, int Number, string Table, PgSnapshot
             );
     }
 
-    /// <summary>Whether an identity is that of the same stretch, if from before it moved on with additions or to another timeline.</summary>
+    /// <summary>
+    /// Whether an identity is that of the same stretch, if from before it moved on with additions or to another timeline.
+    /// </summary>
     public bool IsNamed(string identity) =>
         FeedIdentity.FingerprintOf(Identity) is { } fingerprint
         && FeedIdentity.FingerprintOf(identity) is not null

@@ -349,7 +349,9 @@ internal sealed class TableSession : IDisposable
             Describe(stamp);
     }
 
-    /// <summary>Clients continue under another name, by which they are known to have what was added; nothing may be left to flush.</summary>
+    /// <summary>
+    /// Clients continue under another name, by which they are known to have what was added; nothing may be left to flush.
+    /// </summary>
     private void Move(FeedStamp stamp)
     {
         Log.Move(stamp.Identity);
