@@ -70,6 +70,8 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
     public ModelMissing[] Missing =>
         [.. _node.GetMissing().Select(static missing => new ModelMissing(missing.Source, missing.Count, missing.Numbers))];
 
+    public long RefusedCount => _node.RefusedUpdateCount;
+
     public bool IsRemoved => Volatile.Read(ref _removed);
 
     /// <summary>What it is connected to, the oldest first.</summary>
