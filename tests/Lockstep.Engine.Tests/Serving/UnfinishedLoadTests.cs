@@ -232,7 +232,11 @@ public sealed class UnfinishedLoadTests : SyncTest
     private async Task ImportAsync(string records)
     {
         var import = new TableImport(
-            new SyncOptions { Feed = new FeedOptions { Uri = new Uri("file:///records") }, Store = new FileTableStore(TablePath) },
+            new SyncOptions
+            {
+                Feed = new FeedOptions { Uri = new Uri("file:///records") },
+                Store = new FileTableStore(TablePath),
+            },
             new MemoryStream(System.Text.Encoding.UTF8.GetBytes(records))
         );
         await foreach (var _ in import.RunAsync(Cancellation)) { }
