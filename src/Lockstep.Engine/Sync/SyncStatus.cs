@@ -24,6 +24,9 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     /// <summary>Whether it waits until the feed is asked again, after a failure or not.</summary>
     public bool IsWaiting => Phase is SyncPhase.BackingOff or SyncPhase.Waiting;
 
+    /// <inheritdoc cref="SyncResult.EndReason"/>
+    public SyncEndReason EndReason => _now.EndReason;
+
     /// <inheritdoc cref="SyncResult.IsComplete"/>
     public bool IsComplete => _now.IsComplete;
 
