@@ -42,7 +42,17 @@ internal sealed class BodyEnding(
     private bool NotesSettling => !context.StopsWhenCaughtUp && !source.IsImport && !source.IsFinite && !pacer.IsStaged && !tracker.IsHeld;
 
     /// <summary>When to check again, even if nothing comes.</summary>
-    public TimeSpan NextDeadline => clock.NextDeadline(Settles, NotesSettling && _settledAfter != context.Queue.LastChange);
+    public TimeSpan NextDeadline =>
+        clock.NextDeadline(Settles || (NotesUnsettled && IsFirstLoad), NotesUnsettled);
+
+    /// <summary>Whether something came that has not settled.</summary>
+    private bool NotesUnsettled => NotesSettling && _settledAfter != context.Queue.LastChange;
+
+    /// <summary>
+    /// Whether the table has not been up to date yet: then a pause is judged as strictly as where a sync ends with it, because what comes
+    /// after it may be most of the set.
+    /// </summary>
+    private bool IsFirstLoad => context.Target.State.LastSync is null;
 
     /// <summary>The body has ended.</summary>
     public void NoteEnd(BodyEnd end)
@@ -90,7 +100,7 @@ internal sealed class BodyEnding(
             return BodyEnd.SetDue;
         if (!Settles)
         {
-            if (clock.IsUnchanged)
+            if (clock.IsUnchanged && (!IsFirstLoad || clock.Rest != BodyRest.None))
                 await NoteSettledAsync(cancellationToken).ConfigureAwait(false);
             return null;
         }

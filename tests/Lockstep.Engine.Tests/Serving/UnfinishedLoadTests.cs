@@ -130,35 +130,40 @@ public sealed class UnfinishedLoadTests : SyncTest
         Assert.Null(Info.LastSync);
     }
 
-    [Fact]
-    public async Task A_pause_in_a_body_of_known_length_is_not_its_end()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_pause_that_would_not_end_a_sync_does_not_end_the_first_load_of_one_that_follows(bool isOfKnownLength)
     {
         Pace? pace = null;
-        var set = Record(1, 1) + Record(2, 2);
         DateTimeOffset? noted = null;
+        var (first, second) = (Record(1, 1), Record(2, 2));
         await using var server = new RawServer(async exchange =>
         {
-            if (exchange.Number > 1)
-            {
-                await exchange.StallAsync();
-                return;
-            }
-
-            await exchange.SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {set.Length}\r\n\r\n");
-            await exchange.SendAsync(set[..(set.Length / 2)]);
-            await pace!.ReceivedAsync(set.Length / 2);
+            if (isOfKnownLength)
+                await exchange.SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {first.Length + second.Length}\r\n\r\n");
+            else
+                await exchange.ChunkedAsync();
+            await (isOfKnownLength ? exchange.SendAsync(first) : exchange.ChunkAsync(first));
+            await pace!.ReceivedAsync(first.Length);
             await pace.PassAsync(TimeSpan.FromSeconds(4));
             noted = Info.LastSync;
-            await exchange.SendAsync(set[(set.Length / 2)..]);
+            await (isOfKnownLength ? exchange.SendAsync(second) : exchange.ChunkAsync(second));
+            if (!isOfKnownLength)
+                await exchange.StallAsync();
         });
-        (var sync, pace) = Paced(Options(server, follow: true, settle: 0.2));
-        await foreach (var _ in sync.RunAsync(Cancellation))
-        {
-            if (Engine.Tables.Table.IsTable(TablePath) && Info.LastSync is not null)
-                break;
-        }
+        var time = new ManualTimeProvider();
+        var sync = new TableSync(Options(server, follow: true, settle: 0.2, idle: 3600), time);
+        pace = new Pace(sync, time);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        var following = FollowAsync(sync, stop.Token);
 
+        await Eventually.TrueAsync(() => sync.Result.Received == 2);
         Assert.Null(noted);
+        await Pace.MoveAsync(time, TimeSpan.FromSeconds(0.1), Eventually.TrueAsync(() => Info.LastSync is not null));
+        await stop.CancelAsync();
+        await following;
+
         Assert.Equal(2, Info.Rows);
     }
 
@@ -190,29 +195,27 @@ public sealed class UnfinishedLoadTests : SyncTest
             Follow = true,
         };
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        var syncing = FollowAsync();
+        var syncing = FollowAsync(new TableSync(options, time), stop.Token);
 
         // The cut comes without time passing, so that there is no pause before it.
         await Eventually.TrueAsync(() => Engine.Tables.Table.IsTable(TablePath) && Info.Rows > 0);
-        await Pace.MoveAsync(time, TimeSpan.FromSeconds(0.1), UpToDateAsync());
+        await Pace.MoveAsync(time, TimeSpan.FromSeconds(0.1), Eventually.TrueAsync(() => Info.LastSync is not null));
         await stop.CancelAsync();
         await syncing;
 
         Assert.Equal((null, 1), (noted, held));
         Assert.Equal(2, Info.Rows);
+    }
 
-        Task UpToDateAsync() => Eventually.TrueAsync(() => Info.LastSync is not null);
-
-        async Task FollowAsync()
+    private static async Task FollowAsync(TableSync sync, CancellationToken cancellationToken)
+    {
+        try
         {
-            try
-            {
-                await foreach (var _ in new TableSync(options, time).RunAsync(stop.Token)) { }
-            }
-            catch (OperationCanceledException)
-            {
-                // The end of the test.
-            }
+            await foreach (var _ in sync.RunAsync(cancellationToken)) { }
+        }
+        catch (OperationCanceledException)
+        {
+            // The end of the test.
         }
     }
 
