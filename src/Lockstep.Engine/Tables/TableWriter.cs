@@ -107,6 +107,7 @@ internal sealed class TableWriter : ITableTarget
                 State = SetAside(commit, wanted);
             }
         );
+        _firstLoad.RestoreCache();
         if (_isOpen)
             return CommitResult.Nothing;
         var counts = _uncommitted;
