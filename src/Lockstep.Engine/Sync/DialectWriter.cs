@@ -277,6 +277,8 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         if (records == 0)
             _batch = null;
         _batch?.Truncate(records);
+        // They come again with the next attempt, malformed or not.
+        context.Counters.Malformed -= _quarantined.Count - quarantined;
         _quarantined.RemoveRange(quarantined, _quarantined.Count - quarantined);
     }
 

@@ -9,6 +9,8 @@ namespace Lockstep.Engine.Tests.Tables;
 /// <summary>A table file with an open writer, fed with records as text.</summary>
 internal sealed class TestTable : IDisposable
 {
+    private static readonly DateTimeOffset Synced = new(2026, 1, 31, 12, 0, 0, TimeSpan.Zero);
+
     private readonly TempFolder _folder = new();
     private readonly RecordShapeRequest _request;
     private RecordParser _parser;
@@ -29,6 +31,9 @@ internal sealed class TestTable : IDisposable
     /// <summary>Whether each version is written, or only the newest in each commit.</summary>
     public bool EveryVersion { get; init; }
 
+    /// <summary>Whether the commits are those of a first load that has not ended.</summary>
+    public bool IsLoading { get; set; }
+
     public IReadOnlyDictionary<string, string> Live => SyncRun.Read(Path);
 
     public void Dispose()
@@ -36,6 +41,9 @@ internal sealed class TestTable : IDisposable
         Writer.Dispose();
         _folder.Dispose();
     }
+
+    /// <summary>A sync ends well, with what the table has.</summary>
+    public void EndSync() => Writer.Commit(new TableCommit { At = Synced });
 
     public void Reopen()
     {
@@ -119,6 +127,8 @@ internal sealed class TestTable : IDisposable
             Shape = _parser.Shape! with { KeyLayout = batch.Layout },
             NewFields = _parser.Fields.TakeNew(),
             WantsChanges = true,
+            Feed = IsLoading ? "http://feed.example/" : null,
+            At = IsLoading ? null : Synced,
         };
 
     private List<RecordBatch> Batches(IEnumerable<string> records)
