@@ -369,6 +369,16 @@ public sealed class GossipCommandTests
             StringComparison.Ordinal
         );
         Assert.Empty(await ErrorsAsync("import", folder["lines"], "--path", folder["trusting.db"], "--max-future-sec", "7201"));
+        await File.WriteAllTextAsync(
+            folder["lines"],
+            "{\"id\":\"x\",\"clock\":{}}\n[[\"k\",1],1,\"one\"]\n[[\"l\",1],2,\"two\"]\n\"SYNC\"\n",
+            Cancelled
+        );
+        Assert.Equal(
+            "lockstep: Changes of 'two' are refused: the node knows as many sources as it may (--max-sources, and their ids must fit in a "
+                + "header).",
+            Assert.Single(await ErrorsAsync("import", folder["lines"], "--path", folder["full.db"], "--max-sources", "1"))
+        );
 
         static async Task<string[]> ErrorsAsync(params string[] arguments)
         {

@@ -27,6 +27,9 @@ public sealed class LimitTests
             { "PeerBuffer.Budget.MaxBytes", PeerBuffer.Budget.MaxBytes },
             { "GossipMessageParser.MaxMetaBytes", GossipMessageParser.MaxMetaBytes },
             { "GossipHeader.LargeBytes", GossipHeader.LargeBytes },
+            { "GossipNodeOptions.MaxSources", new GossipNodeOptions().MaxSources },
+            { "SourceIndex.MaxBytes", SourceIndex.MaxBytes },
+            { "Strangers.Budget.MaxBytes", Strangers.Budget.MaxBytes },
             { "GossipStreamOptions.MaxLineBytes", new GossipStreamOptions().MaxLineBytes >> 20 },
             { "GossipNodeOptions.MaxHeldUpdates", new GossipNodeOptions().MaxHeldUpdates },
             { "HoldBook.MaxBytes", HoldBook<object>.MaxBytes },
@@ -138,7 +141,7 @@ public sealed class LimitTests
         using var peer = new ScriptedPeer(node);
         var strangers = string.Join(',', Enumerable.Range(0, 20_000).Select(static i => $"\"stranger {i}\":9"));
         peer.SaysHello("peer", $$"""{{{strangers}},"known":5}""");
-        Assert.Equal("known", Assert.Single(peer.Session.PeerHeader!.Clock).Key);
+        Assert.Equal("known", Assert.Single(peer.Session.PeerClock).Key);
         Assert.Equal(["""[["l",1],5,"behind"]"""], peer.Hears().Where(static line => line[0] == '['));
     }
 

@@ -25,6 +25,8 @@ internal sealed class RecordingObserver : IGossipObserver
 
     public List<string> Ignored { get; } = [];
 
+    public List<GossipUpdate> Refused { get; } = [];
+
     public List<int> StreamCounts { get; } = [];
 
     public List<int> CloneCounts { get; } = [];
@@ -42,6 +44,8 @@ internal sealed class RecordingObserver : IGossipObserver
     public void OnMisfit(GossipUpdate update) => Misfits.Add(update);
 
     public void OnIgnored(GossipStream? stream, string what) => Ignored.Add(what);
+
+    public void OnRefused(GossipUpdate update) => Refused.Add(update);
 
     public void OnUnverified(GossipUpdate update) => Unverified.Add(update);
 

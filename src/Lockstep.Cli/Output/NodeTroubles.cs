@@ -27,6 +27,9 @@ internal sealed class NodeTroubles : IGossipObserver
     public void OnMisfit(GossipUpdate update) =>
         Tell(update.Source, "do not belong to this kind of node: they are only kept and passed on");
 
+    public void OnRefused(GossipUpdate update) =>
+        Tell(update.Source, "are refused: the node knows as many sources as it may (--max-sources, and their ids must fit in a header)");
+
     public void OnGap(string source, double from, double horizon) =>
         Tell(source, "are missing here: the peer had forgotten some before this node came");
 

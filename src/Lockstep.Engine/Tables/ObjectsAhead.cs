@@ -37,7 +37,11 @@ internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : I
         _batches.Dequeue();
         _bytes -= next.Length;
         next.Dispose();
-        return (next.Objects, next.Error);
+        if (next.Error?.SourceException is not JsonException misfit)
+            return (next.Objects, next.Error);
+
+        (_isScanned, var number) = (true, next.First + next.Objects.Count);
+        return (next.Objects, ExceptionDispatchInfo.Capture(scan.MisfitAt(number, misfit, typeof(T))));
     }
 
     /// <inheritdoc/>
@@ -56,7 +60,7 @@ internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : I
 
     private void Scan()
     {
-        var batch = new Batch(type);
+        var batch = new Batch(type, scan.Count);
         try
         {
             while (batch.Count < MostRecords && batch.Length < MostBytes)
@@ -88,7 +92,7 @@ internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : I
     }
 
     /// <summary>Records that one thread, whichever comes first, makes objects of.</summary>
-    private sealed class Batch(JsonTypeInfo<T> type) : IDisposable
+    private sealed class Batch(JsonTypeInfo<T> type, long first) : IDisposable
     {
         private readonly List<int> _ends = new(MostRecords);
         private readonly List<T> _objects = new(MostRecords);
@@ -96,6 +100,9 @@ internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : I
         private Task _work = Task.CompletedTask;
         private int _claims;
         private volatile bool _isMade;
+
+        /// <summary>The number of its first record among those that were scanned, from 0.</summary>
+        public long First => first;
 
         public int Count => _ends.Count;
 
@@ -139,7 +146,9 @@ internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : I
             {
                 foreach (var end in _ends)
                 {
-                    _objects.Add(JsonSerializer.Deserialize(_json.AsSpan(start, end - start), type)!);
+                    _objects.Add(
+                        JsonSerializer.Deserialize(_json.AsSpan(start, end - start), type) ?? throw new JsonException("It is null.")
+                    );
                     start = end;
                 }
             }

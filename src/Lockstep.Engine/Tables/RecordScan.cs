@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 using Microsoft.Data.Sqlite;
@@ -64,6 +66,51 @@ internal sealed class RecordScan : IRecordScan
     internal bool MayGoAhead => _filter is null && Environment.ProcessorCount > 1;
 
     private Statement Row => _rows ?? throw new InvalidOperationException("There is no current record.");
+
+    /// <summary>How many records have been read.</summary>
+    internal long Count => _read;
+
+    /// <summary>The current record as an object.</summary>
+    /// <exception cref="TableFileException">It is not a JSON object; the message has its key.</exception>
+    /// <exception cref="JsonException">It does not fit the type; the message has its key.</exception>
+    internal T Make<T>(JsonTypeInfo<T> type)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(Json, type) ?? throw new JsonException("It is null.");
+        }
+        catch (JsonException e)
+        {
+            throw Misfit(e, typeof(T));
+        }
+    }
+
+    /// <summary>The error of a record that was read before and does not fit a type. The scan ends there.</summary>
+    /// <param name="number">Its number among those that were read, from 0.</param>
+    /// <param name="e">Why it does not.</param>
+    /// <param name="type">The type.</param>
+    internal Exception MisfitAt(long number, JsonException e, Type type)
+    {
+        // The same records in the same order: it is the same moment.
+        Row.Reset();
+        for (var at = 0L; at <= number; at++)
+            Row.Step();
+        return Misfit(e, type);
+    }
+
+    private Exception Misfit(JsonException e, Type type)
+    {
+        if (!JsonText.IsObject(Json))
+            return TableFileErrors.DamagedRecord(_connection.TablePath, Key, e);
+        return new JsonException(
+            $"The record with the key {ForeignText.Shorten(Key.ToString())} of '{_connection.TablePath}' does not fit the type "
+                + $"{type.Name}: {e.Message} Let the type allow that, or leave such records out with a filter.",
+            e.Path,
+            e.LineNumber,
+            e.BytePositionInLine,
+            e
+        );
+    }
 
     /// <summary>Advances to the next record; false if there is none.</summary>
     /// <exception cref="TableFileException">The file can no longer be read.</exception>

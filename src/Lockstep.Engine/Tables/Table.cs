@@ -109,7 +109,8 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
     /// The file stays open until the enumerator ends or is disposed.
     /// </returns>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
-    /// <exception cref="JsonException">A record does not fit the type.</exception>
+    /// <exception cref="TableFileException">A record of a damaged file is not a JSON object; the message has its key.</exception>
+    /// <exception cref="JsonException">A record does not fit the type; the message has its key.</exception>
     public IEnumerable<T> Read<T>(JsonTypeInfo<T> type, RecordQuery? query = null)
     {
         ArgumentNullException.ThrowIfNull(type);
@@ -123,7 +124,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
                 stop.ThrowIfCancellationRequested();
                 if (!scan.Read())
                     yield break;
-                yield return JsonSerializer.Deserialize(scan.Json, type)!;
+                yield return scan.Make(type);
             }
 
             using var ahead = new ObjectsAhead<T>(scan, type);
@@ -279,12 +280,12 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
             );
         }
 
-        if (System.IO.Path.GetDirectoryName(target) is { Length: > 0 } folder && !Directory.Exists(folder))
+        if (System.IO.Path.GetDirectoryName(target) is { Length: > 0 } folder && MissingFolder.Describe(folder) is { } wrong)
         {
             throw new TableFileException(
                 target,
-                $"The folder '{folder}' does not exist.",
-                $"Create it, or name a file in another one as {Term.Destination}."
+                wrong,
+                $"{MissingFolder.Advice(folder)} a file in a folder that exists as {Term.Destination}."
             );
         }
 

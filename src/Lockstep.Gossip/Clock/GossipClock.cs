@@ -8,23 +8,51 @@ namespace Lockstep.Gossip.Clock;
 /// </summary>
 public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, double>>
 {
-    // Cells, because they are looked up several times per update: a dictionary of references is precompiled with the framework, one of
-    // numbers is compiled again in each process.
-    private readonly Dictionary<string, Cell> _entries = new(StringComparer.Ordinal);
+    private const int PageLength = 64;
 
-    /// <summary>The same cells in the order in which they came, for who reads the clock piece by piece while it grows.</summary>
-    private readonly List<Cell> _inOrder = [];
+    private readonly SourceIndex _sources;
 
     /// <summary>
-    /// The cell looked up last: updates often come many of one source in a row, and comparing two equal ids costs less than hashing one.
+    /// For the clock of a peer, what it has of sources that the node does not know; null for a clock that adds its sources.
     /// </summary>
-    private Cell? _last;
+    private readonly Strangers? _strangers;
+
+    /// <summary>
+    /// The times by the number of their source. A page is written only by the clock that owns it: the clocks of a thousand peers that have
+    /// what the node has are the node's own pages.
+    /// </summary>
+    private Page?[] _pages = [];
+
+    /// <summary>An empty clock.</summary>
+    public GossipClock()
+        : this(new SourceIndex()) { }
+
+    /// <summary>A clock of a node, which adds the sources that it does not have.</summary>
+    internal GossipClock(SourceIndex sources) => _sources = sources;
+
+    /// <summary>A clock of a peer of the node that has these sources.</summary>
+    internal GossipClock(SourceIndex sources, Strangers.Budget strangers)
+        : this(sources) => _strangers = new Strangers(strangers);
 
     /// <summary>The newest timestamp (milliseconds since 1970) of a source, or negative infinity if nothing is known from it.</summary>
-    public double this[string source] => Find(source)?.Timestamp ?? double.NegativeInfinity;
+    public double this[string source] => _sources.Find(source) is { } known ? this[known] : _strangers?[source] ?? double.NegativeInfinity;
 
     /// <summary>The number of sources.</summary>
-    public int Count => _entries.Count;
+    public int Count => this.Count<KeyValuePair<string, double>>();
+
+    /// <summary>How many pages are this clock's own.</summary>
+    internal int OwnPages { get; private set; }
+
+    /// <summary>Of a source of <see cref="Uses">the clock's own index</see>.</summary>
+    internal double this[KnownSource source]
+    {
+        get
+        {
+            var page = source.Number / PageLength < _pages.Length ? _pages[source.Number / PageLength] : null;
+            var time = page is null ? double.NegativeInfinity : page.Times[source.Number % PageLength];
+            return _strangers is { Count: > 0 } ? Math.Max(time, _strangers[source.Name]) : time;
+        }
+    }
 
     /// <summary>Whether the clock says that this update is already known.</summary>
     public bool Covers(GossipUpdate update) => update.Timestamp <= this[update.Source];
@@ -33,96 +61,195 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
     public GossipClock Copy()
     {
         var copy = new GossipClock();
-        copy.Replace(this);
+        copy.Advance(this);
         return copy;
     }
 
     /// <inheritdoc/>
-    public IEnumerator<KeyValuePair<string, double>> GetEnumerator() =>
-        _entries.Select(static entry => KeyValuePair.Create(entry.Key, entry.Value.Timestamp)).GetEnumerator();
+    public IEnumerator<KeyValuePair<string, double>> GetEnumerator()
+    {
+        for (var number = 0; number < Math.Min(_sources.Count, _pages.Length * PageLength); number++)
+        {
+            if (EntryAt(number) is { Value: > double.NegativeInfinity } entry)
+            {
+                yield return entry;
+            }
+        }
+
+        foreach (var stranger in _strangers?.All.ToArray() ?? [])
+        {
+            if (_sources.Find(stranger.Key) is null)
+            {
+                yield return stranger;
+            }
+        }
+    }
 
     /// <inheritdoc/>
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
+    /// <summary>How many entries may be there by <see cref="EntryAt"/>.</summary>
+    internal int Places => _sources.Count;
+
+    /// <summary>
+    /// The entry of the source that came as number <paramref name="number"/>, from 0: entries stay at their place as the clock grows. Its
+    /// time may be negative infinity.
+    /// </summary>
+    internal KeyValuePair<string, double> EntryAt(int number) => KeyValuePair.Create(_sources[number].Name, this[_sources[number]]);
+
+    internal bool Uses(SourceIndex sources) => _sources == sources;
+
     internal void Advance(string source, double timestamp)
     {
-        if (Find(source) is not { } cell)
+        if (timestamp == double.NegativeInfinity)
         {
-            if (timestamp > double.NegativeInfinity)
-            {
-                Add(source, timestamp);
-            }
-        }
-        else if (timestamp > cell.Timestamp)
-        {
-            cell.Timestamp = timestamp;
-        }
-    }
-
-    /// <summary>The entries of the sources that the other clock has too.</summary>
-    internal GossipClock Within(GossipClock other)
-    {
-        var within = new GossipClock();
-        foreach (var source in other._entries.Keys)
-        {
-            within.Advance(source, this[source]);
+            return;
         }
 
-        return within;
+        if (_strangers is null)
+        {
+            Advance(_sources.FindOrAdd(source), timestamp);
+        }
+        else if (_sources.Find(source) is { } known)
+        {
+            Settle(known);
+            Advance(known, timestamp);
+        }
+        else
+        {
+            _strangers.Advance(source, timestamp);
+        }
     }
 
     internal void Lower(string source, double timestamp)
     {
-        if (Find(source) is { } cell && timestamp < cell.Timestamp)
+        if (_sources.Find(source) is not { } known)
         {
-            cell.Timestamp = timestamp;
+            return;
+        }
+
+        Settle(known);
+        if (timestamp < this[known])
+        {
+            OwnPage(known.Number / PageLength).Times[known.Number % PageLength] = timestamp;
         }
     }
 
-    internal void Advance(GossipClock other)
+    internal void Advance(GossipClock other) => Advance(other, true);
+
+    /// <param name="other">The clock that this one will be at least.</param>
+    /// <param name="strangers">Whether to keep what it has of sources that the node does not know.</param>
+    internal void Advance(GossipClock other, bool strangers)
     {
-        foreach (var (source, cell) in other._entries)
+        foreach (var (source, timestamp) in other)
         {
-            Advance(source, cell.Timestamp);
+            if (strangers || _sources.Find(source) is not null)
+            {
+                Advance(source, timestamp);
+            }
         }
     }
 
-    internal void Replace(GossipClock other)
+    /// <summary>Forgets everything; what it took of the budget for strangers is free again.</summary>
+    internal void Clear()
     {
-        _entries.Clear();
-        _inOrder.Clear();
-        _last = null;
-        foreach (var cell in other._inOrder)
+        _pages = [];
+        OwnPages = 0;
+        _strangers?.Clear();
+    }
+
+    /// <summary>Replaces its own pages by those of a clock of the same sources where that changes nothing for anybody.</summary>
+    /// <param name="other">The clock.</param>
+    /// <param name="isSame">Whether a source's earlier time in this clock means the same as the later one in the other.</param>
+    internal void Share(GossipClock other, Func<KnownSource, double, bool> isSame)
+    {
+        for (var page = 0; page < Math.Min(_pages.Length, other._pages.Length); page++)
         {
-            Add(cell.Source, cell.Timestamp);
+            if (_pages[page] is { } mine && mine.Owner == this && other._pages[page] is { } theirs && IsSame(page, mine, theirs, isSame))
+            {
+                other.Disown(theirs);
+                _pages[page] = theirs;
+                OwnPages--;
+            }
         }
     }
 
-    /// <summary>The entry that came as number <paramref name="index"/>, from 0; entries stay at their place as the clock grows.</summary>
-    internal KeyValuePair<string, double> EntryAt(int index) => KeyValuePair.Create(_inOrder[index].Source, _inOrder[index].Timestamp);
-
-    private void Add(string source, double timestamp)
+    private bool IsSame(int page, Page mine, Page theirs, Func<KnownSource, double, bool> isSame)
     {
-        var cell = new Cell(source) { Timestamp = timestamp };
-        _entries.Add(source, cell);
-        _inOrder.Add(cell);
-    }
-
-    private Cell? Find(string source)
-    {
-        var last = _last;
-        if (last is not null && last.Source == source)
+        for (var i = 0; i < PageLength; i++)
         {
-            return last;
+            var time = mine.Times[i];
+            if (time != theirs.Times[i] && !(time < theirs.Times[i] && isSame(_sources[(page * PageLength) + i], time)))
+            {
+                return false;
+            }
         }
 
-        return _entries.TryGetValue(source, out var cell) ? _last = cell : null;
+        return true;
     }
 
-    private sealed class Cell(string source)
+    private void Disown(Page page)
     {
-        public string Source { get; } = source;
+        if (page.Owner == this)
+        {
+            page.Owner = null;
+            OwnPages--;
+        }
+    }
 
-        public double Timestamp { get; set; }
+    /// <summary>A stranger that the node has got to know is one no longer.</summary>
+    private void Settle(KnownSource source)
+    {
+        if (_strangers is { Count: > 0 })
+        {
+            Advance(source, _strangers.Take(source.Name));
+        }
+    }
+
+    private void Advance(KnownSource source, double timestamp)
+    {
+        var number = source.Number / PageLength;
+        var page = number < _pages.Length ? _pages[number] : null;
+        if (page is null ? timestamp > double.NegativeInfinity : timestamp > page.Times[source.Number % PageLength])
+        {
+            (page?.Owner == this ? page : OwnPage(number)).Times[source.Number % PageLength] = timestamp;
+        }
+    }
+
+    private Page OwnPage(int number)
+    {
+        if (number >= _pages.Length)
+        {
+            Array.Resize(ref _pages, Math.Max(number + 1, _pages.Length + (_pages.Length / 2)));
+        }
+
+        if (_pages[number] is { } page && page.Owner == this)
+        {
+            return page;
+        }
+
+        OwnPages++;
+        return _pages[number] = new Page(this, _pages[number]);
+    }
+
+    private sealed class Page
+    {
+        public Page(GossipClock owner, Page? other)
+        {
+            Owner = owner;
+            if (other is null)
+            {
+                Array.Fill(Times, double.NegativeInfinity);
+            }
+            else
+            {
+                other.Times.CopyTo(Times, 0);
+            }
+        }
+
+        /// <summary>The clock that may write it; null for a page of several.</summary>
+        public GossipClock? Owner { get; set; }
+
+        public double[] Times { get; } = new double[PageLength];
     }
 }

@@ -4,22 +4,23 @@ namespace Lockstep.Gossip.Clock;
 /// The updates that a node keeps, by source and in order of time. The cost of finding what a clock lacks grows with what is found, not with
 /// what is kept. Not safe for concurrent use: a node calls it under its lock.
 /// </summary>
-internal sealed class GossipHistory
+internal sealed class GossipHistory(SourceIndex sources)
 {
-    private readonly Dictionary<string, SourceLog> _logs = new(StringComparer.Ordinal);
-    private SourceLog? _last;
+    /// <summary>By the number of the source; those of sources that never had an update are missing.</summary>
+    private SourceLog?[] _logs = [];
 
     public int Count { get; private set; }
 
     /// <summary>Adds an update: usually one that is newer than all others of its source, sometimes one that came late.</summary>
     public void Add(GossipUpdate update)
     {
-        if (LogOf(update.Source) is not { } log)
+        var source = sources.FindOrAdd(update.Source);
+        if (source.Number >= _logs.Length)
         {
-            _logs.Add(update.Source, log = new SourceLog(update.Source));
+            Array.Resize(ref _logs, Math.Max(source.Number + 1, _logs.Length * 2));
         }
 
-        log.Add(update);
+        (_logs[source.Number] ??= new SourceLog(source)).Add(update);
         Count++;
     }
 
@@ -37,24 +38,20 @@ internal sealed class GossipHistory
         return true;
     }
 
-    /// <summary>As in a clock, the last one is tried first.</summary>
-    private SourceLog? LogOf(string source)
-    {
-        if (_last?.Source == source)
-        {
-            return _last;
-        }
+    /// <summary>Whether nothing is kept of a source that is newer.</summary>
+    public bool HasNothingSince(KnownSource source, double timestamp) =>
+        source.Number >= _logs.Length || _logs[source.Number]?.After(timestamp) is null;
 
-        return _logs.TryGetValue(source, out var log) ? _last = log : null;
-    }
+    private SourceLog? LogOf(string source) =>
+        sources.Find(source) is { } known && known.Number < _logs.Length ? _logs[known.Number] : null;
 
     /// <summary>The oldest update kept, of any source; null if there is none.</summary>
     public GossipUpdate? Oldest()
     {
         GossipUpdate? oldest = null;
-        foreach (var log in _logs.Values)
+        foreach (var log in _logs)
         {
-            if (log.First() is { } first && (oldest is null || first.CompareTo(oldest) < 0))
+            if (log?.First() is { } first && (oldest is null || first.CompareTo(oldest) < 0))
             {
                 oldest = first;
             }
@@ -71,9 +68,15 @@ internal sealed class GossipHistory
     {
         PriorityQueue<SourceLog.Cursor, GossipUpdate>? queue = null;
         SourceLog.Cursor? only = null;
-        foreach (var log in _logs.Values)
+        var byNumber = clock.Uses(sources);
+        foreach (var log in _logs)
         {
-            var after = clock[log.Source];
+            if (log is null)
+            {
+                continue;
+            }
+
+            var after = byNumber ? clock[log.Source] : clock[log.Source.Name];
             if (log.Newest <= after || log.After(after) is not { } cursor)
             {
                 continue;
@@ -114,15 +117,16 @@ internal sealed class GossipHistory
     /// <summary>
     /// One source's updates, oldest first, with holes where one was replaced; when holes are the majority, they are squeezed out.
     /// </summary>
-    private sealed class SourceLog(string source)
+    private sealed class SourceLog(KnownSource source)
     {
-        private double[] _times = new double[4];
-        private GossipUpdate?[] _updates = new GossipUpdate?[4];
+        // Most sources of a large model have written once.
+        private double[] _times = new double[1];
+        private GossipUpdate?[] _updates = new GossipUpdate?[1];
         private int _count;
         private int _holes;
         private int _head;
 
-        public string Source { get; } = source;
+        public KnownSource Source => source;
 
         public double Newest => _count == 0 ? double.NegativeInfinity : _times[_count - 1];
 

@@ -153,10 +153,10 @@ public abstract partial class GossipNode
                 clone.TakeIn(update);
             }
 
-            clone._clock.Replace(_clock);
+            clone._clock.Clear();
+            clone._clock.Advance(_clock);
             clone._counts.Replace(_counts);
-            clone._horizon = _horizon?.Copy();
-            clone._forgotten.Replace(_forgotten);
+            clone.TakeHorizon(_horizon, _forgotten);
             clone._family = _family;
             _family.Members.Add(clone);
             NotifyCloneCount();

@@ -10,10 +10,10 @@ public abstract partial class GossipNode
     private EventRetention? _retention;
 
     /// <summary>What was forgotten here, for those who read the history here.</summary>
-    private readonly GossipClock _forgotten = new();
+    private readonly GossipClock _forgotten;
 
     /// <summary>Where peers had forgotten updates that this node, in this process, had not received.</summary>
-    private readonly GossipClock _gaps = new();
+    private readonly GossipClock _gaps;
 
     /// <summary>
     /// For each source with updates that are permanently missing here because the peers had forgotten them: up to where. Only those found
@@ -51,13 +51,21 @@ public abstract partial class GossipNode
         ArgumentNullException.ThrowIfNull(retention);
         ArgumentOutOfRangeException.ThrowIfLessThan(retention.MaxEvents ?? 1, 1, nameof(retention));
         _retention = retention;
-        _horizon ??= new GossipClock();
+        _horizon ??= new GossipClock(_sources);
     }
 
     /// <summary>
     /// Called when <see cref="Retain"/> made the node forget an update, so that a data type may undo its effect. Under the lock.
     /// </summary>
     protected virtual void OnForgotten(GossipUpdate update) { }
+
+    private void TakeHorizon(GossipClock? horizon, GossipClock forgotten)
+    {
+        _horizon = horizon is null ? null : new GossipClock(_sources);
+        _horizon?.Advance(horizon!);
+        _forgotten.Clear();
+        _forgotten.Advance(forgotten);
+    }
 
     /// <summary>Forgets what the retention does not keep.</summary>
     private void Shorten()
@@ -106,7 +114,7 @@ public abstract partial class GossipNode
     /// </summary>
     private void NoteGap(GossipSession from, GossipUpdate update)
     {
-        if (_horizon is null || from.PeerHeader?.Horizon is not { } theirs)
+        if (_horizon is null || from.PeerHorizon is not { } theirs)
         {
             return;
         }

@@ -65,6 +65,11 @@ public abstract partial class GossipNode
     {
         using var batch = BeginBatch();
         ThrowIfUnusable();
+        if (from.HasEnded)
+        {
+            return;
+        }
+
         var limit = _future.Limit();
         foreach (ref readonly var received in from.Inbox)
         {
@@ -163,8 +168,34 @@ public abstract partial class GossipNode
     /// <param name="limit">The timestamp up to which it is not too far ahead: what was acceptable a moment ago still is.</param>
     private void Accept(GossipSession from, GossipUpdate update, bool verified, double limit)
     {
-        // The peer has what it sent: no echo.
+        if (!Admits(update))
+        {
+            return;
+        }
+
+        Take(from, update, verified, limit);
+
+        // The peer has what it sent: no echo. Only now, because the node knows the source of what it has applied.
         from.PeerHas(update);
+    }
+
+    /// <summary>
+    /// Whether the node knows the source or may know one more. What is refused is not in the clock, so peers send it again when they come.
+    /// </summary>
+    private bool Admits(GossipUpdate update)
+    {
+        if (_sources.Admits(update.Source, Options.MaxSources))
+        {
+            return true;
+        }
+
+        _refusedUpdates++;
+        Notify(observer => observer.OnRefused(update));
+        return false;
+    }
+
+    private void Take(GossipSession from, GossipUpdate update, bool verified, double limit)
+    {
         if (_clock.Covers(update))
         {
             if (verified && _counts.Lacks(update))
@@ -226,7 +257,7 @@ public abstract partial class GossipNode
             _family.PeersClock = mine;
         }
 
-        from.TakeHeader(header, _clock);
+        from.TakeHeader(header);
         Notify(from, (stream, observer) => observer.OnHeader(stream, header));
     }
 

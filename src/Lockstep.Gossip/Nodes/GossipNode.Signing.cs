@@ -176,6 +176,11 @@ public abstract partial class GossipNode
     /// <summary>Applies what a stream brought. The other peers are asked for what it shows to be missing.</summary>
     private void CommitFrom(GossipSession from, GossipUpdate update)
     {
+        if (!Admits(update))
+        {
+            return;
+        }
+
         var before = MissingVersion;
         NoteGap(from, update);
         Commit(update);

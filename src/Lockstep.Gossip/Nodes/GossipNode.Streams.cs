@@ -8,6 +8,7 @@ public abstract partial class GossipNode
     private static long _lastArrival;
 
     private readonly List<GossipSession> _sessions = [];
+    private readonly Strangers.Budget _strangers = new();
 
     /// <summary>The number of streams attached.</summary>
     public int StreamCount
@@ -82,10 +83,17 @@ public abstract partial class GossipNode
             if (_sessions.Remove(session))
             {
                 _holds.End(session);
+                session.End();
                 NotifyStreamCount();
             }
         }
     }
+
+    /// <summary>Clocks of a peer are of the sources that the node knows.</summary>
+    internal GossipClock NewPeerClock() => new(_sources, _strangers);
+
+    /// <summary>A peer has read everything: its clock takes no room of its own where it is the node's.</summary>
+    internal void Share(GossipClock peers) => peers.Share(_clock, _history.HasNothingSince);
 
     internal IEnumerable<GossipUpdate> HistoryFor(GossipClock since) => History(since);
 

@@ -55,13 +55,15 @@ namespace Lockstep.Gossip.Nodes;
 public abstract partial class GossipNode : IAsyncDisposable
 {
     private const string UnpairedSurrogate = "A text has an unpaired surrogate, which not every store can hold.";
-    private readonly GossipClock _clock = new();
-    private readonly GossipHistory _history = new();
+    private readonly SourceIndex _sources = new();
+    private readonly GossipClock _clock;
+    private readonly GossipHistory _history;
     private readonly NotificationQueue _notifications = new();
     private readonly FutureBound _future;
     private GossipFamily _family;
     private int _misfits;
     private long _ignoredLines;
+    private long _refusedUpdates;
     private bool _dirty;
     private bool _disposed;
 
@@ -83,6 +85,10 @@ public abstract partial class GossipNode : IAsyncDisposable
 
         CheckSignatures(Options);
         Id = CheckId(Options.Security?.Id ?? Options.Id ?? Convert.ToHexString(RandomNumberGenerator.GetBytes(16)));
+        _clock = new GossipClock(_sources);
+        _forgotten = new GossipClock(_sources);
+        _gaps = new GossipClock(_sources);
+        _history = new GossipHistory(_sources);
         _timestamps = MonotonicTimestamps.For(Options.TimeProvider);
         _future = new FutureBound(Options.TimeProvider, Options.MaxFuture);
         _holds = new HoldBook<GossipSession>(Options.MaxHeldUpdates);
@@ -132,6 +138,21 @@ public abstract partial class GossipNode : IAsyncDisposable
             lock (Gate)
             {
                 return _ignoredLines;
+            }
+        }
+    }
+
+    /// <summary>
+    /// How many updates were refused because their source was one more than <see cref="GossipNodeOptions.MaxSources"/>. They are requested
+    /// again when a peer connects.
+    /// </summary>
+    public long RefusedUpdateCount
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return _refusedUpdates;
             }
         }
     }

@@ -43,6 +43,13 @@ public sealed record GossipNodeOptions
     public int MaxHeldUpdates { get; init; } = 1024;
 
     /// <summary>
+    /// How many sources the node may know, each of which costs memory permanently. Changes of further ones are refused, and requested again
+    /// when a peer connects; what is written here and what comes from the sources known is not. Default 100,000. Whatever it is, their ids
+    /// must fit into a header that peers accept: about 7.5 MiB.
+    /// </summary>
+    public int MaxSources { get; init; } = 100_000;
+
+    /// <summary>
     /// The longest update that may be written here, as a line in bytes. Default 16 MiB, which other nodes accept by default (<see
     /// cref="GossipStreamOptions.MaxLineBytes"/>): a longer one could reach none of them, nor could anything after it.
     /// </summary>

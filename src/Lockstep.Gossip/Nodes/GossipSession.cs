@@ -29,6 +29,11 @@ internal sealed class GossipSession
     /// <summary>How many messages of a peer are processed at a time.</summary>
     public const int MaxInbox = 4096;
 
+    /// <summary>
+    /// With more of its own, the clock of a peer is compared with the node's. Not for a few: what is shared is copied when it changes.
+    /// </summary>
+    private const int MaxOwnPages = 16;
+
     /// <summary>How often a peer may ask again for everything that it lacks.</summary>
     public const int MaxHellosPerMinute = 10;
 
@@ -37,8 +42,8 @@ internal sealed class GossipSession
 
     private readonly Queue<long> _hellos = [];
     private readonly GossipNode _node;
-    private readonly GossipClock _peerClock = new();
-    private readonly GossipClock _toldHorizon = new();
+    private readonly GossipClock _peerClock;
+    private readonly GossipClock _toldHorizon;
 
     /// <summary>The newest arrival of what the peer gets before "SYNC"; null when it has that, or has not asked.</summary>
     private long? _target;
@@ -57,6 +62,8 @@ internal sealed class GossipSession
     public GossipSession(GossipNode node, GossipStreamOptions options)
     {
         _node = node;
+        _peerClock = node.NewPeerClock();
+        _toldHorizon = node.NewPeerClock();
         Options = options;
         Meta = ComposeMeta(node.Kind, node.Options.Security?.Scheme, node.SealedFor, options.Meta);
         SyncReceived = !Receives;
@@ -75,7 +82,15 @@ internal sealed class GossipSession
 
     public GossipHeader? PeerHeader { get; private set; }
 
+    public bool HasEnded { get; private set; }
+
+    /// <summary>The horizon in the peer's header, if this node has one too.</summary>
+    public GossipClock? PeerHorizon { get; private set; }
+
     public JsonElement? Meta { get; }
+
+    /// <summary>What the peer has, as far as it is known.</summary>
+    internal GossipClock PeerClock => _peerClock;
 
     /// <summary>Whether the peer has identified itself, in what was read so far.</summary>
     public bool Introduced { get; set; }
@@ -160,16 +175,12 @@ internal sealed class GossipSession
         }
     }
 
-    public void TakeHeader(GossipHeader header, GossipClock mine)
+    public void TakeHeader(GossipHeader header)
     {
         Options.Hello?.Invoke();
-        header = header.ToKeep(mine);
-        if (PeerHeader is null)
-        {
-            // What was sent before the header came, the peer has as well.
-            _peerClock.Advance(header.Clock);
-        }
-        else
+
+        // What was sent before the first header came, the peer has as well.
+        if (PeerHeader is not null)
         {
             // A peer that says hello again wants everything since, which costs it a line and this node all of its history.
             var now = _node.Options.TimeProvider.GetTimestamp();
@@ -184,12 +195,25 @@ internal sealed class GossipSession
             }
 
             _hellos.Enqueue(now);
-            _peerClock.Replace(header.Clock);
+            _peerClock.Clear();
+            PeerHorizon?.Clear();
         }
 
-        PeerHeader = header;
+        _peerClock.Advance(header.Clock, !header.IsLarge);
+        PeerHorizon = header.Horizon is null || _node.HorizonUnderLock is null ? null : _node.NewPeerClock();
+        PeerHorizon?.Advance(header.Horizon!, !header.IsLarge);
+        PeerHeader = header.WithoutEntries();
         Begin();
         Wake();
+    }
+
+    /// <summary>The stream has ended: what it still reads is discarded.</summary>
+    public void End()
+    {
+        HasEnded = true;
+        _peerClock.Clear();
+        _toldHorizon.Clear();
+        PeerHorizon?.Clear();
     }
 
     /// <summary>What this version is about was requested, or this is the peer that did not send it.</summary>
@@ -251,6 +275,11 @@ internal sealed class GossipSession
 
         if (_target is null)
         {
+            if (_peerClock.OwnPages > MaxOwnPages)
+            {
+                _node.Share(_peerClock);
+            }
+
             return false;
         }
 
@@ -272,6 +301,10 @@ internal sealed class GossipSession
         if (!_header.Write(output, BatchBytes, _node.TimeToShow, _toldHorizon.Advance))
         {
             _header = null;
+            if (_toldHorizon.OwnPages > MaxOwnPages)
+            {
+                _toldHorizon.Share(_node.HorizonUnderLock!, static (_, _) => false);
+            }
         }
     }
 

@@ -39,7 +39,9 @@ public sealed class GossipStream : IAsyncDisposable
         };
     }
 
-    /// <summary>The peer's header, or null before it came.</summary>
+    /// <summary>
+    /// The peer's header, or null before it came. Its clocks are empty: <see cref="IGossipObserver.OnHeader"/> gets the whole one.
+    /// </summary>
     public GossipHeader? Peer => _session.PeerHeader;
 
     /// <summary>

@@ -28,6 +28,11 @@ public interface IGossipObserver
     /// <summary>A peer sent something that does not belong to the protocol, wholly or in part: that was ignored.</summary>
     void OnIgnored(GossipStream? stream, string what) { }
 
+    /// <summary>
+    /// An update of a new source was refused, because the node knows as many as it may: see <see cref="GossipNodeOptions.MaxSources"/>.
+    /// </summary>
+    void OnRefused(GossipUpdate update) { }
+
     /// <summary>An update's signature is missing, wrong or of an unknown key. Its source is held on that stream.</summary>
     void OnUnverified(GossipUpdate update) { }
 

@@ -11,17 +11,16 @@ namespace Lockstep.Gossip.Wire;
 /// say.</param>
 public sealed record GossipHeader(string Id, GossipClock Clock, JsonElement? Meta, GossipClock? Horizon)
 {
-    /// <summary>Above this many bytes, only the part of a peer's header that concerns this node is kept.</summary>
+    /// <summary>
+    /// Above this many bytes, what a header says of sources that the node does not know is dropped. If the node gets to know one later, the
+    /// peer is sent what it has already.
+    /// </summary>
     internal const int LargeBytes = 65_536;
 
     internal bool IsLarge { get; init; }
 
-    /// <summary>
-    /// The header as it is kept while the stream is open: a large one without the sources that this node knows nothing about. If the node
-    /// gets to know one later, the peer is sent what it has already.
-    /// </summary>
-    internal GossipHeader ToKeep(GossipClock known) =>
-        IsLarge ? this with { Clock = Clock.Within(known), Horizon = Horizon?.Within(known) } : this;
+    /// <summary>The header as it is kept while the stream is open.</summary>
+    internal GossipHeader WithoutEntries() => this with { Clock = new GossipClock(), Horizon = Horizon is null ? null : new GossipClock() };
 
     /// <summary>A text that is a member of the meta; null if there is none.</summary>
     internal string? MetaText(string member) =>

@@ -59,7 +59,7 @@ internal sealed class HeaderWriter(string id, GossipClock clock, JsonElement? me
                 output.Write(",\"clock\":{"u8);
                 _part = Part.Clock;
                 break;
-            case Part.Clock when _clockWritten < clock.Count:
+            case Part.Clock when _clockWritten < clock.Places:
                 var (source, timestamp) = clock.EntryAt(_clockWritten++);
                 WriteEntry(output, source, show(source, timestamp));
                 break;
@@ -75,7 +75,7 @@ internal sealed class HeaderWriter(string id, GossipClock clock, JsonElement? me
                 output.Write(horizon is null ? "}\n"u8 : ",\"horizon\":{"u8);
                 _part = horizon is null ? Part.Done : Part.Horizon;
                 break;
-            case Part.Horizon when _horizonWritten < horizon!.Count:
+            case Part.Horizon when _horizonWritten < horizon!.Places:
                 var (forgetful, until) = horizon.EntryAt(_horizonWritten++);
                 WriteEntry(output, forgetful, until);
                 told(forgetful, until);

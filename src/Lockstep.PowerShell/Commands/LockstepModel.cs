@@ -93,6 +93,14 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
     [Seconds]
     public TimeSpan MaximumFuture { get; set; } = TimeSpan.FromHours(1);
 
+    /// <summary>
+    /// How many sources the model accepts changes of, by default 100000. Each costs memory permanently, and an npm node without an id is a
+    /// new one each time that it starts. Changes of further ones are refused; Wait-LockstepModel warns of it.
+    /// </summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ValidateRange(1, int.MaxValue)]
+    public int MaximumSourceCount { get; set; } = new GossipNodeOptions().MaxSources;
+
     private protected override object? ErrorTarget => Name ?? Path;
 
     private protected override void Process()
@@ -131,6 +139,7 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
             Id = Id,
             Path = path,
             MaxFuture = MaximumFuture,
+            MaxSources = MaximumSourceCount,
             Security = keys,
             SharedName = SharedName ?? (ModernOnly ? name : null),
             ModernOnly = ModernOnly,

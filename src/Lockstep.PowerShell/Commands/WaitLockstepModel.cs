@@ -38,6 +38,13 @@ public sealed class WaitLockstepModelCommand : ModelsCmdlet
             WriteWarning($"{model.Name}: {hold}");
         foreach (var missing in model.Missing)
             WriteWarning($"{model.Name}: {missing}");
+        if (model.RefusedCount > 0)
+        {
+            WriteWarning(
+                $"{model.Name}: {model.RefusedCount} changes of new sources were refused: the model knows as many as it may "
+                    + "(New-LockstepModel -MaximumSourceCount)."
+            );
+        }
 
         if (PassThru)
             WriteObject(new ModelInfo(model));

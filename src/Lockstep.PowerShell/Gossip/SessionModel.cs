@@ -70,6 +70,8 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
     public ModelMissing[] Missing =>
         [.. _node.GetMissing().Select(static missing => new ModelMissing(missing.Source, missing.Count, missing.Numbers))];
 
+    public long RefusedCount => _node.RefusedUpdateCount;
+
     public bool IsRemoved => Volatile.Read(ref _removed);
 
     /// <summary>What it is connected to, the oldest first.</summary>
@@ -230,7 +232,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
         }
         catch (ArgumentException error)
         {
-            throw new InvalidOptionException($"'{name}' is refused: {error.Message.Split(" (Parameter")[0]}", "Choose another.");
+            throw new InvalidOptionException($"'{name}' is refused: {PlainText.MessageOf(error)}", "Choose another.");
         }
     }
 }

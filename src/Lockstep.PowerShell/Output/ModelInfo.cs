@@ -37,6 +37,9 @@ public sealed class ModelInfo
     /// <summary>The nodes with changes missing here, as their signed count shows.</summary>
     public ModelMissing[] Missing => State.Missing;
 
+    /// <summary>How many changes were refused, because the model knew -MaximumSourceCount sources and theirs was a new one.</summary>
+    public long RefusedCount => State.RefusedCount;
+
     /// <summary>True once it has been removed from the session.</summary>
     public bool IsRemoved => State.IsRemoved;
 

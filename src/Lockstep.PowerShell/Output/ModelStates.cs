@@ -23,6 +23,8 @@ internal interface IModelState
 
     ModelMissing[] Missing { get; }
 
+    long RefusedCount { get; }
+
     bool IsRemoved { get; }
 }
 

@@ -41,13 +41,51 @@ public sealed class TypedReadingTests : IDisposable
         Sql($"UPDATE lockstep_row SET body = 'damaged' WHERE key = {damaged}");
         var read = new List<int>();
 
-        Assert.Throws<JsonException>(() =>
+        var error = Assert.Throws<TableFileException>(() =>
         {
             foreach (var record in Read())
                 read.Add(record.Id);
         });
 
+        Assert.Contains($"the record with the key {damaged} is not a JSON object", error.Message, StringComparison.Ordinal);
         Assert.Equal(Enumerable.Range(1, damaged - 1), read);
+    }
+
+    [Theory]
+    [InlineData(1, "{\"id\":1,\"text\":[]}")]
+    [InlineData(2000, "{\"id\":1,\"text\":5}")]
+    [InlineData(Most, "{\"id\":\"one\"}")]
+    public void A_record_that_does_not_fit_the_type_is_named_by_its_key_with_what_to_do(int key, string record)
+    {
+        Fill();
+        Sql($"UPDATE lockstep_row SET body = '{record}' WHERE key = {key}");
+        var read = new List<int>();
+
+        var error = Assert.Throws<JsonException>(() =>
+        {
+            foreach (var row in Read())
+                read.Add(row.Id);
+        });
+
+        Assert.StartsWith(
+            $"The record with the key {key} of '{_table.Path}' does not fit the type Row: ",
+            error.Message,
+            StringComparison.Ordinal
+        );
+        Assert.EndsWith("or leave such records out with a filter.", error.Message, StringComparison.Ordinal);
+        Assert.NotNull(error.Path);
+        Assert.Equal(Enumerable.Range(1, key - 1), read);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2000)]
+    public void A_null_in_place_of_a_record_is_an_error_and_not_an_object(int key)
+    {
+        Fill();
+        Sql($"UPDATE lockstep_row SET body = 'null' WHERE key = {key}");
+
+        Assert.Contains($"key {key} is not", Assert.Throws<TableFileException>(() => Read().Count()).Message, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -75,11 +75,18 @@ internal sealed class NodeOptions
         DefaultValueFactory = _ => 3600,
     };
 
+    private readonly Option<int?> _maxSources = new("--max-sources")
+    {
+        Description = "Accept changes of at most this many sources, each of which costs memory permanently. Default: 100000.",
+        HelpName = "N",
+    };
+
     public Option<bool> Json { get; } = new("--json") { Description = JsonHelp };
 
     public void AddTo(Command command, bool events = false, bool offersValues = false)
     {
-        foreach (var option in (Option[])[_path, _id, _privateKey, _publicKey, _trusted, _npm, _sharedName, _modernOnly, _maxFuture, Json])
+        Option[] all = [_path, _id, _privateKey, _publicKey, _trusted, _npm, _sharedName, _modernOnly, _maxFuture, _maxSources, Json];
+        foreach (var option in all)
             command.Options.Add(option);
         if (!events || offersValues)
             command.Options.Add(_type);
@@ -132,8 +139,9 @@ internal sealed class NodeOptions
             MaxAge = result.GetValue(_maxAge) is { } age ? Seconds(age, "--max-age-sec") : null,
         };
 
-    private GossipNodeOptions Read(ParseResult result) =>
-        new()
+    private GossipNodeOptions Read(ParseResult result)
+    {
+        var options = new GossipNodeOptions
         {
             Path = result.GetValue(_path) is { } path ? Path.GetFullPath(path) : null,
             Id = result.GetValue(_id),
@@ -142,6 +150,8 @@ internal sealed class NodeOptions
             SharedName = result.GetValue(_sharedName),
             ModernOnly = result.GetValue(_modernOnly),
         };
+        return OptionValue.AtLeast(1, result, _maxSources) is { } most ? options with { MaxSources = most } : options;
+    }
 
     private GossipSecurity? Keys(ParseResult result)
     {
