@@ -1,8 +1,8 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Makes comparisons exact: the record's text is compared. For an index, the plain comparison stands beside it: rounding keeps the order, so
-/// SQLite compares correctly whatever is far apart as its numbers, and only near ties are resolved by the text. Without one that would
+/// Makes comparisons exact: the record's text is compared. For an index, the plain comparison stands beside it: rounding keeps the order,
+/// so SQLite compares correctly whatever is far apart as its numbers, and only near ties are resolved by the text. Without one that would
 /// extract the field several times. Each method returns null if the plain comparison is exact already.
 /// </summary>
 /// <param name="isIndexed">Whether an index may help.</param>

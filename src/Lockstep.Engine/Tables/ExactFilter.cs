@@ -6,8 +6,8 @@ namespace Lockstep.Engine.Tables;
 /// <summary>
 /// A filter in which numbers compare with all their digits. SQLite has 64-bit integers and doubles: for it, <c>huge =
 /// 9223372036854775811</c> is true of any number that rounds to the same double. So each comparison of a field with a number or another
-/// field is rewritten to compare the record's own text (<see cref="ExactComparer"/>), and keeps the plain comparison beside it for an index,
-/// if there is one. Arithmetic and functions compute as SQLite does; a number that SQLite would round is refused there.
+/// field is rewritten to compare the record's own text (<see cref="ExactComparer"/>), and keeps the plain comparison beside it for an
+/// index, if there is one. Arithmetic and functions compute as SQLite does; a number that SQLite would round is refused there.
 /// </summary>
 internal sealed class ExactFilter
 {

@@ -14,7 +14,9 @@ internal sealed class FirstLoad(SqliteConnection connection)
     /// <summary>From this many bytes of records on, changing the journal pays off.</summary>
     public const int WorthIt = 2 * 1024 * 1024;
 
-    /// <summary>SQLite's page cache for the first batch, in KiB, as a pragma says it: its pages come in order, and none comes back.</summary>
+    /// <summary>
+    /// SQLite's page cache for the first batch, in KiB, as a pragma says it: its pages come in order, and none comes back.
+    /// </summary>
     private const int Cache = -4096;
 
     private bool _isActive;
