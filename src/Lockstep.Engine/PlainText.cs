@@ -21,6 +21,12 @@ internal static class PlainText
         '\uFEFF',
     ]);
 
+    /// <summary>An exception's message without the name of a parameter in the code, which .NET appends.</summary>
+    public static string MessageOf(Exception error) =>
+        error is ArgumentException { ParamName: { Length: > 0 } name }
+            ? error.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)
+            : error.Message;
+
     /// <summary>The text on one line: a line break becomes a blank.</summary>
     public static string Of(string text) => text.AsSpan().ContainsAny(Steering) ? Lines(text.ReplaceLineEndings(" ")) : text;
 
