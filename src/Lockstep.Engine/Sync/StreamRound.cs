@@ -134,6 +134,8 @@ internal sealed class StreamRound(DialectSession session)
 
             if (session.Context.Time.GetElapsedTime(_uncommittedSince) >= LongestHold)
                 await CommitAsync(isUpToDate: false, cancellationToken).ConfigureAwait(false);
+            else if (session.Writer.IsWorthWriting)
+                await session.Writer.KeepAsync(session.Position(_cursor, null, isUpToDate: false), cancellationToken).ConfigureAwait(false);
             await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
         }
     }

@@ -75,7 +75,7 @@ internal sealed class TestTable : IDisposable
         Writer.BeginSnapshot();
         foreach (var batch in Batches(records))
             Writer.CommitToSnapshot(Commit(batch));
-        return Describe(Writer.CompleteSnapshot(new TableCommit { Shape = _parser.Shape, WantsChanges = true }, ending));
+        return Complete(ending);
     }
 
     public void StageOnly(params IEnumerable<string> records)
@@ -84,6 +84,18 @@ internal sealed class TestTable : IDisposable
         foreach (var batch in Batches(records))
             Writer.CommitToSnapshot(Commit(batch));
     }
+
+    /// <summary>Stages records in a transaction that stays open.</summary>
+    public void StageAndKeepOpen(params IEnumerable<string> records)
+    {
+        Writer.BeginSnapshot();
+        foreach (var batch in Batches(records))
+            Writer.CommitToSnapshot(Commit(batch) with { MayStayOpen = true });
+    }
+
+    /// <summary>What was staged replaces the records.</summary>
+    public List<string> Complete(SnapshotEnding ending) =>
+        Describe(Writer.CompleteSnapshot(new TableCommit { Shape = _parser.Shape, WantsChanges = true }, ending));
 
     public List<(string Key, long Sequence, bool IsDeleted)> Since(long sequence)
     {
