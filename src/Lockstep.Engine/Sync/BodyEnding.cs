@@ -42,7 +42,8 @@ internal sealed class BodyEnding(
     private bool NotesSettling => !context.StopsWhenCaughtUp && !source.IsImport && !source.IsFinite && !pacer.IsStaged && !tracker.IsHeld;
 
     /// <summary>When to check again, even if nothing comes.</summary>
-    public TimeSpan NextDeadline => clock.NextDeadline(Settles || (NotesUnsettled && IsFirstLoad), NotesUnsettled);
+    public TimeSpan NextDeadline =>
+        clock.NextDeadline(watchesRest: Settles || (NotesUnsettled && IsFirstLoad), watchesChanges: NotesUnsettled && !IsFirstLoad);
 
     /// <summary>Whether something came that has not settled.</summary>
     private bool NotesUnsettled => NotesSettling && _settledAfter != context.Queue.LastChange;

@@ -146,6 +146,12 @@ public sealed class UnfinishedLoadTests : SyncTest
                 await exchange.ChunkedAsync();
             await (isOfKnownLength ? exchange.SendAsync(first) : exchange.ChunkAsync(first));
             await pace!.ReceivedAsync(first.Length);
+            if (!isOfKnownLength)
+            {
+                await pace.PassAsync(TimeSpan.FromSeconds(0.1));
+                await Eventually.TrueAsync(() => Engine.Tables.Table.IsTable(TablePath) && Info.Rows == 1);
+            }
+
             await pace.PassAsync(TimeSpan.FromSeconds(4));
             noted = Info.LastSync;
             await (isOfKnownLength ? exchange.SendAsync(second) : exchange.ChunkAsync(second));
@@ -155,6 +161,7 @@ public sealed class UnfinishedLoadTests : SyncTest
         var time = new ManualTimeProvider();
         var sync = new TableSync(Options(server, follow: true, settle: 0.2, idle: 3600), time);
         pace = new Pace(sync, time);
+        time.Advance(TimeSpan.FromSeconds(1));
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         var following = FollowAsync(sync, stop.Token);
 
