@@ -30,6 +30,38 @@ internal static class JsonText
         json.Replace((byte)'\r', (byte)' ');
     }
 
+    /// <summary>
+    /// Whether all strings and names in a JSON document are Unicode: others hold half a surrogate pair, or bytes that are not UTF-8.
+    /// </summary>
+    /// <exception cref="JsonException">It is not JSON.</exception>
+    public static bool IsUnicode(ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json);
+        while (reader.Read())
+        {
+            if (!IsUnicode(ref reader))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Whether the reader's current token is Unicode, if it is a string or a name.</summary>
+    public static bool IsUnicode(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.PropertyName))
+            return true;
+        try
+        {
+            _ = reader.GetString();
+            return true;
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Whether a text is exactly one JSON object in UTF-8, nested no deeper than a record may be.</summary>
     public static bool IsObject(ReadOnlySpan<byte> json)
     {
