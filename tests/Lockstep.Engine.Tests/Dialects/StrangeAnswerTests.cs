@@ -131,7 +131,7 @@ public sealed class StrangeAnswerTests : DialectTest
                         """
                         {"results":[
                         {"seq":"1-a","id":"_design/views","changes":[{"rev":"1-x"}],"doc":{"_id":"_design/views","_rev":"1-x","views":{}}},
-                        {"seq":"2-b","id":"gone","changes":[{"rev":"2-y"}],"deleted":true,"doc":{"_id":"gone","_rev":"2-y","_deleted":true}},
+                        {"seq":"2-b","id":"g","changes":[{"rev":"2-y"}],"deleted":true,"doc":{"_id":"g","_rev":"2-y","_deleted":true}},
                         {"seq":"3-c","id":"both","changes":[{"rev":"2-b"},{"rev":"2-a"}],"doc":{"_id":"both","_rev":"2-b","n":1}}
                         ],"last_seq":"3-c","pending":0}
                         """
