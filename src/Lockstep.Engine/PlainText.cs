@@ -21,6 +21,9 @@ internal static class PlainText
         '\uFEFF',
     ]);
 
+    /// <summary>Whether a character is written as its number.</summary>
+    public static bool Steers(char c) => Steering.Contains(c);
+
     /// <summary>The text on one line: a line break becomes a blank.</summary>
     public static string Of(string text) => text.AsSpan().ContainsAny(Steering) ? Lines(text.ReplaceLineEndings(" ")) : text;
 
