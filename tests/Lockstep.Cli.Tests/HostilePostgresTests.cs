@@ -94,8 +94,8 @@ public sealed class HostilePostgresTests : IDisposable
         }
 
         public string Connection =>
-            $"Host=127.0.0.1;Port={((IPEndPoint)_listener.LocalEndpoint).Port};Username=u;Password=hidden;Database=d;Timeout=5;SSL Mode=Disable;"
-            + "GSS Encryption Mode=Disable";
+            $"Host=127.0.0.1;Port={((IPEndPoint)_listener.LocalEndpoint).Port};Username=u;Password=hidden;Database=d;Timeout=5;"
+            + "SSL Mode=Disable;GSS Encryption Mode=Disable";
 
         public void Dispose() => _listener.Dispose();
 
