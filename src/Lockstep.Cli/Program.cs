@@ -68,8 +68,12 @@ internal static class Program
     /// <summary>Runs a command; its exceptions are not handled.</summary>
     internal static async Task<int> RunAsync(string[] args)
     {
+        if (args is ["help", .. var called])
+            args = [.. called, "--help"];
         var command = Parse(args);
-        if (command.Action is not System.CommandLine.Help.HelpAction && UsageText.Of(command).ToArray() is { Length: > 0 } lines)
+        var isHelp = command.Action is System.CommandLine.Help.HelpAction;
+        var isMisspelt = command.CommandResult.Command.Subcommands.Count > 0 && command.UnmatchedTokens.Count > 0;
+        if ((!isHelp || isMisspelt) && UsageText.Of(command).ToArray() is { Length: > 0 } lines)
         {
             foreach (var line in lines)
                 await Console.Error.WriteLineAsync(line).ConfigureAwait(false);
@@ -78,7 +82,7 @@ internal static class Program
             return ExitCodes.Usage;
         }
 
-        if (command.Action is System.CommandLine.Help.HelpAction)
+        if (isHelp)
         {
             using var help = new StringWriter();
             var exitCode = await command.InvokeAsync(new InvocationConfiguration { Output = help }).ConfigureAwait(false);

@@ -24,6 +24,12 @@ internal static class PlainText
     /// <summary>Whether a character is written as its number.</summary>
     public static bool Steers(char c) => Steering.Contains(c);
 
+    /// <summary>An exception's message without the name of a parameter in the code, which .NET appends.</summary>
+    public static string MessageOf(Exception error) =>
+        error is ArgumentException { ParamName: { Length: > 0 } name }
+            ? error.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)
+            : error.Message;
+
     /// <summary>The text on one line: a line break becomes a blank.</summary>
     public static string Of(string text) => text.AsSpan().ContainsAny(Steering) ? Lines(text.ReplaceLineEndings(" ")) : text;
 

@@ -112,8 +112,14 @@ public readonly ref struct Term
     /// <summary>Show the malformed records that were set aside.</summary>
     public static Term ReadQuarantined => Named("Table.ReadQuarantined");
 
+    /// <summary>Show the values of a variable and their times; the value is the variable's name.</summary>
+    public static Term ReadSchedule => Named("ITickStore.ReadAsync");
+
     /// <summary>Bind a table to another feed.</summary>
     public static Term Rebind => Named();
+
+    /// <summary>Remove a pending value of a variable; the value is its time.</summary>
+    public static Term RemoveScheduled => Named("TickEditor.RemoveAsync");
 
     /// <summary>Replace a pending value.</summary>
     public static Term Replace => Named("replace");

@@ -82,7 +82,7 @@ internal static class Program
     /// <summary>One line says why, whatever the message holds.</summary>
     private static async Task<int> FailAsync(Exception error, int exitCode)
     {
-        var message = error is ListenException unheard ? $"{unheard.Message} {unheard.RecommendedAction}" : error.Message;
+        var message = error is ListenException unheard ? $"{unheard.Message} {unheard.RecommendedAction}" : PlainText.MessageOf(error);
         await Console.Error.WriteLineAsync(PlainText.Of(message.ReplaceLineEndings(" "))).ConfigureAwait(false);
         return exitCode;
     }

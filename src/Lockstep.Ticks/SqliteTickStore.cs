@@ -1,3 +1,4 @@
+using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tables.Native;
 using Microsoft.Data.Sqlite;
 
@@ -118,7 +119,8 @@ public sealed class SqliteTickStore : ITickStore
 
     private string ReasonOf(SqliteException error) =>
         File.Exists(_path) ? error.Message.TrimEnd('.')
-        : !Directory.Exists(Path.GetDirectoryName(_path)) ? "its folder does not exist; create it"
+        : MissingFolder.Describe(Path.GetDirectoryName(_path)!) is { } missing
+            ? char.ToLowerInvariant(missing[0]) + missing[1..].TrimEnd('.')
         : _newSettings is null ? "there is no such file; setting a variable creates it"
         : error.Message.TrimEnd('.');
 

@@ -250,6 +250,12 @@ public sealed class TickChange
     /// <summary>When the change takes effect; null if it only purged.</summary>
     public DateTimeOffset? ActiveAt => Tuple?.ActiveAt;
 
+    /// <summary>
+    /// Whether the variable is new and its tick shorter than that at which processes look for variables without a value: its first value
+    /// waits for the longer one.
+    /// </summary>
+    public bool WaitsForDefaultTick => Before.Schedule.Tuples.Count == 0 && Tuple?.Tick < Before.Settings.DefaultTick;
+
     /// <summary>True when a pending value was replaced (the contract's "updated"), false when one was added.</summary>
     public bool Replaced { get; }
 

@@ -21,8 +21,14 @@ public sealed class TickConflictException(string variable, TickTuple occupant, b
         ErrorKind.Conflict,
         $"'{variable}' already has a pending change at {occupant.ActiveAt:O}.",
         isReplaceable
-            ? (Remedy)$"Choose another time, remove that change first, or replace it with {Term.Replace}."
-            : "Choose another time, or remove that change first."
+            ? (Remedy)(
+                $"{Term.ReadSchedule.For(variable)} shows it and {Term.RemoveScheduled.For($"{occupant.ActiveAt:O}")} removes it; or "
+                + $"replace it with {Term.Replace}, or choose another time."
+            )
+            : (Remedy)(
+                $"{Term.ReadSchedule.For(variable)} shows it and {Term.RemoveScheduled.For($"{occupant.ActiveAt:O}")} removes it; or "
+                + $"choose another time."
+            )
     )
 {
     /// <summary>The variable.</summary>

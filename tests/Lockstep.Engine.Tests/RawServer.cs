@@ -74,7 +74,8 @@ internal sealed class RawServer : IAsyncDisposable
                 if (head.Length == 0)
                     return;
                 Requests.Enqueue(head);
-                await _answer(new RawExchange(number, head, socket, stream, _stop.Token));
+                // An answer that waits for what the sync will no longer do ends with the test.
+                await _answer(new RawExchange(number, head, socket, stream, _stop.Token)).WaitAsync(_stop.Token);
                 if (socket.Connected)
                     socket.Shutdown(SocketShutdown.Send);
             }

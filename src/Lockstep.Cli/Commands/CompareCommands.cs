@@ -21,9 +21,12 @@ internal static class CompareCommands
             async (comparison, options, json, quiet, cancellationToken) =>
             {
                 var differences = await CountAsync(comparison, json, quiet, cancellationToken).ConfigureAwait(false);
+                var areEqual = differences.Values.Sum() == 0;
                 if (!quiet)
                     Report(comparison.Table, differences, json);
-                return differences.Values.Sum() == 0 ? ExitCodes.Ok : ExitCodes.Different;
+                if (!quiet && !json && !areEqual)
+                    Console.WriteLine("'lockstep repair' with the same options replaces the table's records with the feed's.");
+                return areEqual ? ExitCodes.Ok : ExitCodes.Different;
             }
         );
 
@@ -128,7 +131,7 @@ internal static class CompareCommands
             if (step is not DifferenceFound { Difference: var difference })
             {
                 // Of the sync that reads the feed, only its warnings matter here.
-                if (step is FeedEventOccurred)
+                if (step is FeedEventOccurred { Event.Kind: FeedEventKind.Warning })
                     events.Report(step);
                 continue;
             }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Runtime.InteropServices;
 using Lockstep.Cli.Output;
 using Lockstep.Cli.Serving;
+using Lockstep.Engine;
 using Lockstep.Serving;
 
 namespace Lockstep.Cli.Commands;
@@ -71,7 +72,7 @@ internal static class ConfiguredServe
         }
         catch (ArgumentException e)
         {
-            log.Say($"The configuration is unchanged: {e.Message}");
+            log.Say($"The configuration is unchanged: {PlainText.MessageOf(e)}");
             return now;
         }
     }

@@ -17,10 +17,13 @@ internal static class SyncCommand
 {
     public static Command Create()
     {
-        var uri = new Argument<Uri>("uri")
+        var uri = new Argument<Uri?>("uri")
         {
-            Description = "The feed. One whose path ends with / gets the cursor as its last element, another as ?since=.",
+            Description =
+                "The feed. One whose path ends with / gets the cursor as its last element, another as ?since=. Default: the one that the "
+                + "table belongs to.",
             CustomParser = ParseUri,
+            Arity = ArgumentArity.ZeroOrOne,
         };
         var table = new TableOptions();
         var disk = new Option<bool>("--disk")
@@ -215,9 +218,13 @@ internal static class SyncCommand
         command.SetAction(
             (result, cancellationToken) =>
             {
+                var named = result.GetValue(uri);
+                (Uri Feed, TableStore Store, string Name)? own = named is null ? table.FeedOf(result) : null;
+                if (own is not null && !result.GetValue(quiet))
+                    Console.Error.WriteLine(PlainText.Of($"lockstep: Note: the table belongs to the feed {own.Value.Feed}."));
                 var feed = new FeedOptions
                 {
-                    Uri = result.GetValue(uri)!,
+                    Uri = named ?? own!.Value.Feed,
                     CursorStyle = result.GetValue(style),
                     Query = Pairs(CredentialOptions.WithSecret(result.GetValue(query), result.GetValue(queryFile), "LOCKSTEP_QUERY"), '='),
                     Headers = access.HeadersOf(result),
@@ -234,9 +241,10 @@ internal static class SyncCommand
                     Feed = feed,
                     Store =
                         table.Store(result, result.GetValue(isPrivate))
+                        ?? own?.Store
                         ?? TableOptions.OfName(feed.Address.DefaultTableName, result.GetValue(isPrivate)),
-                    TableName = result.GetValue(table.Table),
-                    Dialect = IsOwn(result.GetValue(dialect)!, out var own) ? own : Dialect.Auto,
+                    TableName = result.GetValue(table.Table) ?? own?.Name,
+                    Dialect = IsOwn(result.GetValue(dialect)!, out var kind) ? kind : Dialect.Auto,
                     Foreign = IsOwn(result.GetValue(dialect)!, out _) ? null : DialectDescription.Load(result.GetValue(dialect)!),
                     PollInterval = result.GetValue(interval) is { } poll ? OptionCheck.Seconds(poll) : null,
                     OrderBy = result.GetValue(orderBy),

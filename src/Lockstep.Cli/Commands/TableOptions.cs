@@ -68,6 +68,28 @@ internal sealed class TableOptions
             : throw NotOne("in the current folder", "--path", files.Select(file => System.IO.Path.GetFileName(file)));
     }
 
+    /// <summary>The feed that the table belongs to, for a command that names none.</summary>
+    /// <exception cref="TableNotFoundException">There is no such table.</exception>
+    /// <exception cref="InvalidOptionException">The table belongs to no feed.</exception>
+    public (Uri Feed, TableStore Store, string Name) FeedOf(ParseResult result)
+    {
+        if (Store(result) is null && Engine.Tables.Table.FindIn(Environment.CurrentDirectory).Count == 0)
+            throw new ArgumentException("Which feed? Name its URI, or a table that already belongs to one. See 'lockstep sync --help'.");
+        TableInfo info;
+        try
+        {
+            info = Find(result).GetInfo();
+        }
+        catch (TableNotFoundException e) when (Store(result) is not null)
+        {
+            throw new TableNotFoundException(e.Name, e.Message, "A table that is new needs a feed: name its URI before the options.");
+        }
+
+        return info.Feed is { } feed
+            ? (new Uri(feed), Store(result) ?? new FileTableStore(info.Location), info.Name)
+            : throw new InvalidOptionException($"The table '{info.Name}' belongs to no feed.", "Name the feed's URI before the options.");
+    }
+
     /// <summary>The file of a table in the current folder.</summary>
     public static FileTableStore OfName(string table, bool isPrivate = false) =>
         new(System.IO.Path.GetFullPath(TableNaming.Require(table) + ".db")) { IsPrivate = isPrivate };

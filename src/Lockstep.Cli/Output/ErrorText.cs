@@ -35,10 +35,5 @@ internal static class ErrorText
         };
 
     /// <summary>What happened, without what to do about it.</summary>
-    internal static string Message(Exception e) =>
-        PlainText.Of(
-            e is ArgumentException { ParamName: { } name }
-                ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)
-                : e.Message
-        );
+    internal static string Message(Exception e) => PlainText.Of(PlainText.MessageOf(e));
 }

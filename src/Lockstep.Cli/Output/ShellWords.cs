@@ -36,11 +36,18 @@ internal static partial class ShellWords
         (term, value) switch
         {
             (nameof(Term.EnableTracking), _) => $"lockstep track {value} --postgres",
+            (nameof(Term.ReadSchedule), not null) => $"lockstep var list {Argument(value)}",
+            (nameof(Term.RemoveScheduled), _) => $"lockstep var remove --active-at {value}",
             (nameof(Term.Dialect), not null) => $"--dialect {value}",
             (nameof(Term.DialectWith), not null) => $"--dialect FILE.json, where the file is {value}",
             (nameof(Term.FilterParameter), not null) => $"--filter-parameter {value}=...",
             _ => Others.GetValueOrDefault(term) ?? "--" + WordStart().Replace(term, "-").ToLowerInvariant(),
         };
+
+    private static string Argument(string text) =>
+        text.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.')
+            ? text
+            : $"'{text.Replace("'", @"'\''", StringComparison.Ordinal)}'";
 
     /// <summary>Where a word after the first begins.</summary>
     [GeneratedRegex("(?<!^)(?=[A-Z])")]

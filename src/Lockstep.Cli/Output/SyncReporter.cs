@@ -160,6 +160,9 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
     private static string Reason(SyncResult result) =>
         result.EndReason switch
         {
+            SyncEndReason.Settled when result.Outcome == SyncOutcome.Incomplete =>
+                "Incomplete: the feed fell silent without saying that this was all.",
+            _ when result.Outcome == SyncOutcome.Incomplete => "Incomplete: the feed may have more.",
             SyncEndReason.EndOfFeed => "The feed ended.",
             SyncEndReason.CaughtUp => "Caught up.",
             SyncEndReason.Settled when !result.IsComplete => "The feed fell silent.",

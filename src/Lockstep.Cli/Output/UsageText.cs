@@ -31,15 +31,16 @@ internal static class UsageText
                 $"{option.Option.Name} takes a number, and not '{option.Tokens[0].Value}': a point goes before its fraction."
             );
         }
-        if (command.Errors.Count == 0)
+        var called = command.CommandResult.Command;
+        var named = command.UnmatchedTokens is [var first, ..] ? first : null;
+        // With --help a misspelt command is no error to the parser.
+        if (command.Errors.Count == 0 && (named is null || called.Subcommands.Count == 0))
         {
             if (commas.Length > 0)
                 yield return help;
             yield break;
         }
 
-        var called = command.CommandResult.Command;
-        var named = command.UnmatchedTokens is [var first, ..] ? first : null;
         if (named is not null && called.Subcommands.Count > 0)
         {
             yield return PlainText.Of(

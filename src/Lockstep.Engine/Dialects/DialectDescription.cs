@@ -263,7 +263,7 @@ public sealed class DialectFormatException : LockstepException
     internal DialectFormatException(string name, string reason)
         : base(
             ErrorKind.InvalidArgument,
-            $"The dialect '{name}' cannot be used: {reason}{(reason.EndsWith('?') ? "" : ".")}",
+            $"The dialect '{name}' cannot be used: {reason}{(reason[^1] is '?' or '.' ? "" : ".")}",
             "Correct it; docs/DIALECTS.md lists everything that a dialect may contain."
         ) { }
 }

@@ -10,6 +10,9 @@ namespace Lockstep.Engine.Dialects;
 /// <param name="Uri">The feed's URI without secrets.</param>
 internal sealed record ForeignState(string Name, string Json, string Uri)
 {
+    /// <summary>The field of which a warning said that it looks like a mark of deletion; null if none has.</summary>
+    public string? DeletionMark { get; init; }
+
     /// <summary>Parses what <see cref="ToString"/> wrote; null for null.</summary>
     public static ForeignState? Parse(string? text)
     {
@@ -21,7 +24,10 @@ internal sealed record ForeignState(string Name, string Json, string Uri)
             root.GetProperty("name").GetString()!,
             root.GetProperty("dialect").GetRawText(),
             root.GetProperty("uri").GetString()!
-        );
+        )
+        {
+            DeletionMark = root.TryGetProperty("deletionMark", out var mark) ? mark.GetString() : null,
+        };
     }
 
     /// <summary>The dialect that the table is read by.</summary>
@@ -47,6 +53,8 @@ internal sealed record ForeignState(string Name, string Json, string Uri)
             json.WriteStartObject();
             json.WriteString("name", Name);
             json.WriteString("uri", Uri);
+            if (DeletionMark is not null)
+                json.WriteString("deletionMark", DeletionMark);
             json.WritePropertyName("dialect");
             json.WriteRawValue(Json);
             json.WriteEndObject();

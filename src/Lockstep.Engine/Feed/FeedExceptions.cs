@@ -8,6 +8,15 @@ public abstract class FeedException : LockstepException
     private protected FeedException(ErrorKind kind, FeedUri feed, string message, Remedy remedy, Exception? inner = null)
         : base(kind, message, remedy, inner) => Feed = feed.Display;
 
+    /// <summary>The same error with another remedy.</summary>
+    private protected FeedException(FeedException error, Remedy remedy)
+        : base(error.Kind, error.Message, remedy, error) => Feed = error.Feed;
+
+    /// <summary>What to do when a set that can only be fetched from its beginning did not come to its end.</summary>
+    private protected static Remedy StartsOver =>
+        $"Sync again: the feed is read from its beginning, and what is in the table stays. With {Term.MaximumRetryCount} or "
+        + $"{Term.Follow} Lockstep tries again by itself.";
+
     /// <summary>The feed's URI without user info.</summary>
     public string Feed { get; }
 
@@ -65,6 +74,10 @@ public sealed class FeedCutException : FeedException
                 : $"Sync again: it resumes from what was committed. With {Term.Follow} Lockstep reconnects by itself.",
             inner
         ) { }
+
+    /// <summary>The same, of a set that can only be fetched from its beginning.</summary>
+    internal FeedCutException(FeedCutException cut)
+        : base(cut, StartsOver) { }
 }
 
 /// <summary>The feed redirects in a way that leads nowhere.</summary>
@@ -261,6 +274,10 @@ public sealed class TruncatedFeedException : FeedException
                 ? "Complete its last record and import again: records imported twice change nothing."
                 : "Sync again: it resumes from the last whole record."
         ) => ByteOffset = byteOffset;
+
+    /// <summary>The same, of a set that can only be fetched from its beginning.</summary>
+    internal TruncatedFeedException(TruncatedFeedException torn)
+        : base(torn, StartsOver) => ByteOffset = torn.ByteOffset;
 
     /// <summary>The offset in the body at which the record begins, in bytes after decompression; the first byte has 0.</summary>
     public long ByteOffset { get; }

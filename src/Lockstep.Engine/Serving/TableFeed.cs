@@ -13,12 +13,15 @@ namespace Lockstep.Engine.Serving;
 /// A cursor is refused with <see cref="FeedIdentityChangedException"/> where the table was emptied, replaced or put back, and with
 /// <see cref="FeedCursorExpiredException"/> where tombstones after it were cleared away. A file that was put back by other means than
 /// <see cref="Table.Backup"/> is known by its sequence having gone back, if it is looked at before it has passed the clients' cursors
-/// again.
+/// again. A table whose first load has not ended is refused with <see cref="FeedUnavailableException"/>.
 /// </remarks>
 public sealed class TableFeed : IFeedSource
 {
     /// <summary>How long it can go unnoticed that a file was replaced by another.</summary>
     private static readonly TimeSpan Reopening = TimeSpan.FromSeconds(1);
+
+    /// <summary>When a client should ask again for a table that is still being loaded.</summary>
+    private static readonly TimeSpan LoadRetry = TimeSpan.FromSeconds(2);
 
     /// <summary>Not a version of SQLite's.</summary>
     private const long Unknown = -1;
@@ -113,7 +116,7 @@ public sealed class TableFeed : IFeedSource
     {
         if (Volatile.Read(ref _error) is { } error)
             throw error;
-        var stamp = Volatile.Read(ref _last)!;
+        var stamp = RequireLoaded(Volatile.Read(ref _last)!);
         return ValueTask.FromResult(
             new FeedState(stamp.Identity, stamp.Sequence, stamp.KeyFields, Pages: _options.Dialect == ServedDialect.Transaction)
             {
@@ -125,8 +128,9 @@ public sealed class TableFeed : IFeedSource
     /// <inheritdoc/>
     public async Task CheckAsync(CancellationToken cancellationToken)
     {
-        await GetStateAsync(cancellationToken).ConfigureAwait(false);
-        await ReadAsync(file => file.ReadStamp(), cancellationToken).ConfigureAwait(false);
+        if (Volatile.Read(ref _error) is { } error)
+            throw error;
+        RequireLoaded(await ReadAsync(file => file.ReadStamp(), cancellationToken).ConfigureAwait(false));
     }
 
     internal async ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
@@ -135,7 +139,7 @@ public sealed class TableFeed : IFeedSource
 
         // The watch may not have looked since the table was emptied: a client that must resync should learn it from the status, not from a
         // body cut off.
-        var stamp = await ReadAsync(file => file.ReadStamp(), cancellationToken).ConfigureAwait(false);
+        var stamp = RequireLoaded(await ReadAsync(file => file.ReadStamp(), cancellationToken).ConfigureAwait(false));
         stamp.Range.Admit(request.Identity, request.Since);
         var journey = new FeedJourney<LogPosition>(
             new TableFeedSteps(this, stamp.Identity, request.InOrder),
@@ -153,6 +157,7 @@ public sealed class TableFeed : IFeedSource
             throw new NotSupportedException("The record dialect has no pages.");
         var after = request.After is null ? null : ParsePosition(request.After);
         var page = await ReadAsync(file => file.ReadKeys(after, request.Horizon), cancellationToken).ConfigureAwait(false);
+        RequireLoaded(page.Stamp);
         var horizon = request.Horizon ?? page.Stamp.Sequence;
         page.Stamp.Range.Check(request.Identity ?? page.Stamp.Identity, horizon);
         return new SnapshotPage(page.Stamp.Identity, horizon, page.Stamp.KeyFields, page.Lines.Take(), FormatPosition(page.Next));
@@ -295,6 +300,21 @@ public sealed class TableFeed : IFeedSource
             (end, isEnd) = (to, page.IsEnd);
         }
     }
+
+    /// <summary>
+    /// A client takes the end of a snapshot for the end of the set, and removes what it lacks: that of a table which is still filled, or
+    /// whose first load was cut off, would remove everything that has not come yet.
+    /// </summary>
+    /// <exception cref="FeedUnavailableException">No sync of the table has ended well since it was created or emptied.</exception>
+    private TableStamp RequireLoaded(TableStamp stamp) =>
+        stamp.IsLoaded
+            ? stamp
+            : throw new FeedUnavailableException(
+                $"The table '{Name}' is not served yet: its first load has not ended.",
+                "Sync it until that load has ended.",
+                LoadRetry,
+                inner: null
+            );
 
     private FeedUnavailableException Stopped() => new($"The table '{Name}' is no longer served here.", TimeSpan.FromSeconds(1));
 

@@ -16,6 +16,9 @@ internal sealed record TableStamp(string Table, string Identity, long Cleared, l
     /// <summary>The fields that the records have had; null if some have no column of their own.</summary>
     public IReadOnlyList<string>? Columns { get; init; }
 
+    /// <inheritdoc cref="TableState.IsLoaded"/>
+    public bool IsLoaded { get; init; }
+
     /// <summary>The valid cursors: one ahead of the table belongs to a table that was restored since.</summary>
     public ServedRange Range => new(Identity, Cleared, Sequence, RetryAfter: null);
 }
@@ -166,6 +169,7 @@ internal sealed class TableFeedFile(string path, int pageBytes, RowLimits limits
                         var stamp = new TableStamp(state.Name, mark.Identity, mark.Cleared, state.Sequence, state.Shape?.KeyFields ?? [])
                         {
                             Columns = state.Fields.Count < FieldCatalog.Limit ? state.Fields : null,
+                            IsLoaded = state.IsLoaded,
                         };
                         return read(connection, stamp, hasRows ? state.Shape : null);
                     }

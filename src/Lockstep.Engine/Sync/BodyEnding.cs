@@ -39,7 +39,7 @@ internal sealed class BodyEnding(
     private bool HeartbeatsSettle => context.Counters.Received != _before || clock.IsEndless;
 
     /// <summary>Whether to note in the file when nothing new comes any more.</summary>
-    private bool NotesSettling => !context.StopsWhenCaughtUp && !source.IsImport && !pacer.IsStaged && !tracker.IsHeld;
+    private bool NotesSettling => !context.StopsWhenCaughtUp && !source.IsImport && !source.IsFinite && !pacer.IsStaged && !tracker.IsHeld;
 
     /// <summary>When to check again, even if nothing comes.</summary>
     public TimeSpan NextDeadline => clock.NextDeadline(Settles, NotesSettling && _settledAfter != context.Queue.LastChange);

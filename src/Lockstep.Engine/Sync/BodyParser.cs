@@ -168,9 +168,11 @@ internal sealed class BodyParser(
     /// <summary>Sets a malformed stretch aside, or returns true with the error to end with.</summary>
     private bool Refuse(Frame frame, string reason)
     {
-        context.Counters.Malformed++;
-        var isFirst = !_hasContent && context.Counters.Received == 0 && context.Counters.Malformed == 1;
+        var isFirst = !_hasContent && context.Counters.Received + context.Counters.Malformed == 0;
         _hasContent = true;
+        // A truncated record will come again, complete: there is nothing to count or to set aside.
+        if (frame.Kind != FrameKind.Truncated)
+            context.Counters.Malformed++;
         var remedy = frame.Kind == FrameKind.Object ? context.Parser.Remedy : null;
         // Before the first record, malformed bytes may well be a body that is no feed.
         if (isFirst && ForeignBody.Describe(frame.Bytes) is { } foreign)
@@ -193,7 +195,6 @@ internal sealed class BodyParser(
         var snippet = Encoding.UTF8.GetString(frame.Bytes[..Math.Min(SnippetLength, frame.Bytes.Length)]).ReplaceLineEndings(" ");
         if (!HasObject)
             Garbage ??= snippet;
-        // A truncated record will come again, complete: there is nothing to set aside.
         Error =
             frame.Kind == FrameKind.Truncated ? new TruncatedFeedException(source.Feed, frame.Offset, snippet)
             : context.Options.MalformedRecord == MalformedRecordPolicy.Stop || isForeign

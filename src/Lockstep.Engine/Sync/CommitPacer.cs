@@ -167,6 +167,7 @@ internal sealed class CommitPacer
                 ? null
                 : FeedMark.Join(_source.FeedIdentity, _source.Mark() is { } head ? FeedMark.Later(head, _mark) : null),
             FeedEnding = _source.IsImport ? null : _context.FeedEnding,
+            IsImporting = _source.IsImport ? true : null,
             Quarantined = [.. _quarantined],
             QuarantineLimit = _context.Options.QuarantineLimit,
             LoadPage = IsStaged ? null : LoadPage,

@@ -33,6 +33,9 @@ internal sealed class ConnectionPlan
     /// <summary>Where the table's first load continues; null if the feed is asked from the cursor.</summary>
     public string? LoadPage(TableState state) => _resync || _isLoadOver || _override is not null || !Start.IsStart ? null : state.LoadPage;
 
+    /// <summary>Whether the next connection would ask for the whole set from its beginning.</summary>
+    public bool StartsOver(TableState state) => RequestCursor.IsStart && LoadPage(state) is null;
+
     /// <summary>The first load cannot continue: the next connection asks for the whole set.</summary>
     public void GiveUpLoad() => _isLoadOver = true;
 

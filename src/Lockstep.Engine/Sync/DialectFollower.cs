@@ -1,6 +1,7 @@
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
@@ -48,6 +49,9 @@ internal sealed class DialectFollower(
 
     /// <summary>The dialect.</summary>
     public DialectDescription Dialect => dialect;
+
+    /// <summary>Whether the next request would ask for everything from its beginning.</summary>
+    public bool StartsOver(TableState state) => _wantsWhole || dialect.Changes is null || (state.Cursor.IsStart && state.Resume is null);
 
     /// <summary>One round, with the wait after it.</summary>
     /// <exception cref="FeedException">It failed; what was committed before stays.</exception>
@@ -111,9 +115,11 @@ internal sealed class DialectFollower(
             IsGuess = isGuess && state.Foreign is null,
             IsForced = options.Resync || options.Repair,
             Since = RequireSince(_since),
+            ToldOf = options.ToldOfDeletion,
         };
         if (ForeignState.Parse(state.Foreign) is { } known)
         {
+            session.ToldOf = known.Json == dialect.Json ? known.DeletionMark : null;
             if (known.WhatDiffers(client.Uri.Display, dialect) is { } reason)
             {
                 _wantsWhole = true;

@@ -36,8 +36,6 @@ internal enum RoundEnd
 /// <summary>What the parts of a dialect's running sync share. One thread at a time.</summary>
 internal sealed class DialectSession
 {
-    private bool _hasToldOfDeletion;
-
     public required DialectDescription Dialect { get; init; }
 
     public required FeedClient Client { get; init; }
@@ -87,7 +85,10 @@ internal sealed class DialectSession
     public TableState State => Context.Target.State;
 
     /// <summary>What the table keeps about the dialect, with the URI that was requested.</summary>
-    public string Description => new ForeignState(Dialect.Name, Dialect.Json, Client.Uri.Display).ToString();
+    public string Description => new ForeignState(Dialect.Name, Dialect.Json, Client.Uri.Display) { DeletionMark = ToldOf }.ToString();
+
+    /// <summary>The field of which a warning said that it looks like a mark of deletion, in this sync or an earlier one.</summary>
+    public string? ToldOf { get; set; }
 
     /// <summary>A position, with what is known about the feed.</summary>
     public DialectPosition Position(string? cursor, string? resume, bool isUpToDate) =>
@@ -140,6 +141,7 @@ internal sealed class DialectSession
     /// <summary>Reports that a list may be incomplete, and the consequence (D2).</summary>
     public Task SayThatMoreMayBeAsync(MoreOfList more, CancellationToken cancellationToken)
     {
+        Context.HasToldOfMore = true;
         (var named, var whole) = (more.Names(Dialect), MoreOfList.Whole(Dialect));
         Remedy remedy = $"Set how it continues with {Term.DialectWith(named)}; that one answer is all, with {Term.DialectWith(whole)}.";
         if (more.NamesByOffset(Dialect) is { } byOffset)
@@ -157,21 +159,22 @@ internal sealed class DialectSession
         );
     }
 
-    /// <summary>Says once that a field looks like a mark of deletion for which the dialect has no rule.</summary>
+    /// <summary>Warns once for each table that a field looks like a mark of deletion for which the dialect has no rule.</summary>
     public async Task SayIfDeletionIsUnknownAsync(CancellationToken cancellationToken)
     {
-        if (_hasToldOfDeletion || Writer.Items.DeletionMark is not { } field)
+        if (ToldOf is not null || Writer.Items.DeletionMark is not { } field)
             return;
-        _hasToldOfDeletion = true;
         var isEvent = Dialect.Snapshot.Framing == DialectFraming.EventStream;
         if (!isEvent && new[] { Dialect.Snapshot, Dialect.Changes, Dialect.Live }.Any(rules => rules?.Deleted is not null))
             return;
+        ToldOf = field;
         var sign = isEvent ? $"[{{ \"event:\": \"delete\" }}, \"{field}\"]" : $"\"{field}\"";
         await SayAsync(
-                FeedEventKind.Dialect,
+                FeedEventKind.Warning,
                 $"Records have '{field}' set, which the dialect '{Dialect.Name}' does not take for a deletion: they stay in the table.",
                 cancellationToken,
-                $"If it marks deleted records, sync with {Term.DialectWith(MoreOfList.Over(Dialect, $"\"Deleted\": {sign}"))}."
+                $"If it marks deleted records, sync with {Term.DialectWith(MoreOfList.Over(Dialect, $"\"Deleted\": {sign}"))}. This "
+                    + $"is not repeated."
             )
             .ConfigureAwait(false);
     }

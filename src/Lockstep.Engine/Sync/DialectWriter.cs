@@ -41,7 +41,16 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     private const int StageBytes = 4 * 1024 * 1024;
 
     /// <summary>While nothing is written, so much is: records are written while the next page is asked for.</summary>
-    private const int IdleStageBytes = 1024 * 1024;
+    private const int IdleStageBytes = FirstLoad.WorthIt;
+
+    /// <summary>Under load a commit comes this often: each one rewrites most of the pages of the file that it touches.</summary>
+    private static readonly TimeSpan CommitInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>The same for an empty table, which is filled fastest all at once.</summary>
+    private static readonly TimeSpan FirstCommitInterval = TimeSpan.FromSeconds(3);
+
+    /// <summary>A feed that takes longer than this to answer pauses: what came is committed meanwhile.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>What is applied at once is kept in memory up to this size, then staged.</summary>
     private const int PageBytes = 64 * 1024 * 1024;
@@ -50,6 +59,16 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     private readonly List<RecordBatch> _finished = [];
     private readonly List<QuarantinedRecord> _quarantined = [];
     private RecordBatch? _batch;
+
+    /// <summary>How far that is which came in full and is not written yet; null if there is none.</summary>
+    private DialectPosition? _kept;
+
+    /// <summary>How much of what is not written it is: batches before the last of it, records of that one, malformed records.</summary>
+    private (int Batches, int Records, int Quarantined) _mark;
+
+    /// <summary>The commit that ends the open transaction if nothing more comes; null while none is open.</summary>
+    private TableCommit? _open;
+    private long? _uncommittedSince;
 
     /// <summary>Turns items into records.</summary>
     public ItemReader Items { get; } = new(context.Target.State.Shape, context.Target.State.Fields);
@@ -61,7 +80,19 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     public bool HasUnreadable { get; private set; }
 
     /// <summary>Whether something waits to be committed.</summary>
-    public bool HasUncommitted => _batch is { Count: > 0 } || _finished.Count > 0 || _quarantined.Count > 0;
+    public bool HasUncommitted => HasKept || _batch is { Count: > 0 } || _finished.Count > 0 || _quarantined.Count > 0;
+
+    /// <summary>Whether so much has come that it is written while more comes.</summary>
+    public bool IsWorthWriting => context.Queue.IsIdle && _batch?.MemoryUsed >= IdleStageBytes;
+
+    private bool HasKept => _kept is not null || _open is not null;
+
+    /// <summary>Whether what comes may share a commit: who wants to see the changes sees them as they come.</summary>
+    private bool MayShare => context.Options is { WantsChanges: false, WantsRecords: false, Transforms: false, DialectObserver: null };
+
+    private bool IsDue =>
+        context.Time.GetElapsedTime(_uncommittedSince ??= context.Time.GetTimestamp())
+        >= (context.Target.Committed.Sequence == 0 ? FirstCommitInterval : CommitInterval);
 
     /// <summary>Whether what there is has to go beside the table before more comes.</summary>
     public bool IsFull => _batch is { } batch && batch.MemoryUsed >= Math.Min(context.Buffers.Batch, IsStaged ? StageBytes : PageBytes);
@@ -71,15 +102,12 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     /// the fewer pages of the file each write touches.
     /// </summary>
     public bool IsWorthStaging =>
-        IsFull
-        || _finished.Count > 0
-        || _quarantined.Count > 0
-        || context.Options.DialectObserver is not null
-        || (context.Queue.IsIdle && _batch?.MemoryUsed >= IdleStageBytes);
+        IsFull || _finished.Count > 0 || _quarantined.Count > 0 || context.Options.DialectObserver is not null || IsWorthWriting;
 
     /// <summary>Items are staged from here on.</summary>
     public async Task StageAsync(CancellationToken cancellationToken)
     {
+        await EndTransactionAsync(cancellationToken).ConfigureAwait(false);
         IsStaged = true;
         HasUnreadable = false;
         await context
@@ -103,13 +131,13 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     public void Add(in RoutedRecord record, bool merges)
     {
         context.Counters.Received++;
-        if (_batch is not null && _batch.Layout != record.KeyLayout)
+        // Patches of one key are merged in the order in which they came.
+        if (_batch is not null && (_batch.Layout != record.KeyLayout || (merges && _batch.IsCoalesced)))
         {
             _finished.Add(_batch);
             _batch = null;
         }
 
-        // Patches of one key are merged in the order in which they came.
         _batch ??= context.Batches.Take(record.KeyLayout, record.OrderKind, context.Coalesces && !merges);
         _batch.Add(record);
     }
@@ -145,7 +173,50 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         if (!IsStaged)
             await StageAsync(cancellationToken).ConfigureAwait(false);
         foreach (var batch in TakeBatches())
-            await EnqueueAsync(CommitKind.AddToSnapshot, Describe(batch, default), cancellationToken).ConfigureAwait(false);
+        {
+            var commit = Describe(batch, default);
+            if (commit.Batch is null && commit.Quarantined.Count == 0)
+                continue;
+            var staysOpen = MayShare && !IsDue;
+            NoteWritten(staysOpen ? new TableCommit() : null);
+            await EnqueueAsync(CommitKind.AddToSnapshot, commit with { MayStayOpen = staysOpen }, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// Keeps what came in full with how far that is. It is written while more comes, and committed with that: once a second, or when the
+    /// feed pauses (D1).
+    /// </summary>
+    public async Task KeepAsync(DialectPosition position, CancellationToken cancellationToken)
+    {
+        if (IsStaged || !MayShare || IsDue)
+        {
+            await CommitAsync(position, waits: false, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        _kept = position;
+        _mark = (_finished.Count, _batch?.Count ?? 0, _quarantined.Count);
+        // How an empty table is filled depends on how much comes at first.
+        var isEnough = _open is not null || _batch?.MemoryUsed >= IdleStageBytes || context.Target.Committed.Sequence > 0;
+        if (isEnough && (context.Queue.IsIdle || IsFull || _batch?.MemoryUsed >= StageBytes))
+            await WriteAsync(position, staysOpen: true, waits: false, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Waits for the next answer; if that takes long, what came is committed meanwhile.</summary>
+    public async Task<T> WaitForAnswerAsync<T>(Task<T> answer, CancellationToken cancellationToken)
+    {
+        if (HasKept && !await answer.CompletesWithinAsync(Pause, context.Time).ConfigureAwait(false))
+            await CommitKeptAsync(cancellationToken).ConfigureAwait(false);
+        return await answer.ConfigureAwait(false);
+    }
+
+    /// <summary>Waits for more of an answer; if that takes long, no transaction stays open.</summary>
+    public async Task<T> WaitForBytesAsync<T>(Task<T> bytes, CancellationToken cancellationToken)
+    {
+        if (_open is not null && !await bytes.CompletesWithinAsync(Pause, context.Time).ConfigureAwait(false))
+            await EndTransactionAsync(cancellationToken).ConfigureAwait(false);
+        return await bytes.ConfigureAwait(false);
     }
 
     /// <summary>Commits what came together with how far that is, in one transaction (I1).</summary>
@@ -162,17 +233,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             return;
         }
 
-        var batches = TakeBatches();
-        for (var i = 0; i < batches.Count; i++)
-        {
-            // All but the last stay open, so that they are committed together.
-            var isLast = i == batches.Count - 1;
-            var commit = Describe(batches[i], isLast ? position : Stored()) with { MayStayOpen = !isLast };
-            var job = new CommitJob(CommitKind.Commit, commit);
-            await (
-                waits ? context.Queue.RunAsync(job, cancellationToken) : context.Queue.EnqueueAsync(job, cancellationToken)
-            ).ConfigureAwait(false);
-        }
+        await WriteAsync(position, staysOpen: false, waits, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc cref="CommitAsync(DialectPosition, bool, CancellationToken)"/>
@@ -184,22 +245,81 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     {
         await FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
         IsStaged = false;
+        NoteWritten(null);
         await context
             .Queue.RunAsync(new CommitJob(CommitKind.EndSnapshot, Describe(null, position)) { Ending = ending }, cancellationToken)
             .ConfigureAwait(false);
         context.SetCompleted();
     }
 
-    /// <summary>What has not been committed never came.</summary>
+    /// <summary>What did not come in full never came.</summary>
     public async Task DiscardAsync(CancellationToken cancellationToken)
     {
-        _finished.Clear();
-        _quarantined.Clear();
-        _batch = null;
+        TakeBack();
         if (!IsStaged)
-            return;
+            await CommitKeptAsync(cancellationToken).ConfigureAwait(false);
         IsStaged = false;
+        NoteWritten(null);
+        // Whoever continues decides by what is in the table, so it waits for what is being written, too.
         await context.Queue.RunAsync(new CommitJob(CommitKind.DiscardSnapshot, new TableCommit()), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Takes back what came after the last that is to be kept.</summary>
+    private void TakeBack()
+    {
+        var (batches, records, quarantined) = _kept is null ? default : _mark;
+        if (batches < _finished.Count)
+        {
+            _batch = _finished[batches];
+            _finished.RemoveRange(batches, _finished.Count - batches);
+        }
+
+        if (records == 0)
+            _batch = null;
+        _batch?.Truncate(records);
+        // They come again with the next attempt, malformed or not.
+        context.Counters.Malformed -= _quarantined.Count - quarantined;
+        _quarantined.RemoveRange(quarantined, _quarantined.Count - quarantined);
+    }
+
+    /// <summary>Commits what came in full, when nothing else has come.</summary>
+    private Task CommitKeptAsync(CancellationToken cancellationToken) =>
+        _kept is { } position
+            ? WriteAsync(position, staysOpen: false, waits: false, cancellationToken)
+            : EndTransactionAsync(cancellationToken);
+
+    /// <summary>Commits what was written.</summary>
+    private async Task EndTransactionAsync(CancellationToken cancellationToken)
+    {
+        if (_open is not { } end)
+            return;
+        NoteWritten(null);
+        await EnqueueAsync(IsStaged ? CommitKind.AddToSnapshot : CommitKind.Commit, end, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task WriteAsync(DialectPosition position, bool staysOpen, bool waits, CancellationToken cancellationToken)
+    {
+        var batches = TakeBatches();
+        for (var i = 0; i < batches.Count; i++)
+        {
+            // All but the last stay open, so that they are committed together.
+            var isLast = i == batches.Count - 1;
+            var commit = Describe(batches[i], isLast ? position : Stored()) with { MayStayOpen = staysOpen || !isLast };
+            if (isLast)
+                NoteWritten(staysOpen ? commit with { Batch = null, NewFields = [], Quarantined = [], MayStayOpen = false } : null);
+            var job = new CommitJob(CommitKind.Commit, commit);
+            await (
+                waits ? context.Queue.RunAsync(job, cancellationToken) : context.Queue.EnqueueAsync(job, cancellationToken)
+            ).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The last thing that was handed over leaves a transaction open, or ends it.</summary>
+    private void NoteWritten(TableCommit? end)
+    {
+        _open = end;
+        if (end is null)
+            _uncommittedSince = null;
     }
 
     private List<RecordBatch?> TakeBatches()
@@ -209,13 +329,12 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             batches.RemoveAt(batches.Count - 1);
         _finished.Clear();
         _batch = null;
+        _kept = null;
         return batches;
     }
 
     private async Task EnqueueAsync(CommitKind kind, TableCommit commit, CancellationToken cancellationToken)
     {
-        if (commit.Batch is null && commit.Quarantined.Count == 0)
-            return;
         await context.Queue.EnqueueAsync(new CommitJob(kind, commit), cancellationToken).ConfigureAwait(false);
     }
 

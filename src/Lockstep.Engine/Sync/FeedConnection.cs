@@ -71,6 +71,7 @@ internal sealed class FeedConnection(
             await stop.CancelAsync().ConfigureAwait(false);
             await DropAsync(opening).ConfigureAwait(false);
             context.FeedEnding = FeedEnding.Quiet;
+            context.HasToldOfMore = true;
             await events.PostNoAnswerAsync(plan.RequestCursor, cancellationToken).ConfigureAwait(false);
             status.EndsFor(SyncEndReason.Settled);
             return ConnectionEnd.Done;
@@ -191,6 +192,7 @@ internal sealed class FeedConnection(
                 status.EndsFor(SyncEndReason.Settled, isComplete: !reader.HasUnaccounted);
                 return ConnectionEnd.Done;
             case BodyEnd.Silent:
+                context.HasToldOfMore = true;
                 if (isNews)
                     await events.PostSilenceAsync(before, context.Target.Committed.RequestCursor, cancellationToken).ConfigureAwait(false);
                 status.EndsFor(SyncEndReason.Settled);

@@ -160,7 +160,17 @@ internal sealed class FeedFollower(
                 );
                 failures = held ? 1 : failures + 1;
                 if (!retry.Allows(failures))
+                {
+                    if (_foreign?.StartsOver(context.Target.State) ?? plan.StartsOver(context.Target.State))
+                    {
+                        if (e is FeedCutException cut)
+                            throw new FeedCutException(cut);
+                        if (e is TruncatedFeedException torn)
+                            throw new TruncatedFeedException(torn);
+                    }
+
                     throw;
+                }
             }
 
             if (status.Phase != SyncPhase.BackingOff)

@@ -21,9 +21,8 @@ internal sealed class PageCommits(DialectSession session)
 
         if (rules.IsAtomic)
             return;
-        // While a page is being written, the next one is requested.
         await session
-            .Writer.CommitAsync(session.Position(said, resume?.AbsoluteUri, isUpToDate: false), waits: false, cancellationToken)
+            .Writer.KeepAsync(session.Position(said, resume?.AbsoluteUri, isUpToDate: false), cancellationToken)
             .ConfigureAwait(false);
     }
 

@@ -119,7 +119,10 @@ internal sealed class PageReader(DialectSession session)
         var total = 0L;
         while (!document.IsWhole)
         {
-            var count = await stream.ReadAsync(document.GetFreeMemory(), cancellationToken).ConfigureAwait(false);
+            var read = stream.ReadAsync(document.GetFreeMemory(), cancellationToken);
+            var count = read.IsCompleted
+                ? await read.ConfigureAwait(false)
+                : await session.Writer.WaitForBytesAsync(read.AsTask(), cancellationToken).ConfigureAwait(false);
             total += count;
             document.Advance(count);
             try

@@ -85,7 +85,10 @@ internal sealed class PageRound(DialectSession session)
             _links.Asked(target);
             var tag = kind == RequestKind.Snapshot && _pages == 0 && !session.IsForced ? session.EntityTag : null;
             using var response = await session
-                .Requests.SendAsync(rules, target, cursor, tag, Patience(rules, kind), cancellationToken)
+                .Writer.WaitForAnswerAsync(
+                    session.Requests.SendAsync(rules, target, cursor, tag, Patience(rules, kind), cancellationToken),
+                    cancellationToken
+                )
                 .ConfigureAwait(false);
             if (_pages == 0 && readings == 1)
             {

@@ -77,7 +77,7 @@ internal sealed class StreamRound(DialectSession session)
         }
         catch (FeedException)
         {
-            await CommitAsync(cancellationToken).ConfigureAwait(false);
+            await CommitAsync(isUpToDate: false, cancellationToken).ConfigureAwait(false);
             throw;
         }
         finally
@@ -110,7 +110,7 @@ internal sealed class StreamRound(DialectSession session)
             while (frames.TryTake(this, rules))
             {
                 if (session.Writer.IsFull)
-                    await CommitAsync(cancellationToken).ConfigureAwait(false);
+                    await CommitAsync(isUpToDate: false, cancellationToken).ConfigureAwait(false);
                 if (_end is not null)
                     break;
             }
@@ -120,7 +120,7 @@ internal sealed class StreamRound(DialectSession session)
             session.ServerInterval = frames.Retry ?? session.ServerInterval;
             if (_end is { } end)
             {
-                await CommitAsync(cancellationToken).ConfigureAwait(false);
+                await CommitAsync(isUpToDate: false, cancellationToken).ConfigureAwait(false);
                 return end;
             }
 
@@ -128,12 +128,14 @@ internal sealed class StreamRound(DialectSession session)
             if (count == 0)
             {
                 frames.RequireWhole(session.Client.Uri);
-                await CommitAsync(cancellationToken).ConfigureAwait(false);
+                await CommitAsync(isUpToDate: true, cancellationToken).ConfigureAwait(false);
                 return RoundEnd.StreamEnded;
             }
 
             if (session.Context.Time.GetElapsedTime(_uncommittedSince) >= LongestHold)
-                await CommitAsync(cancellationToken).ConfigureAwait(false);
+                await CommitAsync(isUpToDate: false, cancellationToken).ConfigureAwait(false);
+            else if (session.Writer.IsWorthWriting)
+                await session.Writer.KeepAsync(session.Position(_cursor, null, isUpToDate: false), cancellationToken).ConfigureAwait(false);
             await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
         }
     }
@@ -144,7 +146,7 @@ internal sealed class StreamRound(DialectSession session)
         var context = session.Context;
         if (await pending.CompletesWithinAsync(Linger, context.Time).ConfigureAwait(false))
             return true;
-        await CommitAsync(cancellationToken).ConfigureAwait(false);
+        await CommitAsync(isUpToDate: true, cancellationToken).ConfigureAwait(false);
         if (!context.StopsWhenCaughtUp && !await pending.CompletesWithinAsync(context.Options.Settle, context.Time).ConfigureAwait(false))
             await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
         while (context.StopsWhenCaughtUp)
@@ -180,11 +182,16 @@ internal sealed class StreamRound(DialectSession session)
         _committed = _cursor;
     }
 
-    private async Task CommitAsync(CancellationToken cancellationToken)
+    /// <summary>Commits what has come.</summary>
+    /// <param name="isUpToDate">
+    /// Whether the stream has paused or ended, so that this is all there was: in between it may be repeating what is older.
+    /// </param>
+    /// <param name="cancellationToken">Gives up.</param>
+    private async Task CommitAsync(bool isUpToDate, CancellationToken cancellationToken)
     {
         if (!session.Writer.HasUncommitted && _cursor == _committed)
             return;
-        await session.Writer.CommitAsync(session.Position(_cursor, null, isUpToDate: true), cancellationToken).ConfigureAwait(false);
+        await session.Writer.CommitAsync(session.Position(_cursor, null, isUpToDate), cancellationToken).ConfigureAwait(false);
         _committed = _cursor;
     }
 

@@ -85,8 +85,10 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
     }
 
     /// <summary>Says that a set without an end was merged, and what of the table it lacks.</summary>
-    public Task WarnOfUnfinishedAsync(AbsentRecords absent) =>
-        context.PostEventAsync(
+    public Task WarnOfUnfinishedAsync(AbsentRecords absent)
+    {
+        context.HasToldOfMore = true;
+        return context.PostEventAsync(
             FeedEventKind.Warning,
             "The feed does not say where its whole set ends, so Lockstep cannot tell which records are gone; what it sent was merged into "
                 + "the table."
@@ -101,6 +103,7 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
                 ),
             absent.Count == 0 ? null : (Remedy)$"If these records are really gone, sync again with {Term.Resync} and {Term.Force}."
         );
+    }
 
     /// <summary>Discards a set, and records that it is owed.</summary>
     public async Task<OwedSet> OweAsync(RefusedSweep? refused, Func<CancellationToken, Task> discard, CancellationToken cancellationToken)

@@ -63,6 +63,9 @@ internal sealed class SyncContext
     /// <summary>Whether a warning mentioned the first odd deletion mark. The reading half's thread.</summary>
     public bool HasToldOfDeletion { get; set; }
 
+    /// <summary>Whether the user has been told why the table may lack something. The reading half's thread.</summary>
+    public bool HasToldOfMore { get; set; }
+
     /// <summary>What the feed says it leaves out and no warning has mentioned yet. The reading half's thread.</summary>
     public Queue<string> LeftOut { get; } = new();
 

@@ -72,6 +72,15 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
         );
     }
 
+    /// <summary>The sync ends, and nothing said that what came was everything.</summary>
+    public Task PostIncompleteAsync(CancellationToken cancellationToken) =>
+        PostAsync(
+            FeedEventKind.Warning,
+            "The feed did not say that this was all; it may have more.",
+            cancellationToken,
+            $"Sync again to see whether more comes; {Term.Follow} keeps following the feed."
+        );
+
     /// <summary>A server accepted the request and did not answer it, as an endless feed may that has nothing to send.</summary>
     public Task PostNoAnswerAsync(Cursor cursor, CancellationToken cancellationToken) =>
         PostAsync(

@@ -97,6 +97,9 @@ public sealed class SyncOptions
     /// </summary>
     public bool Repair { get; init; }
 
+    /// <summary>The field of which an earlier warning said that it looks like a mark of deletion; null if none has.</summary>
+    internal string? ToldOfDeletion { get; init; }
+
     /// <summary>
     /// How far before the cursor each connection begins, in the order field's own units, for feeds whose writers may be late. Zero or more;
     /// default zero.

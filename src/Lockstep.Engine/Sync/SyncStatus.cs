@@ -24,8 +24,22 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     /// <summary>Whether it waits until the feed is asked again, after a failure or not.</summary>
     public bool IsWaiting => Phase is SyncPhase.BackingOff or SyncPhase.Waiting;
 
+    /// <inheritdoc cref="SyncResult.EndReason"/>
+    public SyncEndReason EndReason => _now.EndReason;
+
     /// <inheritdoc cref="SyncResult.IsComplete"/>
     public bool IsComplete => _now.IsComplete;
+
+    /// <summary>Whether it ends by itself, and nothing says that what came was everything.</summary>
+    public bool IsIncomplete
+    {
+        get
+        {
+            var now = _now;
+            return now is { IsComplete: false, EndReason: SyncEndReason.EndOfFeed or SyncEndReason.CaughtUp or SyncEndReason.Settled }
+                && now.Context?.Target.Committed.Owed is null;
+        }
+    }
 
     /// <summary>The table's sequence number when it was last closed; null before.</summary>
     public long? Sequence => _now.Sequence;

@@ -62,6 +62,7 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
                 MaximumRecordSize = options.MaximumRecordSize,
                 MaximumRetryCount = options.MaximumRetryCount,
                 MalformedRecord = options.MalformedRecord,
+                ToldOfDeletion = info.Foreign?.DeletionMark,
             };
             // If a feed may have had more than it sent, what it did not send is not known to be missing there.
             var isWhole = true;

@@ -78,6 +78,8 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
                 IsHeld = state.Feed is not null,
             };
             await new BodyReader(context, body).ReadAsync(cancellationToken).ConfigureAwait(false);
+            var end = new TableCommit { Resume = session.Target.State.Resume, IsImporting = false };
+            await session.Queue.RunAsync(new CommitJob(CommitKind.Commit, end), cancellationToken).ConfigureAwait(false);
             var table = session.Target.Committed;
             _result = _result with { Cursor = table.Cursor, Quarantined = table.Quarantined, EndReason = SyncEndReason.EndOfFeed };
             if (context.FirstMalformed is { } first)

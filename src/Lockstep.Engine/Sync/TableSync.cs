@@ -169,13 +169,17 @@ public sealed class TableSync
 
             await CatchUpWithStoreAsync(session.Target.State, seen, cancellationToken).ConfigureAwait(false);
             await follower.FollowAsync(context, cancellationToken).ConfigureAwait(false);
+            if (_status.IsIncomplete && !context.HasToldOfMore)
+                await _events.PostIncompleteAsync(cancellationToken).ConfigureAwait(false);
+            var state = session.Target.State;
             var last = new TableCommit
             {
-                Resume = session.Target.State.Resume,
+                Resume = state.Resume,
                 Feed = _feed.Display,
                 Asked = context.AskedSoFar,
                 FeedEnding = context.FeedEnding,
-                At = _time.GetUtcNow(),
+                // A first load that ran out of time has not ended: whoever relies on the whole set must wait for the rest.
+                At = state.LastSync is null && _status.EndReason == SyncEndReason.TimeElapsed ? null : _time.GetUtcNow(),
                 IsIncomplete = !_status.IsComplete,
             };
             await session.Queue.RunAsync(new CommitJob(CommitKind.Commit, last), cancellationToken).ConfigureAwait(false);

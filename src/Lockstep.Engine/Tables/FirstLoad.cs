@@ -12,7 +12,7 @@ namespace Lockstep.Engine.Tables;
 internal sealed class FirstLoad(SqliteConnection connection)
 {
     /// <summary>From this many bytes of records on, changing the journal pays off.</summary>
-    private const int WorthIt = 2 * 1024 * 1024;
+    public const int WorthIt = 2 * 1024 * 1024;
 
     private bool _isActive;
 

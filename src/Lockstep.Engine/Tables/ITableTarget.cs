@@ -118,6 +118,9 @@ internal sealed record TableCommit
     /// <summary>Whether no first load is under way any more.</summary>
     public bool EndsLoad { get; init; }
 
+    /// <summary>Whether an import goes on after this commit (true) or has ended with it (false).</summary>
+    public bool? IsImporting { get; init; }
+
     public IReadOnlyList<QuarantinedRecord> Quarantined { get; init; } = [];
 
     /// <summary>

@@ -22,6 +22,9 @@ internal sealed class OptionalText
     /// <summary>What <see cref="TableState.Incomplete"/> is.</summary>
     public static OptionalText Incomplete { get; } = new("lockstep_incomplete", "at");
 
+    /// <summary>What <see cref="TableState.IsImporting"/> is, while it is so.</summary>
+    public static OptionalText Import { get; } = new("lockstep_import", "state");
+
     /// <summary>What the file says; null if it says nothing.</summary>
     public string? Load(SqliteConnection connection)
     {
@@ -33,7 +36,11 @@ internal sealed class OptionalText
     }
 
     /// <summary>Forgets it, within the caller's transaction.</summary>
-    public void Remove(SqliteConnection connection) => TableFile.Execute(connection, $"DROP TABLE IF EXISTS {_table}");
+    public void Remove(SqliteConnection connection)
+    {
+        if (StageSql.TableExists(connection, _table))
+            TableFile.Execute(connection, $"DROP TABLE {_table}");
+    }
 
     /// <summary>Writes it, within the caller's transaction.</summary>
     public void Save(SqliteConnection connection, string text)

@@ -119,6 +119,9 @@ internal sealed class RecordBatch
             | (record.IsPatch ? EntryFlags.Patch : 0);
     }
 
+    /// <summary>Takes back the records that arrived after the first so many.</summary>
+    public void Truncate(int count) => Count = count;
+
     /// <summary>Whether a record has an entry's key.</summary>
     public bool HasKey(in RecordEntry entry, in RoutedRecord record) =>
         Layout == KeyLayout.Integer ? record.IntegerKey == entry.IntegerKey : record.EncodedKey.SequenceEqual(Key(entry));
@@ -241,11 +244,21 @@ internal sealed class RecordBatch
     /// <summary>Sorts places by key, and those of one key by arrival, together with the numbers that stand for the keys.</summary>
     private void Sort(Span<ulong> numbers, Span<int> places)
     {
+        var alike = Layout == KeyLayout.Integer ? 0 : CountAlike();
         for (var i = 0; i < numbers.Length; i++)
-            numbers[i] = Layout == KeyLayout.Integer ? (ulong)this[i].IntegerKey ^ (1UL << 63) : FirstBytes(Key(this[i]));
+            numbers[i] = Layout == KeyLayout.Integer ? (ulong)this[i].IntegerKey ^ (1UL << 63) : FirstBytes(Key(this[i])[alike..]);
         KeySort.Sort(numbers, places);
         if (Layout == KeyLayout.Encoded)
             SortAlike(numbers, places);
+    }
+
+    /// <summary>With how many bytes all keys begin: they tell nothing of their order.</summary>
+    private int CountAlike()
+    {
+        var alike = Key(this[0]);
+        for (var i = 1; i < Count && !alike.IsEmpty; i++)
+            alike = alike[..alike.CommonPrefixLength(Key(this[i]))];
+        return alike.Length;
     }
 
     /// <summary>Keys that begin alike are compared in full.</summary>

@@ -29,6 +29,9 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     /// <summary>The body of a record that is as the table has it: no JSON begins so.</summary>
     private static ReadOnlySpan<byte> AsStored => "="u8;
 
+    /// <summary>Whether no record has come.</summary>
+    public bool IsNew => _sequence < 0;
+
     /// <summary>The fields that its records brought and the table does not know yet.</summary>
     public IReadOnlyList<string> NewFields => _newFields;
 

@@ -280,12 +280,12 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
             );
         }
 
-        if (System.IO.Path.GetDirectoryName(target) is { Length: > 0 } folder && !Directory.Exists(folder))
+        if (System.IO.Path.GetDirectoryName(target) is { Length: > 0 } folder && MissingFolder.Describe(folder) is { } wrong)
         {
             throw new TableFileException(
                 target,
-                $"The folder '{folder}' does not exist.",
-                $"Create it, or name a file in another one as {Term.Destination}."
+                wrong,
+                $"{MissingFolder.Advice(folder)} a file in a folder that exists as {Term.Destination}."
             );
         }
 

@@ -261,6 +261,19 @@ internal static class TableFile
         }
     }
 
+    /// <summary>The file beside it that was probably meant, as a question and a blank; empty if there is none.</summary>
+    private static string Meant(string path)
+    {
+        const string Extension = ".db";
+        if (Path.GetDirectoryName(path) is not { } folder || !Directory.Exists(folder))
+            return "";
+        var given = Path.GetFileName(path);
+        string[] there = [.. Table.FindIn(folder).Select(file => Path.GetFileName(file))];
+        var whole = given.EndsWith(Extension, StringComparison.OrdinalIgnoreCase) ? given : given + Extension;
+        var meant = there.Contains(whole) ? $" Did you mean '{whole}'?" : Spelling.Suggestion(whole, there);
+        return meant.Length == 0 ? "" : meant.TrimStart() + " ";
+    }
+
     /// <exception cref="TableNotFoundException">There is none.</exception>
     /// <exception cref="TableFileException">It, or what SQLite keeps beside it, is a pipe or a device.</exception>
     public static void RequireFile(string path)
@@ -270,7 +283,7 @@ internal static class TableFile
             throw new TableNotFoundException(
                 path,
                 $"There is no table file '{path}'.",
-                $"Create it with {Term.SyncToFile}, or name another file."
+                $"{Meant(path)}Create it with {Term.SyncToFile}, or name another file."
             );
         }
 

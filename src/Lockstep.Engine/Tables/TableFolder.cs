@@ -7,12 +7,12 @@ internal static class TableFolder
     public static void RequireWritable(string path)
     {
         var folder = Path.GetDirectoryName(path);
-        if (string.IsNullOrEmpty(folder) || !Directory.Exists(folder))
+        if (string.IsNullOrEmpty(folder) || MissingFolder.Describe(folder) is not null)
         {
             throw new TableFileException(
                 path,
-                $"The folder of the table file '{path}' does not exist.",
-                $"Create the folder, or choose another one with {Term.Path}."
+                $"The table file '{path}' cannot be created: {MissingFolder.Describe(folder ?? "")}",
+                $"{MissingFolder.Advice(folder ?? "")} a file in a folder that exists with {Term.Path}."
             );
         }
 

@@ -77,6 +77,15 @@ internal sealed record TableState
     /// </summary>
     public string? LoadPage { get; init; }
 
+    /// <summary>Whether the table holds a part of an import that is under way, or was cut off, and nothing besides.</summary>
+    public bool IsImporting { get; init; }
+
+    /// <summary>
+    /// Whether the first load has ended, since the table was created or emptied: before, records are missing from it that no cursor will
+    /// bring, and it is no set that anybody could rely on (I6).
+    /// </summary>
+    public bool IsLoaded => LastSync is not null || (Feed is null && Shape is not null && !IsImporting);
+
     public Cursor RequestCursor => Resume ?? Cursor;
 
     /// <summary>Whether there is a cursor: another server's list that is fetched in full each time has none.</summary>
@@ -105,6 +114,7 @@ internal sealed record TableState
             Asked = commit.Asked ?? Asked,
             Owed = commit.PaysOwed ? null : commit.Owed ?? Owed,
             SweepLimit = commit.SweepLimit ?? SweepLimit,
+            IsImporting = commit.IsImporting is { } goesOn ? goesOn && (IsImporting || Sequence == 0) : IsImporting,
             LoadPage = commit.EndsLoad ? null : commit.LoadPage ?? LoadPage,
         };
 
@@ -128,6 +138,7 @@ internal sealed record TableState
         {
             Foreign = foreign,
             Asked = asked,
+            IsImporting = OptionalText.Import.Load(connection) is not null,
             Incomplete = incomplete is null ? null : DateTimeOffset.Parse(incomplete, CultureInfo.InvariantCulture),
             Name = Text("name")!,
             Feed = Text("feed"),
@@ -197,6 +208,10 @@ internal sealed record TableState
             OptionalText.Asked.Save(connection, Asked);
         if (Incomplete is { } at)
             OptionalText.Incomplete.Save(connection, at.ToString("O", CultureInfo.InvariantCulture));
+        if (IsImporting)
+            OptionalText.Import.Save(connection, "under way");
+        else
+            OptionalText.Import.Remove(connection);
     }
 
     private static string[] List(string json) => JsonSerializer.Deserialize(json, EngineJson.Default.StringArray) ?? [];

@@ -95,9 +95,8 @@ internal sealed class TableWriter : ITableTarget
             return CommitResult.Nothing;
 
         var changes = commit.WantsChanges ? new List<TableChange>() : null;
-        // A served table is read while it is being filled.
-        if (hasRecords && !_isOpen && State.Sequence == 0 && !_isServed && !ServingMark.Exists(_connection))
-            _firstLoad.Begin(commit.Batch!.MemoryUsed);
+        if (hasRecords)
+            BeginFirstLoad(commit.Batch!);
         InTransaction(
             commit.MayStayOpen,
             () =>
@@ -112,6 +111,14 @@ internal sealed class TableWriter : ITableTarget
         var counts = _uncommitted;
         _uncommitted = default;
         return new CommitResult(counts, (IReadOnlyList<TableChange>?)changes ?? []);
+    }
+
+    /// <summary>Before the first records of an empty table.</summary>
+    private void BeginFirstLoad(RecordBatch batch)
+    {
+        // A served table is read while it is being filled.
+        if (!_isOpen && State.Sequence == 0 && !_isServed && !ServingMark.Exists(_connection))
+            _firstLoad.Begin(batch.MemoryUsed);
     }
 
     private TableState Apply(RecordBatch batch, TableState wanted, List<TableChange>? changes)
@@ -139,8 +146,10 @@ internal sealed class TableWriter : ITableTarget
     {
         var stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
         ApplyCounts counts = default;
+        if (stage.IsNew && commit is { Batch: not null, MayStayOpen: true })
+            BeginFirstLoad(commit.Batch!);
         InTransaction(
-            stayOpen: false,
+            commit.MayStayOpen,
             () =>
             {
                 counts = commit.Batch is { } batch ? stage.Apply(batch, commit.Shape!, State.Sequence) : default;
@@ -186,6 +195,9 @@ internal sealed class TableWriter : ITableTarget
     /// <summary>Discards a snapshot that will not be completed; the table stays as it is.</summary>
     public void DiscardSnapshot()
     {
+        // What was set aside stays.
+        if (_isOpen)
+            InTransaction(stayOpen: false, () => { });
         _stage?.Dispose();
         _stage = null;
     }

@@ -30,7 +30,7 @@ internal sealed class UnfinishedFile : IDisposable
         }
         catch (DirectoryNotFoundException e)
         {
-            throw new DirectoryNotFoundException($"The folder '{Path.GetDirectoryName(Path.GetFullPath(path))}' does not exist.", e);
+            throw new DirectoryNotFoundException(MissingFolder.Describe(Path.GetDirectoryName(Path.GetFullPath(path))!) ?? e.Message, e);
         }
         catch (UnauthorizedAccessException e)
         {

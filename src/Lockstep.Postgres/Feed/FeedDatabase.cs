@@ -30,10 +30,11 @@ internal sealed class FeedDatabase(
 )
 {
     private const int DescriptionAttempts = 5;
+    private const int MostEarlier = 100;
     private volatile TableDescription? _description;
     private volatile string[] _keyNames = [];
-    private volatile string? _fingerprint;
     private readonly Lock _gate = new();
+    private TableHistory? _history;
     private ViewPlace? _viewPlace;
 
     /// <summary>The key's columns, by the last description; empty before the first.</summary>
@@ -71,31 +72,46 @@ internal sealed class FeedDatabase(
     public FeedLines NewLines() => new(limits, () => _keyNames);
 
     /// <summary>
-    /// Begins with the identity of an earlier run, which remains valid as long as things were only added to the table since.
+    /// Begins with the identity of an earlier run, from which another may follow if things were only added to the table since.
     /// </summary>
-    public void GoOn(string identity) => _fingerprint = FeedIdentity.FingerprintOf(identity);
+    public void GoOn(string identity) =>
+        _history = FeedIdentity.FingerprintOf(identity) is { } fingerprint ? new TableHistory(fingerprint, []) : null;
 
     /// <summary>
-    /// Whether cursors of an identity are valid for what a snapshot shows: it is the feed's, or was that of another server or of an earlier
-    /// run, and things were only added to the table since.
+    /// Whether a client that received rows under an identity, up to a cursor, may continue with what a snapshot shows: it is the feed's, or
+    /// things were only added to the table since.
     /// </summary>
     /// <param name="connection">Open and idle.</param>
     /// <param name="stamp">The snapshot.</param>
     /// <param name="identity">The identity, on the timeline of the snapshot.</param>
+    /// <param name="cursor">The cursor. All that was stamped at or after it will be sent.</param>
     /// <param name="cancellationToken">Ends the look.</param>
     public static async Task<bool> AcceptsAsync(
         NpgsqlConnection connection,
         FeedStamp stamp,
         string? identity,
+        long cursor,
         CancellationToken cancellationToken
     )
     {
         if (identity is null || identity == stamp.Identity)
             return identity is not null;
-        return stamp.Table.Changes != ChangeSource.SnapshotsOnly
-            && FeedIdentity.FingerprintOf(identity) is { } fingerprint
-            && FeedIdentity.With(stamp.Identity, fingerprint) == identity
-            && await FitsAsync(connection, stamp.Table, stamp.Table.Facts, fingerprint, cancellationToken).ConfigureAwait(false);
+        var facts = stamp.Table.Facts;
+        if (
+            stamp.Table.Changes == ChangeSource.SnapshotsOnly
+            || FeedIdentity.FingerprintOf(identity) is not { } fingerprint
+            || FeedIdentity.With(stamp.Identity, fingerprint) != identity
+        )
+        {
+            return false;
+        }
+
+        var known = stamp.Table.Earlier.Contains(fingerprint) ? TableFacts.PartitionsOf(fingerprint) : facts.PartitionsAt(fingerprint);
+        return known == facts.PartitionCount
+            || (
+                known is { } count
+                && await NewPartitions.BroughtNothingAsync(connection, stamp.Table, count, cursor, cancellationToken).ConfigureAwait(false)
+            );
     }
 
     /// <summary>What a snapshot taken now belongs to.</summary>
@@ -209,8 +225,8 @@ internal sealed class FeedDatabase(
     private string IdentityOf(SnapshotState state, TableDescription description, string log) =>
         description.Changes switch
         {
-            ChangeSource.Tracked => FeedIdentity.Format(state.Server, description.Fingerprint, "polling"),
-            ChangeSource.Stream => FeedIdentity.Format(state.Server, description.Fingerprint, "replication"),
+            ChangeSource.Tracked => FeedIdentity.Format(state.Server, description.Facts.Fingerprint, "polling"),
+            ChangeSource.Stream => FeedIdentity.Format(state.Server, description.Facts.Fingerprint, "replication"),
             _ => FeedIdentity.OfView(log, _keyNames, ViewName),
         };
 
@@ -246,30 +262,45 @@ internal sealed class FeedDatabase(
                 .ConfigureAwait(false);
             if (states[0].Facts is not { } facts)
                 throw new FeedUnavailableException($"{table} is being replaced.", TimeSpan.FromSeconds(1));
-            if (
-                _fingerprint is not { } fingerprint
-                || !await FitsAsync(connection, description, facts, fingerprint, cancellationToken).ConfigureAwait(false)
-            )
-            {
-                _fingerprint = fingerprint = facts.Fingerprint;
-            }
-
+            var history = await HistoryAsync(connection, description, facts, cancellationToken).ConfigureAwait(false);
             _keyNames = [.. description.Key.Select(k => k.Name)];
-            return description with { Facts = facts, Fingerprint = fingerprint };
+            return description with { Facts = facts, Earlier = history.Earlier };
         }
     }
 
-    /// <summary>Whether things were only added since there was a fingerprint, and brought no rows.</summary>
-    private static async Task<bool> FitsAsync(
+    /// <summary>
+    /// Each identity names what the table is like exactly. One that followed another by additions alone is known to follow it; by comparing
+    /// first and last that could not be told, for what was added may have been filled, or be gone.
+    /// </summary>
+    private async Task<TableHistory> HistoryAsync(
         NpgsqlConnection connection,
         TableDescription description,
         TableFacts facts,
-        string fingerprint,
         CancellationToken cancellationToken
-    ) =>
-        facts.PartitionsAt(fingerprint) is { } partitions
-        && (
-            partitions == facts.PartitionCount
-            || await NewPartitions.CameEmptyAsync(connection, description, partitions, cancellationToken).ConfigureAwait(false)
+    )
+    {
+        TableHistory? before;
+        lock (_gate)
+            before = _history;
+        if (before?.Fingerprint == facts.Fingerprint)
+            return before;
+        var follows =
+            before is not null
+            && facts.PartitionsAt(before.Fingerprint) is { } partitions
+            && (
+                // What polling may lack depends on where a client is.
+                description.Changes != ChangeSource.Stream
+                || partitions == facts.PartitionCount
+                || await NewPartitions.BroughtNothingAsync(connection, description, partitions, 0, cancellationToken).ConfigureAwait(false)
+            );
+        var history = new TableHistory(
+            facts.Fingerprint,
+            follows ? [.. before!.Earlier.Append(before.Fingerprint).TakeLast(MostEarlier)] : []
         );
+        lock (_gate)
+            return _history = history;
+    }
+
+    /// <summary>What a table is like, and what it was like before things were only added to it.</summary>
+    private sealed record TableHistory(string Fingerprint, IReadOnlyList<string> Earlier);
 }

@@ -125,6 +125,7 @@ internal sealed class FeedPoller : IDisposable
                         _log.Restart("none", end);
                     _error = error;
                     _seen.TrySetResult();
+                    View.Failed(error);
                 }
 
                 var backoff = TimeSpan.FromMilliseconds(
@@ -233,7 +234,11 @@ internal sealed class FeedPoller : IDisposable
     /// <summary>Tells the operator what has changed since the last poll.</summary>
     private void Tell(FeedStamp stamp, FeedStamp? last)
     {
-        if (last is not null && last.Identity != stamp.Identity && last.Table.Changes != ChangeSource.SnapshotsOnly)
+        var isOther =
+            last is not null
+            && last.Identity != stamp.Identity
+            && !stamp.Table.Earlier.Any(f => FeedIdentity.With(stamp.Identity, f) == last.Identity);
+        if (isOther && last!.Table.Changes != ChangeSource.SnapshotsOnly)
         {
             const string Why = "its definition, its storage or the triggers that track it have changed, or another server answers";
             PostgresLog.Resync(_options.Logger, _options.Table, Why);

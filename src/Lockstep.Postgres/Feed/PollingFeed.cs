@@ -76,13 +76,23 @@ internal sealed class PollingFeed : DatabaseFeed
                     var identity = await HereAsync(stamp, request, token).ConfigureAwait(false);
                     var isOurs = IsView(stamp)
                         ? IsOfView(stamp, request with { Identity = identity })
-                        : await FeedDatabase.AcceptsAsync(connection, stamp, identity, token).ConfigureAwait(false);
+                        : await FeedDatabase.AcceptsAsync(connection, stamp, identity, request.Since, token).ConfigureAwait(false);
                     return (stamp, identity, isOurs);
                 },
                 cancellationToken
             )
             .ConfigureAwait(false);
         var mark = FeedMark.Later(stamp.Snapshot.Mark, request.Mark);
+
+        // A replica may not have got yet to what the client has seen.
+        if (
+            !isOurs
+            && stamp.IsReplica
+            && !IsView(stamp)
+            && request.Since > stamp.Snapshot.Xmin
+            && FeedIdentity.IsSameDatabase(identity ?? "", stamp.Identity)
+        )
+            throw new FeedBehindException(request.Since, stamp.Snapshot.Xmin, Options.RetryAfter);
         Range(stamp).Admit(isOurs ? stamp.Identity : identity, request.Since);
         var journey = new FeedJourney<PgSnapshot>(
             new PollingSteps(this, stamp.Table, stamp.Identity, request.Share, request.Filter),
@@ -94,13 +104,10 @@ internal sealed class PollingFeed : DatabaseFeed
             }
         );
 
-        // A client keeps the name under which its cursor is valid, except the timeline: the server that it comes from may yet continue
-        // elsewhere.
-        var name = isOurs ? identity ?? stamp.Identity : stamp.Identity;
-        return new FeedReading(name, KeyNames(stamp.Table), journey.ReadAsync(cancellationToken))
+        return new FeedReading(stamp.Identity, KeyNames(stamp.Table), journey.ReadAsync(cancellationToken))
         {
             Mark = mark,
-            Continues = isOurs && request.Identity is not null && name != request.Identity ? request.Identity : null,
+            Continues = isOurs && request.Identity is not null && stamp.Identity != request.Identity ? request.Identity : null,
         };
     }
 

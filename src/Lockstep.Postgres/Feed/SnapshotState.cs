@@ -90,6 +90,13 @@ internal sealed record TableFacts(string Core, string Columns, string Labels, st
     /// <summary>These facts, in a feed's identity.</summary>
     public string Fingerprint => Format(Columns.Length, Labels.Length, Partitions.Length, File);
 
+    /// <summary>How many partitions there were at a fingerprint; null if it is none.</summary>
+    public static int? PartitionsOf(string fingerprint) =>
+        fingerprint.Split('.') is [_, _, _, var count, _, _]
+        && int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var n)
+            ? n
+            : null;
+
     /// <summary>
     /// How many partitions there were when these facts had a fingerprint from which only additions distinguish them; null if more does.
     /// </summary>

@@ -102,7 +102,12 @@ internal static class TableCatalog
     // A registry created by an earlier version has no column soft_delete.
     private const string TrackingSql = """
         SELECT name, tombstones::text, key_columns, (to_jsonb(t) ->> 'soft_delete')::boolean,
-            EXISTS (SELECT FROM pg_trigger WHERE tgrelid = t.relation AND tgname LIKE 'zz\_lockstep\_%' AND tgenabled <> 'A')
+            EXISTS (SELECT FROM pg_trigger WHERE tgrelid = t.relation AND tgname LIKE 'zz\_lockstep\_%' AND tgenabled <> 'A'),
+            EXISTS (SELECT FROM pg_trigger WHERE tgname LIKE 'zz\_lockstep\_%' AND tgname <> 'zz_lockstep_wake' AND tgenabled = 'D'
+                AND tgrelid IN (SELECT t.relation UNION SELECT relid FROM pg_partition_tree(t.relation)))
+            OR (SELECT count(*) FROM pg_trigger WHERE tgrelid = t.relation
+                AND tgname IN ('zz_lockstep_stamp', 'zz_lockstep_key', 'zz_lockstep_truncate', 'zz_lockstep_rows')) < 4,
+            EXISTS (SELECT FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent WHERE i.inhparent = t.relation AND p.relkind = 'r')
         FROM lockstep.tracked t WHERE relation = $1::bigint::oid
         """;
 
@@ -147,6 +152,8 @@ internal static class TableCatalog
         await CheckLoggedAsync(connection, table, name, cancellationToken).ConfigureAwait(false);
         var tracked = registry ? await TrackingOfAsync(connection, oid, cancellationToken).ConfigureAwait(false) : null;
         var keys = await connection.QueryAsync(Key, [oid], r => r.GetFieldValue<string[]>(0), cancellationToken).ConfigureAwait(false);
+        if (tracked is not null)
+            CheckTracking(table, tracked, keys);
         var key = FeedColumns.KeyOf(table, columns, tracked?.Key ?? (namedKey.Count > 0 ? namedKey : keys.FirstOrDefault() ?? []));
         KeyFit.Check(table, key);
         var description = tracked is null ? FeedColumns.Untracked(table, kind, columns) : FeedColumns.Tracked(table, columns, tracked);
@@ -177,12 +184,42 @@ internal static class TableCatalog
                     r.GetString(1),
                     r.GetFieldValue<string[]>(2),
                     r.IsDBNull(3) ? null : r.GetBoolean(3),
-                    r.GetBoolean(4)
+                    r.GetBoolean(4),
+                    r.GetBoolean(5),
+                    r.GetBoolean(6)
                 ),
                 cancellationToken
             )
             .ConfigureAwait(false);
         return found.FirstOrDefault();
+    }
+
+    /// <summary>Refuses a tracked table of which changes are missed, for as long as they are.</summary>
+    private static void CheckTracking(TableName table, TableTracking tracked, List<string[]> keys)
+    {
+        if (tracked.IsOff)
+        {
+            throw new PostgresTableException(
+                $"The triggers that track {table} are disabled or missing, so changes of it are missed.",
+                "Track the table again, which enables them; if one is missing, end its tracking first."
+            );
+        }
+
+        if (tracked.HasHeirs)
+        {
+            throw new PostgresTableException(
+                $"Other tables inherit from {table}; triggers are not inherited, so changes of their rows are missed.",
+                "Track and serve each of them, and end their inheritance."
+            );
+        }
+
+        if (!keys.Exists(k => Array.TrueForAll(k, tracked.Key.Contains)))
+        {
+            throw new PostgresTableException(
+                $"{table} is tracked by {string.Join(", ", tracked.Key)}, which is no longer unique, so its rows cannot be told apart.",
+                "End its tracking and begin it again, by its new key."
+            );
+        }
     }
 
     /// <summary>An unlogged table is empty after a crash, and nobody learns which rows are gone.</summary>
@@ -268,4 +305,6 @@ internal static class TableCatalog
 /// <param name="SoftDelete">Whether a boolean column <c>deleted</c> marks rows that are gone; null where an earlier version did not
 /// ask.</param>
 /// <param name="IsLax">Whether a trigger no longer fires always.</param>
-internal sealed record TableTracking(string Name, string Tombstones, string[] Key, bool? SoftDelete, bool IsLax);
+/// <param name="IsOff">Whether one that is needed does not fire at all.</param>
+/// <param name="HasHeirs">Whether tables inherit from it that are no partitions.</param>
+internal sealed record TableTracking(string Name, string Tombstones, string[] Key, bool? SoftDelete, bool IsLax, bool IsOff, bool HasHeirs);

@@ -123,8 +123,6 @@ internal sealed record TableDescription
     /// <summary>What cursors depend on: columns, storage, partitions, key, tracking.</summary>
     public TableFacts Facts { get; init; } = new("", "", "", "", File: 0, HasWake: false);
 
-    /// <summary>
-    /// Stands for them in the feed's identity: as they are, or as they were before irrelevant additions.
-    /// </summary>
-    public string Fingerprint { get; init; } = "";
+    /// <summary>The fingerprints of what the table was like before things were only added to it, oldest first.</summary>
+    public IReadOnlyList<string> Earlier { get; init; } = [];
 }

@@ -80,6 +80,20 @@ internal sealed class ViewReader
             ask.Fail(new FeedUnavailableException($"{_options.Table} is no longer served here.", _options.RetryAfter));
     }
 
+    /// <summary>The view could not be read: clients whose patience has run out are told so.</summary>
+    public void Failed(Exception error)
+    {
+        ViewAsk[] over;
+        lock (_gate)
+        {
+            over = [.. _asks.Where(a => _time.GetElapsedTime(a.Asked) >= _options.Patience)];
+            _asks.RemoveAll(over.Contains);
+        }
+
+        foreach (var ask in over)
+            ask.Fail(error);
+    }
+
     /// <summary>A poll: reads the view unless nobody lacks rows and it is unchanged.</summary>
     public async Task<FeedStamp> LookAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {

@@ -132,13 +132,15 @@ internal sealed class ChangeLog : IDisposable
         Load();
     }
 
-    /// <summary>Continues the stretch on another server that took over, or on the same server's new timeline.</summary>
-    /// <param name="table">What its identity shows there.</param>
+    /// <summary>
+    /// Continues the stretch on another server that took over, on the same server's new timeline, or with what was added to the table.
+    /// </summary>
+    /// <param name="table">The identity of what the database shows there.</param>
     public void Move(string table)
     {
         Rollback();
         Execute("UPDATE log SET relation = $0", table);
-        Load();
+        _epoch = _epoch! with { Table = table };
     }
 
     /// <summary>Writes lines, which nobody sees before <see cref="Commit"/>.</summary>
@@ -153,13 +155,20 @@ internal sealed class ChangeLog : IDisposable
     }
 
     /// <summary>Makes what was written durable and visible, and advances the position.</summary>
-    public void Commit(IEnumerable<LoggedTransaction> transactions, long position)
+    /// <param name="transactions">Which changed the table.</param>
+    /// <param name="position">Everything before it has come.</param>
+    /// <param name="table">The identity of what the database shows, if something was added to it.</param>
+    public void Commit(IEnumerable<LoggedTransaction> transactions, long position, string? table = null)
     {
         Open();
+        if (table is not null)
+            Execute("UPDATE log SET relation = $0", table);
         foreach (var transaction in transactions)
             Execute("INSERT OR REPLACE INTO txn VALUES ($0, $1)", transaction.Lsn, transaction.Txid);
         Execute("UPDATE log SET position = $0", position);
         Close("COMMIT");
+        if (table is not null)
+            _epoch = _epoch! with { Table = table };
         Volatile.Write(ref _position, position);
         Volatile.Write(ref _durable, position);
     }

@@ -118,6 +118,14 @@ internal static class ReplicatedTable
             columns = [.. columns.Select(c => c.Name == "txid" ? c with { IsHidden = true } : c)];
         TableColumn[] keyColumns = [.. key.Select(name => columns.Find(c => c.Name == name)!)];
         KeyFit.Check(table, keyColumns);
+        if (Array.Find(keyColumns, k => k.IsGenerated) is { } generated)
+        {
+            throw new PostgresTableException(
+                $"The key column {generated.Name} of {table} is generated, and the stream does not say what it is.",
+                "Serve the table by polling, or give it a replica identity by a unique index over other columns."
+            );
+        }
+
         var (enums, composites) = await TableCatalog.TypesAsync(connection, t.Oid, cancellationToken).ConfigureAwait(false);
         var partitions = await connection
             .QueryAsync(Partitions, [t.Oid], r => (uint)r.GetInt64(0), cancellationToken)

@@ -94,14 +94,14 @@ internal sealed class ReplicationFeed : DatabaseFeed
     }
 
     /// <summary>
-    /// Whether a client has the log's stretch from before a failover, and was told of nothing that was lost in it. The caller has checked
-    /// that the log itself continues.
+    /// Whether a client has the log's stretch from before an addition or a failover, and was told of nothing that was lost in that. The
+    /// caller has checked that the log itself continues.
     /// </summary>
     private async Task<bool> IsCarriedAsync(LogEpoch epoch, FeedRequest request, CancellationToken cancellationToken) =>
         request.Identity is { } identity
         && identity != epoch.Identity
         && FeedIdentity.TimelineOf(identity) is { } told
-        && FeedIdentity.OnTimeline(identity, epoch.Identity) == epoch.Identity
+        && epoch.IsNamed(identity)
         && await _history.HasAsync(TimelineHistory.Reached(request.Mark, told), epoch.Timeline, cancellationToken).ConfigureAwait(false);
 
     public override async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)

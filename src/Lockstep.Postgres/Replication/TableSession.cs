@@ -24,6 +24,7 @@ internal sealed class TableSession : IDisposable
     private TableDescription _table = null!;
     private OpenTransaction? _open;
     private PgSnapshot? _before;
+    private string? _moving;
 
     public TableSession(StreamSession session, StreamedTable streamed, NpgsqlConnection connection, CancellationToken cancellationToken)
     {
@@ -72,11 +73,11 @@ internal sealed class TableSession : IDisposable
     public void Begin(FeedStamp stamp)
     {
         Describe(stamp);
-        if (stamp.Identity != Epoch.Table && FeedIdentity.OnTimeline(Epoch.Table, stamp.Identity) == stamp.Identity)
-            Log.Move(stamp.Identity);
-        if (stamp.Identity != Epoch.Table)
+        if (!Epoch.GoesOnWith(stamp))
             StartOver(stamp, "its definition has changed");
-        else if (Live.Identity != Epoch.Identity)
+        else if (stamp.Identity != Epoch.Table)
+            Log.Move(stamp.Identity);
+        if (Live.Identity != Epoch.Identity)
             Live.Restart(Epoch.Identity, Place(Log.Position));
     }
 
@@ -157,10 +158,14 @@ internal sealed class TableSession : IDisposable
             await SpillAsync(open, isForced: true).ConfigureAwait(false);
         if (open.IsShown)
             Describe(stamp);
-        else if (stamp.Identity != stretch!.Table)
+        else if (!stretch!.GoesOnWith(stamp))
             (open.IsRelevant, open.IsOdd) = (true, true);
         else if (Epoch == stretch)
+        {
+            // What the transaction adds is in its rows, so they are committed under the name that says so.
+            _moving = stamp.Identity == Epoch.Table ? null : stamp.Identity;
             Describe(stamp);
+        }
     }
 
     /// <summary>The open transaction has ended.</summary>
@@ -220,8 +225,8 @@ internal sealed class TableSession : IDisposable
         var wasSpilled = Log.IsWriting;
         if (bytes > 0)
             Log.Write(pieces!);
-        Log.Commit(_ended, position);
-        if (wasSpilled || bytes > Streamed.Options.LiveBytes)
+        Log.Commit(_ended, position, _moving);
+        if (_moving is not null || wasSpilled || bytes > Streamed.Options.LiveBytes)
         {
             Live.Restart(Epoch.Identity, Place(position));
         }
@@ -230,6 +235,7 @@ internal sealed class TableSession : IDisposable
             Live.Append(new LiveBatch<CommitPosition>(Place(from), Place(position), [.. (pieces ?? []).Select(p => p.Lines)], bytes));
         }
 
+        _moving = null;
         var newest = _ended.Max(t => t.Txid);
         _ended.Clear();
         _rows.Clear();
@@ -304,7 +310,7 @@ internal sealed class TableSession : IDisposable
         catch (PostgresException e) when (!PostgresErrors.IsPassing(e))
         {
             var stamp = await LookAtAsync(_rows.Newest).ConfigureAwait(false);
-            if (stamp.Identity == Epoch.Table)
+            if (Epoch.GoesOnWith(stamp))
                 throw;
             return null;
         }
@@ -331,10 +337,26 @@ internal sealed class TableSession : IDisposable
 
     private void Compare(FeedStamp stamp)
     {
-        if (stamp.Identity != Epoch.Table)
+        if (!Epoch.GoesOnWith(stamp))
+        {
             StartOver(stamp, "its definition or storage has changed");
-        else if (!ReferenceEquals(stamp.Table, _table))
+            return;
+        }
+
+        if (stamp.Identity != Epoch.Table)
+            Move(stamp);
+        if (!ReferenceEquals(stamp.Table, _table))
             Describe(stamp);
+    }
+
+    /// <summary>
+    /// Clients continue under another name, by which they are known to have what was added; nothing may be left to flush.
+    /// </summary>
+    private void Move(FeedStamp stamp)
+    {
+        Log.Move(stamp.Identity);
+        _moving = null;
+        Live.Restart(Epoch.Identity, Place(Log.Position));
     }
 
     private CommitPosition Place(long position) => new(position, Epoch.Timeline);
@@ -342,6 +364,7 @@ internal sealed class TableSession : IDisposable
     /// <summary>Begins another stretch with what a snapshot shows; nothing may be left to flush.</summary>
     private void StartOver(FeedStamp stamp, string why, long end = 0)
     {
+        _moving = null;
         var position = Math.Max(Math.Max(Log.Position, _session.Position), end);
         Log.Begin(Epoch with { Number = Epoch.Number + 1, Table = stamp.Identity, Base = stamp.Snapshot }, position);
 

@@ -34,6 +34,8 @@ internal static class StateJson
             json.WriteString("loadPage", state.LoadPage);
             json.WriteString("foreign", state.Foreign);
             json.WriteString("asked", state.Asked);
+            if (state.IsImporting)
+                json.WriteBoolean("importing", true);
             json.WriteString("incomplete", state.Incomplete?.ToString("O", CultureInfo.InvariantCulture));
             json.WriteNumber("rows", state.Rows);
             json.WriteNumber("tombstones", state.Tombstones);
@@ -77,6 +79,7 @@ internal static class StateJson
             LoadPage = Text("loadPage"),
             Foreign = Text("foreign"),
             Asked = Text("asked"),
+            IsImporting = json.TryGetProperty("importing", out _),
             Incomplete = Text("incomplete") is { } incomplete ? DateTimeOffset.Parse(incomplete, CultureInfo.InvariantCulture) : null,
             Rows = Number("rows"),
             Tombstones = Number("tombstones"),

@@ -3,6 +3,7 @@ using Lockstep.Completers;
 using Lockstep.Engine;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
 using Lockstep.Errors;
 using Lockstep.Parameters;
 using Lockstep.Sync;
@@ -16,13 +17,14 @@ public abstract class SyncCmdlet : FeedCmdlet
     private protected SyncCmdlet() { }
 
     /// <summary>
-    /// The feed, or a test server of this session. A user and password in it become Basic authentication, and are never stored.
+    /// The feed, or a test server of this session; by default the one that the table belongs to. A user and password in it become Basic
+    /// authentication, and are never stored.
     /// </summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [FeedOfServer]
     [Alias("FeedUri")]
     [ArgumentCompleter(typeof(FeedUriCompleter))]
-    public Uri Uri { get; set; } = null!;
+    public Uri? Uri { get; set; }
 
     /// <summary>The table's name; by default that of an existing file, else the last element of the URI's path that is a name.</summary>
     [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
@@ -177,6 +179,16 @@ public abstract class SyncCmdlet : FeedCmdlet
     /// <exception cref="InvalidOptionException">A parameter is invalid.</exception>
     private protected SyncPlan Locate()
     {
+        if (Uri is null)
+            return LocateOwn();
+        if (!Uri.IsAbsoluteUri)
+        {
+            throw new InvalidOptionException(
+                $"'{Uri.OriginalString}' is not a feed's URI, which begins with http:// or https://.",
+                $"Give the whole URI. To sync a table with the feed that it belongs to, name it: -Table {Uri.OriginalString}."
+            );
+        }
+
         var feed = FeedSettings.Of(this, Uri);
         var destination = TableDestination.Resolve(
             SessionState.Path,
@@ -189,6 +201,56 @@ public abstract class SyncCmdlet : FeedCmdlet
             Private
         );
         return new SyncPlan(feed, destination);
+    }
+
+    /// <summary>A table that exists, and the feed that it belongs to.</summary>
+    private SyncPlan LocateOwn()
+    {
+        var path = IsMeant(nameof(Path)) && !string.IsNullOrEmpty(Path) ? FileSystemPath.ResolveOne(SessionState.Path, Path) : null;
+        var file =
+            path
+            ?? (
+                IsMeant(nameof(LiteralPath)) && !string.IsNullOrEmpty(LiteralPath)
+                    ? FileSystemPath.ResolveLiteral(SessionState.Path, LiteralPath)
+                    : null
+            )
+            ?? (Disk && !string.IsNullOrEmpty(Table) ? TableLookup.FileInCurrentLocation(SessionState.Path, Table) : null);
+        if (file is null && string.IsNullOrEmpty(Table))
+            throw new InvalidOptionException("No feed is named.", "Give its URI with -Uri, or with -Table a table that belongs to one.");
+        TablePlace place = ConnectionString is { } database
+            ? new SharedTables(database, stop: StopToken)
+            : new LocalTables(SessionState.Path, StopToken);
+        var found =
+            file is not null ? FoundTable.OfFile(file, StopToken)
+            : Find(place, Table!) is [var only] ? only
+            : throw new InvalidOptionException(
+                $"'{Table}' does not name one table.",
+                $"Name one, or sync them all: Get-LockstepTable '{Table}' | Sync-LockstepTable."
+            );
+        var info = found.Describe();
+        if (info.Uri is null)
+        {
+            throw new InvalidOptionException(
+                $"The table '{info.Name}' belongs to no feed.",
+                $"Name the feed: Sync-LockstepTable -Uri <URI> -Table {info.Name}."
+            );
+        }
+
+        var own = FeedSettings.Of(this, info.Uri);
+        WriteVerbose($"The table '{info.Name}' belongs to the feed {own.Address.Display}.");
+        return new SyncPlan(own, TableDestination.Of(found, info.Name, Private));
+    }
+
+    private static IReadOnlyList<FoundTable> Find(TablePlace place, string table)
+    {
+        try
+        {
+            return place.ByName(table);
+        }
+        catch (TableNotFoundException e)
+        {
+            throw new TableNotFoundException(e.Name, e.Message, "A table that is new needs a feed: name it with -Uri.");
+        }
     }
 
     /// <summary>The plan with everything the parameters say.</summary>

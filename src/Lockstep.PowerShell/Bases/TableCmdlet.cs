@@ -172,8 +172,11 @@ public abstract class FilteredTableCmdlet : TableCmdlet
             return;
         var names = new PropertyNames(fields);
         string[] known = [.. fields.Select((_, i) => names[i])];
-        foreach (var wanted in properties.Where(wanted => !FieldPath.IsPointer(wanted)))
+        foreach (var wanted in properties)
         {
+            // Of what is inside a field, only the field is known.
+            if (FieldPath.IsPointer(wanted) && FieldPath.IsValid(wanted) && fields.Contains(FieldPath.Names(wanted)[0]))
+                continue;
             var pattern = WildcardPattern.Get(wanted, PatternOptions.AnyCase);
             if (!fields.Contains(wanted, StringComparer.OrdinalIgnoreCase) && !Array.Exists(known, pattern.IsMatch))
             {

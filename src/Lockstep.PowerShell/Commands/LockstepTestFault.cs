@@ -46,7 +46,10 @@ public sealed class AddLockstepTestFaultCommand : LockstepCmdlet, IDynamicParame
         }
         catch (ArgumentException error)
         {
-            throw new InvalidOptionException(error.Message, "Get-LockstepTestFault -ListAvailable shows the kinds and what each takes.");
+            throw new InvalidOptionException(
+                PlainText.MessageOf(error),
+                "Get-LockstepTestFault -ListAvailable shows the kinds and what each takes."
+            );
         }
     }
 }

@@ -46,7 +46,9 @@ public sealed class GetLockstepVariableCommand : VariableCmdlet
         );
 }
 
-/// <summary>Sets a variable, or schedules values, and returns when they become active: all processes switch together.</summary>
+/// <summary>
+/// Sets a variable, or schedules values, for all processes to switch together. Returns at once, with the time of each switch.
+/// </summary>
 [Cmdlet(
     VerbsCommon.Set,
     "LockstepVariable",

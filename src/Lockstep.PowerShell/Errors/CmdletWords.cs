@@ -31,6 +31,8 @@ internal static class CmdletWords
         {
             (nameof(Term.EnableTracking), _) => $"Enable-LockstepPostgresTracking -Table {value}",
             (nameof(Term.ReadQuarantined), not null) => $"Get-LockstepRecord {Argument(value)} -Quarantined",
+            (nameof(Term.ReadSchedule), not null) => $"Get-LockstepVariableSchedule {Argument(value)}",
+            (nameof(Term.RemoveScheduled), _) => $"Remove-LockstepVariable -ActiveAt '{value}'",
             (nameof(Term.Dialect), not null) => $"-Dialect {value}",
             (nameof(Term.DialectWith), not null) => $"-Dialect {HashtableText.Of(value)}",
             (nameof(Term.FilterParameter), not null) => $"-FilterParameter @{{ {value} = ... }}",

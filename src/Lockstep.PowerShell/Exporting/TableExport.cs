@@ -58,8 +58,8 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
             );
         }
 
-        if (System.IO.Path.GetDirectoryName(file) is { Length: > 0 } folder && !Directory.Exists(folder))
-            throw new InvalidOptionException($"The folder '{folder}' does not exist.", "Create it, or give another -Destination.");
+        if (System.IO.Path.GetDirectoryName(file) is { Length: > 0 } folder && MissingFolder.Describe(folder) is { } wrong)
+            throw new InvalidOptionException(wrong, $"{MissingFolder.Advice(folder)} a file in a folder that exists with -Destination.");
 
         using var unfinished = new UnfinishedFile(file);
         WriteAll(unfinished.Stream, warn, cancellationToken);

@@ -232,7 +232,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
         }
         catch (ArgumentException error)
         {
-            throw new InvalidOptionException($"'{name}' is refused: {error.Message.Split(" (Parameter")[0]}", "Choose another.");
+            throw new InvalidOptionException($"'{name}' is refused: {PlainText.MessageOf(error)}", "Choose another.");
         }
     }
 }

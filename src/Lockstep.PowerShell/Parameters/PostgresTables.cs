@@ -16,7 +16,7 @@ internal static class PostgresTables
         }
         catch (ArgumentException e)
         {
-            throw new InvalidOptionException(e.Message, "Correct -ConnectionString.");
+            throw new InvalidOptionException(PlainText.MessageOf(e), "Correct -ConnectionString.");
         }
     }
 

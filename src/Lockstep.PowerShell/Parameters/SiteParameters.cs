@@ -15,7 +15,7 @@ internal static class SiteParameters
         }
         catch (ArgumentException e)
         {
-            throw new InvalidOptionException(e.Message, "Correct -AllowedHost or -AllowedOrigin.");
+            throw new InvalidOptionException(PlainText.MessageOf(e), "Correct -AllowedHost or -AllowedOrigin.");
         }
     }
 }

@@ -161,7 +161,10 @@ internal static class ServerStart
             }
             catch (ArgumentException e)
             {
-                throw new InvalidOptionException(e.Message, "Serve tables of one name on two servers, or one of them through a view.");
+                throw new InvalidOptionException(
+                    PlainText.MessageOf(e),
+                    "Serve tables of one name on two servers, or one of them through a view."
+                );
             }
         }
     }

@@ -94,6 +94,12 @@ internal sealed class TableDestination
             : new TableDestination(name, $"the session's table '{name}'", () => SessionTables.StoreOf(name));
     }
 
+    /// <summary>A table that exists.</summary>
+    public static TableDestination Of(FoundTable found, string name, bool isPrivate) =>
+        found.File is { } file
+            ? new(name, $"the table '{found.DisplayName}'", () => new FileTableStore(file) { IsPrivate = isPrivate })
+            : new(name, $"the table '{name}' in {found.Location}", () => found.Store);
+
     /// <summary>What will keep the table. For a session table this creates its folder.</summary>
     public TableStore GetStore() => _store();
 

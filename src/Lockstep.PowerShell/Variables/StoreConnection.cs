@@ -222,6 +222,14 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
             );
         }
 
+        if (change.WaitsForDefaultTick)
+        {
+            cmdlet.WriteWarning(
+                $"'{change.Variable}' is new. Processes look for a variable that has no value every {change.Before.Settings.DefaultTick}, "
+                    + $"so its first value waits for that; the tick of {change.Tuple!.Tick} counts from then on."
+            );
+        }
+
         if (change.Replaced)
             cmdlet.WriteVerbose($"The value of '{change.Variable}' that was pending for {change.ActiveAt:O} was replaced.");
 
@@ -264,10 +272,7 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
         }
         catch (ArgumentException wrong)
         {
-            var message = wrong.ParamName is null
-                ? wrong.Message
-                : wrong.Message.Replace($" (Parameter '{wrong.ParamName}')", "", StringComparison.Ordinal);
-            throw new InvalidOptionException(message, "Give a value within these bounds.");
+            throw new InvalidOptionException(PlainText.MessageOf(wrong), "Give a value within these bounds.");
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Lockstep.Engine;
 using Lockstep.Serving.Hosting;
 using Lockstep.Serving.Status;
 using Lockstep.TestServer.Faults;
@@ -118,7 +119,7 @@ internal sealed class ControlPath(IControlledServer server)
         }
         catch (Exception error) when (error is ArgumentException or FormatException or JsonException)
         {
-            return (StatusCodes.Status400BadRequest, Error(error.Message));
+            return (StatusCodes.Status400BadRequest, Error(PlainText.MessageOf(error)));
         }
         catch (InvalidOperationException error)
         {

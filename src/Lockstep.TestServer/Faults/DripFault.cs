@@ -8,8 +8,8 @@ namespace Lockstep.TestServer.Faults;
 public sealed class DripFault : PositionedFault
 {
     /// <summary>How many bytes at a time; framing counts.</summary>
-    [Description("How many bytes at a time. Default: 1.")]
-    public int Bytes { get; init; } = 1;
+    [Description("How many bytes at a time. Default: 32, which with the default pause is about 3 kB/s.")]
+    public int Bytes { get; init; } = 32;
 
     /// <summary>The pause after them, by the server's clock.</summary>
     [Description("The pause after them. Default: 10 ms.")]

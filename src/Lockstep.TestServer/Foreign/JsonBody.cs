@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Lockstep.Engine;
 using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.TestServer.Foreign;
@@ -26,7 +27,7 @@ internal static class JsonBody
         }
         catch (Exception error) when (error is JsonException or ArgumentException)
         {
-            throw new InvalidRecordException($"A record is not valid JSON: {error.Message}", error);
+            throw new InvalidRecordException($"A record is not valid JSON: {PlainText.MessageOf(error)}", error);
         }
     }
 

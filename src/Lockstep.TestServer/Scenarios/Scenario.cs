@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Lockstep.Engine;
 
 namespace Lockstep.TestServer.Scenarios;
 
@@ -54,7 +55,7 @@ public sealed class Scenario
             }
             catch (ArgumentException error)
             {
-                throw new InvalidScenarioException($"Step {read.Count + 1}: {error.Message}", error);
+                throw new InvalidScenarioException($"Step {read.Count + 1}: {PlainText.MessageOf(error)}", error);
             }
         }
         return new Scenario(read);

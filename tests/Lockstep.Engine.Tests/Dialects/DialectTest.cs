@@ -35,6 +35,9 @@ public abstract class DialectTest : SyncTest
 
     private protected static Reply Status(string status, string headers = "", string body = "") => new(status, headers, body);
 
+    /// <summary>Whether somebody sees the changes: otherwise pages share a commit.</summary>
+    private protected bool SeesChanges { get; set; } = true;
+
     private protected SyncOptions Dialect(RawServer server, string path, string? dialect, Func<SyncOptions, SyncOptions>? change = null)
     {
         var options = new SyncOptions
@@ -47,7 +50,7 @@ public abstract class DialectTest : SyncTest
                 : DialectDescription.Load(dialect),
             Settle = TimeSpan.FromMilliseconds(200),
             RetryInterval = TimeSpan.FromMilliseconds(20),
-            WantsChanges = true,
+            WantsChanges = SeesChanges,
         };
         return change is null ? options : change(options);
     }

@@ -23,7 +23,7 @@ public sealed class EventStreamTests : DialectTest
     [InlineData("\"deleted\":true", "deleted")]
     [InlineData("\"is_deleted\":1", "is_deleted")]
     [InlineData("\"deleted_at\":null,\"deleted\":false,\"is_deleted\":0", null)]
-    public async Task A_mark_of_deletion_that_the_stream_dialect_does_not_know_is_told_once(string mark, string? told)
+    public async Task A_mark_of_deletion_that_the_stream_dialect_does_not_know_is_warned_of_once_for_each_table(string mark, string? told)
     {
         await using var server = new RawServer(async exchange =>
         {
@@ -34,8 +34,10 @@ public sealed class EventStreamTests : DialectTest
         });
 
         var run = await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+        var again = await SyncRun.ToEndAsync(Dialect(server, "stream", dialect: null));
 
-        var hints = run.Events.Where(e => e.Kind == FeedEventKind.Dialect && e.Message.Contains("a deletion", StringComparison.Ordinal));
+        Assert.DoesNotContain(again.Events, e => e.Message.Contains("a deletion", StringComparison.Ordinal));
+        var hints = run.Events.Where(e => e.Kind == FeedEventKind.Warning && e.Message.Contains("a deletion", StringComparison.Ordinal));
         if (told is null)
         {
             Assert.Empty(hints);
@@ -48,6 +50,18 @@ public sealed class EventStreamTests : DialectTest
         }
 
         Assert.Equal(3, Info.Rows);
+    }
+
+    [Fact]
+    public async Task A_stream_that_falls_silent_does_not_say_that_this_was_all_and_a_warning_does()
+    {
+        await using var server = Stream(_ => "id: 1\ndata: {\"id\":1}\n\n");
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+
+        Assert.Equal(SyncOutcome.Incomplete, run.Result.Outcome);
+        var warning = Assert.Single(run.Events, e => e.Kind == FeedEventKind.Warning);
+        Assert.Contains("did not say that this was all", warning.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tests.Sync;
+using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
@@ -57,6 +58,72 @@ public sealed class ODataDeltaTests : DialectTest
         (var error, _) = await SyncRun.ToErrorAsync<DialectException>(Dialect(server, Users, dialect: null));
 
         Assert.Contains("already come", error.Message);
+    }
+
+    [Fact]
+    [Trait("Invariant", "I2")]
+    public async Task A_first_load_that_is_refused_between_its_pages_keeps_nothing_that_the_next_one_lacks()
+    {
+        SeesChanges = false;
+        RawServer server = null!;
+        server = Serve(
+            (path, number) =>
+                path.Contains("$skiptoken") ? Status("410 Gone")
+                : number == 1 ? Json(Page(server, """{"id":"a"},{"id":"gone"}""", next: "2"))
+                : Json(Page(server, """{"id":"a"},{"id":"b"}""", delta: "one"))
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Equal("{\"id\":\"a\"}\n{\"id\":\"b\"}", Table());
+    }
+
+    [Fact]
+    [Trait("Invariant", "I1")]
+    public async Task Pages_that_came_before_a_cut_are_committed_with_their_link_and_nothing_of_the_page_that_was_cut()
+    {
+        SeesChanges = false;
+        RawServer server = null!;
+        server = Serve(
+            (path, number) =>
+                path.Contains("$select") ? Json(Page(server, """{"id":"a"}""", next: "2"))
+                : path.Contains("$skiptoken=2") ? Json(Page(server, """{"id":"b"}""", next: "3"))
+                : number == 3 ? Json("{\"value\":[{\"id\":\"c\"},{\"id\":") with { IsCut = true }
+                : Json(Page(server, """{"id":"d"}""", delta: "one"))
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToErrorAsync<FeedCutException>(Dialect(server, Users, "ODataDelta"));
+        Assert.Equal(("{\"id\":\"a\"}\n{\"id\":\"b\"}", true), (Table(), Info.Cursor.IsStart));
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Equal("{\"id\":\"a\"}\n{\"id\":\"b\"}\n{\"id\":\"d\"}", Table());
+        Assert.Equal(2, Paths(server).Count(path => path.Contains("$skiptoken=3")));
+    }
+
+    [Fact]
+    public async Task What_came_is_in_the_table_while_the_next_page_takes_its_time()
+    {
+        SeesChanges = false;
+        using var release = new SemaphoreSlim(0);
+        RawServer server = null!;
+        server = new RawServer(async exchange =>
+        {
+            var isFirst = exchange.Head.Contains("$select", StringComparison.Ordinal);
+            if (!isFirst)
+                await release.WaitAsync(Cancellation);
+            var body = isFirst ? Page(server, """{"id":"a"}""", next: "2") : Page(server, """{"id":"b"}""", delta: "one");
+            await exchange.SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n{body}");
+        });
+        await using var disposing = server;
+
+        var sync = SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        await Eventually.TrueAsync(() => File.Exists(TablePath) && Info.Rows == 1);
+        release.Release();
+        await sync;
+
+        Assert.Equal("{\"id\":\"a\"}\n{\"id\":\"b\"}", Table());
     }
 
     [Fact]

@@ -10,6 +10,43 @@ namespace Lockstep.Engine.Tests.Dialects;
 [Trait("Invariant", "I6")]
 public sealed class RefusedListTests : DialectTest
 {
+    [Fact]
+    public async Task A_list_that_is_cut_after_a_malformed_item_and_comes_whole_the_next_time_leaves_nothing_malformed()
+    {
+        await using var server = Serve(
+            (_, number) => number == 1 ? Json("[{\"id\":1},7,") with { IsCut = true } : Json("[{\"id\":1},{\"id\":2}]")
+        );
+
+        var run = await SyncRun.ToEndAsync(
+            Dialect(
+                server,
+                "items",
+                """{ "From": "Rest", "Whole": true }""",
+                o => new SyncOptions
+                {
+                    Feed = o.Feed,
+                    Store = o.Store,
+                    Foreign = o.Foreign,
+                    RetryInterval = o.RetryInterval,
+                    MaximumRetryCount = 1,
+                    MalformedRecord = MalformedRecordPolicy.Quarantine,
+                }
+            )
+        );
+
+        Assert.Equal((SyncOutcome.Complete, 0L, 0L), (run.Result.Outcome, run.Result.Malformed, run.Result.Quarantined));
+    }
+
+    [Fact]
+    public async Task The_advice_after_a_cut_list_is_that_the_feed_is_read_from_its_beginning()
+    {
+        await using var server = Serve((_, _) => Json("[{\"id\":1},") with { IsCut = true });
+
+        (var error, _) = await SyncRun.ToErrorAsync<FeedCutException>(Dialect(server, "items", "Rest"));
+
+        Assert.StartsWith("Sync again: the feed is read from its beginning", error.RecommendedAction, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("[]", 1)]
     [InlineData("""[{"id":1}]""", 30)]

@@ -264,7 +264,7 @@ public sealed class RoundTripTests : SyncTest
             {
                 return File.Exists(_path) ? look() : default;
             }
-            catch (TableFileException)
+            catch (LockstepException e) when (e is TableFileException or TableNotFoundException)
             {
                 return default;
             }

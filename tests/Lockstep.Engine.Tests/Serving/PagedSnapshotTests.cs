@@ -66,6 +66,7 @@ public sealed class PagedSnapshotTests : IDisposable
     [Fact]
     public async Task An_empty_table_has_one_page_and_its_updates_come_as_a_stream()
     {
+        _table.EndSync();
         await using var server = await ServeAsync(await StartFeedAsync());
         var empty = await SyncAsync(server);
         Assert.Equal((0L, SyncEndReason.CaughtUp), (empty.Received, empty.EndReason));

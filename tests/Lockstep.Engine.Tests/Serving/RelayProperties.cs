@@ -259,17 +259,24 @@ public sealed class RelayProperties
     }
 
     /// <summary>A table to which everything that a sync can do happens at random.</summary>
-    private sealed class RandomTable(Random random) : IDisposable
+    private sealed class RandomTable : IDisposable
     {
         private readonly TestTable _table = new();
+        private readonly Random _random;
         private long _order = 1;
+
+        public RandomTable(Random random)
+        {
+            _random = random;
+            _table.EndSync();
+        }
 
         public string Path => _table.Path;
 
         public IReadOnlyDictionary<string, string> Live => _table.Live;
 
         public void Change() =>
-            _table.Apply(Enumerable.Range(0, random.Next(1, 12)).Select(_ => Record(random.Next(Keys), random.Next(4) == 0)));
+            _table.Apply(Enumerable.Range(0, _random.Next(1, 12)).Select(_ => Record(_random.Next(Keys), _random.Next(4) == 0)));
 
         public void Resync(bool isAnotherFeed)
         {
@@ -277,11 +284,11 @@ public sealed class RelayProperties
                 _order = 1;
             _table.Snapshot(
                 isAnotherFeed ? SnapshotEnding.Sweep | SnapshotEnding.ForgetOrder : SnapshotEnding.Sweep,
-                Enumerable.Range(0, Keys).Where(_ => random.Next(2) == 0).Select(id => Record(id, isDeleted: false)).ToList()
+                Enumerable.Range(0, Keys).Where(_ => _random.Next(2) == 0).Select(id => Record(id, isDeleted: false)).ToList()
             );
         }
 
-        public void ClearTombstones() => _table.Writer.ClearTombstones(Cursor.Parse($"{random.NextInt64(_order + 1)}"));
+        public void ClearTombstones() => _table.Writer.ClearTombstones(Cursor.Parse($"{_random.NextInt64(_order + 1)}"));
 
         public void Clear()
         {
@@ -303,8 +310,8 @@ public sealed class RelayProperties
         private string Record(int id, bool isDeleted)
         {
             // Some come late: their order value is below the table's.
-            var order = random.Next(5) == 0 ? _order : ++_order;
-            return $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":{{(isDeleted ? order : "null")}},"value":{{random.Next(100)}}}""";
+            var order = _random.Next(5) == 0 ? _order : ++_order;
+            return $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":{{(isDeleted ? order : "null")}},"value":{{_random.Next(100)}}}""";
         }
     }
 }

@@ -19,6 +19,7 @@ public sealed class TableFeedTests : IDisposable
     [Fact]
     public async Task An_empty_table_is_a_snapshot_too_and_what_comes_then_is_live()
     {
+        _table.EndSync();
         await using var feed = await StartAsync();
         var client = new RelayClient(feed);
         var chunks = 0;
@@ -106,9 +107,11 @@ public sealed class TableFeedTests : IDisposable
         Assert.True(seen.Add(await IdentityAsync(folder["copy.db"])));
 
         _table.Writer.Clear();
+        _table.EndSync();
         Assert.True(seen.Add(await IdentityAsync()));
 
         Remake();
+        _table.EndSync();
         Assert.True(seen.Add(await IdentityAsync()));
     }
 
@@ -128,6 +131,8 @@ public sealed class TableFeedTests : IDisposable
                 return false;
             })
         );
+        await Assert.ThrowsAsync<FeedUnavailableException>(client.CatchUpAsync);
+        _table.EndSync();
         await Assert.ThrowsAsync<FeedIdentityChangedException>(client.CatchUpAsync);
     }
 
@@ -268,6 +273,7 @@ public sealed class TableFeedTests : IDisposable
     [Fact]
     public async Task A_client_too_slow_for_the_window_reads_on_from_the_file()
     {
+        _table.EndSync();
         await using var feed = await StartAsync(liveBytes: 1024);
         var client = new RelayClient(feed);
         var commits = 0;

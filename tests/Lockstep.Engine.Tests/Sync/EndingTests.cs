@@ -10,6 +10,37 @@ namespace Lockstep.Engine.Tests.Sync;
 /// <summary>Every way in which a sync ends, and what it leaves behind.</summary>
 public sealed class EndingTests : SyncTest
 {
+    [Theory]
+    [InlineData(true, false, "it resumes from")]
+    [InlineData(false, false, "the feed is read from its beginning")]
+    [InlineData(false, true, "the feed is read from its beginning")]
+    public async Task What_the_next_sync_does_after_a_cut_is_said_as_it_will_be(bool inOrder, bool isTorn, string advice)
+    {
+        var body = inOrder ? Record(1, 1) + Record(2, 2) : Record(2, 2) + Record(1, 1);
+        await using var server = new RawServer(exchange =>
+            isTorn
+                ? exchange.SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}{{\"id\":")
+                : exchange.SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {body.Length + 50}\r\n\r\n{body}")
+        );
+
+        (var error, _) = await SyncRun.ToErrorAsync<FeedException>(Options(server));
+
+        Assert.StartsWith($"Sync again: {advice}", error.RecommendedAction, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_body_that_ends_without_a_length_is_incomplete_and_a_warning_says_so()
+    {
+        await using var server = new RawServer(exchange =>
+            exchange.SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{Record(1, 1)}")
+        );
+
+        var run = await SyncRun.ToEndAsync(Options(server));
+
+        Assert.Equal((SyncOutcome.Incomplete, SyncEndReason.EndOfFeed), (run.Result.Outcome, run.Result.EndReason));
+        Assert.Contains(run.Events, e => e.Kind == FeedEventKind.Warning);
+    }
+
     [Fact(Timeout = Pace.Limit)]
     public async Task A_finite_body_ends_with_the_end_of_the_feed_however_slowly_it_comes()
     {

@@ -45,6 +45,30 @@ public sealed class QuarantineTests : SyncTest
         );
     }
 
+    [Theory]
+    [InlineData(MalformedRecordPolicy.Stop)]
+    [InlineData(MalformedRecordPolicy.Quarantine)]
+    public async Task An_answer_that_is_cut_within_a_record_and_comes_whole_the_next_time_leaves_nothing_malformed(
+        MalformedRecordPolicy policy
+    )
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            var body = Record(1, 1) + Record(2, 2);
+            if (exchange.Number == 1)
+                await exchange.SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body[..^10]}");
+            else if (exchange.Number == 2)
+                await exchange.SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n{body[..^10]}");
+            else
+                await exchange.BodyAsync(body);
+        });
+
+        var run = await SyncRun.ToEndAsync(Options(server, retries: 3, malformed: policy));
+
+        Assert.Equal((SyncOutcome.Complete, 0L, 0L), (run.Result.Outcome, run.Result.Malformed, run.Result.Quarantined));
+        Assert.Equal(["1", "2"], Keys);
+    }
+
     [Fact]
     public async Task Emptying_it_leaves_the_records()
     {

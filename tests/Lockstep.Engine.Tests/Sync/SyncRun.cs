@@ -56,7 +56,7 @@ internal sealed class SyncRun
         where TError : Exception
     {
         var events = new List<FeedEvent>();
-        var error = await Assert.ThrowsAsync<TError>(() =>
+        var error = await Assert.ThrowsAnyAsync<TError>(() =>
             ToEndAsync(
                 options,
                 step =>

@@ -28,6 +28,50 @@ public sealed class FirstLoadTests
     }
 
     [Fact]
+    [Trait("Invariant", "I1")]
+    public void A_crash_while_the_first_set_is_staged_leaves_an_empty_table()
+    {
+        using var table = new TestTable();
+        var copy = table.Path + ".crash";
+        table.StageAndKeepOpen(Records(8_000, 10_000));
+        Assert.True(File.Exists(table.Path + "-journal"));
+        File.Copy(table.Path, copy);
+        File.Copy(table.Path + "-journal", copy + "-journal");
+        Assert.True(new FileInfo(copy).Length > 1_000_000);
+
+        using (var scan = new Table(copy).Read(new RecordQuery()))
+            Assert.False(scan.Read());
+        using var writer = TableWriter.Open(copy, null, WriterLock.Take(copy));
+        Assert.Equal((0, 0), (writer.State.Sequence, writer.State.Rows));
+    }
+
+    [Fact]
+    public void The_first_set_that_is_staged_becomes_the_table_and_the_write_ahead_log_is_back()
+    {
+        using var table = new TestTable();
+        table.StageAndKeepOpen(Many);
+
+        Assert.Equal(Many.Length, table.Complete(SnapshotEnding.Sweep).Count);
+        Assert.Equal(Many.Length, table.Live.Count);
+        Assert.Equal("wal", Scalar(table.Path, "PRAGMA journal_mode"));
+        Assert.False(File.Exists(table.Path + "-journal"));
+        Assert.Equal(["*1"], table.Apply("""{"id":1,"updated_at":99999}"""));
+    }
+
+    [Fact]
+    public void A_first_set_that_is_discarded_leaves_an_empty_table_and_the_write_ahead_log()
+    {
+        using var table = new TestTable();
+        table.StageAndKeepOpen(Many);
+
+        table.Writer.DiscardSnapshot();
+
+        Assert.Empty(table.Live);
+        Assert.Equal("wal", Scalar(table.Path, "PRAGMA journal_mode"));
+        Assert.Equal(["+1"], table.Apply("""{"id":1,"updated_at":1}"""));
+    }
+
+    [Fact]
     public void It_ends_with_the_write_ahead_log()
     {
         using var table = new TestTable();

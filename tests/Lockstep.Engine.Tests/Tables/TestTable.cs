@@ -9,6 +9,8 @@ namespace Lockstep.Engine.Tests.Tables;
 /// <summary>A table file with an open writer, fed with records as text.</summary>
 internal sealed class TestTable : IDisposable
 {
+    private static readonly DateTimeOffset Synced = new(2026, 1, 31, 12, 0, 0, TimeSpan.Zero);
+
     private readonly TempFolder _folder = new();
     private readonly RecordShapeRequest _request;
     private RecordParser _parser;
@@ -29,6 +31,9 @@ internal sealed class TestTable : IDisposable
     /// <summary>Whether each version is written, or only the newest in each commit.</summary>
     public bool EveryVersion { get; init; }
 
+    /// <summary>Whether the commits are those of a first load that has not ended.</summary>
+    public bool IsLoading { get; set; }
+
     public IReadOnlyDictionary<string, string> Live => SyncRun.Read(Path);
 
     public void Dispose()
@@ -36,6 +41,9 @@ internal sealed class TestTable : IDisposable
         Writer.Dispose();
         _folder.Dispose();
     }
+
+    /// <summary>A sync ends well, with what the table has.</summary>
+    public void EndSync() => Writer.Commit(new TableCommit { At = Synced });
 
     public void Reopen()
     {
@@ -67,7 +75,7 @@ internal sealed class TestTable : IDisposable
         Writer.BeginSnapshot();
         foreach (var batch in Batches(records))
             Writer.CommitToSnapshot(Commit(batch));
-        return Describe(Writer.CompleteSnapshot(new TableCommit { Shape = _parser.Shape, WantsChanges = true }, ending));
+        return Complete(ending);
     }
 
     public void StageOnly(params IEnumerable<string> records)
@@ -76,6 +84,18 @@ internal sealed class TestTable : IDisposable
         foreach (var batch in Batches(records))
             Writer.CommitToSnapshot(Commit(batch));
     }
+
+    /// <summary>Stages records in a transaction that stays open.</summary>
+    public void StageAndKeepOpen(params IEnumerable<string> records)
+    {
+        Writer.BeginSnapshot();
+        foreach (var batch in Batches(records))
+            Writer.CommitToSnapshot(Commit(batch) with { MayStayOpen = true });
+    }
+
+    /// <summary>What was staged replaces the records.</summary>
+    public List<string> Complete(SnapshotEnding ending) =>
+        Describe(Writer.CompleteSnapshot(new TableCommit { Shape = _parser.Shape, WantsChanges = true }, ending));
 
     public List<(string Key, long Sequence, bool IsDeleted)> Since(long sequence)
     {
@@ -107,6 +127,8 @@ internal sealed class TestTable : IDisposable
             Shape = _parser.Shape! with { KeyLayout = batch.Layout },
             NewFields = _parser.Fields.TakeNew(),
             WantsChanges = true,
+            Feed = IsLoading ? "http://feed.example/" : null,
+            At = IsLoading ? null : Synced,
         };
 
     private List<RecordBatch> Batches(IEnumerable<string> records)

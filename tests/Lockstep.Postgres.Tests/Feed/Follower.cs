@@ -45,7 +45,8 @@ internal sealed class Follower(IFeedSource served, string key = "id")
         stop.CancelAfter(Eventually.Deadline);
         try
         {
-            await ReadAsync(enough, stop);
+            // Who does not stop when told to is not waited for either.
+            await ReadAsync(enough, stop).WaitAsync(2 * Eventually.Deadline, cancellationToken);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {

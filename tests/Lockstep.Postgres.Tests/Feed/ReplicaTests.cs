@@ -53,7 +53,7 @@ public sealed class ReplicaTests
 
         await copy.RunAsync("SELECT pg_wal_replay_pause()");
         await Eventually.TrueAsync(async () => await copy.ScalarAsync("SELECT pg_get_wal_replay_pause_state()") == "paused");
-        await db.RunAsync("INSERT INTO items VALUES (3, 'ahead')");
+        await db.RunAsync("ALTER TABLE items ADD COLUMN more text; INSERT INTO items VALUES (3, 'ahead')");
         var client = new Follower(ahead);
         await client.CatchUpAsync(
             long.Parse(await db.ScalarAsync("SELECT pg_snapshot_xmax(pg_current_snapshot())"), CultureInfo.InvariantCulture),

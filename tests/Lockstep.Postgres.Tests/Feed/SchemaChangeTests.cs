@@ -12,14 +12,15 @@ public sealed class SchemaChangeTests(SharedPostgres postgres)
     [Theory]
     [MemberData(nameof(SchemaChanges.Harmless), MemberType = typeof(SchemaChanges))]
     [InlineData(Parts, SchemaChanges.FilledPartition, "INSERT INTO items VALUES (9), (101)")]
+    [InlineData(Parts, SchemaChanges.FilledInSavepoint, "INSERT INTO items VALUES (9), (101)")]
+    [InlineData(Parts, SchemaChanges.FilledBefore, "INSERT INTO items VALUES (9), (101)")]
     public async Task What_changes_no_row_costs_no_resync_also_not_after_a_restart(string sql, string change, string write)
     {
         await using var items = await TableCase.MakeAsync(postgres, sql);
         await items.Db.RunAsync(SchemaChanges.RowsOf(sql));
         await items.ServeAsync();
         await items.CatchUpAsync();
-        await items.Db.RunAsync(change);
-        await items.CatchUpAsync();
+        await SchemaChanges.RunAsync(items.Db, change, items.CatchUpAsync);
         await items.Db.RunAsync(write);
         await items.CatchUpAsync();
         Assert.Equal((await items.Db.RowsAsync("items")).Keys, items.Client.Rows.Keys);
@@ -48,11 +49,74 @@ public sealed class SchemaChangeTests(SharedPostgres postgres)
         await items.Db.RunAsync(SchemaChanges.RowsOf(sql));
         await items.ServeAsync();
         await items.CatchUpAsync();
-        await items.Db.RunAsync(change);
-        await items.CatchUpAsync();
+        await SchemaChanges.RunAsync(items.Db, change, items.CatchUpAsync);
         Assert.Equal(await items.Db.RowsAsync("items"), items.Client.Rows);
         Assert.Equal(1, items.Client.Resyncs);
         await Eventually.TrueAsync(() => items.Notices.Any(n => n.Contains("all clients must resync", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_client_that_has_passed_rows_which_come_with_a_partition_gets_them(bool isOldTransaction)
+    {
+        await using var items = await TableCase.MakeAsync(postgres, Parts);
+        await items.Db.RunAsync("CREATE TABLE p1 (LIKE items INCLUDING ALL)");
+        await items.Db.RunAsync(SchemaChanges.RowsOf(Parts));
+        await items.ServeAsync();
+        await items.CatchUpAsync();
+
+        // A transaction has its number from its first write; this one's is below that of the row, which others have seen by then.
+        await using var dba = await items.Db.ConnectAsync();
+        if (isOldTransaction)
+            await dba.ExecuteAsync("BEGIN; SELECT txid_current()", TestContext.Current.CancellationToken);
+        var client = items.Client;
+        var hasPassed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var follows = Eventually.WithoutAsync<FeedIdentityChangedException>(() =>
+            client.ReadAsync(
+                _ =>
+                {
+                    if (client.Rows.Count == 3)
+                        hasPassed.TrySetResult();
+                    return client.Rows.Count == 5;
+                },
+                TestContext.Current.CancellationToken
+            )
+        );
+        await items.Db.RunAsync("INSERT INTO p1 VALUES (150)");
+        await items.Db.RunAsync("INSERT INTO items VALUES (3)");
+        await Task.WhenAny(follows, hasPassed.Task);
+        await dba.ExecuteAsync(
+            "ALTER TABLE items ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200)" + (isOldTransaction ? "; COMMIT" : ""),
+            TestContext.Current.CancellationToken
+        );
+        await items.Db.RunAsync("INSERT INTO items VALUES (4)");
+        await follows;
+        Assert.Equal(await items.Db.RowsAsync("items"), client.Rows);
+    }
+
+    [Theory]
+    [MemberData(nameof(SchemaChanges.Undone), MemberType = typeof(SchemaChanges))]
+    public async Task What_was_added_and_is_gone_again_leaves_nothing_at_clients_whoever_served_it(string sql, string add, string undo)
+    {
+        foreach (var restarts in (bool[])[false, true])
+        {
+            await using var items = await TableCase.MakeAsync(postgres, sql);
+            await items.Db.RunAsync(SchemaChanges.RowsOf(sql));
+            await items.ServeAsync();
+            await items.CatchUpAsync();
+            await items.Db.RunAsync(add);
+            await items.Db.RunAsync(SchemaChanges.WriteOf(add));
+            await items.CatchUpAsync();
+            Assert.Equal((await items.Db.RowsAsync("items")).Keys, items.Client.Rows.Keys);
+            Assert.Equal(0, items.Client.Resyncs);
+            await items.Db.RunAsync(undo);
+            if (restarts)
+                await items.ServeAsync();
+            await items.CatchUpAsync();
+            Assert.Equal(await items.Db.RowsAsync("items"), items.Client.Rows);
+            Assert.Equal(1, items.Client.Resyncs);
+        }
     }
 
     [Fact]

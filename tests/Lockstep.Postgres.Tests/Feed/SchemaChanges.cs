@@ -22,6 +22,9 @@ public static class SchemaChanges
             { Plain, "VACUUM FULL items", "INSERT INTO items VALUES (9, 'ok')" },
             { Plain, "CLUSTER items USING items_pkey", "INSERT INTO items VALUES (9, 'ok')" },
             { Filled, "VACUUM FULL items", "INSERT INTO items VALUES (9, 'ok')" },
+            { Plain, AddColumn + Later + "VACUUM FULL items", "INSERT INTO items VALUES (9, 'ok')" },
+            { Plain, AddColumn + Later + "CLUSTER items USING items_pkey", "INSERT INTO items VALUES (9, 'ok')" },
+            { Plain, "VACUUM FULL items" + Later + AddColumn, "INSERT INTO items VALUES (9, 'ok')" },
             { Filled, "CLUSTER items USING items_pkey", "INSERT INTO items VALUES (9, 'ok')" },
             { Plain, "ALTER TABLE items ADD COLUMN more text", "INSERT INTO items (id, v, more) VALUES (9, 'ok', 'x')" },
             { Plain, "ANALYZE items; REINDEX TABLE items; CREATE INDEX ON items (v)", "INSERT INTO items VALUES (9, 'ok')" },
@@ -51,6 +54,9 @@ public static class SchemaChanges
             { Plain, "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'" },
             { Plain, "ALTER TYPE mood ADD VALUE 'x'; ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'" },
             { Plain, "ALTER TABLE items ADD COLUMN more int DEFAULT 5" },
+            { Plain, AddColumn + Later + "ALTER TABLE items ALTER COLUMN more TYPE int USING id * 3" },
+            { Plain, AddColumn + Later + "VACUUM FULL items" + Later + "ALTER TABLE items ALTER COLUMN more TYPE int USING id * 3" },
+            { Plain, AddColumn + " DEFAULT 5; ALTER TABLE items ALTER COLUMN more DROP DEFAULT" + Then + "VACUUM FULL items" },
             { Plain, "ALTER TABLE items ADD COLUMN more text DEFAULT clock_timestamp()::text" },
             { Plain, "ALTER TABLE items ADD COLUMN more int GENERATED ALWAYS AS (id * 2) STORED" },
             { Plain, "ALTER TABLE items ADD COLUMN more int; ALTER TABLE items ALTER COLUMN more TYPE int USING id * 3" },
@@ -65,12 +71,23 @@ public static class SchemaChanges
             { Parts, "DROP TABLE p0" },
             { Parts, "TRUNCATE p0" },
             { Parts, "ALTER TABLE items DETACH PARTITION p0" },
-            {
-                Parts,
-                "BEGIN; CREATE TABLE p1 (LIKE items INCLUDING ALL); INSERT INTO p1 VALUES (150); COMMIT; "
-                    + "ALTER TABLE items ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200)"
-            },
         };
+
+    /// <summary>The table, something that is added to it and brings values, and what takes it away again.</summary>
+    public static TheoryData<string, string, string> Undone =>
+        new()
+        {
+            { Plain, "ALTER TABLE items ADD COLUMN more int", "ALTER TABLE items DROP COLUMN more" },
+            { Parts, AddPartition, "DROP TABLE p1" },
+            { Parts, AddPartition, "ALTER TABLE items DETACH PARTITION p1" },
+        };
+
+    /// <summary>What is written while it is there.</summary>
+    public static string WriteOf(string addition) =>
+        addition == AddPartition ? "INSERT INTO items VALUES (101)" : "UPDATE items SET more = 5 WHERE id = 1";
+
+    private const string AddColumn = "ALTER TABLE items ADD COLUMN more int";
+    private const string AddPartition = "CREATE TABLE p1 PARTITION OF items FOR VALUES FROM (100) TO (200)";
 
     /// <summary>
     /// A partition that one transaction creates, fills and attaches; its rows then have that transaction's id as their stamp.
@@ -78,6 +95,30 @@ public static class SchemaChanges
     public const string FilledPartition =
         "BEGIN; CREATE TABLE p1 (LIKE items INCLUDING ALL); INSERT INTO p1 VALUES (150); "
         + "ALTER TABLE items ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200); COMMIT";
+
+    // Between changes that the feed sees one after the other, and between those that are transactions of their own.
+    private const string Later = "; -- later ";
+    private const string Then = "; -- then ";
+
+    /// <summary>Runs a change, and what the feed sees of it in between.</summary>
+    internal static async Task RunAsync(TestDatabase db, string change, Func<Task> catchUp)
+    {
+        foreach (var part in change.Split(Later))
+        {
+            foreach (var sql in part.Split(Then))
+                await db.RunAsync(sql);
+            await catchUp();
+        }
+    }
+
+    /// <summary>The same, but the rows are written in a savepoint: in the table they have its id.</summary>
+    public const string FilledInSavepoint =
+        "BEGIN; CREATE TABLE p1 (LIKE items INCLUDING ALL); SAVEPOINT s; INSERT INTO p1 VALUES (150); RELEASE s; " + Attach + "; COMMIT";
+
+    /// <summary>A partition that is filled and then attached, before the feed sees either.</summary>
+    public const string FilledBefore = "CREATE TABLE p1 (LIKE items INCLUDING ALL); INSERT INTO p1 VALUES (150)" + Then + Attach;
+
+    private const string Attach = "ALTER TABLE items ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200)";
 
     /// <summary>Two rows for the table.</summary>
     public static string RowsOf(string sql) =>

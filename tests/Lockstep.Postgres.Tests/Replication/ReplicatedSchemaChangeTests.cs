@@ -30,8 +30,7 @@ public sealed class ReplicatedSchemaChangeTests(LogicalPostgres postgres) : ICla
         {
             client = new Follower(feed);
             await LogicalPostgres.CatchUpAsync(client, db, Cancel);
-            await db.RunAsync(change);
-            await LogicalPostgres.CatchUpAsync(client, db, Cancel);
+            await SchemaChanges.RunAsync(db, change, () => LogicalPostgres.CatchUpAsync(client, db, Cancel));
             await db.RunAsync(write);
             await CatchUpAsync(client, db);
             await db.RunAsync("UPDATE items SET id = 10 WHERE id = 9");
@@ -51,6 +50,8 @@ public sealed class ReplicatedSchemaChangeTests(LogicalPostgres postgres) : ICla
     [Theory]
     [MemberData(nameof(SchemaChanges.Harmful), MemberType = typeof(SchemaChanges))]
     [InlineData(SchemaChanges.Parts, SchemaChanges.FilledPartition)]
+    [InlineData(SchemaChanges.Parts, SchemaChanges.FilledInSavepoint)]
+    [InlineData(SchemaChanges.Parts, SchemaChanges.FilledBefore)]
     public async Task What_the_stream_does_not_tell_makes_clients_start_over(string sql, string change)
     {
         await using var db = await postgres.CreateAsync(sql);
@@ -62,10 +63,48 @@ public sealed class ReplicatedSchemaChangeTests(LogicalPostgres postgres) : ICla
         );
         var client = new Follower(feed);
         await LogicalPostgres.CatchUpAsync(client, db, Cancel);
-        await db.RunAsync(change);
-        await LogicalPostgres.CatchUpAsync(client, db, Cancel);
+        await SchemaChanges.RunAsync(db, change, () => LogicalPostgres.CatchUpAsync(client, db, Cancel));
         Assert.Equal(await db.RowsAsync("items"), client.Rows);
         Assert.InRange(client.Resyncs, 1, 2);
+    }
+
+    [Theory]
+    [MemberData(nameof(SchemaChanges.Undone), MemberType = typeof(SchemaChanges))]
+    public async Task What_was_added_and_is_gone_again_leaves_nothing_at_clients_also_not_after_a_restart(
+        string sql,
+        string add,
+        string undo
+    )
+    {
+        foreach (var restarts in (bool[])[false, true])
+        {
+            await using var db = await postgres.CreateAsync(sql);
+            await db.RunAsync(SchemaChanges.RowsOf(sql));
+            var options = LogicalPostgres.Options(_folder, r => r with { LogPath = _folder[$"{restarts}.log"] });
+            var feed = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel);
+            try
+            {
+                var client = new Follower(feed);
+                await LogicalPostgres.CatchUpAsync(client, db, Cancel);
+                await db.RunAsync(add);
+                await db.RunAsync(SchemaChanges.WriteOf(add));
+                await LogicalPostgres.CatchUpAsync(client, db, Cancel);
+                Assert.Equal((await db.RowsAsync("items")).Keys, client.Rows.Keys);
+                Assert.Equal(0, client.Resyncs);
+                if (restarts)
+                    await feed.DisposeAsync();
+                await db.RunAsync(undo);
+                if (restarts)
+                    client.Source = feed = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel);
+                await LogicalPostgres.CatchUpAsync(client, db, Cancel);
+                Assert.Equal(await db.RowsAsync("items"), client.Rows);
+                Assert.InRange(client.Resyncs, 1, 2);
+            }
+            finally
+            {
+                await feed.DisposeAsync();
+            }
+        }
     }
 
     private const string Plain = SchemaChanges.Plain;

@@ -14,6 +14,37 @@ public sealed class ViewFailoverTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
+    public async Task A_client_that_waits_for_a_view_while_its_server_is_away_is_told_so_when_patience_has_run_out()
+    {
+        await using var server = await PostgresServer.StartAsync(Cancel);
+        await using var db = TestDatabase.Open(server.ConnectionString);
+        await db.RunAsync("CREATE TABLE people (id int PRIMARY KEY); CREATE VIEW items AS SELECT * FROM people");
+        await using var feed = await PostgresFeed.StartAsync(
+            server.ConnectionString,
+            new PostgresFeedOptions
+            {
+                Table = TableCase.Items,
+                Key = ["id"],
+                PollInterval = TimeSpan.FromMilliseconds(20),
+                Patience = TimeSpan.FromSeconds(1),
+            },
+            cancellationToken: Cancel
+        );
+        var reading = await feed.OpenAsync(new FeedRequest(0, null, Follower.Heartbeat), Cancel);
+        await server.CrashAsync(Cancel);
+        var refused = Task.Run(
+            () =>
+                Assert.ThrowsAsync<FeedUnavailableException>(async () =>
+                {
+                    await foreach (var chunk in reading.Chunks.WithCancellation(Cancel))
+                        Assert.NotEqual(FeedChunkKind.SnapshotCompleted, chunk.Kind);
+                }),
+            Cancel
+        );
+        await refused.WaitAsync(Eventually.Deadline, Cancel);
+    }
+
+    [Fact]
     public async Task Clients_of_a_view_get_what_sets_the_new_primary_apart_and_do_not_start_over()
     {
         await using var primary = await PostgresServer.StartAsync(Cancel);

@@ -17,7 +17,10 @@ internal sealed class ScheduleOptions
         Description = "When it becomes active: at the first boundary from then on. Default: as soon as every process can know.",
         HelpName = "TIME",
     };
-    private readonly Option<TimeSpan?> _tick = Duration("--tick", "How often processes poll from then on. Default: as before.");
+    private readonly Option<TimeSpan?> _tick = Duration(
+        "--tick",
+        "How often processes poll from then on. Default: as before. The first value of a variable waits for the store's default tick."
+    );
     private readonly Option<TimeSpan?> _defaultTick = Duration(
         "--default-tick",
         "The tick of variables before their first value, if this creates the store. Default: 10s."
@@ -75,6 +78,17 @@ internal sealed class ScheduleOptions
                 .Error.WriteLineAsync(
                     $"lockstep: --active-at is past on the store's clock: '{change.Variable}' changes as soon as every "
                         + $"process can know of it."
+                )
+                .ConfigureAwait(false);
+        }
+
+        if (change.WaitsForDefaultTick)
+        {
+            await Console
+                .Error.WriteLineAsync(
+                    $"lockstep: '{change.Variable}' is new. Processes look for a variable that has no value every "
+                        + $"{change.Before.Settings.DefaultTick}, so its first value waits for that; the tick of {change.Tuple!.Tick} "
+                        + $"counts from then on."
                 )
                 .ConfigureAwait(false);
         }

@@ -1,0 +1,144 @@
+using Lockstep.Testing;
+
+namespace Lockstep.Cli.Tests;
+
+/// <summary>What the program says of its own accord: which feed, what is missing, what was meant, what to type next.</summary>
+public sealed class HintTests : IDisposable
+{
+    private const string Record = """{"id":1,"updated_at":1,"deleted_at":null}""" + "\n";
+
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("-t", "servers")]
+    [InlineData("-p", "servers.db")]
+    [InlineData]
+    public async Task A_sync_without_a_uri_syncs_the_table_with_its_own_feed_and_says_which(params string[] named)
+    {
+        await using var feed = new TextFeed(Record);
+        await RunAsync("sync", feed.Uri, "-q");
+
+        feed.Answer(Record + Record.Replace("1", "2", StringComparison.Ordinal));
+        var run = await RunAsync(["sync", .. named]);
+        var quiet = await RunAsync(["sync", "-q", .. named]);
+
+        Assert.Equal((0, 0, ""), (run.ExitCode, quiet.ExitCode, quiet.Error));
+        Assert.Contains(feed.Uri, run.Error, StringComparison.Ordinal);
+        Assert.Contains("servers: 1 added", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_sync_without_a_uri_of_a_table_that_is_not_there_says_what_to_type()
+    {
+        var named = await RunAsync("sync", "-t", "servers");
+        var unnamed = await RunAsync("sync");
+
+        Assert.Equal((4, 2), (named.ExitCode, unnamed.ExitCode));
+        Assert.Contains("name its URI", named.Error, StringComparison.Ordinal);
+        Assert.Contains("Name its URI", unnamed.Error, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(_folder.Path));
+    }
+
+    [Fact]
+    public async Task An_incomplete_sync_does_not_read_as_if_it_were_complete()
+    {
+        await using var feed = new TextFeed("""{"items":[{"id":1}],"has_more":true}""");
+
+        var run = await RunAsync("sync", feed.Uri, "--dialect", "Rest");
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("Warning", run.Error, StringComparison.Ordinal);
+        Assert.Contains("Incomplete", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("The feed ended.", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Test_says_what_repairs_a_difference_and_nothing_about_first_loads()
+    {
+        var body = string.Concat(Enumerable.Range(1, 40_000).Reverse().Select(i => Numbered(i, 300)));
+        await using var feed = new TextFeed(body);
+        await RunAsync("sync", feed.Uri, "-q");
+
+        var equal = await RunAsync("test");
+        feed.Answer(body + Numbered(0, 0));
+        var differs = await RunAsync("test");
+        var json = await RunAsync("test", "--json");
+        var repaired = await RunAsync("repair");
+
+        Assert.Equal((0, ""), (equal.ExitCode, equal.Error));
+        Assert.Equal((6, 6, 0), (differs.ExitCode, json.ExitCode, repaired.ExitCode));
+        Assert.Contains("'lockstep repair'", differs.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("first load", differs.Error + repaired.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("'lockstep repair'", json.Output + repaired.Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("backup", "servers.db/copy.db", "-t", "servers")]
+    [InlineData("backup", "servers.db/a/b/copy.db", "-t", "servers")]
+    [InlineData("sync", "http://127.0.0.1:9/x/", "-p", "servers.db/x.db")]
+    [InlineData("var", "set", "a", "1", "--store", "servers.db/x.db")]
+    public async Task A_path_below_a_file_is_told_that_it_is_a_file(params string[] arguments)
+    {
+        await using var feed = new TextFeed(Record);
+        await RunAsync("sync", feed.Uri, "-q");
+
+        var run = await RunAsync(arguments);
+
+        Assert.NotEqual(0, run.ExitCode);
+        Assert.Contains($"'{_folder["servers.db"]}' is a file, not a folder", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("reate", run.Error.Replace("created", "", StringComparison.Ordinal), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("tables", "servers")]
+    [InlineData("tables", "servres.db")]
+    [InlineData("records", "-p", "servers")]
+    [InlineData("records", "-t", "server")]
+    [InlineData("test", "-t", "servrs")]
+    public async Task A_table_file_that_is_misspelt_is_offered(params string[] arguments)
+    {
+        await using var feed = new TextFeed(Record);
+        await RunAsync("sync", feed.Uri, "-q");
+
+        var run = await RunAsync(arguments);
+
+        Assert.Equal(4, run.ExitCode);
+        Assert.Contains("Did you mean 'servers.db'?", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Help_is_a_word_too()
+    {
+        foreach ((var words, var options) in ((string[], string[])[])[(["help"], ["--help"]), (["help", "sync"], ["sync", "--help"])])
+        {
+            CliProcess word = await RunAsync(words),
+                option = await RunAsync(options);
+            Assert.Equal((0, option.Output, ""), (word.ExitCode, word.Output, word.Error));
+        }
+
+        var nested = await RunAsync("help", "var", "set");
+        var misspelt = await RunAsync("help", "snyc");
+
+        Assert.Contains("var set", nested.Output, StringComparison.Ordinal);
+        Assert.Equal(2, misspelt.ExitCode);
+        Assert.Contains("Did you mean 'sync'?", misspelt.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("nosuch")]
+    [InlineData("nosuch.json")]
+    public async Task A_dialect_that_does_not_exist_is_told_with_one_full_stop(string dialect)
+    {
+        var run = await RunAsync("sync", "http://127.0.0.1:9/x/", "--dialect", dialect);
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.DoesNotContain("..", run.Error, StringComparison.Ordinal);
+    }
+
+    private static string Numbered(int id, int padding) =>
+        $$"""{"id":{{id}},"updated_at":{{id}},"deleted_at":null,"text":"{{new string('x', padding)}}"}""" + "\n";
+
+    private Task<CliProcess> RunAsync(params string[] arguments) => CliProcess.RunAsync(_folder.Path, arguments);
+}

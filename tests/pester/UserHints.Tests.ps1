@@ -1,0 +1,152 @@
+# What the module says of its own accord: warnings, what to type next, and what fits on a screen of 80 columns.
+
+BeforeAll {
+    Import-Module $PSScriptRoot/Support.psm1 -Force
+
+    # A server of plain text, which answers the same each time.
+    function Start-Text([string] $Body, [string] $Type = 'application/json', [switch] $NoLength) {
+        $listener = [System.Net.Sockets.TcpListener]::new([ipaddress]::Loopback, 0)
+        $listener.Start()
+        $job = Start-ThreadJob -ArgumentList $listener, $Body, $Type, $NoLength {
+            param($listener, $body, $type, $noLength)
+            while ($true) {
+                try { $client = $listener.AcceptTcpClient() } catch { return }
+                try {
+                    $stream = $client.GetStream()
+                    $head = ''
+                    $one = [byte[]]::new(1)
+                    while (-not $head.EndsWith("`r`n`r`n") -and $stream.Read($one, 0, 1) -gt 0) { $head += [char] $one[0] }
+                    $bytes = [System.Text.Encoding]::UTF8.GetBytes($body)
+                    $length = $noLength ? '' : "Content-Length: $($bytes.Length)`r`n"
+                    $answer = [System.Text.Encoding]::ASCII.GetBytes(
+                        "HTTP/1.1 200 OK`r`nConnection: close`r`nContent-Type: $type`r`n$length`r`n")
+                    $stream.Write($answer, 0, $answer.Length)
+                    $stream.Write($bytes, 0, $bytes.Length)
+                    $client.Client.Shutdown('Send')
+                }
+                catch { $null = $_ }
+                finally { $client.Dispose() }
+            }
+        }
+        [pscustomobject]@{ Uri = "http://127.0.0.1:$($listener.LocalEndpoint.Port)/servers/"; Listener = $listener; Job = $job }
+    }
+
+    function Stop-Text($Server) {
+        $Server.Listener.Stop()
+        $Server.Job | Wait-Job | Remove-Job
+    }
+
+    function Show-Narrow($Object) { $Object | Out-String -Width 80 }
+}
+
+Describe 'What a user is told' {
+    BeforeEach { Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory) }
+
+    AfterEach {
+        Pop-Location
+        Get-LockstepTestServer | Stop-LockstepTestServer
+        Get-LockstepTable | Where-Object IsSession | Remove-LockstepTable
+    }
+
+    It 'warns once for each table of what looks like a mark of deletion' {
+        $server = Start-Text '[{"id":1,"deleted_at":"2026-01-01"}]'
+        try {
+            $null = Sync-LockstepTable $server.Uri -Dialect Rest -Disk -WarningVariable first -WarningAction SilentlyContinue
+            $null = Sync-LockstepTable -Table servers -WarningVariable second -WarningAction SilentlyContinue
+            $null = Test-LockstepTable servers -WarningVariable third -WarningAction SilentlyContinue
+            "$first" | Should -BeLike "*'deleted_at'*"
+            "$second$third" | Should -Not -BeLike "*'deleted_at'*"
+        }
+        finally { Stop-Text $server }
+    }
+
+    It 'warns of an incomplete result' {
+        $server = Start-Text "{`"id`":1,`"updated_at`":1,`"deleted_at`":null}`n" -NoLength
+        try {
+            $result = Sync-LockstepTable $server.Uri -WarningVariable warned -WarningAction SilentlyContinue
+            $result.Outcome | Should -Be Incomplete
+            "$warned" | Should -BeLike '*may have more*'
+        }
+        finally { Stop-Text $server }
+    }
+
+    It 'shows the outcome of a sync on 80 columns' {
+        $server = Start-LockstepTestServer -Port 0 -Feed Finite
+        Show-Narrow ($server | Sync-LockstepTable) | Should -BeLike '*Outcome*Complete*'
+    }
+
+    It 'syncs a table without a URI with the feed that it belongs to, and says which' {
+        $server = Start-LockstepTestServer -Port 0 -Feed Finite
+        $null = $server | Sync-LockstepTable -Disk
+        $null = $server | Sync-LockstepTable -Table other
+        foreach ($own in @{ Table = 'servers' }, @{ Path = './servers.db' }, @{ LiteralPath = './servers.db' },
+            @{ Table = 'other' }, @{ Table = 'servers'; Disk = $true }) {
+            $result = Sync-LockstepTable @own
+            $result.Uri | Should -Be $server.FeedUri
+            $result.Table | Should -Be ($own.Table ?? 'servers')
+        }
+
+        @(Get-LockstepTable | Sync-LockstepTable).Table | Should -Be other, servers
+        Test-Path other.db | Should -BeFalse
+        $told = Sync-LockstepTable -Table servers -WhatIf 6>&1 | Out-String
+        $told | Should -BeNullOrEmpty
+    }
+
+    It 'says what to type when a table to sync has no feed, is not there, or is given for one' {
+        @{ id = 1; updated_at = 1 } | Import-LockstepTable -Table own | Out-Null
+        $without = Get-ErrorOf { Sync-LockstepTable -Table own -ErrorAction Stop }
+        $missing = Get-ErrorOf { Sync-LockstepTable -Table nosuch -ErrorAction Stop }
+        $nothing = Get-ErrorOf { Sync-LockstepTable -ErrorAction Stop }
+        $asUri = Get-ErrorOf { Sync-LockstepTable own -ErrorAction Stop }
+        $without.ErrorDetails.RecommendedAction | Should -BeLike '*Sync-LockstepTable -Uri <URI> -Table own*'
+        $missing.FullyQualifiedErrorId | Should -BeLike 'TableNotFound,*'
+        $missing.ErrorDetails.RecommendedAction | Should -BeLike '*-Uri*'
+        $nothing.ErrorDetails.RecommendedAction | Should -BeLike '*-Uri*-Table*'
+        $asUri.ErrorDetails.RecommendedAction | Should -BeLike '*-Table own*'
+    }
+
+    It 'warns of the unknown field that a JSON Pointer begins with' {
+        @{ id = 1; updated_at = 1; inner = @{ a = 2 } } | Import-LockstepTable -Table own | Out-Null
+        $null = Get-LockstepRecord own -Property id, /inner/a -WarningVariable known -WarningAction SilentlyContinue
+        $null = Get-LockstepRecord own -Property id, /a/b -WarningVariable unknown -WarningAction SilentlyContinue
+        $known | Should -BeNullOrEmpty
+        "$unknown" | Should -BeLike "*'/a/b'*The fields are*id*"
+    }
+
+    It 'keeps the names of parameters in the code to itself' {
+        $null = Start-LockstepTestServer -Port 0
+        foreach ($script in { Add-LockstepTestFault -Kind Cutt }, { Add-LockstepTestFault -Kind Stall -Duration -5 },
+            { Add-LockstepTestFault -Kind Drip -Bytes 0 }, { Set-LockstepVariable '' 1 }, { Set-LockstepVariable ('x' * 9999) 1 },
+            { Set-LockstepVariable a 1 -Tick 0.0001 }, { Start-LockstepTestServer -Port 99999 },
+            { Start-LockstepServer -Port 0 -AllowedHost 'a b' },
+            { Get-LockstepTestRequest -Server nosuch }, { New-LockstepModel -Name 'a' -Id "`u{d800}" },
+            { Invoke-LockstepTestScenario @{ fault = @{ kind = 'Cutt' } } }) {
+            "$(Get-ErrorOf { & $script -ErrorAction Stop })" | Should -Not -BeLike '*(Parameter *'
+        }
+    }
+
+    It 'says that the first value of a variable waits for the default tick' {
+        $first = Set-LockstepVariable banner 'blue' -Store ./flags.db -Tick 1s -WarningVariable warned -WarningAction SilentlyContinue
+        "$warned" | Should -BeLike "*'banner' is new*00:00:10*00:00:01*"
+        $null = Set-LockstepVariable banner 'red' -Store ./flags.db -Tick 1s -ActiveAt $first.ActiveAt.AddMinutes(1) -WarningVariable again
+        $again | Should -BeNullOrEmpty
+    }
+
+    It 'gives the commands that show and remove a value that is in the way' {
+        $pending = Set-LockstepVariable banner 'blue' -Store ./flags.db
+        $wrong = Get-ErrorOf { Set-LockstepVariable banner 'red' -Store ./flags.db -ActiveAt $pending.ActiveAt -ErrorAction Stop }
+        $action = $wrong.ErrorDetails.RecommendedAction
+        $action | Should -BeLike '*Get-LockstepVariableSchedule banner shows it*'
+        $action -match "Remove-LockstepVariable -ActiveAt '([^']+)'" | Should -BeTrue
+        Remove-LockstepVariable banner -ActiveAt $Matches[1] -Store ./flags.db
+        { Set-LockstepVariable banner 'red' -Store ./flags.db -ErrorAction Stop } | Should -Not -Throw
+    }
+
+    It 'shows texts of variables without quotes' {
+        $null = Set-LockstepVariable banner 'blue' -Store ./flags.db
+        foreach ($shown in (Get-LockstepVariable -Store ./flags.db), (Get-LockstepVariableSchedule -Store ./flags.db)) {
+            Show-Narrow $shown | Should -BeLike '*blue*'
+            Show-Narrow $shown | Should -Not -BeLike '*"*'
+        }
+    }
+}
