@@ -53,6 +53,7 @@ internal static class RecordsCommand
         command.SetAction(result =>
         {
             var found = table.Find(result);
+            TableOptions.WarnOfLoad(found.GetInfo());
             if (result.GetValue(quarantined))
             {
                 PrintQuarantined(found, result.GetValue(json));
