@@ -103,9 +103,7 @@ internal static class RecordsCommand
         }
 
         if (text.IsCut)
-            Console.Error.WriteLine(
-                $"lockstep: Records have more than {TextTable.MostColumns} fields. --json prints all."
-            );
+            Console.Error.WriteLine($"lockstep: Records have more than {TextTable.MostColumns} fields. --json prints all.");
     }
 
     private static void PrintLines(IRecordScan scan)

@@ -36,7 +36,18 @@ public sealed class HostileFileTests
     public void A_key_that_is_none_is_damage_of_the_file()
     {
         var random = new Random(1);
-        byte[][] keys = [[1], [2], [1, 1], [2, 65], [2, 65, 0], [1, 2, 0], [1, 0], [255], .. Enumerable.Range(0, 200).Select(RandomKey)];
+        byte[][] keys =
+        [
+            [1],
+            [2],
+            [1, 1],
+            [2, 65],
+            [2, 65, 0],
+            [1, 2, 0],
+            [1, 0],
+            [255],
+            .. Enumerable.Range(0, 200).Select(RandomKey),
+        ];
         using var table = new TestTable();
         table.Apply("""{"id":"a","updated_at":1}""");
         using var connection = new SqliteConnection($"Data Source={table.Path};Pooling=False");
