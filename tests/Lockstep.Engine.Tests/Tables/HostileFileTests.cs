@@ -32,6 +32,26 @@ public sealed class HostileFileTests
         Assert.Equal(2, table.Table.GetInfo().Rows);
     }
 
+    [Theory]
+    [InlineData("name = x'fe'")]
+    [InlineData("key_kinds = '[\"x\"]'")]
+    [InlineData("key_kinds = '[\"77\"]'")]
+    [InlineData("last_sync = 'x'")]
+    public void A_description_that_is_none_is_damage_of_the_file(string damage)
+    {
+        using var table = new TestTable();
+        table.Apply("""{"id":"a","updated_at":1}""");
+        using (var connection = new SqliteConnection($"Data Source={table.Path};Pooling=False"))
+        {
+            connection.Open();
+            using var command = connection.CreateCommand();
+            command.CommandText = "UPDATE lockstep_table SET " + damage;
+            command.ExecuteNonQuery();
+        }
+
+        Assert.Throws<TableFileException>(() => table.Table.GetInfo());
+    }
+
     [Fact]
     public void A_key_that_is_none_is_damage_of_the_file()
     {
