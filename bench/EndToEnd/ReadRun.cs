@@ -3,6 +3,8 @@ using Lockstep.Bench.Parts;
 using Lockstep.Bench.Report;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tables.Native;
+using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Bench.EndToEnd;
 
@@ -12,6 +14,9 @@ namespace Lockstep.Bench.EndToEnd;
 internal static class ReadRun
 {
     private const string Limit = "scan, bytes only";
+
+    /// <summary>At least as many rows pass the filter.</summary>
+    private const long Passing = 980_000;
 
     public static ComparisonTable Table(int rounds)
     {
@@ -64,6 +69,43 @@ internal static class ReadRun
                         bytes += scan.Json.Length;
                     return bytes;
                 })
+        );
+        yield return (
+            "-Filter 'port > 1000', which most rows pass",
+            () =>
+                Time(
+                    () =>
+                    {
+                        using var scan = table.Read(new RecordQuery { Filter = "port > 1000" });
+                        long count = 0;
+                        while (scan.Read())
+                            count += scan.Json.Length > 0 ? 1 : 0;
+                        return count;
+                    },
+                    Passing
+                )
+        );
+        yield return (
+            "the same predicate, SQLite alone",
+            () =>
+            {
+                using var connection = new SqliteConnection($"Data Source={database};Mode=ReadOnly;Pooling=False");
+                connection.Open();
+                return Time(
+                    () =>
+                    {
+                        using var rows = new Statement(
+                            connection,
+                            "SELECT body FROM lockstep_row WHERE gone = 0 AND json_extract(body, '$.port') > 1000 ORDER BY key"
+                        );
+                        long count = 0;
+                        while (rows.Step())
+                            count += rows.Bytes(0).Length > 0 ? 1 : 0;
+                        return count;
+                    },
+                    Passing
+                );
+            }
         );
         yield return ("Table.Read<T>", () => Time(() => table.Read(HostContext.Default.Host).LongCount()));
         yield return (
@@ -134,10 +176,10 @@ internal static class ReadRun
         console.log(Number(process.hrtime.bigint() - start) / 1e9);
         """;
 
-    private static double Time(Func<long> work)
+    private static double Time(Func<long> work, long rows = 1_000_000)
     {
         var start = Stopwatch.GetTimestamp();
-        if (work() < 1_000_000)
+        if (work() < rows)
             throw new InvalidOperationException("Rows are missing.");
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }

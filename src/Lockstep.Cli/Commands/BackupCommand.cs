@@ -35,6 +35,7 @@ internal static class BackupCommand
             if (Directory.Exists(target))
                 target = Path.Combine(target, file.GetInfo().Name + ".db");
             file.Backup(target, result.GetValue(force));
+            TableOptions.WarnOfLoad(new Table(target).GetInfo());
             if (!result.GetValue(quiet))
                 Console.WriteLine(PlainText.Of($"{file.GetInfo().Name}: {new Table(target).GetInfo().Rows} records copied to {target}."));
             return ExitCodes.Ok;

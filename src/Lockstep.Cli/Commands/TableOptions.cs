@@ -90,6 +90,13 @@ internal sealed class TableOptions
             : throw new InvalidOptionException($"The table '{info.Name}' belongs to no feed.", "Name the feed's URI before the options.");
     }
 
+    /// <summary>Warns on standard error if records of a first load are missing.</summary>
+    public static void WarnOfLoad(TableInfo info)
+    {
+        if (info.LoadNote is { } note)
+            Console.Error.WriteLine(PlainText.Of($"lockstep: Warning: {note}"));
+    }
+
     /// <summary>The file of a table in the current folder.</summary>
     public static FileTableStore OfName(string table, bool isPrivate = false) =>
         new(System.IO.Path.GetFullPath(TableNaming.Require(table) + ".db")) { IsPrivate = isPrivate };

@@ -181,6 +181,7 @@ internal sealed class CommitPacer
         var sizes = _context.Buffers;
         if (used < sizes.AscendingBatch)
             return false;
+        used = batch.FoldWhenWorthIt();
         return used >= (_source.IsFinite ? sizes.Batch : sizes.EndlessBatch)
             || !batch.IsCoalesced
             || batch.IsAscending

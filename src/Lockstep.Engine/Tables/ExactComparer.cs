@@ -1,14 +1,17 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables.Native;
 using Microsoft.Data.Sqlite;
-using SQLitePCL;
 
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
 /// SQLite functions that compare numbers of a record's text with all their digits: <c>lockstep_exact(body, n)</c> is negative, zero or
-/// positive, <c>lockstep_exact_in(body, n)</c> says whether the number is one of several. Both are null if a field is no number.
+/// positive, <c>lockstep_exact_in(body, n)</c> says whether the number is one of several. As in SQLite, true is 1 and false 0, everything
+/// else is above all numbers, and null, like a field that is not there, makes them null.
 /// </summary>
 internal sealed class ExactComparer
 {
@@ -38,61 +41,89 @@ internal sealed class ExactComparer
         );
 
     /// <summary>Registers the functions on a connection, until another comparer does.</summary>
-    public void Register(SqliteConnection connection)
+    public unsafe void Register(SqliteConnection connection)
     {
         if (_comparisons.Count == 0)
             return;
-        Add(Compare, CompareOne);
-        Add(IsOneOf, FindOne);
+        Add("lockstep_exact\0"u8, &CompareOne);
+        Add("lockstep_exact_in\0"u8, &FindOne);
 
-        void Add(string name, Func<byte[]?, int, int?> work) =>
-            SqliteException.ThrowExceptionForRC(
-                raw.sqlite3_create_function(
-                    connection.Handle,
-                    name,
-                    2,
-                    raw.SQLITE_UTF8,
-                    null,
-                    (context, _, values) =>
-                    {
-                        if (Run(work, values) is { } result)
-                            raw.sqlite3_result_int(context, result);
-                        else
-                            raw.sqlite3_result_null(context);
-                    }
-                ),
-                connection.Handle
-            );
+        void Add(ReadOnlySpan<byte> name, delegate* unmanaged[Cdecl]<nint, int, nint*, void> function)
+        {
+            const int Utf8Encoding = 1;
+            var handle = GCHandle.ToIntPtr(GCHandle.Alloc(this));
+            fixed (byte* pointer = name)
+            {
+                // If this fails, SQLite releases the handle as well.
+                SqliteException.ThrowExceptionForRC(
+                    NativeSqlite.CreateFunction(
+                        connection.Handle!.DangerousGetHandle(),
+                        pointer,
+                        2,
+                        Utf8Encoding,
+                        handle,
+                        function,
+                        0,
+                        0,
+                        &Release
+                    ),
+                    connection.Handle
+                );
+            }
+        }
     }
 
-    private int? Run(Func<byte[]?, int, int?> work, sqlite3_value[] values)
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void Release(nint data) => GCHandle.FromIntPtr(data).Free();
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static unsafe void CompareOne(nint context, int count, nint* values) => Run(context, values, isList: false);
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static unsafe void FindOne(nint context, int count, nint* values) => Run(context, values, isList: true);
+
+    private static unsafe void Run(nint context, nint* values, bool isList)
     {
         // No exception may escape into SQLite's code. The engine wrote the call, but a user may write one too.
-        var place = raw.sqlite3_value_int(values[1]);
-        if (place < 0 || place >= _comparisons.Count)
-            return null;
         try
         {
-            return work(raw.sqlite3_value_blob(values[0]).ToArray(), place);
+            var comparer = (ExactComparer)GCHandle.FromIntPtr(NativeSqlite.UserData(context)).Target!;
+            var place = NativeSqlite.ValueInteger(values[1]);
+            if (place < 0 || place >= comparer._comparisons.Count)
+                return;
+            var start = NativeSqlite.ValueBlob(values[0]);
+            var body = new ReadOnlySpan<byte>(start, NativeSqlite.ValueBytes(values[0]));
+            var comparison = comparer._comparisons[place];
+            if ((isList ? FindOne(body, comparison) : CompareOne(body, comparison)) is { } result)
+                NativeSqlite.ResultInteger(context, result);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return null;
+            var message = "malformed JSON"u8;
+            fixed (byte* pointer = message)
+                NativeSqlite.ResultError(context, pointer, message.Length);
         }
     }
 
-    private int? CompareOne(byte[]? body, int place)
+    private static int? CompareOne(ReadOnlySpan<byte> body, Comparison comparison)
     {
-        var comparison = _comparisons[place];
-        var field = Read(body, comparison.Field);
-        var other = comparison.Other is { } path ? Read(body, path) : comparison.Numbers[0];
-        return field.IsEmpty || other.IsEmpty ? null : DecimalText.Compare(field, other);
+        var field = Read(body, comparison.Field, out var isOther);
+        if (comparison.Other is { } path)
+        {
+            var other = Read(body, path, out _);
+            return field.IsEmpty || other.IsEmpty ? null : DecimalText.Compare(field, other);
+        }
+
+        if (isOther)
+            return 1;
+        return field.IsEmpty ? null : DecimalText.Compare(field, comparison.Numbers[0]);
     }
 
-    private int? FindOne(byte[]? body, int place)
+    private static int? FindOne(ReadOnlySpan<byte> body, Comparison comparison)
     {
-        var comparison = _comparisons[place];
-        var field = Read(body, comparison.Field);
+        var field = Read(body, comparison.Field, out var isOther);
+        if (isOther)
+            return 0;
         if (field.IsEmpty)
             return null;
         var (low, high) = (0, comparison.Numbers.Length - 1);
@@ -111,8 +142,9 @@ internal sealed class ExactComparer
     /// <summary>
     /// The number at a path, true and false as SQLite has them; empty for anything else. If two members have one name, the first counts.
     /// </summary>
-    private static ReadOnlySpan<byte> Read(ReadOnlySpan<byte> body, byte[][] path)
+    private static ReadOnlySpan<byte> Read(ReadOnlySpan<byte> body, byte[][] path, out bool isOther)
     {
+        isOther = false;
         var json = new Utf8JsonReader(body, AnyDepth);
         json.Read();
         foreach (var name in path)
@@ -132,6 +164,7 @@ internal sealed class ExactComparer
                 return default;
         }
 
+        isOther = json.TokenType is JsonTokenType.String or JsonTokenType.StartObject or JsonTokenType.StartArray;
         return json.TokenType switch
         {
             JsonTokenType.Number => json.ValueSpan,

@@ -1,10 +1,12 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Makes comparisons exact. Rounding keeps the order, so SQLite compares correctly whatever is far apart as its numbers: only near ties are
-/// resolved by the record's text. Each method returns null if the plain comparison is exact already.
+/// Makes comparisons exact: the record's text is compared. For an index, the plain comparison stands beside it: rounding keeps the order,
+/// so SQLite compares correctly whatever is far apart as its numbers, and only near ties are resolved by the text. Without one that would
+/// extract the field several times. Each method returns null if the plain comparison is exact already.
 /// </summary>
-internal sealed class ExactConditions
+/// <param name="isIndexed">Whether an index may help.</param>
+internal sealed class ExactConditions(bool isIndexed)
 {
     private const string IsNumber = "IN ('integer', 'real')";
 
@@ -57,6 +59,8 @@ internal sealed class ExactConditions
             return $"({In(field, [.. values.Where(value => !value.IsNull)])} OR NULL)";
         var numbers = values.Where(value => value.Number is not null).Select(value => value.Number!).ToArray();
         var exact = Comparer.In(field.Path, numbers);
+        if (!isIndexed && numbers.Length == values.Count)
+            return $"({exact})";
         var all = string.Join(", ", values.Select(value => value.Sql));
         if (Array.TrueForAll(numbers, number => number.IsSmallInteger))
             return $"({field.Sql} IN ({all}) AND (typeof({field.Sql}) <> 'real' OR {exact}))";
@@ -67,6 +71,12 @@ internal sealed class ExactConditions
 
     private string WithNumber(string field, IReadOnlyList<string> path, string comparison, FilterNumber number)
     {
+        if (!isIndexed)
+        {
+            var order = Comparer.With(path, number);
+            return comparison == "IS" ? $"coalesce({order} = 0, 0)" : $"({order} {comparison} 0)";
+        }
+
         var (below, above) = (number.SqlBelow, number.SqlAbove);
         var isEqual = Exact("=");
         return comparison switch

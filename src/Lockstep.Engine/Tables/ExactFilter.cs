@@ -6,8 +6,8 @@ namespace Lockstep.Engine.Tables;
 /// <summary>
 /// A filter in which numbers compare with all their digits. SQLite has 64-bit integers and doubles: for it, <c>huge =
 /// 9223372036854775811</c> is true of any number that rounds to the same double. So each comparison of a field with a number or another
-/// field is rewritten to settle near ties by the record's own text (<see cref="ExactComparer"/>), and keeps the plain comparison beside it,
-/// for an index. Arithmetic and functions compute as SQLite does; a number that SQLite would round is refused there.
+/// field is rewritten to compare the record's own text (<see cref="ExactComparer"/>), and keeps the plain comparison beside it for an
+/// index, if there is one. Arithmetic and functions compute as SQLite does; a number that SQLite would round is refused there.
 /// </summary>
 internal sealed class ExactFilter
 {
@@ -20,10 +20,11 @@ internal sealed class ExactFilter
     private readonly FilterOperands _operands;
     private readonly FilterToken[] _tokens;
     private readonly bool[] _isOfBetween;
-    private readonly ExactConditions _conditions = new();
+    private readonly ExactConditions _conditions;
 
-    private ExactFilter(RecordQuery query, IEnumerable<(string Name, IReadOnlyList<string> Path)> columns)
+    private ExactFilter(RecordQuery query, IEnumerable<(string Name, IReadOnlyList<string> Path)> columns, bool isIndexed)
     {
+        _conditions = new ExactConditions(isIndexed);
         _filter = query.Filter!;
         _tokens = [.. FilterTokens.Of(_filter) ?? []];
         _isOfBetween = new bool[_tokens.Length];
@@ -42,10 +43,11 @@ internal sealed class ExactFilter
     /// <summary>Creates it from a query's filter.</summary>
     /// <param name="query">The query, with a filter.</param>
     /// <param name="columns">The columns that the filter sees, and where in a record each one's value is.</param>
+    /// <param name="isIndexed">Whether an index may help.</param>
     /// <exception cref="FilterException">A number would be rounded where it stands.</exception>
-    public static ExactFilter Of(RecordQuery query, IEnumerable<(string Name, IReadOnlyList<string> Path)> columns)
+    public static ExactFilter Of(RecordQuery query, IEnumerable<(string Name, IReadOnlyList<string> Path)> columns, bool isIndexed)
     {
-        var exact = new ExactFilter(query, columns);
+        var exact = new ExactFilter(query, columns, isIndexed);
         exact.Rewrite();
         return exact;
     }

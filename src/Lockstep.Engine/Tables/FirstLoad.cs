@@ -14,7 +14,13 @@ internal sealed class FirstLoad(SqliteConnection connection)
     /// <summary>From this many bytes of records on, changing the journal pays off.</summary>
     public const int WorthIt = 2 * 1024 * 1024;
 
+    /// <summary>
+    /// SQLite's page cache for the first batch, in KiB, as a pragma says it: its pages come in order, and none comes back.
+    /// </summary>
+    private const int Cache = -4096;
+
     private bool _isActive;
+    private long? _usualCache;
 
     /// <summary>
     /// Changes to the rollback journal if that is worth it and nobody else has the file open; otherwise changes nothing.
@@ -26,6 +32,18 @@ internal sealed class FirstLoad(SqliteConnection connection)
             return;
         // A power failure during this transaction must not cost the file, so its few syncs are full ones.
         _isActive = SetJournal("delete") && Run("PRAGMA synchronous=FULL");
+        if (!_isActive)
+            return;
+        _usualCache = TableFile.Scalar(connection, "PRAGMA cache_size");
+        Run($"PRAGMA cache_size={Cache}");
+    }
+
+    /// <summary>After a batch: the next one needs pages that this one wrote.</summary>
+    public void RestoreCache()
+    {
+        if (_usualCache is { } usual)
+            Run($"PRAGMA cache_size={usual}");
+        _usualCache = null;
     }
 
     /// <summary>Back to the write-ahead log, after the commit. If a reader holds the file just then, it is tried again next time.</summary>

@@ -52,6 +52,20 @@ internal sealed class PinnedArena
         return at;
     }
 
+    /// <summary>
+    /// Moves bytes from their place before <see cref="Clear"/> to the end. What is moved in the order in which it was appended lands at or
+    /// before its own place, whatever is left out, so that nothing is overwritten that is still to be moved.
+    /// </summary>
+    /// <returns>Its new place.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int Move(int start, int length)
+    {
+        var bytes = Bytes(start, length);
+        var at = Append(length);
+        bytes.CopyTo(Bytes(at, length));
+        return at;
+    }
+
     /// <summary>The bytes at a place.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Span<byte> Bytes(int start, int length) => _pieces[start >> PieceShift].AsSpan(start & (PieceSize - 1), length);

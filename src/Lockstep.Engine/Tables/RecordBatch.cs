@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Buffers.Text;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
@@ -24,9 +25,13 @@ internal sealed class RecordBatch
     /// <summary>How many records ahead are prefetched.</summary>
     private const int Ahead = 64;
 
+    /// <summary>From this many bytes on, folding is worth it.</summary>
+    private const int FirstFold = 12 * 1024 * 1024;
+
     private readonly PinnedArena _arena = new();
     private RecordEntry[][] _blocks = [new RecordEntry[FirstBlock]];
     private bool _ordersRise;
+    private long _foldsAt;
 
     public RecordBatch(KeyLayout layout, OrderKind orderKind, bool coalesce) => Reset(layout, orderKind, coalesce);
 
@@ -39,6 +44,7 @@ internal sealed class RecordBatch
         IsAscending = _ordersRise = true;
         HasTombstones = false;
         Count = 0;
+        _foldsAt = FirstFold;
         _arena.Clear();
     }
 
@@ -139,6 +145,23 @@ internal sealed class RecordBatch
     }
 
     /// <summary>
+    /// Drops the versions that newer ones of their keys replace, once there may be enough of them: what is written is the same, and takes
+    /// less memory until then. What remains keeps its order.
+    /// </summary>
+    /// <returns>The memory that the records take now, as <see cref="MemoryUsed"/>.</returns>
+    public long FoldWhenWorthIt()
+    {
+        var used = MemoryUsed;
+        if (used < _foldsAt || !IsCoalesced || IsAscending)
+            return used;
+        Fold();
+        var left = MemoryUsed;
+        // Where it found few, it looks again late.
+        _foldsAt = Math.Max(FirstFold, left > used / 8 * 7 ? 4 * left : 2 * left);
+        return left;
+    }
+
+    /// <summary>
     /// The newest version of each key by the rule of I3, in the order of the keys, which is the order of the table's pages: writing in this
     /// order touches each page once. Sorting finds older versions of a key several times as fast as looking each record up as it arrives.
     /// </summary>
@@ -192,6 +215,37 @@ internal sealed class RecordBatch
             ref var entry = ref this[place];
             _arena.Prefetch(entry.KeyStart, entry.KeyLength + entry.OrderLength + entry.BodyLength);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Fold()
+    {
+        const int WordShift = 6;
+        var places = ArrayPool<int>.Shared.Rent(Count);
+        var kept = ArrayPool<ulong>.Shared.Rent((Count >> WordShift) + 1);
+        var words = kept.AsSpan(0, (Count >> WordShift) + 1);
+        words.Clear();
+        foreach (var place in places.AsSpan(0, NewestByKey(places)))
+            words[place >> WordShift] |= 1UL << place;
+
+        // Each moves towards the beginning, over what was moved or dropped before.
+        _arena.Clear();
+        Count = 0;
+        for (var word = 0; word < words.Length; word++)
+        {
+            for (var bits = words[word]; bits != 0; bits &= bits - 1)
+            {
+                var entry = this[(word << WordShift) + BitOperations.TrailingZeroCount(bits)];
+                var routing = entry.KeyLength + entry.OrderLength;
+                var isTogether = entry.BodyStart == entry.KeyStart + routing;
+                entry.KeyStart = _arena.Move(entry.KeyStart, isTogether ? routing + entry.BodyLength : routing);
+                entry.BodyStart = isTogether ? entry.KeyStart + routing : _arena.Move(entry.BodyStart, entry.BodyLength);
+                this[Count++] = entry;
+            }
+        }
+
+        ArrayPool<int>.Shared.Return(places);
+        ArrayPool<ulong>.Shared.Return(kept);
     }
 
     private static ReadOnlySpan<int> Stretch(ReadOnlySpan<int> places, int start) =>

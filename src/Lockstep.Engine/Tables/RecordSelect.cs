@@ -60,11 +60,12 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
             conditions.Add($"lockstep_key IN ({list})");
         }
 
+        var isIndexed = FindsByIndex();
         // The guard has made sure that this is one expression; brackets of its own let SQLite use an index.
         if (query.Filter is { } filter)
         {
             FilterGuard.RequireLength(filter);
-            _exact = ExactFilter.Of(query, TableView.Names(state.Fields, state.Shape?.KeyFields));
+            _exact = ExactFilter.Of(query, TableView.Names(state.Fields, state.Shape?.KeyFields), isIndexed);
             conditions.Add($"(({FilterGuard.Embed(_exact.Sql)}))");
         }
 
@@ -74,7 +75,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
             $"(SELECT key AS lockstep_key, seq AS lockstep_seq, gone AS lockstep_gone, body AS lockstep_body, born AS "
             + $"lockstep_born{fields} FROM {TableSchema.Rows})";
         var where = conditions.Count > 0 ? " WHERE " + string.Join(" AND ", conditions) : "";
-        if (ending.Length > 0 && FindsByIndex())
+        if (ending.Length > 0 && isIndexed)
         {
             // SQLite would rather read everything in the order of the keys than sort what an index finds; here it sorts the keys alone.
             where = $" WHERE lockstep_key IN (SELECT lockstep_key FROM {source}{where})";

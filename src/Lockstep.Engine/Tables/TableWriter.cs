@@ -106,6 +106,7 @@ internal sealed class TableWriter : ITableTarget
                 State = SetAside(commit, wanted);
             }
         );
+        _firstLoad.RestoreCache();
         if (_isOpen)
             return CommitResult.Nothing;
         var counts = _uncommitted;
@@ -157,6 +158,7 @@ internal sealed class TableWriter : ITableTarget
                 stage.NoteFields(commit.NewFields);
             }
         );
+        _firstLoad.RestoreCache();
         return counts;
     }
 

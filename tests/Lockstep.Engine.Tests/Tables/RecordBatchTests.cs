@@ -79,6 +79,65 @@ public sealed class RecordBatchTests
         }
     }
 
+    /// <summary>Bodies up to the last size cross the borders of the memory's pieces, and some need a piece of their own.</summary>
+    [Theory]
+    [InlineData(20_000, 800, 3_000, true)]
+    [InlineData(20_000, 800, 3_000, false)]
+    [InlineData(3_000, 7, 40_000, false)]
+    [InlineData(60, 5, 3_000_000, true)]
+    [InlineData(40, 4, 6_000_000, false)]
+    [Trait("Invariant", "I3")]
+    public void A_batch_that_was_folded_holds_the_same_newest_versions_in_the_same_order(int count, int keys, int size, bool areIntegers)
+    {
+        var random = new Random(count + size);
+        var layout = areIntegers ? KeyLayout.Integer : KeyLayout.Encoded;
+        var parser = new RecordParser(new RecordShapeRequest(Dialect.Record, ["id"], "updated_at"));
+        RecordBatch folded = new(layout, OrderKind.Number, coalesce: true),
+            whole = new(layout, OrderKind.Number, coalesce: true);
+        long most = 0;
+        for (var i = 0; i < count; i++)
+        {
+            var key = random.Next(keys);
+            // Now and then a key that has no place beside its body.
+            var id = areIntegers ? $"{key}" : $"\"{new string('k', size > 1_000_000 && key == 0 ? 1_500_000 : 5)}{key}\"";
+            var order = random.Next(3) == 0 ? $"{random.Next(50)}.5" : $"{random.Next(50)}";
+            var text = $$"""{"id":{{id}},"updated_at":{{order}},"n":{{i}},"x":"{{new string('x', random.Next(size))}}"}""";
+            Assert.Equal(ParsedKind.Record, parser.Parse(Encoding.UTF8.GetBytes(text), out var record));
+            whole.Add(record);
+            folded.Add(record);
+            most = Math.Max(most, folded.FoldWhenWorthIt());
+        }
+
+        Assert.Equal(Newest(whole), Newest(folded));
+        Assert.True(folded.Count < count / 2, $"{folded.Count} of {count} are left");
+        Assert.True(most < whole.MemoryUsed, $"{most:N0} and {whole.MemoryUsed:N0} bytes");
+
+        // In the order of the keys, each with its place among the others by arrival (I11).
+        static List<(string Json, int Arrival)> Newest(RecordBatch batch)
+        {
+            var places = new int[batch.Count];
+            var newest = places[..batch.NewestByKey(places)];
+            int[] arrivals = [.. newest.Order()];
+            return [.. newest.Select(p => (Encoding.UTF8.GetString(batch.Body(batch[p])), Array.IndexOf(arrivals, p)))];
+        }
+    }
+
+    [Fact]
+    public void A_batch_of_which_each_version_counts_is_never_folded()
+    {
+        var batch = new RecordBatch(KeyLayout.Integer, OrderKind.Number, coalesce: false);
+        var parser = new RecordParser(new RecordShapeRequest(Dialect.Record, ["id"], "updated_at"));
+        var json = Encoding.UTF8.GetBytes($$"""{"id":1,"updated_at":1,"x":"{{new string('x', 100_000)}}"}""");
+        for (var i = 0; i < 500; i++)
+        {
+            Assert.Equal(ParsedKind.Record, parser.Parse(json, out var record));
+            batch.Add(record);
+            batch.FoldWhenWorthIt();
+        }
+
+        Assert.Equal(500, batch.Count);
+    }
+
     /// <summary>The borders are those of the arena's pieces and of the routing that shares a place with its body.</summary>
     [Theory]
     [InlineData(64 * 1024, "key")]
@@ -148,7 +207,7 @@ public sealed class RecordBatchTests
     public void Sorting_keeps_the_order_of_what_is_equal(int count)
     {
         var random = new Random(count);
-        foreach (var range in (ulong[])[1, 7, 3000, 1UL << 40, ulong.MaxValue])
+        foreach (var range in (ulong[])[1, 7, 3000, uint.MaxValue, 1UL << 32, 1UL << 40, ulong.MaxValue])
         {
             ulong[] numbers = [.. Enumerable.Range(0, count).Select(_ => ((ulong)random.NextInt64() << 1) % range)];
             int[] places = [.. Enumerable.Range(0, count)];

@@ -49,6 +49,49 @@ internal static unsafe partial class NativeSqlite
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int BusyHandler(nint database, delegate* unmanaged[Cdecl]<nint, int, int> handler, nint data);
 
+    [LibraryImport(Library, EntryPoint = "sqlite3_create_function_v2")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int CreateFunction(
+        nint database,
+        byte* name,
+        int arguments,
+        int encoding,
+        nint data,
+        delegate* unmanaged[Cdecl]<nint, int, nint*, void> function,
+        nint step,
+        nint final,
+        delegate* unmanaged[Cdecl]<nint, void> destroy
+    );
+
+    [LibraryImport(Library, EntryPoint = "sqlite3_user_data")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    [SuppressGCTransition]
+    public static partial nint UserData(nint context);
+
+    [LibraryImport(Library, EntryPoint = "sqlite3_value_int")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    [SuppressGCTransition]
+    public static partial int ValueInteger(nint value);
+
+    [LibraryImport(Library, EntryPoint = "sqlite3_value_blob")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    [SuppressGCTransition]
+    public static partial byte* ValueBlob(nint value);
+
+    [LibraryImport(Library, EntryPoint = "sqlite3_value_bytes")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    [SuppressGCTransition]
+    public static partial int ValueBytes(nint value);
+
+    [LibraryImport(Library, EntryPoint = "sqlite3_result_int")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    [SuppressGCTransition]
+    public static partial void ResultInteger(nint context, int value);
+
+    [LibraryImport(Library, EntryPoint = "sqlite3_result_error")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial void ResultError(nint context, byte* message, int length);
+
     [LibraryImport(Library, EntryPoint = "sqlite3_errmsg")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial nint ErrorMessage(nint database);
