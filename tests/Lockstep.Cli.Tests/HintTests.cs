@@ -126,6 +126,41 @@ public sealed class HintTests : IDisposable
         Assert.Contains("Did you mean 'sync'?", misspelt.Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_first_load_that_was_cut_off_is_said_by_all_that_show_or_copy_the_table()
+    {
+        await using var feed = new TextFeed(Record + "nonsense");
+        await RunAsync("sync", feed.Uri, "-q");
+
+        var tables = await RunAsync("tables");
+        var json = await RunAsync("tables", "--json");
+        var records = await RunAsync("records", "--json");
+        var backup = await RunAsync("backup", "copy.db", "-t", "servers");
+        feed.Answer(Record);
+        await RunAsync("sync", feed.Uri, "-q");
+        var whole = await RunAsync("records", "-t", "servers", "--json");
+
+        Assert.Contains("first load unfinished", tables.Output, StringComparison.Ordinal);
+        Assert.Contains("\"loadUnfinished\":true", json.Output, StringComparison.Ordinal);
+        Assert.Single(records.Lines);
+        foreach (var run in (CliProcess[])[records, backup])
+            Assert.Contains("The first load of 'servers' has not ended", run.Error, StringComparison.Ordinal);
+        Assert.Equal((0, ""), (whole.ExitCode, whole.Error));
+    }
+
+    [Theory]
+    [InlineData("The path is empty.", "tables", "")]
+    [InlineData("The destination is empty.", "backup", "", "-t", "servers")]
+    [InlineData("The value of --path is empty.", "records", "-p", "")]
+    [InlineData("lockstep sync -t servers", "sync", "servers")]
+    public async Task What_is_empty_or_in_the_wrong_place_is_named(string says, params string[] arguments)
+    {
+        var run = await RunAsync(arguments);
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains(says, run.Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("nosuch")]
     [InlineData("nosuch.json")]

@@ -45,7 +45,7 @@ Describe 'Set- and Get-LockstepVariable' {
         @{ what = 'a list as tick'; with = @{ Value = 1; Tick = 0, '5s' }; takes = '*500ms, 2h*' }
         @{ what = 'a word as tick'; with = @{ Value = 1; DefaultTick = 'soon' }; takes = '*500ms, 2h*' }
         @{ what = 'a misspelt connection string'; with = @{ Value = 1; Store = 'Hst=localhost' }; takes = '*Host=db*' }
-        @{ what = 'a store in no folder'; with = @{ Value = 1; Store = 'nowhere/v.db' }; takes = '*folder does not exist*' }
+        @{ what = 'a store in no folder'; with = @{ Value = 1; Store = 'nowhere/v.db' }; takes = '*folder * does not exist*' }
     ) {
         if (-not $with.Store) { $with.Store = './v.db' }
         $failure = Get-ErrorOf { Set-LockstepVariable rate @with -ErrorAction Stop }

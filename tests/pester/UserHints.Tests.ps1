@@ -70,6 +70,22 @@ Describe 'What a user is told' {
         finally { Stop-Text $server }
     }
 
+    It 'says that a first load was cut off, wherever the table is shown or copied' {
+        $server = Start-Text "{`"id`":1,`"updated_at`":1,`"deleted_at`":null}`nnonsense`n"
+        try {
+            $null = Sync-LockstepTable $server.Uri -Disk -ErrorAction SilentlyContinue
+            (Get-LockstepTable).IsLoadUnfinished | Should -BeTrue
+            Show-Narrow (Get-LockstepTable) | Should -BeLike '*Unfinished*'
+            foreach ($script in { Get-LockstepRecord servers }, { Export-LockstepTable servers -Destination t.csv },
+                { Backup-LockstepTable servers -Destination copy.db }) {
+                "$(& $script 3>&1 2>$null | Where-Object { $_ -is [System.Management.Automation.WarningRecord] })" |
+                    Should -BeLike "*first load of 'servers' has not ended*"
+                Remove-Item t.csv, copy.db -ErrorAction Ignore
+            }
+        }
+        finally { Stop-Text $server }
+    }
+
     It 'shows the outcome of a sync on 80 columns' {
         $server = Start-LockstepTestServer -Port 0 -Feed Finite
         Show-Narrow ($server | Sync-LockstepTable) | Should -BeLike '*Outcome*Complete*'
@@ -97,6 +113,8 @@ Describe 'What a user is told' {
         $without = Get-ErrorOf { Sync-LockstepTable -Table own -ErrorAction Stop }
         $missing = Get-ErrorOf { Sync-LockstepTable -Table nosuch -ErrorAction Stop }
         $nothing = Get-ErrorOf { Sync-LockstepTable -ErrorAction Stop }
+        $unset = Get-ErrorOf { Sync-LockstepTable -Uri $null -Table own -ErrorAction Stop }
+        "$unset" | Should -Be '-Uri is empty.'
         $asUri = Get-ErrorOf { Sync-LockstepTable own -ErrorAction Stop }
         $without.ErrorDetails.RecommendedAction | Should -BeLike '*Sync-LockstepTable -Uri <URI> -Table own*'
         $missing.FullyQualifiedErrorId | Should -BeLike 'TableNotFound,*'
@@ -133,7 +151,7 @@ Describe 'What a user is told' {
     }
 
     It 'gives the commands that show and remove a value that is in the way' {
-        $pending = Set-LockstepVariable banner 'blue' -Store ./flags.db
+        $pending = Set-LockstepVariable banner 'blue' -Store ./flags.db -ActiveAt (Get-Date).AddDays(1)
         $wrong = Get-ErrorOf { Set-LockstepVariable banner 'red' -Store ./flags.db -ActiveAt $pending.ActiveAt -ErrorAction Stop }
         $action = $wrong.ErrorDetails.RecommendedAction
         $action | Should -BeLike '*Get-LockstepVariableSchedule banner shows it*'

@@ -31,10 +31,11 @@ internal static class BackupCommand
         {
             if (table.Find(result) is not Table file)
                 throw new ArgumentException("A table in PostgreSQL is backed up with its database: pg_dump --schema=lockstep_tables.");
-            var target = Path.GetFullPath(result.GetValue(destination)!);
+            var target = TableOptions.FullPath(result.GetValue(destination)!, "destination");
             if (Directory.Exists(target))
                 target = Path.Combine(target, file.GetInfo().Name + ".db");
             file.Backup(target, result.GetValue(force));
+            TableOptions.WarnOfLoad(new Table(target).GetInfo());
             if (!result.GetValue(quiet))
                 Console.WriteLine(PlainText.Of($"{file.GetInfo().Name}: {new Table(target).GetInfo().Rows} records copied to {target}."));
             return ExitCodes.Ok;

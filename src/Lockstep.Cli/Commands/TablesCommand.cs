@@ -29,7 +29,7 @@ internal static class TablesCommand
             IEnumerable<ITable> tables = database is not null
                 ? new PostgresTableStore(database).Find()
                 : (given.Length > 0 ? given : ["."])
-                    .SelectMany(p => Directory.Exists(p) ? Table.FindIn(Path.GetFullPath(p)) : [Path.GetFullPath(p)])
+                    .SelectMany(p => Directory.Exists(p) ? Table.FindIn(Path.GetFullPath(p)) : [TableOptions.FullPath(p, "path")])
                     .Select(file => new Table(file));
             using var output = Console.OpenStandardOutput();
             var text = new TextTable(Console.Out);
@@ -78,6 +78,7 @@ internal static class TablesCommand
                             writer.WriteNumber("rows", info.Rows);
                             writer.WriteNumber("tombstones", info.Tombstones);
                             writer.WriteNumber("quarantined", info.Quarantined);
+                            writer.WriteBoolean("loadUnfinished", info.IsLoadUnfinished);
                             writer.WriteBoolean("setOwed", info.IsSetOwed);
                             writer.WriteNumber("sweepLimit", info.SweepLimit);
                             writer.WriteStartArray("indexes");
@@ -106,7 +107,10 @@ internal static class TablesCommand
                             ["Cursor"] = info.HasCursor ? info.Cursor.ToString() : "",
                             ["Size"] = info.Size.ToString(CultureInfo.InvariantCulture),
                             ["LastSync"] = info.LastSync?.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "",
-                            ["Note"] = info.IsSetOwed ? "whole set owed" : "",
+                            ["Note"] =
+                                info.IsLoadUnfinished ? "first load unfinished"
+                                : info.IsSetOwed ? "whole set owed"
+                                : "",
                             ["Dialect"] = info.DialectName ?? "",
                             ["Path"] = Path.IsPathFullyQualified(info.Location)
                                 ? Path.GetRelativePath(Environment.CurrentDirectory, info.Location)

@@ -11,6 +11,29 @@ internal static class JsonText
     public static string Decode(ref Utf8JsonReader reader) =>
         reader.ValueIsEscaped ? Unescape(reader.ValueSpan) : Encoding.UTF8.GetString(reader.ValueSpan);
 
+    /// <summary>As <see cref="Decode"/>, of no more than so many bytes of the JSON: a longer text is cut.</summary>
+    public static string DecodeStart(ref Utf8JsonReader reader, int bytes)
+    {
+        var text = reader.ValueSpan;
+        if (text.Length <= bytes)
+            return Decode(ref reader);
+        var end = 0;
+        for (var next = 0; next <= bytes; next += LengthAt(text, next))
+            end = next;
+        return Unescape(text[..end]);
+    }
+
+    /// <summary>The length of an escape or of a character in UTF-8.</summary>
+    private static int LengthAt(ReadOnlySpan<byte> text, int at) =>
+        text[at] switch
+        {
+            (byte)'\\' => text[at + 1] == 'u' ? 6 : 2,
+            < 0xC0 => 1,
+            < 0xE0 => 2,
+            < 0xF0 => 3,
+            _ => 4,
+        };
+
     /// <summary>
     /// JSON as one line: its line breaks become blanks, which mean the same outside strings; inside strings there are none (RFC 8259).
     /// </summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Records;
 
@@ -69,6 +70,18 @@ public sealed record TableInfo
     /// <summary>Whether the table had everything the feed had at <see cref="LastSync"/>, as far as the feed reveals.</summary>
     public bool IsUpToDate { get; init; }
 
+    /// <summary>Whether the table has records of a first load that is under way or was cut off, so that others are missing.</summary>
+    public bool IsLoadUnfinished { get; init; }
+
+    /// <summary>The same as a sentence; null if it is not so.</summary>
+    internal string? LoadNote =>
+        IsLoadUnfinished
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"The first load of '{Name}' has not ended: it has {Rows} records so far, and others are missing. A sync goes on with it."
+            )
+            : null;
+
     /// <summary>
     /// Whether a whole set came that could not be applied as it is, so that it removed nothing: a later sync fetches it again.
     /// </summary>
@@ -118,6 +131,7 @@ public sealed record TableInfo
             NewestRecord = RecordTime.Of(state.Cursor, state.Shape?.Dialect),
             LastSync = state.LastSync,
             IsUpToDate = state.LastSync is { } last && last != state.Incomplete && state.Owed is null,
+            IsLoadUnfinished = !state.IsLoaded && state.Rows > 0,
             IsSetOwed = state.Owed is not null,
             SweepLimit = state.SweepLimit ?? SweepGuard.DefaultLimit,
             Quarantined = quarantined,

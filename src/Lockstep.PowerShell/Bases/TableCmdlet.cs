@@ -64,6 +64,13 @@ public abstract class TableCmdlet : LockstepCmdlet
             WriteWarning(notice);
     }
 
+    /// <summary>Warns if records of a table's first load are missing.</summary>
+    private protected void WarnOfLoad(ITable table)
+    {
+        if (table.GetInfo().LoadNote is { } note)
+            WriteWarning(note);
+    }
+
     /// <summary>The tables to use when none is named.</summary>
     private protected virtual IEnumerable<FoundTable> DefaultTables(TablePlace place) => [place.Only()];
 

@@ -162,6 +162,7 @@ public sealed class BackupLockstepTableCommand : TableCmdlet
                 return;
 
             table.Backup(target, Force);
+            WarnOfLoad(new Table(target));
             if (PassThru)
                 WriteObject(FoundTable.OfFile(target).Describe());
         });

@@ -66,6 +66,7 @@ internal static class EngineMapping
             Rows = table.Rows,
             Tombstones = table.Tombstones,
             Sequence = table.Sequence,
+            IsLoadUnfinished = table.IsLoadUnfinished,
             IsSetOwed = table.IsSetOwed,
             SweepLimit = table.SweepLimit,
             Quarantined = table.Quarantined,

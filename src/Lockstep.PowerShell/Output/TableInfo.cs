@@ -49,6 +49,9 @@ public sealed class TableInfo
     /// <summary>The number of the last change: what <c>Get-LockstepRecord -Since</c> takes.</summary>
     public long Sequence { get; internal init; }
 
+    /// <summary>Whether the table has records of a first load that is under way or was interrupted, so that others are missing.</summary>
+    public bool IsLoadUnfinished { get; internal init; }
+
     /// <summary>
     /// Whether a whole set arrived that could not be accepted as it is, so that it removed nothing: a later sync fetches it again.
     /// </summary>
