@@ -21,6 +21,9 @@ internal static class PlainText
         '\uFEFF',
     ]);
 
+    /// <summary>Whether a character is written as its number.</summary>
+    public static bool Steers(char c) => Steering.Contains(c);
+
     /// <summary>An exception's message without the name of a parameter in the code, which .NET appends.</summary>
     public static string MessageOf(Exception error) =>
         error is ArgumentException { ParamName: { Length: > 0 } name }

@@ -58,7 +58,7 @@ public static class PostgresCatalog
                     return [.. named.Concat(all.Where(t => Fits(t, patterns) && !Fits(t, exclude)).Except(named))];
                 }
             }
-            catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+            catch (Exception e) when (PostgresErrors.IsOfDriver(e))
             {
                 throw PostgresErrors.Translate(e, "the database", source);
             }

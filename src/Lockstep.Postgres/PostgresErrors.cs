@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Lockstep.Engine;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 using Npgsql;
 
@@ -60,6 +61,21 @@ internal static class PostgresErrors
     public static bool IsStaleDescription(Exception error) =>
         error is PostgresException { SqlState: "42703" or "42P01" or "42883" or "42804" or "3F000" or "0A000" or "XX000" };
 
+    /// <summary>
+    /// Whether it comes from the driver, or from what is below it: what answers like no database makes the driver throw anything.
+    /// </summary>
+    public static bool IsOfDriver(Exception error) =>
+        error is NpgsqlException or SocketException or TimeoutException
+        || (
+            error is not (LockstepException or OperationCanceledException or ObjectDisposedException)
+            && error.StackTrace?.Contains(" Npgsql.", StringComparison.Ordinal) == true
+        );
+
+    /// <summary>What the server or the driver said, of whatever length.</summary>
+    public static string Shown(Exception error) => ForeignText.Shorten(error.GetBaseException().Message);
+
+    private static string Said(PostgresException error) => ForeignText.Shorten(error.MessageText);
+
     /// <summary>The error to show to a caller for one of the driver's. The inner exception is kept for debuggers only.</summary>
     /// <param name="error">The driver's.</param>
     /// <param name="target">What should have been read or changed.</param>
@@ -73,50 +89,50 @@ internal static class PostgresErrors
                 e
             ),
             PostgresException { SqlState: "42501" } e => new PostgresAccessException(
-                $"{target}: {e.MessageText} ({e.SqlState}).",
+                $"{target}: {Said(e)} ({e.SqlState}).",
                 "Grant this user SELECT on the table (and on its tombstones in the schema lockstep, if it is tracked) and "
                     + "USAGE on the schemas.",
                 e
             ),
             PostgresException { SqlState: "3D000" } e => new PostgresAccessException(
-                $"{e.MessageText} ({e.SqlState}).",
+                $"{Said(e)} ({e.SqlState}).",
                 "Check the connection string.",
                 e
             ),
             PostgresException { SqlState: "42P01" or "3F000" } e => new PostgresTableException(
-                $"{target}: {e.MessageText} ({e.SqlState}).",
+                $"{target}: {Said(e)} ({e.SqlState}).",
                 "Check the name, its case and the schema.",
                 e
             ),
             // A database in SQL_ASCII keeps any bytes; a feed's JSON is UTF-8.
             PostgresException { SqlState: "22021" or "22P05" } e => new PostgresTableException(
-                $"{target} holds text that is not UTF-8: {e.MessageText} ({e.SqlState}).",
+                $"{target} holds text that is not UTF-8: {Said(e)} ({e.SqlState}).",
                 "Repair those values, or serve a view that leaves the column out or converts it (convert_from).",
                 e
             ),
             PostgresException { SqlState: "53300" } e => new FeedUnavailableException(
-                $"PostgreSQL has no connection left for {target}: {e.MessageText} ({e.SqlState}). Raise the role's "
+                $"PostgreSQL has no connection left for {target}: {Said(e)} ({e.SqlState}). Raise the role's "
                     + $"CONNECTION LIMIT or max_connections, or let the feed use fewer connections (MaxReaders).",
                 TimeSpan.FromSeconds(1),
                 e
             ),
             PostgresException { SqlState: "53400" } e => new PostgresReplicationException(
-                $"PostgreSQL has no room for another replication slot or sender: {e.MessageText} ({e.SqlState}).",
+                $"PostgreSQL has no room for another replication slot or sender: {Said(e)} ({e.SqlState}).",
                 "Raise max_replication_slots and max_wal_senders and restart the server, or drop a slot that no one needs.",
                 e
             ),
             PostgresException e when !IsPassing(e) => new PostgresTableException(
-                $"{target}: {e.MessageText} ({e.SqlState}).",
+                $"{target}: {Said(e)} ({e.SqlState}).",
                 "See PostgreSQL's list of error codes for the one in parentheses.",
                 e
             ),
             PostgresException e => new FeedUnavailableException(
-                $"PostgreSQL cannot serve {target} at the moment: {e.MessageText} ({e.SqlState}).",
+                $"PostgreSQL cannot serve {target} at the moment: {Said(e)} ({e.SqlState}).",
                 TimeSpan.FromSeconds(1),
                 e
             ),
-            _ when IsPassing(error) && error is not FeedUnavailableException => new FeedUnavailableException(
-                $"PostgreSQL{PostgresConnection.Place(source)} cannot be reached for {target}: {error.GetBaseException().Message}",
+            _ when (IsPassing(error) || IsOfDriver(error)) && error is not FeedUnavailableException => new FeedUnavailableException(
+                $"PostgreSQL{PostgresConnection.Place(source)} cannot be reached for {target}: {Shown(error)}",
                 "Check the host and port of the connection string, and that the server runs and accepts connections from here.",
                 TimeSpan.FromSeconds(1),
                 error

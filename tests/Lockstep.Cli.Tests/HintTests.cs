@@ -149,6 +149,19 @@ public sealed class HintTests : IDisposable
     }
 
     [Theory]
+    [InlineData("The path is empty.", "tables", "")]
+    [InlineData("The destination is empty.", "backup", "", "-t", "servers")]
+    [InlineData("The value of --path is empty.", "records", "-p", "")]
+    [InlineData("lockstep sync -t servers", "sync", "servers")]
+    public async Task What_is_empty_or_in_the_wrong_place_is_named(string says, params string[] arguments)
+    {
+        var run = await RunAsync(arguments);
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains(says, run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("nosuch")]
     [InlineData("nosuch.json")]
     public async Task A_dialect_that_does_not_exist_is_told_with_one_full_stop(string dialect)

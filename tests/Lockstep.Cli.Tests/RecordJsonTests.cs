@@ -14,4 +14,19 @@ public sealed class RecordJsonTests
     [InlineData("{\"a\":\"é – ж 語 😀\"}", "{\"a\":\"é – ж 語 😀\"}")]
     public void What_steers_is_an_escape(string json, string shown) =>
         Assert.Equal(shown, Encoding.UTF8.GetString(RecordJson.Of(Encoding.UTF8.GetBytes(json))));
+
+    [Theory]
+    [InlineData("x")]
+    [InlineData("\u2028")]
+    [InlineData("–")]
+    public void A_record_of_megabytes_is_written_without_a_copy(string text)
+    {
+        var json = Encoding.UTF8.GetBytes($"{{\"a\":\"{string.Concat(Enumerable.Repeat(text, 1 << 20))}\"}}\n");
+        RecordJson.Write(Encoding.UTF8.GetBytes("{\"\u2028\":\n1}"), Stream.Null);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+
+        RecordJson.Write(json, Stream.Null);
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 100_000);
+    }
 }

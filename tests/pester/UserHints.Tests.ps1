@@ -113,6 +113,8 @@ Describe 'What a user is told' {
         $without = Get-ErrorOf { Sync-LockstepTable -Table own -ErrorAction Stop }
         $missing = Get-ErrorOf { Sync-LockstepTable -Table nosuch -ErrorAction Stop }
         $nothing = Get-ErrorOf { Sync-LockstepTable -ErrorAction Stop }
+        $unset = Get-ErrorOf { Sync-LockstepTable -Uri $null -Table own -ErrorAction Stop }
+        "$unset" | Should -Be '-Uri is empty.'
         $asUri = Get-ErrorOf { Sync-LockstepTable own -ErrorAction Stop }
         $without.ErrorDetails.RecommendedAction | Should -BeLike '*Sync-LockstepTable -Uri <URI> -Table own*'
         $missing.FullyQualifiedErrorId | Should -BeLike 'TableNotFound,*'
@@ -149,7 +151,7 @@ Describe 'What a user is told' {
     }
 
     It 'gives the commands that show and remove a value that is in the way' {
-        $pending = Set-LockstepVariable banner 'blue' -Store ./flags.db
+        $pending = Set-LockstepVariable banner 'blue' -Store ./flags.db -ActiveAt (Get-Date).AddDays(1)
         $wrong = Get-ErrorOf { Set-LockstepVariable banner 'red' -Store ./flags.db -ActiveAt $pending.ActiveAt -ErrorAction Stop }
         $action = $wrong.ErrorDetails.RecommendedAction
         $action | Should -BeLike '*Get-LockstepVariableSchedule banner shows it*'

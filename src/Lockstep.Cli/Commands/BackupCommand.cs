@@ -31,7 +31,7 @@ internal static class BackupCommand
         {
             if (table.Find(result) is not Table file)
                 throw new ArgumentException("A table in PostgreSQL is backed up with its database: pg_dump --schema=lockstep_tables.");
-            var target = Path.GetFullPath(result.GetValue(destination)!);
+            var target = TableOptions.FullPath(result.GetValue(destination)!, "destination");
             if (Directory.Exists(target))
                 target = Path.Combine(target, file.GetInfo().Name + ".db");
             file.Backup(target, result.GetValue(force));

@@ -101,6 +101,9 @@ internal static class RecordsCommand
         {
             text.Finish();
         }
+
+        if (text.IsCut)
+            Console.Error.WriteLine($"lockstep: Records have more than {TextTable.MostColumns} fields. --json prints all.");
     }
 
     private static void PrintLines(IRecordScan scan)
@@ -108,7 +111,7 @@ internal static class RecordsCommand
         using var output = new BufferedStream(Console.OpenStandardOutput(), 64 * 1024);
         while (scan.Read())
         {
-            output.Write(RecordJson.Of(scan.CheckedJson));
+            RecordJson.Write(scan.CheckedJson, output);
             output.WriteByte((byte)'\n');
         }
     }

@@ -328,7 +328,9 @@ internal static class SyncCommand
         argument.AddError(
             argument.Parent is OptionResult { Option.Name: var option }
                 ? $"{option} takes a feed's URI, which begins with http:// or https://."
-                : "A feed's URI begins with http:// or https://."
+            : TableNaming.IsValid(argument.Tokens[0].Value)
+                ? $"A feed's URI begins with http:// or https://. A table is named with -t: lockstep sync -t {argument.Tokens[0].Value}"
+            : "A feed's URI begins with http:// or https://."
         );
         return null;
     }

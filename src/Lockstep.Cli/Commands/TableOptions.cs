@@ -42,7 +42,7 @@ internal sealed class TableOptions
                 : new PostgresTableStore(connection);
         }
 
-        return path is not null ? new FileTableStore(System.IO.Path.GetFullPath(path)) { IsPrivate = isPrivate }
+        return path is not null ? new FileTableStore(FullPath(path, "value of --path")) { IsPrivate = isPrivate }
             : result.GetValue(Table) is { } name ? OfName(name, isPrivate)
             : null;
     }
@@ -89,6 +89,11 @@ internal sealed class TableOptions
             ? (new Uri(feed), Store(result) ?? new FileTableStore(info.Location), info.Name)
             : throw new InvalidOptionException($"The table '{info.Name}' belongs to no feed.", "Name the feed's URI before the options.");
     }
+
+    /// <summary>The full path of a file or folder.</summary>
+    /// <exception cref="ArgumentException">It is empty, as the value of a shell's variable that is not set.</exception>
+    public static string FullPath(string path, string what) =>
+        path.Length > 0 ? System.IO.Path.GetFullPath(path) : throw new ArgumentException($"The {what} is empty.");
 
     /// <summary>Warns on standard error if records of a first load are missing.</summary>
     public static void WarnOfLoad(TableInfo info)

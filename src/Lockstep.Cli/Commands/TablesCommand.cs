@@ -29,7 +29,7 @@ internal static class TablesCommand
             IEnumerable<ITable> tables = database is not null
                 ? new PostgresTableStore(database).Find()
                 : (given.Length > 0 ? given : ["."])
-                    .SelectMany(p => Directory.Exists(p) ? Table.FindIn(Path.GetFullPath(p)) : [Path.GetFullPath(p)])
+                    .SelectMany(p => Directory.Exists(p) ? Table.FindIn(Path.GetFullPath(p)) : [TableOptions.FullPath(p, "path")])
                     .Select(file => new Table(file));
             using var output = Console.OpenStandardOutput();
             var text = new TextTable(Console.Out);

@@ -1,7 +1,7 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 using Lockstep.Engine;
-using Lockstep.Engine.Records;
 
 namespace Lockstep.Cli.Output;
 
@@ -23,12 +23,37 @@ internal static class RecordJson
 
     public static ReadOnlySpan<byte> Of(ReadOnlySpan<byte> json)
     {
-        var line = JsonText.OnOneLine(json);
-        if (!line.ContainsAny(Suspects))
-            return line;
-        var text = Encoding.UTF8.GetString(line);
-        // Not Of: a separator of lines within a text is data, which a blank would change.
-        var plain = PlainText.Lines(text);
-        return ReferenceEquals(plain, text) ? line : Encoding.UTF8.GetBytes(plain);
+        if (!json.ContainsAny(Suspects))
+            return json;
+        using var line = new MemoryStream(json.Length + 16);
+        Write(json, line);
+        return line.GetBuffer().AsSpan(0, (int)line.Length);
+    }
+
+    /// <summary>Writes it from where it is: a record may have a hundred megabytes.</summary>
+    public static void Write(ReadOnlySpan<byte> json, Stream output)
+    {
+        for (var at = json.IndexOfAny(Suspects); at >= 0; at = json.IndexOfAny(Suspects))
+        {
+            output.Write(json[..at]);
+            _ = Rune.DecodeFromUtf8(json[at..], out var rune, out var length);
+            if (rune.Value is '\n' or '\r')
+                output.WriteByte((byte)' ');
+            else if (rune.IsBmp && PlainText.Steers((char)rune.Value))
+                WriteEscape(rune.Value, output);
+            else
+                output.Write(json.Slice(at, length));
+            json = json[(at + length)..];
+        }
+
+        output.Write(json);
+    }
+
+    private static void WriteEscape(int character, Stream output)
+    {
+        Span<byte> escape = stackalloc byte[6];
+        (escape[0], escape[1]) = ((byte)'\\', (byte)'u');
+        character.TryFormat(escape[2..], out _, "x4", CultureInfo.InvariantCulture);
+        output.Write(escape);
     }
 }

@@ -12,9 +12,21 @@ internal sealed class TextTable(TextWriter output)
     private const int Sampled = 500;
     private const int Widest = 40;
 
+    /// <summary>Columns beyond so many, which nobody can read in a table, are left out.</summary>
+    public const int MostColumns = 1000;
+
+    /// <summary>
+    /// How many bytes of a name or value are read: more than <see cref="Widest"/> characters, however they are escaped. A record may have a
+    /// hundred megabytes, and widths come from <see cref="Sampled"/> records.
+    /// </summary>
+    private const int MostBytes = 1024;
+
     private readonly List<Dictionary<string, string>> _sample = [];
     private List<string>? _columns;
     private int[] _widths = [];
+
+    /// <summary>Whether fields were left out.</summary>
+    public bool IsCut { get; private set; }
 
     public void Add(ReadOnlySpan<byte> json) => Add(Read(json));
 
@@ -41,16 +53,23 @@ internal sealed class TextTable(TextWriter output)
         output.Flush();
     }
 
-    private static Dictionary<string, string> Read(ReadOnlySpan<byte> json)
+    private Dictionary<string, string> Read(ReadOnlySpan<byte> json)
     {
         var row = new Dictionary<string, string>();
         var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 128 });
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var name = JsonText.Decode(ref reader);
+            var name = JsonText.DecodeStart(ref reader, MostBytes);
             reader.Read();
-            row[name] = ReadValue(ref reader, json);
+            if (row.Count < MostColumns || row.ContainsKey(name))
+            {
+                row[name] = ReadValue(ref reader, json);
+                continue;
+            }
+
+            IsCut = true;
+            reader.Skip();
         }
 
         return row;
@@ -61,15 +80,17 @@ internal sealed class TextTable(TextWriter output)
         if (reader.TokenType == JsonTokenType.Null)
             return "";
         if (reader.TokenType == JsonTokenType.String)
-            return JsonText.Decode(ref reader);
+            return JsonText.DecodeStart(ref reader, MostBytes);
         var start = (int)reader.TokenStartIndex;
         reader.Skip();
-        return Encoding.UTF8.GetString(json[start..(int)reader.BytesConsumed]);
+        return Encoding.UTF8.GetString(json[start..Math.Min((int)reader.BytesConsumed, start + MostBytes)]);
     }
 
     private void Start()
     {
-        _columns = [.. _sample.SelectMany(row => row.Keys).Distinct()];
+        _columns = [.. _sample.SelectMany(row => row.Keys).Distinct().Take(MostColumns + 1)];
+        IsCut |= _columns.Count > MostColumns;
+        _columns = _columns.GetRange(0, Math.Min(_columns.Count, MostColumns));
         _widths =
         [
             .. _columns.Select(column =>

@@ -219,6 +219,8 @@ internal sealed class DocumentReader
         var reader = new Utf8JsonReader(_buffer.AsSpan(_start, _end - _start), _isFinal, _state);
         if (!reader.Read())
             return false;
+        if (!JsonText.IsUnicode(ref reader))
+            throw new InvalidDataException("a text around its items is not valid Unicode");
         switch (reader.TokenType)
         {
             case JsonTokenType.PropertyName:

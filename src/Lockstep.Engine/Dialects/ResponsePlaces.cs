@@ -39,7 +39,7 @@ internal sealed class ResponsePlaces(HttpResponseMessage response, JsonElement b
                 var end = header.IndexOf('>', at);
                 if (end < 0)
                     break;
-                var next = header.IndexOf('<', end);
+                var next = IndexOutsideQuotes(header, "<", end);
                 var parameters = next < 0 ? header[(end + 1)..] : header[(end + 1)..next];
                 if (HasRelation(parameters, relation))
                     return header[(at + 1)..end];
@@ -52,14 +52,33 @@ internal sealed class ResponsePlaces(HttpResponseMessage response, JsonElement b
 
     private static bool HasRelation(string parameters, string relation)
     {
-        foreach (var parameter in parameters.Split(';', ','))
+        for (var start = 0; start < parameters.Length; )
         {
-            var pair = parameter.Split('=', 2);
+            var end = IndexOutsideQuotes(parameters, ";,", start) is >= 0 and var found ? found : parameters.Length;
+            var pair = parameters[start..end].Split('=', 2);
             if (pair.Length == 2 && pair[0].Trim().Equals("rel", StringComparison.OrdinalIgnoreCase))
                 return pair[1].Trim().Trim('"').Split(' ').Contains(relation, StringComparer.OrdinalIgnoreCase);
+            start = end + 1;
         }
 
         return false;
+    }
+
+    /// <summary>Where one of some characters is first, from a place on, that is not within a quoted text; -1 if it is nowhere.</summary>
+    private static int IndexOutsideQuotes(string text, string wanted, int from)
+    {
+        var isQuoted = false;
+        for (var i = from; i < text.Length; i++)
+        {
+            if (isQuoted && text[i] == '\\')
+                i++;
+            else if (text[i] == '"')
+                isQuoted = !isQuoted;
+            else if (!isQuoted && wanted.Contains(text[i]))
+                return i;
+        }
+
+        return -1;
     }
 
     /// <summary>The same in a list of links in the body, each with <c>rel</c> or <c>relation</c>, as in FHIR.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Feed;
 
@@ -56,6 +57,8 @@ internal sealed class ErrorBody : IDisposable
     {
         try
         {
+            if (!JsonText.IsUnicode(bytes.Span))
+                return null;
             var document = JsonDocument.Parse(bytes);
             if (document.RootElement is not { ValueKind: JsonValueKind.Array } list || list.GetArrayLength() == 0)
                 return document;

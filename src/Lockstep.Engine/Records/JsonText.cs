@@ -11,6 +11,29 @@ internal static class JsonText
     public static string Decode(ref Utf8JsonReader reader) =>
         reader.ValueIsEscaped ? Unescape(reader.ValueSpan) : Encoding.UTF8.GetString(reader.ValueSpan);
 
+    /// <summary>As <see cref="Decode"/>, of no more than so many bytes of the JSON: a longer text is cut.</summary>
+    public static string DecodeStart(ref Utf8JsonReader reader, int bytes)
+    {
+        var text = reader.ValueSpan;
+        if (text.Length <= bytes)
+            return Decode(ref reader);
+        var end = 0;
+        for (var next = 0; next <= bytes; next += LengthAt(text, next))
+            end = next;
+        return Unescape(text[..end]);
+    }
+
+    /// <summary>The length of an escape or of a character in UTF-8.</summary>
+    private static int LengthAt(ReadOnlySpan<byte> text, int at) =>
+        text[at] switch
+        {
+            (byte)'\\' => text[at + 1] == 'u' ? 6 : 2,
+            < 0xC0 => 1,
+            < 0xE0 => 2,
+            < 0xF0 => 3,
+            _ => 4,
+        };
+
     /// <summary>
     /// JSON as one line: its line breaks become blanks, which mean the same outside strings; inside strings there are none (RFC 8259).
     /// </summary>
@@ -28,6 +51,38 @@ internal static class JsonText
     {
         json.Replace((byte)'\n', (byte)' ');
         json.Replace((byte)'\r', (byte)' ');
+    }
+
+    /// <summary>
+    /// Whether all strings and names in a JSON document are Unicode: others hold half a surrogate pair, or bytes that are not UTF-8.
+    /// </summary>
+    /// <exception cref="JsonException">It is not JSON.</exception>
+    public static bool IsUnicode(ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json);
+        while (reader.Read())
+        {
+            if (!IsUnicode(ref reader))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Whether the reader's current token is Unicode, if it is a string or a name.</summary>
+    public static bool IsUnicode(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.PropertyName))
+            return true;
+        try
+        {
+            _ = reader.GetString();
+            return true;
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Whether a text is exactly one JSON object in UTF-8, nested no deeper than a record may be.</summary>

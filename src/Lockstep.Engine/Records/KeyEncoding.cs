@@ -78,12 +78,21 @@ internal static class KeyEncoding
     }
 
     /// <summary>The parts of a key: a <see cref="long"/>, a decimal's text as an <see cref="OrderValue"/> number, or a string.</summary>
+    /// <exception cref="InvalidDataException">It is not encoded so: a file or an address from elsewhere may hold anything.</exception>
     public static RecordKey Read(ReadOnlySpan<byte> encoded)
     {
-        var parts = new List<object>(1);
-        while (!encoded.IsEmpty)
-            parts.Add(ReadPart(ref encoded));
-        return new RecordKey([.. parts]);
+        try
+        {
+            var parts = new List<object>(1);
+            while (!encoded.IsEmpty)
+                parts.Add(ReadPart(ref encoded));
+            return new RecordKey([.. parts]);
+        }
+        catch (Exception e)
+            when (e is FormatException or ArgumentException or IndexOutOfRangeException or OverflowException or InvalidOperationException)
+        {
+            throw new InvalidDataException("A key is damaged.", e);
+        }
     }
 
     private static object ReadPart(ref ReadOnlySpan<byte> encoded)

@@ -328,8 +328,7 @@ public sealed class TableFeed : IFeedSource
             var key = Base64Url.DecodeFromChars(text);
             return Records.KeyEncoding.Read(key).Parts.Count > 0 ? key : throw new FormatException();
         }
-        catch (Exception e)
-            when (e is FormatException or ArgumentException or IndexOutOfRangeException or OverflowException or InvalidOperationException)
+        catch (Exception e) when (e is FormatException or InvalidDataException)
         {
             throw new FeedPositionException(e);
         }

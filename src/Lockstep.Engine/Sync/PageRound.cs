@@ -118,6 +118,8 @@ internal sealed class PageRound(DialectSession session)
             using var page = await _reader
                 .ReadAsync(rules, response, _maximum, _pages < ManyPages ? null : _news, cancellationToken)
                 .ConfigureAwait(false);
+            if (_isWhole && _pages == 0 && response.StatusCode == HttpStatusCode.NoContent)
+                throw session.Requests.Wrong("it answers 204 No Content and not with its list, which is not an empty list");
             if (page.AsksForResync)
                 return RoundEnd.Resync;
             if (MeetsAnotherFeed(rules, page.Places, isKnown: stored is not null))

@@ -154,11 +154,9 @@ internal sealed class RecordBatch
         var used = MemoryUsed;
         if (used < _foldsAt || !IsCoalesced || IsAscending)
             return used;
-        Fold();
-        var left = MemoryUsed;
         // Where it found few, it looks again late.
-        _foldsAt = Math.Max(FirstFold, left > used / 8 * 7 ? 4 * left : 2 * left);
-        return left;
+        _foldsAt = Math.Max(FirstFold, Fold() ? 2 * MemoryUsed : 4 * used);
+        return MemoryUsed;
     }
 
     /// <summary>
@@ -217,15 +215,23 @@ internal sealed class RecordBatch
         }
     }
 
+    /// <summary>Drops what is replaced, unless that is little; returns whether it did.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Fold()
+    private bool Fold()
     {
         const int WordShift = 6;
         var places = ArrayPool<int>.Shared.Rent(Count);
+        var newest = NewestByKey(places);
+        if (newest > Count - (Count / 8))
+        {
+            ArrayPool<int>.Shared.Return(places);
+            return false;
+        }
+
         var kept = ArrayPool<ulong>.Shared.Rent((Count >> WordShift) + 1);
         var words = kept.AsSpan(0, (Count >> WordShift) + 1);
         words.Clear();
-        foreach (var place in places.AsSpan(0, NewestByKey(places)))
+        foreach (var place in places.AsSpan(0, newest))
             words[place >> WordShift] |= 1UL << place;
 
         // Each moves towards the beginning, over what was moved or dropped before.
@@ -246,6 +252,7 @@ internal sealed class RecordBatch
 
         ArrayPool<int>.Shared.Return(places);
         ArrayPool<ulong>.Shared.Return(kept);
+        return true;
     }
 
     private static ReadOnlySpan<int> Stretch(ReadOnlySpan<int> places, int start) =>

@@ -35,7 +35,21 @@ internal sealed class RecordScan : IRecordScan
         JsonText.IsObject(Json) ? Json : throw TableFileErrors.DamagedRecord(_connection.TablePath, Key);
 
     /// <summary>The record's key.</summary>
-    public RecordKey Key => StageSql.ReadKey(Row, RecordSelect.KeyColumn, _layout);
+    /// <exception cref="TableFileException">The file holds there what is no key.</exception>
+    public RecordKey Key
+    {
+        get
+        {
+            try
+            {
+                return StageSql.ReadKey(Row, RecordSelect.KeyColumn, _layout);
+            }
+            catch (InvalidDataException e)
+            {
+                throw TableFileErrors.Damaged(_connection.TablePath, "the key of a record is damaged.", e);
+            }
+        }
+    }
 
     /// <summary>The table's number of the record's last change (I11).</summary>
     public long Sequence => Row.Integer(RecordSelect.SequenceColumn);

@@ -140,13 +140,13 @@ internal sealed record TableState
             Asked = asked,
             IsImporting = OptionalText.Import.Load(connection) is not null,
             Incomplete = incomplete is null ? null : DateTimeOffset.Parse(incomplete, CultureInfo.InvariantCulture),
-            Name = Text("name")!,
+            Name = Text("name") ?? throw new InvalidDataException("The table file has lost the table's name."),
             Feed = Text("feed"),
             Shape = Text("key_fields") is { } keys
                 ? new RecordShape(
                     (Dialect)Number("dialect"),
                     List(keys),
-                    [.. List(Text("key_kinds") ?? "[]").Select(Enum.Parse<KeyPartKind>)],
+                    [.. List(Text("key_kinds") ?? "[]").Select(KindOf)],
                     (KeyLayout)Number("key_layout"),
                     Text("order_field") ?? WireNames.DefaultOrderField,
                     (OrderKind)Number("order_kind")
@@ -213,6 +213,11 @@ internal sealed record TableState
         else
             OptionalText.Import.Remove(connection);
     }
+
+    private static KeyPartKind KindOf(string text) =>
+        Enum.TryParse(text, out KeyPartKind kind) && Enum.IsDefined(kind)
+            ? kind
+            : throw new InvalidDataException("The table file has a key of an unknown kind.");
 
     private static string[] List(string json) => JsonSerializer.Deserialize(json, EngineJson.Default.StringArray) ?? [];
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Lockstep.Engine.Records;
+using Lockstep.Engine.Serving;
 using Npgsql;
 
 namespace Lockstep.Postgres.Feed;
@@ -23,6 +24,7 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
         mark is { } reached && reached.Era >= told ? reached : new FeedMark(told, long.MaxValue);
 
     /// <summary>Whether everything up to a mark came to a timeline, so that nothing of it was lost.</summary>
+    /// <exception cref="FeedUnavailableException">The server did not answer, or not in time.</exception>
     public async Task<bool> HasAsync(FeedMark reached, long timeline, CancellationToken cancellationToken) =>
         reached.Era == timeline
         || (
@@ -43,6 +45,7 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
             var isKnown =
                 _known is { } known
                 && known.Timeline == timeline
+                && !known.Ends.IsFaulted
                 && !(known.Ends is { IsCompletedSuccessfully: true, Result: null } && time.GetElapsedTime(known.Asked) > Pause);
             if (!isKnown)
                 _known = (timeline, ReadAsync(timeline), time.GetTimestamp());
@@ -99,14 +102,12 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
                 return Parse(found[0]);
             }
         }
-        catch (Exception e)
-            when (e
-                    is NpgsqlException
-                        or OperationCanceledException
-                        or IOException
-                        or System.Net.Sockets.SocketException
-                        or TimeoutException
-            )
+        catch (Exception e) when (e is OperationCanceledException || PostgresErrors.IsPassing(e))
+        {
+            // It may tell later: clients wait rather than start over.
+            throw new FeedUnavailableException("The server does not tell yet where it left its earlier timelines.", options.RetryAfter, e);
+        }
+        catch (PostgresException e)
         {
             PostgresLog.Notice(
                 options.Logger,

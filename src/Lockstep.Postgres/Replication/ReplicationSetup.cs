@@ -1,3 +1,4 @@
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Feed;
 using Npgsql;
@@ -157,7 +158,7 @@ internal static class ReplicationSetup
             if (e.SqlState != "42501")
                 throw;
             throw new PostgresAccessException(
-                $"This user may not publish {table.SqlName}: {e.MessageText} ({e.SqlState}).",
+                $"This user may not publish {table.SqlName}: {ForeignText.Shorten(e.MessageText)} ({e.SqlState}).",
                 $"Let the owner of the table run: {create}, and name that publication in the options.",
                 e
             );
@@ -326,7 +327,7 @@ internal static class ReplicationSetup
                     }
                 }
             }
-            catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+            catch (Exception e) when (PostgresErrors.IsOfDriver(e))
             {
                 throw PostgresErrors.Translate(e, options.Table.ToString(), source);
             }

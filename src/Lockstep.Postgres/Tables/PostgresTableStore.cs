@@ -121,7 +121,7 @@ public sealed class PostgresTableStore : TableStore
         {
             if (connection is not null)
                 await connection.DisposeAsync().ConfigureAwait(false);
-            if (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+            if (PostgresErrors.IsOfDriver(e))
                 throw Translate(e, description);
             throw;
         }
@@ -165,7 +165,7 @@ public sealed class PostgresTableStore : TableStore
         error switch
         {
             PostgresException e when !PostgresErrors.IsPassing(e) => PostgresErrors.Translate(e, table),
-            _ => new TableStoreUnavailableException(table, error.Message, error),
+            _ => new TableStoreUnavailableException(table, PostgresErrors.Shown(error), error),
         };
 
     internal NpgsqlConnection Open()
@@ -201,7 +201,7 @@ public sealed class PostgresTableStore : TableStore
         catch (Exception e)
         {
             await connection.DisposeAsync().ConfigureAwait(false);
-            if (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+            if (PostgresErrors.IsOfDriver(e))
                 throw Translate(e, $"{table} in {Description}");
             throw;
         }
@@ -213,7 +213,7 @@ public sealed class PostgresTableStore : TableStore
         {
             return work();
         }
-        catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+        catch (Exception e) when (PostgresErrors.IsOfDriver(e))
         {
             throw Translate(e, $"{table} in {Description}");
         }

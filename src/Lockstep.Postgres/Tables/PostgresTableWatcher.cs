@@ -101,7 +101,7 @@ internal sealed class PostgresTableWatcher(PostgresTableStore store, int table, 
         {
             return [];
         }
-        catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+        catch (Exception e) when (PostgresErrors.IsOfDriver(e))
         {
             throw PostgresTableStore.Translate(e, $"{name} in {store.Description}");
         }

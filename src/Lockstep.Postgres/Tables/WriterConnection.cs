@@ -41,7 +41,7 @@ internal sealed class WriterConnection(NpgsqlConnection connection, string descr
         {
             if (_interrupted)
                 throw new OperationCanceledException("The commit was interrupted.", e);
-            if (e is NpgsqlException or InvalidOperationException or System.Net.Sockets.SocketException or IOException or TimeoutException)
+            if (e is InvalidOperationException or IOException || PostgresErrors.IsOfDriver(e))
                 throw PostgresTableStore.Translate(e, description);
             throw;
         }

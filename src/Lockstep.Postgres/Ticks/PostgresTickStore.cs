@@ -183,9 +183,9 @@ public sealed class PostgresTickStore : ITickStore
             {
                 _source.Clear();
             }
-            catch (Exception e) when (e is NpgsqlException or SocketException or IOException or TimeoutException)
+            catch (Exception e) when (e is IOException || PostgresErrors.IsOfDriver(e))
             {
-                throw new TickStoreUnavailableException(Description, e.Message, outcomeUnknown: false, e);
+                throw new TickStoreUnavailableException(Description, PostgresErrors.Shown(e), outcomeUnknown: false, e);
             }
         }
     }

@@ -37,7 +37,7 @@ internal static class TrackingTransaction
                     if (attempt == options.Attempts)
                         throw Locked(table, options, e);
                 }
-                catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+                catch (Exception e) when (PostgresErrors.IsOfDriver(e))
                 {
                     throw PostgresErrors.Translate(e, table.ToString(), source);
                 }

@@ -179,6 +179,9 @@ public abstract class SyncCmdlet : FeedCmdlet
     /// <exception cref="InvalidOptionException">A parameter is invalid.</exception>
     private protected SyncPlan Locate()
     {
+        // A variable that is not set must not mean another feed.
+        if (IsNamed(nameof(Uri)) && string.IsNullOrEmpty(Uri?.OriginalString))
+            throw new InvalidOptionException("-Uri is empty.", "Give the feed's URI, or leave -Uri out to sync a table with its own feed.");
         if (Uri is null)
             return LocateOwn();
         if (!Uri.IsAbsoluteUri)

@@ -119,11 +119,24 @@ public sealed class ODataDeltaTests : DialectTest
         await using var disposing = server;
 
         var sync = SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
-        await Eventually.TrueAsync(() => File.Exists(TablePath) && Info.Rows == 1);
+        await Eventually.TrueAsync(HasRow);
         release.Release();
         await sync;
 
         Assert.Equal("{\"id\":\"a\"}\n{\"id\":\"b\"}", Table());
+
+        bool HasRow()
+        {
+            try
+            {
+                return Info.Rows == 1;
+            }
+            catch (TableNotFoundException)
+            {
+                // It has not been created yet.
+                return false;
+            }
+        }
     }
 
     [Fact]

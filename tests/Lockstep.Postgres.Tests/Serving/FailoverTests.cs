@@ -1,4 +1,5 @@
 using Lockstep.Engine;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Feed;
 using Lockstep.Serving;
@@ -100,6 +101,15 @@ public sealed class FailoverTests
         var text = File.ReadAllText(RepositoryFile.PathOf("docs/OPERATING.md"));
         var start = text.IndexOf("CREATE FUNCTION lockstep.timeline_history", StringComparison.Ordinal);
         return text[start..text.IndexOf("```", start, StringComparison.Ordinal)];
+    }
+
+    [Fact]
+    public async Task While_the_history_cannot_be_read_clients_wait_and_do_not_start_over()
+    {
+        await using var away = Npgsql.NpgsqlDataSource.Create($"Host=127.0.0.1;Port={PostgresServer.FreePort()};Username=nobody");
+        var history = new TimelineHistory(away, new PostgresFeedOptions { Table = Items }, TimeProvider.System);
+        for (var time = 1; time <= 2; time++)
+            await Assert.ThrowsAsync<FeedUnavailableException>(() => history.HasAsync(new FeedMark(1, 5), timeline: 2, Cancel));
     }
 
     [Fact]

@@ -35,7 +35,7 @@ public sealed class ZooTests
         using var folder = new TempFolder();
         var random = new Random(seed);
         await using var zoo = await Served.StartAsync(db.ConnectionString, folder);
-        for (var round = 0; round < Setting("LOCKSTEP_ZOO_ROUNDS", 2); round++)
+        for (var round = 0; round < Setting("LOCKSTEP_ZOO_ROUNDS", 1); round++)
         {
             ZooWriter[] writers =
             [

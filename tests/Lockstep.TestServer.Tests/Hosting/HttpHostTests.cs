@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -136,9 +138,7 @@ public sealed class HttpHostTests
     [Fact]
     public async Task A_certificate_makes_it_TLS_with_the_same_chunks()
     {
-        using var key = RSA.Create(2048);
-        CertificateRequest request = new("CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        using var certificate = SelfSigned();
         TestServerOptions options = new()
         {
             Port = 0,
@@ -154,6 +154,73 @@ public sealed class HttpHostTests
             server.AddRecord("""{"id":1}""");
             Assert.Equal("{\"id\":1}\n", await client.ReadChunkAsync(Cancelled));
         }
+    }
+
+    [Fact]
+    public async Task HTTP_2_is_not_spoken_whether_it_is_assumed_or_negotiated()
+    {
+        var answered = 0;
+        using var certificate = SelfSigned();
+        HttpEndpoint plain = new();
+        HttpEndpoint secure = new() { Certificate = certificate };
+        plain.Routes.Add("/", Count);
+        secure.Routes.Add("/", Count);
+        await using var host = await HttpHost.StartAsync([plain, secure], Cancelled);
+
+        // The preface, settings, and a hundred requests that are reset at once.
+        byte[] headers = [0, 0, 3, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84];
+        byte[] reset = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
+        byte[] settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        byte[] requests = [.. Enumerable.Repeat((byte[])[.. headers, .. reset], 100).SelectMany(frames => frames)];
+        byte[] all = [.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, .. settings, .. requests];
+        using (TcpClient client = new())
+        {
+            await client.ConnectAsync(IPAddress.Loopback, host.GetUri(plain).Port, Cancelled);
+            await client.GetStream().WriteAsync(all, Cancelled);
+            await EndAsync(client.GetStream());
+        }
+
+        using (TcpClient client = new())
+        {
+            await client.ConnectAsync(IPAddress.Loopback, host.GetUri(secure).Port, Cancelled);
+#pragma warning disable CA5359 // The test's own certificate; what is tested is the server's side.
+            await using SslStream tls = new(client.GetStream(), leaveInnerStreamOpen: false, (_, _, _, _) => true);
+#pragma warning restore CA5359
+            await tls.AuthenticateAsClientAsync(
+                new SslClientAuthenticationOptions { TargetHost = "localhost", ApplicationProtocols = [SslApplicationProtocol.Http2] },
+                Cancelled
+            );
+            Assert.NotEqual(SslApplicationProtocol.Http2, tls.NegotiatedApplicationProtocol);
+            await tls.WriteAsync(all, Cancelled);
+            await EndAsync(tls);
+        }
+
+        Assert.Equal(0, answered);
+
+        Task Count(HttpContext context)
+        {
+            Interlocked.Increment(ref answered);
+            return Task.CompletedTask;
+        }
+
+        static async Task EndAsync(Stream stream)
+        {
+            try
+            {
+                while (await stream.ReadAsync(new byte[4096], Cancelled) > 0) { }
+            }
+            catch (IOException)
+            {
+                // Reset, because it did not read everything.
+            }
+        }
+    }
+
+    private static X509Certificate2 SelfSigned()
+    {
+        using var key = RSA.Create(2048);
+        CertificateRequest request = new("CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
     }
 
     private static RequestDelegate Answer(string text) => context => context.Response.WriteAsync(text);

@@ -1,0 +1,227 @@
+using System.IO.Compression;
+using System.Text;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tests.Sync;
+
+namespace Lockstep.Engine.Tests.Dialects;
+
+/// <summary>Answers that are rare, odd or hostile, and are not those of the contracts.</summary>
+public sealed class StrangeAnswerTests : DialectTest
+{
+    private const string Users = "v1.0/users/delta";
+
+    [Theory]
+    [InlineData("ODataDelta", "users/delta", "200 OK", """{"value":[],"@odata.nextLink":"\ud800"}""")]
+    [InlineData("ODataDelta", "users/delta", "200 OK", """{"value":[],"@odata.deltaLink":"http://127.0.0.1/\udc00"}""")]
+    [InlineData("ODataDelta", "users/delta", "200 OK", """{"\ud800":1,"value":[],"@odata.deltaLink":"x"}""")]
+    [InlineData("ODataDelta", "users/delta", "400 Bad Request", """{"error":{"code":"\ud800","message":"\ud800"}}""")]
+    [InlineData("ODataDelta", "users/delta", "200 OK", """{"error":{"code":"\ud800"}}""")]
+    [InlineData("Kubernetes", "api/v1/pods", "200 OK", """{"kind":"\ud800List","items":[{"metadata":{"uid":"a"}}]}""")]
+    [InlineData("Kubernetes", "api/v1/pods", "200 OK", """{"metadata":{"continue":"\ud800"},"items":[]}""")]
+    [InlineData("Kubernetes", "api/v1/pods", "410 Gone", """{"kind":"\ud800","code":"\ud800"}""")]
+    [InlineData("Rest", "items", "200 OK", """{"links":[{"rel":"\ud800","href":"x"}],"items":[{"id":1}]}""")]
+    [InlineData("Rest", "items", "200 OK", """{"next":"\ud800","items":[{"id":1}]}""")]
+    [InlineData("Rest", "items", "200 OK", """{"total":"\ud800","has_more":"\ud800","items":[{"id":1}]}""")]
+    [InlineData("Rest", "items", "200 OK", """{"\ud800":{}}""")]
+    [InlineData("CouchDb", "db/_changes", "200 OK", """{"instance_start_time":"\ud800","results":[],"last_seq":"\ud800","pending":0}""")]
+    public async Task A_text_that_is_not_Unicode_is_an_error_of_the_feed(string dialect, string path, string status, string body)
+    {
+        await using var server = Serve((_, _) => Status(status, "Content-Type: application/json\r\n", body));
+
+        (var error, _) = await SyncRun.ToErrorAsync<FeedException>(Dialect(server, path, dialect));
+
+        Assert.DoesNotContain("InvalidOperation", error.ToString());
+    }
+
+    [Theory]
+    [InlineData("https://127.0.0.1:{port}/")]
+    [InlineData("//elsewhere.example/x")]
+    [InlineData("http://127.0.0.1:{port}@elsewhere.example/x")]
+    [InlineData("http://elsewhere.example:{port}/x")]
+    [InlineData("file:///etc/passwd")]
+    public async Task A_next_page_elsewhere_is_refused_and_not_asked_for(string link)
+    {
+        await using var server = Serve(
+            (_, _) =>
+                Json("{\"value\":[{\"id\":\"a\"}],\"@odata.nextLink\":\"" + link.Replace("{port}", "1", StringComparison.Ordinal) + "\"}")
+        );
+
+        await SyncRun.ToErrorAsync<FeedException>(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Single(server.Requests);
+    }
+
+    [Fact]
+    public async Task An_expiry_between_the_pages_of_changes_fetches_the_whole_set_and_what_it_lacks_is_gone()
+    {
+        RawServer server = null!;
+        string Page(string items, string link, string token) =>
+            $"{{\"value\":[{items}],\"@odata.{link}\":\"{server.Root}v1.0/users/delta?${token}\"}}";
+        server = Serve(
+            (path, number) =>
+                path.Contains("$deltatoken=1")
+                    ? Json(Page("""{"id":"b","n":2},{"id":"never","@removed":{"reason":"deleted"}}""", "nextLink", "skiptoken=2"))
+                : path.Contains("$skiptoken=2") ? Status("410 Gone")
+                : number == 1 ? Json(Page("""{"id":"a"},{"id":"b"}""", "deltaLink", "deltatoken=1"))
+                : Json(Page("""{"id":"b","n":2},{"id":"c"}""", "deltaLink", "deltatoken=9"))
+        );
+        await using var disposing = server;
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        var second = await SyncRun.ToEndAsync(Dialect(server, Users, dialect: null));
+
+        Assert.Equal(("1 1 1", "{\"id\":\"b\",\"n\":2}\n{\"id\":\"c\"}"), (Counts(second), Table()));
+    }
+
+    [Theory]
+    [InlineData(
+        "Kubernetes",
+        "api/v1/pods",
+        """{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{"uid":"a"}}]}"""
+    )]
+    [InlineData("Rest", "items", """[{"id":"a"}]""")]
+    [InlineData("""{ "From": "Rest", "Items": "", "Whole": true }""", "items", """[{"id":"a"}]""")]
+    [Trait("Invariant", "I6")]
+    public async Task No_content_is_no_empty_set(string dialect, string path, string list)
+    {
+        await using var server = Serve((_, number) => number == 1 ? Json(list) : Status("204 No Content"));
+        await SyncRun.ToEndAsync(Dialect(server, path, dialect));
+
+        await SyncRun.ToErrorAsync<FeedException>(Dialect(server, path, dialect));
+
+        Assert.Equal(1, Info.Rows);
+    }
+
+    [Fact]
+    public async Task No_content_after_the_last_page_is_the_end_of_the_list()
+    {
+        await using var server = Serve((path, _) => path.Contains("page=2") ? Status("204 No Content") : Json("""[{"id":"a"}]"""));
+
+        await SyncRun.ToEndAsync(Dialect(server, "items", """{ "From": "Rest", "Next": { "page": "page:" } }"""));
+
+        Assert.Equal(1, Info.Rows);
+    }
+
+    [Theory]
+    [InlineData("""{"kind":"Table","metadata":{"resourceVersion":"5"},"columnDefinitions":[],"rows":[]}""")]
+    [InlineData("""{"kind":"Status","status":"Failure","message":"no","code":403}""")]
+    [InlineData("{}")]
+    public async Task What_has_no_items_empties_no_table(string body)
+    {
+        await using var server = Serve(
+            (_, number) =>
+                Json(number == 1 ? """{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{"uid":"a"}}]}""" : body)
+        );
+        await SyncRun.ToEndAsync(Dialect(server, "api/v1/pods", "Kubernetes"));
+
+        await SyncRun.ToErrorAsync<FeedException>(Dialect(server, "api/v1/pods", "Kubernetes"));
+
+        Assert.Equal(1, Info.Rows);
+    }
+
+    [Fact]
+    public async Task Designs_deletions_and_conflicts_of_a_database_are_rows_like_any_others()
+    {
+        await using var server = Serve(
+            (path, _) =>
+                !path.Contains("_changes")
+                    ? Json("""{"instance_start_time":"1","purge_seq":0,"update_seq":"3-c"}""")
+                    : Json(
+                        """
+                        {"results":[
+                        {"seq":"1-a","id":"_design/views","changes":[{"rev":"1-x"}],"doc":{"_id":"_design/views","_rev":"1-x","views":{}}},
+                        {"seq":"2-b","id":"g","changes":[{"rev":"2-y"}],"deleted":true,"doc":{"_id":"g","_rev":"2-y","_deleted":true}},
+                        {"seq":"3-c","id":"both","changes":[{"rev":"2-b"},{"rev":"2-a"}],"doc":{"_id":"both","_rev":"2-b","n":1}}
+                        ],"last_seq":"3-c","pending":0}
+                        """
+                    )
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+
+        Assert.Equal(["\"_design/views\"", "\"both\""], Keys.Order(StringComparer.Ordinal).Select(key => $"\"{key.Trim('"')}\""));
+    }
+
+    [Theory]
+    [InlineData("</items?page=b>; rel=\"next\"")]
+    [InlineData("<?page=b>; rel=next")]
+    [InlineData("<items?page=a>; rel=\"prev\", <items?page=b>; title=\"the next, rel=prev; <one>\"; REL=\"last next\"")]
+    [InlineData("<items?page=a>;rel=prev,<items?page=b>;rel=next")]
+    public async Task A_link_may_be_relative_and_written_as_the_standard_allows(string link)
+    {
+        await using var server = Serve(
+            (path, _) => path.Contains("page=b") ? Json("""[{"id":"b"}]""") : Json("""[{"id":"a"}]""", $"Link: {link}\r\n")
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+
+        Assert.Equal(2, Info.Rows);
+    }
+
+    [Fact]
+    public async Task A_compressed_body_is_read_and_one_that_is_cut_is_no_end()
+    {
+        var buffer = new MemoryStream();
+        await using (var gzip = new GZipStream(buffer, CompressionLevel.Fastest))
+            await gzip.WriteAsync(Encoding.UTF8.GetBytes("""[{"id":"a"},{"id":"b"}]"""), Cancellation);
+        var bytes = buffer.ToArray();
+        await using var server = new RawServer(async exchange =>
+        {
+            var sent = exchange.Number == 1 ? bytes : bytes[..^9];
+            await exchange.SendAsync(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
+                    + $"Content-Length: {sent.Length}\r\n\r\n"
+            );
+            await exchange.SendAsync(sent);
+        });
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+
+        await SyncRun.ToErrorAsync<FeedException>(Dialect(server, "items", "Rest"));
+
+        Assert.Equal(2, Info.Rows);
+    }
+
+    [Theory]
+    [InlineData("id: 1\r\ndata: {\"id\":\"a\",\r\ndata: \"n\":1}\r\n\r\n")]
+    [InlineData("\uFEFF: hello\n\nid: 1\ndata: {\"id\":\"a\",\ndata: \"n\":1}\n\n")]
+    [InlineData("id: 1\rdata: {\"id\":\"a\",\rdata: \"n\":1}\r\rid: x\0y\rdata: {\"id\":\"b\"}\r\r")]
+    public async Task Events_of_any_line_ends_give_their_records_and_an_id_with_a_zero_is_none(string events)
+    {
+        await using var server = new RawServer(async exchange =>
+            await exchange.SendAsync(
+                $"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\n{(exchange.Number == 1 ? events : "")}"
+            )
+        );
+        await SyncRun.ToEndAsync(Dialect(server, "events", "EventStream"));
+
+        Assert.Contains("\"n\":1", Table());
+        Assert.Equal("1", Info.Cursor.ToString());
+    }
+
+    [Theory]
+    [InlineData("\u0001")]
+    [InlineData("ä✓")]
+    [InlineData(" x ")]
+    public async Task An_id_that_is_no_usual_text_goes_back_as_it_came_or_is_told(string id)
+    {
+        await using var server = new RawServer(async exchange =>
+            await exchange.SendAsync(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\n"
+                    + (exchange.Number == 1 ? $"id: {id}\ndata: {{\"id\":\"a\"}}\n\n" : ": nothing\n\n")
+            )
+        );
+        await SyncRun.ToEndAsync(Dialect(server, "events", "EventStream"));
+        try
+        {
+            await SyncRun.ToEndAsync(Dialect(server, "events", "EventStream"));
+        }
+        catch (LockstepException e)
+        {
+            Assert.Contains("Last-Event-ID", e.Message);
+            return;
+        }
+
+        Assert.Equal(2, server.Requests.Count);
+    }
+}
