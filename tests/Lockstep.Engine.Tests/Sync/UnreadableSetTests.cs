@@ -43,7 +43,10 @@ public sealed class UnreadableSetTests : SyncTest
                 return exchange.RedirectAsync("/snapshot");
             if (exchange.Cursor is "0" or "snapshot")
             {
-                var more = isNew ? Record(1, 1) : isTorn ? "garbage\n" : "";
+                var more =
+                    isNew ? Record(1, 1)
+                    : isTorn ? "garbage\n"
+                    : "";
                 return exchange.BodyAsync(more + Record(2, 2));
             }
 
@@ -52,9 +55,7 @@ public sealed class UnreadableSetTests : SyncTest
         await SyncRun.ToEndAsync(Options(server));
         (isNew, isTorn) = (false, true);
 
-        var run = await SyncRun.ToEndAsync(
-            Options(server, resync: why == "307", malformed: MalformedRecordPolicy.Quarantine)
-        );
+        var run = await SyncRun.ToEndAsync(Options(server, resync: why == "307", malformed: MalformedRecordPolicy.Quarantine));
         Assert.Equal(["1", "2"], Keys);
         Assert.True(run.Result.IsSetOwed);
         Assert.Equal(SyncOutcome.Owed, run.Result.Outcome);
