@@ -81,8 +81,7 @@ internal sealed class CommitPacer
     public TimeSpan PauseLeft => IsPatient && HasUncommitted ? Interval - _context.Time.GetElapsedTime(_uncommittedSince) : Linger;
 
     /// <summary>Whether nobody waits for what comes.</summary>
-    private bool IsPatient =>
-        _source.IsFinite && _context.Options is { WantsChanges: false, WantsRecords: false, Transforms: false };
+    private bool IsPatient => _source.IsFinite && _context.Options is { WantsChanges: false, WantsRecords: false, Transforms: false };
 
     private TimeSpan Interval =>
         !_isFirstCommit ? CommitInterval
