@@ -294,7 +294,7 @@ public sealed class TableCommandsTests : IDisposable
             "--interval-sec",
             "0.2",
             "--follow-for",
-            "3"
+            "8"
         );
 
         Assert.Equal(2, run.Lines.Count);

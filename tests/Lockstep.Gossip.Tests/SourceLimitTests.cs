@@ -179,14 +179,14 @@ public sealed class SourceLimitTests : IDisposable
         var kept = peers.Sum(static peer => (long)peer.Session.PeerClock.Count);
         Assert.InRange(kept, Strangers.Budget.MaxBytes / 200, Strangers.Budget.MaxBytes / 128);
         Assert.Equal(named, peers[0].Session.PeerClock.Count);
-        Assert.Equal(0, peers[^1].Session.PeerClock.Count);
+        Assert.Empty(peers[^1].Session.PeerClock);
 
         peers[0].Dispose();
         peers[0].SaysHello("late");
-        Assert.Equal(0, peers[0].Session.PeerClock.Count);
+        Assert.Empty(peers[0].Session.PeerClock);
         using var another = new ScriptedPeer(node);
         another.SaysHello("another", "{\"x\":9}");
-        Assert.Equal(1, another.Session.PeerClock.Count);
+        Assert.Single(another.Session.PeerClock);
 
         // It has what it named, and who named nothing that could be kept is sent it.
         another.Says(Line("x", 9, "x"));

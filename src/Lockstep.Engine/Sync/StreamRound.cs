@@ -146,14 +146,20 @@ internal sealed class StreamRound(DialectSession session)
         var context = session.Context;
         if (await pending.CompletesWithinAsync(Linger, context.Time).ConfigureAwait(false))
             return true;
-        await CommitAsync(isUpToDate: true, cancellationToken).ConfigureAwait(false);
+        // In a first load, a pause is judged as strictly as where a sync ends with it: what comes after it may be most of the set.
+        await CommitAsync(isUpToDate: session.State.LastSync is not null, cancellationToken).ConfigureAwait(false);
         if (!context.StopsWhenCaughtUp && !await pending.CompletesWithinAsync(context.Options.Settle, context.Time).ConfigureAwait(false))
             await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
         while (context.StopsWhenCaughtUp)
         {
             var left = context.Options.Settle - context.Time.GetElapsedTime(context.Queue.LastChange);
             if (left <= TimeSpan.Zero)
+            {
+                if (session.IsConfirmed)
+                    await CommitUpToDateAsync(cancellationToken).ConfigureAwait(false);
                 return false;
+            }
+
             if (await pending.CompletesWithinAsync(left, context.Time).ConfigureAwait(false))
                 return true;
         }
@@ -178,6 +184,11 @@ internal sealed class StreamRound(DialectSession session)
         }
 
         _notedAt = context.Time.GetTimestamp();
+        await CommitUpToDateAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task CommitUpToDateAsync(CancellationToken cancellationToken)
+    {
         await session.Writer.CommitAsync(session.Position(_cursor, null, isUpToDate: true), cancellationToken).ConfigureAwait(false);
         _committed = _cursor;
     }

@@ -108,7 +108,7 @@ internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : I
 
         public int Length => _ends.Count > 0 ? _ends[^1] : 0;
 
-        public IReadOnlyList<T> Objects => _objects;
+        public List<T> Objects => _objects;
 
         public ExceptionDispatchInfo? Error { get; private set; }
 

@@ -37,8 +37,8 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
     /// <summary>The newest timestamp (milliseconds since 1970) of a source, or negative infinity if nothing is known from it.</summary>
     public double this[string source] => _sources.Find(source) is { } known ? this[known] : _strangers?[source] ?? double.NegativeInfinity;
 
-    /// <summary>The number of sources.</summary>
-    public int Count => this.Count<KeyValuePair<string, double>>();
+    /// <summary>The number of sources. They are counted each time.</summary>
+    public int Count => this.Aggregate(0, static (count, _) => count + 1);
 
     /// <summary>How many pages are this clock's own.</summary>
     internal int OwnPages { get; private set; }

@@ -92,7 +92,10 @@ internal sealed class PollingFeed : DatabaseFeed
             && request.Since > stamp.Snapshot.Xmin
             && FeedIdentity.IsSameDatabase(identity ?? "", stamp.Identity)
         )
+        {
             throw new FeedBehindException(request.Since, stamp.Snapshot.Xmin, Options.RetryAfter);
+        }
+
         Range(stamp).Admit(isOurs ? stamp.Identity : identity, request.Since);
         var journey = new FeedJourney<PgSnapshot>(
             new PollingSteps(this, stamp.Table, stamp.Identity, request.Share, request.Filter),

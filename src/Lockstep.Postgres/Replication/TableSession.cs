@@ -157,9 +157,13 @@ internal sealed class TableSession : IDisposable
         if (_rows.Count > 0)
             await SpillAsync(open, isForced: true).ConfigureAwait(false);
         if (open.IsShown)
+        {
             Describe(stamp);
+        }
         else if (!stretch!.GoesOnWith(stamp))
+        {
             (open.IsRelevant, open.IsOdd) = (true, true);
+        }
         else if (Epoch == stretch)
         {
             // What the transaction adds is in its rows, so they are committed under the name that says so.

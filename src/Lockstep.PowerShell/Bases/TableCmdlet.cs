@@ -65,9 +65,10 @@ public abstract class TableCmdlet : LockstepCmdlet
     }
 
     /// <summary>Warns if records of a table's first load are missing.</summary>
-    private protected void WarnOfLoad(ITable table)
+    /// <param name="note">What is known of that load; null if it has ended.</param>
+    private protected void WarnOfLoad(string? note)
     {
-        if (table.GetInfo().LoadNote is { } note)
+        if (note is not null)
             WriteWarning(note);
     }
 

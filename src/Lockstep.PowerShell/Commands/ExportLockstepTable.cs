@@ -82,7 +82,7 @@ public sealed class ExportLockstepTableCommand : FilteredTableCmdlet
                 if (!ShouldProcess(found.DisplayName, $"Export to {target}"))
                     return;
 
-                WarnOfLoad(found.Table);
+                WarnOfLoad(found.Table.GetInfo().LoadNote);
                 if (isFolder)
                     Directory.CreateDirectory(destination);
                 new TableExport(found.Table, query, format, Property is null ? null : FeedSettings.Named(Property)).Write(

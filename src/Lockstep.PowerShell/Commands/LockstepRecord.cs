@@ -102,7 +102,7 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
             if (PagingParameters.IncludeTotalCount)
                 WriteObject(PagingParameters.NewTotalCount((ulong)found.Table.Count(query), accuracy: 1));
 
-            WarnOfLoad(found.Table);
+            WarnOfLoad(found.Table.GetInfo().LoadNote);
             WarnOfUnknown(found, Property);
             using var scan = found.Table.Read(query);
             var name = found.Table.GetInfo().Name;

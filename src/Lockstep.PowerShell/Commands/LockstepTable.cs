@@ -162,7 +162,7 @@ public sealed class BackupLockstepTableCommand : TableCmdlet
                 return;
 
             table.Backup(target, Force);
-            WarnOfLoad(new Table(target));
+            WarnOfLoad(new Table(target).GetInfo().LoadNote);
             if (PassThru)
                 WriteObject(FoundTable.OfFile(target).Describe());
         });

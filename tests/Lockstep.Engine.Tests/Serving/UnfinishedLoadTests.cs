@@ -214,6 +214,52 @@ public sealed class UnfinishedLoadTests : SyncTest
         Assert.Equal(2, Info.Rows);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_pause_of_an_event_stream_that_would_not_end_a_sync_does_not_end_its_first_load(bool follows)
+    {
+        DateTimeOffset? noted = null;
+        var time = new ManualTimeProvider();
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync("Content-Type: text/event-stream\r\n");
+            await exchange.ChunkAsync("data: {\"id\":1}\n\n");
+            // The pause is long enough for what came to be committed.
+            await Pace.MoveAsync(
+                time,
+                TimeSpan.FromMilliseconds(10),
+                Eventually.TrueAsync(() => Engine.Tables.Table.IsTable(TablePath) && Info.Rows == 1)
+            );
+            noted = Info.LastSync;
+            await exchange.ChunkAsync("data: {\"id\":2}\n\n");
+            await exchange.StallAsync();
+        });
+        var options = new SyncOptions
+        {
+            Feed = new FeedOptions
+            {
+                Uri = new Uri(server.Root, "stream"),
+                OperationTimeout = Timeout.InfiniteTimeSpan,
+                ConnectionTimeout = Timeout.InfiniteTimeSpan,
+            },
+            Store = new FileTableStore(TablePath),
+            Foreign = DialectDescription.Load("EventStream"),
+            Follow = follows,
+            // The clock may advance many times before a loaded machine has read what came.
+            Settle = TimeSpan.FromHours(1),
+        };
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        var sync = new TableSync(options, time);
+        var syncing = FollowAsync(sync, stop.Token);
+
+        await Eventually.TrueAsync(() => sync.Result.Received == 2);
+        Assert.Null(noted);
+        await Pace.MoveAsync(time, TimeSpan.FromMinutes(10), Eventually.TrueAsync(() => Info is { LastSync: not null, Rows: 2 }));
+        await stop.CancelAsync();
+        await syncing;
+    }
+
     private static async Task FollowAsync(TableSync sync, CancellationToken cancellationToken)
     {
         try

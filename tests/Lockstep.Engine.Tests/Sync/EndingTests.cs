@@ -107,7 +107,7 @@ public sealed class EndingTests : SyncTest
         });
         await SyncRun.ToEndAsync(Options(server));
 
-        (var sync, pace) = Paced(Options(server, since: "1", settle: 0.3));
+        (var sync, pace) = Paced(Options(server, since: "1", settle: 0.3, idle: 2));
         var run = await SyncRun.ToEndAsync(sync);
 
         Assert.Equal(1, run.Result.Added);
