@@ -155,7 +155,8 @@ internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartit
             19 when track is not null => $"ALTER TABLE items DISABLE TRIGGER ALL; {Write()}; ALTER TABLE items ENABLE TRIGGER ALL",
             20 => $"ALTER TABLE items RENAME TO elsewhere; UPDATE elsewhere SET v = {_number} WHERE id = 2; "
                 + "ALTER TABLE elsewhere RENAME TO items",
-            21 when track is not null => "ALTER TABLE items SET UNLOGGED; UPDATE items SET v = 0 WHERE id = 4; ALTER TABLE items SET LOGGED",
+            21 when track is not null =>
+                "ALTER TABLE items SET UNLOGGED; UPDATE items SET v = 0 WHERE id = 4; ALTER TABLE items SET LOGGED",
             22 when track is not null => $"ALTER TABLE items DROP CONSTRAINT items_pkey; INSERT INTO items (id, v) VALUES (1, "
                 + $"{-_number}); DELETE FROM items WHERE v = {-_number}; ALTER TABLE items ADD PRIMARY KEY (id)",
             22 => $"ALTER TABLE items DROP CONSTRAINT items_pkey; INSERT INTO items (id, v) VALUES ({Keys + _number}, 1); "
@@ -178,8 +179,7 @@ internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartit
             _ => $"INSERT INTO {name} (id, v) VALUES ({row}, {n})",
         };
         var exists = await db.ScalarAsync($"SELECT to_regclass('{name}') IS NOT NULL") == "True";
-        var isAttached =
-            exists && await db.ScalarAsync($"SELECT relispartition FROM pg_class WHERE oid = to_regclass('{name}')") == "True";
+        var isAttached = exists && await db.ScalarAsync($"SELECT relispartition FROM pg_class WHERE oid = to_regclass('{name}')") == "True";
         if (isAttached)
         {
             return random.Next(6) switch
@@ -195,7 +195,9 @@ internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartit
         }
 
         if (exists)
-            return random.Next(2) == 0 ? $"{write}; {attach}" : random.Next(3) == 0 ? $"DROP TABLE {name}" : $"{attach}; {write}";
+            return random.Next(2) == 0 ? $"{write}; {attach}"
+                : random.Next(3) == 0 ? $"DROP TABLE {name}"
+                : $"{attach}; {write}";
         var like = $"CREATE TABLE {name} (LIKE items INCLUDING ALL)";
         return random.Next(5) switch
         {

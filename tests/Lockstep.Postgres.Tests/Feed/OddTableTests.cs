@@ -618,7 +618,11 @@ public sealed class OddTableTests(LogicalPostgres postgres) : IClassFixture<Logi
         await using var db = await postgres.CreateAsync(
             $"""
             CREATE SCHEMA "Süd $1 ""%"; CREATE TABLE {Table} ("{Key.Replace("\"", "\"\"", StringComparison.Ordinal)}" int PRIMARY KEY,
-                "r" text, "key0" text, "t.x'" text, "data " text) PARTITION BY RANGE ("{Key.Replace("\"", "\"\"", StringComparison.Ordinal)}");
+                "r" text, "key0" text, "t.x'" text, "data " text) PARTITION BY RANGE ("{Key.Replace(
+                "\"",
+                "\"\"",
+                StringComparison.Ordinal
+            )}");
             CREATE TABLE "Süd $1 ""%"."p 一 ""0" PARTITION OF {Table} FOR VALUES FROM (0) TO (10)
             """
         );
