@@ -97,8 +97,8 @@ public static class SchemaChanges
                     + Then
                     + "INSERT INTO items VALUES (9, 'ok', 5, 6)"
                     + Then
-                    + "ALTER TABLE items RENAME COLUMN more TO x; ALTER TABLE items RENAME COLUMN most TO more; ALTER TABLE items RENAME COLUMN x "
-                    + "TO most"
+                    + "ALTER TABLE items RENAME COLUMN more TO x; ALTER TABLE items RENAME COLUMN most TO more; "
+                    + "ALTER TABLE items RENAME COLUMN x TO most"
             },
             { Parts, AddPartition + Then + "INSERT INTO items VALUES (101)" + Then + DetachSecond + "; DELETE FROM p1" + Then + Attach },
             { Parts, AddPartition + Then + "INSERT INTO items VALUES (101)" + Then + DetachSecond + "; TRUNCATE p1" + Then + Attach },
