@@ -124,8 +124,8 @@ internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartit
         var fill = $"UPDATE items SET {name} = {_number} WHERE id % 3 = 1";
         var columns = (
             await db.ScalarAsync(
-                "SELECT string_agg(attname, ' ') FROM pg_attribute WHERE attrelid = to_regclass('items') AND attnum > 0 AND NOT attisdropped "
-                    + "AND attname ~ '^c'"
+                "SELECT string_agg(attname, ' ') FROM pg_attribute WHERE attrelid = to_regclass('items') AND attnum > 0 "
+                    + "AND NOT attisdropped AND attname ~ '^c'"
             )
         ).Split(' ', StringSplitOptions.RemoveEmptyEntries);
         var some = columns.Length > 0 ? columns[random.Next(columns.Length)] : name;
