@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.Json;
 using Lockstep.Testing;
 
 namespace Lockstep.Cli.Tests;
@@ -62,6 +64,53 @@ public sealed class FirstErrorTests : IDisposable
         );
         Assert.Contains("\\u001b[31m\\u009b\\u202eab\\u0007", table.Output, StringComparison.Ordinal);
         Assert.Contains(Body, json.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Keys_of_models_cursors_and_holders_of_locks_steer_no_terminal_either()
+    {
+        const string Steering = "\u001b]0;t\u0007\u009b\u202e";
+        await SyncAsync("200 OK", $$"""{"id":1,"updated_at":"{{Steering.Replace("\u001b", "\\u001b").Replace("\u0007", "\\u0007")}}"}""");
+        var set = await CliProcess.RunAsync(_folder.Path, "gossip", "set", "k" + Steering, "v" + Steering, "--path", "m.db");
+        var get = await CliProcess.RunAsync(_folder.Path, "gossip", "get", "--path", "m.db");
+        var json = await CliProcess.RunAsync(_folder.Path, "gossip", "get", "--path", "m.db", "--json");
+        var tables = await CliProcess.RunAsync(_folder.Path, "tables");
+        var busy = await WhileHeldAsync("process 1 " + Steering, () => CliProcess.RunAsync(_folder.Path, "clear", "--path", "t.db"));
+
+        Assert.Equal((0, 0, 0), (set.ExitCode, get.ExitCode, tables.ExitCode));
+        Assert.All(
+            [get.Output, tables.Output, busy?.Error ?? ""],
+            shown => Assert.DoesNotContain(shown, c => c != '\n' && (char.IsControl(c) || c == '\u202e'))
+        );
+        Assert.Contains("k\\u001b]0;t", get.Output, StringComparison.Ordinal);
+        Assert.Equal("k" + Steering, JsonDocument.Parse(json.Lines[0]).RootElement.GetProperty("key").GetString());
+        if (busy is not null)
+            Assert.Contains("process 1 \\u001b]0;t", busy.Error, StringComparison.Ordinal);
+    }
+
+    /// <summary>Runs something while another process holds the table's lock under this name; null where that cannot be done.</summary>
+    private async Task<CliProcess?> WhileHeldAsync(string name, Func<Task<CliProcess>> run)
+    {
+        // flock(1) takes the lock that the runtime itself uses on Linux.
+        if (!File.Exists("/usr/bin/flock"))
+            return null;
+        await File.WriteAllTextAsync(_folder["t.db-lock"], name, TestContext.Current.CancellationToken);
+        using var holder = Process.Start(
+            new ProcessStartInfo("/usr/bin/flock", ["-x", _folder["t.db-lock"], "sh", "-c", "echo held; exec sleep 600"])
+            {
+                RedirectStandardOutput = true,
+            }
+        )!;
+        try
+        {
+            Assert.Equal("held", await holder.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken));
+            return await run();
+        }
+        finally
+        {
+            holder.Kill(entireProcessTree: true);
+            await holder.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
     }
 
     /// <summary>Syncs with a server that gives one answer.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 using System.Text.Json;
 using Lockstep.Testing;
 using Microsoft.Data.Sqlite;
@@ -190,6 +191,59 @@ public sealed class TableCommandsTests : IDisposable
 
         Assert.Equal((4, 0, 0), (refused.ExitCode, bound.ExitCode, after.ExitCode));
         Assert.Contains("--rebind", refused.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Secret_headers_and_query_options_come_from_files_and_the_environment_and_are_shown_nowhere()
+    {
+        await using var server = new TextFeed(Record);
+        await File.WriteAllTextAsync(_folder["headers"], "X-One: s3cret-1\nX-Two: s3cret-2\n", Cancellation);
+        await File.WriteAllTextAsync(_folder["query"], "key=s3cret-3\nmode=full\n", Cancellation);
+        var environment = new Dictionary<string, string>
+        {
+            ["LOCKSTEP_HEADER"] = "X-Three: s3cret-4",
+            ["LOCKSTEP_QUERY"] = "sig=s3cret-5",
+            ["LOCKSTEP_TOKEN"] = "s3cret-6",
+        };
+
+        using var sync = CliProcess.Start(
+            _folder.Path,
+            environment,
+            ["sync", server.Uri, "--header-file", "headers", "--query-file", "query", "--log-level", "Trace"]
+        );
+        var output = sync.StandardOutput.ReadToEndAsync(Cancellation);
+        var error = await sync.StandardError.ReadToEndAsync(Cancellation);
+        await sync.WaitForExitAsync(Cancellation);
+
+        Assert.Equal(0, sync.ExitCode);
+        var head = Assert.Single(server.Requests);
+        foreach (var sent in (string[])["X-One: s3cret-1", "X-Two: s3cret-2", "X-Three: s3cret-4", "Authorization: Bearer s3cret-6"])
+            Assert.Contains(sent, head, StringComparison.Ordinal);
+        foreach (var sent in (string[])["key=s3cret-3", "mode=full", "sig=s3cret-5"])
+            Assert.Contains(sent, head.Split('\n')[0], StringComparison.Ordinal);
+        var bytes = Encoding.Latin1.GetString(await File.ReadAllBytesAsync(_folder["servers.db"], Cancellation));
+        var tables = await RunAsync("tables", "--json");
+        Assert.DoesNotContain("s3cret", await output + error + bytes + tables.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_log_that_a_reader_still_needs_is_said_to_belong_to_the_table()
+    {
+        await using var server = new TextFeed(Record);
+        var first = await RunAsync("sync", server.Uri);
+        await using var reader = new SqliteConnection($"Data Source={_folder["servers.db"]};Pooling=False");
+        reader.Open();
+        await using var reading = reader.BeginTransaction(deferred: true);
+        await using var command = reader.CreateCommand();
+        command.CommandText = "SELECT count(*) FROM lockstep_row";
+        Assert.Equal(1L, command.ExecuteScalar());
+
+        server.Answer(Record + """{"id":7,"updated_at":1000,"deleted_at":null}""" + "\n");
+        var second = await RunAsync("sync", server.Uri);
+
+        Assert.Equal((0, ""), (first.ExitCode, first.Error));
+        Assert.Equal(0, second.ExitCode);
+        Assert.Contains("a part of the table is in servers.db-wal", second.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -23,6 +24,9 @@ internal sealed class TextFeed : IAsyncDisposable
     public string Uri =>
         string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/servers/");
 
+    /// <summary>The heads of the requests so far.</summary>
+    public ConcurrentQueue<string> Requests { get; } = [];
+
     /// <summary>From the next request on.</summary>
     public void Answer(string body) => _body = body;
 
@@ -46,6 +50,7 @@ internal sealed class TextFeed : IAsyncDisposable
                 var length = 0;
                 while (!Encoding.ASCII.GetString(head, 0, length).EndsWith("\r\n\r\n", StringComparison.Ordinal))
                     length += await stream.ReadAsync(head.AsMemory(length), _stop.Token);
+                Requests.Enqueue(Encoding.ASCII.GetString(head, 0, length));
                 var body = Encoding.UTF8.GetBytes(_body);
                 var answer = string.Create(
                     CultureInfo.InvariantCulture,

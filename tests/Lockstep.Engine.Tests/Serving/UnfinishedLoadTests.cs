@@ -152,7 +152,7 @@ public sealed class UnfinishedLoadTests : SyncTest
                 await Eventually.TrueAsync(() => Engine.Tables.Table.IsTable(TablePath) && Info.Rows == 1);
             }
 
-            await pace.PassAsync(TimeSpan.FromSeconds(4));
+            await pace.PassAsync(TimeSpan.FromSeconds(4), step: TimeSpan.FromSeconds(0.1));
             noted = Info.LastSync;
             await (isOfKnownLength ? exchange.SendAsync(second) : exchange.ChunkAsync(second));
             if (!isOfKnownLength)

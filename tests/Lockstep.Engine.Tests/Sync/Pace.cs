@@ -37,11 +37,13 @@ internal sealed class Pace(ManualTimeProvider time, Func<SyncResult> result)
     }
 
     /// <summary>Lets time pass, in steps that each let the sync do what it does by then.</summary>
-    public async Task PassAsync(TimeSpan duration)
+    /// <param name="duration">How much.</param>
+    /// <param name="step">For a long wait in which little happens: each step takes a loaded machine a while.</param>
+    public async Task PassAsync(TimeSpan duration, TimeSpan? step = null)
     {
-        for (var passed = TimeSpan.Zero; passed < duration; passed += Step)
+        for (var passed = TimeSpan.Zero; passed < duration; passed += step ?? Step)
         {
-            time.Advance(Step);
+            time.Advance(step ?? Step);
             await RestAsync(TimersAtRest);
         }
     }

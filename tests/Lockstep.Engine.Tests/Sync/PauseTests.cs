@@ -386,6 +386,6 @@ public sealed class PauseTests : SyncTest
     {
         await exchange.ChunkAsync(records);
         await pace.ReceivedAsync(before + records.Length);
-        await pace.PassAsync(TimeSpan.FromSeconds(pause));
+        await pace.PassAsync(TimeSpan.FromSeconds(pause), step: TimeSpan.FromSeconds(0.05));
     }
 }

@@ -29,6 +29,43 @@ public sealed class UnreadableSetTests : SyncTest
         Assert.False(Info.IsSetOwed);
     }
 
+    /// <summary>The other ways to a whole set: the server demands one, or leads to a snapshot.</summary>
+    [Theory]
+    [InlineData("410 Gone")]
+    [InlineData("409 Conflict")]
+    [InlineData("307")]
+    public async Task However_a_set_came_about_it_removes_nothing_if_a_part_of_it_cannot_be_read(string why)
+    {
+        var (isNew, isTorn) = (true, false);
+        await using var server = new RawServer(exchange =>
+        {
+            if (exchange.Cursor == "0" && why == "307")
+                return exchange.RedirectAsync("/snapshot");
+            if (exchange.Cursor is "0" or "snapshot")
+            {
+                var more =
+                    isNew ? Record(1, 1)
+                    : isTorn ? "garbage\n"
+                    : "";
+                return exchange.BodyAsync(more + Record(2, 2));
+            }
+
+            return why == "307" ? exchange.BodyAsync("") : exchange.StatusAsync(why);
+        });
+        await SyncRun.ToEndAsync(Options(server));
+        (isNew, isTorn) = (false, true);
+
+        var run = await SyncRun.ToEndAsync(Options(server, resync: why == "307", malformed: MalformedRecordPolicy.Quarantine));
+        Assert.Equal(["1", "2"], Keys);
+        Assert.True(run.Result.IsSetOwed);
+        Assert.Equal(SyncOutcome.Owed, run.Result.Outcome);
+
+        isTorn = false;
+        await SyncRun.ToEndAsync(Quarantining(server));
+        Assert.Equal(["2"], Keys);
+        Assert.False(Info.IsSetOwed);
+    }
+
     [Fact]
     public async Task Updates_go_on_while_a_set_is_owed()
     {
