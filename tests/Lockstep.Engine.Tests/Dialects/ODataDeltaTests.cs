@@ -20,6 +20,31 @@ public sealed class ODataDeltaTests : DialectTest
         + "}";
 
     [Fact]
+    public async Task A_first_load_that_was_cut_off_is_compared_with_its_feed_in_the_dialect_that_the_address_shows()
+    {
+        RawServer server = null!;
+        await using var _ = server = Serve(
+            (path, number) =>
+                !path.Contains("skiptoken", StringComparison.Ordinal) ? Json(Page(server, """{"id":"a"}""", next: "2"))
+                : number == 2 ? Status("403 Forbidden")
+                : Json(Page(server, """{"id":"b"}""", delta: "d"))
+        );
+        await Assert.ThrowsAnyAsync<FeedException>(() =>
+            SyncRun.ToEndAsync(Dialect(server, Users, dialect: null))
+        );
+        Assert.Equal((1, null), (Info.Rows, Info.LastSync));
+
+        var differences = new List<SyncStep>();
+        await foreach (var step in new TableComparison(Dialect(server, Users, dialect: null)).RunAsync(Cancellation))
+        {
+            if (step is DifferenceFound)
+                differences.Add(step);
+        }
+
+        Assert.Single(differences);
+    }
+
+    [Fact]
     public async Task A_first_round_takes_all_pages_and_later_ones_only_what_changed()
     {
         RawServer server = null!;
