@@ -13,9 +13,6 @@ namespace Lockstep.Engine.Sync;
 /// </summary>
 internal sealed class BodyReader
 {
-    /// <summary>When the feed pauses for this long, what has come is committed.</summary>
-    private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
-
     private readonly SyncContext _context;
     private readonly BodySource _source;
     private readonly FrameReader _frames;
@@ -196,7 +193,9 @@ internal sealed class BodyReader
         while (true)
         {
             var lingers = _pacer.HasAnything;
-            var wait = lingers ? Linger : _ending.NextDeadline;
+            var wait = _ending.NextDeadline;
+            if (lingers && _pacer.PauseLeft < wait)
+                wait = _pacer.PauseLeft;
             // An error of the writing half must not wait for the feed to say something.
             Task either = Task.WhenAny(pending, _context.Queue.Completion);
             if (wait > TimeSpan.Zero && await either.CompletesWithinAsync(wait, _context.Time).ConfigureAwait(false))

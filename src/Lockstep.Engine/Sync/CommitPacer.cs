@@ -22,6 +22,16 @@ internal sealed class CommitPacer
     /// </summary>
     private static readonly TimeSpan FirstCommitInterval = TimeSpan.FromSeconds(3);
 
+    /// <summary>
+    /// It may take longer while so much waits in memory: a commit in between would have most pages written twice. Readers do not wait for
+    /// that, and a load that is killed has lost seconds.
+    /// </summary>
+    private static readonly TimeSpan FastFirstCommitInterval = TimeSpan.FromSeconds(10);
+    private const int FastBytes = 16 * 1024 * 1024;
+
+    /// <summary>What an endless feed has sent is committed once it pauses for this long.</summary>
+    private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
+
     /// <summary>A feed that trickles without a pause is committed this often, as long as that is cheap.</summary>
     private static readonly TimeSpan TrickleInterval = TimeSpan.FromMilliseconds(50);
     private const int TrickleRecords = 1000;
@@ -64,7 +74,19 @@ internal sealed class CommitPacer
     /// <summary>Whether so much is set aside that it must be written before more comes.</summary>
     public bool QuarantineIsFull => _quarantinedBytes >= MostQuarantinedBytes;
 
-    private TimeSpan Interval => _isFirstCommit ? FirstCommitInterval : CommitInterval;
+    /// <summary>
+    /// How much longer the feed may pause before what there is must be committed. Within a body that is known to end a pause is only the
+    /// network's: a commit at each would rewrite most of the table's pages for a few records.
+    /// </summary>
+    public TimeSpan PauseLeft => IsPatient && HasUncommitted ? Interval - _context.Time.GetElapsedTime(_uncommittedSince) : Linger;
+
+    /// <summary>Whether nobody waits for what comes.</summary>
+    private bool IsPatient => _source.IsFinite && _context.Options is { WantsChanges: false, WantsRecords: false, Transforms: false };
+
+    private TimeSpan Interval =>
+        !_isFirstCommit ? CommitInterval
+        : !_hasOpenTransaction && _batch is { MemoryUsed: >= FastBytes } ? FastFirstCommitInterval
+        : FirstCommitInterval;
 
     /// <summary>Adds a record.</summary>
     /// <param name="record">The record; it is copied.</param>
@@ -103,7 +125,7 @@ internal sealed class CommitPacer
         if (!HasUncommitted || !_context.Queue.IsIdle)
             return;
         var age = _context.Time.GetElapsedTime(_uncommittedSince);
-        if (age >= Interval || (age >= TrickleInterval && _batch is { Count: < TrickleRecords } && !_hasOpenTransaction))
+        if (age >= Interval || (!IsPatient && age >= TrickleInterval && _batch is { Count: < TrickleRecords } && !_hasOpenTransaction))
             await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
     }
 
@@ -190,7 +212,9 @@ internal sealed class CommitPacer
 
     private async Task SendAsync(RecordBatch? batch, bool wait, CancellationToken cancellationToken)
     {
-        _hasOpenTransaction = _isFirstCommit = false;
+        if (_hasOpenTransaction || batch is { Count: > 0 })
+            _isFirstCommit = false;
+        _hasOpenTransaction = false;
         if (IsStaged && batch is null && _quarantined.Count == 0)
             return;
         var job = new CommitJob(IsStaged ? CommitKind.AddToSnapshot : CommitKind.Commit, Describe(batch));
