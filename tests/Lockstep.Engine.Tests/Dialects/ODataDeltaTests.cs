@@ -29,9 +29,7 @@ public sealed class ODataDeltaTests : DialectTest
                 : number == 2 ? Status("403 Forbidden")
                 : Json(Page(server, """{"id":"b"}""", delta: "d"))
         );
-        await Assert.ThrowsAnyAsync<FeedException>(() =>
-            SyncRun.ToEndAsync(Dialect(server, Users, dialect: null))
-        );
+        await Assert.ThrowsAnyAsync<FeedException>(() => SyncRun.ToEndAsync(Dialect(server, Users, dialect: null)));
         Assert.Equal((1, null), (Info.Rows, Info.LastSync));
 
         var differences = new List<SyncStep>();
