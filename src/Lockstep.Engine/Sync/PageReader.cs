@@ -62,7 +62,7 @@ internal sealed class PageReader(DialectSession session)
         }
 
         if (response.Content.Headers.ContentType?.MediaType?.Contains("html", StringComparison.OrdinalIgnoreCase) == true)
-            throw session.Requests.Wrong("it answers with an HTML page, perhaps one to sign in at");
+            throw session.Requests.IsPage();
         var limit = session.Context.Options.MaximumRecordSize;
         var document = new DocumentReader(rules.Items, limit);
         var items = new Items(session.Writer, rules, document, maximum, news);
