@@ -95,9 +95,27 @@ public sealed class StrangeAnswerTests : DialectTest
 
     [Theory]
     [InlineData("Rest", "items", "{\"items\":[{\"id\":1}],\"next\":\"{root}items?p=2\"}", "204 No Content", "")]
-    [InlineData("{ \"From\": \"Rest\", \"Next\": { \"p\": \"/token\" } }", "items", "{\"items\":[{\"id\":1}],\"token\":2}", "204 No Content", "")]
-    [InlineData("ODataDelta", "users/delta", "{\"value\":[{\"id\":1}],\"@odata.nextLink\":\"{root}users/delta?p=2\"}", "204 No Content", "")]
-    [InlineData("ODataDelta", "users/delta", "{\"value\":[{\"id\":1}],\"@odata.nextLink\":\"{root}users/delta?p=2\"}", "200 OK", "{\"value\":null}")]
+    [InlineData(
+        "{ \"From\": \"Rest\", \"Next\": { \"p\": \"/token\" } }",
+        "items",
+        "{\"items\":[{\"id\":1}],\"token\":2}",
+        "204 No Content",
+        ""
+    )]
+    [InlineData(
+        "ODataDelta",
+        "users/delta",
+        "{\"value\":[{\"id\":1}],\"@odata.nextLink\":\"{root}users/delta?p=2\"}",
+        "204 No Content",
+        ""
+    )]
+    [InlineData(
+        "ODataDelta",
+        "users/delta",
+        "{\"value\":[{\"id\":1}],\"@odata.nextLink\":\"{root}users/delta?p=2\"}",
+        "200 OK",
+        "{\"value\":null}"
+    )]
     [InlineData(
         "ODataDelta",
         "users/delta",
@@ -119,7 +137,11 @@ public sealed class StrangeAnswerTests : DialectTest
         server = Serve(
             (asked, _) =>
                 asked.Contains("p=2", StringComparison.Ordinal)
-                    ? Status(status, "Content-Type: application/json\r\n", second.Replace("{root}", $"{server.Root}", StringComparison.Ordinal))
+                    ? Status(
+                        status,
+                        "Content-Type: application/json\r\n",
+                        second.Replace("{root}", $"{server.Root}", StringComparison.Ordinal)
+                    )
                     : Json(first.Replace("{root}", $"{server.Root}", StringComparison.Ordinal))
         );
         await using var disposing = server;
