@@ -182,7 +182,7 @@ internal sealed class DialectFollower(
                 return RoundOutcome.Done;
             case RoundEnd.Incomplete:
                 CaughtUp(session);
-                status.EndsFor(SyncEndReason.EndOfFeed);
+                status.EndsFor(SyncEndReason.EndOfFeed, lacksRecords: true);
                 return session.Context.StopsWhenCaughtUp
                     ? RoundOutcome.Done
                     : await RestAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)

@@ -41,6 +41,9 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         }
     }
 
+    /// <summary>Whether the feed says that there are records which did not come.</summary>
+    public bool LacksRecords => _now.LacksRecords;
+
     /// <summary>The table's sequence number when it was last closed; null before.</summary>
     public long? Sequence => _now.Sequence;
 
@@ -85,7 +88,9 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     /// <summary>Why the sync ends, or would if it ended now.</summary>
     /// <param name="reason">Why.</param>
     /// <param name="isComplete">As for <see cref="SyncResult.IsComplete"/>.</param>
-    public void EndsFor(SyncEndReason reason, bool isComplete = false) => _now = _now with { EndReason = reason, IsComplete = isComplete };
+    /// <param name="lacksRecords">As for <see cref="LacksRecords"/>.</param>
+    public void EndsFor(SyncEndReason reason, bool isComplete = false, bool lacksRecords = false) =>
+        _now = _now with { EndReason = reason, IsComplete = isComplete, LacksRecords = lacksRecords };
 
     /// <summary>A whole set has come that said where it ends.</summary>
     public void SetCame() => _now = _now with { IsWholeSet = true };
@@ -163,6 +168,8 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         public SyncEndReason EndReason { get; init; }
 
         public bool IsComplete { get; init; }
+
+        public bool LacksRecords { get; init; }
 
         public bool IsSweepRefused { get; init; }
 

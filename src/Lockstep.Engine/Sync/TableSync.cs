@@ -178,8 +178,11 @@ public sealed class TableSync
                 Feed = _feed.Display,
                 Asked = context.AskedSoFar,
                 FeedEnding = context.FeedEnding,
-                // A first load that ran out of time has not ended: whoever relies on the whole set must wait for the rest.
-                At = state.LastSync is null && _status.EndReason == SyncEndReason.TimeElapsed ? null : _time.GetUtcNow(),
+                // A first load that ran out of time, or lacks records, has not ended: who relies on the whole set must wait.
+                At =
+                    state.LastSync is null && (_status.EndReason == SyncEndReason.TimeElapsed || _status.LacksRecords)
+                        ? null
+                        : _time.GetUtcNow(),
                 IsIncomplete = !_status.IsComplete,
             };
             await session.Queue.RunAsync(new CommitJob(CommitKind.Commit, last), cancellationToken).ConfigureAwait(false);

@@ -71,6 +71,22 @@ public sealed class MoreOfListTests : DialectTest
         Assert.Contains("\"Whole\": true", warning.Remedy!.ToString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_first_load_that_lacks_what_the_list_announces_has_not_ended()
+    {
+        var announced = 5;
+        await using var server = Serve((_, _) => Json($$"""{"items":[{"id":1},{"id":2}],"has_more":{{(announced > 2 ? "true" : "false")}}}"""));
+
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+
+        Assert.Equal((2, null, true), (Info.Rows, Info.LastSync, Info.IsLoadUnfinished));
+
+        announced = 2;
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+
+        Assert.False(Info.IsLoadUnfinished);
+    }
+
     [Theory]
     [InlineData("items", """{"items":[{"id":1},{"id":2}],"total":5}""", true, true)]
     [InlineData("items", """{"items":[{"id":1},{"id":2}],"total":5,"offset":0}""", false, true)]
