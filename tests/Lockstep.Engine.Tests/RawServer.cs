@@ -57,7 +57,7 @@ internal sealed class RawServer : IAsyncDisposable
                 _exchanges.Add(ServeAsync(socket, Interlocked.Increment(ref _count)));
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception e) when (e is OperationCanceledException or SocketException or InvalidOperationException)
         {
             // Stopped.
         }

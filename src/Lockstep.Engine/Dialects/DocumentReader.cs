@@ -52,6 +52,9 @@ internal sealed class DocumentReader
     /// <summary>Whether the items were found, be it none.</summary>
     public bool HasItems { get; private set; }
 
+    /// <summary>Whether there is null in the place of the items, as some servers send no items.</summary>
+    public bool IsNull { get; private set; }
+
     /// <summary>Where the items were found.</summary>
     public string ItemsPlace { get; private set; } = "";
 
@@ -230,7 +233,7 @@ internal sealed class DocumentReader
                 HasItems = _inItems = true;
                 break;
             case JsonTokenType.Null when !HasItems && _items is not null && IsItems(reader.CurrentDepth):
-                HasItems = true;
+                HasItems = IsNull = true;
                 break;
             case JsonTokenType.StartObject or JsonTokenType.StartArray:
                 _path.Add(_name);

@@ -11,6 +11,9 @@ public sealed class DialectException : FeedException
             remedy ?? $"Check the URI and the credentials, or name another dialect with {Term.Dialect}."
         ) { }
 
+    /// <summary>Whether the answer is an error or a page to look at, which says nothing about the feed's dialect.</summary>
+    internal bool SaysNothing { get; init; }
+
     /// <inheritdoc/>
     public override bool IsTransient => false;
 }

@@ -54,6 +54,8 @@ internal sealed class BodyEnding(
     /// </summary>
     private bool IsFirstLoad => context.Target.State.LastSync is null;
 
+    private bool HasSettled => clock.IsUnchanged && (!IsFirstLoad || clock.Rest != BodyRest.None);
+
     /// <summary>The body has ended.</summary>
     public void NoteEnd(BodyEnd end)
     {
@@ -100,7 +102,7 @@ internal sealed class BodyEnding(
             return BodyEnd.SetDue;
         if (!Settles)
         {
-            if (clock.IsUnchanged && (!IsFirstLoad || clock.Rest != BodyRest.None))
+            if (HasSettled)
                 await NoteSettledAsync(cancellationToken).ConfigureAwait(false);
             return null;
         }
@@ -131,7 +133,11 @@ internal sealed class BodyEnding(
     /// <summary>A followed feed that gives no other sign is up to date when it has settled, once after each change.</summary>
     private async Task NoteSettledAsync(CancellationToken cancellationToken)
     {
-        if (!NotesSettling || _settledAfter == context.Queue.LastChange || pacer.HasUncommitted || !context.Queue.IsIdle)
+        if (!NotesUnsettled)
+            return;
+        // A feed that repeats itself without a pause always has something that waits; whether that is a change shows when it is written.
+        await pacer.FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
+        if (!HasSettled)
             return;
         _settledAfter = context.Queue.LastChange;
         await set.NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);

@@ -146,7 +146,11 @@ internal sealed class BodyReader
     /// <summary>A whole set without a single object is an empty one only if nothing says that it is no feed at all (I6).</summary>
     private void RequireFeed()
     {
-        if (_source.IsWholeSet && !_parser.HasObject && (_source.IsMarkup || _parser.Garbage is not null))
+        if (!_source.IsWholeSet || _parser.HasObject)
+            return;
+        if (_source.Doubt is { } doubt)
+            throw doubt;
+        if (_source.IsMarkup || _parser.Garbage is not null)
             throw new NotAFeedException(_source.Feed, _parser.Garbage ?? "");
     }
 

@@ -75,6 +75,9 @@ internal sealed record BodySource
     /// <summary>Whether its content type is that of an HTML or XML page, which may be wrong.</summary>
     public bool IsMarkup { get; init; }
 
+    /// <summary>Why its feed, of which nothing but the body says what it is, may be another server's after all; null otherwise.</summary>
+    public DialectException? Doubt { get; init; }
+
     public string? FeedIdentity { get; init; }
 
     /// <summary>

@@ -50,6 +50,9 @@ internal sealed class DialectFollower(
     /// <summary>The dialect.</summary>
     public DialectDescription Dialect => dialect;
 
+    /// <summary>Why the feed does not speak the dialect, after <see cref="RoundOutcome.NotOfThisDialect"/>.</summary>
+    public DialectException? Doubt { get; private set; }
+
     /// <summary>Whether the next request would ask for everything from its beginning.</summary>
     public bool StartsOver(TableState state) => _wantsWhole || dialect.Changes is null || (state.Cursor.IsStart && state.Resume is null);
 
@@ -85,13 +88,17 @@ internal sealed class DialectFollower(
         {
             return await RunRoundAsync(session, cancellationToken).ConfigureAwait(false);
         }
-        catch (DialectException) when (session is { IsGuess: true, IsConfirmed: false })
+        catch (DialectException e) when (MayDoubt(session) && !e.SaysNothing)
         {
+            Doubt = e;
             if (status.Phase != SyncPhase.Connecting)
                 status.Move(SyncTrigger.Interrupted);
             return RoundOutcome.NotOfThisDialect;
         }
     }
+
+    /// <summary>Whether the dialect is a guess that nothing supports: no answer, and no record in the table.</summary>
+    private static bool MayDoubt(DialectSession session) => session is { IsGuess: true, IsConfirmed: false, State.Shape: null };
 
     /// <summary>Compares the dialect with what the table knows of its feed, and reconciles the two.</summary>
     private async Task<DialectSession> BindAsync(SyncContext context, CancellationToken cancellationToken)

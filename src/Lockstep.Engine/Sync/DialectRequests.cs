@@ -154,6 +154,13 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     /// <summary>The error for an answer that does not match the dialect.</summary>
     public DialectException Wrong(string reason, Remedy? remedy = null) => new(client.Uri, dialect.Name, reason, remedy);
 
+    /// <summary>The error for a page where a feed should be.</summary>
+    public DialectException IsPage() =>
+        new(client.Uri, dialect.Name, "it answers with an HTML page, perhaps one to sign in at") { SaysNothing = true };
+
+    /// <summary>The error for a status that is one of the server's, and not of what it was asked for.</summary>
+    public DialectException Refused(string reason) => new(client.Uri, dialect.Name, reason) { SaysNothing = true };
+
     /// <summary>How long the server asks to wait; null if it does not.</summary>
     /// <param name="response">Its answer.</param>
     /// <param name="isNamed">Whether it says how long.</param>

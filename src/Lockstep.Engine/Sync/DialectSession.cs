@@ -52,7 +52,7 @@ internal sealed class DialectSession
 
     public required SweepJudge Judge { get; init; }
 
-    /// <summary>Whether the dialect was guessed, so that it is not stored until it has read a whole round.</summary>
+    /// <summary>Whether the dialect was guessed, so that it is not stored until an answer has matched it.</summary>
     public bool IsGuess { get; set; }
 
     /// <summary>Whether an answer has matched the dialect.</summary>
@@ -90,16 +90,21 @@ internal sealed class DialectSession
     /// <summary>The field of which a warning said that it looks like a mark of deletion, in this sync or an earlier one.</summary>
     public string? ToldOf { get; set; }
 
-    /// <summary>A position, with what is known about the feed.</summary>
-    public DialectPosition Position(string? cursor, string? resume, bool isUpToDate) =>
-        new()
+    /// <summary>
+    /// A position, with what is known about the feed. Its cursor and its link mean nothing outside the dialect, so they come with it (I1).
+    /// </summary>
+    public DialectPosition Position(string? cursor, string? resume, bool isUpToDate)
+    {
+        var isKnown = !IsGuess || IsConfirmed || isUpToDate;
+        return new DialectPosition
         {
-            Cursor = cursor,
-            Resume = resume,
+            Cursor = isKnown ? cursor : null,
+            Resume = isKnown ? resume : null,
             Identity = Requests.Identity,
             IsUpToDate = isUpToDate,
-            Description = !IsGuess || isUpToDate ? Description : null,
+            Description = isKnown ? Description : null,
         };
+    }
 
     /// <summary>Passes on what a page was.</summary>
     public void Tell(RequestKind kind, Uri target, Page page, string? cursor, Uri? next, bool isLast)
@@ -184,7 +189,7 @@ internal sealed class DialectSession
     /// </summary>
     public FeedException RefusalOf(HttpResponseMessage response, ErrorBody body) =>
         response.StatusCode is System.Net.HttpStatusCode.Gone or System.Net.HttpStatusCode.Conflict
-            ? Requests.Wrong(
+            ? Requests.Refused(
                 $"it answers {(int)response.StatusCode} {response.ReasonPhrase}"
                     + (Client.ExcerptOf(body) is { } said ? $": {said.TrimEnd('.')}" : "")
             )

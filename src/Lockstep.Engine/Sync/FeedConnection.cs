@@ -48,12 +48,14 @@ internal sealed class FeedConnection(
     /// <param name="context">The running sync, with the open table.</param>
     /// <param name="plan">What to ask for; learns the result.</param>
     /// <param name="mayBeForeign">Whether the answer may still show that the feed is another server's.</param>
+    /// <param name="doubt">Why the feed is not the other server's that its URI looks like; null if it looks like none.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="FeedException">It failed; what was committed before stays.</exception>
     public async Task<ConnectionEnd> ReadAsync(
         SyncContext context,
         ConnectionPlan plan,
         bool mayBeForeign,
+        DialectException? doubt,
         CancellationToken cancellationToken
     )
     {
@@ -111,7 +113,7 @@ internal sealed class FeedConnection(
 
         var wasQuiet = context.FeedEnding == FeedEnding.Quiet;
         var received = status.Counters.Bytes;
-        var source = plan.Describe(client, body, state);
+        var source = plan.Describe(client, body, state) with { Doubt = body.FeedIdentity is null ? doubt : null };
         status.BodyBegan(body);
         status.Move(source.IsStaged || source.IsRedirected ? SyncTrigger.SnapshotBegan : SyncTrigger.Connected);
         var reader = new BodyReader(context, source);

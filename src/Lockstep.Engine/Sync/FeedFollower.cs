@@ -32,6 +32,9 @@ internal sealed class FeedFollower(
     private DialectFollower? _foreign;
     private bool _hasDetected;
 
+    /// <summary>Why the feed does not speak the dialect that its URI looks like; null if it looks like none.</summary>
+    private DialectException? _doubt;
+
     /// <summary>The loop: connect, read, and repeat until there is nothing left to do.</summary>
     public async Task FollowAsync(SyncContext context, CancellationToken cancellationToken)
     {
@@ -232,7 +235,7 @@ internal sealed class FeedFollower(
 
     private async Task<ConnectionEnd> ConnectAsync(SyncContext context, ConnectionPlan plan, CancellationToken cancellationToken)
     {
-        var end = await _connection.ReadAsync(context, plan, mayBeForeign: !_hasDetected, cancellationToken).ConfigureAwait(false);
+        var end = await _connection.ReadAsync(context, plan, mayBeForeign: !_hasDetected, _doubt, cancellationToken).ConfigureAwait(false);
         if (end != ConnectionEnd.OtherDialect)
             return end;
         await TakeDialectAsync(_connection.Foreign, cancellationToken).ConfigureAwait(false);
@@ -243,7 +246,7 @@ internal sealed class FeedFollower(
     {
         var outcome = await foreign.RunAsync(context, cancellationToken).ConfigureAwait(false);
         if (outcome == RoundOutcome.NotOfThisDialect)
-            _foreign = null;
+            (_foreign, _doubt) = (null, foreign.Doubt);
         return outcome == RoundOutcome.Done ? ConnectionEnd.Done : ConnectionEnd.GoOn;
     }
 

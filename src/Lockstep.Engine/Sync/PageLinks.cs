@@ -39,6 +39,9 @@ internal sealed class PageLinks(DialectSession session)
     /// </summary>
     public bool WentByNumber { get; private set; }
 
+    /// <summary>Whether the page that is asked for is one that the server named by a link or a token.</summary>
+    public bool WasNamed { get; private set; }
+
     /// <summary>The pages requested in this round.</summary>
     public IReadOnlySet<Uri> AllAsked => _asked;
 
@@ -66,6 +69,7 @@ internal sealed class PageLinks(DialectSession session)
     /// <summary>The next page; null if the page names none.</summary>
     public Uri? NextOf(DialectRules rules, Page page, Uri target)
     {
+        WasNamed = false;
         if (page.IsUpToDate)
             return null;
         foreach (var place in rules.NextUrl)
@@ -74,6 +78,7 @@ internal sealed class PageLinks(DialectSession session)
             {
                 var uri = session.Requests.Own(link, target);
                 AreCounted |= IsCounted(uri);
+                WasNamed = true;
                 return uri;
             }
         }
@@ -90,6 +95,7 @@ internal sealed class PageLinks(DialectSession session)
             if (value is null)
                 continue;
             next = DialectRequests.With(next ?? target, name, value, replaces: true);
+            WasNamed |= place.Kind != PlaceKind.Count && !place.IsOfItems;
             AreCounted |= place.Kind == PlaceKind.Count || IsCounted([name, value]);
         }
 
@@ -106,7 +112,11 @@ internal sealed class PageLinks(DialectSession session)
             return next;
         var instead = session.Requests.Address(rules, largest);
         if (!_asked.Contains(instead))
+        {
+            WasNamed = false;
             return instead;
+        }
+
         WentByNumber = true;
         return next;
     }

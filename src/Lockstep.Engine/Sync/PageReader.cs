@@ -62,7 +62,7 @@ internal sealed class PageReader(DialectSession session)
         }
 
         if (response.Content.Headers.ContentType?.MediaType?.Contains("html", StringComparison.OrdinalIgnoreCase) == true)
-            throw session.Requests.Wrong("it answers with an HTML page, perhaps one to sign in at");
+            throw session.Requests.IsPage();
         var limit = session.Context.Options.MaximumRecordSize;
         var document = new DocumentReader(rules.Items, limit);
         var items = new Items(session.Writer, rules, document, maximum, news);
@@ -97,6 +97,9 @@ internal sealed class PageReader(DialectSession session)
                 throw session.Requests.Wrong($"it answers with an error: {error}");
             if (!document.HasItems && !page.AsksForResync)
                 throw Missing(rules, response, around.RootElement);
+            // Kubernetes says so of an empty list; from others it may be a list that could not be made, with a cursor behind it (D3).
+            if (document.IsNull && !rules.TypesItems)
+                throw session.Requests.Wrong("its list is null, which is not an empty list");
             session.IsConfirmed = true;
             await WarnAsync(items, cancellationToken).ConfigureAwait(false);
             return page;

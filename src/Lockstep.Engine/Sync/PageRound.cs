@@ -118,7 +118,8 @@ internal sealed class PageRound(DialectSession session)
             using var page = await _reader
                 .ReadAsync(rules, response, _maximum, _pages < ManyPages ? null : _news, cancellationToken)
                 .ConfigureAwait(false);
-            if (_isWhole && _pages == 0 && response.StatusCode == HttpStatusCode.NoContent)
+            // Nothing after the last counted page is the end; in place of a page that the server named, it is a page too few (D3).
+            if (response.StatusCode == HttpStatusCode.NoContent && (_pages == 0 ? _isWhole : _links.WasNamed))
                 throw session.Requests.Wrong("it answers 204 No Content and not with its list, which is not an empty list");
             if (page.AsksForResync)
                 return RoundEnd.Resync;

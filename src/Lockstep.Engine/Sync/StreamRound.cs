@@ -212,7 +212,7 @@ internal sealed class StreamRound(DialectSession session)
         if (rules.Framing == DialectFraming.EventStream && type != "text/event-stream")
             throw session.Requests.Wrong($"it answers with '{type ?? "no content type"}' and not with 'text/event-stream'");
         if (type?.Contains("html", StringComparison.OrdinalIgnoreCase) == true)
-            throw session.Requests.Wrong("it answers with an HTML page, perhaps one to sign in at");
+            throw session.Requests.IsPage();
         // A hub that no longer has the event answers with the one that it continues from.
         var answered = new ResponsePlaces(response).Header("Last-Event-ID");
         if (rules.Framing == DialectFraming.EventStream && _cursor is not null && answered is not null && answered != _cursor)

@@ -42,6 +42,8 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
     {
         var table = options.Store.GetFor(options.TableName, options.Feed.Address.DefaultTableName);
         var info = table.GetInfo();
+        // A first load that was cut off may not have confirmed which server's dialect its feed speaks: it is recognised again.
+        var isForeign = info.Foreign is not null || info.Dialect == Records.Dialect.Foreign;
         var folder = Directory.CreateTempSubdirectory("lockstep-compare-");
         try
         {
@@ -51,13 +53,13 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
                 Feed = options.Feed,
                 Store = copy,
                 TableName = info.Name,
-                Dialect = info.Foreign is null ? info.Dialect : Records.Dialect.Auto,
+                Dialect = isForeign ? Records.Dialect.Auto : info.Dialect,
                 Foreign = info.Foreign?.Dialect,
                 KeyFields =
-                    info.Foreign is not null ? null
+                    isForeign ? null
                     : info.KeyFields.Count > 0 ? info.KeyFields
                     : options.KeyFields,
-                OrderBy = info.Foreign is not null ? null : info.OrderField ?? options.OrderBy,
+                OrderBy = isForeign ? null : info.OrderField ?? options.OrderBy,
                 Settle = options.Settle,
                 MaximumRecordSize = options.MaximumRecordSize,
                 MaximumRetryCount = options.MaximumRetryCount,

@@ -9,17 +9,19 @@ namespace Lockstep.Postgres.Feed;
 internal static class NewPartitions
 {
     // One that is born attached has nothing to bring, nor has one below it. Attaching another table updates its columns, which until then
-    // are as they were created, together with those of the system.
+    // are as they were created, together with those of the system. Nor has one that never had a row: its file is the first one, and empty.
+    // If it only has none now, it may have been attached before, and lost them when the stream did not have its changes.
     private const string Partitions =
         StateSql.Related
         + """
             SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname),
-                c.relkind NOT IN ('r', 'p') OR NOT has_table_privilege(c.oid, 'SELECT'),
+                c.relkind NOT IN ('r', 'p') OR NOT has_table_privilege(c.oid, 'SELECT') OR row_security_active(c.oid),
                 (SELECT bool_and(EXISTS (SELECT FROM pg_attribute own
                     WHERE own.attrelid = i.inhrelid AND own.attnum > 0 AND NOT own.attisdropped
                         AND (own.xmin::text, own.cmin::text) = (made.xmin::text, made.cmin::text)))
                     FROM pg_partition_ancestors(c.oid) a JOIN pg_inherits i ON i.inhrelid = a.relid
                         JOIN pg_attribute made ON made.attrelid = i.inhrelid AND made.attname = 'tableoid')
+                OR c.relkind = 'p' OR (c.relkind = 'r' AND c.relfilenode = c.oid AND pg_relation_size(c.oid) = 0)
             FROM related JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE c.relispartition AND c.oid <> to_regclass($1) ORDER BY c.oid OFFSET $2
             """;
@@ -42,21 +44,23 @@ internal static class NewPartitions
             .QueryAsync(
                 Partitions,
                 [table.SqlName, (long)known],
-                r => (Name: r.GetString(0), IsOpaque: r.GetBoolean(1), IsBornAttached: !r.IsDBNull(2) && r.GetBoolean(2)),
+                r => (Name: r.GetString(0), IsOpaque: r.GetBoolean(1), IsNew: !r.IsDBNull(2) && r.GetBoolean(2)),
                 cancellationToken
             )
             .ConfigureAwait(false);
-        var isStream = table.Changes == ChangeSource.Stream;
+        if (table.Changes == ChangeSource.Stream)
+            return partitions.TrueForAll(p => p.IsNew);
         foreach (var partition in partitions)
         {
             if (partition.IsOpaque)
                 return false;
-            if (isStream && partition.IsBornAttached)
-                continue;
+
+            // A row that is stamped above the present (restored from another cluster's dump) is no change.
             var brought = await connection
                 .QueryAsync(
-                    $"SELECT EXISTS (SELECT FROM {partition.Name} WHERE {(isStream ? "true" : "(txid >= $1) IS NOT TRUE")})",
-                    isStream ? [] : [cursor],
+                    $"SELECT EXISTS (SELECT FROM {partition.Name} WHERE "
+                        + "(txid >= $1 AND txid < pg_snapshot_xmax(pg_current_snapshot())::text::bigint) IS NOT TRUE)",
+                    [cursor],
                     r => r.GetBoolean(0),
                     cancellationToken
                 )

@@ -66,6 +66,15 @@ internal static class StateSql
         "SELECT format('identity %s %s', c.relreplident, (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND "
         + "i.indisreplident))";
 
+    // While a partition is detached the stream does not have its changes.
+    private const string Attachment = " || (SELECT format(' attached %s', i.xmin) FROM pg_inherits i WHERE i.inhrelid = c.oid)";
+
+    // The stream names columns, but does not say which of two that had the name one after the other.
+    private const string Dropped = """
+        UNION ALL
+        SELECT format('dropped %s', attnum) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND attisdropped
+        """;
+
     /// <summary>The query for <see cref="SnapshotState"/>; its first column is for nobody.</summary>
     /// <remarks>
     /// The timeline of a primary is that of the log it writes; the control file learns it only at the next checkpoint. A trigger's row in
@@ -91,6 +100,7 @@ internal static class StateSql
             )}
                 UNION ALL
                 {RowSecurity}
+                {(table.Changes == ChangeSource.Stream ? Dropped : "")}
                 {Composites(table)}
                 {(table.Columns.Any(c => c.IsHidden) ? "UNION ALL SELECT 'hidden'" : "")}
                 {(table.Registry ? SoftDelete : "")}
@@ -162,7 +172,7 @@ internal static class StateSql
 
     private static string OwnTriggers(TableDescription table) =>
         table.Changes == ChangeSource.Stream
-            ? ReplicaIdentity
+            ? ReplicaIdentity + Attachment
             : $"SELECT string_agg(f, ' ' ORDER BY f COLLATE \"C\") FROM ({Triggers("tgrelid = c.oid")}) AS own(f)";
 
     // Names in composite types are in the JSON of rows that nobody writes.

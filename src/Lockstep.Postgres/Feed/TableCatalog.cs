@@ -103,7 +103,7 @@ internal static class TableCatalog
     private const string TrackingSql = """
         SELECT name, tombstones::text, key_columns, (to_jsonb(t) ->> 'soft_delete')::boolean,
             EXISTS (SELECT FROM pg_trigger WHERE tgrelid = t.relation AND tgname LIKE 'zz\_lockstep\_%' AND tgenabled <> 'A'),
-            EXISTS (SELECT FROM pg_trigger WHERE tgname LIKE 'zz\_lockstep\_%' AND tgname <> 'zz_lockstep_wake' AND tgenabled = 'D'
+            EXISTS (SELECT FROM pg_trigger WHERE tgname LIKE 'zz\_lockstep\_%' AND tgname <> 'zz_lockstep_wake' AND tgenabled IN ('D', 'R')
                 AND tgrelid IN (SELECT t.relation UNION SELECT relid FROM pg_partition_tree(t.relation)))
             OR (SELECT count(*) FROM pg_trigger WHERE tgrelid = t.relation
                 AND tgname IN ('zz_lockstep_stamp', 'zz_lockstep_key', 'zz_lockstep_truncate', 'zz_lockstep_rows')) < 4,

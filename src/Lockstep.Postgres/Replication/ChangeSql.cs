@@ -42,20 +42,34 @@ internal sealed class ChangeSql
     /// The position of each column in rows of the table, or of a partition, as the stream describes them; -1 for one that did not exist
     /// when they were written, and is null. Null if they have another form.
     /// </summary>
-    public int[]? MapOf(IReadOnlyList<RelationMessage.Column> streamed)
+    /// <remarks>
+    /// Columns are added at the end: rows that lack others than the last ones, or have them in another order, were written when a name was
+    /// that of another column. Only a partition may have an order of its own.
+    /// </remarks>
+    public int[]? MapOf(RelationMessage relation)
     {
         var places = new int[_columns.Count];
         Array.Fill(places, -1);
-        for (var i = 0; i < streamed.Count; i++)
+        var known = 0;
+        for (var i = 0; i < relation.Columns.Count; i++)
         {
-            var (name, type, modifier) = (streamed[i].ColumnName, streamed[i].DataTypeId, streamed[i].TypeModifier);
-            var at = _columns.FindIndex(c => c.Name == name && c.TypeId == type && c.TypeModifier == modifier);
-            if (at < 0)
+            var streamed = relation.Columns[i];
+
+            // From PostgreSQL 18 on a publication may have those; they are looked up all the same.
+            if (_table.Columns.Any(c => c.IsGenerated && c.Name == streamed.ColumnName))
+                continue;
+            var at = _columns.FindIndex(c =>
+                c.Name == streamed.ColumnName && c.TypeId == streamed.DataTypeId && c.TypeModifier == streamed.TypeModifier
+            );
+            if (at < 0 || (at != known && relation.RelationId == _table.Oid))
                 return null;
             places[at] = i;
+            known++;
         }
 
-        return Array.Exists(_key, k => places[k] < 0) ? null : places;
+        return Array.IndexOf(places, -1) is var end && (end >= 0 ? end : places.Length) == known && Array.TrueForAll(_key, k => k < known)
+            ? places
+            : null;
     }
 
     /// <summary>The query's parameters.</summary>

@@ -103,7 +103,7 @@ internal sealed class GatheredRows
     private int[]? PlacesOf(RelationMessage relation)
     {
         if (!_places.TryGetValue(relation.RelationId, out var places))
-            _places[relation.RelationId] = places = _sql.MapOf(relation.Columns);
+            _places[relation.RelationId] = places = _sql.MapOf(relation);
         return places;
     }
 }

@@ -39,6 +39,23 @@ public sealed class CouchDbTests : DialectTest
         Assert.Equal(("db", "1 0"), (first.Result.Table, Info.FeedIdentity));
     }
 
+    [Theory]
+    [InlineData("text/html", "<html>sign in</html>")]
+    [InlineData("application/json", """{"message":"try later"}""")]
+    [InlineData("application/json", "")]
+    [Trait("Invariant", "I6")]
+    public async Task An_address_of_another_server_that_only_answers_wrongly_is_no_empty_feed(string type, string body)
+    {
+        await using var server = Serve(
+            (path, number) =>
+                path == "/db/" ? Root("1")
+                : number == 2 ? Status("200 OK", $"Content-Type: {type}\r\n", body)
+                : Status("200 OK")
+        );
+
+        await SyncRun.ToErrorAsync<DialectException>(Dialect(server, "db/_changes", dialect: null));
+    }
+
     [Fact]
     public async Task Another_query_is_refused_until_the_whole_set_is_fetched_by_it()
     {

@@ -20,6 +20,29 @@ public sealed class ODataDeltaTests : DialectTest
         + "}";
 
     [Fact]
+    public async Task A_first_load_that_was_cut_off_is_compared_with_its_feed_in_the_dialect_that_the_address_shows()
+    {
+        RawServer server = null!;
+        await using var _ = server = Serve(
+            (path, number) =>
+                !path.Contains("skiptoken", StringComparison.Ordinal) ? Json(Page(server, """{"id":"a"}""", next: "2"))
+                : number == 2 ? Status("403 Forbidden")
+                : Json(Page(server, """{"id":"b"}""", delta: "d"))
+        );
+        await Assert.ThrowsAnyAsync<FeedException>(() => SyncRun.ToEndAsync(Dialect(server, Users, dialect: null)));
+        Assert.Equal((1, null), (Info.Rows, Info.LastSync));
+
+        var differences = new List<SyncStep>();
+        await foreach (var step in new TableComparison(Dialect(server, Users, dialect: null)).RunAsync(Cancellation))
+        {
+            if (step is DifferenceFound)
+                differences.Add(step);
+        }
+
+        Assert.Single(differences);
+    }
+
+    [Fact]
     public async Task A_first_round_takes_all_pages_and_later_ones_only_what_changed()
     {
         RawServer server = null!;
@@ -100,6 +123,55 @@ public sealed class ODataDeltaTests : DialectTest
 
         Assert.Equal("{\"id\":\"a\"}\n{\"id\":\"b\"}\n{\"id\":\"d\"}", Table());
         Assert.Equal(2, Paths(server).Count(path => path.Contains("$skiptoken=3")));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    [Trait("Invariant", "I1")]
+    public async Task A_first_load_in_a_recognised_dialect_is_resumed_in_it_whatever_came_in_between(bool seesChanges)
+    {
+        SeesChanges = seesChanges;
+        RawServer server = null!;
+        server = Serve(
+            (path, number) =>
+                number == 2 ? Status("401 Unauthorized")
+                : number == 3 ? Status("200 OK", "Content-Type: text/html\r\n", "<html>sign in</html>")
+                : path.Contains("$skiptoken=2") ? Json(Page(server, """{"id":"c"}""", delta: "one"))
+                : path.Contains("$deltatoken=one")
+                    ? Json(Page(server, """{"id":"a","v":2},{"id":"b","@removed":{"reason":"deleted"}}""", delta: "two"))
+                : Json(Page(server, """{"id":"a","v":1},{"id":"b","v":1}""", next: "2"))
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToErrorAsync<FeedException>(Dialect(server, Users, dialect: null));
+        await SyncRun.ToErrorAsync<DialectException>(Dialect(server, Users, dialect: null));
+        await SyncRun.ToEndAsync(Dialect(server, Users, dialect: null));
+
+        Assert.Equal("{\"id\":\"a\",\"v\":2}\n{\"id\":\"c\"}", Table());
+        Assert.Equal(
+            ["$select=displayName,mail", "$skiptoken=2", "$skiptoken=2", "$skiptoken=2", "$deltatoken=one"],
+            Paths(server).Select(path => path.Split('?')[1])
+        );
+    }
+
+    [Fact]
+    public async Task A_page_to_sign_in_at_says_nothing_against_the_dialect_that_the_address_looks_like()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (path, number) =>
+                number == 1 ? Status("200 OK", "Content-Type: text/html\r\n", "<html>sign in</html>")
+                : path.Contains("token") ? Json(Page(server, "", delta: "one"))
+                : Json(Page(server, """{"id":"a"}""", delta: "one"))
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToErrorAsync<DialectException>(Dialect(server, Users, dialect: null));
+        await SyncRun.ToEndAsync(Dialect(server, Users, dialect: null));
+
+        Assert.Equal("{\"id\":\"a\"}", Table());
+        Assert.All(Paths(server), path => Assert.DoesNotContain("since=", path));
     }
 
     [Fact]

@@ -93,6 +93,64 @@ public sealed class StrangeAnswerTests : DialectTest
         Assert.Equal(1, Info.Rows);
     }
 
+    [Theory]
+    [InlineData("Rest", "items", "{\"items\":[{\"id\":1}],\"next\":\"{root}items?p=2\"}", "204 No Content", "")]
+    [InlineData(
+        "{ \"From\": \"Rest\", \"Next\": { \"p\": \"/token\" } }",
+        "items",
+        "{\"items\":[{\"id\":1}],\"token\":2}",
+        "204 No Content",
+        ""
+    )]
+    [InlineData(
+        "ODataDelta",
+        "users/delta",
+        "{\"value\":[{\"id\":1}],\"@odata.nextLink\":\"{root}users/delta?p=2\"}",
+        "204 No Content",
+        ""
+    )]
+    [InlineData(
+        "ODataDelta",
+        "users/delta",
+        "{\"value\":[{\"id\":1}],\"@odata.nextLink\":\"{root}users/delta?p=2\"}",
+        "200 OK",
+        "{\"value\":null}"
+    )]
+    [InlineData(
+        "ODataDelta",
+        "users/delta",
+        "{\"value\":[{\"id\":1}],\"@odata.nextLink\":\"{root}users/delta?p=2\"}",
+        "200 OK",
+        "{\"value\":null,\"@odata.deltaLink\":\"{root}users/delta?d=1\"}"
+    )]
+    [InlineData("CouchDb", "db/_changes", "{\"results\":null,\"last_seq\":\"9\",\"pending\":0}", "", "")]
+    [Trait("Invariant", "I6")]
+    public async Task What_stands_in_place_of_a_page_that_the_server_named_is_no_end(
+        string dialect,
+        string path,
+        string first,
+        string status,
+        string second
+    )
+    {
+        RawServer server = null!;
+        server = Serve(
+            (asked, _) =>
+                asked.Contains("p=2", StringComparison.Ordinal)
+                    ? Status(
+                        status,
+                        "Content-Type: application/json\r\n",
+                        second.Replace("{root}", $"{server.Root}", StringComparison.Ordinal)
+                    )
+                    : Json(first.Replace("{root}", $"{server.Root}", StringComparison.Ordinal))
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToErrorAsync<FeedException>(Dialect(server, path, dialect));
+
+        Assert.True(!Engine.Tables.Table.IsTable(TablePath) || Info.LastSync is null);
+    }
+
     [Fact]
     public async Task No_content_after_the_last_page_is_the_end_of_the_list()
     {

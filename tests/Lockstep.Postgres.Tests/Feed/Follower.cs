@@ -45,8 +45,8 @@ internal sealed class Follower(IFeedSource served, string key = "id")
         stop.CancelAfter(Eventually.Deadline);
         try
         {
-            // Who does not stop when told to is not waited for either.
-            await ReadAsync(enough, stop).WaitAsync(2 * Eventually.Deadline, cancellationToken);
+            // It has ended before another one begins. Who does not stop when told to is not waited for either.
+            await ReadAsync(enough, stop).WaitAsync(2 * Eventually.Deadline, CancellationToken.None);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {

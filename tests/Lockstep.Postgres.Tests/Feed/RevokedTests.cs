@@ -1,12 +1,14 @@
+using System.Globalization;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Tests.Replication;
 using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>A revoked right ends what is being read with it.</summary>
+/// <summary>A right that is revoked, and a policy that hides rows, end what is being read.</summary>
 public sealed class RevokedTests(SharedPostgres postgres, LogicalPostgres logical) : IClassFixture<LogicalPostgres>, IDisposable
 {
+    private const string Hide = "ALTER TABLE items ENABLE ROW LEVEL SECURITY; CREATE POLICY low ON items USING (id > 1)";
     private readonly TempFolder _folder = new();
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -14,9 +16,11 @@ public sealed class RevokedTests(SharedPostgres postgres, LogicalPostgres logica
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Who_follows_is_cut_off_and_comes_back_once_the_right_is_given_again(bool replicates)
+    [InlineData(false, "REVOKE SELECT ON items FROM {0}", "GRANT SELECT ON items TO {0}")]
+    [InlineData(true, "REVOKE SELECT ON items FROM {0}", "GRANT SELECT ON items TO {0}")]
+    [InlineData(false, Hide, "ALTER TABLE items DISABLE ROW LEVEL SECURITY")]
+    [InlineData(true, Hide, "ALTER TABLE items DISABLE ROW LEVEL SECURITY")]
+    public async Task Who_follows_is_cut_off_and_comes_back_once_the_right_is_given_again(bool replicates, string take, string give)
     {
         await using var db = replicates ? await logical.CreateAsync() : await TestDatabase.CreateAsync(postgres);
         var role = $"reader_{Guid.NewGuid():N}";
@@ -41,13 +45,13 @@ public sealed class RevokedTests(SharedPostgres postgres, LogicalPostgres logica
         var client = new Follower(feed);
         await client.ReadAsync(chunk => chunk.Kind == FeedChunkKind.SnapshotCompleted, Cancel);
         var reading = client.ReadAsync(_ => false, Cancel);
-        await db.RunAsync($"REVOKE SELECT ON items FROM {role}");
+        await db.RunAsync(string.Format(CultureInfo.InvariantCulture, take, role));
         await Assert.ThrowsAnyAsync<Exception>(() => reading.WaitAsync(Eventually.Deadline, Cancel));
         Assert.True(reading.IsFaulted, "It was cut off, and not waited for in vain.");
         // Nothing is checked while nobody follows: a client that returns triggers the check.
         await Eventually.TrueAsync(IsRefusedAsync);
 
-        await db.RunAsync($"GRANT SELECT ON items TO {role}; INSERT INTO items VALUES (2)");
+        await db.RunAsync(string.Format(CultureInfo.InvariantCulture, give, role) + "; INSERT INTO items VALUES (2)");
         await Eventually.WithoutAsync<FeedServingException>(() => client.ReadAsync(_ => client.Rows.Count == 2, Cancel));
         Assert.Equal(0, client.Resyncs);
 

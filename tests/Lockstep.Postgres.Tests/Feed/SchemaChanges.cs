@@ -71,6 +71,8 @@ public static class SchemaChanges
             { Parts, "DROP TABLE p0" },
             { Parts, "TRUNCATE p0" },
             { Parts, "ALTER TABLE items DETACH PARTITION p0" },
+            { Parts, "BEGIN; " + DetachFirst + "; DELETE FROM p0 WHERE id = 2; " + AttachFirst + "; COMMIT" },
+            { Parts, DetachFirst + "; UPDATE p0 SET id = 3 WHERE id = 2" + Then + AttachFirst },
         };
 
     /// <summary>The table, something that is added to it and brings values, and what takes it away again.</summary>
@@ -82,10 +84,34 @@ public static class SchemaChanges
             { Parts, AddPartition, "ALTER TABLE items DETACH PARTITION p1" },
         };
 
+    /// <summary>The table, and what happens to it unseen: by the end a name or a partition is not what it was in between.</summary>
+    public static TheoryData<string, string> Unseen =>
+        new()
+        {
+            { Plain, More + Then + "ALTER TABLE items DROP COLUMN more" + Then + AddColumn },
+            { Plain, More + Then + "ALTER TABLE items RENAME COLUMN more TO most" + Then + AddColumn },
+            {
+                Plain,
+                AddColumn
+                    + ", ADD COLUMN most int"
+                    + Then
+                    + "INSERT INTO items VALUES (9, 'ok', 5, 6)"
+                    + Then
+                    + "ALTER TABLE items RENAME COLUMN more TO x; ALTER TABLE items RENAME COLUMN most TO more; "
+                    + "ALTER TABLE items RENAME COLUMN x TO most"
+            },
+            { Parts, AddPartition + Then + "INSERT INTO items VALUES (101)" + Then + DetachSecond + "; DELETE FROM p1" + Then + Attach },
+            { Parts, AddPartition + Then + "INSERT INTO items VALUES (101)" + Then + DetachSecond + "; TRUNCATE p1" + Then + Attach },
+        };
+
     /// <summary>What is written while it is there.</summary>
     public static string WriteOf(string addition) =>
         addition == AddPartition ? "INSERT INTO items VALUES (101)" : "UPDATE items SET more = 5 WHERE id = 1";
 
+    private const string More = AddColumn + Then + "INSERT INTO items VALUES (9, 'ok', 5)";
+    private const string DetachSecond = "ALTER TABLE items DETACH PARTITION p1";
+    private const string DetachFirst = "ALTER TABLE items DETACH PARTITION p0";
+    private const string AttachFirst = "ALTER TABLE items ATTACH PARTITION p0 FOR VALUES FROM (0) TO (100)";
     private const string AddColumn = "ALTER TABLE items ADD COLUMN more int";
     private const string AddPartition = "CREATE TABLE p1 PARTITION OF items FOR VALUES FROM (100) TO (200)";
 

@@ -17,7 +17,7 @@ public sealed class LogicalPostgres : IAsyncDisposable
     internal static Task<PostgresServer> StartServerAsync(params string[] settings) =>
         PostgresServer.StartAsync(
             Cancel,
-            ["wal_level=logical", "max_prepared_transactions=20", "max_replication_slots=50", "max_wal_senders=50", .. settings]
+            ["wal_level=logical", "max_prepared_transactions=20", "max_replication_slots=100", "max_wal_senders=100", .. settings]
         );
 
     internal async Task<TestDatabase> CreateAsync(string table = "CREATE TABLE items (id int PRIMARY KEY, name text)")

@@ -107,6 +107,27 @@ public sealed class ReplicatedSchemaChangeTests(LogicalPostgres postgres) : ICla
         }
     }
 
+    [Theory]
+    [MemberData(nameof(SchemaChanges.Unseen), MemberType = typeof(SchemaChanges))]
+    public async Task Rows_of_before_are_not_taken_for_rows_of_what_has_the_name_now(string sql, string change)
+    {
+        await using var db = await postgres.CreateAsync(sql);
+        await db.RunAsync(SchemaChanges.RowsOf(sql));
+        var options = LogicalPostgres.Options(_folder);
+        Follower client;
+        await using (var feed = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel))
+        {
+            client = new Follower(feed);
+            await LogicalPostgres.CatchUpAsync(client, db, Cancel);
+        }
+
+        await SchemaChanges.RunAsync(db, change, () => Task.CompletedTask);
+        await using var again = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel);
+        client.Source = again;
+        await LogicalPostgres.CatchUpAsync(client, db, Cancel);
+        Assert.Equal(await db.RowsAsync("items"), client.Rows);
+    }
+
     private const string Plain = SchemaChanges.Plain;
     private const string Parts = SchemaChanges.Parts;
 
