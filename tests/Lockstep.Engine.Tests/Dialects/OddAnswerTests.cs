@@ -145,7 +145,9 @@ public sealed class OddAnswerTests : DialectTest
         var count = 0;
         return Serve(
             (path, _) =>
-                path == "/db/" ? Json("""{"instance_start_time":"1","purge_seq":0,"update_seq":1}""") : answer(Interlocked.Increment(ref count))
+                path == "/db/"
+                    ? Json("""{"instance_start_time":"1","purge_seq":0,"update_seq":1}""")
+                    : answer(Interlocked.Increment(ref count))
         );
     }
 
@@ -157,13 +159,15 @@ public sealed class OddAnswerTests : DialectTest
         return dialect switch
         {
             "Rest" => $"[{string.Join(',', ids.Select(id => $$"""{"id":{{id}}}"""))}]",
-            "ODataDelta" => $$"""
+            "ODataDelta" =>
+                $$"""
                 {"value":[{{string.Join(
                     ',',
                     ids.Select(id => $$"""{"id":"{{id}}"}""")
                 )}}],"@odata.deltaLink":"/items?$deltatoken={{number}}"}
                 """,
-            _ => $$"""
+            _ =>
+                $$"""
                 {"results":[{{string.Join(
                     ',',
                     ids.Select(id => $$$"""{"seq":"{{{id}}}-x","id":"{{{id}}}","changes":[{"rev":"1-a"}],"doc":{"_id":"{{{id}}}","_rev":"1-a"}}""")
