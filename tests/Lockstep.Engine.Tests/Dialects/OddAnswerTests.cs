@@ -158,22 +158,18 @@ public sealed class OddAnswerTests : DialectTest
         int[] ids = number == 1 ? [1] : [1, number];
         return dialect switch
         {
-            "Rest" => $"[{string.Join(',', ids.Select(id => $$"""{"id":{{id}}}"""))}]",
-            "ODataDelta" =>
-                $$"""
-                {"value":[{{string.Join(
-                    ',',
-                    ids.Select(id => $$"""{"id":"{{id}}"}""")
-                )}}],"@odata.deltaLink":"/items?$deltatoken={{number}}"}
+            "Rest" => $"[{Items(id => $$"""{"id":{{id}}}""")}]",
+            "ODataDelta" => $$"""
+                {"value":[{{Items(id => $$"""{"id":"{{id}}"}""")}}],"@odata.deltaLink":"/items?$deltatoken={{number}}"}
                 """,
-            _ =>
-                $$"""
-                {"results":[{{string.Join(
-                    ',',
-                    ids.Select(id => $$$"""{"seq":"{{{id}}}-x","id":"{{{id}}}","changes":[{"rev":"1-a"}],"doc":{"_id":"{{{id}}}","_rev":"1-a"}}""")
-                )}}],"last_seq":"{{number}}-x","pending":0}
+            _ => $$"""
+                {"results":[{{Items(Change)}}],"last_seq":"{{number}}-x","pending":0}
                 """,
         };
+
+        string Items(Func<int, string> item) => string.Join(',', ids.Select(item));
+        static string Change(int id) =>
+            $$$"""{"seq":"{{{id}}}-x","id":"{{{id}}}","changes":[{"rev":"1-a"}],"doc":{"_id":"{{{id}}}"}}""";
     }
 
     private static bool Brings(SyncStep step, string key) =>
