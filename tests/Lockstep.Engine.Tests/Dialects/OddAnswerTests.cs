@@ -168,8 +168,7 @@ public sealed class OddAnswerTests : DialectTest
         };
 
         string Items(Func<int, string> item) => string.Join(',', ids.Select(item));
-        static string Change(int id) =>
-            $$$"""{"seq":"{{{id}}}-x","id":"{{{id}}}","changes":[{"rev":"1-a"}],"doc":{"_id":"{{{id}}}"}}""";
+        static string Change(int id) => $$$"""{"seq":"{{{id}}}-x","id":"{{{id}}}","changes":[{"rev":"1-a"}],"doc":{"_id":"{{{id}}}"}}""";
     }
 
     private static bool Brings(SyncStep step, string key) =>
