@@ -48,6 +48,22 @@ public sealed class FirstErrorTests : IDisposable
     }
 
     [Fact]
+    public async Task Nobody_waits_for_another_attempt_without_being_told_so_and_why()
+    {
+        var run = await CliProcess.RunAsync(
+            _folder.Path,
+            ["sync", "http://127.0.0.1:1/x/", "--path", "t.db", "--maximum-retry-count", "1", "--retry-interval-sec", "0.01"]
+        );
+
+        var told = run.Error.Split('\n');
+        Assert.Equal(3, run.ExitCode);
+        Assert.StartsWith("lockstep: SocketError: The feed http://127.0.0.1:1/x/ cannot be reached", told[0], StringComparison.Ordinal);
+        Assert.StartsWith("lockstep: Retry: The next attempt is in", told[1], StringComparison.Ordinal);
+        // The error that ends the sync is told once.
+        Assert.DoesNotContain(told.Skip(2), line => line.Contains("SocketError", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task What_steers_a_terminal_is_shown_as_its_number_and_kept_in_JSON()
     {
         const string Body = """{"id":1,"updated_at":1,"e":"\u001b[31m\u009b\u202eab\u0007"}""";

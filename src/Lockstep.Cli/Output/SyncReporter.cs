@@ -15,6 +15,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
 {
     private readonly Stream _output = Console.OpenStandardOutput();
     private bool _hasToldFirst;
+    private FeedEvent? _failure;
 
     /// <param name="step">The sync's step.</param>
     /// <param name="soFar">What a sync that follows has done so far.</param>
@@ -29,11 +30,11 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
                     Write(change);
                 _output.Flush();
                 break;
-            case FeedEventOccurred { Event: var happened } when !quiet && !isLogged && IsWorthTelling(happened.Kind):
-                Console.Error.WriteLine(
-                    $"lockstep: {(happened.Kind == FeedEventKind.Load ? "Note" : happened.Kind)}: "
-                        + $"{PlainText.Of(happened.Render(ShellWords.Say))}"
-                );
+            case FeedEventOccurred { Event: var happened } when !quiet && !isLogged:
+                if (IsWorthTelling(happened.Kind))
+                    Tell(happened);
+                else if (IsFailure(happened.Kind))
+                    _failure = happened;
                 break;
             case SyncEnded { Result: var result } when !quiet:
                 if (json)
@@ -86,16 +87,43 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         Console.WriteLine(Describe(result, "Following."));
     }
 
-    /// <summary>The error that ends a sync reports its failures; one that follows has no end to report them.</summary>
-    private bool IsWorthTelling(FeedEventKind kind) =>
-        kind switch
+    /// <summary>A wait is told with the failure that it is for, if that has not been told.</summary>
+    private void Tell(FeedEvent happened)
+    {
+        if (happened.Kind == FeedEventKind.Retry && _failure is { } failure)
         {
-            FeedEventKind.Warning or FeedEventKind.Resync or FeedEventKind.Dialect or FeedEventKind.Load or FeedEventKind.InstanceName =>
-                true,
-            FeedEventKind.Heartbeat or FeedEventKind.Connect or FeedEventKind.Disconnect or FeedEventKind.Count or FeedEventKind.Poll =>
-                false,
-            _ => follows,
-        };
+            _failure = null;
+            Tell(failure);
+        }
+
+        Console.Error.WriteLine(
+            $"lockstep: {(happened.Kind == FeedEventKind.Load ? "Note" : happened.Kind)}: "
+                + $"{PlainText.Of(happened.Render(ShellWords.Say))}"
+        );
+    }
+
+    /// <summary>
+    /// The error that ends a sync reports its last failure; one that follows has no end to report it. Nobody waits without knowing why.
+    /// </summary>
+    private bool IsWorthTelling(FeedEventKind kind) =>
+        kind
+            is FeedEventKind.Warning
+                or FeedEventKind.Resync
+                or FeedEventKind.Dialect
+                or FeedEventKind.Load
+                or FeedEventKind.InstanceName
+                or FeedEventKind.Retry
+        || (follows && IsFailure(kind));
+
+    private static bool IsFailure(FeedEventKind kind) =>
+        kind
+            is not (
+                FeedEventKind.Heartbeat
+                or FeedEventKind.Connect
+                or FeedEventKind.Disconnect
+                or FeedEventKind.Count
+                or FeedEventKind.Poll
+            );
 
     private void Write(TableChange change) =>
         JsonLines.Write(

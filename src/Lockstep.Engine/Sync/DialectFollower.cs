@@ -56,6 +56,10 @@ internal sealed class DialectFollower(
     /// <summary>Whether the next request would ask for everything from its beginning.</summary>
     public bool StartsOver(TableState state) => _wantsWhole || dialect.Changes is null || (state.Cursor.IsStart && state.Resume is null);
 
+    /// <summary>Whether what the table has came from this feed in this dialect.</summary>
+    public bool Knows(TableState state) =>
+        ForeignState.Parse(state.Foreign) is { } known && known.WhatDiffers(client.Uri.Display, dialect) is null;
+
     /// <summary>One round, with the wait after it.</summary>
     /// <exception cref="FeedException">It failed; what was committed before stays.</exception>
     public async Task<RoundOutcome> RunAsync(SyncContext context, CancellationToken cancellationToken)

@@ -12,6 +12,9 @@ namespace Lockstep.Engine.Sync;
 internal sealed class DialectRequests(DialectDescription dialect, FeedClient client, TimeProvider time)
 {
     private const int MostWaits = 5;
+
+    /// <summary>How often a request waits for a server that is busy and does not say for how long.</summary>
+    private const int MostUnnamedWaits = 2;
     private static readonly string[] PageSizes = ["limit", "per_page", "page_size", "pageSize", "maxResults", "top", "$top"];
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(15);
     private static readonly TimeSpan SecondaryLimit = TimeSpan.FromMinutes(1);
@@ -96,7 +99,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
         CancellationToken cancellationToken
     )
     {
-        for (int waits = 0, redirects = 0; ; )
+        for (int waits = 0, unnamed = 0, redirects = 0; ; )
         {
             var (address, places) = rules.Body is null ? (target, []) : TakePlaces(target);
             var body = rules.Body?.Fill(variable => Value(rules, variable, cursor), places);
@@ -119,7 +122,9 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
                 continue;
             }
 
-            if (Pause(response) is not { } pause || pause > LongestWait || ++waits > MostWaits)
+            if (Pause(response, out var isNamed) is not { } pause || pause > LongestWait || ++waits > MostWaits)
+                return response;
+            if (!isNamed && ++unnamed > MostUnnamedWaits)
                 return response;
             var error = await client.RefusalAsync(response, cancellationToken, dialect.Name).ConfigureAwait(false);
             response.Dispose();
@@ -157,8 +162,11 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     public DialectException Refused(string reason) => new(client.Uri, dialect.Name, reason) { SaysNothing = true };
 
     /// <summary>How long the server asks to wait; null if it does not.</summary>
-    private TimeSpan? Pause(HttpResponseMessage response)
+    /// <param name="response">Its answer.</param>
+    /// <param name="isNamed">Whether it says how long.</param>
+    private TimeSpan? Pause(HttpResponseMessage response, out bool isNamed)
     {
+        isNamed = false;
         var places = new ResponsePlaces(response);
         var isLimited =
             response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout
@@ -178,7 +186,8 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
             longest = Longer(longest, DateTimeOffset.FromUnixTimeSeconds(reset) - (response.Headers.Date ?? now));
         }
 
-        if (longest is null && response.StatusCode is HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests)
+        isNamed = longest is not null;
+        if (!isNamed && response.StatusCode is HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests)
             longest = SecondaryLimit;
         return longest is { } wait && wait < TimeSpan.Zero ? TimeSpan.Zero : longest;
     }

@@ -130,39 +130,28 @@ internal sealed class FeedFollower(
                 await events.PostRefusedAsync(e, cancellationToken).ConfigureAwait(false);
                 plan.Postpone(context.Target.State);
             }
-            catch (FeedStatusException e) when (!e.IsTransient)
+            catch (FeedStatusException e) when (e.IsRefusal)
             {
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
-                if (!e.IsRefusal)
-                    throw;
                 var mayAsk = ++refusals <= MostRefusals;
-                if (!mayAsk || !await AskForCredentialsAsync(e, cancellationToken).ConfigureAwait(false))
+                if (mayAsk && await AskForCredentialsAsync(e, cancellationToken).ConfigureAwait(false))
                 {
-                    if (options.AsksForToken)
-                        throw e.OfTokenProvider(refusals, hasSupplied: !mayAsk);
-                    throw;
+                    if (status.Phase is not (SyncPhase.Connecting or SyncPhase.BackingOff))
+                        status.Move(SyncTrigger.Interrupted);
+                    continue;
                 }
 
-                if (status.Phase is not (SyncPhase.Connecting or SyncPhase.BackingOff))
-                    status.Move(SyncTrigger.Interrupted);
-                continue;
+                if (options.AsksForToken)
+                    throw e.OfTokenProvider(refusals, hasSupplied: !mayAsk);
+                if (!mayAsk || !MayPass(e, context) || !AllowsAnother(e))
+                    throw;
+                // Nobody has other credentials, so none were refused.
+                refusals = 0;
             }
-            catch (FeedException e) when (e.IsTransient)
+            catch (FeedException e) when (e.IsTransient || MayPass(e, context))
             {
                 await events.PostFailureAsync(e, cancellationToken).ConfigureAwait(false);
-                plan.Interrupted(context.Target.State);
-                status.Move(SyncTrigger.Interrupted);
-                if (e is FeedStatusException answer)
-                    (retryAfter, note) = (answer.RetryAfter, answer.RetryAfterNote);
-                // A connection that brought nothing new, or only one record, counts as one more failure.
-                held = retry.Held(
-                    time.GetElapsedTime(began),
-                    status.Counters.Changes - before,
-                    status.Counters.ChangingCommits - batchesBefore,
-                    status.Counters.Heartbeats - beatsBefore
-                );
-                failures = held ? 1 : failures + 1;
-                if (!retry.Allows(failures))
+                if (!AllowsAnother(e))
                 {
                     if (_foreign?.StartsOver(context.Target.State) ?? plan.StartsOver(context.Target.State))
                     {
@@ -175,6 +164,11 @@ internal sealed class FeedFollower(
                     throw;
                 }
             }
+            catch (FeedStatusException e)
+            {
+                await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
+                throw;
+            }
 
             if (status.Phase != SyncPhase.BackingOff)
                 status.Move(isWell ? SyncTrigger.Rested : SyncTrigger.Interrupted);
@@ -186,8 +180,36 @@ internal sealed class FeedFollower(
             var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(tries, retryAfter);
             if (!await pacer.BackOffAsync(wait, cancellationToken, note).ConfigureAwait(false))
                 return;
+
+            bool AllowsAnother(FeedException e)
+            {
+                plan.Interrupted(context.Target.State);
+                status.Move(SyncTrigger.Interrupted);
+                if (e is FeedStatusException answer)
+                    (retryAfter, note) = (answer.RetryAfter, answer.RetryAfterNote);
+                // A connection that brought nothing new, or only one record, counts as one more failure.
+                held = retry.Held(
+                    time.GetElapsedTime(began),
+                    status.Counters.Changes - before,
+                    status.Counters.ChangingCommits - batchesBefore,
+                    status.Counters.Heartbeats - beatsBefore
+                );
+                failures = held ? 1 : failures + 1;
+                return retry.Allows(failures);
+            }
         }
     }
+
+    /// <summary>
+    /// Whether a follower outlives an answer that would otherwise be an error at once: the feed has worked, so a gateway in front of it, or
+    /// a deployment, may have given it. Of a feed that never worked it is most likely a wrong URI or dialect.
+    /// </summary>
+    private bool MayPass(FeedException error, SyncContext context) =>
+        error is DialectException or FeedStatusException or FeedRedirectException
+        && !context.StopsWhenCaughtUp
+        && (context.Target.State.LastSync is not null || status.Counters.ChangingCommits > 0)
+        && !TableBinding.IsOfAnotherFeed(context.Target.State, feed)
+        && (_foreign?.Knows(context.Target.State) ?? true);
 
     /// <summary>The feed is read in this dialect from here on, which is reported if nobody has named it.</summary>
     private async Task TakeDialectAsync(DialectChoice? choice, CancellationToken cancellationToken)

@@ -1,0 +1,227 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tests.Sync;
+using Lockstep.Testing;
+
+namespace Lockstep.Engine.Tests.Dialects;
+
+/// <summary>A follower of a feed that has worked outlives answers that are not of the feed, such as a gateway sends.</summary>
+public sealed class OddAnswerTests : DialectTest
+{
+    private const string Html = "Content-Type: text/html\r\n";
+    private const string Type = "Content-Type: application/json\r\n";
+
+    public static TheoryData<string, string, string, string> OddAnswers()
+    {
+        var data = new TheoryData<string, string, string, string>();
+        foreach (var dialect in (string[])["Rest", "ODataDelta", "CouchDB"])
+        {
+            data.Add(dialect, "200 OK", Html, "<html>gateway</html>");
+            data.Add(dialect, "200 OK", Type, "");
+            data.Add(dialect, "200 OK", Type, "{}");
+            data.Add(dialect, "200 OK", Type, """{"error":"busy","reason":"later"}""");
+            data.Add(dialect, "200 OK", Type, Set(dialect, 1) + "junk");
+            data.Add(dialect, "401 Unauthorized", "", "");
+            data.Add(dialect, "403 Forbidden", Html, "<html>blocked</html>");
+            data.Add(dialect, "404 Not Found", "", "");
+            data.Add(dialect, "405 Method Not Allowed", "", "");
+            data.Add(dialect, "302 Found", "Location: http://login.example/\r\n", "");
+        }
+
+        data.Add("Rest", "204 No Content", "", "");
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(OddAnswers))]
+    public async Task A_follower_warns_of_an_odd_answer_and_asks_again(string dialect, string status, string headers, string body)
+    {
+        await using var server = Count(number => number == 2 ? Status(status, headers, body) : Json(Set(dialect, number)));
+
+        var events = await FollowUntilAsync(Following(server, dialect), step => Brings(step, "3"));
+
+        Assert.Contains(events, e => e.Kind is FeedEventKind.Close or FeedEventKind.ClientError or FeedEventKind.OtherStatus);
+        Assert.Contains(events, e => e.Kind == FeedEventKind.Retry);
+        Assert.Equal(["1", "3"], Keys);
+    }
+
+    [Theory]
+    [MemberData(nameof(OddAnswers))]
+    public async Task Of_a_feed_that_never_worked_an_odd_answer_is_an_error_at_once(
+        string dialect,
+        string status,
+        string headers,
+        string body
+    )
+    {
+        await using var server = Count(number => number == 1 ? Status(status, headers, body) : Json(Set(dialect, number)));
+
+        await SyncRun.ToErrorAsync<FeedException>(Following(server, dialect));
+
+        Assert.Equal(1, Asked(server));
+    }
+
+    [Fact]
+    public async Task A_follower_that_starts_on_a_table_of_the_feed_outlives_them_too()
+    {
+        await using var server = Count(number => number == 2 ? Status("404 Not Found") : Json(Set("Rest", number)));
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+
+        await FollowUntilAsync(Following(server, "Rest"), step => Brings(step, "3"));
+
+        Assert.Equal(["1", "3"], Keys);
+    }
+
+    [Fact]
+    public async Task A_table_of_another_dialect_does_not_show_that_the_feed_works_in_this_one()
+    {
+        await using var server = Serve((_, _) => Json(Set("Rest", 1)));
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+
+        await SyncRun.ToErrorAsync<DialectException>(Following(server, "ODataDelta"));
+
+        Assert.Equal(2, server.Requests.Count);
+    }
+
+    [Fact]
+    public async Task Odd_answers_in_a_row_count_as_failed_attempts()
+    {
+        await using var server = Count(number => number > 1 ? Status("200 OK", Html, "<html>") : Json(Set("Rest", number)));
+
+        await SyncRun.ToErrorAsync<DialectException>(Following(server, "Rest", retries: 2));
+
+        Assert.Equal(4, server.Requests.Count);
+        Assert.Equal(["1"], Keys);
+    }
+
+    [Theory]
+    [InlineData("401 Unauthorized")]
+    [InlineData("404 Not Found")]
+    public async Task A_follower_of_records_outlives_a_refusal_too(string status)
+    {
+        await using var server = new RawServer(exchange =>
+            exchange.Number == 2 ? exchange.StatusAsync(status) : exchange.BodyAsync(Record(exchange.Number, exchange.Number * 10))
+        );
+
+        var events = await FollowUntilAsync(Options(server, follow: true), step => Brings(step, "3"));
+
+        Assert.Single(events, e => e.Kind == FeedEventKind.ClientError);
+        Assert.Equal(["0", "10", "10"], server.Cursors.Take(3));
+    }
+
+    [Fact]
+    public async Task A_refusal_that_a_token_provider_has_no_answer_to_ends_the_follower()
+    {
+        await using var server = Count(number => number > 1 ? Status("401 Unauthorized") : Json(Set("Rest", number)));
+
+        await SyncRun.ToErrorAsync<FeedStatusException>(Following(server, "Rest", asksForToken: true));
+
+        Assert.Equal(2, server.Requests.Count);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_busy_and_names_no_time_is_waited_for_twice()
+    {
+        await using var server = Serve((_, _) => Status("429 Too Many Requests"));
+        var time = new ManualTimeProvider();
+        var events = new List<FeedEvent>();
+        var run = Assert.ThrowsAsync<FeedStatusException>(() =>
+            SyncRun.ToEndAsync(
+                new TableSync(Patient(server), time),
+                step => events.AddRange(step is FeedEventOccurred happened ? [happened.Event] : [])
+            )
+        );
+
+        await Pace.MoveAsync(time, TimeSpan.FromSeconds(1), run);
+        await run;
+
+        Assert.Equal(3, server.Requests.Count);
+        Assert.Equal(2, events.Count(e => e.Kind == FeedEventKind.Retry));
+    }
+
+    /// <summary>A server whose answers are counted without those about the database as a whole.</summary>
+    private static RawServer Count(Func<int, Reply> answer)
+    {
+        var count = 0;
+        return Serve(
+            (path, _) =>
+                path == "/db/"
+                    ? Json("""{"instance_start_time":"1","purge_seq":0,"update_seq":1}""")
+                    : answer(Interlocked.Increment(ref count))
+        );
+    }
+
+    private static int Asked(RawServer server) => Paths(server).Count(path => path != "/db/");
+
+    private static string Set(string dialect, int number)
+    {
+        int[] ids = number == 1 ? [1] : [1, number];
+        return dialect switch
+        {
+            "Rest" => $"[{Items(id => $$"""{"id":{{id}}}""")}]",
+            "ODataDelta" => $$"""
+                {"value":[{{Items(id => $$"""{"id":"{{id}}"}""")}}],"@odata.deltaLink":"/items?$deltatoken={{number}}"}
+                """,
+            _ => $$"""
+                {"results":[{{Items(Change)}}],"last_seq":"{{number}}-x","pending":0}
+                """,
+        };
+
+        string Items(Func<int, string> item) => string.Join(',', ids.Select(item));
+        static string Change(int id) => $$$"""{"seq":"{{{id}}}-x","id":"{{{id}}}","changes":[{"rev":"1-a"}],"doc":{"_id":"{{{id}}}"}}""";
+    }
+
+    private static bool Brings(SyncStep step, string key) =>
+        step is ChangesCommitted committed && committed.Changes.Any(change => change.Key.ToString() == key);
+
+    private static async Task<List<FeedEvent>> FollowUntilAsync(SyncOptions options, Func<SyncStep, bool> isOver)
+    {
+        var events = new List<FeedEvent>();
+        await foreach (var step in new TableSync(options).RunAsync(Cancellation))
+        {
+            if (step is FeedEventOccurred happened)
+                events.Add(happened.Event);
+            if (isOver(step))
+                break;
+        }
+
+        return events;
+    }
+
+    private SyncOptions Patient(RawServer server) =>
+        Dialect(
+            server,
+            "items",
+            "Rest",
+            o => new SyncOptions
+            {
+                Feed = new FeedOptions
+                {
+                    Uri = o.Feed.Uri,
+                    ConnectionTimeout = Timeout.InfiniteTimeSpan,
+                    OperationTimeout = Timeout.InfiniteTimeSpan,
+                },
+                Store = o.Store,
+                Foreign = o.Foreign,
+            }
+        );
+
+    private SyncOptions Following(RawServer server, string dialect, int? retries = null, bool asksForToken = false) =>
+        Dialect(
+            server,
+            dialect == "CouchDB" ? "db/_changes" : "items",
+            dialect == "CouchDB" ? """{ "From": "CouchDb", "Live": null }""" : dialect,
+            o => new SyncOptions
+            {
+                Feed = o.Feed,
+                Store = o.Store,
+                Foreign = o.Foreign,
+                RetryInterval = o.RetryInterval,
+                WantsChanges = true,
+                Follow = true,
+                PollInterval = TimeSpan.FromMilliseconds(1),
+                MaximumRetryCount = retries,
+                AsksForToken = asksForToken,
+            }
+        );
+}
