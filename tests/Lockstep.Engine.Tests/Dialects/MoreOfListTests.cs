@@ -75,7 +75,9 @@ public sealed class MoreOfListTests : DialectTest
     public async Task A_first_load_that_lacks_what_the_list_announces_has_not_ended()
     {
         var announced = 5;
-        await using var server = Serve((_, _) => Json($$"""{"items":[{"id":1},{"id":2}],"has_more":{{(announced > 2 ? "true" : "false")}}}"""));
+        await using var server = Serve(
+            (_, _) => Json($$"""{"items":[{"id":1},{"id":2}],"has_more":{{(announced > 2 ? "true" : "false")}}}""")
+        );
 
         await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
 
