@@ -15,8 +15,8 @@ namespace Lockstep.Commands;
 public sealed class WaitLockstepTableCommand : TableCmdlet
 {
     /// <summary>
-    /// Waits until the table has everything that the feed has: a sync in this process has caught up with the feed and follows it, or any
-    /// sync says so after this cmdlet started.
+    /// Waits until the table has everything that the feed has sent: a sync in this process has caught up with the feed and follows it, or
+    /// any sync says so after this cmdlet started. What the feed got a moment ago may still be on its way; wait for it with -Cursor.
     /// </summary>
     [Parameter]
     public SwitchParameter UpToDate { get; set; }

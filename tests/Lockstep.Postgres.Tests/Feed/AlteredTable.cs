@@ -195,9 +195,12 @@ internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartit
         }
 
         if (exists)
+        {
             return random.Next(2) == 0 ? $"{write}; {attach}"
                 : random.Next(3) == 0 ? $"DROP TABLE {name}"
                 : $"{attach}; {write}";
+        }
+
         var like = $"CREATE TABLE {name} (LIKE items INCLUDING ALL)";
         return random.Next(5) switch
         {

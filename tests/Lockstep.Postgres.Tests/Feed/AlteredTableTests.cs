@@ -143,7 +143,7 @@ public sealed class AlteredTableTests(LogicalPostgres postgres) : IClassFixture<
         }
     }
 
-    private static Task TrackAsync(TestDatabase db) =>
+    private static Task<TrackingPlan> TrackAsync(TestDatabase db) =>
         PostgresTracking.EnableAsync(db.ConnectionString, TableCase.Items, cancellationToken: Cancel);
 
     private static async Task TryCatchUpAsync(AlteredTable table, Follower client, TestDatabase db, bool isPolling)
