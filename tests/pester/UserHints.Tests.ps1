@@ -167,4 +167,27 @@ Describe 'What a user is told' {
             Show-Narrow $shown | Should -Not -BeLike '*"*'
         }
     }
+
+    It 'warns that a part of a table is beside its file while a reader holds it' {
+        $records = 1..3000 | ForEach-Object { @{ id = $_; updated_at = $_; deleted_at = $null } }
+        $server = Start-LockstepTestServer -Port 0 -Feed Scripted -Record $records
+        $null = $server | Sync-LockstepTable -Path t.db -WarningVariable first -WarningAction SilentlyContinue
+        $reading, $enough = [Threading.ManualResetEventSlim]::new(), [Threading.ManualResetEventSlim]::new()
+        $reader = Start-ThreadJob -ArgumentList (Get-Module Lockstep).Path, "$PWD/t.db", $reading, $enough {
+            param($module, $path, $reading, $enough)
+            Import-Module $module
+            Get-LockstepRecord -Path $path | ForEach-Object { $reading.Set(); $enough.Wait() }
+        }
+        try {
+            $reading.Wait([timespan]::FromMinutes(1)) | Should -BeTrue
+            @{ id = 1; updated_at = 9000; deleted_at = $null; more = 'x' } | Add-LockstepTestRecord -Server $server
+            $null = $server | Sync-LockstepTable -Path t.db -WarningVariable second -WarningAction SilentlyContinue
+            "$first" | Should -Not -BeLike '*wal*'
+            "$second" | Should -BeLike '*A part of the table is in t.db-wal*'
+        }
+        finally {
+            $enough.Set()
+            $reader | Wait-Job | Remove-Job
+        }
+    }
 }

@@ -74,7 +74,10 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         if (!quiet && store is FileTableStore { HasLog: true } file)
         {
             var name = Path.GetFileName(file.Path);
-            Console.Error.WriteLine($"lockstep: a part of the table is in {name}-wal, which another program reads: keep it beside {name}.");
+            Console.Error.WriteLine(
+                $"lockstep: a part of the table is in {name}-wal, because another program reads it or it could not be merged: "
+                    + $"keep it beside {name}."
+            );
         }
     }
 

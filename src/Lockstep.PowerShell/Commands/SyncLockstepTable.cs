@@ -172,6 +172,7 @@ public sealed class SyncLockstepTableCommand : SyncCmdlet
         try
         {
             Pump(sync.RunAsync(StopToken), steps.Take);
+            WarnOfLog(sync.Result.Location);
             if (!PassThru && !EveryChange)
                 WriteObject(sync.Result.ToModel());
         }
@@ -216,11 +217,24 @@ public sealed class SyncLockstepTableCommand : SyncCmdlet
             (result, failed) =>
             {
                 Keep(result);
+                WarnOfLog(result.Path);
                 if (!failed && !PassThru && !EveryChange)
                     WriteObject(result);
             },
             StopToken
         );
+
+    /// <summary>Warns if a table's file alone is not the whole table.</summary>
+    /// <param name="location">Where the table is kept; only a file can have a log.</param>
+    private void WarnOfLog(string location)
+    {
+        if (!File.Exists(location) || !new FileTableStore(location).HasLog)
+            return;
+        var name = System.IO.Path.GetFileName(location);
+        WriteWarning(
+            $"A part of the table is in {name}-wal, because another program reads it or it could not be merged: keep it beside {name}."
+        );
+    }
 
     private void Keep(SyncResult result)
     {
