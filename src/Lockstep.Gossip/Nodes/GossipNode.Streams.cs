@@ -92,7 +92,7 @@ public abstract partial class GossipNode
     /// <summary>Clocks of a peer are of the sources that the node knows.</summary>
     internal GossipClock NewPeerClock() => new(_sources, _strangers);
 
-    /// <summary>A peer has read everything: its clock takes no room of its own where it is the node's.</summary>
+    /// <summary>A peer has read everything: where its clock equals the node's, the two share memory.</summary>
     internal void Share(GossipClock peers) => peers.Share(_clock, _history.HasNothingSince);
 
     internal IEnumerable<GossipUpdate> HistoryFor(GossipClock since) => History(since);
