@@ -39,6 +39,7 @@ internal static partial class ShellWords
             (nameof(Term.ReadSchedule), not null) => $"lockstep var list {Argument(value)}",
             (nameof(Term.RemoveScheduled), _) => $"lockstep var remove --active-at {value}",
             (nameof(Term.Dialect), not null) => $"--dialect {value}",
+            (nameof(Term.Table), not null) => $"--table {Argument(value)}",
             (nameof(Term.DialectWith), not null) => $"--dialect FILE.json, where the file is {value}",
             (nameof(Term.FilterParameter), not null) => $"--filter-parameter {value}=...",
             _ => Others.GetValueOrDefault(term) ?? "--" + WordStart().Replace(term, "-").ToLowerInvariant(),

@@ -216,14 +216,7 @@ internal sealed class PageReader(DialectSession session)
         if (session.Writer.Items.Dropped is { } dropped && !_hasWarnedOfDrop)
         {
             _hasWarnedOfDrop = true;
-            await session
-                .SayAsync(
-                    FeedEventKind.Warning,
-                    $"The field '{dropped}' is left out: it comes in slices of which a record cannot be made.",
-                    cancellationToken,
-                    "Sync what it holds from its own address, as another table."
-                )
-                .ConfigureAwait(false);
+            await session.SayThatChildrenAreLeftOutAsync(dropped, cancellationToken).ConfigureAwait(false);
         }
 
         if (items.HasUnknown && !_hasWarnedOfUnknown)
@@ -279,7 +272,10 @@ internal sealed class PageReader(DialectSession session)
             switch (kind)
             {
                 case ItemKind.Record:
-                    writer.Add(record, rules.Merges);
+                    writer.Add(record, rules);
+                    break;
+                case ItemKind.Parent:
+                    writer.AddChildren(rules, _places, offset);
                     break;
                 case ItemKind.Malformed:
                     writer.Refuse(item, offset, reason);

@@ -195,7 +195,7 @@ public abstract class SyncCmdlet : FeedCmdlet
         var feed = FeedSettings.Of(this, Uri);
         var destination = TableDestination.Resolve(
             SessionState.Path,
-            feed.Address.DefaultTableName,
+            feed.Address.TableNameFor(DialectSetting.Of(Dialect, SessionState.Path).Foreign),
             Table,
             Disk,
             IsMeant(nameof(Path)) ? Path : null,

@@ -34,6 +34,7 @@ internal static class CmdletWords
             (nameof(Term.ReadSchedule), not null) => $"Get-LockstepVariableSchedule {Argument(value)}",
             (nameof(Term.RemoveScheduled), _) => $"Remove-LockstepVariable -ActiveAt '{value}'",
             (nameof(Term.Dialect), not null) => $"-Dialect {value}",
+            (nameof(Term.Table), not null) => $"-Table {Argument(value)}",
             (nameof(Term.DialectWith), not null) => $"-Dialect {HashtableText.Of(value)}",
             (nameof(Term.FilterParameter), not null) => $"-FilterParameter @{{ {value} = ... }}",
             _ => Others.GetValueOrDefault(term) ?? "-" + term,
