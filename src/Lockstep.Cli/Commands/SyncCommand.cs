@@ -65,7 +65,8 @@ internal static class SyncCommand
         {
             Description =
                 "How the feed is read: Auto, Record, Transaction, the name of another server's dialect (ODataDelta, Rest, "
-                + "Kubernetes, CouchDb, EventStream, Shape, DurableStream), or a file with one.",
+                + "Kubernetes, CouchDb, EventStream, Shape, DurableStream), or a file with one. ODataDelta:members@delta reads the members in a "
+                + "feed of groups, for a table of their own.",
             HelpName = "NAME|FILE.json",
             DefaultValueFactory = _ => nameof(Dialect.Auto),
         };

@@ -95,7 +95,11 @@ internal sealed class DialectParser(string name)
             );
         }
 
-        return rules with { Key = keys, ParentParts = parents };
+        return rules with
+        {
+            Key = keys,
+            ParentParts = parents,
+        };
     }
 
     /// <summary>The field that a child gets with its parent's key: <c>parentId</c> for <c>id</c>.</summary>

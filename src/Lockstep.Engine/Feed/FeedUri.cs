@@ -1,6 +1,6 @@
-using Lockstep.Engine.Dialects;
 using System.Net;
 using System.Text;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Feed;

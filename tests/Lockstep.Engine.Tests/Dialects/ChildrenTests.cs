@@ -83,10 +83,7 @@ public sealed class ChildrenTests : DialectTest
         await using var disposing = server;
 
         var first = await SyncAsync(server);
-        Assert.Equal(
-            """{"parentId":"g1","@odata.type":"#microsoft.graph.user","id":"a"}""",
-            Table().Split('\n')[0]
-        );
+        Assert.Equal("""{"parentId":"g1","@odata.type":"#microsoft.graph.user","id":"a"}""", Table().Split('\n')[0]);
         // The table knows its dialect.
         var second = await SyncAsync(server, dialect: null);
 
@@ -101,12 +98,12 @@ public sealed class ChildrenTests : DialectTest
     [InlineData("""{"@odata.context":"x/$metadata#groups/$deletedEntity","id":"https://x/v1.0/groups('g1')","reason":"deleted"}""")]
     public async Task A_parent_that_is_gone_takes_its_children_and_no_others(string gone)
     {
-        await using var server = Rounds($"{Group("g1", "a", "b")},{Group("g10", "a")},{Group("g", "a")},{Group("G1", "a")}", gone);
+        await using var server = Rounds($"{Group("g1", "a", "b")},{Group("g10", "a")},{Group("g", "a")},{Group("g1\\u0000", "a")}", gone);
 
         await SyncAsync(server);
         var run = await SyncRun.ToEndAsync(Dialect(server, Groups, null));
 
-        Assert.Equal(("0 0 2", "G1,a g,a g10,a"), (Counts(run), Live()));
+        Assert.Equal(("0 0 2", "g,a g1\0,a g10,a"), (Counts(run), Live()));
         Assert.Equal(["g1,a", "g1,b"], run.Changes.Select(change => change.Key.ToString()));
         Assert.Equal(2, run.Changes.Select(change => change.Sequence).Distinct().Count());
         Assert.Equal((3, 2), (Info.Rows, Info.Tombstones));
@@ -222,10 +219,10 @@ public sealed class ChildrenTests : DialectTest
         const string Gone = """{"id":"g2","@removed":{"reason":"changed"}}""";
         server = Serve(
             (path, number) =>
-                number == 1
-                    ? Json(Page(server, $"{Group("g1", "a", "b")},{Group("g2", "a", "b", "c")},{Group("g3", "a")}", delta: "one"))
+                number == 1 ? Json(Page(server, $"{Group("g1", "a", "b")},{Group("g2", "a", "b", "c")},{Group("g3", "a")}", delta: "one"))
                 : number == 2 ? Status("410 Gone")
-                : path.Contains("$skiptoken=2") ? Json(Page(server, $"{Gone},{Group("g1", "d")},{Group("g2", "c", "-b", "e")}", delta: "two"))
+                : path.Contains("$skiptoken=2")
+                    ? Json(Page(server, $"{Gone},{Group("g1", "d")},{Group("g2", "c", "-b", "e")}", delta: "two"))
                 // What comes first goes again with its group, on a later page.
                 : Json(Page(server, $"{Group("g1", "a")},{Group("g2", "a", "x")}", next: "2"))
         );
@@ -237,6 +234,52 @@ public sealed class ChildrenTests : DialectTest
         Assert.Equal("g1,a g1,d g2,c g2,e", Live());
         Assert.Equal("2 0 4", Counts(run));
         Assert.Equal((4, 4), (Info.Rows, Info.Tombstones));
+    }
+
+    [Theory]
+    [InlineData(Members)]
+    [InlineData("""{ "From": "ODataDelta", "Children": "members@delta", "Update": "Replace" }""")]
+    [Trait("Invariant", "I6")]
+    public async Task A_parent_that_goes_while_the_whole_set_comes_again_takes_what_came_unchanged(string dialect)
+    {
+        RawServer server = null!;
+        server = Serve(
+            (_, number) =>
+                number == 1 ? Json(Page(server, $"{Group("g1", "a", "b")},{Group("g2", "a")}", delta: "one"))
+                : number == 2 ? Status("410 Gone")
+                : Json(
+                    Page(
+                        server,
+                        $"{Group("g1", "a", "b")},{Group("g2", "a")},{{\"id\":\"g1\",\"@removed\":{{}}}},{Group("g1", "b")}",
+                        delta: "two"
+                    )
+                )
+        );
+        await using var disposing = server;
+
+        await SyncAsync(server, dialect);
+        var second = await SyncAsync(server, null);
+
+        Assert.Equal(("0 0 1", "g1,b g2,a"), (second, Live()));
+    }
+
+    [Fact]
+    [Trait("Invariant", "I6")]
+    public async Task A_whole_set_that_cannot_be_read_in_full_removes_no_more_than_it_says()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (_, number) =>
+                number == 1 ? Json(Page(server, $"{Group("g1", "a", "b")},{Group("g2", "a", "b")}", delta: "one"))
+                : number == 2 ? Status("410 Gone")
+                : Json(Page(server, $"{Group("g2", "a")},7,{{\"id\":\"g1\",\"@removed\":{{}}}}", delta: "two"))
+        );
+        await using var disposing = server;
+
+        await SyncAsync(server, Members, Quarantines);
+        await SyncAsync(server, Members, Quarantines);
+
+        Assert.Equal("g2,a g2,b", Live());
     }
 
     [Fact]
@@ -268,9 +311,7 @@ public sealed class ChildrenTests : DialectTest
     public async Task Followers_see_members_come_and_go()
     {
         await using var server = Rounds(Group("g1", "a", "b"), Group("g1", "-a", "c"), """{"id":"g1","@removed":{"reason":"deleted"}}""");
-        var sync = new TableSync(
-            Dialect(server, Groups, Members, Follows)
-        );
+        var sync = new TableSync(Dialect(server, Groups, Members, Follows));
 
         List<string> seen = [];
         await foreach (var step in sync.RunAsync(Cancellation))
@@ -331,7 +372,10 @@ public sealed class ChildrenTests : DialectTest
         var (error, _) = await SyncRun.ToErrorAsync<TableMismatchException>(Dialect(server, Groups, Members));
 
         Assert.Contains("is 'id', not 'parentId, id'", error.Message);
-        Assert.Equal("groups.members", new FeedOptions { Uri = new Uri(server.Root, Groups) }.Address.TableNameFor(DialectDescription.Load(Members)));
+        Assert.Equal(
+            "groups.members",
+            new FeedOptions { Uri = new Uri(server.Root, Groups) }.Address.TableNameFor(DialectDescription.Load(Members))
+        );
     }
 
     [Fact]

@@ -62,12 +62,7 @@ internal class DeltaSoakServer(int seed, bool isGraph) : SoakServer(seed)
         if (at.From is not null && at.Keys is null)
             at = at with { UpTo = Source.Version };
         var keys =
-            at.Keys
-            ?? (
-                at.From is { } from
-                    ? Changed(from)
-                    : [.. Source.Live.Keys.Where(key => string.CompareOrdinal(key, at.After) > 0)]
-            );
+            at.Keys ?? (at.From is { } from ? Changed(from) : [.. Source.Live.Keys.Where(key => string.CompareOrdinal(key, at.After) > 0)]);
         // Empty pages link to the next one too.
         var size = Chance(6) ? 0 : Random.Next(1, 9);
         var now = keys.Take(size).ToList();

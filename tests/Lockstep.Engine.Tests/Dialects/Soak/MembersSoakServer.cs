@@ -16,7 +16,10 @@ internal sealed class MembersSoakServer(int seed) : DeltaSoakServer(seed, isGrap
     public override string Dialect => "ODataDelta:members@delta";
 
     public override IEnumerable<string> Expected() =>
-        base.Expected().Select(json => $"{{\"parentId\":\"{GroupOf(json[7..10])}\",{json.Replace(json[7..10], MemberOf(json[7..10]), StringComparison.Ordinal)[1..]}");
+        base.Expected()
+            .Select(json =>
+                $"{{\"parentId\":\"{GroupOf(json[7..10])}\",{json.Replace(json[7..10], MemberOf(json[7..10]), StringComparison.Ordinal)[1..]}"
+            );
 
     protected override void Befall()
     {
