@@ -40,6 +40,17 @@ public sealed class FilterTests : IDisposable
     }
 
     [Theory]
+    [InlineData("Port = 5", "2")]
+    [InlineData("\"Port\" is not null", "2")]
+    [InlineData("Port between 4 and 6 and port > 100", "2")]
+    [InlineData("coalesce(Port, port) = 5", "2")]
+    [InlineData("port in (5, 8080)", "2")]
+    [InlineData("PORT = 80", "1")]
+    [InlineData("port_2 = 5", "2")]
+    public void Of_fields_that_differ_by_case_the_one_that_is_spelled_so_is_meant(string filter, string expected) =>
+        Assert.Equal(expected, string.Join(",", Keys(filter)));
+
+    [Theory]
     [InlineData("p = 5", "3")]
     [InlineData("p is null", "1,4")]
     [InlineData("p is not null", "2,3")]
