@@ -23,7 +23,7 @@ internal sealed class CommitJob(CommitKind kind, TableCommit commit)
 
     public SnapshotEnding Ending { get; init; }
 
-    /// <summary>The result of the count, after <see cref="CommitKind.CountAbsent"/> is done.</summary>
+    /// <summary>The result of <see cref="CommitKind.CountAbsent"/>.</summary>
     public AbsentRecords? Absent { get; set; }
 
     public Task Done => _done.Task;
@@ -33,7 +33,7 @@ internal sealed class CommitJob(CommitKind kind, TableCommit commit)
     public void Fail(Exception e)
     {
         _done.TrySetException(e);
-        // Somebody may wait for it or not; the queue reports the error in any case.
+        // Nobody may be waiting for it; the queue reports the error in any case.
         _ = _done.Task.Exception;
     }
 }

@@ -122,7 +122,7 @@ internal static class ReplicationSetup
     }
 
     /// <summary>Makes the publication publish every change of the table.</summary>
-    /// <returns>Whether it already did: if not, an existing slot has passed over changes that were not published.</returns>
+    /// <returns>Whether it already did: if not, an existing slot covers changes from before the table was published.</returns>
     public static async Task<bool> EnsurePublicationAsync(
         NpgsqlConnection connection,
         ReplicationNames names,
