@@ -11,8 +11,8 @@ namespace Lockstep.Engine.Sync;
 internal sealed record UnmetCount(long Announced, long Came, string Place);
 
 /// <summary>
-/// What a paged list may hold beyond what has come: pages that its dialect does not find, and records that moved between pages meanwhile.
-/// One thread at a time.
+/// What a paged list may contain beyond what has arrived: pages that its dialect does not find, and records that moved between pages
+/// meanwhile. One thread at a time.
 /// </summary>
 internal sealed class ListRest(DialectSession session)
 {
@@ -27,21 +27,19 @@ internal sealed class ListRest(DialectSession session)
     /// <summary>The items that are no records that exist: a count of the list may include them.</summary>
     private long _others;
 
-    /// <summary>The list is read from its beginning again.</summary>
+    /// <summary>Starts reading the list from its beginning again.</summary>
     public void Restart()
     {
         _items = _others = 0;
         ForgetPage();
     }
 
-    /// <summary>The next page may equal this one.</summary>
+    /// <summary>Allows the next page to equal this one.</summary>
     public void ForgetPage() => _fingerprint = default;
 
-    /// <summary>
-    /// Notices a server that ignores the request for the next page and returns the same one forever.
-    /// </summary>
-    /// <param name="page">The page that has come.</param>
-    /// <param name="isLinked">Whether the dialect finds a next one.</param>
+    /// <summary>Detects a server that ignores the request for the next page and returns the same page forever.</summary>
+    /// <param name="page">The page that has arrived.</param>
+    /// <param name="isLinked">Whether the dialect finds a next page.</param>
     /// <param name="isCounted">Whether pages are requested by number.</param>
     public void Note(Page page, bool isLinked, bool isCounted)
     {
@@ -63,7 +61,8 @@ internal sealed class ListRest(DialectSession session)
     }
 
     /// <summary>
-    /// What shows that a list continues although its dialect finds no next page; the next page, if it can be determined, is reported once.
+    /// The evidence that a list continues although its dialect finds no next page; the next page, if it can be determined, is returned
+    /// once.
     /// </summary>
     public async Task<MoreOfList?> FindAsync(
         DialectRules rules,
@@ -148,7 +147,7 @@ internal sealed class ListRest(DialectSession session)
             cancellationToken
         );
 
-    /// <summary>Whether the staged set lacks any of it, so that it matters where that has gone.</summary>
+    /// <summary>Whether the staged set lacks any record of the table, so that it matters where that record has gone.</summary>
     public async Task<bool> LacksAnyAsync(CancellationToken cancellationToken)
     {
         if (session.Writer.HasUnreadable)

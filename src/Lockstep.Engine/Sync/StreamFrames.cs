@@ -8,10 +8,10 @@ namespace Lockstep.Engine.Sync;
 /// <summary>Turns a stream's bytes into items. One thread at a time.</summary>
 internal interface IFrames
 {
-    /// <summary>The cursor that covers what was read, if the frames have one of their own; null or empty otherwise.</summary>
+    /// <summary>The cursor that covers what has been read, if the frames carry one; null or empty otherwise.</summary>
     string? Position { get; }
 
-    /// <summary>How long the server wants its clients to wait before they come back.</summary>
+    /// <summary>How long the server asks its clients to wait before they reconnect.</summary>
     TimeSpan? Retry { get; }
 
     Memory<byte> GetFreeMemory();
@@ -19,7 +19,7 @@ internal interface IFrames
     /// <summary>Takes the number of bytes written; zero when the stream has ended.</summary>
     void Advance(int count);
 
-    /// <summary>Hands the next frame to the round. False when it needs more bytes.</summary>
+    /// <summary>Hands the next frame to the round. False if more bytes are needed.</summary>
     bool TryTake(StreamRound round, DialectRules rules);
 
     /// <summary>The stream has ended: whether it did between two frames.</summary>
@@ -78,7 +78,7 @@ internal sealed class LineFrames(int maximum) : IFrames
 /// <summary>Server-sent events, whose data is one object or a list of them.</summary>
 internal sealed class EventFrames(int maximum) : IFrames
 {
-    /// <summary>No server is asked more often, whatever it allows.</summary>
+    /// <summary>The shortest wait, whatever a server allows.</summary>
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(100);
 
     private readonly EventReader _events = new(maximum);
@@ -112,7 +112,7 @@ internal sealed class EventFrames(int maximum) : IFrames
     private void TakeData(StreamRound round, DialectRules rules, long offset)
     {
         var data = _events.Data.Span;
-        // The list of records is one deeper than they are.
+        // The list is one level deeper than its records.
         if (!_item.Item.Read(data, RecordParser.MaximumDepth + 1))
         {
             round.Refuse(data, offset, "its data is not JSON");

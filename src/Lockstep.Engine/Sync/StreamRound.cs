@@ -7,7 +7,7 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Follows a stream of a dialect: JSON lines or server-sent events. Records are committed as they come, each with the cursor that covers it
+/// Follows a dialect's stream: JSON lines or server-sent events. Records are committed as they arrive, each with the cursor that covers it
 /// (D1). One thread at a time.
 /// </summary>
 internal sealed class StreamRound(DialectSession session)
@@ -26,10 +26,10 @@ internal sealed class StreamRound(DialectSession session)
     private bool _hasWarned;
     private RoundEnd? _end;
 
-    /// <summary>How many items and signs of life came.</summary>
+    /// <summary>How many items and signs of life arrived.</summary>
     public int Signs { get; private set; }
 
-    /// <summary>How many items came that the dialect skips: they do not show that the feed is well.</summary>
+    /// <summary>How many items were skipped by the dialect: they do not show that the feed is well.</summary>
     public int Skipped { get; private set; }
 
     /// <summary>Whether it ended within an item, which was dropped: the next request is to bring it again.</summary>
@@ -43,7 +43,7 @@ internal sealed class StreamRound(DialectSession session)
     {
         var rules = session.Dialect.For(kind);
         var time = session.Context.Time;
-        // The whole set is not asked for from where the table is.
+        // The whole set is not requested from the table's position.
         _cursor = _committed = kind == RequestKind.Snapshot || session.State.Cursor.IsStart ? null : session.State.Cursor.ToString();
         if (session.Since is { } since)
             (_cursor, session.Since) = (since, null);
@@ -89,7 +89,7 @@ internal sealed class StreamRound(DialectSession session)
         finally
         {
             Lasted = time.GetElapsedTime(began);
-            // The response goes first: disposing a decoder would otherwise wait for the rest of an endless body.
+            // The response goes first: otherwise disposing a decoder would wait for the rest of an endless body.
             response.Dispose();
         }
     }
@@ -148,13 +148,13 @@ internal sealed class StreamRound(DialectSession session)
         }
     }
 
-    /// <summary>Waits for bytes; meanwhile commits what there is. False when nothing new has come for the settling time.</summary>
+    /// <summary>Waits for bytes; meanwhile commits what has arrived. False when nothing new has arrived for the settling time.</summary>
     private async Task<bool> WaitAsync(Task<int> pending, CancellationToken cancellationToken)
     {
         var context = session.Context;
         if (await pending.CompletesWithinAsync(Linger, context.Time).ConfigureAwait(false))
             return true;
-        // In a first load, a pause is judged as strictly as where a sync ends with it: what comes after it may be most of the set.
+        // In a first load, a pause is judged as strictly as if the sync ended with it: what follows may be most of the set.
         await CommitAsync(isUpToDate: session.State.LastSync is not null, cancellationToken).ConfigureAwait(false);
         if (!context.StopsWhenCaughtUp && !await pending.CompletesWithinAsync(context.Options.Settle, context.Time).ConfigureAwait(false))
             await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
@@ -175,9 +175,7 @@ internal sealed class StreamRound(DialectSession session)
         return true;
     }
 
-    /// <summary>
-    /// A stream that brings nothing but signs of life has sent everything: those who wait for that learn it, once a second.
-    /// </summary>
+    /// <summary>A stream that brings only signs of life has sent everything: whoever waits for that is told, once a second.</summary>
     private async Task NoteQuietAsync(CancellationToken cancellationToken)
     {
         var context = session.Context;
@@ -201,9 +199,9 @@ internal sealed class StreamRound(DialectSession session)
         _committed = _cursor;
     }
 
-    /// <summary>Commits what has come.</summary>
+    /// <summary>Commits what has arrived.</summary>
     /// <param name="isUpToDate">
-    /// Whether the stream has paused or ended, so that this is all there was: in between it may be repeating what is older.
+    /// Whether the stream has paused or ended, so that this is everything; before that, it may be repeating older records.
     /// </param>
     /// <param name="cancellationToken">Gives up.</param>
     private async Task CommitAsync(bool isUpToDate, CancellationToken cancellationToken)
@@ -232,7 +230,7 @@ internal sealed class StreamRound(DialectSession session)
             _isUnlabelled = true;
         }
 
-        // A hub that no longer has the event answers with the one that it continues from.
+        // A hub that no longer has the event answers with the one from which it continues.
         var answered = new ResponsePlaces(response).Header("Last-Event-ID");
         if (rules.Framing == DialectFraming.EventStream && _cursor is not null && answered is not null && answered != _cursor)
         {
@@ -266,7 +264,7 @@ internal sealed class StreamRound(DialectSession session)
         var writer = session.Writer;
         if (Signs + Skipped == 0 && session.Dialect.Snapshot.Items is { } place && item.Find(place) is { Kind: JsonKind.Array })
         {
-            // A server that does not know how to wait answers with a page: it is read as one.
+            // A server that does not support waiting answers with a page, which is read as one.
             Signs++;
             _end = RoundEnd.NotLive;
             return;
@@ -311,7 +309,7 @@ internal sealed class StreamRound(DialectSession session)
         session.Context.Counters.Heartbeats++;
     }
 
-    /// <summary>Sets bytes aside that are no item.</summary>
+    /// <summary>Quarantines bytes that are not an item.</summary>
     internal void Refuse(ReadOnlySpan<byte> bytes, long offset, string reason)
     {
         Signs++;

@@ -8,8 +8,9 @@ namespace Lockstep.Engine.Sync;
 /// Fills a table from a stream of records, such as a file with one JSON object per line or with an array of them, by the same rules as a
 /// feed. It is pulled like <see cref="TableSync"/>. A table bound to a feed keeps its cursor; any other gets the largest order value as its cursor.
 /// </summary>
-/// <param name="options">What to fill, and how; of the feed's options only the URI is used, of any scheme, to name the source in
-/// errors.</param>
+/// <param name="options">
+/// What to fill, and how; of the feed's options only the URI is used, with any scheme, to name the source in errors.
+/// </param>
 /// <param name="source">The records; read to its end, not disposed.</param>
 /// <param name="time">The clock; null for the system's.</param>
 public sealed class TableImport(SyncOptions options, Stream source, TimeProvider? time = null)
@@ -24,8 +25,9 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
     };
 
     /// <summary>Runs the import, step by step.</summary>
-    /// <exception cref="LockstepException">The source holds something wrong, or the table cannot be written; what was committed before
-    /// stays.</exception>
+    /// <exception cref="LockstepException">
+    /// The source is malformed, or the table cannot be written; what was committed before is kept.
+    /// </exception>
     public async IAsyncEnumerable<SyncStep> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -75,7 +77,7 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
                 Start = state.RequestCursor,
                 HasDefiniteEnd = true,
                 IsImport = true,
-                // The feed's own cursor says how far the feed was read; an import says nothing about that.
+                // The feed's own cursor says how far the feed was read, about which an import says nothing.
                 IsHeld = state.Feed is not null,
             };
             await new BodyReader(context, body).ReadAsync(cancellationToken).ConfigureAwait(false);
