@@ -33,7 +33,8 @@ Describe 'Import-LockstepTable' {
     }
 
     It 'takes what Export-LockstepTable writes, as <_>' -ForEach ndjson, json {
-        $records = '{"id":1,"A":"x","a":2,"b":{"c":[1,",]"]},"t":"07","n":12345678901234567890123,"updated_at":1}', '{"id":2,"d":null,"updated_at":2}'
+        $records = '{"id":1,"A":"x","a":2,"b":{"c":[1,",]"]},"t":"07","n":12345678901234567890123,"updated_at":1}',
+            '{"id":2,"d":null,"updated_at":2}'
         $null = $records | Import-LockstepTable -Table source -Disk
         Export-LockstepTable source "x.$_"
         $result = Import-LockstepTable "x.$_" -Table copy -Disk

@@ -178,8 +178,8 @@ internal sealed class DialectSession
                     + $"list: records may have moved between its pages, or share a key. What came is in the table; nothing was removed."
             ),
             cancellationToken,
-            $"Have the server sort the list by something that does not change, with a parameter of its own in the URI. If its key is wrong, "
-                + $"name it with {Term.Key}; if its count is wrong, sync with {Term.DialectWith(MoreOfList.Whole(Dialect))}."
+            $"Have the server sort the list by something that does not change, with a parameter of its own in the URI. If its key is "
+                + $"wrong, name it with {Term.Key}; if its count is wrong, sync with {Term.DialectWith(MoreOfList.Whole(Dialect))}."
         );
     }
 

@@ -6,7 +6,8 @@ namespace Lockstep.Engine.Sync;
 
 /// <summary>
 /// Fills a table from a stream of records, such as a file with one JSON object per line or with an array of them, by the same rules as a
-/// feed. It is pulled like <see cref="TableSync"/>. A table bound to a feed keeps its cursor; any other gets the largest order value as its cursor.
+/// feed. It is pulled like <see cref="TableSync"/>. A table bound to a feed keeps its cursor; any other gets the largest order value as
+/// its cursor.
 /// </summary>
 /// <param name="options">
 /// What to fill, and how; of the feed's options only the URI is used, with any scheme, to name the source in errors.

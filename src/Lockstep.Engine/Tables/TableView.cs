@@ -36,7 +36,8 @@ internal static class TableView
             .Select(column =>
                 column.Path is [var field] && indexed.Contains(field)
                     ? $"{Value(field)} AS {Quote(column.Name)}"
-                    : $"CASE WHEN body GLOB '*\\u0000*' THEN {ExactValue(column.Path)} ELSE {Value(column.Path)} END AS {Quote(column.Name)}"
+                    : $"CASE WHEN body GLOB '*\\u0000*' THEN {ExactValue(column.Path)} ELSE {Value(column.Path)} END "
+                        + $"AS {Quote(column.Name)}"
             );
         return string.Join(", ", columns);
     }

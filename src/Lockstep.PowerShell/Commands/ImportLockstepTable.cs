@@ -13,7 +13,9 @@ using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 
-/// <summary>Fills a table from files of JSON objects, one per line or in an array, or from the pipeline, by the same rules as a feed.</summary>
+/// <summary>
+/// Fills a table from files of JSON objects, one per line or in an array, or from the pipeline, by the same rules as a feed.
+/// </summary>
 [Cmdlet(
     VerbsData.Import,
     "LockstepTable",

@@ -312,7 +312,7 @@ public sealed class MoreOfListTests : DialectTest
         Assert.Contains(third.Events, e => e.Message.Contains("1 record is in none of the pages", StringComparison.Ordinal));
     }
 
-    /// <summary>A list in pages of three, whose records one instant mixes up: the last of a page comes again as the first of the next.</summary>
+    /// <summary>A list in pages of three, of which the last record of a page may come again as the first of the next.</summary>
     private static RawServer ServeMixed(Func<int, IReadOnlyList<int>> list, Func<int, int> announced) =>
         Serve(
             (path, number) =>
@@ -327,7 +327,10 @@ public sealed class MoreOfListTests : DialectTest
     [Theory]
     [InlineData("Rest", true)]
     [InlineData("Rest", false)]
-    [InlineData("""{ "From": "Rest", "Cursor": "max:id", "CursorType": "Number", "Changes": { "Query": { "after": "{cursor}" } } }""", true)]
+    [InlineData(
+        """{ "From": "Rest", "Cursor": "max:id", "CursorType": "Number", "Changes": { "Query": { "after": "{cursor}" } } }""",
+        true
+    )]
     [Trait("Invariant", "D9")]
     public async Task A_list_that_announces_more_records_than_its_pages_hold_is_read_again_and_not_called_complete(
         string dialect,
