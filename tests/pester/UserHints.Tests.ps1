@@ -88,7 +88,13 @@ Describe 'What a user is told' {
 
     It 'shows the outcome of a sync on 80 columns' {
         $server = Start-LockstepTestServer -Port 0 -Feed Finite
-        Show-Narrow ($server | Sync-LockstepTable) | Should -BeLike '*Outcome*Complete*'
+        $result = $server | Sync-LockstepTable
+        $shown = Show-Narrow $result
+        $shown | Should -BeLike '*Outcome*Complete*'
+        # No column is squeezed: the last one is there in full, and the others are left out.
+        $shown | Should -Match ' Duration *\r?\n'
+        $shown | Should -Match ' \d\d:\d\d:\d\d\.\d{3} *\r?\n'
+        $result | Out-String -Width 120 | Should -Match " 00:\S+ +\d+ +0 $($result.Cursor) *\r?\n"
     }
 
     It 'syncs a table without a URI with the feed that it belongs to, and says which' {
