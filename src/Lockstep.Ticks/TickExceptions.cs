@@ -22,11 +22,11 @@ public sealed class TickConflictException(string variable, TickTuple occupant, b
         $"'{variable}' already has a pending change at {occupant.ActiveAt:O}.",
         isReplaceable
             ? (Remedy)(
-                $"{Term.ReadSchedule.For(variable)} shows it and {Term.RemoveScheduled.For($"{occupant.ActiveAt:O}")} removes it; or "
+                $"{Term.ReadSchedule.For(variable)} shows it and {Term.RemoveScheduled.For($"{occupant.ActiveAt:O} {variable}")} removes it; or "
                 + $"replace it with {Term.Replace}, or choose another time."
             )
             : (Remedy)(
-                $"{Term.ReadSchedule.For(variable)} shows it and {Term.RemoveScheduled.For($"{occupant.ActiveAt:O}")} removes it; or "
+                $"{Term.ReadSchedule.For(variable)} shows it and {Term.RemoveScheduled.For($"{occupant.ActiveAt:O} {variable}")} removes it; or "
                 + $"choose another time."
             )
     )

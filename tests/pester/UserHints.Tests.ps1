@@ -149,6 +149,23 @@ Describe 'What a user is told' {
         }
     }
 
+    It 'says in words of its own what a parameter takes' {
+        $said = foreach ($script in { Start-LockstepTestServer -Feed Grph }, { Sync-LockstepTable http://localhost/ -Token abc },
+            { Sync-LockstepTable http://localhost/ -MalformedRecord Quarntine }, { New-LockstepModel -Kind Modl },
+            { Export-LockstepTable x y -Format Exel }, { Sync-LockstepTable http://localhost/ -CursorStyle Pth }) {
+            "$(Get-ErrorOf { & $script -ErrorAction Stop })"
+        }
+        $said | Should -Not -Match 'Lockstep\.|System\.|enumerator|identifier'
+        $said[0] | Should -BeLike "*'Grph' is none of Reference,*"
+        $said[1] | Should -BeLike '*SecureString*Read-Host*'
+        $said[2] | Should -BeLike "*Did you mean 'Quarantine'*"
+    }
+
+    It 'names the folder of a model that does not exist' {
+        $failure = Get-ErrorOf { New-LockstepModel -Path ./no/m.db -ErrorAction Stop }
+        $failure | Should -BeLike "The folder '*no' does not exist."
+    }
+
     It 'says that the first value of a variable waits for the default tick' {
         $first = Set-LockstepVariable banner 'blue' -Store ./flags.db -Tick 1s -WarningVariable warned -WarningAction SilentlyContinue
         "$warned" | Should -BeLike "*'banner' is new*00:00:10*00:00:01*"
@@ -161,7 +178,7 @@ Describe 'What a user is told' {
         $wrong = Get-ErrorOf { Set-LockstepVariable banner 'red' -Store ./flags.db -ActiveAt $pending.ActiveAt -ErrorAction Stop }
         $action = $wrong.ErrorDetails.RecommendedAction
         $action | Should -BeLike '*Get-LockstepVariableSchedule banner shows it*'
-        $action -match "Remove-LockstepVariable -ActiveAt '([^']+)'" | Should -BeTrue
+        $action -match "Remove-LockstepVariable banner -ActiveAt '([^']+)'" | Should -BeTrue
         Remove-LockstepVariable banner -ActiveAt $Matches[1] -Store ./flags.db
         { Set-LockstepVariable banner 'red' -Store ./flags.db -ErrorAction Stop } | Should -Not -Throw
     }

@@ -154,6 +154,7 @@ public abstract class SyncCmdlet : FeedCmdlet
 
     /// <summary>What to do with a malformed record.</summary>
     [Parameter]
+    [OneOf(typeof(MalformedRecordAction))]
     public MalformedRecordAction MalformedRecord { get; set; }
 
     /// <summary>How many malformed records the table quarantines at most; the newest replace the oldest.</summary>
