@@ -8,7 +8,7 @@ internal static class TableView
     /// <summary>The statements that recreate the view.</summary>
     /// <param name="table">The table's name.</param>
     /// <param name="fields">The fields of its records.</param>
-    /// <param name="keys">The key's fields; those nested in objects have columns too.</param>
+    /// <param name="keys">The key's fields; those nested in objects get columns too.</param>
     public static string Create(string table, IReadOnlyList<string> fields, IReadOnlyList<string>? keys) =>
         $"DROP VIEW IF EXISTS {Quote(table)}; CREATE VIEW {Quote(table)} AS SELECT {Columns(fields, keys)} FROM "
         + $"{TableSchema.Rows} WHERE gone = 0";
@@ -23,7 +23,7 @@ internal static class TableView
         return fields.Count == 0 ? "body" : string.Join(", ", columns);
     }
 
-    /// <summary>The names of the columns, and the names that lead to each one's value.</summary>
+    /// <summary>The names of the columns, and the path to each one's value.</summary>
     /// <inheritdoc cref="Columns" path="/param"/>
     public static IEnumerable<(string Name, IReadOnlyList<string> Path)> Names(IReadOnlyList<string> fields, IReadOnlyList<string>? keys)
     {
@@ -48,7 +48,7 @@ internal static class TableView
     /// <summary>Whether a JSON path can name a field: it cannot quote these characters.</summary>
     public static bool HasPath(string field) => field.AsSpan().IndexOfAny("\"\\") < 0 && !field.Any(char.IsControl);
 
-    /// <summary>The expression of a field's value. A field without a path is looked up among all of the record's.</summary>
+    /// <summary>The expression for a field's value. A field that a path cannot name is looked up among all fields of the record.</summary>
     public static string Value(string field) =>
         HasPath(field)
             ? $"json_extract(body, {Literal($"$.\"{field}\"")})"
