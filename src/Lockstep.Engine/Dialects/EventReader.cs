@@ -47,6 +47,9 @@ internal sealed class EventReader(int maximumLength)
     /// <summary>The position in the stream of the next bytes.</summary>
     public long Offset => _buffer.Offset;
 
+    /// <summary>Whether an event has begun that no blank line has ended: what has come of it counts for nothing.</summary>
+    public bool IsWithinEvent => _hasData || _type.Length > 0 || Id != DispatchedId || _buffer.Held is [not (byte)':', ..];
+
     /// <summary>Free space to read into.</summary>
     public Memory<byte> GetFreeMemory() => _buffer.GetFreeMemory();
 

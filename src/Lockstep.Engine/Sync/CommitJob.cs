@@ -8,6 +8,7 @@ internal enum CommitKind
     BeginSnapshot,
     AddToSnapshot,
     CountAbsent,
+    CountHeld,
     EndSnapshot,
     DiscardSnapshot,
 }
@@ -25,6 +26,9 @@ internal sealed class CommitJob(CommitKind kind, TableCommit commit)
 
     /// <summary>The result of <see cref="CommitKind.CountAbsent"/>.</summary>
     public AbsentRecords? Absent { get; set; }
+
+    /// <summary>How many live records the snapshot holds, after <see cref="CommitKind.CountHeld"/> is done.</summary>
+    public long Held { get; set; }
 
     public Task Done => _done.Task;
 

@@ -168,6 +168,9 @@ internal sealed class CommitQueue
             case CommitKind.CountAbsent:
                 job.Absent = _target.CountAbsent(commit.Kept);
                 return CommitResult.Nothing;
+            case CommitKind.CountHeld:
+                job.Held = _target.SnapshotRows;
+                return CommitResult.Nothing;
             case CommitKind.EndSnapshot:
                 return _target.CompleteSnapshot(commit, job.Ending);
             default:

@@ -186,7 +186,8 @@ internal sealed class DialectFollower(
                 return RoundOutcome.Done;
             case RoundEnd.Incomplete:
                 CaughtUp(session);
-                status.EndsFor(SyncEndReason.EndOfFeed, lacksRecords: true);
+                // A count that the pages do not bear out may be wrong forever: who waits for the first load waits for the pages.
+                status.EndsFor(SyncEndReason.EndOfFeed, lacksRecords: !round.ReachedTheEnd);
                 return session.Context.StopsWhenCaughtUp
                     ? RoundOutcome.Done
                     : await RestAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)
@@ -296,9 +297,11 @@ internal sealed class DialectFollower(
         }
 
         _wantsWhole &= round.Signs == 0;
+        if (round.EndedWithinAnItem)
+            await session.SayThatAnEventWasCutAsync(cancellationToken).ConfigureAwait(false);
         if (session.Context.StopsWhenCaughtUp)
         {
-            status.EndsFor(SyncEndReason.EndOfFeed, isComplete: true);
+            status.EndsFor(SyncEndReason.EndOfFeed, isComplete: !round.EndedWithinAnItem);
             return RoundOutcome.Done;
         }
 

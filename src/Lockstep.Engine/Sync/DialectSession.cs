@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
@@ -164,6 +165,40 @@ internal sealed class DialectSession
             remedy
         );
     }
+
+    /// <summary>Reports that all pages came, and not the records that the list announces (D9).</summary>
+    public Task SayThatRecordsAreMissingAsync(UnmetCount unmet, CancellationToken cancellationToken)
+    {
+        Context.HasToldOfMore = true;
+        return SayAsync(
+            FeedEventKind.Warning,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"'{unmet.Place}' announces {unmet.Announced} records, and {unmet.Came} different ones came in all pages of the "
+                    + $"list: records may have moved between its pages, or share a key. What came is in the table; nothing was removed."
+            ),
+            cancellationToken,
+            $"Have the server sort the list by something that does not change, with a parameter of its own in the URI. If its key is "
+                + $"wrong, name it with {Term.Key}; if its count is wrong, sync with {Term.DialectWith(MoreOfList.Whole(Dialect))}."
+        );
+    }
+
+    /// <summary>Reports once that a stream ended within an event.</summary>
+    public async Task SayThatAnEventWasCutAsync(CancellationToken cancellationToken)
+    {
+        if (_hasToldOfCut)
+            return;
+        _hasToldOfCut = Context.HasToldOfMore = true;
+        await SayAsync(
+                FeedEventKind.Warning,
+                "The stream ended within an event, which counts for nothing: the next request starts after the event before it.",
+                cancellationToken,
+                "Sync again to see whether it comes. If the stream always ends so, its server sends no blank line after the last event."
+            )
+            .ConfigureAwait(false);
+    }
+
+    private bool _hasToldOfCut;
 
     /// <summary>Warns, once per table, that a field looks like a deletion mark for which the dialect has no rule.</summary>
     public async Task SayIfDeletionIsUnknownAsync(CancellationToken cancellationToken)

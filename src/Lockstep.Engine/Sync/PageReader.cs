@@ -14,6 +14,9 @@ internal sealed record Page(ResponsePlaces Places, int Count, bool IsUpToDate, b
     /// <summary>What surrounds the items; null for an answer without a body.</summary>
     public JsonDocument? Around { get; init; }
 
+    /// <summary>How many of the items are records that exist.</summary>
+    public int Live { get; init; }
+
     /// <summary>Where the items were; null if there were none.</summary>
     public string? ItemsPlace { get; init; }
 
@@ -87,6 +90,7 @@ internal sealed class PageReader(DialectSession session)
         {
             Around = around,
             LastCursor = items.LastCursor,
+            Live = items.Live,
             Fingerprint = items.Fingerprint,
             HasNews = items.HasNews,
             ItemsPlace = document.HasItems ? document.ItemsPlace : null,
@@ -248,6 +252,8 @@ internal sealed class PageReader(DialectSession session)
 
         public int Count { get; private set; }
 
+        public int Live { get; private set; }
+
         public bool IsUpToDate { get; private set; }
 
         public bool AsksForResync { get; private set; }
@@ -279,6 +285,7 @@ internal sealed class PageReader(DialectSession session)
             switch (kind)
             {
                 case ItemKind.Record:
+                    Live += record.IsDeleted ? 0 : 1;
                     writer.Add(record, rules.Merges);
                     break;
                 case ItemKind.Malformed:

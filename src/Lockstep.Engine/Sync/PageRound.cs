@@ -34,6 +34,9 @@ internal sealed class PageRound(DialectSession session)
     /// <summary>Whether it resumed a round of an earlier sync, and so says nothing about changes since.</summary>
     public bool IsResumed { get; private set; }
 
+    /// <summary>Whether all pages came of a list that announces more records than they held.</summary>
+    public bool ReachedTheEnd { get; private set; }
+
     /// <summary>Reads a round.</summary>
     public async Task<RoundEnd> ReadAsync(RequestKind kind, CancellationToken cancellationToken)
     {
@@ -190,14 +193,13 @@ internal sealed class PageRound(DialectSession session)
                 continue;
             }
 
+            var isWholeList = _pages > 0 && more is null;
             if (
-                _links.AreCounted
-                && _pages > 0
-                && more is null
+                isWholeList
+                && _links.AreCounted
                 && (
                     readings == 1
-                        ? MayHaveMissed(rules, isStaged, isEmpty)
-                            && (_maximum is not null || await _rest.LacksAnyAsync(cancellationToken).ConfigureAwait(false))
+                        ? await MustReadAgainAsync(rules, isStaged, isEmpty, cancellationToken).ConfigureAwait(false)
                         : readings < MostReadings && _maximum is { IsAscending: true, HasGrown: true }
                 )
             )
@@ -227,6 +229,16 @@ internal sealed class PageRound(DialectSession session)
             session.ServerInterval = PollInterval(page.Places);
             if (more is not null)
                 return await EndIncompleteAsync(isStaged, isOrdered ? end : null, more, cancellationToken).ConfigureAwait(false);
+            if (
+                isWholeList
+                && _isWhole
+                && await _rest.FindUnmetAsync(rules, isStaged, cancellationToken).ConfigureAwait(false) is { } unmet
+            )
+            {
+                ReachedTheEnd = true;
+                return await EndDoubtfulAsync(isStaged, unmet, cancellationToken).ConfigureAwait(false);
+            }
+
             if (!await _commits.EndAsync(isStaged, end, isKnownWhole: true, cancellationToken).ConfigureAwait(false))
                 return RoundEnd.Refused;
 
@@ -246,6 +258,33 @@ internal sealed class PageRound(DialectSession session)
         session.EntityTag = null;
         await session.SayThatMoreMayBeAsync(more, cancellationToken).ConfigureAwait(false);
         return RoundEnd.Incomplete;
+    }
+
+    /// <summary>The same for a list whose count says that records are missing, although all its pages came.</summary>
+    private async Task<RoundEnd> EndDoubtfulAsync(bool isStaged, UnmetCount unmet, CancellationToken cancellationToken)
+    {
+        if (!await _commits.EndAsync(isStaged, cursor: null, isKnownWhole: false, cancellationToken).ConfigureAwait(false))
+            return RoundEnd.Refused;
+        session.EntityTag = null;
+        await session.SayThatRecordsAreMissingAsync(unmet, cancellationToken).ConfigureAwait(false);
+        return RoundEnd.Incomplete;
+    }
+
+    /// <summary>Whether a list whose pages are counted may lack what another reading has (D9).</summary>
+    private async Task<bool> MustReadAgainAsync(DialectRules rules, bool isStaged, bool isEmpty, CancellationToken cancellationToken)
+    {
+        if (
+            MayHaveMissed(rules, isStaged, isEmpty)
+            && (_maximum is not null || await _rest.LacksAnyAsync(cancellationToken).ConfigureAwait(false))
+        )
+        {
+            return true;
+        }
+
+        if (!_isWhole || await _rest.FindUnmetAsync(rules, isStaged, cancellationToken).ConfigureAwait(false) is not { } unmet)
+            return false;
+        await _rest.SayAgainAsync(unmet, cancellationToken).ConfigureAwait(false);
+        return true;
     }
 
     private Task SayThatItStartsOverAsync(CancellationToken cancellationToken)

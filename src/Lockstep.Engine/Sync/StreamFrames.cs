@@ -22,8 +22,9 @@ internal interface IFrames
     /// <summary>Hands the next frame to the round. False if more bytes are needed.</summary>
     bool TryTake(StreamRound round, DialectRules rules);
 
-    /// <summary>Checks that the stream ended between two frames, and was not cut off.</summary>
-    void RequireWhole(FeedUri feed);
+    /// <summary>The stream has ended: whether it did between two frames.</summary>
+    /// <exception cref="FeedCutException">It did not, and that means that it was cut off.</exception>
+    bool IsWhole(FeedUri feed);
 }
 
 /// <summary>One JSON object per line; blank lines are signs of life.</summary>
@@ -71,11 +72,7 @@ internal sealed class LineFrames(int maximum) : IFrames
         return true;
     }
 
-    public void RequireWhole(FeedUri feed)
-    {
-        if (_isCut)
-            throw new FeedCutException(feed, "it ended within a line.");
-    }
+    public bool IsWhole(FeedUri feed) => _isCut ? throw new FeedCutException(feed, "it ended within a line.") : true;
 }
 
 /// <summary>Server-sent events, whose data is one object or a list of them.</summary>
@@ -109,8 +106,8 @@ internal sealed class EventFrames(int maximum) : IFrames
         return true;
     }
 
-    /// <summary>An event not ended by a blank line is dropped, as browsers do; it is sent again.</summary>
-    public void RequireWhole(FeedUri feed) { }
+    /// <summary>An event that no blank line has ended is dropped, as browsers do; some servers end like that each time.</summary>
+    public bool IsWhole(FeedUri feed) => !_events.IsWithinEvent;
 
     private void TakeData(StreamRound round, DialectRules rules, long offset)
     {

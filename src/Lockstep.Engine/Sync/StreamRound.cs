@@ -16,8 +16,11 @@ internal sealed class StreamRound(DialectSession session)
     private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
+    private const string EventType = "text/event-stream";
+
     private string? _cursor;
     private string? _committed;
+    private bool _isUnlabelled;
     private long _uncommittedSince;
     private long? _notedAt;
     private bool _hasWarned;
@@ -28,6 +31,9 @@ internal sealed class StreamRound(DialectSession session)
 
     /// <summary>How many items were skipped by the dialect: they do not show that the feed is well.</summary>
     public int Skipped { get; private set; }
+
+    /// <summary>Whether it ended within an item, which was dropped: the next request is to bring it again.</summary>
+    public bool EndedWithinAnItem { get; private set; }
 
     /// <summary>How long the stream was open.</summary>
     public TimeSpan Lasted { get; private set; }
@@ -127,8 +133,10 @@ internal sealed class StreamRound(DialectSession session)
             await WarnAsync(cancellationToken).ConfigureAwait(false);
             if (count == 0)
             {
-                frames.RequireWhole(session.Client.Uri);
-                await CommitAsync(isUpToDate: true, cancellationToken).ConfigureAwait(false);
+                EndedWithinAnItem = !frames.IsWhole(session.Client.Uri);
+                if (_isUnlabelled && Signs + Skipped == 0)
+                    throw session.Requests.Wrong($"it does not say that it sends '{EventType}', and sent no event");
+                await CommitAsync(isUpToDate: !EndedWithinAnItem, cancellationToken).ConfigureAwait(false);
                 return RoundEnd.StreamEnded;
             }
 
@@ -207,10 +215,21 @@ internal sealed class StreamRound(DialectSession session)
     private async Task CheckHeadAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         var type = response.Content.Headers.ContentType?.MediaType;
-        if (rules.Framing == DialectFraming.EventStream && type != "text/event-stream")
-            throw session.Requests.Wrong($"it answers with '{type ?? "no content type"}' and not with 'text/event-stream'");
         if (type?.Contains("html", StringComparison.OrdinalIgnoreCase) == true)
             throw session.Requests.IsPage();
+        if (rules.Framing == DialectFraming.EventStream && type != EventType)
+        {
+            // Whoever has named the dialect knows better than a server that does not say what it sends.
+            if (session.IsGuess || type is not (null or "text/plain" or "application/octet-stream"))
+            {
+                throw session.Requests.Wrong(
+                    $"it answers with {(type is null ? "no content type" : $"'{type}'")} and not with '{EventType}'"
+                );
+            }
+
+            _isUnlabelled = true;
+        }
+
         // A hub that no longer has the event answers with the one from which it continues.
         var answered = new ResponsePlaces(response).Header("Last-Event-ID");
         if (rules.Framing == DialectFraming.EventStream && _cursor is not null && answered is not null && answered != _cursor)

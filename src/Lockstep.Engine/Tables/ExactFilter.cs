@@ -70,6 +70,12 @@ internal sealed class ExactFilter
                 continue;
             }
 
+            if (!isOfSelect[at] && _operands.RenamedColumn(at) is { } column)
+            {
+                sql.Append(_filter, copied, _tokens[at].Start - copied).Append(TableView.Quote(column));
+                copied = _tokens[at].End;
+            }
+
             RequireDigits(_tokens[at]);
         }
 

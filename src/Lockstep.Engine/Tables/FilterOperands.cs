@@ -16,6 +16,7 @@ internal sealed class FilterOperands
     private readonly FilterToken[] _tokens;
     private readonly IReadOnlyDictionary<string, object?> _parameters;
     private readonly Dictionary<string, IReadOnlyList<string>> _columns = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, string> _renamed = new(StringComparer.Ordinal);
 
     public FilterOperands(
         string filter,
@@ -30,8 +31,23 @@ internal sealed class FilterOperands
             // The table's own columns take precedence over fields of the same name.
             if (!name.StartsWith("lockstep_", StringComparison.OrdinalIgnoreCase))
                 _columns[name] = path;
+            if (path is [var field] && field != name)
+                _renamed[field] = name;
         }
     }
+
+    /// <summary>
+    /// The column of a field whose name differs from another one's only by case, if the token spells it exactly: SQLite would take it for
+    /// the other one. Null for anything else.
+    /// </summary>
+    /// <param name="at">The token's index.</param>
+    public string? RenamedColumn(int at) =>
+        _tokens[at] is { Kind: FilterTokenKind.Word or FilterTokenKind.Name } token
+        && (at == 0 || !_tokens[at - 1].IsSign("."))
+        && !IsSql(token, at)
+        && _renamed.TryGetValue(token.Value, out var column)
+            ? column
+            : null;
 
     /// <summary>A parameter's value as a number; null if it is not one.</summary>
     public FilterNumber? ParameterNumber(string name) => _parameters.TryGetValue(name, out var value) ? FilterNumber.OfValue(value) : null;
@@ -88,9 +104,16 @@ internal sealed class FilterOperands
     /// <summary>A field, unless the word is SQL here: a call, a literal such as x'00', or a keyword.</summary>
     private FilterOperand? Field(FilterToken token, int at, IReadOnlyList<string> path)
     {
-        var isCall = at + 1 < _tokens.Length && (_tokens[at + 1].IsSign("(") || _tokens[at + 1].Kind == FilterTokenKind.Text);
-        return isCall || FilterTokens.IsReserved(token) ? null : new FilterOperand(Source(token), Path: path);
+        if (IsSql(token, at))
+            return null;
+        return RenamedColumn(at) is { } column && _columns.TryGetValue(column, out var own)
+            ? new FilterOperand(TableView.Quote(column), Path: own)
+            : new FilterOperand(Source(token), Path: path);
     }
+
+    private bool IsSql(FilterToken token, int at) =>
+        FilterTokens.IsReserved(token)
+        || (at + 1 < _tokens.Length && (_tokens[at + 1].IsSign("(") || _tokens[at + 1].Kind == FilterTokenKind.Text));
 
     private string Source(FilterToken token) => _filter[token.Start..token.End];
 }

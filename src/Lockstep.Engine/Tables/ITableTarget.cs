@@ -32,6 +32,9 @@ internal interface ITableTarget : IDisposable
     /// <param name="kept">The keys that are not swept, as in <see cref="TableCommit.Kept"/>.</param>
     AbsentRecords CountAbsent(IReadOnlyCollection<byte[]> kept);
 
+    /// <summary>How many live records the snapshot holds, whether the table has them already or not.</summary>
+    long SnapshotRows { get; }
+
     /// <summary>Replaces the records with the snapshot, atomically.</summary>
     /// <param name="commit">Cursor, identity and so on; no batch.</param>
     /// <param name="ending">What the snapshot's end means.</param>

@@ -60,7 +60,8 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
             conditions.Add($"lockstep_key IN ({list})");
         }
 
-        var isIndexed = FindsByIndex();
+        var indexed = query.Filter is null ? [] : FieldIndexes.Load(connection);
+        var isIndexed = FindsByIndex(indexed);
         // The guard has ensured that this is a single expression; separate brackets let SQLite use an index.
         if (query.Filter is { } filter)
         {
@@ -69,8 +70,11 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
             conditions.Add($"(({FilterGuard.Embed(_exact.Sql)}))");
         }
 
-        // The table's own columns are given longer names, so that a filter sees the fields under theirs.
-        var fields = query.Filter is null || state.Fields.Count == 0 ? "" : ", " + TableView.Columns(state.Fields, state.Shape?.KeyFields);
+        // The table's own columns get longer names, so that a filter sees the fields under theirs.
+        var fields =
+            query.Filter is null || state.Fields.Count == 0
+                ? ""
+                : ", " + TableView.FilterColumns(state.Fields, state.Shape?.KeyFields, isIndexed ? indexed : []);
         var source =
             $"(SELECT key AS lockstep_key, seq AS lockstep_seq, gone AS lockstep_gone, body AS lockstep_body, born AS "
             + $"lockstep_born{fields} FROM {TableSchema.Rows})";
@@ -99,10 +103,10 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
         }
     }
 
-    /// <summary>Whether an index may help the filter, because it names an indexed field.</summary>
-    private bool FindsByIndex() =>
+    /// <summary>Whether an index may help the filter: it names a field that has one.</summary>
+    private bool FindsByIndex(IReadOnlyList<string> indexed) =>
         query is { Filter: { } filter, Since: null, Keys: null }
-        && FieldIndexes.Load(connection).Any(field => filter.Contains(field, StringComparison.OrdinalIgnoreCase));
+        && indexed.Any(field => filter.Contains(field, StringComparison.OrdinalIgnoreCase));
 
     private void Bind(Statement statement)
     {

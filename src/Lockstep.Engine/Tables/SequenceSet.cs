@@ -19,14 +19,29 @@ internal sealed class SequenceSet(long highest)
     public bool Contains(long sequence) =>
         _bits.Length > 0 && sequence > 0 && sequence <= highest && (_bits[sequence >> 6] & (1UL << (int)sequence)) != 0;
 
-    /// <summary>Whether the set is empty.</summary>
-    public bool IsEmpty => _bits.Length == 0;
+    /// <summary>Whether nothing is in it.</summary>
+    public bool IsEmpty => Count == 0;
+
+    /// <summary>How many numbers are in it.</summary>
+    public long Count { get; private set; }
 
     /// <summary>Adds a number for which <see cref="CanHold"/> is true.</summary>
     public void Add(long sequence)
     {
-        if (IsEmpty)
+        if (_bits.Length == 0)
             _bits = new ulong[(highest >> 6) + 1];
-        _bits[sequence >> 6] |= 1UL << (int)sequence;
+        ref var bits = ref _bits[sequence >> 6];
+        var bit = 1UL << (int)sequence;
+        Count += (bits & bit) == 0 ? 1 : 0;
+        bits |= bit;
+    }
+
+    /// <summary>Takes a number out, if it is in it.</summary>
+    public void Remove(long sequence)
+    {
+        if (!Contains(sequence))
+            return;
+        _bits[sequence >> 6] &= ~(1UL << (int)sequence);
+        Count--;
     }
 }

@@ -23,6 +23,9 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     /// <summary>The rows of the table that arrived again unchanged, so that the stage does not store them.</summary>
     private SequenceSet? _unchanged;
 
+    /// <summary>How many live records the stage holds.</summary>
+    private long _staged;
+
     /// <summary>Whether the stage may contain a record.</summary>
     private bool _hasRecords;
 
@@ -31,6 +34,9 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     /// <summary>Whether no record has arrived yet.</summary>
     public bool IsNew => _sequence < 0;
+
+    /// <summary>How many live records came, each counted once.</summary>
+    public long Rows => _staged + (_unchanged?.Count ?? 0);
 
     /// <summary>The fields of its records that the table does not know yet.</summary>
     public IReadOnlyList<string> NewFields => _newFields;
@@ -70,6 +76,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         var applier = new RowApplier(_rows) { Leaves = compares ? IsAsStored : null };
         applier.Apply(batch, _sequence, changes: null);
         _sequence += batch.Count;
+        _staged += applier.Tally.Rows;
         return applier.Tally.Counts;
     }
 
@@ -89,7 +96,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     /// </summary>
     private bool IsAsStored(RecordBatch batch, ref RecordEntry entry)
     {
-        var isAsStored = (entry.Flags & (EntryFlags.Deleted | EntryFlags.Patch)) == 0 && CompareWithStored(batch, ref entry);
+        var isAsStored = CompareWithStored(batch, ref entry);
         _hasRecords |= !isAsStored;
         return isAsStored;
     }
@@ -98,14 +105,21 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     {
         _stored ??= new Statement(connection, $"SELECT gone, body, seq FROM {TableSchema.Rows} WHERE key = ?1");
         RowApplier.BindKey(_stored, 1, batch, entry);
+        var isThere = _stored.Step();
         var isSame =
-            _stored.Step()
+            isThere
+            && (entry.Flags & (EntryFlags.Deleted | EntryFlags.Patch)) == 0
             && (RowState)_stored.Integer(0) == RowState.Live
             && StageSql.IsSameBody(_stored.Bytes(1), batch.Body(entry), OrderKind.Arrival);
-        var sequence = isSame ? _stored.Integer(2) : 0;
+        var sequence = isThere ? _stored.Integer(2) : 0;
         _stored.Reset();
         if (!isSame)
+        {
+            // The last one of a key counts: that it came as it is, and then otherwise or deleted, no longer means anything.
+            _unchanged!.Remove(sequence);
             return false;
+        }
+
         if (!_unchanged!.CanHold(sequence) || (_hasRecords && IsStaged(batch, entry)))
         {
             batch.ReplaceBody(ref entry, AsStored);

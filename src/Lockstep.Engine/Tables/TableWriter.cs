@@ -162,6 +162,8 @@ internal sealed class TableWriter : ITableTarget
         return counts;
     }
 
+    public long SnapshotRows => _stage?.Rows ?? 0;
+
     public AbsentRecords CountAbsent(IReadOnlyCollection<byte[]> kept)
     {
         var stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");

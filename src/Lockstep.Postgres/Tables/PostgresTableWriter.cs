@@ -84,9 +84,12 @@ internal sealed class PostgresTableWriter : ITableTarget
         });
     }
 
+    public long SnapshotRows { get; private set; }
+
     public void BeginSnapshot()
     {
         DiscardSnapshot();
+        SnapshotRows = 0;
         InTransaction(() => _connection.Run(TableSql.CreateSnapshot));
         _hasSnapshot = true;
         _snapshotSequence = State.Sequence;
@@ -95,7 +98,7 @@ internal sealed class PostgresTableWriter : ITableTarget
     public ApplyCounts CommitToSnapshot(TableCommit commit)
     {
         RequireSnapshot();
-        var counts = InTransaction(() =>
+        var (counts, rows) = InTransaction(() =>
         {
             var merged = new MergeResult();
             if (commit.Batch is { } batch)
@@ -106,8 +109,9 @@ internal sealed class PostgresTableWriter : ITableTarget
             }
 
             State = SetAside(commit, State);
-            return merged.Counts;
+            return (merged.Counts, merged.Rows);
         });
+        SnapshotRows += rows;
         if (commit.Batch is { } added)
             _snapshotSequence += added.Count;
         _newFields.AddRange(commit.NewFields);

@@ -128,6 +128,9 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
 
         int[] Matching(string name)
         {
+            // A name as the field spells it means that field, also where another one that differs by case comes first.
+            if (fields.ToList().IndexOf(name) is >= 0 and var exact)
+                return [exact];
             int[] literal = [.. Enumerable.Range(0, fields.Count).Where(i => names[i].Equals(name, StringComparison.OrdinalIgnoreCase))];
             if (literal.Length > 0)
                 return literal;

@@ -18,13 +18,20 @@ internal sealed class PropertyNames
 
     private readonly IReadOnlyList<string> _fields;
     private readonly string[] _names;
+    private readonly Dictionary<string, string> _renamed;
     private IReadOnlyList<SelectedProperty>? _selected;
 
-    public PropertyNames(IReadOnlyList<string> fields)
+    /// <param name="fields">The fields of an object.</param>
+    /// <param name="table">
+    /// The names that fields have in the objects of a table: one whose name another field takes is called the same in an object that lacks
+    /// the other. Null if no table is known.
+    /// </param>
+    public PropertyNames(IReadOnlyList<string> fields, PropertyNames? table = null)
     {
         _fields = fields;
+        _renamed = table?._renamed ?? [];
         // A field that can keep its name keeps it, whatever comes before it.
-        _names = [.. fields];
+        _names = [.. fields.Select(field => _renamed.GetValueOrDefault(field, field))];
         var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         var others = Enumerable.Range(0, _names.Length).Where(i => !CanKeep(_names[i]) || !taken.Add(_names[i])).ToArray();
         foreach (var i in others)
@@ -34,7 +41,15 @@ internal sealed class PropertyNames
                 suffix++;
 
             _names[i] = $"{fields[i]}_{suffix}";
+        }
+
+        for (var i = 0; i < _names.Length; i++)
+        {
+            if (ReferenceEquals(_names[i], fields[i]))
+                continue;
             FirstRenamed ??= (fields[i], _names[i]);
+            if (table is null)
+                _renamed[fields[i]] = _names[i];
         }
     }
 
@@ -76,6 +91,13 @@ internal sealed class PropertyNames
                 // What is inside a field keeps its name, if nothing else has it.
                 var path = FieldPath.Names(name);
                 Add(CanKeep(path[^1]) && !IsTaken(path[^1]) ? path[^1] : name, IndexOf(path[0]), [.. path.Skip(1)]);
+                continue;
+            }
+
+            // A name as the field spells it means that field, also where another one that differs by case has taken the property.
+            if (_renamed.TryGetValue(name, out var property))
+            {
+                Add(property, IndexOf(name));
                 continue;
             }
 

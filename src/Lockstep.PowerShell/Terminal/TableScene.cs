@@ -45,7 +45,7 @@ internal sealed class TableScene(
     {
         const int OtherLines = 4;
         var info = table.Table.GetInfo();
-        var objects = new RecordObjects(info.Name, warn, properties);
+        var objects = new RecordObjects(info.Name, warn, properties, info.Fields);
         var columns = new List<string>();
         var records = new List<(char Mark, PSObject Record)>();
         using (var scan = table.Table.Read(query with { First = height > 0 ? Math.Max(1, height - OtherLines) : query.First }))
