@@ -89,7 +89,7 @@ public readonly record struct SyncState(SyncPhase Phase, int Attempt)
     /// <summary>The initial state.</summary>
     public static SyncState Initial => new(SyncPhase.Connecting, 0);
 
-    /// <summary>Whether nothing follows.</summary>
+    /// <summary>Whether the state is final.</summary>
     public bool IsFinal => Phase is SyncPhase.Ended or SyncPhase.Failed;
 
     /// <summary>Whether the trigger is valid in this state.</summary>

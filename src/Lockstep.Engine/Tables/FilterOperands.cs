@@ -1,14 +1,14 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>One side of a comparison in a filter.</summary>
-/// <param name="Sql">As SQLite gets it.</param>
+/// <param name="Sql">The operand for SQLite.</param>
 /// <param name="Path">For a field, the names that lead to its value.</param>
 /// <param name="Number">For a number, the number.</param>
 /// <param name="IsNull">Whether it is null.</param>
 internal sealed record FilterOperand(string Sql, IReadOnlyList<string>? Path = null, FilterNumber? Number = null, bool IsNull = false);
 
 /// <summary>
-/// Reads the sides of comparisons: fields, numbers, texts and parameters, with or without brackets. Anything else is not an operand.
+/// Reads the sides of comparisons: fields, numbers, texts and parameters, with or without brackets. Nothing else is an operand.
 /// </summary>
 internal sealed class FilterOperands
 {
@@ -52,7 +52,7 @@ internal sealed class FilterOperands
     /// <summary>A parameter's value as a number; null if it is not one.</summary>
     public FilterNumber? ParameterNumber(string name) => _parameters.TryGetValue(name, out var value) ? FilterNumber.OfValue(value) : null;
 
-    /// <summary>The operand that begins at a token; null if there is none.</summary>
+    /// <summary>The operand that starts at a token; null if there is none.</summary>
     /// <param name="at">The token's index.</param>
     /// <param name="end">The index after the operand.</param>
     public FilterOperand? Read(int at, out int end)

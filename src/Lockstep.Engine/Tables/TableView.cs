@@ -8,7 +8,7 @@ internal static class TableView
     /// <summary>The statements that recreate the view.</summary>
     /// <param name="table">The table's name.</param>
     /// <param name="fields">The fields of its records.</param>
-    /// <param name="keys">The key's fields; those nested in objects have columns too.</param>
+    /// <param name="keys">The key's fields; those nested in objects get columns too.</param>
     public static string Create(string table, IReadOnlyList<string> fields, IReadOnlyList<string>? keys) =>
         $"DROP VIEW IF EXISTS {Quote(table)}; CREATE VIEW {Quote(table)} AS SELECT {Columns(fields, keys)} FROM "
         + $"{TableSchema.Rows} WHERE gone = 0";
@@ -42,7 +42,7 @@ internal static class TableView
         return string.Join(", ", columns);
     }
 
-    /// <summary>The names of the columns, and the names that lead to each one's value.</summary>
+    /// <summary>The names of the columns, and the path to each one's value.</summary>
     /// <inheritdoc cref="Columns" path="/param"/>
     public static IEnumerable<(string Name, IReadOnlyList<string> Path)> Names(IReadOnlyList<string> fields, IReadOnlyList<string>? keys)
     {

@@ -201,7 +201,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
             }
             catch
             {
-                // The table has what was committed before; what follows has nowhere to go.
+                // What was committed before stays in the table; the rest has nowhere to go.
                 _failed = true;
                 throw;
             }

@@ -3,10 +3,10 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Records;
 
-/// <summary>Makes pipeline objects from records: one note property per field, in the record's order.</summary>
+/// <summary>Creates pipeline objects from records: one note property per field, in the record's order.</summary>
 /// <param name="table">The table's name, for the type name <c>Lockstep.Record#table</c>.</param>
 /// <param name="warn">Called once, with the first field that had to be renamed.</param>
-/// <param name="wanted">The only properties that records get, in this order, wildcards allowed; null for all.</param>
+/// <param name="wanted">The only properties to include, in this order, wildcards allowed; null for all.</param>
 /// <param name="fields">The fields of the table's records, as far as they are known.</param>
 internal sealed class RecordObjectFactory(
     string table,

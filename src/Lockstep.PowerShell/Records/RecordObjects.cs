@@ -26,7 +26,7 @@ internal sealed class RecordObjects
     public PSObject Read(ReadOnlySpan<byte> json) => (PSObject)_reader.Read(json);
 
     /// <summary>The object for a scan's current record.</summary>
-    /// <exception cref="LockstepException">The table holds there what is no record.</exception>
+    /// <exception cref="LockstepException">What the table contains is not a record.</exception>
     public PSObject Read(IRecordScan scan)
     {
         try

@@ -7,7 +7,7 @@ using Lockstep.Tables;
 
 namespace Lockstep.Terminal;
 
-/// <summary>The visible state of a changing table: its first records, what just happened to them, and how fast changes come.</summary>
+/// <summary>The visible state of a changing table: its first records, what has just happened to them, and the rate of changes.</summary>
 internal sealed class TableScene(
     FoundTable table,
     RecordQuery query,
@@ -40,7 +40,7 @@ internal sealed class TableScene(
 
     /// <summary>The lines to show.</summary>
     /// <param name="width">Characters per line.</param>
-    /// <param name="height">The most lines; 0 for as many as there are records.</param>
+    /// <param name="height">The maximum number of lines; 0 for as many as there are records.</param>
     public IReadOnlyList<string> Draw(int width, int height)
     {
         const int OtherLines = 4;
