@@ -26,8 +26,7 @@ public sealed class TickConflictException(string variable, TickTuple occupant, b
                 + $"replace it with {Term.Replace}, or choose another time."
             )
             : (Remedy)(
-                $"{Term.ReadSchedule.For(variable)} shows it and {RemovalOf(variable, occupant)} removes it; or "
-                + $"choose another time."
+                $"{Term.ReadSchedule.For(variable)} shows it and {RemovalOf(variable, occupant)} removes it; or " + $"choose another time."
             )
     )
 {
