@@ -59,7 +59,8 @@ Describe 'What a user is told' {
         $seen = Test-LockstepDialect $server.FeedUri ODataDelta:members@delta
         $seen[0].FirstRecord | Should -Be '{"parentId":"g1","id":"u1"}'
         # The name may be left out: what the groups are in is another table.
-        $first = Sync-LockstepTable $server.FeedUri -Dialect @{ From = 'ODataDelta'; Children = 'members@delta' } -Disk -WarningVariable told
+        $members = @{ From = 'ODataDelta'; Children = 'members@delta' }
+        $first = Sync-LockstepTable $server.FeedUri -Dialect $members -Disk -WarningVariable told
         $first.Table, $first.Added, "$told" | Should -Be groups.members, 4, ''
         Get-Members "parentId = 'g1'" | Should -Be u1, u2, u3
         (Get-LockstepRecord groups.members -Key @(, @('g2', 'u1')) -Property parentId, id).parentId | Should -Be g2
@@ -118,7 +119,13 @@ Describe 'What a user is told' {
 
     It 'shows the outcome of a sync on 80 columns' {
         $server = Start-LockstepTestServer -Port 0 -Feed Finite
-        Show-Narrow ($server | Sync-LockstepTable) | Should -BeLike '*Outcome*Complete*'
+        $result = $server | Sync-LockstepTable
+        $shown = Show-Narrow $result
+        $shown | Should -BeLike '*Outcome*Complete*'
+        # No column is squeezed: the last one is there in full, and the others are left out.
+        $shown | Should -Match ' Duration *\r?\n'
+        $shown | Should -Match ' \d\d:\d\d:\d\d\.\d{3} *\r?\n'
+        $result | Out-String -Width 120 | Should -Match " 00:\S+ +\d+ +0 $($result.Cursor) *\r?\n"
     }
 
     It 'syncs a table without a URI with the feed that it belongs to, and says which' {
@@ -173,6 +180,23 @@ Describe 'What a user is told' {
         }
     }
 
+    It 'says in words of its own what a parameter takes' {
+        $said = foreach ($script in { Start-LockstepTestServer -Feed Grph }, { Sync-LockstepTable http://localhost/ -Token abc },
+            { Sync-LockstepTable http://localhost/ -MalformedRecord Quarntine }, { New-LockstepModel -Kind Modl },
+            { Export-LockstepTable x y -Format Exel }, { Sync-LockstepTable http://localhost/ -CursorStyle Pth }) {
+            "$(Get-ErrorOf { & $script -ErrorAction Stop })"
+        }
+        $said | Should -Not -Match 'Lockstep\.|System\.|enumerator|identifier'
+        $said[0] | Should -BeLike "*'Grph' is none of Reference,*"
+        $said[1] | Should -BeLike '*SecureString*Read-Host*'
+        $said[2] | Should -BeLike "*Did you mean 'Quarantine'*"
+    }
+
+    It 'names the folder of a model that does not exist' {
+        $failure = Get-ErrorOf { New-LockstepModel -Path ./no/m.db -ErrorAction Stop }
+        $failure | Should -BeLike "The folder '*no' does not exist."
+    }
+
     It 'says that the first value of a variable waits for the default tick' {
         $first = Set-LockstepVariable banner 'blue' -Store ./flags.db -Tick 1s -WarningVariable warned -WarningAction SilentlyContinue
         "$warned" | Should -BeLike "*'banner' is new*00:00:10*00:00:01*"
@@ -185,7 +209,7 @@ Describe 'What a user is told' {
         $wrong = Get-ErrorOf { Set-LockstepVariable banner 'red' -Store ./flags.db -ActiveAt $pending.ActiveAt -ErrorAction Stop }
         $action = $wrong.ErrorDetails.RecommendedAction
         $action | Should -BeLike '*Get-LockstepVariableSchedule banner shows it*'
-        $action -match "Remove-LockstepVariable -ActiveAt '([^']+)'" | Should -BeTrue
+        $action -match "Remove-LockstepVariable banner -ActiveAt '([^']+)'" | Should -BeTrue
         Remove-LockstepVariable banner -ActiveAt $Matches[1] -Store ./flags.db
         { Set-LockstepVariable banner 'red' -Store ./flags.db -ErrorAction Stop } | Should -Not -Throw
     }

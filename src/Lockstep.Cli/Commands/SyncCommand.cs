@@ -65,8 +65,8 @@ internal static class SyncCommand
         {
             Description =
                 "How the feed is read: Auto, Record, Transaction, the name of another server's dialect (ODataDelta, Rest, "
-                + "Kubernetes, CouchDb, EventStream, Shape, DurableStream), or a file with one. ODataDelta:members@delta reads the members in a "
-                + "feed of groups, for a table of their own.",
+                + "Kubernetes, CouchDb, EventStream, Shape, DurableStream), or a file with one. ODataDelta:members@delta reads the "
+                + "members in a feed of groups, for a table of their own.",
             HelpName = "NAME|FILE.json",
             DefaultValueFactory = _ => nameof(Dialect.Auto),
         };
@@ -305,7 +305,7 @@ internal static class SyncCommand
         }
         catch (OperationCanceledException)
         {
-            // Ctrl+C is the way to end following; what was committed is reported.
+            // Ctrl+C is the normal way to end following; what was committed is reported.
             reporter.Report(new SyncEnded(sync.Result));
             return ExitCodes.Of(SyncOutcome.Stopped, follows);
         }
@@ -317,7 +317,7 @@ internal static class SyncCommand
         }
         finally
         {
-            // Another sync's log is that sync's to report.
+            // Another sync's log is for that sync to report.
             if (!isRefused)
                 reporter.ReportLog(options.Store);
         }

@@ -409,9 +409,10 @@ public sealed class ChildrenTests : DialectTest
     [Fact]
     public async Task A_whole_list_has_children_too_and_one_that_lacks_them_removes_them()
     {
+        // What the list counts are its items.
         await using var server = RawServer.WithBodies(
-            """[{"id":1,"tags":[{"id":"x"},{"id":"y"}]},{"id":2,"tags":[{"id":"x"}]}]""",
-            """[{"id":1,"tags":[{"id":"y"},{"id":"z"}]},{"id":2,"tags":[{"id":"x"}]}]"""
+            """{"items":[{"id":1,"tags":[{"id":"x"},{"id":"y"}]},{"id":2,"tags":[{"id":"x"}]},{"id":3},{"id":4},{"id":5}],"total":5}""",
+            """{"items":[{"id":1,"tags":[{"id":"y"},{"id":"z"}]},{"id":2,"tags":[{"id":"x"}]},{"id":3},{"id":4},{"id":5}],"total":5}"""
         );
 
         await SyncRun.ToEndAsync(Dialect(server, "issues", "Rest:tags"));

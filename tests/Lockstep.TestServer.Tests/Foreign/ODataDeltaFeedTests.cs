@@ -80,7 +80,8 @@ public sealed class ODataDeltaFeedTests : DialectFeedTest
 
         var third = await GetAsync(link);
         Assert.Equal(
-            """[{"id":"g","members@delta":[{"id":"a","@removed":{"reason":"deleted"}},{"id":"f","@removed":{"reason":"deleted"}}],"n":2}]""",
+            """[{"id":"g","members@delta":[{"id":"a","@removed":{"reason":"deleted"}},{"id":"f","@removed":{"reason":"deleted"}}]"""
+                + ""","n":2}]""",
             Value(third)
         );
         Assert.Equal("[]", Value(await GetAsync(Delta(third))));
