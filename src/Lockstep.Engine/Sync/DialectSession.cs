@@ -173,7 +173,7 @@ internal sealed class DialectSession
     {
         var of = Dialect.OfChildren(field);
         var table = Term.Table.For(of.TableNameOf(State.Name));
-        Remedy remedy = BuiltInDialects.Find(Dialect.Name) is null
+        var remedy = BuiltInDialects.Find(Dialect.Name) is null
             ? (Remedy)
                 $"For a table of what it lists, sync the same feed with {table} too, by the same dialect with Children = '{field}' in it."
             : (Remedy)$"For a table of what it lists, sync the same feed with {table} {Term.Dialect.For(of.Name)} too.";
