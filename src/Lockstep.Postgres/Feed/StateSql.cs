@@ -100,7 +100,7 @@ internal static class StateSql
             )}
                 UNION ALL
                 {RowSecurity}
-                {(table.Changes == ChangeSource.Stream ? Dropped : "")}
+                {(table.Changes == ChangeSource.Stream ? Dropped + Publication(table) : "")}
                 {Composites(table)}
                 {(table.Columns.Any(c => c.IsHidden) ? "UNION ALL SELECT 'hidden'" : "")}
                 {(table.Registry ? SoftDelete : "")}
@@ -155,9 +155,18 @@ internal static class StateSql
     /// The file of a relation's rows, which TRUNCATE replaces, and every DDL that rewrites rows. If a trigger or the stream reports the
     /// one, and the columns the other, it adds nothing.
     /// </summary>
+    /// <remarks>
+    /// What is in a publication by its own name cannot become unlogged while it is. A partition can, and what is published with everything
+    /// or with its schema; its changes are not in the stream then. It is rewritten for that, and so gets another table for its long values,
+    /// if it has one: VACUUM FULL and CLUSTER keep that.
+    /// </remarks>
     private static string Storage(TableDescription table) =>
         table.Changes == ChangeSource.Stream
-            ? "NULL"
+            ? $"""
+                coalesce((SELECT format('published %s', m.oid) FROM pg_publication_rel m JOIN pg_publication p ON p.oid = m.prpubid
+                    WHERE m.prrelid = c.oid AND p.pubname = {Sql.Literal(table.Publication!)}),
+                    coalesce(nullif(c.reltoastrelid, 0), c.relfilenode)::text)
+                """
             : """
                 CASE WHEN NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'zz_lockstep_truncate' AND tgenabled = 'A'
                     AND c.oid = to_regclass($1)) THEN c.relfilenode END
@@ -174,6 +183,25 @@ internal static class StateSql
         table.Changes == ChangeSource.Stream
             ? ReplicaIdentity + Attachment
             : $"SELECT string_agg(f, ' ' ORDER BY f COLLATE \"C\") FROM ({Triggers("tgrelid = c.oid")}) AS own(f)";
+
+    // What is published otherwise for a while is missing in the stream; so is what is not published at all (see the storage).
+    private static string Publication(TableDescription table) =>
+        $"""
+
+            UNION ALL
+            SELECT format('publication %s %s', oid, xmin) FROM pg_publication WHERE pubname = {Sql.Literal(table.Publication!)}
+            """
+        + (
+            table.HasSchemaPublications
+                ? $"""
+
+                    UNION ALL
+                    SELECT format('schema %s', n.oid) FROM pg_publication_namespace n JOIN pg_publication p ON p.oid = n.pnpubid
+                        JOIN pg_class c ON c.relnamespace = n.pnnspid
+                        WHERE c.oid = to_regclass($1) AND p.pubname = {Sql.Literal(table.Publication!)}
+                    """
+                : ""
+        );
 
     // Names in composite types are in the JSON of rows that nobody writes.
     private static string Composites(TableDescription table) =>

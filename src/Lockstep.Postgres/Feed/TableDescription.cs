@@ -114,6 +114,12 @@ internal sealed record TableDescription
     /// <summary>By replication the table and its partitions, by oid: those whose changes are its own.</summary>
     public IReadOnlySet<uint> Relations { get; init; } = new HashSet<uint>();
 
+    /// <summary>By replication: the publication that has its changes.</summary>
+    public string? Publication { get; init; }
+
+    /// <summary>By replication: whether the server knows publications of whole schemas.</summary>
+    public bool HasSchemaPublications { get; init; }
+
     /// <summary>What an operator should know about how it is served, in a sentence; null for nothing.</summary>
     public string? Notice { get; init; }
 
