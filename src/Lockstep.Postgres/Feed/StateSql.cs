@@ -7,13 +7,16 @@ namespace Lockstep.Postgres.Feed;
 /// </summary>
 internal static class StateSql
 {
-    /// <summary>The table, its partitions and children, and for a view everything that it reads. $1 is the table's quoted name.</summary>
+    /// <summary>
+    /// The table, its partitions and children, and for a view everything that it reads. $1 is the table's quoted name. A partition that is
+    /// being detached concurrently, or whose detachment was interrupted, is none any more: the table does not show its rows.
+    /// </summary>
     public const string Related = """
         WITH RECURSIVE related(oid) AS (
             SELECT to_regclass($1)::oid
             UNION
             SELECT next.oid FROM related, LATERAL (
-                SELECT inhrelid FROM pg_inherits WHERE inhparent = related.oid
+                SELECT inhrelid FROM pg_inherits WHERE inhparent = related.oid AND NOT inhdetachpending
                 UNION ALL
                 SELECT d.refobjid FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
                     AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class WHERE r.ev_class = related.oid

@@ -69,6 +69,26 @@ public sealed class ReplicatedSchemaChangeTests(LogicalPostgres postgres) : ICla
         Assert.InRange(client.Resyncs, 1, 2);
     }
 
+    [Fact]
+    public async Task A_partition_that_is_being_detached_is_gone_at_clients_as_it_is_in_the_table()
+    {
+        await using var db = await postgres.CreateAsync(Parts);
+        await db.RunAsync(SchemaChanges.RowsOf(Parts));
+        await using var feed = await PostgresFeed.StartAsync(
+            db.ConnectionString,
+            LogicalPostgres.Options(_folder),
+            cancellationToken: Cancel
+        );
+        var client = new Follower(feed);
+        await LogicalPostgres.CatchUpAsync(client, db, Cancel);
+        await SchemaChanges.DetachHalfwayAsync(db);
+        foreach (var sql in (string[])["CREATE TABLE p1 PARTITION OF items FOR VALUES FROM (100) TO (200)", "INSERT INTO items VALUES (150)"])
+            await db.RunAsync(sql);
+        await LogicalPostgres.CatchUpAsync(client, db, Cancel);
+        Assert.Equal("150", Assert.Single(await db.RowsAsync("items")).Key);
+        Assert.Equal(await db.RowsAsync("items"), client.Rows);
+    }
+
     [Theory]
     [MemberData(nameof(SchemaChanges.Undone), MemberType = typeof(SchemaChanges))]
     public async Task What_was_added_and_is_gone_again_leaves_nothing_at_clients_also_not_after_a_restart(
