@@ -303,7 +303,7 @@ internal static class SyncCommand
         }
         catch (OperationCanceledException)
         {
-            // Ctrl+C is the way to end following; what was committed is reported.
+            // Ctrl+C is the normal way to end following; what was committed is reported.
             reporter.Report(new SyncEnded(sync.Result));
             return ExitCodes.Of(SyncOutcome.Stopped, follows);
         }
@@ -315,7 +315,7 @@ internal static class SyncCommand
         }
         finally
         {
-            // Another sync's log is that sync's to report.
+            // Another sync's log is for that sync to report.
             if (!isRefused)
                 reporter.ReportLog(options.Store);
         }

@@ -7,7 +7,7 @@ using Lockstep.Postgres.Tables;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>lockstep tables: what the table files of a folder say about themselves.</summary>
+/// <summary>lockstep tables: lists the table files of a folder.</summary>
 internal static class TablesCommand
 {
     public static Command Create()
@@ -43,7 +43,7 @@ internal static class TablesCommand
                 }
                 catch (LockstepException e)
                 {
-                    // One file that is damaged or missing does not hide the others.
+                    // A damaged or missing file must not hide the others.
                     Console.Error.WriteLine("lockstep: " + ErrorText.Describe(e));
                     exitCode = ExitCodes.Of(e);
                     if (result.GetValue(json))

@@ -5,8 +5,8 @@ using System.Text.Json;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// How another server's feed is read, as data: what is requested, how the answer is framed, where in it the items are, how it continues,
-/// and which signs it gives. Immutable; holds no secret.
+/// How another server's feed is read, as data: what is requested, how the answer is framed, where its items are, how it continues, and
+/// which signs it gives. Immutable; holds no secret.
 /// </summary>
 public sealed class DialectDescription
 {
@@ -27,7 +27,7 @@ public sealed class DialectDescription
         Live = parser.ReadKind(root, "Live");
         Begin = parser.ReadKind(root, "Begin");
         Interval = parser.ReadInterval(root) ?? DefaultInterval;
-        // If there is a cursor and nothing says how it is used, it is the URL to request or goes where the others go.
+        // If there is a cursor and nothing says how it is sent, it is the URL to request, or goes where the other parameters go.
         if (Changes is null && Live is null && Snapshot is { Cursor.Count: > 0, Framing: not DialectFraming.EventStream })
             Changes = Snapshot with { IsWhole = false };
         if (Changes is { Cursor.Count: 0 })
@@ -36,10 +36,10 @@ public sealed class DialectDescription
             throw new DialectFormatException(name, "CursorType: the largest value must be a time or a number");
     }
 
-    /// <summary>The dialect's name: that of a built-in one, or of what it was read from.</summary>
+    /// <summary>The dialect's name: that of a built-in one, or of the source it was read from.</summary>
     public string Name { get; }
 
-    /// <summary>The complete description, as one JSON object; it includes what it took from another dialect.</summary>
+    /// <summary>The complete description as one JSON object, including what it inherited from another dialect.</summary>
     public string Json { get; }
 
     /// <summary>How long to wait between polls, unless the server says otherwise.</summary>
@@ -51,16 +51,16 @@ public sealed class DialectDescription
 
     internal DialectRules? Live { get; }
 
-    /// <summary>The query before a round, for the feed's identity or its first cursor.</summary>
+    /// <summary>The request before a round, for the feed's identity or its first cursor.</summary>
     internal DialectRules? Begin { get; }
 
-    /// <summary>Whether it is a plain list, whose server reports deletions only by leaving records out.</summary>
+    /// <summary>Whether it is a plain list, whose server reports a deletion only by leaving the record out.</summary>
     internal bool IsList => Snapshot.IsWhole && (Snapshot.Cursor.Count == 0 || Snapshot.HasMaximumCursor);
 
-    /// <summary>Whether a cursor goes into a request as a parameter; otherwise it is the URL to request.</summary>
+    /// <summary>Whether the cursor is sent as a parameter; otherwise it is the URL to request.</summary>
     internal bool CursorIsParameter => (Changes ?? Live) is not { } rules || rules.CursorIsParameter;
 
-    /// <summary>The rules of a kind of request; those of the whole set if it has none of its own.</summary>
+    /// <summary>The rules of a kind of request; those of the snapshot if the kind has none of its own.</summary>
     internal DialectRules For(RequestKind kind) =>
         kind switch
         {
@@ -123,7 +123,7 @@ public sealed class DialectDescription
         }
     }
 
-    /// <summary>The dialect with another key and another order, if they are given.</summary>
+    /// <summary>The dialect with another key or another order, where given.</summary>
     /// <param name="keys">Fields or JSON Pointers; null for the dialect's own.</param>
     /// <param name="orderBy">A field or JSON Pointer; null for the dialect's own.</param>
     public DialectDescription With(IReadOnlyList<string>? keys, string? orderBy)
@@ -183,7 +183,7 @@ public sealed class DialectDescription
     public override string ToString() => Name;
 
     /// <summary>
-    /// One description merged into another: key by key, and in the kinds of requests and their parameters key by key too.
+    /// One description merged into another, key by key; the kinds of requests and their parameters are merged key by key too.
     /// </summary>
     private static string Merge(string? under, JsonElement over)
     {
@@ -239,7 +239,7 @@ public sealed class DialectDescription
         json.WriteEndObject();
     }
 
-    /// <summary>Case does not count in what this library reads; it is written as documented.</summary>
+    /// <summary>Case is ignored when reading; written as documented.</summary>
     private static string Canonical(string name, int depth) =>
         depth < 2 && DialectParser.Known.FirstOrDefault(key => key.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } known
             ? known
@@ -257,7 +257,7 @@ public sealed class DialectDescription
     }
 }
 
-/// <summary>A dialect's description is wrong.</summary>
+/// <summary>A dialect's description is invalid.</summary>
 public sealed class DialectFormatException : LockstepException
 {
     internal DialectFormatException(string name, string reason)

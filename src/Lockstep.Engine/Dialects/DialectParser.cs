@@ -9,10 +9,10 @@ internal sealed class DialectParser(string name)
 {
     private static readonly string[] Kinds = ["Snapshot", "Changes", "Live", "Begin"];
 
-    /// <summary>The keys that occur at the top only.</summary>
+    /// <summary>The keys allowed only at the top level.</summary>
     private static readonly string[] TopKeys = ["From", "Description", "Interval", .. Kinds];
 
-    /// <summary>The keys that one kind of request may have for itself.</summary>
+    /// <summary>The keys that each kind of request may override.</summary>
     private static readonly string[] RuleKeys =
     [
         "Framing",
@@ -50,7 +50,9 @@ internal sealed class DialectParser(string name)
     /// <summary>All keys, in their documented spelling.</summary>
     public static IEnumerable<string> Known => TopKeys.Concat(RuleKeys);
 
-    /// <summary>The headers that a dialect may set: a description is shared, and must hold no secret and change no address (D5).</summary>
+    /// <summary>
+    /// The headers that a dialect may set: a description is shared, so it must hold no secret and change no address (D5).
+    /// </summary>
     private static readonly string[] AllowedHeaders =
     [
         "Accept",
@@ -62,7 +64,7 @@ internal sealed class DialectParser(string name)
     ];
 
     /// <summary>
-    /// Reads the rules of one kind of request: the dialect's own merged with those of the kind. Null if it has none.
+    /// Reads the rules of one kind of request: the dialect's own, overridden by those of the kind. Null if the kind has none.
     /// </summary>
     /// <param name="dialect">The whole description.</param>
     /// <param name="kind">The key of the kind.</param>

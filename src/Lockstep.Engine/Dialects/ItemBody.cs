@@ -5,26 +5,26 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// The bytes of an item's record: those that came, except fields that the dialect adds or leaves out. What it yields is valid until the
-/// next call. One thread at a time.
+/// The bytes of an item's record as they arrived, except for fields that the dialect adds or leaves out. Results are valid until the next
+/// call. One thread at a time.
 /// </summary>
 /// <param name="key">The item's key, which is added to records that lack it.</param>
-/// <param name="fields">The names of the records' fields that the table knows.</param>
+/// <param name="fields">The field names that the table already knows.</param>
 internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
 {
     private readonly ArrayBufferWriter<byte> _bytes = new();
     private readonly List<int> _lacks = [];
 
-    /// <summary>The names of the fields that came.</summary>
+    /// <summary>The names of the fields seen.</summary>
     public FieldCatalog Fields { get; } = new(fields);
 
-    /// <summary>A field that was left out; null when none has been so far.</summary>
+    /// <summary>A field that was left out; null if none has been so far.</summary>
     public string? Dropped { get; private set; }
 
-    /// <summary>The record's bytes: those that came, except fields that are added or left out.</summary>
-    /// <param name="rules">How.</param>
+    /// <summary>The record's bytes as they arrived, except for fields that are added or left out.</summary>
+    /// <param name="rules">The rules to apply.</param>
     /// <param name="body">The record in the item; an object.</param>
-    /// <param name="list">What the list around it says of its items; null for nothing.</param>
+    /// <param name="list">What the surrounding list says about its items; null for nothing.</param>
     public ReadOnlySpan<byte> Read(DialectRules rules, JsonItem body, ListType? list)
     {
         Fields.BeginRecord();

@@ -6,8 +6,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// The key of an item: its parts, found where the dialect says, in the form in which the table keeps them, which the first item decides.
-/// What it yields is valid until the next call. One thread at a time.
+/// An item's key: its parts, found where the dialect says, in the form in which the table keeps them, which the first item decides. Results
+/// are valid until the next call. One thread at a time.
 /// </summary>
 internal sealed class ItemKey
 {
@@ -28,13 +28,13 @@ internal sealed class ItemKey
     /// <summary>Why there is no key.</summary>
     public string Reason { get; private set; } = "";
 
-    /// <summary>Whether a record had nothing where the dialect says that its key is.</summary>
+    /// <summary>Whether a record had no value where the dialect says its key is.</summary>
     public bool IsMissing { get; private set; }
 
-    /// <summary>The key, if it is one integer.</summary>
+    /// <summary>The key, if it is a single integer.</summary>
     public long Integer => _reader.Integer;
 
-    /// <summary>The key, if it is encoded; else empty.</summary>
+    /// <summary>The encoded key; empty if it is an integer.</summary>
     public ReadOnlySpan<byte> Encoded => Shape!.KeyLayout == KeyLayout.Encoded ? _reader.Encoded : default;
 
     /// <summary>Reads the key of an item. False when it has none; <see cref="Reason"/> says why.</summary>
@@ -61,7 +61,7 @@ internal sealed class ItemKey
             var value = (key.IsOfItem ? null : body.Find(key.Place)) ?? places.Find(key.Place);
             if (isDeleted && rules.Key.Count == 1)
                 value = OfDeletion(rules, places, value);
-            // Events without a key of their own are a log, by their ids.
+            // Events without a key of their own form a log, keyed by their ids.
             if (value is null && rules.Key.Count == 1 && places.Origin.EventId is { Length: > 0 } id)
                 value = new PlaceValue(id);
             if (value is not { HasText: true, Kind: JsonKind.None or JsonKind.String or JsonKind.Number } found)
@@ -93,7 +93,7 @@ internal sealed class ItemKey
         );
     }
 
-    /// <summary>The key of a deletion, which may have the record's address instead, or under another name (OData 4.0).</summary>
+    /// <summary>The key of a deletion, which may carry the record's address instead, or the key under another name (OData 4.0).</summary>
     private PlaceValue? OfDeletion(DialectRules rules, ItemPlaces places, PlaceValue? value)
     {
         foreach (var place in rules.DeletedKey)
@@ -102,7 +102,7 @@ internal sealed class ItemKey
             return value;
         var address = json.Text ?? "";
         var (text, isQuoted) = EntityId.KeyOf(address) ?? (address, true);
-        // An address does not tell a number from a text: what the table's keys are does, else how it is written.
+        // An address does not distinguish a number from a text: the type of the table's keys decides, or else how the key is written.
         var isNumber = Shape!.KeyParts is [var kind] ? kind == KeyPartKind.Number : !isQuoted;
         if (isNumber && EntityId.IsInteger(text))
             return new PlaceValue(Encoding.ASCII.GetBytes(text), JsonKind.Number);
@@ -115,7 +115,7 @@ internal sealed class ItemKey
         return shape;
     }
 
-    /// <summary>Brings the key into the table's form, and learns its types from the first one.</summary>
+    /// <summary>Converts the key to the table's form, and learns its types from the first one.</summary>
     public bool Settle(OrderKind order)
     {
         if (!_reader.IsSound)
@@ -138,10 +138,10 @@ internal sealed class ItemKey
         return true;
     }
 
-    /// <summary>The raw text of one part of the key that was read last.</summary>
+    /// <summary>The raw text of one part of the last key read.</summary>
     public ReadOnlySpan<byte> PartText(int index) => _text.WrittenSpan[_parts[index]];
 
-    /// <summary>The names of the fields that there are, to choose a key from.</summary>
+    /// <summary>The names of the item's fields, to choose a key from.</summary>
     private static string Fields(JsonItem body)
     {
         var names = Enumerable.Range(0, Math.Min(8, body.Count)).Select(i => $"'{Encoding.UTF8.GetString(body.Name(i))}'").ToList();

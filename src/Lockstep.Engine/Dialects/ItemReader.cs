@@ -8,16 +8,16 @@ internal enum ItemKind
 {
     Record,
 
-    /// <summary>Nothing that belongs in the table.</summary>
+    /// <summary>Nothing for the table.</summary>
     Nothing,
 
     /// <summary>A sign of life.</summary>
     Heartbeat,
 
-    /// <summary>Something that the dialect does not know.</summary>
+    /// <summary>Something unknown to the dialect.</summary>
     Unknown,
 
-    /// <summary>Everything there is has come.</summary>
+    /// <summary>A sign that everything has arrived.</summary>
     UpToDate,
 
     /// <summary>The feed cannot resume from the cursor.</summary>
@@ -28,8 +28,8 @@ internal enum ItemKind
 }
 
 /// <summary>
-/// Turns an item into a record, as the dialect says: where in it the record is, its key, its order and its sign of deletion. What it yields
-/// is valid until the next call. One thread at a time.
+/// Turns an item into a record as the dialect describes: where in it the record is, its key, its order and its deletion mark. Results are
+/// valid until the next call. One thread at a time.
 /// </summary>
 internal sealed class ItemReader
 {
@@ -41,7 +41,7 @@ internal sealed class ItemReader
     private readonly ItemBody _body;
 
     /// <param name="shape">The table's shape, if it has one.</param>
-    /// <param name="fields">The names of the records' fields that the table knows.</param>
+    /// <param name="fields">The field names that the table already knows.</param>
     public ItemReader(RecordShape? shape, IEnumerable<string> fields)
     {
         _key = new ItemKey(shape);
@@ -60,22 +60,22 @@ internal sealed class ItemReader
     /// <inheritdoc cref="ItemKey.IsMissing"/>
     public bool LacksKey => _key.IsMissing;
 
-    /// <summary>The item's cursor, valid until the next call; null where it names none.</summary>
+    /// <summary>The item's cursor, valid until the next call; null if it has none.</summary>
     public PlaceValue? Cursor { get; private set; }
 
-    /// <summary>What the item says about the next page, for parameters that are places of the last item.</summary>
+    /// <summary>The item's values for the next page, for parameters that are places of the last item.</summary>
     public Dictionary<string, string> NextValues { get; } = [];
 
     /// <inheritdoc cref="ItemBody.Dropped"/>
     public string? Dropped => _body.Dropped;
 
-    /// <summary>A field that marked a record as deleted, as many servers do, but not in this dialect; null if there was none.</summary>
+    /// <summary>A field that marked a record as deleted the way many servers do, but not this dialect; null if there was none.</summary>
     public string? DeletionMark { get; private set; }
 
     /// <summary>Reads an item.</summary>
-    /// <param name="rules">How.</param>
-    /// <param name="places">The item, and where it comes from.</param>
-    /// <param name="signs">Whether it may be a sign instead of a record.</param>
+    /// <param name="rules">The rules to apply.</param>
+    /// <param name="places">The item and its origin.</param>
+    /// <param name="signs">Whether the item may be a sign instead of a record.</param>
     /// <param name="record">The record, when it is one; valid until the next call.</param>
     public ItemKind Read(DialectRules rules, ItemPlaces places, bool signs, out RoutedRecord record)
     {
@@ -147,7 +147,7 @@ internal sealed class ItemReader
             }
         }
 
-        // The rule of event streams is one about the event's name, which says nothing about marks in the record.
+        // The rule of event streams is about the event's name, and says nothing about marks in the record.
         if (!isDeleted && (rules.Deleted is null || rules.Framing == DialectFraming.EventStream))
             DeletionMark ??= MarkOf(body);
         if (!_key.Read(rules, places, body, isDeleted))

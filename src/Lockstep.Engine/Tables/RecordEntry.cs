@@ -1,7 +1,7 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// One record of a batch; its variable parts are ranges of the batch's arena: the key followed by the order value, and the body.
+/// One record of a batch; its variable parts are ranges in the batch's arena: the key followed by the order value, and the body.
 /// </summary>
 internal struct RecordEntry
 {

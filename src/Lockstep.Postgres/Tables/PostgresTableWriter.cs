@@ -8,9 +8,9 @@ using NpgsqlTypes;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// The one sync that leads a table in PostgreSQL. It holds an advisory lock on its connection, so that another one takes over when that is
-/// gone; and each commit checks that it is still the leader, so that one which lost the lock without noticing cannot write. Threads: see
-/// <see cref="ITableTarget"/>.
+/// The one sync that leads a table in PostgreSQL. It holds an advisory lock on its connection, so that another sync takes over when the
+/// connection is gone; and each commit checks that this is still the leader, so that one that lost the lock without noticing cannot write.
+/// Threads: see <see cref="ITableTarget"/>.
 /// </summary>
 internal sealed class PostgresTableWriter : ITableTarget
 {
@@ -84,9 +84,12 @@ internal sealed class PostgresTableWriter : ITableTarget
         });
     }
 
+    public long SnapshotRows { get; private set; }
+
     public void BeginSnapshot()
     {
         DiscardSnapshot();
+        SnapshotRows = 0;
         InTransaction(() => _connection.Run(TableSql.CreateSnapshot));
         _hasSnapshot = true;
         _snapshotSequence = State.Sequence;
@@ -95,7 +98,7 @@ internal sealed class PostgresTableWriter : ITableTarget
     public ApplyCounts CommitToSnapshot(TableCommit commit)
     {
         RequireSnapshot();
-        var counts = InTransaction(() =>
+        var (counts, rows) = InTransaction(() =>
         {
             var merged = new MergeResult();
             if (commit.Batch is { } batch)
@@ -106,8 +109,9 @@ internal sealed class PostgresTableWriter : ITableTarget
             }
 
             State = SetAside(commit, State);
-            return merged.Counts;
+            return (merged.Counts, merged.Rows);
         });
+        SnapshotRows += rows;
         if (commit.Batch is { } added)
             _snapshotSequence += added.Count;
         _newFields.AddRange(commit.NewFields);
@@ -121,7 +125,7 @@ internal sealed class PostgresTableWriter : ITableTarget
         List<RecordKey> examples = [];
         return _connection.InTransaction(() =>
         {
-            // One parameter, an array; passed directly it would count as all parameters.
+            // A single parameter that is an array; passed directly, its elements would count as all the parameters.
             _connection.Read(TableSql.CountAbsent(_table), row => count = row.GetInt64(0), (object)kept.ToArray());
             if (count > 0)
             {
@@ -176,9 +180,7 @@ internal sealed class PostgresTableWriter : ITableTarget
         InTransaction(() => _connection.Run($"DROP TABLE IF EXISTS {TableSql.Snapshot}"));
     }
 
-    /// <summary>
-    /// Empties the table: records, tombstones, quarantine, cursor and the feed it belongs to. Sequence numbers continue (I11).
-    /// </summary>
+    /// <summary>Empties the table: records, tombstones, quarantine, cursor and feed identity. Sequence numbers continue (I11).</summary>
     public void Clear() =>
         InTransaction(() =>
         {
@@ -195,7 +197,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             return _connection.Run(TableSql.ClearQuarantined, _table);
         });
 
-    /// <summary>Removes tombstones whose order value is below a horizon, which the table remembers.</summary>
+    /// <summary>Removes tombstones whose order value is below a horizon; the table records the horizon.</summary>
     /// <returns>How many were removed.</returns>
     public long ClearTombstones(Cursor before) =>
         InTransaction(() =>
@@ -207,7 +209,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             return removed;
         });
 
-    /// <summary>Removes the table with everything in it. Nothing can be done with it afterwards.</summary>
+    /// <summary>Removes the table with everything in it. The writer cannot be used afterwards.</summary>
     public void Remove() =>
         _connection.InTransaction(() =>
         {
@@ -217,7 +219,7 @@ internal sealed class PostgresTableWriter : ITableTarget
 
     public void Interrupt() => _connection.Interrupt();
 
-    /// <summary>Closes the connection, and so gives up the lead.</summary>
+    /// <summary>Closes the connection, and with it gives up the lead.</summary>
     public void Dispose()
     {
         try
@@ -227,7 +229,7 @@ internal sealed class PostgresTableWriter : ITableTarget
         }
         catch (Exception e) when (e is LockstepException or OperationCanceledException or NpgsqlException)
         {
-            // An empty table does no harm.
+            // A leftover empty table does no harm.
         }
         finally
         {
@@ -235,7 +237,7 @@ internal sealed class PostgresTableWriter : ITableTarget
         }
     }
 
-    /// <summary>Does work and saves the state, if this is still the leader.</summary>
+    /// <summary>Runs work in a transaction and saves the state, if this is still the leader.</summary>
     private T InTransaction<T>(Func<T> work)
     {
         var before = State;
@@ -271,8 +273,8 @@ internal sealed class PostgresTableWriter : ITableTarget
     }
 
     /// <summary>
-    /// Quarantines the malformed records of a commit: one copy of the same bytes at the same position, and no more than the limit. Returns
-    /// the table with its quarantine then.
+    /// Quarantines a commit's malformed records: one copy of the same bytes at the same position, and no more than the limit. Returns the
+    /// table's state including its quarantine.
     /// </summary>
     private TableState SetAside(TableCommit commit, TableState wanted)
     {

@@ -2,7 +2,7 @@ using Lockstep.Engine;
 
 namespace Lockstep.Errors;
 
-/// <summary>What the module calls the options and commands that advice names.</summary>
+/// <summary>The module's names for the options and commands in remedies.</summary>
 internal static class CmdletWords
 {
     /// <summary>Terms with another name here; any other term is the parameter of that name.</summary>

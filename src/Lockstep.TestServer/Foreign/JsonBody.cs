@@ -43,7 +43,7 @@ internal static class JsonBody
     /// <summary>A text as a JSON string, with its quotes.</summary>
     public static string Quote(string text) => Encoding.UTF8.GetString(Write(JsonValue.Create(text)).Span);
 
-    /// <summary>A key's value as text: a string's content, else the JSON; null if there is none.</summary>
+    /// <summary>A key's value as text: a string's content, otherwise the JSON; null if there is none.</summary>
     public static string? Text(JsonNode? value) =>
         value switch
         {

@@ -11,8 +11,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// A delta query as Microsoft Graph answers it: pages with a nextLink, then a deltaLink; of a known item, only the fields that changed; of
-/// a removed one, its id and <c>@removed</c>. What changes while a round is read comes on one of its later pages.
+/// A delta query as Microsoft Graph answers it: pages with a nextLink, then a deltaLink; for a known item only the changed fields; for a
+/// removed one its id and <c>@removed</c>. Changes that occur during a round are on one of its later pages.
 /// </summary>
 internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
     : DialectFeed(FeedKind.ODataDelta, "/users/delta", options, time, delivered)
@@ -47,9 +47,9 @@ internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimePro
         var (from, at) = (position.From, position.At);
         if (at == from)
             from = at = Replay(context, at);
-        // The repeated changes do not count towards the page size, so that each page makes progress.
+        // Repeated changes do not count towards the page size, so that each page makes progress.
         var size = PageSize(MaximumPageSize().Match(context.Request.Headers["Prefer"].ToString()).Groups[1].Value) + position.At - at;
-        // One item more than fits shows whether there is another page.
+        // Reading one more item than fits shows whether there is another page.
         var found = Log.Read(at, size + 1, change => Takes(change, position.Start));
         var isLast = found.Count <= size;
         var page = isLast ? found : [.. found.Take(size)];
@@ -69,8 +69,8 @@ internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimePro
     }
 
     /// <summary>
-    /// The newest change of each record; for one that was removed and came back also the removal in between, or fields of its earlier state
-    /// would remain.
+    /// The newest change of each record; for a record that was removed and came back, the removal in between too, or fields of its earlier
+    /// state would remain.
     /// </summary>
     private static bool Takes(Change change, int start) => change.IsRemoval ? change.Sequence > start : change.Next is null;
 
@@ -102,10 +102,10 @@ internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimePro
     [GeneratedRegex(@"odata\.maxpagesize=(\d+)")]
     private static partial Regex MaximumPageSize();
 
-    /// <summary>What a token holds; it is opaque to clients.</summary>
+    /// <summary>What a token contains; it is opaque to clients.</summary>
     /// <param name="At">The sequence that the round has reached.</param>
     /// <param name="From">The sequence at which it started; 0 for the whole set.</param>
-    /// <param name="Start">How many changes there were then: a whole set leaves out what had been removed by then.</param>
+    /// <param name="Start">How many changes there were when it started: a whole set leaves out what had been removed by then.</param>
     /// <param name="Select">The requested fields.</param>
     private readonly record struct Position(int At, int From, int Start, string Select)
     {

@@ -156,9 +156,7 @@ public static class SchemaChanges
         await reader.ExecuteAsync("BEGIN; SELECT count(*) FROM items", cancel);
         await using var dba = await db.ConnectAsync();
         var detaching = dba.ExecuteAsync(DetachFirst + " CONCURRENTLY", cancel);
-        await Eventually.TrueAsync(async () =>
-            await db.ScalarAsync("SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == "1"
-        );
+        await Eventually.TrueAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == "1");
         await db.RunAsync($"SELECT pg_cancel_backend({dba.ProcessID})");
         await Assert.ThrowsAsync<Npgsql.PostgresException>(() => detaching);
     }

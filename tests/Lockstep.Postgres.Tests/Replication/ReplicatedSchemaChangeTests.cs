@@ -82,7 +82,9 @@ public sealed class ReplicatedSchemaChangeTests(LogicalPostgres postgres) : ICla
         var client = new Follower(feed);
         await LogicalPostgres.CatchUpAsync(client, db, Cancel);
         await SchemaChanges.DetachHalfwayAsync(db);
-        foreach (var sql in (string[])["CREATE TABLE p1 PARTITION OF items FOR VALUES FROM (100) TO (200)", "INSERT INTO items VALUES (150)"])
+        foreach (
+            var sql in (string[])["CREATE TABLE p1 PARTITION OF items FOR VALUES FROM (100) TO (200)", "INSERT INTO items VALUES (150)"]
+        )
             await db.RunAsync(sql);
         await LogicalPostgres.CatchUpAsync(client, db, Cancel);
         Assert.Equal("150", Assert.Single(await db.RowsAsync("items")).Key);

@@ -417,7 +417,8 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
             await gone.ExecuteAsync($"SELECT pg_advisory_lock({TableSql.LockClass}, {table.Id})", Cancel);
             var waiting = Task.Run(write, Cancel);
             await Eventually.TrueAsync(async () =>
-                waiting.IsCompleted || await db.ScalarAsync("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != "0"
+                waiting.IsCompleted
+                || await db.ScalarAsync("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != "0"
             );
             await gone.DisposeAsync();
             await waiting;
