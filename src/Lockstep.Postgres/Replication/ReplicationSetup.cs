@@ -178,7 +178,7 @@ internal static class ReplicationSetup
             );
     }
 
-    /// <summary>Has the publication publish all kinds of changes, if it does not: other tables have nothing to do with it otherwise.</summary>
+    /// <summary>Has the publication publish all kinds of changes; if it does, it stays as it is, for the other tables' sake.</summary>
     private static string PublishAll(ReplicationNames names) =>
         $"""
             DO $do$ BEGIN

@@ -148,7 +148,7 @@ public static class SchemaChanges
 
     private const string Attach = "ALTER TABLE items ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200)";
 
-    /// <summary>Detaches p0 concurrently, and is interrupted halfway: the table does not show its rows any more, and it is still there.</summary>
+    /// <summary>Detaches p0 concurrently, and is interrupted halfway: the table no longer shows its rows.</summary>
     internal static async Task DetachHalfwayAsync(TestDatabase db)
     {
         var cancel = TestContext.Current.CancellationToken;

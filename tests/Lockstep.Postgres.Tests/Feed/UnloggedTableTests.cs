@@ -6,8 +6,8 @@ using Lockstep.Testing;
 namespace Lockstep.Postgres.Tests.Feed;
 
 /// <summary>
-/// What is unlogged loses its rows in a crash, and a stream does not report what is written to it. Clients have the table all the same if it
-/// is logged again before anybody has looked.
+/// An unlogged table loses its rows in a crash, and the stream does not report what is written to it. Clients end with the right rows
+/// even if it is logged again before the feed has looked.
 /// </summary>
 public sealed class UnloggedTableTests : IDisposable
 {

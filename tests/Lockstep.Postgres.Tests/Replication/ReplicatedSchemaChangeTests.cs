@@ -201,8 +201,8 @@ public sealed class ReplicatedSchemaChangeTests(LogicalPostgres postgres) : ICla
     private const string Parts = SchemaChanges.Parts;
 
     private const string PartsWithText =
-        "CREATE TABLE items (id int PRIMARY KEY, more text) PARTITION BY RANGE (id); CREATE TABLE p0 PARTITION OF items FOR VALUES FROM (0) "
-        + "TO (100)";
+        "CREATE TABLE items (id int PRIMARY KEY, more text) PARTITION BY RANGE (id); "
+        + "CREATE TABLE p0 PARTITION OF items FOR VALUES FROM (0) TO (100)";
 
     private const string ColumnBetween =
         "BEGIN; INSERT INTO items VALUES (7, 'ok'); ALTER TABLE items ADD COLUMN more text; INSERT INTO items (id, v, "
