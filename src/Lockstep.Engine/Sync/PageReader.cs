@@ -223,9 +223,9 @@ internal sealed class PageReader(DialectSession session)
             await session
                 .SayAsync(
                     FeedEventKind.Warning,
-                    $"The field '{dropped}' is left out: it comes in slices of which a record cannot be made.",
+                    $"The field '{dropped}' is left out: it is sent in slices that cannot be made into a record.",
                     cancellationToken,
-                    "Sync what it holds from its own address, as another table."
+                    "Sync its contents from its own address, as another table."
                 )
                 .ConfigureAwait(false);
         }
@@ -234,7 +234,7 @@ internal sealed class PageReader(DialectSession session)
         {
             _hasWarnedOfUnknown = true;
             await session
-                .SayAsync(FeedEventKind.Warning, "Something came that the dialect does not know; it was skipped.", cancellationToken)
+                .SayAsync(FeedEventKind.Warning, "Something unknown to the dialect was received and skipped.", cancellationToken)
                 .ConfigureAwait(false);
         }
     }
