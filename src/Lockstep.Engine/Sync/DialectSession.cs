@@ -166,6 +166,25 @@ internal sealed class DialectSession
         );
     }
 
+    /// <summary>
+    /// Warns that a list of changes, of which no record can be made, is left out, and how the same feed fills a table with what it lists.
+    /// </summary>
+    public Task SayThatChildrenAreLeftOutAsync(string field, CancellationToken cancellationToken)
+    {
+        var of = Dialect.OfChildren(field);
+        var table = Term.Table.For(of.TableNameOf(State.Name));
+        Remedy remedy = BuiltInDialects.Find(Dialect.Name) is null
+            ? (Remedy)
+                $"For a table of what it lists, sync the same feed with {table} too, by the same dialect with Children = '{field}' in it."
+            : (Remedy)$"For a table of what it lists, sync the same feed with {table} {Term.Dialect.For(of.Name)} too.";
+        return SayAsync(
+            FeedEventKind.Warning,
+            $"The field '{field}' is left out: it lists changes of what a record has, a part at a time.",
+            cancellationToken,
+            remedy
+        );
+    }
+
     /// <summary>Reports that all pages came, and not the records that the list announces (D9).</summary>
     public Task SayThatRecordsAreMissingAsync(UnmetCount unmet, CancellationToken cancellationToken)
     {

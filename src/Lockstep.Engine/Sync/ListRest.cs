@@ -116,7 +116,8 @@ internal sealed class ListRest(DialectSession session)
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<UnmetCount?> FindUnmetAsync(DialectRules rules, bool isStaged, CancellationToken cancellationToken)
     {
-        if (_announced is not { } announced || rules.IsWholeSaid)
+        // Of children, no count is announced.
+        if (_announced is not { } announced || rules.IsWholeSaid || rules.Children is not null)
             return null;
         long held;
         if (isStaged)

@@ -280,7 +280,11 @@ internal sealed class StreamRound(DialectSession session)
         switch (kind)
         {
             case ItemKind.Record:
-                writer.Add(record, rules.Merges);
+                writer.Add(record, rules);
+                session.IsConfirmed = true;
+                break;
+            case ItemKind.Parent:
+                writer.AddChildren(rules, item, offset);
                 session.IsConfirmed = true;
                 break;
             case ItemKind.Malformed:

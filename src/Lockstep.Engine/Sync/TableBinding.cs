@@ -1,3 +1,4 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
@@ -74,7 +75,7 @@ internal static class TableBinding
             );
         }
 
-        if (options.KeyFields is { } keys && !keys.SequenceEqual(shape.KeyFields))
+        if (KeyFieldsOf(state, options) is { } keys && !keys.SequenceEqual(shape.KeyFields))
         {
             throw new TableMismatchException(
                 path,
@@ -83,6 +84,15 @@ internal static class TableBinding
                 advice
             );
         }
+    }
+
+    /// <summary>The key that the user says, by itself or by a dialect, which may add that of a parent; null for none.</summary>
+    private static IReadOnlyList<string>? KeyFieldsOf(TableState state, SyncOptions options)
+    {
+        var dialect = options.Foreign ?? ForeignState.Parse(state.Foreign)?.Dialect;
+        if (dialect is null || (options.Foreign is null && options.KeyFields is null))
+            return options.KeyFields;
+        return [.. dialect.With(options.KeyFields, options.OrderBy).Snapshot.Key.Select(key => key.Field)];
     }
 
     /// <summary>Whether the query options have changed, in a sync that would continue from the cursor.</summary>

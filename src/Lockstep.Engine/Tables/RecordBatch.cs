@@ -42,7 +42,7 @@ internal sealed class RecordBatch
         OrderKind = orderKind;
         IsCoalesced = coalesce;
         IsAscending = _ordersRise = true;
-        HasTombstones = false;
+        HasTombstones = HasParents = false;
         Count = 0;
         _foldsAt = FirstFold;
         _arena.Clear();
@@ -60,6 +60,9 @@ internal sealed class RecordBatch
 
     /// <summary>Whether any of them is a tombstone.</summary>
     public bool HasTombstones { get; private set; }
+
+    /// <summary>Whether one of them deletes all records whose keys begin with its own: then they are applied in order of arrival.</summary>
+    public bool HasParents { get; private set; }
 
     /// <summary>The bytes of the records.</summary>
     public long ArenaUsed => _arena.Used;
@@ -107,6 +110,7 @@ internal sealed class RecordBatch
         if (Count > 0)
             CompareWithLast(record);
         HasTombstones |= record.IsDeleted;
+        HasParents |= record.IsOfParent;
         ref var entry = ref NewEntry();
         entry.IntegerKey = record.IntegerKey;
         entry.IntegerOrder = record.IntegerOrder;
@@ -120,7 +124,8 @@ internal sealed class RecordBatch
             (record.IsDeleted ? EntryFlags.Deleted : 0)
             | (record.OrderIsText ? EntryFlags.OrderIsText : 0)
             | (record.TransactionId is not null ? EntryFlags.HasTransactionId : 0)
-            | (record.IsPatch ? EntryFlags.Patch : 0);
+            | (record.IsPatch ? EntryFlags.Patch : 0)
+            | (record.IsOfParent ? EntryFlags.Parent : 0);
     }
 
     /// <summary>Drops all but this many of the first records.</summary>
