@@ -26,7 +26,7 @@ internal sealed class JsonItem
     public int Count { get; private set; }
 
     /// <summary>Finds the value that bytes begin with; more may follow it. It refers to the bytes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public ScanStatus Scan(ReadOnlyMemory<byte> bytes, int maximumDepth = RecordParser.MaximumDepth)
     {
         Count = 0;

@@ -18,7 +18,7 @@ internal static class KeySort
     /// <summary>Sorts both spans by the numbers, as unsigned ones.</summary>
     /// <param name="numbers">The numbers; sorted afterwards.</param>
     /// <param name="places">What goes with them; at first in ascending order.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public static void Sort(Span<ulong> numbers, Span<int> places)
     {
         if (numbers.Length < WorthDigits)
@@ -80,7 +80,7 @@ internal static class KeySort
     }
 
     /// <summary>Numbers that lie close together fit into one word with their places: less memory to move.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private static void SortTogether(Span<ulong> numbers, Span<int> places, ulong least, ulong range)
     {
         const int PlaceBits = 32;

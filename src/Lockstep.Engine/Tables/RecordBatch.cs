@@ -90,7 +90,7 @@ internal sealed class RecordBatch
     public ReadOnlySpan<byte> Body(in RecordEntry entry) => Bytes(entry.BodyStart, entry.BodyLength);
 
     /// <summary>Adds a copy of a record, whose key has the batch's layout.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public void Add(in RoutedRecord record)
     {
         var key = record.EncodedKey;
@@ -165,7 +165,7 @@ internal sealed class RecordBatch
     /// </summary>
     /// <param name="places">At least <see cref="Count"/> long; gets the records' places.</param>
     /// <returns>How many there are.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public int NewestByKey(Span<int> places)
     {
         places = places[..Count];
@@ -200,7 +200,7 @@ internal sealed class RecordBatch
     /// </summary>
     /// <param name="places">The places in the order in which they are read.</param>
     /// <param name="at">Which of them is read next; every <see cref="Ahead"/>-th counts.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public unsafe void Prefetch(ReadOnlySpan<int> places, int at)
     {
         if (at % Ahead != 0 || !Sse.IsSupported)
@@ -216,7 +216,7 @@ internal sealed class RecordBatch
     }
 
     /// <summary>Drops what is replaced, unless that is little; returns whether it did.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private bool Fold()
     {
         const int WordShift = 6;

@@ -23,7 +23,7 @@ internal sealed class RowApplier(RowStatements rows)
     /// <param name="batch">The records.</param>
     /// <param name="sequence">The sequence number before the batch: the n-th arrival gets this plus n (I11).</param>
     /// <param name="changes">Where the changes go, in the order of their sequence; null if nobody wants them.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public void Apply(RecordBatch batch, long sequence, List<TableChange>? changes)
     {
         var before = changes?.Count ?? 0;
@@ -72,7 +72,7 @@ internal sealed class RowApplier(RowStatements rows)
         return kept;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private void Apply(RecordBatch batch, int index, long sequence, List<TableChange>? changes)
     {
         rows.ThrowIfInterrupted();
@@ -111,7 +111,7 @@ internal sealed class RowApplier(RowStatements rows)
     }
 
     /// <summary>Inserts records of which none is stored, in the order of their keys.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private void Insert(RecordBatch batch, ReadOnlySpan<int> places, long sequence, List<TableChange>? changes)
     {
         while (!places.IsEmpty)
@@ -129,7 +129,7 @@ internal sealed class RowApplier(RowStatements rows)
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private void Apply(RecordBatch batch, ref RecordEntry entry, long sequence, List<TableChange>? changes)
     {
         var select = rows.Select;
@@ -210,7 +210,7 @@ internal sealed class RowApplier(RowStatements rows)
     /// <param name="batch">Holds the record.</param>
     /// <param name="entry">The record.</param>
     /// <param name="sequence">The number of its change.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private static void BindRow(Statement statement, int before, RecordBatch batch, in RecordEntry entry, long sequence)
     {
         BindKey(statement, before + RowStatements.KeyParameter, batch, entry);
