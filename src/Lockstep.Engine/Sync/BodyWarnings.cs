@@ -3,7 +3,7 @@ using Lockstep.Engine.Feed;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>The warnings of a body: each kind once per sync, or once per body. One thread at a time.</summary>
+/// <summary>A body's warnings: each kind once per sync, or once per body. One thread at a time.</summary>
 internal sealed class BodyWarnings(SyncContext context, BodySource source)
 {
     private bool _hasToldOfKey;

@@ -2,14 +2,14 @@ using Lockstep.Engine;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>Decides from a table's columns which of them its feed sends, and how the feed learns of changes.</summary>
+/// <summary>Decides from a table's columns which ones its feed sends, and how the feed learns of changes.</summary>
 internal static class FeedColumns
 {
     private const string Deleted = "deleted";
     private const string TxidColumn = "txid";
     private const string CurrentXmin = "current_xmin";
 
-    /// <summary>A tracked table: its tombstones say what was deleted, and every column but txid is data.</summary>
+    /// <summary>A tracked table: its tombstones record deletions, and every column but txid is data.</summary>
     public static TableDescription Tracked(TableName table, List<TableColumn> columns, TableTracking tracked)
     {
         CheckTxid(table, columns);
@@ -42,8 +42,8 @@ internal static class FeedColumns
     }
 
     /// <summary>
-    /// A table or view with a txid of its own, and with or without deleted. A materialized view or a foreign table is compared as a
-    /// whole: whatever refreshes it ignores txid.
+    /// An untracked table or view with a column txid, with or without a column deleted. A materialized view or a foreign table is compared
+    /// as a whole, because a refresh ignores txid.
     /// </summary>
     public static TableDescription Untracked(TableName table, char kind, List<TableColumn> columns)
     {
@@ -109,7 +109,7 @@ internal static class FeedColumns
             Changes = changes,
         };
 
-    /// <summary>The columns of the key, in its order.</summary>
+    /// <summary>The key columns, in key order.</summary>
     /// <exception cref="PostgresTableException">The table lacks one of them.</exception>
     public static List<TableColumn> KeyOf(TableName table, List<TableColumn> columns, IReadOnlyList<string> names) =>
         [

@@ -4,7 +4,7 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// Describes a table for logical replication: every column is data, and the key is what the stream says about a deleted row.
+/// Describes a table for logical replication: every column is data, and the key is what the stream reports of a deleted row.
 /// </summary>
 internal static class ReplicatedTable
 {
@@ -18,7 +18,7 @@ internal static class ReplicatedTable
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)
         """;
 
-    // A deferrable key cannot be a replica identity: a row could take the key of another that has not left it yet.
+    // A deferrable key cannot be a replica identity: a row could take another row's key before that one has given it up.
     private const string Key = """
         SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(attnum, at)
             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.at <= i.indnkeyatts ORDER BY k.at)
@@ -29,8 +29,8 @@ internal static class ReplicatedTable
 
     private const string Partitions = "SELECT relid::oid::bigint FROM pg_partition_tree($1::bigint::oid)";
 
-    /// <summary>Describes a table, in the transaction of the connection.</summary>
-    /// <exception cref="PostgresTableException">It does not exist, or cannot be replicated as it is.</exception>
+    /// <summary>Describes a table, in the connection's transaction.</summary>
+    /// <exception cref="PostgresTableException">It does not exist, or cannot be replicated in its current form.</exception>
     public static async Task<TableDescription> DescribeAsync(
         NpgsqlConnection connection,
         TableName table,
@@ -113,7 +113,7 @@ internal static class ReplicatedTable
             );
         }
 
-        // Polling leaves out the txid of a tracked table too.
+        // Polling leaves out a tracked table's txid too.
         if (tracked is not null)
             columns = [.. columns.Select(c => c.Name == "txid" ? c with { IsHidden = true } : c)];
         TableColumn[] keyColumns = [.. key.Select(name => columns.Find(c => c.Name == name)!)];
