@@ -228,7 +228,7 @@ internal sealed class FeedFollower(
                 choice.Dialect.Name == "Rest"
                     ? "The feed looks like a list of JSON: it is read with the dialect 'Rest', which guesses the place of its "
                         + "records and their key."
-                    : $"The feed is read with the dialect '{choice.Dialect.Name}', which it looks like.",
+                    : $"The feed is read with the dialect '{choice.Dialect.Name}', which it resembles.",
                 cancellationToken,
                 choice.Dialect.Name == "Rest" ? (Remedy)$"Name it with {Term.Dialect.For("Rest")}, and the key with {Term.Key}." : null
             )

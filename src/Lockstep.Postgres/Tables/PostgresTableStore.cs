@@ -159,7 +159,7 @@ public sealed class PostgresTableStore : TableStore
     }
 
     internal TableNotFoundException Missing(string name) =>
-        new(name, $"There is no table '{name}' in {Description}.", $"Check the name, or make the table with {Term.SyncToDatabase}.");
+        new(name, $"There is no table '{name}' in {Description}.", $"Check the name, or create the table with {Term.SyncToDatabase}.");
 
     internal static Exception Translate(Exception error, string table) =>
         error switch
