@@ -6,14 +6,14 @@ namespace Lockstep.Engine;
 internal static class HotCode
 {
     /// <summary>
-    /// With full optimization on the first call, because a first sync is often over before the runtime finds out which methods are worth it.
-    /// But what is marked so is left out when an assembly is compiled ahead of time, together with what only it calls.
+    /// With full optimization on the first call, because a first sync is often over before the runtime finds out which methods are
+    /// worth it. But what is marked so is left out when an assembly is compiled ahead of time, together with what only it calls.
     /// </summary>
     public const MethodImplOptions Options =
 #if COMPILED_AHEAD
         0;
 #else
-        MethodImplOptions.AggressiveOptimization;
+    MethodImplOptions.AggressiveOptimization;
 #endif
 
     /// <summary>Whether they were compiled before the program started.</summary>
