@@ -120,11 +120,23 @@ public sealed class SqliteTickStore : ITickStore
         );
 
     private string ReasonOf(SqliteException error) =>
-        File.Exists(_path) ? error.Message.TrimEnd('.')
-        : MissingFolder.Describe(Path.GetDirectoryName(_path)!) is { } missing
-            ? char.ToLowerInvariant(missing[0]) + missing[1..].TrimEnd('.')
-        : _newSettings is null ? "there is no such file; setting a variable creates it"
-        : error.Message.TrimEnd('.');
+        File.Exists(_path)
+            ? error.Message.Contains("no such table", StringComparison.Ordinal)
+                ? "the file holds no variables; setting one adds them"
+                : Plain(error.Message)
+            : MissingFolder.Describe(Path.GetDirectoryName(_path)!) is { } missing
+                ? char.ToLowerInvariant(missing[0]) + missing[1..].TrimEnd('.')
+                : _newSettings is null
+                    ? "there is no such file; setting a variable creates it"
+                    : Plain(error.Message);
+
+    /// <summary>What SQLite says, without its error's number and quotes.</summary>
+    private static string Plain(string message)
+    {
+        var first = message.IndexOf('\'', StringComparison.Ordinal);
+        var last = message.LastIndexOf('\'');
+        return (first >= 0 && last > first ? message[(first + 1)..last] : message).TrimEnd('.');
+    }
 
     private SqliteConnection Open()
     {

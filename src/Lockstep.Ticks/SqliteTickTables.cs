@@ -1,3 +1,4 @@
+using Lockstep.Engine;
 using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Ticks;
@@ -28,8 +29,17 @@ internal static class SqliteTickTables
 
     /// <summary>Checks that the store, if it exists, is of a format that this version knows.</summary>
     /// <exception cref="TickStoreFormatException">It is of a later one.</exception>
+    /// <exception cref="InvalidOptionException">It is a table of records.</exception>
     public static void RequireFormat(SqliteConnection connection, string store)
     {
+        if (Has(connection, "lockstep_table", "name"))
+        {
+            throw new InvalidOptionException(
+                $"'{store}' is a table of records, and no store of variables.",
+                "Name another file; setting a variable creates it."
+            );
+        }
+
         if (!Has(connection, "lockstep_tick_settings", FormatColumn))
             return;
         using var command = Command(connection, "SELECT CAST(format AS INTEGER) FROM lockstep_tick_settings");

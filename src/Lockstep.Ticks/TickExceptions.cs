@@ -22,12 +22,11 @@ public sealed class TickConflictException(string variable, TickTuple occupant, b
         $"'{variable}' already has a pending change at {occupant.ActiveAt:O}.",
         isReplaceable
             ? (Remedy)(
-                $"{Term.ReadSchedule.For(variable)} shows it and {Term.RemoveScheduled.For($"{occupant.ActiveAt:O}")} removes it; or "
+                $"{Term.ReadSchedule.For(variable)} shows it and {RemovalOf(variable, occupant)} removes it; or "
                 + $"replace it with {Term.Replace}, or choose another time."
             )
             : (Remedy)(
-                $"{Term.ReadSchedule.For(variable)} shows it and {Term.RemoveScheduled.For($"{occupant.ActiveAt:O}")} removes it; or "
-                + $"choose another time."
+                $"{Term.ReadSchedule.For(variable)} shows it and {RemovalOf(variable, occupant)} removes it; or " + $"choose another time."
             )
     )
 {
@@ -36,6 +35,8 @@ public sealed class TickConflictException(string variable, TickTuple occupant, b
 
     /// <summary>The pending tuple that is in the way.</summary>
     public TickTuple Occupant { get; } = occupant;
+
+    private static Term RemovalOf(string variable, TickTuple occupant) => Term.RemoveScheduled.For($"{occupant.ActiveAt:O} {variable}");
 }
 
 /// <summary>The variables have no boundary in common within reach. Nothing was written.</summary>

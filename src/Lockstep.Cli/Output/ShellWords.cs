@@ -38,8 +38,11 @@ internal static partial class ShellWords
         {
             (nameof(Term.EnableTracking), _) => $"lockstep track {value} --postgres",
             (nameof(Term.ReadSchedule), not null) => $"lockstep var list {Argument(value)}",
-            (nameof(Term.RemoveScheduled), _) => $"lockstep var remove --active-at {value}",
+            (nameof(Term.RemoveScheduled), _) => value?.Split(' ', 2) is [var at, var name]
+                ? $"lockstep var remove {Argument(name)} --active-at {at}"
+                : "lockstep var remove --active-at",
             (nameof(Term.Dialect), not null) => $"--dialect {value}",
+            (nameof(Term.Table), not null) => $"--table {Argument(value)}",
             (nameof(Term.DialectWith), not null) => $"--dialect FILE.json, where the file is {value}",
             (nameof(Term.FilterParameter), not null) => $"--filter-parameter {value}=...",
             _ => Others.GetValueOrDefault(term) ?? "--" + WordStart().Replace(term, "-").ToLowerInvariant(),

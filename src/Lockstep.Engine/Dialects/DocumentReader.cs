@@ -247,7 +247,7 @@ internal sealed class DocumentReader
 
         _around.Write(_buffer.AsSpan(_start, (int)reader.BytesConsumed));
         if (_around.WrittenCount > _limit)
-            throw new InvalidDataException($"what is around the items is larger than {_limit} bytes");
+            throw new InvalidDataException($"what surrounds the items is larger than {_limit} bytes");
         var isEnd = reader.CurrentDepth == 0 && reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray);
         Consume(ref reader);
         IsWhole = isEnd && !_inItems;

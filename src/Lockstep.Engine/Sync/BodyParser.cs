@@ -49,7 +49,7 @@ internal sealed class BodyParser(
     public FeedSignal Signal { get; private set; }
 
     /// <summary>Parses the frames that have arrived.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public ParseStop Parse()
     {
         var counters = context.Counters;
@@ -168,7 +168,8 @@ internal sealed class BodyParser(
     /// <summary>Quarantines malformed bytes, or returns true with the error to end with.</summary>
     private bool Refuse(Frame frame, string reason)
     {
-        var isFirst = !_hasContent && context.Counters.Received + context.Counters.Malformed == 0;
+        var beginsBody = !_hasContent;
+        var isFirst = beginsBody && context.Counters.Received + context.Counters.Malformed == 0;
         _hasContent = true;
         // A truncated record will arrive again in full, so there is nothing to count or quarantine.
         if (frame.Kind != FrameKind.Truncated)
@@ -198,7 +199,11 @@ internal sealed class BodyParser(
         Error =
             frame.Kind == FrameKind.Truncated ? new TruncatedFeedException(source.Feed, frame.Offset, snippet)
             : context.Options.MalformedRecord == MalformedRecordPolicy.Stop || isForeign
-                ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet, remedy) { Foreign = dialect }
+                ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet, remedy)
+                {
+                    Foreign = dialect,
+                    IsFirst = beginsBody,
+                }
             : isArray || (frame.Kind == FrameKind.Garbage && !HasObject && ForeignBody.IsMarkup(frame.Bytes))
                 ? new NotAFeedException(source.Feed, snippet, isArray)
             : null;

@@ -150,6 +150,9 @@ internal sealed class FeedFollower(
             catch (FeedException e) when (e.IsTransient || MayPass(e, context))
             {
                 await events.PostFailureAsync(e, cancellationToken).ConfigureAwait(false);
+                // What was no answer of the feed is no record of it.
+                if (e is MalformedRecordException)
+                    status.Counters.Malformed--;
                 if (!AllowsAnother(e))
                 {
                     if (_foreign?.StartsOver(context.Target.State) ?? plan.StartsOver(context.Target.State))
@@ -204,7 +207,7 @@ internal sealed class FeedFollower(
     /// it, or a deployment, may be the cause; for a feed that has never worked, the likely cause is a wrong URI or dialect.
     /// </summary>
     private bool MayPass(FeedException error, SyncContext context) =>
-        error is DialectException or FeedStatusException or FeedRedirectException
+        error is DialectException or FeedStatusException or FeedRedirectException or MalformedRecordException { IsFirst: true }
         && !context.StopsWhenCaughtUp
         && (context.Target.State.LastSync is not null || status.Counters.ChangingCommits > 0)
         && !TableBinding.IsOfAnotherFeed(context.Target.State, feed)
@@ -225,7 +228,7 @@ internal sealed class FeedFollower(
                 choice.Dialect.Name == "Rest"
                     ? "The feed looks like a list of JSON: it is read with the dialect 'Rest', which guesses the place of its "
                         + "records and their key."
-                    : $"The feed is read with the dialect '{choice.Dialect.Name}', which it looks like.",
+                    : $"The feed is read with the dialect '{choice.Dialect.Name}', which it resembles.",
                 cancellationToken,
                 choice.Dialect.Name == "Rest" ? (Remedy)$"Name it with {Term.Dialect.For("Rest")}, and the key with {Term.Key}." : null
             )

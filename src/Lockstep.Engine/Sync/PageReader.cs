@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Sync;
 
@@ -141,7 +142,7 @@ internal sealed class PageReader(DialectSession session)
             {
                 if (count == 0 && total > 0)
                     throw new FeedCutException(session.Client.Uri, "its body ends before the JSON does.", e);
-                throw session.Requests.Wrong(total == 0 ? "its body is empty" : "its body is not JSON: " + Describe(e));
+                throw session.Requests.Wrong(total == 0 ? "its body is empty" : "its body is not JSON: " + JsonText.Explain(e));
             }
             catch (InvalidDataException e)
             {
@@ -198,8 +199,6 @@ internal sealed class PageReader(DialectSession session)
         }
     }
 
-    private static string Describe(JsonException e) => e.Message.Split(" LineNumber")[0].TrimEnd('.');
-
     /// <summary>An answer without its list is an error, never an empty set (D3).</summary>
     private FeedException Missing(DialectRules rules, HttpResponseMessage response, JsonElement body)
     {
@@ -220,21 +219,14 @@ internal sealed class PageReader(DialectSession session)
         if (session.Writer.Items.Dropped is { } dropped && !_hasWarnedOfDrop)
         {
             _hasWarnedOfDrop = true;
-            await session
-                .SayAsync(
-                    FeedEventKind.Warning,
-                    $"The field '{dropped}' is left out: it comes in slices of which a record cannot be made.",
-                    cancellationToken,
-                    "Sync what it holds from its own address, as another table."
-                )
-                .ConfigureAwait(false);
+            await session.SayThatChildrenAreLeftOutAsync(dropped, cancellationToken).ConfigureAwait(false);
         }
 
         if (items.HasUnknown && !_hasWarnedOfUnknown)
         {
             _hasWarnedOfUnknown = true;
             await session
-                .SayAsync(FeedEventKind.Warning, "Something came that the dialect does not know; it was skipped.", cancellationToken)
+                .SayAsync(FeedEventKind.Warning, "Something unknown to the dialect was received and skipped.", cancellationToken)
                 .ConfigureAwait(false);
         }
     }
@@ -286,7 +278,10 @@ internal sealed class PageReader(DialectSession session)
             {
                 case ItemKind.Record:
                     Live += record.IsDeleted ? 0 : 1;
-                    writer.Add(record, rules.Merges);
+                    writer.Add(record, rules);
+                    break;
+                case ItemKind.Parent:
+                    writer.AddChildren(rules, _places, offset);
                     break;
                 case ItemKind.Malformed:
                     writer.Refuse(item, offset, reason);

@@ -123,7 +123,7 @@ internal sealed class PageRound(DialectSession session)
                 .ConfigureAwait(false);
             // No content after the last counted page is the end; in place of a page that the server named, it is a page missing (D3).
             if (response.StatusCode == HttpStatusCode.NoContent && (_pages == 0 ? _isWhole : _links.WasNamed))
-                throw session.Requests.Wrong("it answers 204 No Content and not with its list, which is not an empty list");
+                throw session.Requests.Wrong("it answers 204 No Content instead of its list, which is not an empty list");
             if (page.AsksForResync)
                 return RoundEnd.Resync;
             if (MeetsAnotherFeed(rules, page.Places, isKnown: stored is not null))
@@ -177,14 +177,14 @@ internal sealed class PageRound(DialectSession session)
 
                 // If a round must name its cursor, it ends where it does.
                 if (page.Count > 0 || (said is null && rules.Cursor.Any(place => !place.IsOfItems)))
-                    throw session.Requests.Wrong("it links to a page that has already come");
+                    throw session.Requests.Wrong("it links to a page that was already read");
             }
 
             if (goesOn)
             {
                 standstills = said == cursor ? standstills + 1 : 0;
                 if (standstills >= MostStandstills)
-                    throw session.Requests.Wrong("it says that more follow, but its cursor does not move");
+                    throw session.Requests.Wrong("it says that more follows, but its cursor does not move");
                 await _commits.KeepAsync(isStaged, rules, said, null, cancellationToken).ConfigureAwait(false);
                 rules = session.Dialect.Changes! with { IsAtomic = rules.IsAtomic };
                 cursor = said;
@@ -292,7 +292,7 @@ internal sealed class PageRound(DialectSession session)
         session.Context.Load = LoadOutlook.StartsOver;
         return session.SayAsync(
             FeedEventKind.Load,
-            "If the first load is cut off, it starts over: with this dialect, a set is known only once its last page has come.",
+            "If the first load is cut off, it starts over: with this dialect, a set is known only once its last page has arrived.",
             cancellationToken
         );
     }

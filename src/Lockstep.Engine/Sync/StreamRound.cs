@@ -252,7 +252,7 @@ internal sealed class StreamRound(DialectSession session)
             return;
         _hasWarned = true;
         await session
-            .SayAsync(FeedEventKind.Warning, "Something came that the dialect does not know; it was skipped.", cancellationToken)
+            .SayAsync(FeedEventKind.Warning, "Something unknown to the dialect was received and skipped.", cancellationToken)
             .ConfigureAwait(false);
     }
 
@@ -280,7 +280,11 @@ internal sealed class StreamRound(DialectSession session)
         switch (kind)
         {
             case ItemKind.Record:
-                writer.Add(record, rules.Merges);
+                writer.Add(record, rules);
+                session.IsConfirmed = true;
+                break;
+            case ItemKind.Parent:
+                writer.AddChildren(rules, item, offset);
                 session.IsConfirmed = true;
                 break;
             case ItemKind.Malformed:

@@ -298,7 +298,7 @@ internal static class TableFile
             throw new TableFileException(
                 path,
                 $"'{real}{special}', which belongs to the table file '{path}', is a pipe or a device, not a file.",
-                "Remove it: the table file is whole without it."
+                "Remove it: the table file is complete without it."
             );
         }
     }

@@ -222,9 +222,16 @@ internal sealed class GossipStore : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
+            if (System.IO.Path.GetDirectoryName(path) is { Length: > 0 } folder && MissingFolder.Describe(folder) is { } missing)
+                throw new GossipStoreException(missing, $"{MissingFolder.Advice(folder)} a file in a folder that exists.", error);
             throw new GossipStoreException(
-                $"'{path}' is open in another process, or its folder cannot be written. ({error.Message})",
-                "Close it there: there can be one live process per node.",
+                error is UnauthorizedAccessException
+                        ? $"'{path}' cannot be opened: its folder, or the file beside it that locks it, may not be written to."
+                    : error.Message.Contains("another process", StringComparison.Ordinal) ? $"'{path}' is open in another process."
+                    : $"'{path}' cannot be opened: {error.Message}",
+                error.Message.Contains("another process", StringComparison.Ordinal)
+                    ? "Close it there: there can be one live process per node."
+                    : "Choose a file in a folder that you may write to.",
                 error
             );
         }

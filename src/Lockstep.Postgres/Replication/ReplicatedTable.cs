@@ -83,7 +83,7 @@ internal static class ReplicatedTable
         if (t.Inherited)
         {
             throw new PostgresTableException(
-                $"Other tables inherit from {table}, and are replicated under names of their own.",
+                $"Other tables inherit from {table}, and are replicated under their own names.",
                 "Serve each of them, or a partitioned table."
             );
         }
@@ -103,7 +103,7 @@ internal static class ReplicatedTable
         if (keys is not [{ Length: > 0 } key])
         {
             throw new PostgresTableException(
-                $"{table} has no primary key that is checked at once, so its rows cannot be told apart.",
+                $"{table} has no primary key, or only a deferrable one, so its rows cannot be told apart.",
                 "Give it a primary key that is not deferrable, or a replica identity by a unique index."
             );
         }
@@ -113,7 +113,7 @@ internal static class ReplicatedTable
         if (tracked?.SoftDelete == true)
         {
             throw new PostgresTableException(
-                $"{table} is tracked with its column deleted as a mark, which replication does not know.",
+                $"{table} is tracked with its column deleted as a deletion mark, which replication does not support.",
                 "Serve it by polling, or track it with deleted as data."
             );
         }
@@ -126,7 +126,7 @@ internal static class ReplicatedTable
         if (Array.Find(keyColumns, k => k.IsGenerated) is { } generated)
         {
             throw new PostgresTableException(
-                $"The key column {generated.Name} of {table} is generated, and the stream does not say what it is.",
+                $"The key column {generated.Name} of {table} is generated, and the stream does not contain its value.",
                 "Serve the table by polling, or give it a replica identity by a unique index over other columns."
             );
         }

@@ -164,7 +164,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
         }
 
         throw new FeedUnavailableException(
-            $"A transaction that changed {Options.Table} has committed and is not shown by snapshots yet: it may wait for a standby.",
+            $"A transaction that changed {Options.Table} has committed but is not visible yet: it may be waiting for a standby.",
             Options.RetryAfter
         );
     }

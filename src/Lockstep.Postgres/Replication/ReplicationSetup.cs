@@ -300,7 +300,7 @@ internal static class ReplicationSetup
     public static FeedUnavailableException InUse(string name, Exception? inner = null) =>
         new(
             $"The replication slot {name} is in use: another process serves tables of this database from it, or one that "
-                + $"was cut off has not been missed yet. A second one needs a slot of its own.",
+                + $"was cut off still holds it. A second process needs its own slot.",
             TimeSpan.FromSeconds(1),
             inner
         );

@@ -60,8 +60,8 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
                     foreach (var (table, _, _) in tables)
                     {
                         table.Waits(
-                            $"The replication slot for {table.Options.Table} is being made: PostgreSQL waits for the "
-                                + $"transactions that are open to end."
+                            $"The replication slot for {table.Options.Table} is being created: PostgreSQL waits for "
+                                + $"all open transactions to end."
                         );
                     }
                 },

@@ -169,7 +169,7 @@ public sealed class PostgresTableStore : TableStore
     }
 
     internal TableNotFoundException Missing(string name) =>
-        new(name, $"There is no table '{name}' in {Description}.", $"Check the name, or make the table with {Term.SyncToDatabase}.");
+        new(name, $"There is no table '{name}' in {Description}.", $"Check the name, or create the table with {Term.SyncToDatabase}.");
 
     internal TableDamagedException Damaged(string name, InvalidDataException e) => new($"the table '{name}' in {Description}", e);
 

@@ -175,6 +175,26 @@ internal static class TableSql
             SELECT seq, key, body FROM swept ORDER BY seq
             """;
 
+    /// <summary>
+    /// Deletes the live records between the keys $1 and $2, with sequence numbers after $3; returns the changes, or how many they are.
+    /// </summary>
+    public static string DeleteBelow(string target, bool wantsChanges) =>
+        $"""
+            WITH deleted AS (
+                UPDATE {target} r SET gone = 1, seq = d.seq
+                FROM (SELECT key, $3::bigint + row_number() OVER (ORDER BY key) AS seq FROM {target}
+                    WHERE gone = 0 AND key > $1 AND key < $2) d
+                WHERE d.key = r.key RETURNING r.seq, r.key, r.body)
+            SELECT {(wantsChanges ? "seq, key, body FROM deleted ORDER BY seq" : "count(*) FROM deleted")}
+            """;
+
+    /// <summary>Copies to the snapshot what the table has between the keys $1 and $2 and the snapshot lacks.</summary>
+    public static string CopyBelow(int table) =>
+        $"""
+            INSERT INTO {Snapshot} (key, seq, born, ord, txid, gone, body) SELECT key, seq, born, ord, txid, gone, body FROM {Rows(table)}
+            WHERE gone = 0 AND key > $1 AND key < $2 ON CONFLICT (key) DO NOTHING
+            """;
+
     /// <summary>Empties a table; not with TRUNCATE, which would wait for all readers and keep new ones out.</summary>
     public static string Empty(int table) =>
         string.Create(CultureInfo.InvariantCulture, $"DELETE FROM {Rows(table)}; DELETE FROM {Quarantine} WHERE table_id = {table}");

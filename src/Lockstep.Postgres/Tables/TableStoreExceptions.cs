@@ -33,7 +33,7 @@ public sealed class TableSetBackException : TableStoreException
         : base(
             ErrorKind.TableSetBack,
             FormattableString.Invariant($"{table} was set back: it is at change {now}, but change {seen} had already been seen."),
-            $"Read all records, then watch again with {Term.Since} {now}; what came after change {now} is gone, or "
+            $"Read all records, then watch again with {Term.Since} {now}; the changes after {now} are gone, or "
                 + $"will come again under the same numbers."
         ) { }
 }

@@ -98,10 +98,12 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     /// <summary>The dialect of the records; Auto detects it from the first one.</summary>
     [Parameter]
     [ValidateSet(nameof(FeedDialect.Auto), nameof(FeedDialect.Record), nameof(FeedDialect.Transaction))]
+    [OneOf(typeof(FeedDialect))]
     public FeedDialect Dialect { get; set; }
 
     /// <summary>What to do with a malformed record.</summary>
     [Parameter]
+    [OneOf(typeof(MalformedRecordAction))]
     public MalformedRecordAction MalformedRecord { get; set; }
 
     /// <summary>Waits for a sync of the same table to end, instead of failing.</summary>

@@ -32,8 +32,11 @@ internal static class CmdletWords
             (nameof(Term.EnableTracking), _) => $"Enable-LockstepPostgresTracking -Table {value}",
             (nameof(Term.ReadQuarantined), not null) => $"Get-LockstepRecord {Argument(value)} -Quarantined",
             (nameof(Term.ReadSchedule), not null) => $"Get-LockstepVariableSchedule {Argument(value)}",
-            (nameof(Term.RemoveScheduled), _) => $"Remove-LockstepVariable -ActiveAt '{value}'",
+            (nameof(Term.RemoveScheduled), _) => value?.Split(' ', 2) is [var at, var name]
+                ? $"Remove-LockstepVariable {Argument(name)} -ActiveAt '{at}'"
+                : "Remove-LockstepVariable -ActiveAt",
             (nameof(Term.Dialect), not null) => $"-Dialect {value}",
+            (nameof(Term.Table), not null) => $"-Table {Argument(value)}",
             (nameof(Term.DialectWith), not null) => $"-Dialect {HashtableText.Of(value)}",
             (nameof(Term.FilterParameter), not null) => $"-FilterParameter @{{ {value} = ... }}",
             _ => Others.GetValueOrDefault(term) ?? "-" + term,
