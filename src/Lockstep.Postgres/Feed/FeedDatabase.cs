@@ -31,6 +31,10 @@ internal sealed class FeedDatabase(
 {
     private const int DescriptionAttempts = 5;
     private const int MostEarlier = 100;
+
+    /// <summary>How many rows are looked at to find some that nobody has written since tracking began.</summary>
+    private const int FirstRows = 10_000;
+
     private volatile TableDescription? _description;
     private volatile string[] _keyNames = [];
     private readonly Lock _gate = new();
@@ -135,12 +139,13 @@ internal sealed class FeedDatabase(
         CancellationToken cancellationToken
     )
     {
-        // By the index first, which leaves out what was there before tracking began.
+        // By the index first, which leaves out what was there before tracking began. Of that, some would be among the first rows: a whole
+        // large table is not read to find a few.
         var found = await connection
             .QueryAsync(
                 $"SELECT EXISTS (SELECT FROM {table.SqlName} WHERE txid > 0 AND txid < $1) "
-                    + $"OR EXISTS (SELECT FROM {table.SqlName} WHERE (txid > 0) IS NOT TRUE)",
-                [cursor],
+                    + $"OR EXISTS (SELECT FROM (SELECT txid FROM {table.SqlName} LIMIT $2) AS first WHERE (txid > 0) IS NOT TRUE)",
+                [cursor, FirstRows],
                 r => r.GetBoolean(0),
                 cancellationToken
             )
