@@ -98,7 +98,8 @@ internal sealed class FeedFollower(
                     .ConfigureAwait(false);
                 continue;
             }
-            catch (FeedStatusException e) when (e.AsksForResync && _foreign is null)
+            catch (FeedStatusException e)
+                when (e.AsksForResync && _foreign is null && (plan.Resyncs < MostResyncs || !MayPass(e, context)))
             {
                 // A feed that has moved would have known the identity.
                 if (TableBinding.IsOfAnotherFeed(context.Target.State, feed) && !options.Rebind)
@@ -205,7 +206,7 @@ internal sealed class FeedFollower(
     /// a deployment, may have given it. Of a feed that never worked it is most likely a wrong URI or dialect.
     /// </summary>
     private bool MayPass(FeedException error, SyncContext context) =>
-        error is DialectException or FeedStatusException or FeedRedirectException
+        error is DialectException or FeedStatusException or FeedRedirectException or ResyncLoopException
         && !context.StopsWhenCaughtUp
         && (context.Target.State.LastSync is not null || status.Counters.ChangingCommits > 0)
         && !TableBinding.IsOfAnotherFeed(context.Target.State, feed)

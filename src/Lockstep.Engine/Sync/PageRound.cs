@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Lockstep.Engine.Dialects;
@@ -300,8 +301,18 @@ internal sealed class PageRound(DialectSession session)
         NoteRestart(response);
         // If no new identity is named, one that differs from the old keeps caches from giving the old answer again.
         if (!MeetsAnotherFeed(rules, places, isKnown: true) && rules.Identity.Count > 0 && session.Requests.Identity is { } identity)
-            session.Requests.Identity = identity + "-next";
+            session.Requests.Identity = NextOf(identity);
         return RoundEnd.Resync;
+    }
+
+    /// <summary>An identity that no cache has an answer for, however often the feed asks to start over.</summary>
+    private static string NextOf(string identity)
+    {
+        const string Next = "-next";
+        var at = identity.LastIndexOf(Next, StringComparison.Ordinal);
+        if (at < 0 || !int.TryParse($"0{identity.AsSpan(at + Next.Length)}", NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+            return identity + Next;
+        return string.Create(CultureInfo.InvariantCulture, $"{identity[..at]}{Next}{Math.Max(number, 1) + 1}");
     }
 
     /// <summary>The page with which a round was to continue is refused: it continues from the cursor, or starts over.</summary>
@@ -364,7 +375,7 @@ internal sealed class PageRound(DialectSession session)
     }
 
     private static TimeSpan? PollInterval(ResponsePlaces places) =>
-        int.TryParse(places.Header("X-Poll-Interval"), System.Globalization.NumberStyles.None, null, out var seconds)
+        int.TryParse(places.Header("X-Poll-Interval"), NumberStyles.None, null, out var seconds)
             ? TimeSpan.FromSeconds(seconds)
             : null;
 }

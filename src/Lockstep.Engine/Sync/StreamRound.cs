@@ -209,7 +209,7 @@ internal sealed class StreamRound(DialectSession session)
     private async Task CheckHeadAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         var type = response.Content.Headers.ContentType?.MediaType;
-        if (rules.Framing == DialectFraming.EventStream && type != "text/event-stream")
+        if (rules.Framing == DialectFraming.EventStream && !"text/event-stream".Equals(type, StringComparison.OrdinalIgnoreCase))
             throw session.Requests.Wrong($"it answers with '{type ?? "no content type"}' and not with 'text/event-stream'");
         if (type?.Contains("html", StringComparison.OrdinalIgnoreCase) == true)
             throw session.Requests.IsPage();
