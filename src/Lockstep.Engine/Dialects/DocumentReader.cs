@@ -235,6 +235,8 @@ internal sealed class DocumentReader
             case JsonTokenType.Null when !HasItems && _items is not null && IsItems(reader.CurrentDepth):
                 HasItems = IsNull = true;
                 break;
+            case JsonTokenType.StartArray or JsonTokenType.Null when HasItems && IsItemsAgain(reader.CurrentDepth):
+                throw new InvalidDataException($"it has its list, '{ItemsPlace}', twice");
             case JsonTokenType.StartObject or JsonTokenType.StartArray:
                 _path.Add(_name);
                 _name = null;
@@ -264,6 +266,9 @@ internal sealed class DocumentReader
 
         return false;
     }
+
+    /// <summary>What comes where the items were: readers do not agree on which of the two counts, and the first has been passed on.</summary>
+    private bool IsItemsAgain(int depth) => _items is null ? depth == 1 && _path is [null] && _name == ItemsPlace : IsAt(_items, depth);
 
     private bool IsAt(Place place, int depth) =>
         depth == place.Segments.Count

@@ -35,6 +35,38 @@ public sealed class StrangeAnswerTests : DialectTest
     }
 
     [Theory]
+    [InlineData("Rest", """{"items":[{"id":1},{"id":2}],"items":[{"id":2}]}""")]
+    [InlineData("Rest", """{"items":[],"\u0069tems":[{"id":1},{"id":2}]}""")]
+    [InlineData("Rest", """{"items":[{"id":2}],"items":null}""")]
+    [InlineData("""{ "From": "Rest", "Items": "/data/list" }""", """{"data":{"list":[{"id":2}],"list":[{"id":1}]}}""")]
+    [InlineData("""{ "From": "Rest", "Items": "/data/list" }""", """{"data":{"list":[{"id":2}]},"data":{"list":[{"id":1}]}}""")]
+    [InlineData("""{ "From": "Rest", "Items": "/data/list" }""", """{"data":{"list":null,"list":[{"id":1}]}}""")]
+    public async Task A_list_that_comes_twice_in_an_answer_is_an_error_and_removes_nothing(string dialect, string body)
+    {
+        var first = dialect == "Rest" ? """{"items":[{"id":1},{"id":2}]}""" : """{"data":{"list":[{"id":1},{"id":2}]}}""";
+        await using var server = Serve((_, number) => Json(number == 1 ? first : body));
+        await SyncRun.ToEndAsync(Dialect(server, "items", dialect));
+
+        (var error, _) = await SyncRun.ToErrorAsync<DialectException>(Dialect(server, "items", dialect));
+
+        Assert.Contains("twice", error.Message, StringComparison.Ordinal);
+        Assert.Equal(["1", "2"], Keys);
+    }
+
+    [Theory]
+    [InlineData("Rest", """{"items":[{"items":[1],"id":1}],"more":{"items":[2]},"list":[{"items":[3]}]}""")]
+    [InlineData("""{ "From": "Rest", "Items": "/data/list" }""", """{"list":[1],"data":{"list":[{"id":1}],"more":{"list":[]}},"other":{"list":null}}""")]
+    public async Task Lists_of_that_name_elsewhere_in_an_answer_are_none_of_its_list(string dialect, string body)
+    {
+        await using var server = Serve((_, _) => Json(body));
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "items", dialect));
+
+        Assert.Equal(SyncOutcome.Complete, run.Result.Outcome);
+        Assert.Equal(["1"], Keys);
+    }
+
+    [Theory]
     [InlineData("https://127.0.0.1:{port}/")]
     [InlineData("//elsewhere.example/x")]
     [InlineData("http://127.0.0.1:{port}@elsewhere.example/x")]
