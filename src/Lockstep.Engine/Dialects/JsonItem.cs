@@ -179,7 +179,7 @@ internal sealed class JsonItem
         }
         catch (JsonException e)
         {
-            return "it is not valid JSON: " + e.Message.TrimEnd('.');
+            return "it is not valid JSON: " + JsonText.WhatIsWrong(e);
         }
     }
 

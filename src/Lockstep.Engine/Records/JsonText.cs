@@ -53,6 +53,10 @@ internal static class JsonText
         json.Replace((byte)'\r', (byte)' ');
     }
 
+    /// <summary>What is wrong with JSON, in the words of the reader that refused it, without those for programmers.</summary>
+    public static string WhatIsWrong(JsonException e) =>
+        e.Message.Split(" LineNumber:")[0].Split(" which is not supported in this mode.")[0].TrimEnd('.');
+
     /// <summary>
     /// Whether all strings and names in a JSON document are Unicode: others hold half a surrogate pair, or bytes that are not UTF-8.
     /// </summary>

@@ -395,7 +395,7 @@ internal sealed class RecordParser
         }
         catch (JsonException e)
         {
-            return "it is not valid JSON: " + e.Message.TrimEnd('.');
+            return "it is not valid JSON: " + JsonText.WhatIsWrong(e);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Sync;
 
@@ -137,7 +138,7 @@ internal sealed class PageReader(DialectSession session)
             {
                 if (count == 0 && total > 0)
                     throw new FeedCutException(session.Client.Uri, "its body ends before the JSON does.", e);
-                throw session.Requests.Wrong(total == 0 ? "its body is empty" : "its body is not JSON: " + Describe(e));
+                throw session.Requests.Wrong(total == 0 ? "its body is empty" : "its body is not JSON: " + JsonText.WhatIsWrong(e));
             }
             catch (InvalidDataException e)
             {
@@ -193,8 +194,6 @@ internal sealed class PageReader(DialectSession session)
             blank += count;
         }
     }
-
-    private static string Describe(JsonException e) => e.Message.Split(" LineNumber")[0].TrimEnd('.');
 
     /// <summary>An answer without its list is an error, never an empty set (D3).</summary>
     private FeedException Missing(DialectRules rules, HttpResponseMessage response, JsonElement body)

@@ -54,6 +54,19 @@ public sealed class StrangeAnswerTests : DialectTest
     }
 
     [Theory]
+    [InlineData("""[{"id":1,}]""")]
+    [InlineData("""[{"id":1},{"id":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}]""")]
+    public async Task What_is_wrong_with_JSON_is_said_without_words_for_programmers(string body)
+    {
+        await using var server = Serve((_, _) => Json(body));
+
+        (var error, _) = await SyncRun.ToErrorAsync<FeedException>(Dialect(server, "items", "Rest"));
+
+        Assert.DoesNotContain("reader options", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("LineNumber", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("Rest", """{"items":[{"items":[1],"id":1}],"more":{"items":[2]},"list":[{"items":[3]}]}""")]
     [InlineData("""{ "From": "Rest", "Items": "/data/list" }""", """{"list":[1],"data":{"list":[{"id":1}],"more":{"list":[]}},"other":{"list":null}}""")]
     public async Task Lists_of_that_name_elsewhere_in_an_answer_are_none_of_its_list(string dialect, string body)
