@@ -191,6 +191,9 @@ internal sealed class PageRound(DialectSession session)
                 continue;
             }
 
+            if (linked is null && more is null && kind == RequestKind.Changes && IsAdrift(rules, response, page, said))
+                throw session.Requests.Wrong("it names neither a next page nor a cursor, so that more may follow");
+
             if (
                 _links.AreCounted
                 && _pages > 0
@@ -357,6 +360,17 @@ internal sealed class PageRound(DialectSession session)
         && session.Dialect.Changes is not null
         && said is not null
         && (page.Count > 0 || said != before || rules.IsAtomic);
+
+    /// <summary>
+    /// Whether changes came without the sign that they were all, and without anything to continue from: a page lacks what the others have.
+    /// </summary>
+    private bool IsAdrift(DialectRules rules, HttpResponseMessage response, Page page, string? said) =>
+        rules.UpToDate is not null
+        && (!page.IsUpToDate || !session.Dialect.CursorIsParameter)
+        && said is null
+        && rules.Cursor.Count > 0
+        && !rules.HasMaximumCursor
+        && response.StatusCode != HttpStatusCode.NoContent;
 
     /// <summary>The cursor up to which everything has come.</summary>
     private string? EndCursor(RequestKind kind, string? said, string? stored)

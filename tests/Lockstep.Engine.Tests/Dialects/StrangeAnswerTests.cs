@@ -54,6 +54,40 @@ public sealed class StrangeAnswerTests : DialectTest
     }
 
     [Theory]
+    [InlineData("ODataDelta", """{"value":[{"id":"b"}]}""")]
+    [InlineData("ODataDelta", """{"value":[]}""")]
+    [InlineData("ODataDelta", """{"value":[{"id":"b"}],"@odata.deltaLink":null}""")]
+    [InlineData("ODataDelta", """{"value":[{"id":"b"}],"@odata.deltaLink":""}""")]
+    [InlineData("Shape", """[{"headers":{"operation":"insert"},"key":"b","value":{"id":"b"}}]""")]
+    [InlineData("DurableStream", """[{"id":"b"}]""")]
+    public async Task Changes_that_name_neither_a_next_page_nor_a_cursor_have_not_come_in_full(string dialect, string body)
+    {
+        var signs = "electric-handle: h\r\nelectric-offset: 1_0\r\nelectric-up-to-date: \r\nstream-next-offset: 1\r\nstream-up-to-date: true\r\n";
+        var first = dialect switch
+        {
+            "Shape" => """[{"headers":{"operation":"insert"},"key":"a","value":{"id":"a"}}]""",
+            "DurableStream" => """[{"id":"a"}]""",
+            _ => """{"value":[{"id":"a"}],"@odata.deltaLink":"?$deltatoken=one"}""",
+        };
+        await using var server = Serve((_, number) => number == 1 ? Json(first, signs) : Json(body));
+        await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", dialect));
+
+        await SyncRun.ToErrorAsync<DialectException>(Dialect(server, "v1/shape?table=t", dialect));
+
+        Assert.Single(Keys);
+    }
+
+    [Fact]
+    public async Task A_first_round_whose_link_to_the_changes_is_empty_is_an_error_and_not_a_cursor_that_finds_no_deletion()
+    {
+        await using var server = Serve((_, _) => Json("""{"value":[{"id":"a"}],"@odata.deltaLink":""}"""));
+
+        await SyncRun.ToErrorAsync<DialectException>(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Single(server.Requests);
+    }
+
+    [Theory]
     [InlineData("""[{"id":1,}]""")]
     [InlineData("""[{"id":1},{"id":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}]""")]
     public async Task What_is_wrong_with_JSON_is_said_without_words_for_programmers(string body)
