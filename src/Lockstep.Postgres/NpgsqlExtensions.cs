@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace Lockstep.Postgres;
 
-/// <summary>Shorthands for frequent operations on a connection.</summary>
+/// <summary>Shorthands for common operations on a connection.</summary>
 internal static class NpgsqlExtensions
 {
     /// <summary>Runs one query with positional parameters and reads its rows.</summary>

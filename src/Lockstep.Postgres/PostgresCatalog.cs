@@ -5,7 +5,7 @@ namespace Lockstep.Postgres;
 /// <summary>Finds the tables and views of a database that can be served.</summary>
 public static class PostgresCatalog
 {
-    // By polling what has a txid, by replication tables with a key; partitions are served with their table.
+    // Polling can serve whatever has a txid, replication any table with a key; partitions are served with their table.
     private const string All = """
         SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE NOT c.relispartition AND n.nspname NOT IN ('lockstep', 'information_schema') AND n.nspname NOT LIKE 'pg\_%' AND CASE WHEN $1
@@ -15,14 +15,14 @@ public static class PostgresCatalog
         ORDER BY 1, 2
         """;
 
-    /// <summary>The tables and views whose names fit a pattern and none of those to leave out.</summary>
+    /// <summary>The tables and views that match a pattern, less those to exclude.</summary>
     /// <param name="connectionString">For Npgsql. Never shown (I9).</param>
     /// <param name="patterns">
     /// Each <c>schema.table</c>, or <c>table</c> for the schema public; a <c>*</c> stands for any text. One without a star is returned even
     /// if it does not exist, so that this can be reported.
     /// </param>
-    /// <param name="exclude">The same for those to leave out.</param>
-    /// <param name="mode">How they will be served: for polling, only those that report their changes are found.</param>
+    /// <param name="exclude">Patterns of tables and views to leave out.</param>
+    /// <param name="mode">How they will be served: polling finds only those that report their changes.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="PostgresAccessException">The login is refused.</exception>
     /// <exception cref="Engine.Serving.FeedUnavailableException">The database cannot be reached.</exception>

@@ -7,13 +7,14 @@ namespace Lockstep.Postgres;
 internal static class PostgresConnection
 {
     /// <summary>
-    /// Settings on which the text of values depends, for a stream of replication, on which nothing can be set later. Elsewhere they are set
-    /// in each transaction (<see cref="Feed.StateSql.Formats"/>): a pooler of connections refuses or forgets what is asked for at connect.
+    /// Settings that determine the text of values, for a replication stream, where nothing can be set after connecting. Everywhere else
+    /// each transaction sets them (<see cref="Feed.StateSql.Formats"/>), because a connection pooler refuses or forgets settings requested
+    /// at connect.
     /// </summary>
     private const string Settings =
         "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c extra_float_digits=1 -c bytea_output=hex -c lc_monetary=C";
 
-    /// <summary>Npgsql's, in seconds.</summary>
+    /// <summary>Npgsql's default, in seconds.</summary>
     private const int DefaultIdleLifetime = 300;
 
     /// <summary>A pool of connections.</summary>
@@ -24,7 +25,7 @@ internal static class PostgresConnection
         settings.MaxPoolSize = size;
         settings.MinPoolSize = Math.Min(settings.MinPoolSize, size);
 
-        // What a rush of clients needed is released soon; an explicit interval stays.
+        // Connections opened for a burst of clients are released soon; an interval set explicitly stays.
         if (isShared && settings.ConnectionIdleLifetime == DefaultIdleLifetime)
         {
             settings.ConnectionIdleLifetime = 10;
@@ -39,15 +40,15 @@ internal static class PostgresConnection
     {
         if (source is null || new NpgsqlConnectionStringBuilder(source.ConnectionString) is not { Host: { Length: > 0 } host } settings)
             return "";
-        // Several hosts may each have a port of their own.
+        // With several hosts, each may have its own port.
         return host.AsSpan().ContainsAny(',', ':')
             ? $" at {host}"
             : string.Create(CultureInfo.InvariantCulture, $" at {host}:{settings.Port}");
     }
 
-    /// <summary>The connection string of a stream of replication.</summary>
+    /// <summary>The connection string for a replication stream.</summary>
     /// <param name="connectionString">The feed's.</param>
-    /// <param name="open">A connection to the server that will stream: if there are several, Npgsql has chosen by then.</param>
+    /// <param name="open">A connection to the server that will stream; with several hosts, this is the one Npgsql has chosen.</param>
     /// <exception cref="ArgumentException">It is malformed; the message does not repeat it (I9).</exception>
     public static string ForStream(string connectionString, NpgsqlConnection open)
     {
@@ -56,17 +57,17 @@ internal static class PostgresConnection
             (settings.Host, settings.Port, settings.TargetSessionAttributes) = (open.Host, open.Port, null);
         settings.Options = string.IsNullOrEmpty(settings.Options) ? Settings : $"{settings.Options} {Settings}";
 
-        // A request to cancel that comes before its command is ignored by the server, and keep-alives would hold off Npgsql's own time-out
-        // forever: the connection is cut at once.
+        // The server ignores a cancel request that arrives before its command, and keep-alives would postpone Npgsql's own timeout forever,
+        // so the connection is cut at once.
         settings.CancellationTimeout = -1;
 
-        // A slot is created when the open transactions have ended, however long that takes.
+        // Creating a slot waits for the open transactions to end, however long that takes.
         settings.CommandTimeout = 0;
         settings.TcpKeepAlive = true;
         return settings.ToString();
     }
 
-    /// <summary>A connection string with our settings.</summary>
+    /// <summary>The connection string with our settings applied.</summary>
     /// <exception cref="ArgumentException">It is malformed; the message does not repeat it (I9).</exception>
     private static NpgsqlConnectionStringBuilder Settle(string connectionString)
     {
@@ -86,8 +87,7 @@ internal static class PostgresConnection
         settings.ApplicationName ??= "lockstep";
         settings.Enlist = false;
 
-        // Named parameters are for people; and Npgsql would prepare frequent statements, for which PostgreSQL may then choose one plan for
-        // all values.
+        // Npgsql would prepare frequent statements, for which PostgreSQL may then settle on one plan for all values.
         settings.MaxAutoPrepare = 0;
         if (settings.KeepAlive == 0)
             settings.KeepAlive = 30;

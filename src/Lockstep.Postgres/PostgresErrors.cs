@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace Lockstep.Postgres;
 
-/// <summary>The table, view or one of its columns is missing, or is not what a feed needs.</summary>
+/// <summary>The table, the view or one of its columns is missing, or is not what a feed needs.</summary>
 public sealed class PostgresTableException : LockstepException
 {
     /// <summary>Says what is missing and what to do.</summary>
@@ -14,15 +14,15 @@ public sealed class PostgresTableException : LockstepException
         : base(ErrorKind.NotFound, message, remedy, inner) { }
 }
 
-/// <summary>The database refuses this user: a wrong password, or a privilege that it lacks.</summary>
+/// <summary>The database refuses this user: the password is wrong, or a privilege is missing.</summary>
 public sealed class PostgresAccessException : LockstepException
 {
-    /// <summary>Says which and what to do; holds no password (I9).</summary>
+    /// <summary>Says what was refused and what to do; holds no password (I9).</summary>
     public PostgresAccessException(string message, Remedy remedy, Exception? inner = null)
         : base(ErrorKind.AccessDenied, message, remedy, inner) { }
 }
 
-/// <summary>The server is not set up for logical replication, or the replication slot or publication is not the feed's.</summary>
+/// <summary>The server is not set up for logical replication, or the replication slot or publication does not belong to the feed.</summary>
 public sealed class PostgresReplicationException : LockstepException
 {
     /// <summary>Says what is wrong and what to do.</summary>
@@ -33,12 +33,12 @@ public sealed class PostgresReplicationException : LockstepException
 /// <summary>Classifies the driver's errors by what a caller can do about them.</summary>
 internal static class PostgresErrors
 {
-    /// <summary>Whether the same request may succeed later without anybody doing anything about it.</summary>
+    /// <summary>Whether the same request may succeed later without anybody intervening.</summary>
     public static bool IsPassing(Exception error) =>
         error switch
         {
             // Class 57P: shut down, starting up, crashed; class 08: connection; 53: resources; 40: serialisation and conflicts with
-            // recovery; 55P03: a lock not had in time. 57014, cancelled, is the statement timeout.
+            // recovery; 55P03: a lock not acquired in time; 57014 (cancelled): the statement timeout.
             PostgresException e => e.SqlState.StartsWith("57P", StringComparison.Ordinal)
                 || e.SqlState.StartsWith("08", StringComparison.Ordinal)
                 || e.SqlState.StartsWith("53", StringComparison.Ordinal)
@@ -49,20 +49,20 @@ internal static class PostgresErrors
             _ => false,
         };
 
-    /// <summary>
-    /// Whether to cut off followers, because somebody must act before they get anything again.
-    /// </summary>
+    /// <summary>Whether followers must be cut off, because they get nothing more until somebody acts.</summary>
     public static bool EndsService(Exception translated) => translated is PostgresAccessException;
 
-    /// <summary>Class 22: a value that is none of its type, out of range, or no text of the database's encoding.</summary>
+    /// <summary>
+    /// Class 22: a value that its type cannot represent, that is out of range, or whose text is invalid in the database's encoding.
+    /// </summary>
     public static bool IsOfData(Exception error) => error is PostgresException e && e.SqlState.StartsWith("22", StringComparison.Ordinal);
 
-    /// <summary>A column or table is gone since its description was read.</summary>
+    /// <summary>A column or table has gone since its description was read.</summary>
     public static bool IsStaleDescription(Exception error) =>
         error is PostgresException { SqlState: "42703" or "42P01" or "42883" or "42804" or "3F000" or "0A000" or "XX000" };
 
     /// <summary>
-    /// Whether it comes from the driver, or from what is below it: what answers like no database makes the driver throw anything.
+    /// Whether the error comes from the driver or a layer below it: a peer that is no database can make the driver throw anything.
     /// </summary>
     public static bool IsOfDriver(Exception error) =>
         error is NpgsqlException or SocketException or TimeoutException
@@ -71,14 +71,16 @@ internal static class PostgresErrors
             && error.StackTrace?.Contains(" Npgsql.", StringComparison.Ordinal) == true
         );
 
-    /// <summary>What the server or the driver said, of whatever length.</summary>
+    /// <summary>What the server or the driver said, shortened.</summary>
     public static string Shown(Exception error) => ForeignText.Shorten(error.GetBaseException().Message);
 
     private static string Said(PostgresException error) => ForeignText.Shorten(error.MessageText);
 
-    /// <summary>The error to show to a caller for one of the driver's. The inner exception is kept for debuggers only.</summary>
+    /// <summary>
+    /// Translates one of the driver's errors into the one to show to a caller. The inner exception is kept for debuggers only.
+    /// </summary>
     /// <param name="error">The driver's.</param>
-    /// <param name="target">What should have been read or changed.</param>
+    /// <param name="target">What was being read or changed.</param>
     /// <param name="source">The connections, which know where the server is.</param>
     public static Exception Translate(Exception error, string target, NpgsqlDataSource? source = null) =>
         error switch
@@ -104,7 +106,7 @@ internal static class PostgresErrors
                 "Check the name, its case and the schema.",
                 e
             ),
-            // A database in SQL_ASCII keeps any bytes; a feed's JSON is UTF-8.
+            // A SQL_ASCII database accepts any bytes; a feed's JSON is UTF-8.
             PostgresException { SqlState: "22021" or "22P05" } e => new PostgresTableException(
                 $"{target} holds text that is not UTF-8: {Said(e)} ({e.SqlState}).",
                 "Repair those values, or serve a view that leaves the column out or converts it (convert_from).",

@@ -4,10 +4,12 @@ namespace Lockstep.Postgres;
 public enum PostgresFeedMode
 {
     /// <summary>
-    /// By polling a column <c>txid</c>, which shows what is new: any tracked table, and any view; also from replicas.
+    /// By polling a column <c>txid</c>, which shows what is new. Works with any tracked table and any view, and on replicas.
     /// </summary>
     Polling,
 
-    /// <summary>By logical replication: a table with a primary key as it is, on a primary with <c>wal_level = logical</c>.</summary>
+    /// <summary>
+    /// By logical replication. Needs a table with a primary key, otherwise unchanged, on a primary with <c>wal_level = logical</c>.
+    /// </summary>
     Replication,
 }

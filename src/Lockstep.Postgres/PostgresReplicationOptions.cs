@@ -1,36 +1,36 @@
 namespace Lockstep.Postgres;
 
 /// <summary>
-/// What else <see cref="PostgresFeedMode.Replication"/> needs. The user must own the table (or be given <see cref="Publication"/>), and
-/// needs the attribute REPLICATION.
+/// The settings specific to <see cref="PostgresFeedMode.Replication"/>. The user needs the REPLICATION attribute, and must own the table
+/// unless <see cref="Publication"/> is set.
 /// </summary>
 public sealed record PostgresReplicationOptions
 {
     /// <summary>
-    /// The file that keeps the changes for clients (SQLite; created if it does not exist). It belongs to one feed at a time, and to the
-    /// slot: without it the feed starts over and every client resyncs.
+    /// The file that keeps the changes for clients (SQLite; created if it does not exist). It belongs to one feed at a time and to its
+    /// slot; if it is lost, the feed starts over and every client resyncs.
     /// </summary>
     public required string LogPath { get; init; }
 
     /// <summary>
-    /// How many bytes of changes are kept for clients that return; an older cursor is answered with 410. At least 64 KiB; default 1 GiB.
-    /// What snapshots may not show yet is kept beyond that.
+    /// How many bytes of changes are kept for clients that return; an older cursor gets a 410. At least 64 KiB; default 1 GiB. Changes that
+    /// snapshots may not show yet are kept beyond that.
     /// </summary>
     public long LogBytes { get; init; } = 1L << 30;
 
     /// <summary>
-    /// The replication slot, which feeds of one process over one connection string share: lower-case letters, digits and underscores, at
-    /// most 63. Null for one named after the database, which one process at a time can use.
+    /// The replication slot, shared by the feeds of one process over one connection string: lower-case letters, digits and underscores, at
+    /// most 63. Null for one named after the database, which only one process at a time can use.
     /// </summary>
     public string? Slot { get; init; }
 
-    /// <summary>The publication, if the owner of the table has created one; null for one that the feed creates.</summary>
+    /// <summary>The publication, if the owner of the table has created one; null to have the feed create one.</summary>
     public string? Publication { get; init; }
 
     /// <summary>
-    /// How many bytes of its log (WAL) the server may have to keep for the slot. Beyond that the slot is dropped, and created again with a
-    /// resync of all clients of all its tables, so that it cannot fill the disk. Only a running feed can watch:
-    /// <c>max_slot_wal_keep_size</c> on the server always bounds it. At least 16 MiB; default 4 GiB.
+    /// How many bytes of its log (WAL) the server may have to keep for the slot. Beyond that the slot is dropped, so that it cannot fill
+    /// the disk; it is then created again, and all clients of all its tables resync. Only a running feed enforces this;
+    /// <c>max_slot_wal_keep_size</c> on the server always does. At least 16 MiB; default 4 GiB.
     /// </summary>
     public long MaxSlotLagBytes { get; init; } = 4L << 30;
 
@@ -52,8 +52,8 @@ public sealed record PostgresReplicationOptions
     }
 }
 
-/// <summary>A feed's replication slot, when it was last looked at.</summary>
+/// <summary>A feed's replication slot, as of the last check.</summary>
 /// <param name="Name">The slot.</param>
-/// <param name="LagBytes">How much of its log (WAL) the server keeps for it.</param>
+/// <param name="LagBytes">How much WAL the server keeps for it.</param>
 /// <param name="ServerBoundBytes">The server's own limit for that (<c>max_slot_wal_keep_size</c>); null if it has none.</param>
 public sealed record PostgresSlotState(string Name, long LagBytes, long? ServerBoundBytes);

@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace Lockstep.Postgres;
 
-/// <summary>The oldest PostgreSQL that is supported.</summary>
+/// <summary>Checks for the oldest PostgreSQL that is supported.</summary>
 internal static class PostgresVersion
 {
     private const int Oldest = 14;

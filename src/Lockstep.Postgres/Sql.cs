@@ -6,7 +6,7 @@ internal static class Sql
     /// <summary>An identifier in double quotes.</summary>
     public static string Quote(string identifier) => '"' + identifier.Replace("\"", "\"\"", StringComparison.Ordinal) + '"';
 
-    /// <summary>A string literal that means the same whatever standard_conforming_strings is.</summary>
+    /// <summary>A string literal that means the same whatever the value of standard_conforming_strings.</summary>
     public static string Literal(string text)
     {
         var quoted = '\'' + text.Replace("'", "''", StringComparison.Ordinal) + '\'';

@@ -3,12 +3,12 @@ using System.Text;
 namespace Lockstep.Postgres;
 
 /// <summary>The name of a table or view. Names are taken literally: nothing is folded to lower case.</summary>
-/// <param name="Schema">The schema; null to look the name up along the connection's search path.</param>
+/// <param name="Schema">The schema; null to resolve the name through the connection's search path.</param>
 /// <param name="Name">The table's or view's own name.</param>
 public sealed record TableName(string? Schema, string Name)
 {
-    /// <summary>Parses <c>table</c> or <c>schema.table</c>; a part in double quotes may contain dots, and double quotes doubled.</summary>
-    /// <exception cref="FormatException">The text is not of that form.</exception>
+    /// <summary>Parses <c>table</c> or <c>schema.table</c>; a part in double quotes may contain dots, and doubled double quotes.</summary>
+    /// <exception cref="FormatException">The text has another form.</exception>
     public static TableName Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -30,7 +30,7 @@ public sealed record TableName(string? Schema, string Name)
         };
     }
 
-    /// <summary>As SQL text, every part quoted.</summary>
+    /// <summary>The name as SQL, each part quoted.</summary>
     public string ToSql() => Schema is null ? Sql.Quote(Name) : $"{Sql.Quote(Schema)}.{Sql.Quote(Name)}";
 
     /// <summary>The name as a user would write it.</summary>

@@ -103,7 +103,14 @@ internal sealed class FeedClient : IDisposable
             if (response.StatusCode == HttpStatusCode.PartialContent && part?.IsAnsweredBy(response) != true)
             {
                 using (response)
-                    throw new FeedCutException(Uri, "its snapshot came from a different address than was requested.");
+                {
+                    throw new FeedCutException(
+                        Uri,
+                        part is null
+                            ? "it answers with a part of itself (206 Partial Content), which was not requested."
+                            : "it answers with another part of its snapshot than was requested."
+                    );
+                }
             }
 
             if (response.StatusCode == HttpStatusCode.Accepted)

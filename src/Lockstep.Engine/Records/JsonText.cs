@@ -7,6 +7,10 @@ namespace Lockstep.Engine.Records;
 /// <summary>Decodes JSON strings. Unlike <see cref="Utf8JsonReader.GetString"/> it accepts half a surrogate pair.</summary>
 internal static class JsonText
 {
+    /// <summary>What is wrong with a JSON text, without what only .NET's programmers need.</summary>
+    public static string Explain(JsonException error) =>
+        error.Message.Split(" LineNumber")[0].Split(" Change the reader")[0].Split(" Path:")[0].TrimEnd('.');
+
     /// <summary>The text of the reader's current string or property name.</summary>
     public static string Decode(ref Utf8JsonReader reader) =>
         reader.ValueIsEscaped ? Unescape(reader.ValueSpan) : Encoding.UTF8.GetString(reader.ValueSpan);
@@ -52,10 +56,6 @@ internal static class JsonText
         json.Replace((byte)'\n', (byte)' ');
         json.Replace((byte)'\r', (byte)' ');
     }
-
-    /// <summary>What is wrong with JSON, in the words of the reader that refused it, without those for programmers.</summary>
-    public static string WhatIsWrong(JsonException e) =>
-        e.Message.Split(" LineNumber:")[0].Split(" which is not supported in this mode.")[0].TrimEnd('.');
 
     /// <summary>
     /// Whether all strings and names in a JSON document are Unicode: others hold half a surrogate pair, or bytes that are not UTF-8.

@@ -3,7 +3,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>SQLite's errors about a table file, as errors that say what to do.</summary>
+/// <summary>Translates SQLite's errors about a table file into errors that say what to do.</summary>
 internal static class TableFileErrors
 {
     public const int CannotOpen = 14;
@@ -66,14 +66,14 @@ internal static class TableFileErrors
                 e
             );
 
-    /// <summary>The error of a file whose record is not what a feed could have sent.</summary>
+    /// <summary>The error for a file whose record is not what a feed could have sent.</summary>
     public static TableFileException DamagedRecord(string path, RecordKey key, Exception? e = null) =>
         Damaged(path, $"the record with the key {ForeignText.Shorten(key.ToString())} is not a JSON object.", e);
 
     private static TableFileException NoRoom(string path, Exception e) =>
         new(path, $"There is no room left for the table file '{path}'.", "Free some space and try again; what was committed is kept.", e);
 
-    /// <summary>The error of a file that holds what Lockstep does not write.</summary>
+    /// <summary>The error for a file that contains what Lockstep does not write.</summary>
     public static TableFileException Damaged(string path, string reason, Exception? e) =>
         new(
             path,

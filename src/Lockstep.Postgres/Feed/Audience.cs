@@ -2,12 +2,11 @@ using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>Counts the clients of a feed: without any, nothing is read for them. Thread-safe.</summary>
+/// <summary>Counts the clients of a feed: while there are none, nothing is read. Thread-safe.</summary>
 internal sealed class Audience(Signal changed)
 {
     private int _clients;
 
-    /// <summary>Whether there are none.</summary>
     public bool IsEmpty => Volatile.Read(ref _clients) == 0;
 
     public void Came()

@@ -1,17 +1,16 @@
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Knows whether anything at all was committed in a database: one query for all feeds that want to know at about the same time.
-/// Thread-safe.
+/// Finds out whether anything at all was committed in a database: one query serves all feeds that ask at about the same time. Thread-safe.
 /// </summary>
 internal sealed class CommitWatch(DatabasePool pool, TimeProvider time) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1);
     private volatile Answer? _last;
 
-    /// <summary>What the server shows.</summary>
-    /// <param name="after">An answer to a question from before this timestamp will not do.</param>
-    /// <param name="age">Nor will one to a question that was asked longer ago than this.</param>
+    /// <summary>The server's current snapshot, which feeds that ask at about the same time share.</summary>
+    /// <param name="after">An answer to a query sent before this timestamp is too old.</param>
+    /// <param name="age">So is an answer to a query sent longer ago than this.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public async ValueTask<PgSnapshot> LookAsync(long after, TimeSpan age, CancellationToken cancellationToken)
     {

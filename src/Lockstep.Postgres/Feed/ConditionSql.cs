@@ -7,16 +7,16 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// The part of a client's filter that the database can decide, for a snapshot: rows that cannot match are not read. It lets through too
-/// much rather than too little, because what goes out is filtered again; what PostgreSQL might interpret differently (order of texts, other
-/// types) is left to that.
+/// The part of a client's filter that the database can decide, for a snapshot: rows that cannot match are not read. It errs on the side of
+/// letting rows through, because what is sent is filtered again; whatever PostgreSQL might interpret differently (the order of texts, other
+/// types) is left to that second filter.
 /// </summary>
 internal static partial class ConditionSql
 {
-    /// <summary>Conditions on the row <c>r</c>, each value a parameter that is added.</summary>
+    /// <summary>Conditions on the row <c>r</c>; each value becomes a parameter.</summary>
     /// <param name="table">Whose rows.</param>
     /// <param name="filter">The client's; null for none.</param>
-    /// <param name="parameters">The query's; get the values.</param>
+    /// <param name="parameters">The query's; the values are appended.</param>
     public static IReadOnlyList<string> Of(TableDescription table, FeedFilter? filter, List<object?> parameters)
     {
         var conditions = new List<string>();
@@ -37,7 +37,7 @@ internal static partial class ConditionSql
         if (condition.Type == JsonTokenType.Null)
             return condition.Operator == "=" ? $"{name} IS NULL" : $"{name} IS NOT NULL";
 
-        // Text is equal in every collation that matters here; its order is not the database's.
+        // Equality of text is the same in every collation that matters here; its order depends on the database.
         if (kind is not "number" && (condition.Operator is not ("=" or "!=") || (kind == "text" && column.IsLoose)))
             return null;
         if (ValueOf(kind, condition.Type, Encoding.UTF8.GetString(condition.Value.Span)) is not var (value, type))
@@ -45,7 +45,7 @@ internal static partial class ConditionSql
         parameters.Add(value);
         var parameter = string.Create(CultureInfo.InvariantCulture, $"${parameters.Count}::text::{type}");
 
-        // What is null, or of another type, is unequal.
+        // Null, or a value of another type, is unequal.
         return condition.Operator == "!=" ? $"{name} IS DISTINCT FROM {parameter}" : $"{name} {condition.Operator} {parameter}";
     }
 
@@ -60,7 +60,7 @@ internal static partial class ConditionSql
             _ => null,
         };
 
-    /// <summary>A value as text and its type; null for one that the database might refuse, or interpret differently.</summary>
+    /// <summary>A value as text and its type; null for a value that the database might refuse or interpret differently.</summary>
     private static (string Value, string Type)? ValueOf(string kind, JsonTokenType type, string value) =>
         (kind, type) switch
         {

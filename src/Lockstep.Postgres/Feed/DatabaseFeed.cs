@@ -4,7 +4,7 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// What the ways to follow a table share: the connections, one task that follows the table, and how they start and end.
+/// What polling and replication share: the connections, the one task that follows the table, and how it starts and stops.
 /// </summary>
 internal abstract class DatabaseFeed : IPostgresFeed
 {
@@ -51,11 +51,11 @@ internal abstract class DatabaseFeed : IPostgresFeed
 
     internal DatabaseReaders Readers { get; }
 
-    /// <summary>How large pages should be, for all clients: what one has learned about the rows helps the next one.</summary>
+    /// <summary>The size of pages, for all clients: what one client learns about the rows helps the next.</summary>
     internal PageSize Pages { get; } = new(PageSize.Bytes, rowBytes: 2 << 10);
 
     /// <summary>
-    /// The most rows of a page that caches may hold. Twice what is expected, so that a page usually ends by its size: then all servers
+    /// The most rows of a page that caches may hold: twice the expected number, so that a page usually ends by its size. Then all servers
     /// split the table into the same pages.
     /// </summary>
     protected int PageRows => Math.Min(Options.PageRows, Math.Max(16, 2 * Pages.Rows));
@@ -87,10 +87,10 @@ internal abstract class DatabaseFeed : IPostgresFeed
         Metrics.Dispose();
     }
 
-    /// <summary>Begins to follow the table and returns once it has been examined; a feed that could not be started is disposed.</summary>
+    /// <summary>Starts following the table and returns after the first look at it; a feed that could not be started is disposed.</summary>
     /// <param name="follow">Follows it until the feed is disposed.</param>
     /// <param name="seen">
-    /// Completes when the table has been examined, whether or not that succeeded; or fails with <see cref="TimeoutException"/>, which
+    /// Completes after the first look, whether or not that succeeded; or fails with <see cref="TimeoutException"/>, which
     /// <see cref="Error"/> then reports.
     /// </param>
     protected async Task BeginAsync(Func<CancellationToken, Task> follow, Func<Task> seen)
@@ -130,12 +130,12 @@ internal abstract class DatabaseFeed : IPostgresFeed
     /// <summary>A client's journey is over.</summary>
     internal virtual void Left() => Metrics.ClientLeft();
 
-    /// <summary>Releases what this way of following holds in addition.</summary>
+    /// <summary>Releases what the derived feed holds in addition.</summary>
     protected virtual void Close() { }
 
-    /// <summary>What a client gets while the table cannot be served.</summary>
-    /// <param name="error">Why; null for what is said by <paramref name="otherwise"/>.</param>
-    /// <param name="otherwise">What to report if there is no error.</param>
+    /// <summary>The error for a client while the table cannot be served.</summary>
+    /// <param name="error">Why; null to report <paramref name="otherwise"/>.</param>
+    /// <param name="otherwise">The message if there is no error.</param>
     protected FeedUnavailableException Unavailable(Exception? error, string otherwise) =>
         error as FeedUnavailableException
         ?? new FeedUnavailableException(error?.Message ?? $"{Options.Table} {otherwise}", Options.RetryAfter, error);

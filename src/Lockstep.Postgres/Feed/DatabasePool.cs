@@ -3,8 +3,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// The connections of a process to one database, shared by all feeds that read it: their number does not grow with the number of tables.
-/// Feeds join and leave it; the last one closes it. Thread-safe.
+/// A process's connections to one database, shared by all feeds that read it, so that their number does not grow with the number of tables.
+/// Feeds join and leave; the last one to leave closes it. Thread-safe.
 /// </summary>
 internal sealed class DatabasePool : IAsyncDisposable
 {
@@ -12,7 +12,8 @@ internal sealed class DatabasePool : IAsyncDisposable
     private const int QuickLooks = 2;
 
     /// <summary>
-    /// Besides polls and readers: a slow poll, one to wait for the server's disk, one that listens, and what feeds by replication use.
+    /// The other connections besides polls and readers: a slow poll, one that waits for the server's disk, one that listens, and those of
+    /// replication feeds.
     /// </summary>
     private const int OtherConnections = 61;
 
@@ -32,16 +33,16 @@ internal sealed class DatabasePool : IAsyncDisposable
         Wakes = new WakeListener(Source, time);
     }
 
-    /// <summary>All connections. Whoever opens one without a turn holds one at most.</summary>
+    /// <summary>All connections. Code that opens one without taking a turn holds at most one.</summary>
     public NpgsqlDataSource Source { get; }
 
-    /// <summary>The turns of clients that read rows.</summary>
+    /// <summary>Turns for clients that read rows.</summary>
     public SemaphoreSlim Readers { get; }
 
-    /// <summary>The turns of polls known to be short, in the order of their requests.</summary>
+    /// <summary>Turns for polls known to be short, in the order of their requests.</summary>
     public SemaphoreSlim Looks { get; } = new(QuickLooks);
 
-    /// <summary>The turn of slow polls, one at a time, so that they do not hold up the others.</summary>
+    /// <summary>The turn for slow polls, one at a time, so that they do not hold up the others.</summary>
     public SemaphoreSlim LongLooks { get; } = new(1);
 
     public FlushGate Flush { get; }
@@ -52,7 +53,7 @@ internal sealed class DatabasePool : IAsyncDisposable
 
     /// <summary>The pool of a database; each feed that joined disposes it.</summary>
     /// <param name="connectionString">For Npgsql.</param>
-    /// <param name="readers">How many clients may read at once. Feeds with another number have another pool.</param>
+    /// <param name="readers">How many clients may read at once. Feeds with different numbers have different pools.</param>
     /// <param name="time">The clock.</param>
     /// <exception cref="ArgumentException">The connection string is malformed.</exception>
     public static DatabasePool Join(string connectionString, int readers, TimeProvider time)

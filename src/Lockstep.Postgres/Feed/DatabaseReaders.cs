@@ -3,8 +3,9 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>How a feed reads: by the connections that it shares with the database's other feeds, of which clients may use a limited
-/// number at once.</summary>
+/// <summary>
+/// A feed's reads, over the connections it shares with the database's other feeds; only a limited number of clients may read at once.
+/// </summary>
 internal sealed class DatabaseReaders(string connectionString, PostgresFeedOptions options, TimeProvider time, CancellationToken stop)
     : IAsyncDisposable
 {
@@ -19,7 +20,9 @@ internal sealed class DatabaseReaders(string connectionString, PostgresFeedOptio
         return await Pool.InTurnAsync(Pool.Looks, look, either.Token).ConfigureAwait(false);
     }
 
-    /// <summary>Runs a read on one of a limited number of connections, and again while the database is away and patience lasts.</summary>
+    /// <summary>
+    /// Runs a read on one of a limited number of connections, and retries it while the database is unreachable and patience lasts.
+    /// </summary>
     /// <param name="read">The read; may run several times.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public Task<T> ReadAsync<T>(Func<NpgsqlConnection, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>

@@ -2,7 +2,7 @@ using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>What the ways to read a database for one client share.</summary>
+/// <summary>What polling and replication share when they read a database for one client.</summary>
 internal abstract class DatabaseSteps<TPosition>(DatabaseFeed feed, LiveLog<TPosition> live) : IFeedSteps<TPosition>
     where TPosition : class, IFeedPosition<TPosition>
 {

@@ -2,14 +2,14 @@ using Lockstep.Engine;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>Decides from a table's columns which of them its feed sends, and how the feed learns of changes.</summary>
+/// <summary>Decides from a table's columns which ones its feed sends, and how the feed learns of changes.</summary>
 internal static class FeedColumns
 {
     private const string Deleted = "deleted";
     private const string TxidColumn = "txid";
     private const string CurrentXmin = "current_xmin";
 
-    /// <summary>A tracked table: its tombstones say what was deleted, and every column but txid is data.</summary>
+    /// <summary>A tracked table: its tombstones record deletions, and every column but txid is data.</summary>
     public static TableDescription Tracked(TableName table, List<TableColumn> columns, TableTracking tracked)
     {
         CheckTxid(table, columns);
@@ -18,7 +18,7 @@ internal static class FeedColumns
         {
             throw new PostgresTableException(
                 $"{table} was tracked by an earlier version, which left its column {odd.Name} out of records"
-                    + (deleted is null ? "." : " and took rows where it is true for deleted."),
+                    + (deleted is null ? "." : " and treated rows where it is true as deleted."),
                 $"Declare once what the column is: {Term.EnableTracking.For(table.ToString())} makes it data like any other; "
                     + $"{Term.SoftDelete} keeps deleted as a mark. All clients of the feed then resync."
             );
@@ -35,15 +35,15 @@ internal static class FeedColumns
             Tombstones = tracked.Tombstones,
             TrackingId = tracked.Name,
             Notice = tracked.IsLax
-                ? $"the triggers that track {table} no longer fire for what logical replication or pg_restore "
-                    + $"--disable-triggers writes. Track the table again, which has them fire always."
+                ? $"the triggers that track {table} no longer fire for rows written by logical replication or by pg_restore "
+                    + $"--disable-triggers. Track the table again, so that they always fire."
                 : null,
         };
     }
 
     /// <summary>
-    /// A table or view with a txid of its own, and with or without deleted. A materialized view or a foreign table is compared as a
-    /// whole: whatever refreshes it ignores txid.
+    /// An untracked table or view with a column txid, with or without a column deleted. A materialized view or a foreign table is compared
+    /// as a whole, because a refresh ignores txid.
     /// </summary>
     public static TableDescription Untracked(TableName table, char kind, List<TableColumn> columns)
     {
@@ -55,7 +55,7 @@ internal static class FeedColumns
         {
             throw new PostgresTableException(
                 $"The column deleted of {table} is of type {deleted.Type}; a feed needs boolean.",
-                "Serve a view that renames it; or track the table, and it is a column like any other."
+                "Serve a view that renames it; or track the table, which makes it a column like any other."
             );
         }
 
@@ -109,14 +109,14 @@ internal static class FeedColumns
             Changes = changes,
         };
 
-    /// <summary>The columns of the key, in its order.</summary>
+    /// <summary>The key columns, in key order.</summary>
     /// <exception cref="PostgresTableException">The table lacks one of them.</exception>
     public static List<TableColumn> KeyOf(TableName table, List<TableColumn> columns, IReadOnlyList<string> names) =>
         [
             .. names.Select(name =>
                 columns.Find(c => c.Name == name)
                 ?? throw new PostgresTableException(
-                    $"{table} has no column {name}, which is to be its key.",
+                    $"{table} has no column {name} to be its key.",
                     "Name one of its columns. If a tracked table's key was renamed, enable tracking again."
                 )
             ),

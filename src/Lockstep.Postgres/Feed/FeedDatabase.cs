@@ -3,10 +3,10 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>What one snapshot belongs to, and how far it reaches.</summary>
-/// <param name="Snapshot">What it shows; on a replica only what is certain.</param>
-/// <param name="Identity">The feed.</param>
-/// <param name="Table">The description that is valid in it.</param>
+/// <summary>What a snapshot belongs to, and how far it reaches.</summary>
+/// <param name="Snapshot">What it shows; on a replica, only what is certain.</param>
+/// <param name="Identity">The feed's identity.</param>
+/// <param name="Table">The description that is valid in the snapshot.</param>
 /// <param name="IsReplica">Whether the server that answered is in recovery.</param>
 /// <param name="Floor">The lowest cursor after which no tombstone is missing.</param>
 internal sealed record FeedStamp(PgSnapshot Snapshot, string Identity, TableDescription Table, bool IsReplica, long Floor);
@@ -15,12 +15,12 @@ internal sealed record FeedStamp(PgSnapshot Snapshot, string Identity, TableDesc
 internal sealed record FeedQuery(string Sql, params object?[] Parameters);
 
 /// <summary>
-/// Reads a table in snapshots, each a transaction of one round trip that also says what it belongs to. Keeps the table's description, and
-/// reads it again when a snapshot shows that it is no longer valid. Any number of reads may run at once, each on a connection of its own.
+/// Reads a table in snapshots, each a transaction in one round trip that also reports what it belongs to. Caches the table's description,
+/// and reads it again when a snapshot shows that it is no longer valid. Any number of reads may run at once, each on its own connection.
 /// </summary>
-/// <param name="table">What is read.</param>
-/// <param name="describe">Reads its description, in the transaction of the connection.</param>
-/// <param name="gate">Holds back what is not safe yet.</param>
+/// <param name="table">The table to read.</param>
+/// <param name="describe">Reads its description, in the connection's transaction.</param>
+/// <param name="gate">Holds back what is not yet safe on disk.</param>
 /// <param name="limits">Which rows clients can accept.</param>
 internal sealed class FeedDatabase(
     TableName table,
@@ -37,15 +37,17 @@ internal sealed class FeedDatabase(
     private TableHistory? _history;
     private ViewPlace? _viewPlace;
 
-    /// <summary>The key's columns, by the last description; empty before the first.</summary>
+    /// <summary>The key columns in the last description; empty before the first.</summary>
     public IReadOnlyList<string> KeyNames => _keyNames;
 
-    /// <summary>Distinguishes the cursors of a view from those of other servers and runs: whoever compares its rows defines them.</summary>
+    /// <summary>
+    /// Distinguishes a view's cursors from those of other servers and runs: the process that compares its rows defines them.
+    /// </summary>
     public string ViewName { get; set; } = "";
 
     /// <summary>
-    /// Whether a view has been read on another timeline than at first. Its rows are compared all the same; but what others who compare them
-    /// had told clients by then is not known here.
+    /// Whether a view has been read on another timeline than at first. Its rows are still compared, but what other processes that compare
+    /// them had told clients by then is unknown here.
     /// </summary>
     public bool ViewMoved
     {
@@ -57,7 +59,7 @@ internal sealed class FeedDatabase(
     }
 
     /// <summary>
-    /// A view was read: labels do not go back from there, even if a promoted standby counts transactions from a lower number.
+    /// Records that a view was read: labels never go back from there, even if a promoted standby counts transactions from a lower number.
     /// </summary>
     public void ViewReached(FeedStamp stamp)
     {
@@ -68,23 +70,21 @@ internal sealed class FeedDatabase(
         }
     }
 
-    /// <summary>Lines for rows that are about to be read here.</summary>
+    /// <summary>Lines for rows about to be read.</summary>
     public FeedLines NewLines() => new(limits, () => _keyNames);
 
-    /// <summary>
-    /// Begins with the identity of an earlier run, from which another may follow if things were only added to the table since.
-    /// </summary>
+    /// <summary>Starts from the identity of an earlier run, which stays valid if the table has only been added to since.</summary>
     public void GoOn(string identity) =>
         _history = FeedIdentity.FingerprintOf(identity) is { } fingerprint ? new TableHistory(fingerprint, []) : null;
 
     /// <summary>
-    /// Whether a client that received rows under an identity, up to a cursor, may continue with what a snapshot shows: it is the feed's, or
-    /// things were only added to the table since.
+    /// Whether a client that received rows under an identity, up to a cursor, may continue with what a snapshot shows: either the identity
+    /// is the feed's, or the table has only been added to since.
     /// </summary>
     /// <param name="connection">Open and idle.</param>
     /// <param name="stamp">The snapshot.</param>
-    /// <param name="identity">The identity, on the timeline of the snapshot.</param>
-    /// <param name="cursor">The cursor. All that was stamped at or after it will be sent.</param>
+    /// <param name="identity">The identity, on the snapshot's timeline.</param>
+    /// <param name="cursor">The cursor. Everything stamped at or after it will be sent.</param>
     /// <param name="cancellationToken">Ends the look.</param>
     public static async Task<bool> AcceptsAsync(
         NpgsqlConnection connection,
@@ -114,15 +114,17 @@ internal sealed class FeedDatabase(
             );
     }
 
-    /// <summary>What a snapshot taken now belongs to.</summary>
+    /// <summary>What a snapshot taken now would belong to.</summary>
     public Task<FeedStamp> LookAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
         ReadAsync(connection, _ => null, (_, _) => Task.CompletedTask, cancellationToken);
 
-    /// <summary>Runs a query in a snapshot of its own.</summary>
+    /// <summary>Runs a query in its own snapshot.</summary>
     /// <param name="connection">Open and idle; idle again afterwards, or broken.</param>
-    /// <param name="query">Makes the query for the table as described; null for no query.</param>
-    /// <param name="read">Is given the stamp and the query's rows, before the first one; not called without a query. A second call means
-    /// that the first one's rows are void: never happens once the stamp has been seen to match.</param>
+    /// <param name="query">Builds the query for the table as described; null for no query.</param>
+    /// <param name="read">
+    /// Receives the stamp and the query's rows, positioned before the first; not called without a query. A second call means that the rows
+    /// of the first are void, which cannot happen once the stamp has matched.
+    /// </param>
     /// <param name="cancellationToken">Ends the read.</param>
     public async Task<FeedStamp> ReadAsync(
         NpgsqlConnection connection,
@@ -146,7 +148,7 @@ internal sealed class FeedDatabase(
             }
             catch (PostgresException e) when (PostgresErrors.IsStaleDescription(e) && attempt < DescriptionAttempts)
             {
-                // The batch stops at its first error: the table or a column is gone, or the registry has gone or come.
+                // The batch stops at its first error: the table or a column has gone, or the registry has been created or dropped.
             }
 
             _description = null;
@@ -189,7 +191,7 @@ internal sealed class FeedDatabase(
                     await read(stamp, reader).ConfigureAwait(false);
                 }
 
-                // To the end: the transaction is not over before COMMIT has been answered.
+                // Read to the end: the transaction is not over until COMMIT has been answered.
                 while (await reader.NextResultAsync(cancellationToken).ConfigureAwait(false)) { }
 
                 return stamp;
@@ -208,7 +210,7 @@ internal sealed class FeedDatabase(
         var (snapshot, log) = (state.Snapshot, state.Log);
         if (description.Changes == ChangeSource.SnapshotsOnly)
         {
-            // A view keeps the timeline on which it was first read: its cursors belong to the process that compares the rows, not to the
+            // A view keeps the timeline on which it was first read: its cursors belong to the process that compares its rows, not to the
             // server.
             var place = PlaceOf(log);
             log = place.Log;
@@ -219,9 +221,7 @@ internal sealed class FeedDatabase(
         return new FeedStamp(snapshot, IdentityOf(state, description, log), description, state.IsReplica, state.Floor);
     }
 
-    /// <summary>
-    /// For a view only its key matters: whatever else is altered shows in its rows, which are compared.
-    /// </summary>
+    /// <summary>For a view only the key matters: any other alteration shows in its rows, which are compared.</summary>
     private string IdentityOf(SnapshotState state, TableDescription description, string log) =>
         description.Changes switch
         {
@@ -241,16 +241,17 @@ internal sealed class FeedDatabase(
     }
 
     /// <summary>Where a view is read.</summary>
-    /// <param name="Log">The server's log in which it was first read.</param>
+    /// <param name="Log">The server and timeline on which it was first read.</param>
     /// <param name="Label">The highest label issued.</param>
-    /// <param name="HasMoved">Whether that is another timeline than the present one, or was in between.</param>
+    /// <param name="HasMoved">Whether the timeline is another one now, or was in between.</param>
     private sealed record ViewPlace(string Log, long Label, bool HasMoved);
 
     private async Task<TableDescription> DescribeAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         PostgresVersion.Check(connection);
 
-        // Catalog functions use the newest catalog, not a snapshot; every read compares the facts, so a mixture does not survive.
+        // Catalog functions use the newest catalog, not the snapshot; every read compares the facts, so a mixed description does not
+        // survive.
         var transaction = await connection
             .BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellationToken)
             .ConfigureAwait(false);
@@ -269,8 +270,8 @@ internal sealed class FeedDatabase(
     }
 
     /// <summary>
-    /// Each identity names what the table is like exactly. One that followed another by additions alone is known to follow it; by comparing
-    /// first and last that could not be told, for what was added may have been filled, or be gone.
+    /// An identity describes the table exactly. That one followed another by additions alone has to be recorded at the time; comparing the
+    /// first and the last would not show it, because what was added may have been filled or removed in between.
     /// </summary>
     private async Task<TableHistory> HistoryAsync(
         NpgsqlConnection connection,
@@ -288,7 +289,7 @@ internal sealed class FeedDatabase(
             before is not null
             && facts.PartitionsAt(before.Fingerprint) is { } partitions
             && (
-                // What polling may lack depends on where a client is.
+                // What polling may miss depends on the client's cursor.
                 description.Changes != ChangeSource.Stream
                 || partitions == facts.PartitionCount
                 || await NewPartitions.BroughtNothingAsync(connection, description, partitions, 0, cancellationToken).ConfigureAwait(false)
@@ -301,6 +302,6 @@ internal sealed class FeedDatabase(
             return _history = history;
     }
 
-    /// <summary>What a table is like, and what it was like before things were only added to it.</summary>
+    /// <summary>The table's current fingerprint, and those that it had before something was only added to it.</summary>
     private sealed record TableHistory(string Fingerprint, IReadOnlyList<string> Earlier);
 }

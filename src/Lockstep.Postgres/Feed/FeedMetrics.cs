@@ -4,12 +4,11 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// What operators monitor, through the meter <c>Lockstep.Postgres</c>; each measurement carries the tag <c>feed</c>. The lag is that of the
-/// horizon: how long the oldest writing transaction (even a prepared one) has held cursors back.
+/// Metrics for operators, from the meter <c>Lockstep.Postgres</c>; each measurement carries the tag <c>feed</c>. The lag is that of the
+/// horizon: how long the oldest writing transaction (even a prepared one) has held back cursors.
 /// </summary>
 internal sealed class FeedMetrics : IDisposable
 {
-    /// <summary>The meter's name.</summary>
     public const string MeterName = "Lockstep.Postgres";
 
     private readonly Meter _meter = new(MeterName);
@@ -73,7 +72,7 @@ internal sealed class FeedMetrics : IDisposable
         );
     }
 
-    /// <summary>How many transactions, and for how long, the horizon is held back.</summary>
+    /// <summary>By how many transactions, and for how long, the horizon is held back.</summary>
     public (long Transactions, TimeSpan Age) HorizonLag
     {
         get
@@ -94,7 +93,7 @@ internal sealed class FeedMetrics : IDisposable
         _polls.Add(1, _feed);
     }
 
-    /// <summary>Nobody polls for now, so nothing is known to be held back.</summary>
+    /// <summary>Polling is paused, so nothing is known to be held back.</summary>
     public void Paused() => Volatile.Write(ref _snapshot, null);
 
     public void PollTook(TimeSpan time) => _pollTime.Add(time.TotalSeconds, _feed);

@@ -9,7 +9,7 @@ namespace Lockstep.Postgres.Feed;
 internal sealed record ChangePosition(long Txid, string[] Key);
 
 /// <summary>A page of rows.</summary>
-/// <param name="Stamp">The snapshot it was read in.</param>
+/// <param name="Stamp">The snapshot in which it was read.</param>
 /// <param name="Lines">Its rows.</param>
 /// <param name="Next">Where it ended; null if nothing follows.</param>
 internal sealed record FeedPage<TPosition>(FeedStamp Stamp, FeedLines Lines, TPosition? Next)
@@ -18,14 +18,14 @@ internal sealed record FeedPage<TPosition>(FeedStamp Stamp, FeedLines Lines, TPo
 /// <summary>Reads a table in pages, each a short transaction.</summary>
 internal static class FeedPages
 {
-    /// <summary>A page of the rows in key order above a key (empty: from the start).</summary>
+    /// <summary>Reads a page of rows in key order, above a key (empty: from the start).</summary>
     /// <param name="database">Reads.</param>
     /// <param name="connection">Open and idle.</param>
     /// <param name="after">The key, each part as text; empty for the first page.</param>
     /// <param name="horizon">The horizon of the first page, which bounds every row's <c>since</c>; null for the first page.</param>
     /// <param name="limit">The most rows.</param>
-    /// <param name="bytes">The page ends with the row that reaches this many bytes (I8).</param>
-    /// <param name="filter">Which rows are wanted; others may come too.</param>
+    /// <param name="bytes">The page ends with the row that reaches this size (I8).</param>
+    /// <param name="filter">Which rows are wanted; others may be returned too.</param>
     /// <param name="cancellationToken">Ends the read.</param>
     public static async Task<FeedPage<string[]>> ReadKeysAsync(
         FeedDatabase database,
@@ -67,14 +67,14 @@ internal static class FeedPages
         }
         catch (PostgresException e) when (after.Length > 0 && PostgresErrors.IsOfData(e))
         {
-            // The rows may be at fault too.
+            // The rows may be the cause as well.
             if (!await PagePosition.IsForgedAsync(connection, key, after, cancellationToken).ConfigureAwait(false))
                 throw;
             throw new FeedPositionException(e);
         }
     }
 
-    /// <summary>A page of the changes that a snapshot does not show, above a position.</summary>
+    /// <summary>Reads a page of the changes that a snapshot does not show, above a position.</summary>
     public static async Task<FeedPage<ChangePosition>> ReadChangesAsync(
         FeedDatabase database,
         NpgsqlConnection connection,
@@ -109,7 +109,8 @@ internal static class FeedPages
     /// <summary>The query for the changes that a snapshot does not show.</summary>
     public static FeedQuery ChangesQuery(TableDescription table, PgSnapshot known, ChangePosition? after, int limit)
     {
-        // Once the position is past the snapshot's xmax, what was in progress in it lies behind, and the index alone gives the order.
+        // Once the position is past the snapshot's xmax, everything that was in progress then lies behind it, and the index alone gives the
+        // order.
         var range = new ChangeRange(known.InProgress.Length > 0 && !(after?.Txid >= known.Xmax), after is not null);
         object?[] position = after is null ? [] : [after.Txid, .. after.Key];
         return new FeedQuery(FeedSql.Changes(table, range), [known.Xmax, known.InProgressArray, limit, .. position]);

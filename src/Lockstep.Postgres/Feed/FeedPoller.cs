@@ -4,18 +4,18 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// The one reader of a table's changes, however many clients follow: polls whenever it is woken or the interval has passed, and appends
-/// what the previous snapshot did not show. It never gives up: after an error it comes back, and continues from the snapshot that it has.
-/// While nobody follows it does not poll.
+/// The only reader of a table's changes, however many clients follow: it polls when it is woken or the interval has passed, and appends
+/// what the previous snapshot did not show. It never gives up: after an error it retries, from the snapshot it last saw. While nobody
+/// follows it does not poll.
 /// </summary>
 internal sealed class FeedPoller : IDisposable
 {
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(10);
 
-    /// <summary>A slower poll must not hold up those of other tables.</summary>
+    /// <summary>A poll slower than this must not hold up those of other tables.</summary>
     private static readonly TimeSpan LongLook = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>How long a table is not polled if nothing is committed in the whole database.</summary>
+    /// <summary>How long a table goes without a poll if nothing is committed in the whole database.</summary>
     private static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(10);
 
     private readonly DatabasePool _pool;
@@ -54,16 +54,15 @@ internal sealed class FeedPoller : IDisposable
         View = new ViewReader(database, log, options, metrics, _stir, time);
     }
 
-    /// <summary>The followers.</summary>
     public Audience Audience { get; }
 
     /// <summary>Compares the rows of a view without tombstones.</summary>
     public ViewReader View { get; }
 
-    /// <summary>Done when the first poll has ended, in success or not.</summary>
+    /// <summary>Completes when the first poll has ended, whether or not it succeeded.</summary>
     public Task Seen => _seen.Task;
 
-    /// <summary>What the last successful poll saw; null before the first one.</summary>
+    /// <summary>What the last successful poll saw; null before the first.</summary>
     public FeedStamp? Last => _last;
 
     /// <summary>Whether <see cref="Last"/> is no longer kept up to date, because nobody follows.</summary>
@@ -76,7 +75,7 @@ internal sealed class FeedPoller : IDisposable
 
     private bool IsView => _last?.Table.Changes == ChangeSource.SnapshotsOnly;
 
-    /// <summary>A poll has succeeded; while nobody follows, it may be one of another reader. Thread-safe.</summary>
+    /// <summary>Records a successful poll; while nobody follows, it may be another reader's. Thread-safe.</summary>
     public void Saw(FeedStamp stamp)
     {
         Tell(stamp, Interlocked.Exchange(ref _last, stamp));
@@ -102,11 +101,11 @@ internal sealed class FeedPoller : IDisposable
                 }
                 catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable && hasPolled && MayWait())
                 {
-                    // Somebody is altering the table, or has locked it: what is served stays as it is meanwhile.
+                    // Somebody is altering the table or has locked it; until that is over, what is served stays the same.
                     await Task.Delay(_options.PollInterval / 4, _time, cancellationToken).ConfigureAwait(false);
                     continue;
                 }
-#pragma warning disable CA1031 // Whatever it was, it is kept for whoever asks, and the next look may succeed.
+#pragma warning disable CA1031 // Any error is kept in Error, and the next poll may succeed.
                 catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
                 {
@@ -222,7 +221,7 @@ internal sealed class FeedPoller : IDisposable
         var complete = read < RowLimit && lines.Bytes <= _options.LiveBytes;
         _quiet = lines.Bytes == 0;
 
-        // Tombstones that nobody here has seen were cleared meanwhile: those who follow have to look, and start over.
+        // Tombstones that this poller has not seen were cleared meanwhile, so followers have to check their cursors and start over.
         var misses = known?.ShowsAllBelow(stamp.Floor) == false;
         if (known is null || stamp.Identity != _log.Identity || !complete || misses)
             _log.Restart(stamp.Identity, stamp.Snapshot);
@@ -249,8 +248,8 @@ internal sealed class FeedPoller : IDisposable
     }
 
     /// <summary>
-    /// Requests notifications once the table is known to send them. What was committed before they arrive may have gone unnoticed, so their
-    /// start wakes the poller too.
+    /// Requests notifications once the table is known to send them. Commits before the subscription took effect may have gone unnoticed, so
+    /// its start wakes the poller too.
     /// </summary>
     private void Listen(FeedStamp stamp)
     {
@@ -271,7 +270,7 @@ internal sealed class FeedPoller : IDisposable
         _woken |= _wakes is { IsHeard: true };
     }
 
-    /// <summary>Waits until there is somebody to look for and there may be something new.</summary>
+    /// <summary>Waits until somebody follows and there may be something new.</summary>
     private async Task WaitAsync(CancellationToken cancellationToken)
     {
         var began = _time.GetTimestamp();
@@ -283,7 +282,7 @@ internal sealed class FeedPoller : IDisposable
 
         if (IsView)
         {
-            // However long a poll takes, the server has as much time to itself.
+            // After a poll, the server is left alone for at least as long as the poll took.
             var pause = Larger(_options.PollInterval, _took) - _time.GetElapsedTime(began);
             await StirredAsync(() => View.IsAsked, pause, cancellationToken).ConfigureAwait(false);
         }
@@ -297,7 +296,7 @@ internal sealed class FeedPoller : IDisposable
         }
     }
 
-    /// <summary>Waits for a client. The log is dropped meanwhile: a new client reads its content from the database.</summary>
+    /// <summary>Waits for a client. The log is dropped meanwhile; a new client reads its contents from the database.</summary>
     private async Task SleepAsync(CancellationToken cancellationToken)
     {
         _wakes?.Dispose();
@@ -315,7 +314,7 @@ internal sealed class FeedPoller : IDisposable
         (_pause, _hasSlept) = (_options.PollInterval / 64, true);
     }
 
-    /// <summary>Waits for something, but not longer than for a time, nor when the last client leaves.</summary>
+    /// <summary>Waits for a reason to poll, at most for the pause and only while there are clients.</summary>
     private async Task StirredAsync(Func<bool> reason, TimeSpan pause, CancellationToken cancellationToken)
     {
         for (var began = _time.GetTimestamp(); ; )
@@ -336,16 +335,16 @@ internal sealed class FeedPoller : IDisposable
     }
 
     /// <summary>
-    /// Without notifications the server is asked whether anything at all was committed: soon after there was something, and less and less
+    /// Without notifications, asks the server whether anything at all was committed: soon after a change was found, then less and less
     /// often.
     /// </summary>
     private async Task CommittedAsync(long began, CancellationToken cancellationToken)
     {
-        // If others write much, polls become rarer as they find nothing; if nobody writes, the first change is polled soon.
+        // If others write a lot, polls that find nothing become rarer; if nobody writes, the first change is found soon.
         var last = _last!;
         _pause = _quiet ? Smaller(_pause * 2, _options.PollInterval) : _options.PollInterval / 64;
 
-        // A replica does not say that somebody committed.
+        // A replica does not reveal that somebody committed.
         var end = last.IsReplica ? _options.PollInterval : Larger(_options.PollInterval, LongestSilence);
         for (var pause = _pause; ; pause = Smaller(pause * 2, _options.PollInterval / 8))
         {

@@ -5,26 +5,25 @@ namespace Lockstep.Postgres.Feed;
 /// <summary>The SQL of a feed. Names come from the catalog and are quoted; everything else is a parameter.</summary>
 internal static class FeedSql
 {
-    /// <summary>Every read is one snapshot (the contract's first rule).</summary>
+    /// <summary>Each read is a single snapshot (the contract's first rule).</summary>
     public const string Begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
     public const string Commit = "COMMIT";
 
-    /// <summary>
-    /// Nobody waits long for a table that somebody has locked: that would hold up others waiting for the connection.
-    /// </summary>
+    /// <summary>A short lock timeout: waiting for a locked table would hold up others waiting for the connection.</summary>
     public const string LockPatience = "SET LOCAL lock_timeout = '250ms'";
 
     /// <summary>
-    /// Waits for DDL in progress and holds off further DDL before the snapshot is taken: a rewritten table looks empty to an older one.
+    /// Waits for DDL in progress, and holds off further DDL before the snapshot is taken: a rewritten table looks empty to an older
+    /// snapshot.
     /// </summary>
     public static string Lock(TableDescription table) => $"LOCK TABLE {table.SqlName} IN ACCESS SHARE MODE";
 
     /// <summary>
     /// The changes that a previous snapshot does not show, in txid order, and in key order within a transaction where there is a key: $1
-    /// the snapshot's xmax, $2 what was in progress in it, $3 the most rows, and for a page after another $4... that one's last position. A
-    /// row stamped above the present snapshot (restored from another cluster's dump) is no change. Columns: txid, deleted, data, then the
-    /// key as text.
+    /// the snapshot's xmax, $2 what was in progress in it, $3 the most rows, and for a later page $4... the last position of the one
+    /// before. A row stamped above the current snapshot (restored from another cluster's dump) is not a change. Columns: txid, deleted,
+    /// data, then the key as text.
     /// </summary>
     public static string Changes(TableDescription table, ChangeRange range)
     {
@@ -35,7 +34,7 @@ internal static class FeedSql
         var tombstones = "";
         if (table.Tombstones is not null)
         {
-            // A live row wins: a transaction that inserts a key under an older snapshot does not see the tombstone that it should remove.
+            // A live row wins: a transaction that inserts a key under an older snapshot does not see the tombstone it should remove.
             var same = string.Join(" AND ", table.Key.Select(k => KeySql.Same(k, "live", "r")));
             var where = $"{Where(table, range)} AND NOT EXISTS (SELECT FROM {table.SqlName} AS live WHERE {same})";
             tombstones = "\nUNION ALL\n" + Branch(table, table.Tombstones, table.Key, "true", where);
@@ -46,11 +45,11 @@ internal static class FeedSql
     }
 
     /// <summary>
-    /// A page of the rows in key order, $1 rows at most, above the key $2, $3... when <paramref name="after"/>. Columns: txid (null where
-    /// rows have none), deleted, data, then the key as text.
+    /// A page of at most $1 rows in key order, above the key $2, $3... if <paramref name="after"/>. Columns: txid (null for rows without
+    /// one), deleted, data, then the key as text.
     /// </summary>
     /// <param name="table">The table.</param>
-    /// <param name="after">Whether it continues from a key.</param>
+    /// <param name="after">Whether to continue from a key.</param>
     /// <param name="filter">Conditions on the row <c>r</c>; their parameters follow those of the key.</param>
     public static string Page(TableDescription table, bool after, IReadOnlyList<string> filter)
     {
@@ -85,16 +84,14 @@ internal static class FeedSql
         + $"(SELECT {Json("d")} AS data OFFSET 0) AS j"
         + Living(table);
 
-    /// <summary>
-    /// Stands for the content of a view, so that a change of it is noticed. Columns: the number of rows, and a sum over them.
-    /// </summary>
+    /// <summary>A digest of a view's contents, by which a change is noticed. Columns: the number of rows, and a sum over them.</summary>
     public static string Digest(TableDescription table) =>
         $"SELECT count(*), coalesce(sum(hashtextextended({Json("d")}, 0)), 0)::text\nFROM {table.SqlName} AS r, {Data(table.Columns, "r")}"
         + Living(table);
 
     private static string Living(TableDescription table) => table.HasDeleted ? "\nWHERE r.deleted IS NOT TRUE" : "";
 
-    /// <summary>The rows of one relation that changed; their JSON is made after the limit has been applied.</summary>
+    /// <summary>The changed rows of one relation; their JSON is built after the limit has been applied.</summary>
     private static string Branch(TableDescription table, string relation, IReadOnlyList<TableColumn> columns, string deleted, string where)
     {
         var keys = string.Concat(table.Key.Select(k => ", " + KeySql.Value(k, "r")));
@@ -104,7 +101,7 @@ internal static class FeedSql
 
     private static string Where(TableDescription table, ChangeRange range)
     {
-        // The condition above 0 is that of the partial index, which leaves out what was there before tracking began.
+        // txid > 0 is the condition of the partial index, which leaves out rows from before tracking began.
         const string Ended = "r.txid >= $1 AND r.txid < (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint)";
         var where = range.InProgress
             ? $"r.txid > 0 AND ({Ended} OR r.txid = ANY($2))"
@@ -116,8 +113,8 @@ internal static class FeedSql
         return $"{where} AND (r.txid{names}) > ($4::bigint{values})";
     }
 
-    /// <summary>PostgreSQL builds the JSON: it alone knows every type, domain, composite and extension.</summary>
-    /// <remarks>With the star, because a column may have the name of the row.</remarks>
+    /// <summary>PostgreSQL builds the JSON, because only it knows every type, domain, composite and extension.</summary>
+    /// <remarks>With the star, because a column may share the row's name.</remarks>
     internal static string Json(string data) => $"row_to_json({data}.*)::text";
 
     internal static string Data(IReadOnlyList<TableColumn> columns, string row) =>
@@ -136,7 +133,7 @@ internal static class FeedSql
         };
     }
 
-    /// <summary>An array of arrays of binaries: its JSON, each text in it, which is hexadecimal, made base64.</summary>
+    /// <summary>A multidimensional array of bytea: its JSON, with each text converted from hexadecimal to base64.</summary>
     private static string Matrix(string array) =>
         $"""
             (SELECT string_agg(coalesce('"' || translate(encode(decode(part[1], 'hex'), 'base64'), E'\n', '') || '"', part[2]),
@@ -147,7 +144,7 @@ internal static class FeedSql
     private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 }
 
-/// <summary>Which of a snapshot's changes a query asks for.</summary>
+/// <summary>Which of the changes since a snapshot a query asks for.</summary>
 /// <param name="InProgress">Whether transactions that were in progress in the previous snapshot can still be among them.</param>
-/// <param name="After">Whether it continues from a position.</param>
+/// <param name="After">Whether to continue from a position.</param>
 internal readonly record struct ChangeRange(bool InProgress, bool After);

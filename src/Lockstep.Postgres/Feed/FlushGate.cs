@@ -4,12 +4,12 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Holds back what a crash of the server could still undo: with <c>synchronous_commit = off</c> a snapshot shows commits that are not on
-/// disk yet, and their transaction ids are reused after a crash. Thread-safe.
+/// Holds back what a server crash could still undo: with <c>synchronous_commit = off</c> a snapshot shows commits that are not on disk yet,
+/// and their transaction ids are reused after a crash. Thread-safe.
 /// </summary>
 internal sealed class FlushGate(NpgsqlDataSource source, TimeProvider time) : IDisposable
 {
-    /// <summary>How long the server may take on its own before it is forced.</summary>
+    /// <summary>How long the server gets to flush by itself before it is forced to.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(10);
     private const string Flushed = $"SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint, {StateSql.Timeline}";
@@ -21,8 +21,8 @@ internal sealed class FlushGate(NpgsqlDataSource source, TimeProvider time) : ID
 
     /// <summary>Returns when everything that a snapshot shows is on the server's disk.</summary>
     /// <remarks>
-    /// While a server is idle, the last piece of its log is not written until somebody commits: after a while this does it. What a replica
-    /// shows, its primary had on disk.
+    /// An idle server does not write the last part of its log until somebody commits; after a while this method forces it to. What a
+    /// replica shows was already on its primary's disk.
     /// </remarks>
     /// <exception cref="FeedUnavailableException">Another server has taken over, whose log may never reach the snapshot's end.</exception>
     public async ValueTask WaitAsync(SnapshotState state, CancellationToken cancellationToken)

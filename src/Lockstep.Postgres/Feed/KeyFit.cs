@@ -3,10 +3,12 @@ using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>Which keys clients can hold. A table without any such key is refused; a row with another kind of value is left out.</summary>
+/// <summary>
+/// Which keys clients can hold. A table that can have no such key is refused; a row with an unsuitable key value is left out.
+/// </summary>
 internal static class KeyFit
 {
-    /// <summary>Whether a table can have this key.</summary>
+    /// <summary>Checks that a table can have this key.</summary>
     /// <exception cref="PostgresTableException">It cannot.</exception>
     public static void Check(TableName table, IReadOnlyList<TableColumn> key)
     {
@@ -20,10 +22,10 @@ internal static class KeyFit
 
     /// <summary>What is wrong with a row's key, as a sentence in plain ASCII without quotes; null if a client can hold it.</summary>
     /// <param name="key">The key's columns.</param>
-    /// <param name="data">The row's JSON, in which a number that JSON does not have is a text.</param>
+    /// <param name="data">The row's JSON, where a number that JSON cannot represent is a string.</param>
     public static string? WhatIsWrong(IReadOnlyList<TableColumn> key, ReadOnlySpan<byte> data)
     {
-        // This is the rule, and costs no parsing.
+        // This is the usual case, and needs no parsing.
         if (data.IndexOf("NaN\""u8) < 0 && data.IndexOf("Infinity\""u8) < 0)
             return null;
         var json = new Utf8JsonReader(data, FeedFilter.AnyDepth);

@@ -3,14 +3,15 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Whether partitions brought no rows that clients would miss: those that were written into one before it was attached bypassed the table's
-/// triggers, and are not in its stream.
+/// Checks that new partitions brought no rows that clients would miss: rows written into a partition before it was attached bypassed the
+/// table's triggers, and are not in its stream.
 /// </summary>
 internal static class NewPartitions
 {
-    // One that is born attached has nothing to bring, nor has one below it. Attaching another table updates its columns, which until then
-    // are as they were created, together with those of the system. Nor has one that never had a row: its file is the first one, and empty.
-    // If it only has none now, it may have been attached before, and lost them when the stream did not have its changes.
+    // A partition that was created attached brings nothing, nor do those below it. Attaching a table updates the catalog rows of its
+    // columns, which until then are as they were created, along with the system columns. A partition that never had a row brings nothing
+    // either: its file is the original one, and empty. One that is merely empty now may have been attached before, and have lost its rows
+    // while the stream did not carry its changes.
     private const string Partitions =
         StateSql.Related
         + """
@@ -26,11 +27,11 @@ internal static class NewPartitions
             WHERE c.relispartition AND c.oid <> to_regclass($1) ORDER BY c.oid OFFSET $2
             """;
 
-    /// <summary>Whether all partitions after the first few (in the order of their creation) did.</summary>
+    /// <summary>Whether all partitions but the first few, in order of creation, brought nothing.</summary>
     /// <param name="connection">Open and idle, or in a transaction.</param>
     /// <param name="table">The table.</param>
-    /// <param name="known">How many are known.</param>
-    /// <param name="cursor">By polling: rows that were stamped at or after it will be sent.</param>
+    /// <param name="known">How many partitions are known.</param>
+    /// <param name="cursor">When polling: rows stamped at or after it will be sent.</param>
     /// <param name="cancellationToken">Ends the look.</param>
     public static async Task<bool> BroughtNothingAsync(
         NpgsqlConnection connection,
@@ -55,7 +56,7 @@ internal static class NewPartitions
             if (partition.IsOpaque)
                 return false;
 
-            // A row that is stamped above the present (restored from another cluster's dump) is no change.
+            // A row stamped above the current snapshot (restored from another cluster's dump) is not a change.
             var brought = await connection
                 .QueryAsync(
                     $"SELECT EXISTS (SELECT FROM {partition.Name} WHERE "

@@ -6,17 +6,17 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>The position of a snapshot's page, as in its address: the key of the row before it.</summary>
+/// <summary>The position of a snapshot page, as in its URL: the key of the row before it.</summary>
 internal static class PagePosition
 {
-    /// <summary>For an address; null stays null.</summary>
+    /// <summary>Formats a position for a URL; null stays null.</summary>
     public static string? Format(string[]? key) =>
         key is null ? null : Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(key, EngineJson.Default.StringArray));
 
-    /// <summary>Whether texts cannot be values of a table's key, asked after the database has refused a read.</summary>
+    /// <summary>Whether texts cannot be values of a table's key; asked after the database has refused a read.</summary>
     /// <param name="connection">Open and idle.</param>
-    /// <param name="key">The columns of the key.</param>
-    /// <param name="texts">What came in an address, one for each.</param>
+    /// <param name="key">The key columns.</param>
+    /// <param name="texts">The texts from a URL, one for each column.</param>
     /// <param name="cancellationToken">Ends the question.</param>
     public static async Task<bool> IsForgedAsync(
         NpgsqlConnection connection,
@@ -37,8 +37,8 @@ internal static class PagePosition
         }
     }
 
-    /// <summary>Parses an address; null is the first page's, whose key is empty.</summary>
-    /// <exception cref="FeedPositionException">This server did not give it out.</exception>
+    /// <summary>Parses a position from a URL; null is the first page, whose key is empty.</summary>
+    /// <exception cref="FeedPositionException">This server did not issue it.</exception>
     public static string[] Parse(string? text, int parts)
     {
         if (text is null)

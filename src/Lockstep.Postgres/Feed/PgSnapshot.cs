@@ -26,7 +26,9 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>, IFeedPosition<PgSnaps
     /// <inheritdoc/>
     public long Cursor => Xmin;
 
-    /// <summary>The end of the server's log when it was taken: everything that it shows, and all that had ended, precedes that.</summary>
+    /// <summary>
+    /// The end of the server's log when the snapshot was taken: everything it shows, and everything that had ended, comes before.
+    /// </summary>
     public FeedMark? Mark { get; private init; }
 
     /// <summary>One above the newest transaction that can be shown.</summary>
@@ -39,32 +41,33 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>, IFeedPosition<PgSnaps
     internal long[] InProgressArray => _inProgress;
 
     /// <summary>
-    /// The number of this process's reading of a view that it belongs to; 0 for none. What a view shows may change without a transaction.
+    /// The number of this process's reading of a view to which the snapshot belongs; 0 for none. What a view shows may change without a
+    /// transaction.
     /// </summary>
     public long Look { get; private init; }
 
-    /// <summary>This snapshot, as one of a look at a view.</summary>
+    /// <summary>This snapshot, as that of a reading of a view.</summary>
     public PgSnapshot At(long look) => new(Xmin, Xmax, _inProgress) { Look = look };
 
-    /// <summary>Shows exactly the transactions below a cursor: where a client that resumes from it stands.</summary>
+    /// <summary>Shows exactly the transactions below a cursor: the position of a client that resumes from it.</summary>
     public static PgSnapshot Below(long cursor) => new(cursor, cursor, []);
 
-    /// <summary>Shows a transaction or does not.</summary>
+    /// <summary>Whether it shows a transaction.</summary>
     public bool Shows(long txid) => txid < Xmax && (txid < Xmin || Array.BinarySearch(_inProgress, txid) < 0);
 
     /// <summary>Whether it shows every transaction below one.</summary>
     public bool ShowsAllBelow(long txid) => txid <= Xmax && (_inProgress.Length == 0 || _inProgress[0] >= txid);
 
     /// <summary>
-    /// The part of this snapshot that can be relied on when it was taken during recovery, where the server keeps the
-    /// transactions in progress elsewhere and prints none.
+    /// The part of a snapshot taken during recovery that can be relied on: there the server tracks the transactions in progress elsewhere
+    /// and prints none.
     /// </summary>
     public PgSnapshot WithoutUncertainty() => Below(Xmin);
 
     /// <summary>The same snapshot, with the end of the server's log.</summary>
     public PgSnapshot At(FeedMark? mark) => new(Xmin, Xmax, _inProgress) { Mark = mark };
 
-    /// <summary>Whether every transaction that this snapshot shows is shown by the other one.</summary>
+    /// <summary>Whether the other snapshot shows every transaction that this one shows.</summary>
     public bool IsWithin(PgSnapshot other)
     {
         if (Look > 0 && other.Look > 0)
@@ -89,7 +92,7 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>, IFeedPosition<PgSnaps
         return hidden == Xmax - other.Xmax;
     }
 
-    /// <summary>All: a client that gets a row twice has it once.</summary>
+    /// <summary>Everything: receiving a row twice does no harm.</summary>
     public ReadOnlyMemory<byte> Rest(ReadOnlyMemory<byte> lines) => lines;
 
     /// <summary>Parses the server's form.</summary>

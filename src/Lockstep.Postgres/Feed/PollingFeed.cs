@@ -4,8 +4,8 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// A table or view by polling. One poller per feed, however many clients; it keeps no state of its own beyond the last changes, so any
-/// number of feeds over one database (or its replicas) serve the same clients.
+/// Serves a table or view by polling. There is one poller per feed, however many clients; it keeps no state beyond the most recent changes,
+/// so any number of feeds over one database (or its replicas) can serve the same clients.
 /// </summary>
 internal sealed class PollingFeed : DatabaseFeed
 {
@@ -67,7 +67,7 @@ internal sealed class PollingFeed : DatabaseFeed
             throw Unavailable(error);
 
         // The poller may not have polled since the table was altered: a client that must resync should learn it from the status, not from a
-        // body cut off.
+        // truncated body.
         var (stamp, identity, isOurs) = await Readers
             .ReadAsync(
                 async (connection, token) =>
@@ -84,7 +84,7 @@ internal sealed class PollingFeed : DatabaseFeed
             .ConfigureAwait(false);
         var mark = FeedMark.Later(stamp.Snapshot.Mark, request.Mark);
 
-        // A replica may not have got yet to what the client has seen.
+        // A replica may not yet have reached what the client has seen.
         if (
             !isOurs
             && stamp.IsReplica
@@ -115,8 +115,8 @@ internal sealed class PollingFeed : DatabaseFeed
     }
 
     /// <summary>
-    /// A client's identity on the timeline of what is served, if everything that the client has heard of is on that too; otherwise one that
-    /// belongs to no feed.
+    /// A client's identity moved to the timeline being served, if that timeline contains everything the client has been told; otherwise one
+    /// that belongs to no feed.
     /// </summary>
     /// <exception cref="FeedBehindException">The replica has not reached the client's timeline yet.</exception>
     private async Task<string?> HereAsync(FeedStamp stamp, FeedRequest request, CancellationToken cancellationToken)
@@ -130,7 +130,7 @@ internal sealed class PollingFeed : DatabaseFeed
             return request.Identity;
         }
 
-        // What a client was told of a view is compared with what it shows now, on whichever timeline.
+        // What a client was told about a view is compared with what the view shows now, on whichever timeline.
         if (IsView(stamp) && (identity == stamp.Identity || Database.ViewMoved))
             return identity == stamp.Identity ? identity : identity + "~";
         var reached = TimelineHistory.Reached(request.Mark, told);
@@ -169,7 +169,7 @@ internal sealed class PollingFeed : DatabaseFeed
         };
     }
 
-    /// <summary>The valid cursors in a snapshot; every change is kept, except tombstones that were removed.</summary>
+    /// <summary>The valid cursors in a snapshot; all changes are kept, except tombstones that were removed.</summary>
     internal ServedRange Range(FeedStamp stamp) =>
         new(stamp.Identity, IsView(stamp) ? View.Range.Floor : stamp.Floor, stamp.Snapshot.Xmin, Options.RetryAfter);
 
@@ -185,7 +185,7 @@ internal sealed class PollingFeed : DatabaseFeed
         _poller.Audience.Left();
     }
 
-    /// <summary>What the poller has seen; polls if it sleeps, or has not seen what the database showed before.</summary>
+    /// <summary>What the poller last saw; polls if it is asleep, or behind what the database has shown before.</summary>
     private async Task<FeedStamp> CurrentAsync(long horizon, CancellationToken cancellationToken)
     {
         var last = _poller.Last ?? throw Unavailable(Error);
@@ -204,7 +204,7 @@ internal sealed class PollingFeed : DatabaseFeed
         }
     }
 
-    /// <summary>Whether the cursor of a client, who may have been served elsewhere, is good for a view.</summary>
+    /// <summary>Whether a client's cursor, which another process may have issued, is valid for a view.</summary>
     private bool IsOfView(FeedStamp stamp, FeedRequest request)
     {
         if (request.Since == 0)

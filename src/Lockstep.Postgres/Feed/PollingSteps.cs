@@ -5,8 +5,8 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// How a feed by polling is read for one client: pages of a snapshot by key, then rounds of changes. Between two pages it holds no
-/// connection and no snapshot, so a slow client costs the database nothing.
+/// Reads a polled feed for one client: pages of a snapshot in key order, then rounds of changes. Between two pages it holds no connection
+/// and no snapshot, so a slow client costs the database nothing.
 /// </summary>
 internal sealed class PollingSteps(PollingFeed feed, TableDescription table, string identity, SendShare? client, FeedFilter? filter)
     : DatabaseSteps<PgSnapshot>(feed, feed.Live)
@@ -16,13 +16,13 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
     private bool _isWhole;
     private FeedMark? _spilled;
 
-    /// <summary>A replica's snapshots do not say which of what is above the horizon they show.</summary>
+    /// <summary>A replica's snapshots do not reveal which transactions above the horizon they show.</summary>
     public override bool PositionsAreWhole => IsView || !_isReplica;
 
     private bool IsView => table.Changes == ChangeSource.SnapshotsOnly;
 
     /// <summary>
-    /// Page by page in key order. Each page shows the table as it is when the page is read. Without a key to page by it is one statement.
+    /// Reads pages in key order, each as of the time it is read. Without a key to page by, one statement reads everything.
     /// </summary>
     public override async IAsyncEnumerable<FeedStep<PgSnapshot>> ReadSnapshotAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken
@@ -53,8 +53,8 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
     }
 
     /// <summary>
-    /// The pages of a snapshot and the key after which each begins. While there is memory to spare they are larger, because finding out
-    /// what a snapshot belongs to takes the server as long as reading some hundred rows, and the next one is read while one is sent.
+    /// The pages of a snapshot, each with the key it follows. While memory allows, pages are larger, because finding out what a snapshot
+    /// belongs to costs the server as much as reading several hundred rows; and the next page is read while one is being sent.
     /// </summary>
     private async IAsyncEnumerable<(string[] From, FeedPage<string[]> Page)> PagesAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken
@@ -68,7 +68,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
         {
             for (string[]? after = []; after is not null; )
             {
-                // Two large pages, one of which exists anyway.
+                // Two large pages, one of which is already accounted for.
                 isWide = isWide || client?.TryTake(((2 * LargePage) - 1) * (long)PageSize.Bytes) != false;
                 var from = after;
                 var page = await (ahead ?? ReadAsync(from, isWide ? LargePage : 1)).ConfigureAwait(false);
@@ -97,7 +97,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
         }
     }
 
-    /// <summary>The changes after what the client knows, in rounds.</summary>
+    /// <summary>The changes that the client lacks, in rounds.</summary>
     public override async IAsyncEnumerable<FeedStep<PgSnapshot>> ReadChangesAsync(
         PgSnapshot known,
         [EnumeratorCancellation] CancellationToken cancellationToken
@@ -105,7 +105,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
     {
         if (IsView)
         {
-            // The log continues from what it has just read.
+            // The log continues from what this step has just read.
             if (!_isWhole)
             {
                 await foreach (var step in ReadViewAsync(known, cancellationToken).ConfigureAwait(false))
@@ -116,7 +116,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
             yield break;
         }
 
-        // A replica's snapshots say nothing above the horizon, so a round there would repeat what the one before it brought: one must do.
+        // A replica's snapshots reveal nothing above the horizon, so another round would repeat the one before: one has to do.
         for (var pages = 0; table.Pages && !(_isReplica && pages > 0); )
         {
             PgSnapshot? round = null;
@@ -137,8 +137,8 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
                 after = page.Next;
             }
 
-            // What a transaction wrote that ended during the round may lie below the position the round had reached; the round's first
-            // snapshot does not show it, so the next round brings it.
+            // A transaction that ended during the round may have written rows below the position the round had reached; the round's first
+            // snapshot does not show it, so the next round brings them.
             known = round!;
             yield return new FeedStep<PgSnapshot>(default, known);
             if (pages == 1)
@@ -151,8 +151,8 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
     }
 
     /// <summary>
-    /// The rows of one statement: if there is no key to page by, and for what a replica's rounds leave open. Its transaction does not wait
-    /// for the client.
+    /// The rows of a single statement: when there is no key to page by, and for what a replica's rounds leave open. Its transaction does
+    /// not wait for the client.
     /// </summary>
     private IAsyncEnumerable<FeedStep<PgSnapshot>> ReadWholeAsync(
         Func<TableDescription, FeedQuery> query,
@@ -160,7 +160,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
         CancellationToken cancellationToken
     ) => SpillAsync((pieces, stop) => ProduceAsync(query, known, pieces, stop), cancellationToken);
 
-    /// <summary>The rows of a view that a client lacks, from the next reading of it.</summary>
+    /// <summary>The rows of a view that a client lacks, from the next reading.</summary>
     private IAsyncEnumerable<FeedStep<PgSnapshot>> ReadViewAsync(PgSnapshot known, CancellationToken cancellationToken) =>
         SpillAsync(
             async (pieces, stop) =>
@@ -176,7 +176,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
             cancellationToken
         );
 
-    /// <summary>Passes on what is written to a spill meanwhile.</summary>
+    /// <summary>Passes on rows while they are being written to a spill.</summary>
     private async IAsyncEnumerable<FeedStep<PgSnapshot>> SpillAsync(
         Func<RowSpill, CancellationToken, Task<PgSnapshot>> produce,
         [EnumeratorCancellation] CancellationToken cancellationToken
@@ -270,7 +270,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
         _isReplica = stamp.IsReplica;
         var range = feed.Range(stamp);
 
-        // A client that takes the whole set misses no tombstone.
+        // A client that takes the whole set misses no tombstones.
         (known.Cursor > 0 ? range : range with { Floor = 0 }).Check(identity, known.Cursor);
     }
 }

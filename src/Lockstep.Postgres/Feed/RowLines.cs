@@ -3,18 +3,18 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>Rows of a query (txid, deleted, data as JSON text) as lines.</summary>
+/// <summary>Turns a query's rows (txid, deleted, data as JSON text) into lines.</summary>
 internal static class RowLines
 {
-    /// <summary>Where the key's texts begin in rows that have them.</summary>
+    /// <summary>The first column of the key's texts, in queries that return them.</summary>
     public const int KeyAt = 3;
 
-    /// <summary>Appends the reader's row; its JSON is copied once, from the driver's buffer.</summary>
-    /// <param name="lines">Gets it.</param>
-    /// <param name="row">Positioned on the row; without a txid it gets the horizon for one.</param>
-    /// <param name="key">The columns of its key; one that no client can hold is left out.</param>
-    /// <param name="horizon">The most that its <c>since</c> may be.</param>
-    /// <param name="sent">Knows which rows were sent already, which are left out; null to leave out none.</param>
+    /// <summary>Appends the reader's current row; its JSON is copied once, from the driver's buffer.</summary>
+    /// <param name="lines">Receives the row.</param>
+    /// <param name="row">Positioned on the row; a row without a txid gets the horizon as its txid.</param>
+    /// <param name="key">The key columns; a row whose key no client can hold is left out.</param>
+    /// <param name="horizon">The upper bound of its <c>since</c>.</param>
+    /// <param name="sent">Knows which rows were already sent and can be left out; null to leave out none.</param>
     public static void Append(
         this FeedLines lines,
         NpgsqlDataReader row,

@@ -6,10 +6,10 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Rows between a query and a possibly slow client: little is kept in memory, the rest in a file that nobody else sees, so that the query's
-/// transaction ends whatever the client does. One writer and one reader, each on a thread of its own.
+/// Buffers rows between a query and a possibly slow client: a little in memory, the rest in a private file, so that the query's transaction
+/// ends whatever the client does. One writer and one reader, each on its own thread.
 /// </summary>
-/// <param name="share">The disk space that may be used for this client; remains the caller's.</param>
+/// <param name="share">The disk space that this client may use; owned by the caller.</param>
 internal sealed class RowSpill(SendShare share) : IDisposable
 {
     private const int LengthBytes = sizeof(int);
@@ -27,12 +27,12 @@ internal sealed class RowSpill(SendShare share) : IDisposable
     public bool HasFile => _file is not null;
 
     /// <summary>Appends a piece of whole lines; waits only for disk space.</summary>
-    /// <exception cref="FeedUnavailableException">There is no space, and none became free.</exception>
+    /// <exception cref="FeedUnavailableException">There is no space, and none was freed in time.</exception>
     public async Task WriteAsync(ReadOnlyMemory<byte> piece, CancellationToken cancellationToken)
     {
         lock (_gate)
         {
-            // What is in the file comes after what is in memory.
+            // The file's contents come after what is in memory.
             if (_file is null && (_inMemory == 0 || _inMemory + piece.Length <= PageSize.Bytes))
             {
                 _memory.Enqueue(piece);
@@ -54,7 +54,7 @@ internal sealed class RowSpill(SendShare share) : IDisposable
         }
     }
 
-    /// <summary>Says that nothing follows, or why.</summary>
+    /// <summary>Ends the rows, with the error if there was one.</summary>
     public void Complete(Exception? error = null)
     {
         lock (_gate)
@@ -64,7 +64,7 @@ internal sealed class RowSpill(SendShare share) : IDisposable
         }
     }
 
-    /// <summary>The pieces, as they come; throws the error with which the writer ended.</summary>
+    /// <summary>The pieces, in order; throws the error with which the writer ended.</summary>
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         while (true)
@@ -126,7 +126,7 @@ internal sealed class RowSpill(SendShare share) : IDisposable
         }
     }
 
-    /// <summary>A new file that is gone when it is closed, whatever happens to the process.</summary>
+    /// <summary>A new file that vanishes when it is closed, even if the process crashes.</summary>
     private static FileStream Open()
     {
         var path = Path.Combine(Path.GetTempPath(), $"lockstep-{Guid.NewGuid():N}.spill");
@@ -143,7 +143,7 @@ internal sealed class RowSpill(SendShare share) : IDisposable
             return new FileStream(path, options);
         }
 
-        // In the instant in which it has a name, it is nobody else's either.
+        // Even for the moment in which it has a name, only this user may open it.
         options.UnixCreateMode = UnixFile.Private;
         var file = new FileStream(path, options);
         File.Delete(path);

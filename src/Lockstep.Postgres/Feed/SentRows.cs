@@ -5,9 +5,9 @@ using System.Security.Cryptography;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Remembers the rows of the last poll, by digest. A replica does not say which transactions are in progress, so each poll of one reads
-/// everything above the horizon again; what the previous poll read too need not be sent twice. One poll's rows suffice: whatever the next
-/// one reads again, this one has read.
+/// Remembers the rows of the last poll, by digest. A replica does not reveal which transactions are in progress, so each poll of one reads
+/// everything above the horizon again, and rows that the previous poll read need not be sent twice. One poll's rows suffice: whatever the
+/// next poll reads again, this one has read.
 /// </summary>
 internal sealed class SentRows
 {
@@ -20,7 +20,7 @@ internal sealed class SentRows
     /// <summary>Ends a poll whose rows were all sent.</summary>
     public void End() => _last = _current;
 
-    /// <summary>Whether the last poll had the same version of the row.</summary>
+    /// <summary>Whether the last poll read the same version of the row.</summary>
     public bool IsRepeated(long txid, bool deleted, ReadOnlySpan<byte> data)
     {
         Span<byte> head = stackalloc byte[9];

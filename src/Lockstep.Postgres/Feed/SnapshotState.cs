@@ -6,10 +6,10 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>What <see cref="StateSql"/> finds in a snapshot.</summary>
+/// <summary>What <see cref="StateSql"/> reports about a snapshot.</summary>
 internal sealed record SnapshotState
 {
-    /// <summary>What it shows; on a replica only what is certain.</summary>
+    /// <summary>What it shows; on a replica, only what is certain.</summary>
     public required PgSnapshot Snapshot { get; init; }
 
     /// <summary>Whether the server is in recovery.</summary>
@@ -18,24 +18,24 @@ internal sealed record SnapshotState
     /// <summary>System, timeline, database and the table's epoch.</summary>
     public required string Server { get; init; }
 
-    /// <summary>The server's log: system, timeline and database, whatever the table.</summary>
+    /// <summary>The server's log: system, timeline and database, without the table.</summary>
     public string Log => Server[..Server.IndexOf('-', StringComparison.Ordinal)];
 
     /// <summary>The server's timeline.</summary>
     public required int Timeline { get; init; }
 
-    /// <summary>What the table is like; null if it does not exist.</summary>
+    /// <summary>The table's facts; null if it does not exist.</summary>
     public required TableFacts? Facts { get; init; }
 
     /// <summary>
-    /// The end of the server's log: everything that the snapshot shows is before it. 0 on a replica, which shows what is safe.
+    /// The end of the server's log: everything that the snapshot shows comes before it. 0 on a replica, where everything shown is safe.
     /// </summary>
     public required long End { get; init; }
 
-    /// <summary>How far the server's log was safe on disk by then.</summary>
+    /// <summary>How far the server's log had been flushed to disk.</summary>
     public required long Flushed { get; init; }
 
-    /// <summary>Below it tombstones are missing.</summary>
+    /// <summary>The cursor below which tombstones are missing.</summary>
     public required long Floor { get; init; }
 
     /// <summary>Reads the query's row.</summary>
@@ -73,24 +73,24 @@ internal sealed record SnapshotState
 }
 
 /// <summary>
-/// What a table's cursors depend on. Some things may be added without invalidating cursors: columns without a default, an enum's labels,
-/// empty partitions. Each of those has a digest, in the order of its creation, so that additions can be told from changes. Immutable.
+/// What a table's cursors depend on. Some things may be added without invalidating cursors: columns without a default, labels of an enum,
+/// empty partitions. Each of those has a digest, in order of creation, so that additions can be told from changes. Immutable.
 /// </summary>
 /// <param name="Core">Everything else.</param>
 /// <param name="Columns">Digests of columns.</param>
-/// <param name="Labels">Of the labels of enums.</param>
-/// <param name="Partitions">Of partitions.</param>
-/// <param name="File">The table's file. It may be another one, but not together with other columns: one may have been filled.</param>
-/// <param name="HasWake">Whether changes notify feeds; no cursor depends on it.</param>
+/// <param name="Labels">Digests of the labels of enums.</param>
+/// <param name="Partitions">Digests of partitions.</param>
+/// <param name="File">The table's file. It may change, but not together with the columns: a new column may have been filled.</param>
+/// <param name="HasWake">Whether changes notify feeds; cursors do not depend on it.</param>
 internal sealed record TableFacts(string Core, string Columns, string Labels, string Partitions, long File, bool HasWake)
 {
     /// <summary>How many partitions there are.</summary>
     public int PartitionCount => Partitions.Length / StateSql.DigestLength;
 
-    /// <summary>These facts, in a feed's identity.</summary>
+    /// <summary>These facts as a part of a feed's identity.</summary>
     public string Fingerprint => Format(Columns.Length, Labels.Length, Partitions.Length, File);
 
-    /// <summary>How many partitions there were at a fingerprint; null if it is none.</summary>
+    /// <summary>The number of partitions recorded in a fingerprint; null if the text is not a fingerprint.</summary>
     public static int? PartitionsOf(string fingerprint) =>
         fingerprint.Split('.') is [_, _, _, var count, _, _]
         && int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var n)
@@ -98,7 +98,7 @@ internal sealed record TableFacts(string Core, string Columns, string Labels, st
             : null;
 
     /// <summary>
-    /// How many partitions there were when these facts had a fingerprint from which only additions distinguish them; null if more does.
+    /// How many partitions there were at an earlier fingerprint, if only additions distinguish it from these facts; otherwise null.
     /// </summary>
     public int? PartitionsAt(string fingerprint)
     {

@@ -3,11 +3,11 @@ using System.Text;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// The query that says what a snapshot is a snapshot of: server, database, and the facts that make up a feed's identity.
+/// The query that tells what a snapshot belongs to: the server, the database, and the facts that make up a feed's identity.
 /// </summary>
 internal static class StateSql
 {
-    /// <summary>The table, its partitions and children, and for a view everything that it reads. $1 is the table's quoted name.</summary>
+    /// <summary>The table, its partitions and children, and for a view everything it reads. $1 is the table's quoted name.</summary>
     public const string Related = """
         WITH RECURSIVE related(oid) AS (
             SELECT to_regclass($1)::oid
@@ -22,8 +22,8 @@ internal static class StateSql
         """;
 
     /// <summary>
-    /// Settings on which the text of values depends, so that every server of a feed writes the same; and no JIT, which costs more than it
-    /// gains in short reads. For the transaction, because a connection pooler keeps nothing else.
+    /// Settings that determine the text of values, so that every server of a feed writes the same; and no JIT, which costs more than it
+    /// gains in short reads. Set per transaction, because a connection pooler preserves nothing else.
     /// </summary>
     public const string Formats = """
         concat(set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true), set_config('IntervalStyle', 'iso_8601', true),
@@ -31,27 +31,28 @@ internal static class StateSql
             set_config('jit', 'off', true))
         """;
 
-    /// <summary>The timeline of the log that a primary writes.</summary>
+    /// <summary>The timeline of the log that a primary is writing.</summary>
     public const string Timeline = "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int";
 
-    // A column that rows written before it do not have adds null to their JSON: it costs no resync. By the column's row in the catalog,
-    // which every other ALTER rewrites, USING in the same type too.
+    // A new column that existing rows lack appears as null in their JSON, so it costs no resync. Recognised by the column's row in the
+    // catalog, which every other ALTER rewrites, even USING with the same type.
     private const string IsPlain =
         "NOT a.atthasdef AND NOT a.atthasmissing AND a.attgenerated = '' AND a.attidentity = '' AND t.typtype <> 'd'";
 
-    // What every ALTER that may have changed a column's values replaces: its default, which an ALTER of its type makes again, or its row.
-    // VACUUM FULL and CLUSTER write the row too, of a column that was added with a default to rows of before.
+    // What every ALTER that may have changed a column's values replaces: its default, which is created again when its type changes, or its
+    // row. VACUUM FULL and CLUSTER rewrite that row too if the column was added, with a default, to existing rows.
     private const string Version = """
         coalesce((SELECT format('default %s', oid) FROM pg_attrdef WHERE adrelid = a.attrelid AND adnum = a.attnum), a.xmin::text)
         """;
 
-    // Of which it can be told whether it brought rows of before: a trigger of its table stamps those written since, or the stream brings
-    // them.
+    // Partitions for which it can be told whether they brought older rows: a trigger of the table stamps rows written since, or the stream
+    // carries them.
     private static string IsPartition(TableDescription table) =>
         table.TrackingId is null && table.Changes != ChangeSource.Stream ? "false" : "c.relispartition AND c.oid <> to_regclass($1)";
 
     /// <summary>
-    /// Which rows a policy shows may change without a write. Only if one is in force: otherwise nothing is added, as before.
+    /// The rows that a policy shows may change without a write. Added only while a policy is in force, so that other identities stay as
+    /// they were.
     /// </summary>
     private const string RowSecurity = "SELECT 'row security' WHERE row_security_active(to_regclass($1))";
 
@@ -66,19 +67,19 @@ internal static class StateSql
         "SELECT format('identity %s %s', c.relreplident, (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND "
         + "i.indisreplident))";
 
-    // While a partition is detached the stream does not have its changes.
+    // While a partition is detached, the stream does not carry its changes.
     private const string Attachment = " || (SELECT format(' attached %s', i.xmin) FROM pg_inherits i WHERE i.inhrelid = c.oid)";
 
-    // The stream names columns, but does not say which of two that had the name one after the other.
+    // The stream identifies columns by name, which does not tell apart two that had the name in turn.
     private const string Dropped = """
         UNION ALL
         SELECT format('dropped %s', attnum) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND attisdropped
         """;
 
-    /// <summary>The query for <see cref="SnapshotState"/>; its first column is for nobody.</summary>
+    /// <summary>The query for <see cref="SnapshotState"/>; its first column is not used.</summary>
     /// <remarks>
-    /// The timeline of a primary is that of the log it writes; the control file learns it only at the next checkpoint. A trigger's row in
-    /// the catalog is written when it is disabled and enabled again, however short that was.
+    /// A primary's timeline is that of the log it writes; the control file learns of it only at the next checkpoint. A trigger's catalog
+    /// row is rewritten when it is disabled and enabled again, however briefly.
     /// </remarks>
     public static string Query(TableDescription table) =>
         $"""
@@ -139,21 +140,21 @@ internal static class StateSql
                 CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint END
             """;
 
-    /// <summary>How many digits stand for one of the facts that may be added to.</summary>
+    /// <summary>How many digits each digest of an addable fact has.</summary>
     public const int DigestLength = 8;
 
     private static string Digests(string fact, string order) =>
         FormattableString.Invariant($"coalesce(string_agg(left(md5({fact}), {DigestLength}), '' ORDER BY {order}), '')");
 
-    // By replication the partitions' files too: one that was rewritten together with a column that was added may have been filled.
+    // With replication the partitions' files too: if one was rewritten together with an added column, the column may have been filled.
     private static string Files(TableDescription table) =>
         table.Changes == ChangeSource.Stream
             ? "SELECT sum(c.relfilenode::bigint) FROM related JOIN pg_class c USING (oid)"
             : "SELECT relfilenode::bigint FROM pg_class WHERE oid = to_regclass($1)";
 
     /// <summary>
-    /// The file of a relation's rows, which TRUNCATE replaces, and every DDL that rewrites rows. If a trigger or the stream reports the
-    /// one, and the columns the other, it adds nothing.
+    /// The file of a relation's rows, which TRUNCATE and every DDL that rewrites rows replace. Where a trigger or the stream reports the
+    /// former, and the columns the latter, nothing is added.
     /// </summary>
     private static string Storage(TableDescription table) =>
         table.Changes == ChangeSource.Stream
@@ -163,7 +164,7 @@ internal static class StateSql
                     AND c.oid = to_regclass($1)) THEN c.relfilenode END
                 """;
 
-    /// <summary>What maintains txid and tombstones; notifications may come and go.</summary>
+    /// <summary>The triggers that maintain txid and tombstones; those that notify may come and go.</summary>
     private static string Triggers(string of) =>
         $"""
             SELECT format('trigger %s %s %s %s', tgname, tgfoid, tgenabled, xmin) FROM pg_trigger
@@ -175,7 +176,7 @@ internal static class StateSql
             ? ReplicaIdentity + Attachment
             : $"SELECT string_agg(f, ' ' ORDER BY f COLLATE \"C\") FROM ({Triggers("tgrelid = c.oid")}) AS own(f)";
 
-    // Names in composite types are in the JSON of rows that nobody writes.
+    // Renaming an attribute of a composite type changes the JSON of rows that nobody writes.
     private static string Composites(TableDescription table) =>
         table.Composites.Count == 0
             ? ""
@@ -187,6 +188,6 @@ internal static class StateSql
                 """
             );
 
-    // 0 is no type, where there are no enums.
+    // With no enums, use 0, which is no type's oid.
     private static string Enums(TableDescription table) => string.Join(", ", table.Enums.DefaultIfEmpty(0));
 }

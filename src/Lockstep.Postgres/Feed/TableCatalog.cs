@@ -11,7 +11,7 @@ internal static class TableCatalog
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)
         """;
 
-    // A domain is followed to the type under it.
+    // A domain is resolved to its base type.
     private const string Columns = """
         WITH RECURSIVE types(attnum, oid) AS (
             SELECT attnum, atttypid FROM pg_attribute WHERE attrelid = $1::bigint::oid AND attnum > 0 AND NOT attisdropped
@@ -32,8 +32,8 @@ internal static class TableCatalog
         WHERE a.attrelid = $1::bigint::oid ORDER BY a.attnum
         """;
 
-    // Built-in types of which two values are equal only when clients take their JSON for equal. Of every other type (citext, interval, a
-    // range over numeric, what an extension brings) that is not known, and values are told apart by their text.
+    // Built-in types of which two values are equal only if clients consider their JSON equal. For every other type (citext, interval, a
+    // range over numeric, an extension's types) that is unknown, and values are told apart by their text.
     private static readonly string[] StrictTypes =
     [
         "int2",
@@ -68,7 +68,7 @@ internal static class TableCatalog
 
     private static readonly string[] StrictBounds = ["int4", "int8", "date", "timestamp", "timestamptz"];
 
-    // What the columns' types consist of: domains of the type under them, arrays of elements, composites of attributes, ranges of bounds.
+    // The types that the columns' types consist of: base types of domains, elements of arrays, attributes of composites, bounds of ranges.
     private const string Types = """
         WITH RECURSIVE types(oid) AS (
             SELECT atttypid FROM pg_attribute WHERE attrelid = $1::bigint::oid AND attnum > 0 AND NOT attisdropped
@@ -99,7 +99,7 @@ internal static class TableCatalog
         ORDER BY i.indisprimary DESC, i.indexrelid
         """;
 
-    // A registry created by an earlier version has no column soft_delete.
+    // A registry created by an earlier version has no soft_delete column.
     private const string TrackingSql = """
         SELECT name, tombstones::text, key_columns, (to_jsonb(t) ->> 'soft_delete')::boolean,
             EXISTS (SELECT FROM pg_trigger WHERE tgrelid = t.relation AND tgname LIKE 'zz\_lockstep\_%' AND tgenabled <> 'A'),
@@ -114,12 +114,12 @@ internal static class TableCatalog
     private const string Unlogged =
         StateSql.Related + "SELECT min(c.oid::regclass::text) FROM related JOIN pg_class c USING (oid) WHERE c.relpersistence = 'u'";
 
-    /// <summary>Describes a table, in the transaction of the connection.</summary>
+    /// <summary>Describes a table, in the connection's transaction.</summary>
     /// <param name="connection">Open.</param>
     /// <param name="table">Its name.</param>
-    /// <param name="namedKey">The key that the user names; empty to take the catalog's.</param>
+    /// <param name="namedKey">The key named by the user; empty to take the catalog's.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="PostgresTableException">It is not there, or lacks what a feed needs.</exception>
+    /// <exception cref="PostgresTableException">It does not exist, or lacks what a feed needs.</exception>
     public static async Task<TableDescription> DescribeAsync(
         NpgsqlConnection connection,
         TableName table,
@@ -172,7 +172,7 @@ internal static class TableCatalog
         };
     }
 
-    /// <summary>How a table is tracked; null if it is not. Only if there is a registry.</summary>
+    /// <summary>How a table is tracked; null if it is not. Call only if there is a registry.</summary>
     public static async Task<TableTracking?> TrackingOfAsync(NpgsqlConnection connection, long oid, CancellationToken cancellationToken)
     {
         var found = await connection
@@ -194,13 +194,13 @@ internal static class TableCatalog
         return found.FirstOrDefault();
     }
 
-    /// <summary>Refuses a tracked table of which changes are missed, for as long as they are.</summary>
+    /// <summary>Refuses a tracked table while changes to it would be missed.</summary>
     private static void CheckTracking(TableName table, TableTracking tracked, List<string[]> keys)
     {
         if (tracked.IsOff)
         {
             throw new PostgresTableException(
-                $"The triggers that track {table} are disabled or missing, so changes of it are missed.",
+                $"The triggers that track {table} are disabled or missing, so its changes are missed.",
                 "Track the table again, which enables them; if one is missing, end its tracking first."
             );
         }
@@ -208,7 +208,7 @@ internal static class TableCatalog
         if (tracked.HasHeirs)
         {
             throw new PostgresTableException(
-                $"Other tables inherit from {table}; triggers are not inherited, so changes of their rows are missed.",
+                $"Other tables inherit from {table}; triggers are not inherited, so changes to their rows are missed.",
                 "Track and serve each of them, and end their inheritance."
             );
         }
@@ -217,12 +217,12 @@ internal static class TableCatalog
         {
             throw new PostgresTableException(
                 $"{table} is tracked by {string.Join(", ", tracked.Key)}, which is no longer unique, so its rows cannot be told apart.",
-                "End its tracking and begin it again, by its new key."
+                "Stop tracking it, and track it again by its new key."
             );
         }
     }
 
-    /// <summary>An unlogged table is empty after a crash, and nobody learns which rows are gone.</summary>
+    /// <summary>An unlogged table is empty after a crash, and nobody learns which rows have gone.</summary>
     public static async Task CheckLoggedAsync(
         NpgsqlConnection connection,
         TableName table,
@@ -264,7 +264,7 @@ internal static class TableCatalog
         );
 
     /// <summary>
-    /// The enums and the composite types (as relations) among the types of a relation's columns, and among what those are made of.
+    /// The enums and the composite types (as relations) among the types of a relation's columns, and among the types those consist of.
     /// </summary>
     public static async Task<(IReadOnlyList<long> Enums, IReadOnlyList<long> Composites)> TypesAsync(
         NpgsqlConnection connection,
@@ -279,7 +279,7 @@ internal static class TableCatalog
     }
 
     /// <summary>
-    /// A policy hides rows from the user: one that is hidden later would stay with the clients forever, because nobody deletes it.
+    /// A policy hides rows from the user. A row that becomes hidden would stay with the clients forever, because it is never deleted.
     /// </summary>
     public static PostgresAccessException HidesRows(TableName table) =>
         new(
@@ -298,13 +298,12 @@ internal static class TableCatalog
         };
 }
 
-/// <summary>How the registry says that a table is tracked.</summary>
+/// <summary>A table's entry in the registry.</summary>
 /// <param name="Name">Its name there.</param>
 /// <param name="Tombstones">The tombstone table, quoted with its schema.</param>
 /// <param name="Key">The key's columns.</param>
-/// <param name="SoftDelete">Whether a boolean column <c>deleted</c> marks rows that are gone; null where an earlier version did not
-/// ask.</param>
-/// <param name="IsLax">Whether a trigger no longer fires always.</param>
-/// <param name="IsOff">Whether one that is needed does not fire at all.</param>
-/// <param name="HasHeirs">Whether tables inherit from it that are no partitions.</param>
+/// <param name="SoftDelete">Whether a boolean column <c>deleted</c> marks deleted rows; null if an earlier version did not ask.</param>
+/// <param name="IsLax">Whether a trigger is no longer ENABLE ALWAYS.</param>
+/// <param name="IsOff">Whether a required trigger does not fire at all.</param>
+/// <param name="HasHeirs">Whether tables other than partitions inherit from it.</param>
 internal sealed record TableTracking(string Name, string Tombstones, string[] Key, bool? SoftDelete, bool IsLax, bool IsOff, bool HasHeirs);

@@ -16,43 +16,44 @@ internal sealed record TableColumn(string Name, string Type, ColumnShape Shape)
     public string? Collation { get; init; }
 
     /// <summary>
-    /// Whether its type treats values as equal that differ as text, and so for clients (such as citext): see <see cref="KeySql"/>.
+    /// Whether its type treats values as equal that differ as text, and therefore differ for clients (such as citext): see
+    /// <see cref="KeySql"/>.
     /// </summary>
     public bool IsLoose { get; init; }
 
     /// <summary>Whether clients can tell rows apart by its values.</summary>
     public KeyFitness KeyFitness { get; init; }
 
-    /// <summary>Whether it is bookkeeping that no record shows.</summary>
+    /// <summary>Whether it is bookkeeping and appears in no record.</summary>
     public bool IsHidden { get; init; }
 
-    /// <summary>Whether the database computes it from other columns: then it is not in the replication stream.</summary>
+    /// <summary>Whether the database computes it from other columns; it is then missing from the replication stream.</summary>
     public bool IsGenerated { get; init; }
 }
 
 /// <summary>How a column becomes JSON.</summary>
 internal enum ColumnShape
 {
-    /// <summary>PostgreSQL's own JSON of it.</summary>
+    /// <summary>PostgreSQL's own JSON.</summary>
     Natural,
 
     /// <summary>Binary: base64 text.</summary>
     Bytes,
 
-    /// <summary>An array of binaries: an array of base64 texts, one-dimensional.</summary>
+    /// <summary>An array of binaries: a one-dimensional array of base64 texts.</summary>
     ByteArray,
 }
 
 /// <summary>Which values of a column can be part of a key: clients hold keys made of JSON strings and numbers.</summary>
 internal enum KeyFitness
 {
-    /// <summary>All.</summary>
+    /// <summary>All values.</summary>
     Always,
 
-    /// <summary>Numbers; not NaN and the infinities, which JSON has only as texts.</summary>
+    /// <summary>Numbers except NaN and the infinities, which JSON has only as strings.</summary>
     Finite,
 
-    /// <summary>None: their JSON is true or false, an array or an object, or may be.</summary>
+    /// <summary>No values: their JSON is true or false, an array or an object, or may be.</summary>
     Never,
 }
 
@@ -69,7 +70,7 @@ internal enum ChangeSource
     Stream,
 }
 
-/// <summary>What the catalog says about a table or view. Valid as long as <see cref="Facts"/> are.</summary>
+/// <summary>The catalog's description of a table or view. Valid as long as <see cref="Facts"/> are.</summary>
 internal sealed record TableDescription
 {
     /// <summary>Its oid.</summary>
@@ -78,16 +79,16 @@ internal sealed record TableDescription
     /// <summary>With its schema, quoted.</summary>
     public required string SqlName { get; init; }
 
-    /// <summary>Whether LOCK TABLE takes it (a table, a partitioned table or a view).</summary>
+    /// <summary>Whether LOCK TABLE accepts it (a table, a partitioned table or a view).</summary>
     public required bool Lockable { get; init; }
 
     /// <summary>What goes into <c>data</c>, in column order.</summary>
     public required IReadOnlyList<TableColumn> Columns { get; init; }
 
-    /// <summary>The key, in its order; empty when the catalog knows none and none was named.</summary>
+    /// <summary>The key columns, in key order; empty if the catalog has no key and the user named none.</summary>
     public required IReadOnlyList<TableColumn> Key { get; init; }
 
-    /// <summary>Whether rows can be read by ranges of the key, through a unique index: otherwise a snapshot is one statement.</summary>
+    /// <summary>Whether rows can be read by key range, through a unique index; otherwise a snapshot is a single statement.</summary>
     public required bool Pages { get; init; }
 
     /// <summary>Whether there is a boolean column <c>deleted</c>.</summary>
@@ -102,19 +103,19 @@ internal sealed record TableDescription
     /// <summary>Whether this database has tracked tables at all (not necessarily this one).</summary>
     public required bool Registry { get; init; }
 
-    /// <summary>The enums among the columns' types and what those are made of.</summary>
+    /// <summary>The enums among the columns' types and the types those consist of.</summary>
     public required IReadOnlyList<long> Enums { get; init; }
 
-    /// <summary>The composite types likewise, as relations.</summary>
+    /// <summary>The composite types among them, as relations.</summary>
     public required IReadOnlyList<long> Composites { get; init; }
 
-    /// <summary>By replication: whether the table may get partitions.</summary>
+    /// <summary>With replication: whether the table may get partitions.</summary>
     public bool IsPartitioned { get; init; }
 
-    /// <summary>By replication the table and its partitions, by oid: those whose changes are its own.</summary>
+    /// <summary>With replication: the table and its partitions, by oid; their changes are the table's.</summary>
     public IReadOnlySet<uint> Relations { get; init; } = new HashSet<uint>();
 
-    /// <summary>What an operator should know about how it is served, in a sentence; null for nothing.</summary>
+    /// <summary>What an operator should know about how the table is served, as a sentence; null for nothing.</summary>
     public string? Notice { get; init; }
 
     /// <summary>How changes are found.</summary>
@@ -123,6 +124,6 @@ internal sealed record TableDescription
     /// <summary>What cursors depend on: columns, storage, partitions, key, tracking.</summary>
     public TableFacts Facts { get; init; } = new("", "", "", "", File: 0, HasWake: false);
 
-    /// <summary>The fingerprints of what the table was like before things were only added to it, oldest first.</summary>
+    /// <summary>The table's fingerprints before something was only added to it, oldest first.</summary>
     public IReadOnlyList<string> Earlier { get; init; } = [];
 }

@@ -6,8 +6,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Where the earlier timelines of a server ended: what was written on one beyond that point never reached the present one. It is in a file,
-/// which a superuser may read, and others through a function that a superuser has created. Thread-safe.
+/// Where a server's earlier timelines ended: what was written on one beyond that point never reached the current one. The history is in a
+/// file, which a superuser may read, and others through a function created by a superuser. Thread-safe.
 /// </summary>
 internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptions options, TimeProvider time)
 {
@@ -19,11 +19,11 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
     private readonly Lock _gate = new();
     private (long Timeline, Task<Dictionary<long, long>?> Ends, long Asked)? _known;
 
-    /// <summary>How far a client was told of anything that stored an identity of a timeline; if it does not say, of all of that.</summary>
+    /// <summary>How far a client was told of anything: its mark or, if it sent none, everything it stored under the timeline.</summary>
     public static FeedMark Reached(FeedMark? mark, long told) =>
         mark is { } reached && reached.Era >= told ? reached : new FeedMark(told, long.MaxValue);
 
-    /// <summary>Whether everything up to a mark came to a timeline, so that nothing of it was lost.</summary>
+    /// <summary>Whether a timeline contains everything up to a mark, so that nothing was lost.</summary>
     /// <exception cref="FeedUnavailableException">The server did not answer, or not in time.</exception>
     public async Task<bool> HasAsync(FeedMark reached, long timeline, CancellationToken cancellationToken) =>
         reached.Era == timeline
@@ -34,8 +34,8 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
         );
 
     /// <summary>The position at which a timeline was left for a later one; null if it was not, or if that is unknown.</summary>
-    /// <param name="timeline">The timeline of the server.</param>
-    /// <param name="earlier">The one before.</param>
+    /// <param name="timeline">The server's timeline.</param>
+    /// <param name="earlier">The earlier timeline.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public async Task<long?> EndOfAsync(long timeline, long earlier, CancellationToken cancellationToken)
     {
@@ -57,7 +57,7 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
             : null;
     }
 
-    /// <summary>Reads the server's file: a line for each timeline, with the place at which it ended.</summary>
+    /// <summary>Parses the server's file: one line per timeline, with the position at which it ended.</summary>
     internal static Dictionary<long, long> Parse(string text)
     {
         var ends = new Dictionary<long, long>();
@@ -79,7 +79,7 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
 
     private async Task<Dictionary<long, long>?> ReadAsync(long timeline)
     {
-        // Clients wait for it, and the one who asked first may leave.
+        // Several clients may wait for the answer, and the one that asked first may leave.
         using var patience = new CancellationTokenSource(Pause, time);
         try
         {
@@ -104,15 +104,15 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
         }
         catch (Exception e) when (e is OperationCanceledException || PostgresErrors.IsPassing(e))
         {
-            // It may tell later: clients wait rather than start over.
-            throw new FeedUnavailableException("The server does not tell yet where it left its earlier timelines.", options.RetryAfter, e);
+            // The server may answer later, so clients wait rather than start over.
+            throw new FeedUnavailableException("The server does not say yet where its earlier timelines ended.", options.RetryAfter, e);
         }
         catch (PostgresException e)
         {
             PostgresLog.Notice(
                 options.Logger,
-                $"{options.Table}: the server does not tell where it left its earlier timelines ({e.Message.TrimEnd('.')}), "
-                    + $"so clients from before a failover have to resync. Have a superuser make the function {Function}: see "
+                $"{options.Table}: the server does not say where its earlier timelines ended ({e.Message.TrimEnd('.')}), "
+                    + $"so clients from before a failover have to resync. Have a superuser create the function {Function}: see "
                     + $"OPERATING.md."
             );
             return null;

@@ -1,9 +1,9 @@
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>A client that waits for a view to be read. The reader may be another thread than the client's.</summary>
-/// <param name="pieces">Gets the rows; remains the client's, which closes this first.</param>
-/// <param name="since">What the client has: it wants what is labelled with this or later; 0 for all rows.</param>
-/// <param name="asked">When, as a timestamp.</param>
+/// <summary>A client waiting for a view to be read. The reader may run on another thread than the client.</summary>
+/// <param name="pieces">Receives the rows; owned by the client, which closes this first.</param>
+/// <param name="since">The client's cursor: it wants rows labelled with this or later; 0 for all rows.</param>
+/// <param name="asked">When it asked, as a timestamp.</param>
 /// <param name="stop">The client has gone.</param>
 internal sealed class ViewAsk(RowSpill pieces, long since, long asked, CancellationToken stop) : IAsyncDisposable
 {
@@ -15,16 +15,16 @@ internal sealed class ViewAsk(RowSpill pieces, long since, long asked, Cancellat
 
     public long Asked => asked;
 
-    /// <summary>Whether rows went out, so that the read cannot be restarted.</summary>
+    /// <summary>Whether rows were sent, so that the read cannot be restarted.</summary>
     public bool HasBegun { get; private set; }
 
-    /// <summary>Whether nobody waits any more.</summary>
+    /// <summary>Whether nobody is waiting any more.</summary>
     public bool IsOver => _done.Task.IsCompleted || stop.IsCancellationRequested;
 
     /// <summary>What was read, once all of it has been written.</summary>
     public Task<FeedStamp> Done => _done.Task;
 
-    /// <summary>Passes rows on. A client that cannot take them fails alone.</summary>
+    /// <summary>Passes on rows. A client that cannot take them fails on its own.</summary>
     public async Task WriteAsync(ReadOnlyMemory<byte> piece)
     {
         if (IsOver)
@@ -37,7 +37,7 @@ internal sealed class ViewAsk(RowSpill pieces, long since, long asked, Cancellat
             HasBegun = true;
             await pieces.WriteAsync(piece, stop).ConfigureAwait(false);
         }
-#pragma warning disable CA1031 // It is the client's.
+#pragma warning disable CA1031 // The error is the client's.
         catch (Exception e)
 #pragma warning restore CA1031
         {
@@ -53,7 +53,7 @@ internal sealed class ViewAsk(RowSpill pieces, long since, long asked, Cancellat
 
     public void Fail(Exception error) => _done.TrySetException(error);
 
-    /// <summary>Returns when nothing is written any more; <c>stop</c> must have been set off.</summary>
+    /// <summary>Returns once nothing more is written; <c>stop</c> must have been cancelled.</summary>
     public async ValueTask DisposeAsync()
     {
         // Not disposed itself: a late writer finds it closed.

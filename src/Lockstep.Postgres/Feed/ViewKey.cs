@@ -4,14 +4,14 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Extracts the key from a view's rows, in one form for all values that clients treat as the same. Used by one thread at a time.
+/// Extracts the key from a view's rows, in one canonical form for all values that clients treat as equal. Used by one thread at a time.
 /// </summary>
 internal sealed class ViewKey(FeedDatabase database)
 {
     private readonly ArrayBufferWriter<byte> _members = new();
     private byte[] _plain = [];
 
-    /// <summary>A JSON object of the row's key; valid until the next call.</summary>
+    /// <summary>The row's key as a JSON object; valid until the next call.</summary>
     /// <param name="json">The row.</param>
     /// <param name="hasFractions">Whether the key has numbers that can be written in several ways.</param>
     public ReadOnlySpan<byte> Of(ReadOnlySpan<byte> json, bool hasFractions)
@@ -21,7 +21,7 @@ internal sealed class ViewKey(FeedDatabase database)
         return hasFractions ? WithoutZeros(_members.WrittenSpan) : _members.WrittenSpan;
     }
 
-    /// <summary>Numbers without the zeros that a numeric of a given scale ends with: 1.50 and 1.5 are one key.</summary>
+    /// <summary>Drops the trailing zeros that a numeric's scale adds: 1.50 and 1.5 are one key.</summary>
     private ReadOnlySpan<byte> WithoutZeros(ReadOnlySpan<byte> json)
     {
         if (_plain.Length < json.Length)

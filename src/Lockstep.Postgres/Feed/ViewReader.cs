@@ -7,9 +7,9 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Follows a view without tombstones: reads all of it, and finds by digests which rows have changed since it was last read and which are
-/// gone. Each reading serves everybody: followers get the changes, clients that ask get the rows they lack. Clients ask from any thread;
-/// everything else is the poller's.
+/// Follows a view without tombstones: reads all of it, and finds by digests which rows have changed or gone since the last reading. Each
+/// reading serves everybody: followers get the changes, and clients that ask get the rows they lack. Clients ask from any thread;
+/// everything else belongs to the poller.
 /// </summary>
 internal sealed class ViewReader
 {
@@ -44,10 +44,10 @@ internal sealed class ViewReader
         database.ViewName = NewName();
     }
 
-    /// <summary>The cursors from which it can continue.</summary>
+    /// <summary>The cursors from which a client can continue.</summary>
     public ViewRange Range => _range;
 
-    /// <summary>Whether somebody waits for the view to be read.</summary>
+    /// <summary>Whether somebody is waiting for the view to be read.</summary>
     public bool IsAsked
     {
         get
@@ -57,11 +57,11 @@ internal sealed class ViewReader
         }
     }
 
-    /// <summary>The memory that it takes to compare rows.</summary>
+    /// <summary>The memory used to compare rows.</summary>
     public long Bytes => _rows?.Bytes ?? 0;
 
     /// <summary>Asks for the rows that a client lacks.</summary>
-    /// <param name="pieces">Gets them.</param>
+    /// <param name="pieces">Receives them.</param>
     /// <param name="since">The client's cursor; 0 for all rows.</param>
     /// <param name="stop">The client has gone.</param>
     public ViewAsk Ask(RowSpill pieces, long since, CancellationToken stop)
@@ -73,14 +73,14 @@ internal sealed class ViewReader
         return ask;
     }
 
-    /// <summary>Nobody will read any more.</summary>
+    /// <summary>Ends all waiting: nobody will read any more.</summary>
     public void Close()
     {
         foreach (var ask in TakeAsks())
             ask.Fail(new FeedUnavailableException($"{_options.Table} is no longer served here.", _options.RetryAfter));
     }
 
-    /// <summary>The view could not be read: clients whose patience has run out are told so.</summary>
+    /// <summary>The view could not be read: clients whose patience has run out get the error.</summary>
     public void Failed(Exception error)
     {
         ViewAsk[] over;
@@ -94,10 +94,10 @@ internal sealed class ViewReader
             ask.Fail(error);
     }
 
-    /// <summary>A poll: reads the view unless nobody lacks rows and it is unchanged.</summary>
+    /// <summary>Polls: reads the view unless it is unchanged and nobody lacks rows.</summary>
     public async Task<FeedStamp> LookAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        // If something changes all the time one reading is enough; if hardly anything does, the server reveals it by a sum.
+        // If something changes all the time, one reading is enough; if hardly anything does, a checksum computed by the server reveals it.
         if (!_changed && !IsAsked)
         {
             ViewContent? now = null;
@@ -149,7 +149,7 @@ internal sealed class ViewReader
             (_isTorn, _changed) = (_rows is not null, true);
             foreach (var ask in asks)
             {
-                // What has had no rows is read for again, while the client has patience.
+                // A client that has received no rows yet gets another attempt while its patience lasts.
                 if (!ask.HasBegun && PostgresErrors.IsPassing(e) && _time.GetElapsedTime(ask.Asked) < _options.Patience)
                 {
                     lock (_gate)
@@ -167,8 +167,8 @@ internal sealed class ViewReader
 
     /// <summary>Appends what a reading found to the log.</summary>
     /// <param name="stamp">The reading's.</param>
-    /// <param name="changes">What has changed; null for nothing.</param>
-    /// <param name="isNew">Whether that cannot be determined, or is too much: followers have to ask.</param>
+    /// <param name="changes">The changes; null if there are none.</param>
+    /// <param name="isNew">Whether the changes are unknown or too many, so that followers have to ask.</param>
     private FeedStamp Reached(FeedStamp stamp, FeedLines? changes, bool isNew = false)
     {
         _database.ViewReached(stamp);
@@ -247,7 +247,7 @@ internal sealed class ViewReader
             var content = new ViewContent(_count, _sum);
             if (view._rows is null)
             {
-                // By its content: as long as that is the same, nothing has changed.
+                // Named by its contents: as long as those are the same, nothing has changed.
                 view._database.ViewName = content.Name;
                 view._range = new ViewRange(0, long.MaxValue, IsWhole: true);
                 stamp = stamp with { Identity = FeedIdentity.OfView(stamp.Identity, content.Name) };
@@ -273,12 +273,12 @@ internal sealed class ViewReader
                 ask.Fail(error);
         }
 
-        /// <summary>Whether there is more than the log holds; followers then ask for it.</summary>
+        /// <summary>Whether the changes exceed what the log holds; followers then ask for them.</summary>
         private bool IsTooMuch => _live.Bytes > view._options.LiveBytes;
 
         private void Begin(FeedStamp stamp)
         {
-            // Another server or another key: nothing can be compared with what was read before.
+            // Another server or another key: nothing can be compared with the previous reading.
             if (view._of is { } of && FeedIdentity.IsSameView(of, stamp.Identity))
             {
                 _isFirst = view._rows is not null && view._range.IsWhole;
@@ -307,7 +307,7 @@ internal sealed class ViewReader
                 _all.Append(label, label, isDeleted: false, json);
             if (view._rows is not { } known)
                 return;
-            // Every client has what was read first.
+            // Every client has what the first reading found.
             var change = known.See(view._key.Of(json, hasFractions), DigestOf(json), _isFirst ? 0 : label, out var since);
             if (change == RowChange.Duplicate || known.Bytes > view._options.ViewBytes)
             {
@@ -322,7 +322,7 @@ internal sealed class ViewReader
                 _some.Append(label, label, isDeleted: false, json);
         }
 
-        /// <summary>The rows cannot be compared, from here on.</summary>
+        /// <summary>Stops comparing rows, from here on.</summary>
         private void GiveUp(RowChange change)
         {
             view._rows = null;
@@ -331,8 +331,8 @@ internal sealed class ViewReader
                 change == RowChange.Duplicate
                     ? $"the rows of {view._options.Table} cannot be told apart by their key, so all clients start over "
                         + $"whenever it changes. Name the columns that identify a row."
-                    : $"{view._options.Table} has too many rows to compare them in memory, so all clients start over whenever "
-                        + $"it changes. A view with txid and tombstones needs no comparing."
+                    : $"{view._options.Table} has too many rows to compare in memory, so all clients start over whenever "
+                        + $"it changes. The rows of a view with txid and tombstones need not be compared."
             );
         }
 
@@ -357,9 +357,9 @@ internal sealed class ViewReader
     }
 }
 
-/// <summary>Stands for all rows of a view.</summary>
+/// <summary>A digest of all rows of a view.</summary>
 /// <param name="Rows">How many.</param>
-/// <param name="Sum">Over their digests.</param>
+/// <param name="Sum">The sum of their digests.</param>
 internal sealed record ViewContent(long Rows, Int128 Sum)
 {
     /// <summary>For an identity.</summary>
@@ -367,7 +367,7 @@ internal sealed record ViewContent(long Rows, Int128 Sum)
 }
 
 /// <summary>The cursors from which a view can be continued.</summary>
-/// <param name="Floor">The lowest one that was given out here and misses nothing.</param>
-/// <param name="From">A cursor above this one is good wherever it was given out: it is younger than what was read first here.</param>
-/// <param name="IsWhole">Whether its rows cannot be compared, so that a cursor is good for one content.</param>
+/// <param name="Floor">The lowest cursor issued here that misses nothing.</param>
+/// <param name="From">A cursor above this one is valid wherever it was issued: it is newer than the first reading here.</param>
+/// <param name="IsWhole">Whether the rows cannot be compared, so that a cursor is valid only for the contents it was issued for.</param>
 internal sealed record ViewRange(long Floor, long From, bool IsWhole);

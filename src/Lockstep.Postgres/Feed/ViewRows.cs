@@ -8,16 +8,16 @@ internal enum RowChange
     /// <summary>Nothing.</summary>
     None,
 
-    /// <summary>It is new, or another one.</summary>
+    /// <summary>It is new or different.</summary>
     Changed,
 
-    /// <summary>Its key has come before in this round: the rows cannot be distinguished.</summary>
+    /// <summary>Its key has already been seen in this round: the rows cannot be told apart.</summary>
     Duplicate,
 }
 
 /// <summary>
-/// What a view showed when it was last read: for each key a digest of its row, and since when it has been that; also keys that are gone, as
-/// long as there is room for them. About 70 bytes a row. Used by one thread at a time.
+/// What a view showed when it was last read: for each key a digest of its row, and the label since which it has been that row; also removed
+/// keys, as long as there is room for them. About 70 bytes a row. Used by one thread at a time.
 /// </summary>
 internal sealed class ViewRows
 {
@@ -39,7 +39,7 @@ internal sealed class ViewRows
     /// <summary>How many rows there are.</summary>
     public int Count => _count - _gone;
 
-    /// <summary>The memory that this takes.</summary>
+    /// <summary>The memory this uses.</summary>
     public long Bytes => ((long)_entries.Count << ChunkBits) * Marshal.SizeOf<Entry>() + (_buckets.Length * 4L) + _keyBytes;
 
     /// <summary>The lowest label after which no removed key has been forgotten.</summary>
@@ -48,11 +48,11 @@ internal sealed class ViewRows
     /// <summary>Begins a round, in which each row is seen once.</summary>
     public void Begin() => _round++;
 
-    /// <summary>Sees a row.</summary>
-    /// <param name="key">Its key, in the one form that it has.</param>
-    /// <param name="digest">Of all of it.</param>
-    /// <param name="label">What to label it with if it has changed.</param>
-    /// <param name="since">What it is labelled with.</param>
+    /// <summary>Records a row.</summary>
+    /// <param name="key">Its key, in canonical form.</param>
+    /// <param name="digest">The digest of the whole row.</param>
+    /// <param name="label">The label it gets if it has changed.</param>
+    /// <param name="since">The label it now has.</param>
     public RowChange See(ReadOnlySpan<byte> key, UInt128 digest, long label, out long since)
     {
         var hash = HashOf(key);
@@ -81,9 +81,9 @@ internal sealed class ViewRows
         return RowChange.Changed;
     }
 
-    /// <summary>Ends a round: what it has not seen is gone.</summary>
-    /// <param name="label">What to label that with.</param>
-    /// <param name="gone">Gets the key and the label of everything that is gone, now or before.</param>
+    /// <summary>Ends a round: rows not seen in it are gone.</summary>
+    /// <param name="label">The label for those.</param>
+    /// <param name="gone">Receives the key and label of every row that is gone, now or before.</param>
     public void End(long label, Action<ReadOnlySpan<byte>, long, bool> gone)
     {
         for (var i = 0; i < _count; i++)
@@ -105,7 +105,7 @@ internal sealed class ViewRows
             Forget(label);
     }
 
-    /// <summary>Forgets what is gone, except what has just gone.</summary>
+    /// <summary>Forgets removed keys, except those that have just gone.</summary>
     private void Forget(long label)
     {
         var (entries, keys, count) = (_entries.ToArray(), _keys.ToArray(), _count);
@@ -194,7 +194,7 @@ internal sealed class ViewRows
         return buckets;
     }
 
-    /// <summary>Seeded at random for each process, so that nobody can choose keys that collide.</summary>
+    /// <summary>Seeded at random per process, so that nobody can craft keys that collide.</summary>
     private static int HashOf(ReadOnlySpan<byte> key)
     {
         var hash = default(HashCode);

@@ -3,14 +3,14 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Listens for the notifications of tracked tables (NOTIFY), on one connection for all feeds of a database, and only while one wants them.
-/// Thread-safe.
+/// Listens for the notifications of tracked tables (NOTIFY), on one connection for all feeds of a database, and only while a feed wants
+/// them. Thread-safe.
 /// </summary>
 internal sealed class WakeListener(NpgsqlDataSource source, TimeProvider time) : IAsyncDisposable
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
-    /// <summary>Until the next attempt on a server that refuses LISTEN, as a replica does.</summary>
+    /// <summary>The pause before the next attempt on a server that refuses LISTEN, as a replica does.</summary>
     private static readonly TimeSpan LongPause = TimeSpan.FromMinutes(1);
 
     private readonly Lock _gate = new();
@@ -19,13 +19,14 @@ internal sealed class WakeListener(NpgsqlDataSource source, TimeProvider time) :
     private Task _listening = Task.CompletedTask;
     private bool _listens;
 
-    /// <summary>Whether notifications arrive at this moment.</summary>
+    /// <summary>Whether notifications are currently arriving.</summary>
     public bool Listens => Volatile.Read(ref _listens);
 
     /// <summary>Subscribes to the notifications of a table.</summary>
     /// <param name="name">The table's name in the registry.</param>
-    /// <param name="wake">Called for each, and when they begin or cease to arrive, which is when one may have gone unheard. Must be
-    /// quick.</param>
+    /// <param name="wake">
+    /// Called for each notification, and when they start or stop arriving, because one may have been missed then. Must be quick.
+    /// </param>
     public WakeSubscription Subscribe(string name, Action wake)
     {
         var subscription = new WakeSubscription(this, name, wake);
@@ -96,7 +97,7 @@ internal sealed class WakeListener(NpgsqlDataSource source, TimeProvider time) :
             {
                 pause = LongPause;
             }
-#pragma warning disable CA1031 // Whatever it was: without wake-ups the feeds look at intervals, and they tell what is wrong.
+#pragma warning disable CA1031 // Without wake-ups the feeds poll at intervals, and report any error themselves.
             catch
 #pragma warning restore CA1031
             { }
@@ -139,7 +140,7 @@ internal sealed class WakeSubscription(WakeListener listener, string name, Actio
 {
     public string Name => name;
 
-    /// <summary>Whether they arrive.</summary>
+    /// <summary>Whether notifications are arriving.</summary>
     public bool IsHeard => listener.Listens;
 
     public void Wake() => wake();

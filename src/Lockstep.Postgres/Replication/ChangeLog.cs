@@ -8,12 +8,14 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// The durable log of what the stream brought, in an SQLite file: PostgreSQL is only told to forget what is in it. One thread writes; any
+/// The durable log of what the stream brought, in an SQLite file: only what is in it is confirmed to PostgreSQL. One thread writes; any
 /// number may read, and see what was committed. Positions are places in the server's log (LSNs) as numbers.
 /// </summary>
 internal sealed class ChangeLog : IDisposable
 {
-    /// <summary>Format 1 does not say how far the start of a stretch reaches, so nothing started then continues after a failover.</summary>
+    /// <summary>
+    /// Format 1 does not record how far the start of a stretch reaches, so a stretch started under it does not continue after a failover.
+    /// </summary>
     private const int FormatVersion = 2;
     private const string Size = "SELECT coalesce(sum(length(lines)), 0) FROM piece";
 
@@ -52,7 +54,7 @@ internal sealed class ChangeLog : IDisposable
     }
 
     /// <summary>
-    /// The slot that fills the log; null before the first one. Kept when the slot is dropped, so that what is left of it is known to be
+    /// The slot that fills the log; null before the first one. Kept when the slot is dropped, so that any remains of it are known to be
     /// ours.
     /// </summary>
     public string? Slot { get; private set; }
@@ -60,23 +62,25 @@ internal sealed class ChangeLog : IDisposable
     /// <summary>The stretch being served; null while there is none.</summary>
     public LogEpoch? Epoch => _epoch;
 
-    /// <summary>Everything before it is in the log, or did not need to be.</summary>
+    /// <summary>Everything before it is in the log, or did not have to be.</summary>
     public long Position => Volatile.Read(ref _position);
 
-    /// <summary>The position with which the log begins again after a crash; the stream may bring no change of the table after it.</summary>
+    /// <summary>
+    /// The position to which the log falls back after a crash; there may be no change of the table between it and <see cref="Position"/>.
+    /// </summary>
     public long Durable => Volatile.Read(ref _durable);
 
     /// <summary>The lowest cursor that is served.</summary>
     public long Floor => Volatile.Read(ref _floor);
 
-    /// <summary>Whether something written is not committed yet.</summary>
+    /// <summary>Whether something written has not been committed yet.</summary>
     public bool IsWriting => _open;
 
-    /// <summary>Of all lines, including those not yet committed.</summary>
+    /// <summary>The size of all lines, including those not yet committed.</summary>
     public long Bytes { get; private set; }
 
     /// <summary>Opens the log, creating it if necessary, and locks it.</summary>
-    /// <exception cref="PostgresReplicationException">Another feed has it, or it is not such a log.</exception>
+    /// <exception cref="PostgresReplicationException">Another feed has it open, or it is not a change log.</exception>
     public static ChangeLog Open(string path)
     {
         SqliteLibrary.Require();
@@ -99,7 +103,7 @@ internal sealed class ChangeLog : IDisposable
         }
     }
 
-    /// <summary>Records that a slot is about to be created, and forgets everything that another one brought.</summary>
+    /// <summary>Records that a slot is about to be created, and forgets everything that an earlier slot brought.</summary>
     public void Forget(string slot)
     {
         Rollback();
@@ -111,7 +115,7 @@ internal sealed class ChangeLog : IDisposable
     }
 
     /// <summary>
-    /// Begins a stretch at a position. Rows of the one before are no longer served, and so are dropped; its transactions are kept as long
+    /// Begins a stretch at a position. Rows of the previous stretch are no longer served and are dropped; its transactions are kept as long
     /// as a snapshot may not show them.
     /// </summary>
     public void Begin(LogEpoch epoch, long position)
@@ -133,9 +137,9 @@ internal sealed class ChangeLog : IDisposable
     }
 
     /// <summary>
-    /// Continues the stretch on another server that took over, on the same server's new timeline, or with what was added to the table.
+    /// Continues the stretch: on another server after a failover, on the same server's new timeline, or with additions to the table.
     /// </summary>
-    /// <param name="table">The identity of what the database shows there.</param>
+    /// <param name="table">The identity of what the database now shows.</param>
     public void Move(string table)
     {
         Rollback();
@@ -143,7 +147,7 @@ internal sealed class ChangeLog : IDisposable
         _epoch = _epoch! with { Table = table };
     }
 
-    /// <summary>Writes lines, which nobody sees before <see cref="Commit"/>.</summary>
+    /// <summary>Writes lines, which nobody sees until <see cref="Commit"/>.</summary>
     public void Write(IEnumerable<LogPiece> pieces)
     {
         Open();
@@ -155,8 +159,8 @@ internal sealed class ChangeLog : IDisposable
     }
 
     /// <summary>Makes what was written durable and visible, and advances the position.</summary>
-    /// <param name="transactions">Which changed the table.</param>
-    /// <param name="position">Everything before it has come.</param>
+    /// <param name="transactions">Those that changed the table.</param>
+    /// <param name="position">Everything before it has arrived.</param>
     /// <param name="table">The identity of what the database shows, if something was added to it.</param>
     public void Commit(IEnumerable<LoggedTransaction> transactions, long position, string? table = null)
     {
@@ -173,17 +177,17 @@ internal sealed class ChangeLog : IDisposable
         Volatile.Write(ref _durable, position);
     }
 
-    /// <summary>Moves the position over what did not change the table; nothing may be written and not committed.</summary>
+    /// <summary>Moves the position past what did not change the table; nothing may be written but uncommitted.</summary>
     public void Advance(long position) => Volatile.Write(ref _position, position);
 
-    /// <summary>Makes the position durable; does nothing if it is.</summary>
+    /// <summary>Makes the position durable; does nothing if it already is.</summary>
     public void Checkpoint()
     {
         if (Epoch is not null && !_open && Durable < Position)
             Commit([], Position);
     }
 
-    /// <summary>Drops what was written since the last commit.</summary>
+    /// <summary>Discards what was written since the last commit.</summary>
     public void Rollback()
     {
         if (!_open)
@@ -193,8 +197,8 @@ internal sealed class ChangeLog : IDisposable
     }
 
     /// <summary>
-    /// Drops the oldest lines until <paramref name="capacity"/> is respected, but never those that a snapshot may not show yet: below the
-    /// horizon all transactions have ended. Nothing may be written and not committed.
+    /// Drops the oldest lines until the log fits <paramref name="capacity"/>, but never those that a snapshot may not show yet: below the
+    /// horizon all transactions have ended. Nothing may be written but uncommitted.
     /// </summary>
     public void Trim(long capacity, long horizon)
     {
@@ -206,7 +210,7 @@ internal sealed class ChangeLog : IDisposable
         using (var pieces = Command(_writer, "SELECT last_lsn, length(lines) FROM piece ORDER BY id"))
         using (var row = pieces.ExecuteReader())
         {
-            // To nine tenths, so that not every commit has to.
+            // Down to nine tenths, so that not every commit has to trim.
             while (Bytes - freed > capacity - (capacity / 10) && row.Read() && row.GetInt64(0) < unseen)
                 (last, freed) = (row.GetInt64(0), freed + row.GetInt64(1));
         }
@@ -214,7 +218,7 @@ internal sealed class ChangeLog : IDisposable
         if (freed == 0)
             return;
 
-        // All pieces that end with the same transaction, so that the floor lies between two.
+        // All pieces that end with the same transaction, so that the floor lies between two transactions.
         Execute("BEGIN IMMEDIATE");
         Execute("UPDATE log SET floor = $0 + 1, floor_piece = (SELECT max(id) FROM piece WHERE last_lsn <= $0)", last);
         Execute("DELETE FROM piece WHERE last_lsn <= $0", last);
@@ -224,8 +228,8 @@ internal sealed class ChangeLog : IDisposable
     }
 
     /// <summary>
-    /// The cursor from which the log completes what a snapshot shows; null while the snapshot does not show what the log has already
-    /// released: the server's log reports a commit before snapshots show it.
+    /// The cursor from which the log completes what a snapshot shows; null while the snapshot does not yet show what the log has already
+    /// released, because the server's log reports a commit before snapshots show it.
     /// </summary>
     public long? CursorFor(PgSnapshot snapshot)
     {
@@ -258,7 +262,7 @@ internal sealed class ChangeLog : IDisposable
     }
 
     /// <summary>Reads pieces in order: the first few that hold rows at or after a cursor, and come after a piece.</summary>
-    /// <param name="identity">The stretch that the cursor is of.</param>
+    /// <param name="identity">The stretch to which the cursor belongs.</param>
     /// <param name="cursor">The cursor.</param>
     /// <param name="after">The piece read last, 0 for none; advanced to the last one returned.</param>
     /// <returns>Empty at the end; null if what follows no longer exists, or the stretch has ended.</returns>

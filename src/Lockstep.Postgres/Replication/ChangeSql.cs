@@ -5,7 +5,7 @@ using Npgsql.Replication.PgOutput.Messages;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// The query that turns changes into JSON: PostgreSQL converts each value's text back into the value, and the row into JSON with the
+/// The query that turns changes into JSON: PostgreSQL converts each value's text back into the value, and builds the row's JSON with the
 /// expression that snapshots use, so that a row looks the same wherever it comes from.
 /// </summary>
 internal sealed class ChangeSql
@@ -26,25 +26,23 @@ internal sealed class ChangeSql
     /// <summary>Whether there are columns that the stream omits, so that each row must be looked up.</summary>
     public bool HasGenerated { get; }
 
-    /// <summary>The columns of the key.</summary>
     public IReadOnlyList<TableColumn> KeyColumns => _table.Key;
 
-    /// <summary>The places of the key among the stream's columns.</summary>
+    /// <summary>The positions of the key among the stream's columns.</summary>
     public ReadOnlySpan<int> Key => _key;
 
     /// <summary>
-    /// Returns txid (the lsn), deleted, data: one row for each given change, in order, but none for a row that must be looked up and no
-    /// longer exists.
+    /// Returns txid (the lsn), deleted, data: one row per change, in order, but none for a row that must be looked up and no longer exists.
     /// </summary>
     public string Text { get; }
 
     /// <summary>
-    /// The position of each column in rows of the table, or of a partition, as the stream describes them; -1 for one that did not exist
-    /// when they were written, and is null. Null if they have another form.
+    /// The position of each column in rows of the table or of a partition, as the stream describes them; -1 for a column that did not exist
+    /// when they were written and is therefore null. Null if the rows have another form.
     /// </summary>
     /// <remarks>
-    /// Columns are added at the end: rows that lack others than the last ones, or have them in another order, were written when a name was
-    /// that of another column. Only a partition may have an order of its own.
+    /// Columns are added at the end, so rows that lack other columns than the last ones, or have them in another order, were written when a
+    /// name belonged to another column. Only a partition may have its own order.
     /// </remarks>
     public int[]? MapOf(RelationMessage relation)
     {
@@ -55,7 +53,7 @@ internal sealed class ChangeSql
         {
             var streamed = relation.Columns[i];
 
-            // From PostgreSQL 18 on a publication may have those; they are looked up all the same.
+            // From PostgreSQL 18 on a publication may include generated columns; they are looked up all the same.
             if (_table.Columns.Any(c => c.IsGenerated && c.Name == streamed.ColumnName))
                 continue;
             var at = _columns.FindIndex(c =>

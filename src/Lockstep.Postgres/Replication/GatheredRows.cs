@@ -5,7 +5,7 @@ using Npgsql.Replication.PgOutput.Messages;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// The rows of a table that a stream has brought and that must still become JSON, which PostgreSQL does for many at once. Runs on one
+/// The rows of a table that a stream has brought and that have yet to become JSON, which PostgreSQL does for many at once. Runs on one
 /// thread at a time.
 /// </summary>
 internal sealed class GatheredRows
@@ -26,21 +26,21 @@ internal sealed class GatheredRows
     /// <summary>The newest transaction with a row here.</summary>
     public long Newest => _changes.Max(c => c.Txid);
 
-    /// <summary>The table is like this from here on.</summary>
+    /// <summary>Uses a new description of the table from here on.</summary>
     public void Describe(TableDescription table)
     {
         _sql = new ChangeSql(table);
         _places.Clear();
     }
 
-    /// <summary>The stream describes a relation differently than before.</summary>
+    /// <summary>Forgets a relation, because the stream describes it differently now.</summary>
     public void Forget(uint relation) => _places.Remove(relation);
 
     /// <summary>Whether rows of a relation, as the stream describes it, are rows of the table.</summary>
     public bool Fit(RelationMessage relation) => PlacesOf(relation) is not null;
 
-    /// <summary>Gathers what a message says of rows of a relation that fits.</summary>
-    /// <exception cref="InvalidDataException">It does not say which row was changed.</exception>
+    /// <summary>Gathers a message's changes to rows of a relation that fits.</summary>
+    /// <exception cref="InvalidDataException">It does not identify the changed row.</exception>
     public async Task ReadAsync(
         PgOutputReplicationMessage message,
         RelationMessage relation,
@@ -73,17 +73,17 @@ internal sealed class GatheredRows
         _size = 0;
     }
 
-    /// <summary>The transactions of the rows for which the stream omitted values: the table is queried for those.</summary>
+    /// <summary>The transactions of the rows for which the stream omitted values, which have to be looked up in the table.</summary>
     public IReadOnlyList<long> LookedUp() =>
         [.. _changes.Where(c => !c.IsGone && (_sql.HasGenerated || c.Missing is not null)).Select(c => c.Txid).Distinct()];
 
-    /// <summary>Lets the database produce their lines.</summary>
+    /// <summary>Has the database produce their lines.</summary>
     public async Task<List<LogPiece>> MakeAsync(NpgsqlConnection connection, StreamedTable table, CancellationToken cancellationToken)
     {
         if (_changes.Count == 0)
             return [];
 
-        // One transaction, in which the formats are in force.
+        // One transaction, so that the formats are in force.
         await using var batch = new NpgsqlBatch(connection);
         batch.Add("SELECT " + StateSql.Formats);
         batch.Add(_sql.Text, _sql.Parameters(_changes));

@@ -4,7 +4,7 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// Describes a table for logical replication: every column is data, and the key is what the stream says about a deleted row.
+/// Describes a table for logical replication: every column is data, and the key is what the stream reports of a deleted row.
 /// </summary>
 internal static class ReplicatedTable
 {
@@ -18,7 +18,7 @@ internal static class ReplicatedTable
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)
         """;
 
-    // A deferrable key cannot be a replica identity: a row could take the key of another that has not left it yet.
+    // A deferrable key cannot be a replica identity: a row could take another row's key before that one has given it up.
     private const string Key = """
         SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(attnum, at)
             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.at <= i.indnkeyatts ORDER BY k.at)
@@ -29,8 +29,8 @@ internal static class ReplicatedTable
 
     private const string Partitions = "SELECT relid::oid::bigint FROM pg_partition_tree($1::bigint::oid)";
 
-    /// <summary>Describes a table, in the transaction of the connection.</summary>
-    /// <exception cref="PostgresTableException">It does not exist, or cannot be replicated as it is.</exception>
+    /// <summary>Describes a table, in the connection's transaction.</summary>
+    /// <exception cref="PostgresTableException">It does not exist, or cannot be replicated in its current form.</exception>
     public static async Task<TableDescription> DescribeAsync(
         NpgsqlConnection connection,
         TableName table,
@@ -79,7 +79,7 @@ internal static class ReplicatedTable
         if (t.Inherited)
         {
             throw new PostgresTableException(
-                $"Other tables inherit from {table}, and are replicated under names of their own.",
+                $"Other tables inherit from {table}, and are replicated under their own names.",
                 "Serve each of them, or a partitioned table."
             );
         }
@@ -98,7 +98,7 @@ internal static class ReplicatedTable
         if (keys is not [{ Length: > 0 } key])
         {
             throw new PostgresTableException(
-                $"{table} has no primary key that is checked at once, so its rows cannot be told apart.",
+                $"{table} has no primary key, or only a deferrable one, so its rows cannot be told apart.",
                 "Give it a primary key that is not deferrable, or a replica identity by a unique index."
             );
         }
@@ -108,12 +108,12 @@ internal static class ReplicatedTable
         if (tracked?.SoftDelete == true)
         {
             throw new PostgresTableException(
-                $"{table} is tracked with its column deleted as a mark, which replication does not know.",
+                $"{table} is tracked with its column deleted as a deletion mark, which replication does not support.",
                 "Serve it by polling, or track it with deleted as data."
             );
         }
 
-        // Polling leaves out the txid of a tracked table too.
+        // Polling leaves out a tracked table's txid too.
         if (tracked is not null)
             columns = [.. columns.Select(c => c.Name == "txid" ? c with { IsHidden = true } : c)];
         TableColumn[] keyColumns = [.. key.Select(name => columns.Find(c => c.Name == name)!)];
@@ -121,7 +121,7 @@ internal static class ReplicatedTable
         if (Array.Find(keyColumns, k => k.IsGenerated) is { } generated)
         {
             throw new PostgresTableException(
-                $"The key column {generated.Name} of {table} is generated, and the stream does not say what it is.",
+                $"The key column {generated.Name} of {table} is generated, and the stream does not contain its value.",
                 "Serve the table by polling, or give it a replica identity by a unique index over other columns."
             );
         }

@@ -6,8 +6,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// A table by logical replication: one stream per feed into a durable log, from which any number of clients are served. Cursors are places
-/// in the server's log (LSNs).
+/// Serves a table by logical replication: one stream per feed fills a durable log, from which any number of clients are served. Cursors are
+/// places in the server's log (LSNs).
 /// </summary>
 internal sealed class ReplicationFeed : DatabaseFeed
 {
@@ -37,7 +37,8 @@ internal sealed class ReplicationFeed : DatabaseFeed
     internal LiveLog<CommitPosition> Live { get; }
 
     /// <summary>
-    /// Returns once the stream has begun, or patience has run out: the slot waits for an open transaction, and clients are told so.
+    /// Returns once the stream has begun or patience has run out: creating the slot may wait for an open transaction, and clients are told
+    /// so.
     /// </summary>
     public static async Task<ReplicationFeed> StartAsync(
         string connectionString,
@@ -94,8 +95,8 @@ internal sealed class ReplicationFeed : DatabaseFeed
     }
 
     /// <summary>
-    /// Whether a client has the log's stretch from before an addition or a failover, and was told of nothing that was lost in that. The
-    /// caller has checked that the log itself continues.
+    /// Whether a client's data is of the log's current stretch, possibly from before an addition or a failover, and includes nothing that
+    /// was lost in the failover. The caller has checked that the log itself continues.
     /// </summary>
     private async Task<bool> IsCarriedAsync(LogEpoch epoch, FeedRequest request, CancellationToken cancellationToken) =>
         request.Identity is { } identity
@@ -111,7 +112,8 @@ internal sealed class ReplicationFeed : DatabaseFeed
         Range(epoch).Admit(request.Identity, request.Horizon ?? 0);
         var after = PagePosition.Parse(request.After, Database.KeyNames.Count);
 
-        // No client may have more than the pages: what they leave out of it is swept, and a tie with the log would not bring it back.
+        // No client may have more than the pages contain: the sweep removes what they lack, and a log entry with the same order value would
+        // not bring it back.
         var horizon = request.Horizon ?? await BeginSnapshotAsync(epoch, whole: true, cancellationToken).ConfigureAwait(false);
         var page = await ReadPageAsync(epoch, after, horizon, PageRows, request.Filter, cancellationToken).ConfigureAwait(false);
         return new SnapshotPage(epoch.Identity, horizon, Database.KeyNames, page.Lines.Take(), PagePosition.Format(page.Next))
@@ -120,7 +122,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
         };
     }
 
-    /// <summary>A page of the table as it is, every row of it at the cursor.</summary>
+    /// <summary>Reads a page of the table as it is now, with every row at the cursor.</summary>
     internal async Task<FeedPage<string[]>> ReadPageAsync(
         LogEpoch epoch,
         string[] after,
@@ -143,10 +145,10 @@ internal sealed class ReplicationFeed : DatabaseFeed
     }
 
     /// <summary>
-    /// Waits until snapshots show what the log no longer has, and returns the cursor at which the log continues from them.
+    /// Waits until snapshots show what the log has already dropped, and returns the cursor from which the log completes them.
     /// </summary>
-    /// <param name="epoch">The stretch that is served.</param>
-    /// <param name="whole">Whether they must also show everything that the log has.</param>
+    /// <param name="epoch">The stretch being served.</param>
+    /// <param name="whole">Whether they must also show everything in the log.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     internal async Task<long> BeginSnapshotAsync(LogEpoch epoch, bool whole, CancellationToken cancellationToken)
     {
@@ -162,13 +164,13 @@ internal sealed class ReplicationFeed : DatabaseFeed
         }
 
         throw new FeedUnavailableException(
-            $"A transaction that changed {Options.Table} has committed and is not shown by snapshots yet: it may wait for a standby.",
+            $"A transaction that changed {Options.Table} has committed but is not visible yet: it may be waiting for a standby.",
             Options.RetryAfter
         );
     }
 
     /// <summary>
-    /// Waits until the log has everything that the server's log has before a position; makes the server write a mark there, if it is quiet.
+    /// Waits until the log contains everything before a position in the server's log; if the server is quiet, has it write a mark there.
     /// </summary>
     internal async Task ReachAsync(long end, CancellationToken cancellationToken)
     {
@@ -176,7 +178,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
         if (Log.Position >= end)
             return;
 
-        // One mark at a time, which serves everybody who came before it.
+        // One mark at a time; it serves every caller that arrived before it.
         await _marking.WaitAsync(either.Token).ConfigureAwait(false);
         try
         {
@@ -208,16 +210,16 @@ internal sealed class ReplicationFeed : DatabaseFeed
         }
     }
 
-    /// <summary>The end of the server's log: what is committed now is before it.</summary>
+    /// <summary>The end of the server's log: everything committed so far comes before it.</summary>
     internal Task<long> EndAsync(CancellationToken cancellationToken) => Readers.ReadAsync(EndAsync, cancellationToken);
 
-    /// <summary>Why the log does not have what follows a client's cursor.</summary>
+    /// <summary>The error for a client whose cursor the log can no longer continue from.</summary>
     internal Exception Lost(LogEpoch epoch, long cursor) =>
         Log.Epoch == epoch ? new FeedCursorExpiredException(cursor, Log.Floor) : Changed();
 
     /// <summary>
-    /// The stretch that agrees with what the database shows at this moment: a client that must resync should learn it from the status, not
-    /// from a body cut off. And the end of the server's log.
+    /// The stretch that agrees with what the database shows now, and the end of the server's log. A client that must resync should learn it
+    /// from the status, not from a truncated body.
     /// </summary>
     private async Task<(LogEpoch Epoch, long End)> AgreeAsync(CancellationToken cancellationToken)
     {

@@ -6,32 +6,33 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>A replication slot as the server shows it.</summary>
-/// <param name="IsUsable">Whether it is a logical one of this database and of the right plugin, and the server still has what it
-/// needs.</param>
+/// <param name="IsUsable">
+/// Whether it is a logical slot of this database with the right plugin, and the server still has the WAL it needs.
+/// </param>
 /// <param name="ActivePid">The server process that streams from it; null if none does.</param>
 /// <param name="Confirmed">Everything before it was confirmed.</param>
 internal sealed record ServerSlot(bool IsUsable, int? ActivePid, long Confirmed);
 
-/// <summary>What a server has when a stream is about to start.</summary>
+/// <summary>The state of a server when a stream is about to start.</summary>
 /// <param name="Slot">The slot; null when there is none.</param>
 /// <param name="End">The end of its log.</param>
 internal sealed record ServerState(ServerSlot? Slot, long End);
 
 /// <summary>
-/// Checks whether a server and a table are fit for logical replication, and creates what is missing on the server: the publication, and
+/// Checks whether a server and a table are suitable for logical replication, and prepares the server: creates the publication, and makes
 /// room for a new slot.
 /// </summary>
 internal static class ReplicationSetup
 {
-    // On Amazon RDS a role stands for the attribute.
+    // On Amazon RDS, a role takes the place of the attribute.
     private const string Server = """
         SELECT pg_is_in_recovery(), current_setting('wal_level'), current_database()::text,
             (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user)
                 OR EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_replication' AND pg_has_role(oid, 'USAGE')), current_user::text
         """;
 
-    // Partitions under their own names: the stream reports TRUNCATE of one in no other way. For a partitioned table the publication must
-    // name the table itself, or it would lack future partitions.
+    // Partitions under their own names: otherwise the stream does not report a TRUNCATE of one. For a partitioned table the publication
+    // must name the table itself, or it would miss future partitions.
     private const string Publication = """
         SELECT p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
             AND (c.relkind <> 'p' OR NOT p.pubviaroot
@@ -60,7 +61,7 @@ internal static class ReplicationSetup
 
     /// <summary>Checks the server, and returns the feed's names on it.</summary>
     /// <exception cref="PostgresReplicationException">It is not set up for logical replication.</exception>
-    /// <exception cref="PostgresAccessException">The user may not replicate.</exception>
+    /// <exception cref="PostgresAccessException">The user lacks the right to replicate.</exception>
     public static async Task<ReplicationNames> CheckAsync(
         NpgsqlConnection connection,
         PostgresFeedOptions options,
@@ -121,7 +122,7 @@ internal static class ReplicationSetup
     }
 
     /// <summary>Makes the publication publish every change of the table.</summary>
-    /// <returns>Whether it already did: if not, an existing slot contains changes that were not published.</returns>
+    /// <returns>Whether it already did: if not, an existing slot covers changes from before the table was published.</returns>
     public static async Task<bool> EnsurePublicationAsync(
         NpgsqlConnection connection,
         ReplicationNames names,
@@ -139,7 +140,7 @@ internal static class ReplicationSetup
 
         try
         {
-            // Does not wait for somebody who is, say, vacuuming the table: the next attempt may find it free.
+            // Does not wait behind, say, a VACUUM of the table: the next attempt may find it free.
             await connection
                 .ExecuteAsync(
                     found is null
@@ -190,7 +191,7 @@ internal static class ReplicationSetup
             END $do$
             """;
 
-    /// <summary>The tables that a relation is a partition of, itself among them, and a snapshot that shows as much.</summary>
+    /// <summary>The tables of which a relation is a partition, including itself, and a snapshot that shows them.</summary>
     public static async Task<(PgSnapshot Snapshot, List<uint> Ancestors)> AncestorsAsync(
         NpgsqlConnection connection,
         uint relation,
@@ -208,7 +209,7 @@ internal static class ReplicationSetup
         return found[0];
     }
 
-    /// <summary>What the server has of a slot, and how far its log reaches.</summary>
+    /// <summary>The server's state of a slot, and the end of its log.</summary>
     public static async Task<ServerState> StateAsync(NpgsqlConnection connection, string slot, CancellationToken cancellationToken)
     {
         var found = await FindSlotAsync(connection, slot, cancellationToken).ConfigureAwait(false);
@@ -218,7 +219,7 @@ internal static class ReplicationSetup
         return new ServerState(found, end[0]);
     }
 
-    /// <summary>Removes the slot and the publication that an earlier version had for one table.</summary>
+    /// <summary>Removes the slot and the publication that an earlier version created for a single table.</summary>
     public static async Task RemoveFormerAsync(NpgsqlConnection connection, string slot, CancellationToken cancellationToken)
     {
         try
@@ -245,11 +246,11 @@ internal static class ReplicationSetup
         return found.FirstOrDefault();
     }
 
-    /// <summary>The version from which on a standby can have a copy of a slot, for the time when it has taken over.</summary>
+    /// <summary>The first version in which a standby can keep a copy of a slot and use it after a failover.</summary>
     public const int FailoverVersion = 17;
 
     /// <summary>
-    /// Makes a slot that standbys may copy (<c>sync_replication_slots</c>), however long that takes; returns where its stream begins.
+    /// Creates a slot that standbys may copy (<c>sync_replication_slots</c>), however long that takes; returns where its stream begins.
     /// </summary>
     public static async Task<long> MakeFailoverSlotAsync(NpgsqlConnection connection, string name, CancellationToken cancellationToken)
     {
@@ -264,7 +265,7 @@ internal static class ReplicationSetup
         return (long)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
     }
 
-    /// <summary>Drops a slot that nobody streams from; does nothing when it is not there.</summary>
+    /// <summary>Drops a slot from which nobody streams; does nothing if it does not exist.</summary>
     /// <exception cref="FeedUnavailableException">It is in use.</exception>
     public static async Task DropSlotAsync(NpgsqlConnection connection, string name, CancellationToken cancellationToken)
     {
@@ -289,7 +290,7 @@ internal static class ReplicationSetup
     public static FeedUnavailableException InUse(string name, Exception? inner = null) =>
         new(
             $"The replication slot {name} is in use: another process serves tables of this database from it, or one that "
-                + $"was cut off has not been missed yet. A second one needs a slot of its own.",
+                + $"was cut off still holds it. A second process needs its own slot.",
             TimeSpan.FromSeconds(1),
             inner
         );

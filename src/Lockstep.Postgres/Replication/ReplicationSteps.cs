@@ -5,8 +5,8 @@ using Lockstep.Postgres.Feed;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// How a feed by replication is read for one client: pages of a snapshot from the database, then the change log from the point at which it
-/// completes the snapshot. Between two pages it holds no connection.
+/// Reads a replication feed for one client: pages of a snapshot from the database, then the change log from the point at which it completes
+/// the snapshot. Between two pages it holds no connection.
 /// </summary>
 internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, long end, FeedFilter? filter)
     : DatabaseSteps<CommitPosition>(feed, feed.Live)
@@ -14,7 +14,7 @@ internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, lon
     public override bool PositionsAreWhole => true;
 
     /// <summary>
-    /// Each page shows the table as it is when the page is read; whatever the first one does not show is in the log from the cursor on.
+    /// Reads pages, each as of the time it is read; whatever the first page does not show is in the log from the cursor on.
     /// </summary>
     public override async IAsyncEnumerable<FeedStep<CommitPosition>> ReadSnapshotAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken
@@ -33,7 +33,7 @@ internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, lon
 
         yield return new FeedStep<CommitPosition>(default, new CommitPosition(cursor, epoch.Timeline));
 
-        // The last page may show what the first one did not: the snapshot is complete when the log has all of that.
+        // The last page may show what the first one did not: the snapshot is complete once the log contains all of that.
         await feed.ReachAsync(await feed.EndAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
     }
 
@@ -42,7 +42,7 @@ internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, lon
         [EnumeratorCancellation] CancellationToken cancellationToken
     )
     {
-        // A client gets everything that was committed before it came.
+        // A client gets everything that was committed before it connected.
         await feed.ReachAsync(end, cancellationToken).ConfigureAwait(false);
         var position = feed.Log.Position;
         for (var after = 0L; ; )
@@ -51,7 +51,7 @@ internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, lon
             if (pieces.Count == 0)
                 break;
 
-            // What was committed since comes too.
+            // Includes what has been committed since.
             var mark = new CommitPosition(feed.Log.Position, epoch.Timeline).Mark;
             foreach (var piece in pieces)
                 yield return new FeedStep<CommitPosition>(piece) { Mark = mark };

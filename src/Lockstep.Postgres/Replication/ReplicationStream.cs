@@ -6,19 +6,22 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// One replication slot of a database, whose stream fills the change logs of all tables that this process serves from it: sets up what is
-/// missing, streams, and restarts after an error where the logs end, or with a new slot if that is impossible. Thread-safe.
+/// A database's replication slot, whose stream fills the change logs of all tables that this process serves from it. Sets up what is
+/// missing, streams, and restarts after an error from where the logs end, or with a new slot if that is impossible. Thread-safe.
 /// </summary>
 // CA1001: the last one to leave disposes what it holds.
 #pragma warning disable CA1001
 internal sealed class ReplicationStream
 #pragma warning restore CA1001
 {
-    /// <summary>For the stream, to turn its rows into JSON, for the slot's watcher, and to wait for the server's disk.</summary>
+    /// <summary>One for the stream's row conversion, one for the slot's watcher, and one to wait for the server's disk.</summary>
     private const int Connections = 3;
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long nothing is confirmed to the server, so that a table that starts later finds the slot where its log ends.</summary>
+    /// <summary>
+    /// How long nothing is confirmed to the server after a start, so that a table that starts later still finds the slot where its log
+    /// ends.
+    /// </summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
 
     private static readonly Lock AllGate = new();
@@ -42,24 +45,24 @@ internal sealed class ReplicationStream
         _started = key.Time.GetTimestamp();
     }
 
-    /// <summary>The slot, when it was last looked at.</summary>
+    /// <summary>The slot, as of the last check.</summary>
     public PostgresSlotState? Slot => _watcher?.State;
 
-    /// <summary>Raised when a log, or whether a table has an error, may have changed.</summary>
+    /// <summary>Raised when a log, or a table's error, may have changed.</summary>
     public Signal Moved { get; } = new();
 
     /// <summary>Raised when a table has joined, or must be examined.</summary>
     public Signal Attention { get; } = new();
 
-    /// <summary>The tables in the stream, and the lock for their logs.</summary>
+    /// <summary>The tables in the stream, and the lock on their logs.</summary>
     public StreamMembers Members { get; } = new();
 
-    /// <summary>Whether the server may forget what all tables have.</summary>
+    /// <summary>Whether the server may be told to forget what all tables have.</summary>
     public bool MayConfirm => Time.GetElapsedTime(_started) > Grace;
 
     private TimeProvider Time => _key.Time;
 
-    /// <summary>The stream for a table; give each back with <see cref="LeaveAsync"/>.</summary>
+    /// <summary>Gets the stream for a table; give each back with <see cref="LeaveAsync"/>.</summary>
     /// <exception cref="ArgumentException">The connection string is malformed; the message does not repeat it (I9).</exception>
     public static ReplicationStream Rent(string connectionString, PostgresFeedOptions options, TimeProvider time)
     {
@@ -73,7 +76,7 @@ internal sealed class ReplicationStream
         }
     }
 
-    /// <summary>How long to wait after this many failures, at least one.</summary>
+    /// <summary>The pause after this many failures, at least one.</summary>
     public static TimeSpan Backoff(int failures)
     {
         var backoff = TimeSpan.FromMilliseconds(100 * Math.Pow(2, Math.Min(failures - 1, 10)) * (0.5 + (Random.Shared.NextDouble() / 2)));
@@ -81,7 +84,7 @@ internal sealed class ReplicationStream
     }
 
     /// <summary>
-    /// Adds a table whose publication has been taken care of. It stays, even if the stream breaks, until it falls out or leaves.
+    /// Adds a table whose publication has been taken care of. It stays, even if the stream breaks, until it drops out or leaves.
     /// </summary>
     public void Join(StreamedTable table)
     {
@@ -95,7 +98,7 @@ internal sealed class ReplicationStream
         Attention.Raise();
     }
 
-    /// <summary>Removes a table for good: nothing touches its log any more. The last one ends the stream.</summary>
+    /// <summary>Removes a table for good: nothing touches its log after this. The last one ends the stream.</summary>
     public async Task LeaveAsync(StreamedTable table)
     {
         await Members
@@ -109,7 +112,7 @@ internal sealed class ReplicationStream
                     }
                     catch (SqliteException)
                     {
-                        // It restarts a little earlier.
+                        // The next start only resumes a little earlier.
                     }
                 },
                 CancellationToken.None
@@ -131,7 +134,7 @@ internal sealed class ReplicationStream
         Members.Dispose();
     }
 
-    /// <summary>Undoes what the start of a feed that failed has created on the server; what cannot be reached stays.</summary>
+    /// <summary>Undoes what a feed that failed to start has created on the server; what cannot be reached stays.</summary>
     public async Task RemoveAsync(PostgresFeedOptions options)
     {
         using var patience = new CancellationTokenSource(Grace, Time);
@@ -141,11 +144,11 @@ internal sealed class ReplicationStream
         }
         catch (Exception e) when (e is Engine.LockstepException or PostgresException or OperationCanceledException)
         {
-            // Other feeds use it, or the database is away.
+            // Other feeds use it, or the database is unreachable.
         }
     }
 
-    /// <summary>Makes the publication publish a table; one at a time.</summary>
+    /// <summary>Adds a table to the publication; one at a time.</summary>
     /// <inheritdoc cref="ReplicationSetup.EnsurePublicationAsync"/>
     public async Task<bool> PublishAsync(
         NpgsqlConnection connection,
@@ -165,17 +168,17 @@ internal sealed class ReplicationStream
         }
     }
 
-    /// <summary>Lets another watcher monitor the slot from here on.</summary>
+    /// <summary>Has another watcher monitor the slot from here on.</summary>
     public void WatchedBy(SlotWatcher watcher) => _watcher = watcher;
 
-    /// <summary>Says that some tables must be examined.</summary>
+    /// <summary>Marks that some tables must be examined.</summary>
     public void Tick()
     {
         Interlocked.Exchange(ref _ticked, 1);
         Attention.Raise();
     }
 
-    /// <summary>Whether some tables must be examined; the caller then does it.</summary>
+    /// <summary>Whether some tables must be examined; resets the mark, so the caller has to examine them.</summary>
     public bool TakeTick() => Interlocked.Exchange(ref _ticked, 0) == 1;
 
     private async Task RunAsync(CancellationToken cancellationToken)
@@ -196,7 +199,7 @@ internal sealed class ReplicationStream
             {
                 return;
             }
-#pragma warning disable CA1031 // Whatever it was, it is kept for whoever asks, and the next try may succeed.
+#pragma warning disable CA1031 // Any error is kept for the tables to report, and the next attempt may succeed.
             catch (Exception e)
 #pragma warning restore CA1031
             {

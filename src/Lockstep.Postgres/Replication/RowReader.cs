@@ -6,7 +6,7 @@ namespace Lockstep.Postgres.Replication;
 /// <summary>Reads rows from the stream's messages, which hold them only until the next message is requested.</summary>
 internal static class RowReader
 {
-    /// <summary>The table that a message changes a row of; null when it changes none.</summary>
+    /// <summary>The table of the row that a message changes; null if it changes none.</summary>
     public static RelationMessage? RelationOf(PgOutputReplicationMessage message) =>
         message switch
         {
@@ -16,13 +16,13 @@ internal static class RowReader
             _ => null,
         };
 
-    /// <summary>What a message says of a row: that it left one key, that it is now under another, or both.</summary>
+    /// <summary>What a message says about a row: that it left a key, that it is now under another key, or both.</summary>
     /// <param name="message">The message.</param>
     /// <param name="places">The positions of the columns of <paramref name="sql"/> in it.</param>
-    /// <param name="transaction">The transaction that it belongs to.</param>
-    /// <param name="sql">What turns the row into JSON.</param>
+    /// <param name="transaction">The transaction to which it belongs.</param>
+    /// <param name="sql">The query that turns the row into JSON.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    /// <exception cref="InvalidDataException">It does not say which row.</exception>
+    /// <exception cref="InvalidDataException">It does not identify the row.</exception>
     public static async Task<IReadOnlyList<StreamChange>> ReadAsync(
         PgOutputReplicationMessage message,
         int[] places,
@@ -76,7 +76,9 @@ internal static class RowReader
         return changes;
     }
 
-    /// <summary>Takes the values that the stream omitted from the new row from the old row: all of it, or only the key.</summary>
+    /// <summary>
+    /// Fills in the values that the stream omitted from the new row from the old row, of which there may be all columns or only the key.
+    /// </summary>
     private static Row Complete(Row after, Row before, ChangeSql sql, bool isFull)
     {
         if (after.Missing is null)

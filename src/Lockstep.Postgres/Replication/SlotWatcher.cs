@@ -5,18 +5,18 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// Monitors a slot, apart from the stream, so that a stalled stream is noticed too: how much of its log the server keeps for the slot, and
+/// Monitors a slot apart from the stream, so that a stalled stream is noticed too: how much of its log the server keeps for the slot, and
 /// whether that is too much.
 /// </summary>
 internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, StreamMembers members, TimeProvider time)
 {
     /// <summary>
-    /// How far the stream's position may fall behind on a server that is busy with other tables, of which the stream says nothing, before
-    /// it is given something to say.
+    /// How far the stream's position may fall behind on a server that is busy with other tables, about which the stream reports nothing,
+    /// before a mark gives it something to report.
     /// </summary>
     private const long QuietBytes = 1 << 20;
 
-    // A restart position is lost only with the slot; the server's own bound is in megabytes, -1 for none.
+    // A slot without a restart position is lost. The server's own limit is in megabytes, -1 for none.
     private const string Look = """
         SELECT coalesce(pg_current_wal_lsn() - restart_lsn, 0)::bigint, coalesce(pg_current_wal_lsn() - confirmed_flush_lsn, 0)::bigint,
             (SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size')
@@ -25,13 +25,13 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, StreamMe
 
     private volatile PostgresSlotState? _state;
 
-    /// <summary>What was seen last; null if there is no slot.</summary>
+    /// <summary>The last state seen; null if there is no slot.</summary>
     public PostgresSlotState? State => _state;
 
-    /// <summary>Monitors until the slot's lag is above the bound, or it is cancelled.</summary>
-    /// <param name="looked">Called each time, also when that failed.</param>
+    /// <summary>Monitors until the slot's lag exceeds the limit, or until cancelled.</summary>
+    /// <param name="looked">Called after each check, even a failed one.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    /// <returns>The lag that is too much; null when it was cancelled.</returns>
+    /// <returns>The excessive lag; null if cancelled.</returns>
     public async Task<long?> RunAsync(Action looked, CancellationToken cancellationToken)
     {
         while (true)
@@ -50,7 +50,7 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, StreamMe
             }
             catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException or IOException)
             {
-                // The stream has to find out whether the server is gone: one that is being stopped waits until the stream ends.
+                // The stream has to find out whether the server is gone: a server that is shutting down waits for the stream to end.
                 looked();
             }
             catch (OperationCanceledException)

@@ -3,7 +3,7 @@ using Lockstep.Postgres.Feed;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// The tables that a stream brings, those among them that it must still take on, and the session that brings them now. Thread-safe.
+/// The tables of a stream, those that have joined but are not in it yet, and the session that currently streams. Thread-safe.
 /// </summary>
 internal sealed class StreamMembers : IDisposable
 {
@@ -12,10 +12,10 @@ internal sealed class StreamMembers : IDisposable
     private readonly List<StreamedTable> _joined = [];
     private StreamSession? _session;
 
-    /// <summary>Its holder may touch the tables' logs.</summary>
+    /// <summary>The lock on the tables' logs.</summary>
     public SemaphoreSlim Turn { get; } = new(1);
 
-    /// <summary>All of them at this moment.</summary>
+    /// <summary>A copy of the current list.</summary>
     public List<StreamedTable> Tables
     {
         get
@@ -37,7 +37,7 @@ internal sealed class StreamMembers : IDisposable
         }
     }
 
-    /// <summary>The tables that have joined since; the caller takes them on.</summary>
+    /// <summary>The tables that have joined since the last call; the caller adds them to the stream.</summary>
     public List<StreamedTable> TakeJoined()
     {
         lock (_gate)
@@ -62,10 +62,10 @@ internal sealed class StreamMembers : IDisposable
         _session?.Remove(table);
     }
 
-    /// <summary>Lets a session bring the tables from here on; null for none. The caller holds the <see cref="Turn"/>.</summary>
+    /// <summary>Sets the session that streams the tables from here on; null for none. The caller holds the <see cref="Turn"/>.</summary>
     public void BroughtBy(StreamSession? session) => _session = session;
 
-    /// <summary>Does something while nobody else touches the logs.</summary>
+    /// <summary>Runs an action while nobody else touches the logs.</summary>
     public async Task InTurnAsync(Func<Task> act, CancellationToken cancellationToken)
     {
         await Turn.WaitAsync(cancellationToken).ConfigureAwait(false);

@@ -8,8 +8,8 @@ using NpgsqlTypes;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// One connection's stream: passes each change to the tables that it concerns, and tells PostgreSQL to forget what all of them have
-/// committed. Tables join and leave while it runs; what fails for one of them does not stop the others. Runs on one thread at a time.
+/// One connection's stream: passes each change to the tables it concerns, and confirms to PostgreSQL what all of them have committed.
+/// Tables join and leave while it runs; an error of one does not stop the others. Runs on one thread at a time.
 /// </summary>
 internal sealed class StreamSession(
     ReplicationStream owner,
@@ -31,24 +31,24 @@ internal sealed class StreamSession(
     private int _looked;
     private bool _isOver;
 
-    /// <summary>Everything before it in the stream has been taken.</summary>
+    /// <summary>Everything before it in the stream has been processed.</summary>
     public long Position { get; private set; } = start;
 
-    /// <summary>What has been confirmed to the server; 0 for nothing.</summary>
+    /// <summary>The position confirmed to the server; 0 if none.</summary>
     public long Confirmed { get; private set; }
 
     public void Dispose() => _tables.Dispose();
 
-    /// <summary>The log of a table, or whether it has an error, may have changed.</summary>
+    /// <summary>A table's log, or its error, may have changed.</summary>
     public void Moved() => owner.Moved.Raise();
 
-    /// <summary>A table has other partitions than before.</summary>
+    /// <summary>A table's partitions have changed.</summary>
     public void Rerouted() => _tables.Rerouted();
 
-    /// <summary>Transactions up to it have started.</summary>
+    /// <summary>Notes which transactions have started, for <see cref="Widen"/>.</summary>
     public void Saw(PgSnapshot snapshot) => _newest = Math.Max(_newest, snapshot.Xmax);
 
-    /// <summary>Adds a table, which continues in its log, or restarts it for a reason.</summary>
+    /// <summary>Adds a table, which continues its log or, for a reason, starts over.</summary>
     public void Add(TableLook found, CancellationToken cancellationToken)
     {
         var (table, stamp) = (found.Table, found.Stamp);
@@ -62,8 +62,8 @@ internal sealed class StreamSession(
         else
         {
             table.Waits(
-                $"{table.Options.Table} joins the replication stream when the transactions that are open have ended: what "
-                    + $"they wrote before may not be told."
+                $"{table.Options.Table} joins the replication stream once all open transactions have ended: the stream may not "
+                    + $"report what they wrote before."
             );
             added.Wait(stamp, names.Slot);
         }
@@ -74,7 +74,7 @@ internal sealed class StreamSession(
     /// <summary>Removes a table.</summary>
     public void Remove(StreamedTable table) => _tables.Remove(table);
 
-    /// <summary>Runs until the stream breaks, which is an exception, or must be restarted from an earlier position.</summary>
+    /// <summary>Runs until the stream breaks, which throws, or must be restarted from an earlier position.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -137,7 +137,7 @@ internal sealed class StreamSession(
             }
             catch (Exception e) when (e is OperationCanceledException or NpgsqlException or IOException)
             {
-                // It was aborted; the reason is being thrown, or was requested.
+                // The stream was aborted; the reason is being thrown, or was requested.
             }
         }
     }
@@ -179,7 +179,7 @@ internal sealed class StreamSession(
         }
     }
 
-    /// <summary>Commits what has ended, and tells the server what all have.</summary>
+    /// <summary>Commits the transactions that have ended, and confirms to the server what all tables have.</summary>
     private async Task FlushAsync()
     {
         await _tables.EachAsync(t => t.FlushAsync(Position)).ConfigureAwait(false);
@@ -193,7 +193,7 @@ internal sealed class StreamSession(
         Moved();
     }
 
-    /// <summary>Between two transactions: tables come, begin and are examined.</summary>
+    /// <summary>Between two transactions: adds, starts and examines tables.</summary>
     private async Task AttendAsync(CancellationToken cancellationToken)
     {
         var joined = owner.Members.TakeJoined();
@@ -218,7 +218,7 @@ internal sealed class StreamSession(
         _tables.Active.FindAll(t => t.IsReplaced).ForEach(t => _tables.FallOut(t, null));
     }
 
-    /// <summary>Adds a table while it runs. False if the session must restart from where the table's log ends.</summary>
+    /// <summary>Adds a table to the running stream. False if the session must restart from where the table's log ends.</summary>
     private async Task<bool> TryAddAsync(StreamedTable table, CancellationToken cancellationToken)
     {
         if (_tables.Has(table))
@@ -250,6 +250,6 @@ internal sealed class StreamSession(
         Moved();
     }
 
-    /// <summary>The stream's ids are the lower 32 bits; the whole id is the one next to what was seen last.</summary>
+    /// <summary>The stream's ids are the lower 32 bits; the full id is the one closest to the last seen.</summary>
     private long Widen(uint id) => _newest + (int)(id - (uint)_newest);
 }

@@ -6,12 +6,12 @@ using Npgsql.Replication.PgOutput;
 
 namespace Lockstep.Postgres.Replication;
 
-/// <summary>The slot of a stream over its life: waited for while another process has it, created, and dropped.</summary>
+/// <summary>A stream's slot over its lifetime: waits while another process uses it, creates it and drops it.</summary>
 internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, Signal moved, TimeProvider time)
 {
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>What the server has; waits for the slot to be free.</summary>
+    /// <summary>Waits until the slot is free, and returns the server's state.</summary>
     public async Task<ServerState> WaitAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         for (var since = time.GetTimestamp(); ; )
@@ -20,7 +20,7 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
             if (server.Slot?.ActivePid is null)
                 return server;
 
-            // A process that was cut off keeps it until the server notices.
+            // A process that was cut off keeps the slot until the server notices.
             if (time.GetElapsedTime(since) > members.Tables.Select(t => t.Options.Patience).DefaultIfEmpty().Max())
                 throw ReplicationSetup.InUse(names.Slot);
             await Task.Delay(Moment * 5, time, cancellationToken).ConfigureAwait(false);
@@ -60,8 +60,8 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
                     foreach (var (table, _, _) in tables)
                     {
                         table.Waits(
-                            $"The replication slot for {table.Options.Table} is being made: PostgreSQL waits for the "
-                                + $"transactions that are open to end."
+                            $"The replication slot for {table.Options.Table} is being created: PostgreSQL waits for "
+                                + $"all open transactions to end."
                         );
                     }
                 },
@@ -69,7 +69,7 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
             )
             .ConfigureAwait(false);
 
-        // However long that takes: it ends with the oldest transaction, or with the watcher's patience for what the server keeps meanwhile.
+        // However long that takes: it ends with the oldest transaction, or when the watcher finds that the server keeps too much meanwhile.
         if (connection.PostgreSqlVersion.Major >= ReplicationSetup.FailoverVersion)
             return await ReplicationSetup.MakeFailoverSlotAsync(connection, names.Slot, cancellationToken).ConfigureAwait(false);
         var slot = await stream
@@ -82,7 +82,7 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
         return (long)(ulong)slot.ConsistentPoint;
     }
 
-    /// <summary>Drops the slot, for which the server keeps too much; all tables start over.</summary>
+    /// <summary>Drops the slot because the server keeps too much for it; all tables start over.</summary>
     public async Task GiveUpAsync(NpgsqlDataSource source, long lag, CancellationToken cancellationToken)
     {
         var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
@@ -97,7 +97,7 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
                 }
                 catch (FeedUnavailableException)
                 {
-                    // The server process that streamed has not ended yet.
+                    // The server process of the stream has not ended yet.
                     await Task.Delay(Moment, time, cancellationToken).ConfigureAwait(false);
                 }
             }

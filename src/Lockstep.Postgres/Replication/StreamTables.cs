@@ -4,8 +4,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// The tables within one connection's stream, and which of them a relation is, or is a partition of. What fails for one of them does not
-/// stop the others: it falls out. Runs on one thread at a time.
+/// The tables in one connection's stream, and which of them a relation is or is a partition of. A table that fails drops out and does not
+/// stop the others. Runs on one thread at a time.
 /// </summary>
 internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection connection, string slot, TimeProvider time) : IDisposable
 {
@@ -17,10 +17,10 @@ internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection con
     /// <summary>Those that have started.</summary>
     public List<TableSession> Active => _tables.FindAll(t => !t.IsPending);
 
-    /// <summary>Whether some must still start.</summary>
+    /// <summary>Whether some have yet to start.</summary>
     public bool ArePending => _tables.Exists(t => t.IsPending);
 
-    /// <summary>Whether somebody wants one of them examined.</summary>
+    /// <summary>Whether one of them is to be examined soon.</summary>
     public bool IsLookWanted => _tables.Exists(t => t.Streamed.IsLookWanted);
 
     public void Dispose() => _tables.ForEach(t => t.Dispose());
@@ -40,22 +40,22 @@ internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection con
         session.Dispose();
     }
 
-    /// <summary>A table has other partitions than before.</summary>
+    /// <summary>A table's partitions have changed.</summary>
     public void Rerouted() => _routes.Clear();
 
-    /// <summary>The stream describes a relation differently than before.</summary>
+    /// <summary>Forgets a relation, because the stream describes it differently now.</summary>
     public void Forget(uint relation)
     {
         _routes.Remove(relation);
         _tables.ForEach(t => t.Forget(relation));
     }
 
-    /// <summary>Those of which some relations are, or are partitions of, as they were looked at last.</summary>
+    /// <summary>The tables which any of the relations are, or are partitions of, as of the last examination.</summary>
     public List<TableSession> Of(IEnumerable<uint> relations) => _tables.FindAll(t => relations.Any(t.Has));
 
     /// <summary>
-    /// The tables that a relation, which the open transaction changed, is, or is a partition of: there may be more partitions than
-    /// when the tables were looked at last.
+    /// The tables which a relation, changed by the open transaction, is or is a partition of; there may be more partitions than at the last
+    /// examination.
     /// </summary>
     public async Task<List<TableSession>> RouteAsync(uint relation, LoggedTransaction open, CancellationToken cancellationToken)
     {
@@ -63,7 +63,7 @@ internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection con
             return route;
         if (_tables.Exists(t => t.MayHave(relation)))
         {
-            // The partition may have come with this transaction.
+            // The transaction may have created the partition.
             var ancestors = new List<uint>();
             for (var isShown = false; !isShown; )
             {
@@ -82,14 +82,14 @@ internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection con
         return _routes[relation] = _tables.FindAll(t => t.Has(relation));
     }
 
-    /// <summary>Does something for each of them.</summary>
+    /// <summary>Runs an action for each of them.</summary>
     public async Task EachAsync(Func<TableSession, Task> act)
     {
         foreach (var table in _tables.ToArray())
             await OneAsync(table, act).ConfigureAwait(false);
     }
 
-    /// <summary>Does something for one of them, which falls out if that fails.</summary>
+    /// <summary>Runs an action for one of them, which drops out if it fails.</summary>
     public async Task OneAsync(TableSession table, Func<TableSession, Task> act)
     {
         try
@@ -102,12 +102,12 @@ internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection con
         }
     }
 
-    /// <summary>Whether an error concerns one table, and the stream can continue with the others.</summary>
+    /// <summary>Whether an error concerns only one table, so that the stream can continue with the others.</summary>
     private bool IsOwn(TableSession table, Exception error) =>
         error switch
         {
             OperationCanceledException => table.Streamed.Ended.IsCancellationRequested,
-            // A transaction that an error of another table has left behind.
+            // The transaction was already aborted by an error of another table.
             PostgresException { SqlState: "25P02" } => false,
             PostgresException => connection.FullState.HasFlag(System.Data.ConnectionState.Open),
             NpgsqlException or IOException or System.Net.Sockets.SocketException or TimeoutException => false,
@@ -121,7 +121,7 @@ internal sealed class StreamTables(ReplicationStream owner, NpgsqlConnection con
     {
         owner.Members.Remove(table.Streamed);
 
-        // A row that cannot become a record would stop it again and again: it begins after that.
+        // A row that cannot become a record would stop the table again and again, so it restarts after that row.
         var streamed = table.Streamed;
         if (error is not null && PostgresErrors.Translate(error, streamed.Options.Table.ToString()) is PostgresTableException)
         {

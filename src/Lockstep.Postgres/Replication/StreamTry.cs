@@ -4,13 +4,11 @@ using Npgsql.Replication;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// One attempt at a stream: a connection, what the logs can continue from, the slot's watcher, and a session until that breaks.
+/// One attempt at streaming: a connection, what the logs can continue from, the slot's watcher, and a session until it breaks.
 /// </summary>
 internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source, string connectionString, TimeProvider time)
 {
-    /// <summary>
-    /// Streams until the connection breaks, or until the slot must be dropped, which it does before it returns.
-    /// </summary>
+    /// <summary>Streams until the connection breaks, or until the slot must be dropped; it drops the slot before it returns.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
@@ -32,7 +30,7 @@ internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source
             }
             catch (Exception) when (session.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
             {
-                // The watcher's doing; it is handled below.
+                // Cancelled by the watcher; handled below.
             }
             finally
             {
@@ -104,7 +102,7 @@ internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source
         }
     }
 
-    /// <summary>All tables as they are now; those with which something is wrong have fallen out.</summary>
+    /// <summary>Examines all tables; those with an error have dropped out.</summary>
     private async Task<List<TableLook>> FindAsync(
         NpgsqlConnection connection,
         ReplicationNames names,

@@ -5,8 +5,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// A table that a stream brings into its change log, for as long as its feed lives: gets it published, joins the stream, and rejoins when
-/// it fell out.
+/// A table that a stream copies into its change log, for as long as its feed lives: gets it published, joins the stream, and rejoins after
+/// dropping out.
 /// </summary>
 internal sealed class StreamedTable(
     ReplicationStream stream,
@@ -36,7 +36,7 @@ internal sealed class StreamedTable(
 
     public PostgresSlotState? Slot => stream.Slot;
 
-    /// <summary>Raised when the log, or whether there is an error, may have changed.</summary>
+    /// <summary>Raised when the log, or the error, may have changed.</summary>
     public Signal Moved => stream.Moved;
 
     public FeedDatabase Database => database;
@@ -45,7 +45,7 @@ internal sealed class StreamedTable(
 
     public LiveLog<CommitPosition> Live => live;
 
-    /// <summary>Where the server left its earlier timelines.</summary>
+    /// <summary>Where the server's earlier timelines ended.</summary>
     public TimelineHistory History => history;
 
     public PostgresFeedOptions Options => options;
@@ -57,10 +57,10 @@ internal sealed class StreamedTable(
     /// <summary>Cancelled when the feed ends.</summary>
     public CancellationToken Ended { get; private set; }
 
-    /// <summary>Whether the publication has always included the table since the point where its log ends.</summary>
+    /// <summary>Whether the publication has included the table ever since the point where its log ends.</summary>
     public bool IsPublished { get; private set; }
 
-    /// <summary>Has the stream examine the table soon: it may have been altered.</summary>
+    /// <summary>Has the stream examine the table soon, because it may have been altered.</summary>
     public void WantLook()
     {
         Interlocked.Exchange(ref _lookWanted, 1);
@@ -69,7 +69,7 @@ internal sealed class StreamedTable(
 
     public bool IsLookWanted => Volatile.Read(ref _lookWanted) == 1;
 
-    /// <summary>Whether an examination is wanted; the caller then does it.</summary>
+    /// <summary>Whether an examination is wanted; resets the request, so the caller has to do it.</summary>
     public bool TakeLook() => Interlocked.Exchange(ref _lookWanted, 0) == 1;
 
     /// <summary>Runs until cancelled; throws nothing else.</summary>
@@ -92,14 +92,14 @@ internal sealed class StreamedTable(
         }
     }
 
-    /// <summary>The stream brings the table.</summary>
+    /// <summary>The stream now carries the table.</summary>
     public void Begun()
     {
         (_error, _streams, _hasStreamed, IsPublished) = (null, true, true, true);
         _ready.TrySetResult();
     }
 
-    /// <summary>The stream does not bring it yet, and nobody need act.</summary>
+    /// <summary>The stream does not carry the table yet, and nobody has to act.</summary>
     public void Waits(string why) => _error = new FeedUnavailableException(why, TimeSpan.FromSeconds(1));
 
     /// <summary>The stream has broken; it will be restarted.</summary>
@@ -122,7 +122,7 @@ internal sealed class StreamedTable(
         _streams = false;
     }
 
-    /// <summary>The stream no longer brings the table; null if it should rejoin at once.</summary>
+    /// <summary>The stream no longer carries the table; without an error it rejoins at once.</summary>
     public void FellOut(Exception? error)
     {
         if (error is null)
@@ -148,7 +148,7 @@ internal sealed class StreamedTable(
             {
                 throw;
             }
-#pragma warning disable CA1031 // Whatever it was, it is kept for whoever asks, and the next try may succeed.
+#pragma warning disable CA1031 // Any error is kept in Error, and the next attempt may succeed.
             catch (Exception e)
 #pragma warning restore CA1031
             {
@@ -161,7 +161,7 @@ internal sealed class StreamedTable(
         }
     }
 
-    /// <summary>Checks the server and the table, and gets it published.</summary>
+    /// <summary>Checks the server and the table, and gets the table published.</summary>
     private async Task PrepareAsync(CancellationToken cancellationToken)
     {
         var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);

@@ -4,18 +4,16 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Replication;
 
-/// <summary>A table as it is when a stream is about to bring it.</summary>
+/// <summary>A table's state when a stream is about to carry it.</summary>
 /// <param name="Table">The table.</param>
-/// <param name="Stamp">What the database shows of it.</param>
+/// <param name="Stamp">What the database shows.</param>
 /// <param name="Why">Why its log cannot continue: null if it can, empty if there is nothing to continue from.</param>
 internal sealed record TableLook(StreamedTable Table, FeedStamp Stamp, string? Why)
 {
     /// <summary>Whether the log continues.</summary>
     public bool GoesOn => Why is null;
 
-    /// <summary>
-    /// A table as it is, and why its log cannot continue; null if it is no longer in the stream, because something is wrong with it.
-    /// </summary>
+    /// <summary>Examines a table, and why its log cannot continue; null if an error has made it drop out of the stream.</summary>
     public static async Task<TableLook?> LookAsync(
         StreamMembers members,
         NpgsqlConnection connection,
@@ -77,18 +75,18 @@ internal sealed record TableLook(StreamedTable Table, FeedStamp Stamp, string? W
         if (!table.IsPublished)
             return $"the publication {names.Publication} did not publish the table";
         if (Math.Max(slot.Confirmed, confirmed) > log.Position)
-            return $"the replication slot {names.Slot} was moved on by others";
+            return $"the replication slot {names.Slot} was advanced by another program";
         if (server.End < log.Position || !FeedIdentity.IsSameDatabase(epoch.Table, stamp.Identity))
             return "another server answers, or this one was restored";
         if (told == now)
             return null;
 
-        // Everything that every snapshot of the stretch shows must also have reached the new server: then its transactions' numbers are not
-        // issued again.
+        // Everything that every snapshot of the stretch shows must also have reached the new server, so that the ids of those transactions
+        // are not issued again.
         var ends = epoch.Base.Mark is { } shown ? Math.Max(shown.Place, log.Position) : long.MaxValue;
         return await table.History.HasAsync(new FeedMark(told, ends), now, cancellationToken).ConfigureAwait(false)
             ? null
-            : "another server has taken over, to which not everything had come that was served";
+            : "another server has taken over that had not received everything that was served";
     }
 
     /// <summary>Tells the operator why clients of some tables start over.</summary>

@@ -7,8 +7,8 @@ using Npgsql.Replication.PgOutput.Messages;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// One table within one connection's stream: on its way into the table's change log. Rows are gathered until the stream pauses or there are
-/// many, and then turned into JSON, written, committed and shown to followers, all at once. Runs on one thread at a time.
+/// One table in one connection's stream, on its way into the table's change log. Rows are gathered until the stream pauses or there are
+/// many, and then converted to JSON, written, committed and shown to followers together. Runs on one thread at a time.
 /// </summary>
 internal sealed class TableSession : IDisposable
 {
@@ -35,10 +35,10 @@ internal sealed class TableSession : IDisposable
 
     public StreamedTable Streamed { get; }
 
-    /// <summary>Whether the table must still start, because transactions must end first that may have changed it unreported.</summary>
+    /// <summary>Whether the table cannot start yet, because transactions that may have changed it unreported must end first.</summary>
     public bool IsPending => _before is not null;
 
-    /// <summary>Whether another table has its name.</summary>
+    /// <summary>Whether another table now has its name.</summary>
     public bool IsReplaced { get; private set; }
 
     private ChangeLog Log => Streamed.Log;
@@ -47,10 +47,10 @@ internal sealed class TableSession : IDisposable
 
     private LogEpoch Epoch => Log.Epoch!;
 
-    /// <summary>Ends with the stream's connection, and with the feed.</summary>
+    /// <summary>Cancelled with the stream's connection, and with the feed.</summary>
     public CancellationToken Ended => _stop.Token;
 
-    /// <summary>Drops what has not been committed.</summary>
+    /// <summary>Discards what has not been committed.</summary>
     public void Dispose()
     {
         Log.Rollback();
@@ -66,10 +66,10 @@ internal sealed class TableSession : IDisposable
     /// <summary>Whether it is the table itself.</summary>
     public bool Is(uint relation) => _table.Oid == relation;
 
-    /// <summary>The stream describes a relation differently than before.</summary>
+    /// <summary>Forgets a relation, because the stream describes it differently now.</summary>
     public void Forget(uint relation) => _rows.Forget(relation);
 
-    /// <summary>Continues in the log's stretch, or begins another if the table has changed.</summary>
+    /// <summary>Continues the log's stretch, or begins another if the table has changed.</summary>
     public void Begin(FeedStamp stamp)
     {
         Describe(stamp);
@@ -82,8 +82,8 @@ internal sealed class TableSession : IDisposable
     }
 
     /// <summary>
-    /// Starts the log of a table that has just been published: the stream does not report what transactions wrote that were open then, so
-    /// they must end. Whatever clients start with must show what is reported meanwhile.
+    /// Starts the log of a table that has just been published. The stream does not report what transactions that were open then wrote, so
+    /// they must end first. Whatever clients start with must show what is reported meanwhile.
     /// </summary>
     public void Wait(FeedStamp stamp, string slot)
     {
@@ -93,8 +93,8 @@ internal sealed class TableSession : IDisposable
         _before = stamp.Snapshot;
     }
 
-    /// <summary>Starts if every transaction has ended that must.</summary>
-    /// <param name="position">What comes next in the stream is at or after it.</param>
+    /// <summary>Starts if all transactions that must end have ended.</summary>
+    /// <param name="position">The position of the next message in the stream, or one before it.</param>
     public async Task TryBeginAsync(long position)
     {
         var stamp = await LookAsync().ConfigureAwait(false);
@@ -107,7 +107,7 @@ internal sealed class TableSession : IDisposable
         Live.Restart(Epoch.Identity, Place(position));
     }
 
-    /// <summary>A row of the table was changed by the open transaction.</summary>
+    /// <summary>The open transaction has changed a row of the table.</summary>
     public async Task TakeAsync(PgOutputReplicationMessage message, RelationMessage relation, LoggedTransaction transaction)
     {
         if (Open(transaction) is not { } open)
@@ -143,9 +143,7 @@ internal sealed class TableSession : IDisposable
             (open.IsRelevant, open.EndsEpoch) = (true, true);
     }
 
-    /// <summary>
-    /// Describes the table as the open transaction has left it, in its middle: columns or partitions may have been added.
-    /// </summary>
+    /// <summary>Describes the table as it is at this point of the open transaction, which may have added columns or partitions.</summary>
     public async Task RenewAsync(LoggedTransaction transaction)
     {
         if (Open(transaction) is not { } open)
@@ -166,7 +164,7 @@ internal sealed class TableSession : IDisposable
         }
         else if (Epoch == stretch)
         {
-            // What the transaction adds is in its rows, so they are committed under the name that says so.
+            // The rows contain what the transaction added, so they are committed under the identity that includes it.
             _moving = stamp.Identity == Epoch.Table ? null : stamp.Identity;
             Describe(stamp);
         }
@@ -195,24 +193,24 @@ internal sealed class TableSession : IDisposable
             return;
         if (!ended.IsShown && (ended.EndsEpoch || ended.IsOdd))
         {
-            // Nobody gets as far as the end of the transaction in the stretch before it.
+            // No client gets to the end of the transaction within the stretch before it.
             await FlushAsync(_session.Position).ConfigureAwait(false);
             StartOver(
                 await LookAtAsync(ended.Transaction.Txid).ConfigureAwait(false),
-                ended.IsOdd ? "its definition or storage has changed" : "it was truncated, or a change did not tell its row",
+                ended.IsOdd ? "its definition or storage has changed" : "it was truncated, or a change did not identify its row",
                 end
             );
             return;
         }
 
-        // The stretch began with what every snapshot shows, including the table's altering and emptying.
+        // The stretch began with what every snapshot shows, including that the table was altered or truncated.
         _ended.Add(ended.Transaction);
         if (ended.IsSpilled)
             await FlushAsync(end).ConfigureAwait(false);
     }
 
-    /// <summary>Commits what has ended, and shows it.</summary>
-    /// <param name="position">Everything before it in the stream has been taken.</param>
+    /// <summary>Commits what has ended, and shows it to followers.</summary>
+    /// <param name="position">Everything before it in the stream has been processed.</param>
     public async Task FlushAsync(long position)
     {
         var from = Log.Position;
@@ -261,7 +259,7 @@ internal sealed class TableSession : IDisposable
         Log.Trim(Streamed.Options.Replication!.LogBytes, stamp.Snapshot.Xmin);
     }
 
-    /// <summary>The open transaction's part in the table; null for one that the log already has.</summary>
+    /// <summary>The open transaction's changes to the table; null for a transaction that is already in the log.</summary>
     private OpenTransaction? Open(LoggedTransaction transaction)
     {
         if (transaction.Lsn < _from && !IsPending)
@@ -269,7 +267,7 @@ internal sealed class TableSession : IDisposable
         return _open ??= new OpenTransaction(transaction, _rows.Count) { IsShown = IsPending || Epoch.Base.Shows(transaction.Txid) };
     }
 
-    /// <summary>Makes room in the middle of a transaction: it is written, and seen by nobody before it has ended (I8).</summary>
+    /// <summary>Makes room in the middle of a transaction: its rows are written, and nobody sees them before it has ended (I8).</summary>
     private async Task SpillAsync(OpenTransaction open, bool isForced)
     {
         if (open.First > 0 || _ended.Count > 0)
@@ -278,8 +276,8 @@ internal sealed class TableSession : IDisposable
             var stretch = Epoch;
             await FlushAsync(_session.Position).ConfigureAwait(false);
 
-            // Clients start over anyway: let them do so once more, after this transaction, half of which is written for a table that no
-            // longer exists.
+            // Clients have to start over anyway. Let them do so once more after this transaction, half of which was written for a table
+            // that no longer exists.
             if (Epoch != stretch)
                 open.EndsEpoch = true;
             open.First = 0;
@@ -353,9 +351,7 @@ internal sealed class TableSession : IDisposable
             Describe(stamp);
     }
 
-    /// <summary>
-    /// Clients continue under another name, by which they are known to have what was added; nothing may be left to flush.
-    /// </summary>
+    /// <summary>Clients continue under a new identity, which shows that they have what was added; nothing may be left to flush.</summary>
     private void Move(FeedStamp stamp)
     {
         Log.Move(stamp.Identity);

@@ -7,7 +7,7 @@ namespace Lockstep.Postgres.Serving;
 public sealed class PostgresFeed : IFeedSource
 {
     /// <summary>
-    /// The meter through which feeds report: polls, rows, clients, how long the horizon has been held back, and the lag of replication
+    /// The meter through which feeds report polls, rows, clients, how long the horizon has been held back, and the lag of replication
     /// slots.
     /// </summary>
     public const string MeterName = FeedMetrics.MeterName;
@@ -23,7 +23,7 @@ public sealed class PostgresFeed : IFeedSource
     public Exception? Error => _feed.Error;
 
     /// <summary>
-    /// How many transactions, and for how long, the oldest open writing transaction holds cursors (by replication: the slot) back.
+    /// How many transactions, and for how long, the oldest open writing transaction holds back cursors (with replication: the slot).
     /// </summary>
     public (long Transactions, TimeSpan Age) HorizonLag => _feed.HorizonLag;
 
@@ -33,13 +33,13 @@ public sealed class PostgresFeed : IFeedSource
     /// <inheritdoc/>
     public LeftOutRows LeftOut => _feed.LeftOut;
 
-    /// <summary>The replication slot; null for a feed by polling, and while there is none.</summary>
+    /// <summary>The replication slot; null for a polling feed, and while there is no slot.</summary>
     public PostgresSlotState? Slot => _feed.Slot;
 
     /// <summary>
-    /// Starts to serve a table or view: returns once it has been looked at. By replication that is once the slot has been made, for which
-    /// PostgreSQL waits for the transactions that are open; after <see cref="PostgresFeedOptions.Patience"/> the feed is returned without,
-    /// and has an <see cref="Error"/> until then.
+    /// Starts serving a table or view; returns after the first look at it. With replication that means once the slot exists, for which
+    /// PostgreSQL waits for all open transactions; after <see cref="PostgresFeedOptions.Patience"/> the feed is returned without a slot,
+    /// and has an <see cref="Error"/> until it gets one.
     /// </summary>
     /// <param name="connectionString">For Npgsql. Never shown (I9).</param>
     /// <param name="options">What to serve, and how.</param>
@@ -69,7 +69,7 @@ public sealed class PostgresFeed : IFeedSource
     }
 
     /// <summary>
-    /// Removes what a feed by replication has left on the server: the table from the publication, and with the last one the publication and
+    /// Removes what a replication feed has left on the server: the table from the publication, and with the last table the publication and
     /// the slot. If a publication was named, only the slot. The feed must be stopped. Does nothing for what does not exist.
     /// </summary>
     /// <param name="connectionString">For Npgsql. Never shown (I9).</param>
@@ -109,8 +109,7 @@ public sealed class PostgresFeed : IFeedSource
         ReadPageAsync(request, cancellationToken);
 
     /// <summary>
-    /// Stops following and closes the connections. Clients that still read are cut off. A replication slot stays, for the feed's next
-    /// start.
+    /// Stops following and closes the connections. Clients still reading are cut off. A replication slot is kept for the feed's next start.
     /// </summary>
     public ValueTask DisposeAsync() => _feed.DisposeAsync();
 }

@@ -1,28 +1,26 @@
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// Conditions on a field of the JSON in <c>body</c> that hold whenever SQLite's would: it orders numbers before texts, treats true and
-/// false as 1 and 0 and an object or array as its text, and uses the first of two members of one name. If PostgreSQL could only guess, the
-/// condition holds.
+/// Conditions on a field of the JSON in <c>body</c> that hold whenever SQLite's would: SQLite orders numbers before texts, treats true and
+/// false as 1 and 0 and an object or array as its text, and uses the first of two members with the same name. Where PostgreSQL could only
+/// guess, the condition holds.
 /// </summary>
-/// <param name="parameters">Gets the parameters.</param>
+/// <param name="parameters">Receives the parameters.</param>
 /// <param name="firstParameter">The number of the first one.</param>
 internal sealed class FilterCondition(List<string> parameters, int firstParameter)
 {
     private const string Scalar = "(f.value #>> ARRAY[]::text[])";
 
-    /// <summary>
-    /// Numbers that a cast certainly accepts, and that are neither too large nor too small for a double.
-    /// </summary>
+    /// <summary>Numbers that a cast is sure to accept, and that are neither too large nor too small for a double.</summary>
     private const string IsPlainNumber = $"length({Scalar}) < 300 AND {Scalar} ~ '^-?[0-9]+([.][0-9]+)?$'";
 
-    /// <summary>More than the sixteen digits of doubles can be apart.</summary>
+    /// <summary>A relative tolerance above the precision of doubles, about sixteen digits.</summary>
     private const string Tolerance = "0.000000000001";
 
-    /// <summary>One of several.</summary>
+    /// <summary>Any of several conditions.</summary>
     public static string Any(IReadOnlyList<string> conditions) => conditions is [var only] ? only : $"({string.Join(" OR ", conditions)})";
 
-    /// <summary>The member is not there, or null.</summary>
+    /// <summary>The member is missing or null.</summary>
     public string IsNull(string field) => $"coalesce({Of(field, "json_typeof(f.value) = 'null'")}, true)";
 
     /// <summary>The field compared with a value, by one of <c>= &lt;&gt; &lt; &lt;= &gt; &gt;=</c>.</summary>
@@ -48,7 +46,7 @@ internal sealed class FilterCondition(List<string> parameters, int firstParamete
         );
     }
 
-    /// <summary>The field's text is like a pattern, whatever the case of its ASCII letters.</summary>
+    /// <summary>The field's text matches a pattern, ignoring the case of ASCII letters.</summary>
     public string Like(string field, string pattern) =>
         Of(
             field,
@@ -66,7 +64,7 @@ internal sealed class FilterCondition(List<string> parameters, int firstParamete
             "<=" => $"{left} - {right} <= {width}",
             ">=" => $"{left} - {right} >= -{width}",
 
-            // Numbers that are equal as they are written are equal as doubles.
+            // Numbers that are written alike are equal as doubles.
             "<" => $"({left} <> {right} AND {left} - {right} <= {width})",
             _ => $"({left} <> {right} AND {left} - {right} >= -{width})",
         };

@@ -3,13 +3,13 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// Turns a filter, which is an expression of SQLite, into a condition of PostgreSQL that holds for every record for which the filter does,
-/// and for few others: what is not needed stays in the database. SQLite decides on what comes (<see cref="FilteredScan"/>), so whatever is
-/// not understood here can be left out, and a comparison can be widened.
+/// Translates a filter, an SQLite expression, into a PostgreSQL condition that holds for every record that the filter accepts, and few
+/// others, so that unneeded records stay in the database. SQLite makes the final decision (<see cref="FilteredScan"/>), so anything not
+/// understood here can be left out, and a comparison can be widened.
 /// </summary>
 internal sealed class FilterPushdown
 {
-    /// <summary>Where these stand, AND and OR mean other things, or names other columns.</summary>
+    /// <summary>Next to these, AND and OR have other meanings, or names refer to other columns.</summary>
     private static readonly string[] Refused = ["CASE", "SELECT", "VALUES", "WITH"];
     private static readonly Dictionary<string, string> Mirrored = new(StringComparer.Ordinal)
     {
@@ -33,10 +33,10 @@ internal sealed class FilterPushdown
         _condition = new FilterCondition(parameters, firstParameter);
     }
 
-    /// <summary>The condition over the column <c>body</c>; null if the database cannot leave out anything.</summary>
+    /// <summary>The condition on the column <c>body</c>; null if the database cannot rule out anything.</summary>
     /// <param name="query">The query, with a filter.</param>
-    /// <param name="fields">The table's fields, in the order that tells apart those which differ by case.</param>
-    /// <param name="parameters">Gets the values of the condition's parameters, all of them text.</param>
+    /// <param name="fields">The table's fields, in the order that distinguishes those which differ only by case.</param>
+    /// <param name="parameters">Receives the values of the condition's parameters, all of them text.</param>
     /// <param name="firstParameter">The number of the first one.</param>
     public static string? Of(RecordQuery query, IReadOnlyList<string> fields, List<string> parameters, int firstParameter)
     {
@@ -48,12 +48,12 @@ internal sealed class FilterPushdown
         if (pushdown.Any([.. tokens]) is not { } condition)
             return null;
 
-        // Escapes mean something else to each of the two; and CASE is worked out in its order, so that PostgreSQL never reads one that it
-        // would refuse.
+        // Escapes mean different things to the two; and CASE is evaluated in order, so that PostgreSQL never parses a text that it would
+        // refuse.
         return $"CASE WHEN strpos(body, chr(92)) > 0 THEN true ELSE {condition} END";
     }
 
-    /// <summary>The fields by the names that a filter has for them, as in <see cref="TableView.Columns"/>.</summary>
+    /// <summary>The fields by the names they have in a filter, as in <see cref="TableView.Columns"/>.</summary>
     private static Dictionary<string, string> ColumnsOf(IReadOnlyList<string> fields)
     {
         var columns = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
@@ -70,7 +70,7 @@ internal sealed class FilterPushdown
         return columns;
     }
 
-    /// <summary>Parts with OR between them: where one says nothing, all do.</summary>
+    /// <summary>Parts joined by OR: if one is not understood, the whole is not.</summary>
     private string? Any(ReadOnlySpan<FilterToken> tokens)
     {
         var alternatives = new List<string>();
@@ -84,7 +84,7 @@ internal sealed class FilterPushdown
         return FilterCondition.Any(alternatives);
     }
 
-    /// <summary>Parts with AND between them: what says nothing is left out.</summary>
+    /// <summary>Parts joined by AND: those not understood are left out.</summary>
     private string? All(ReadOnlySpan<FilterToken> tokens)
     {
         var conditions = new List<string>();
@@ -208,6 +208,9 @@ internal sealed class FilterPushdown
         token.Kind is FilterTokenKind.Name or FilterTokenKind.Word
         && !FilterTokens.IsReserved(token)
         && _fields.TryGetValue(token.Value, out var field)
-            ? field
+            // A name as the field spells it means that field, as for SQLite's columns.
+            ? _fields.Values.Contains(token.Value, StringComparer.Ordinal)
+                ? token.Value
+                : field
             : null;
 }

@@ -3,15 +3,15 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Postgres.Tables;
 
-/// <summary>A value that a filter compares with.</summary>
+/// <summary>A value to which a filter compares.</summary>
 /// <param name="Text">As text.</param>
 /// <param name="IsText">Whether it is text, not a number.</param>
 internal readonly record struct FilterValue(string Text, bool IsText);
 
-/// <summary>The values in a filter: literals, and parameters as a table file binds them.</summary>
+/// <summary>The values in a filter: literals, and parameters as they are bound for a table file.</summary>
 internal sealed partial class FilterValues(IReadOnlyDictionary<string, object?> parameters)
 {
-    /// <summary>The value that tokens stand for; null unless both databases interpret it alike.</summary>
+    /// <summary>The value of these tokens; null unless both databases interpret it alike.</summary>
     public FilterValue? Read(ReadOnlySpan<FilterToken> tokens)
     {
         if (tokens is [var sign, { Kind: FilterTokenKind.Number } number] && sign.IsSign("-"))
@@ -36,7 +36,7 @@ internal sealed partial class FilterValues(IReadOnlyDictionary<string, object?> 
             _ => null,
         };
 
-    /// <summary>PostgreSQL's text cannot hold a NUL, or anything that is not Unicode.</summary>
+    /// <summary>Text in PostgreSQL can hold neither a NUL nor invalid Unicode.</summary>
     private static FilterValue? Text(string text) =>
         text.Contains('\0', StringComparison.Ordinal) || text.Any(char.IsSurrogate) ? null : new FilterValue(text, true);
 

@@ -3,8 +3,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// The connection of a caller that polls a table. When it is lost it is reopened, at growing intervals and in the background, so that the
-/// caller has time for other things; each loss is reported. One thread at a time.
+/// The connection of a caller that polls a table. A lost connection is reopened in the background, at growing intervals, so that the caller
+/// can do other things; each loss is reported. One thread at a time.
 /// </summary>
 internal sealed class KeptConnection(PostgresTableStore store, string table, TimeProvider time) : IAsyncDisposable
 {
@@ -16,14 +16,14 @@ internal sealed class KeptConnection(PostgresTableStore store, string table, Tim
     private bool _isLost;
     private int _failures;
 
-    /// <summary>Opens it for the first time, when an unreachable database is an error.</summary>
+    /// <summary>Opens it for the first time; here an unreachable database is an error.</summary>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
     public async Task OpenAsync(CancellationToken cancellationToken) =>
         _connection = await store.OpenAsync(table, cancellationToken).ConfigureAwait(false);
 
-    /// <summary>Looks, if there is a connection now.</summary>
-    /// <param name="look">Polls; also gets whether the connection is another one than the last time.</param>
-    /// <returns>What was seen; null while there is no connection.</returns>
+    /// <summary>Polls, if there is a connection now.</summary>
+    /// <param name="look">Polls; also told whether the connection is a new one since the last call.</param>
+    /// <returns>The result; null while there is no connection.</returns>
     public async Task<T?> TryAsync<T>(Func<NpgsqlConnection, bool, Task<T>> look)
         where T : class
     {

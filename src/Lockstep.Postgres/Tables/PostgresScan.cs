@@ -4,10 +4,10 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tables;
 
-/// <summary>Reads the rows of a table's query one after another. One thread at a time.</summary>
+/// <summary>Reads the rows of a query over a table, one after another. One thread at a time.</summary>
 internal sealed class PostgresScan : IRecordScan
 {
-    /// <summary>What a query must select, in this order.</summary>
+    /// <summary>The columns a query must select, in this order.</summary>
     public const string Columns = "key, seq, gone, body, born";
 
     private readonly PostgresTableStore _store;
@@ -60,7 +60,7 @@ internal sealed class PostgresScan : IRecordScan
 
     public void Dispose()
     {
-        // A scan that is left early need not be read to its end.
+        // A scan that is abandoned early need not be read to its end.
         if (!_rows.IsClosed)
             _command.Cancel();
         try
@@ -69,7 +69,7 @@ internal sealed class PostgresScan : IRecordScan
         }
         catch (PostgresException)
         {
-            // A cancelled read says so.
+            // A cancelled read throws here.
         }
 
         _command.Dispose();
@@ -77,7 +77,7 @@ internal sealed class PostgresScan : IRecordScan
     }
 }
 
-/// <summary>The scan of a table that holds nothing yet.</summary>
+/// <summary>The scan of a table that is still empty.</summary>
 internal sealed class EmptyScan : IRecordScan
 {
     public ReadOnlySpan<byte> Json => throw None;

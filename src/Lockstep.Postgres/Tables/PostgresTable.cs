@@ -9,8 +9,7 @@ using NpgsqlTypes;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// A table that is kept in PostgreSQL, for everything but syncing it. Any thread may call any of the members, even while a sync runs,
-/// except those that write.
+/// A table in PostgreSQL, for everything but syncing it. Any thread may call any member, even while a sync runs, except those that write.
 /// </summary>
 public sealed class PostgresTable : ITable
 {
@@ -36,9 +35,9 @@ public sealed class PostgresTable : ITable
 
     /// <inheritdoc/>
     /// <remarks>
-    /// A filter is an expression of SQLite, as on a table file, and SQLite has the last word on it here; but records that its plain
-    /// comparisons rule out stay in the database (a comparison of a field with a number, a text or a parameter, IN, BETWEEN, LIKE, IS NULL,
-    /// joined by AND and OR).
+    /// A filter is an SQLite expression, as for a table file, and SQLite has the last word here too; but records that its simple
+    /// comparisons rule out stay in the database (a field compared to a number, a text or a parameter, IN, BETWEEN, LIKE, IS NULL, joined
+    /// by AND and OR).
     /// </remarks>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
     public IRecordScan Read(RecordQuery? query = null)
@@ -81,11 +80,13 @@ public sealed class PostgresTable : ITable
 
     /// <inheritdoc/>
     /// <remarks>
-    /// A lost connection is reopened, however long that takes, and <see cref="PostgresTableStore.Logger"/> reports it; no change is lost or
-    /// comes twice.
+    /// A lost connection is reopened, however long that takes, and reported to <see cref="PostgresTableStore.Logger"/>; no change is lost
+    /// or returned twice.
     /// </remarks>
-    /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the beginning.</exception>
-    /// <exception cref="TableSetBackException">After a loss, the table is older than what was seen of it.</exception>
+    /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the start.</exception>
+    /// <exception cref="TableSetBackException">
+    /// After a loss of the connection, the table is older than what was already returned.
+    /// </exception>
     public IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(
         long? since = null,
         TimeProvider? time = null,
@@ -93,10 +94,8 @@ public sealed class PostgresTable : ITable
     ) => new PostgresTableWatcher(_store, _table, Name, ReadState).WatchAsync(since, time ?? TimeProvider.System, cancellationToken);
 
     /// <inheritdoc/>
-    /// <remarks>
-    /// A lost connection is reopened, however long that takes, and <see cref="PostgresTableStore.Logger"/> reports it.
-    /// </remarks>
-    /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the beginning.</exception>
+    /// <remarks>A lost connection is reopened, however long that takes, and reported to <see cref="PostgresTableStore.Logger"/>.</remarks>
+    /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the start.</exception>
     public async Task<TableInfo?> WaitAsync(
         Func<TableInfo, bool> condition,
         TimeSpan? timeout,
@@ -195,7 +194,7 @@ public sealed class PostgresTable : ITable
                 Name,
                 () =>
                 {
-                    // Description and records are of one moment.
+                    // The description and the records come from one snapshot.
                     using (var begin = new NpgsqlCommand("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", connection))
                         begin.ExecuteNonQuery();
                     found = ReadState(connection);
@@ -239,7 +238,7 @@ public sealed class PostgresTable : ITable
             );
         }
 
-        // Texts are compared byte by byte, as SQLite does, where they are kept in UTF-8.
+        // Texts in UTF-8 are compared byte by byte, as in SQLite.
         if (
             query.Filter is not null
             && command.Connection!.PostgresParameters.TryGetValue("server_encoding", out var encoding)
@@ -261,7 +260,7 @@ public sealed class PostgresTable : ITable
         );
     }
 
-    /// <summary>A key as the user gave it, by the types that the table's keys have; null for one that cannot be a key.</summary>
+    /// <summary>A key given by the user, encoded with the types of the table's keys; null if it cannot be a key.</summary>
     private byte[]? Encode(IReadOnlyList<object> parts, RecordShape shape)
     {
         if (parts.Count != shape.KeyFields.Count)

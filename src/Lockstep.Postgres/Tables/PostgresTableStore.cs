@@ -8,8 +8,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// A PostgreSQL database that keeps tables for many machines to share, instead of a file for each. Of several syncs of one table one leads
-/// and the others wait to take over; anybody may read meanwhile.
+/// A PostgreSQL database that keeps tables shared by many machines, instead of one file per table. Of several syncs of a table one leads
+/// and the others wait to take over; anyone may read meanwhile.
 /// </summary>
 public sealed class PostgresTableStore : TableStore
 {
@@ -28,10 +28,10 @@ public sealed class PostgresTableStore : TableStore
         settings.Enlist = false;
         if (settings.KeepAlive == 0)
             settings.KeepAlive = 30;
-        // A read that is stopped does not wait for a database that has become silent (I10).
+        // A read that is stopped does not wait for a database that no longer responds (I10).
         settings.CancellationTimeout = 500;
 
-        // A leader whose machine is gone must not lead on until the system's default of two hours.
+        // A leader whose machine is gone must not keep the lead for the system's default of two hours.
         const string Alive = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
         settings.Options = string.IsNullOrEmpty(settings.Options) ? Alive : $"{settings.Options} {Alive}";
         _connectionString = settings.ConnectionString;
@@ -42,27 +42,27 @@ public sealed class PostgresTableStore : TableStore
     public override string Description { get; }
 
     /// <summary>
-    /// Gets a message when a caller that watches or waits for a table has lost the database, and tries again; event ids are stable. Called
+    /// Receives a message when a caller that watches or waits for a table has lost the database and retries; event ids are stable. Called
     /// from any thread. Default: none.
     /// </summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
-    /// <summary>A logger that calls back with warnings, for a caller that cannot name its type; null for none.</summary>
+    /// <summary>A logger that passes warnings to a callback, for a caller that cannot name the logger's type; null for none.</summary>
     internal Action<string>? WarningsTo
     {
         init => Logger = value is null ? NullLogger.Instance : CallbackLogger.OfWarnings(value);
     }
 
-    /// <summary>Ends each running read within a second, and any after it (I10).</summary>
+    /// <summary>Ends any running read within a second, and prevents new ones (I10).</summary>
     public CancellationToken Stop { get; init; }
 
-    /// <summary>The tables kept there, by name.</summary>
+    /// <summary>The tables kept in the database, by name.</summary>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
     /// <exception cref="PostgresAccessException">The login or a privilege is refused.</exception>
     public override IReadOnlyList<PostgresTable> Find() => Stoppable.Run(FindAll, Stop);
 
-    /// <summary>A table by its name.</summary>
-    /// <exception cref="TableNotFoundException">There is none.</exception>
+    /// <summary>A table by name.</summary>
+    /// <exception cref="TableNotFoundException">There is no such table.</exception>
     /// <inheritdoc cref="Find"/>
     public override PostgresTable Get(string name) => Find().FirstOrDefault(table => table.Name == name) ?? throw Missing(name);
 
@@ -92,7 +92,7 @@ public sealed class PostgresTableStore : TableStore
             throw Busy(name, holder, $"Wait for it to end with {Term.Wait}, or stop it.");
     }
 
-    /// <summary>Opens a table for its one writer; waits while another one leads, whatever the options say.</summary>
+    /// <summary>Opens a table for its only writer; waits while another writer leads, whatever the options say.</summary>
     internal override async Task<ITableTarget> OpenAsync(
         string name,
         WriterOptions options,
@@ -113,7 +113,7 @@ public sealed class PostgresTableStore : TableStore
                 if (TakeOver(connection, table, name, description, isNew) is { } writer)
                     return writer;
 
-                // The leader has removed the table: it is another one now.
+                // The leader has removed the table, so the name now belongs to a new one.
                 await connection.ExecuteAsync("SELECT pg_advisory_unlock_all()", cancellationToken).ConfigureAwait(false);
             }
         }
@@ -127,7 +127,7 @@ public sealed class PostgresTableStore : TableStore
         }
     }
 
-    /// <summary>Opens a table for a moment's writing.</summary>
+    /// <summary>Opens a table for a brief write.</summary>
     /// <exception cref="TableBusyException">A sync leads it.</exception>
     /// <exception cref="TableNotFoundException">It is gone.</exception>
     internal PostgresTableWriter Take(int table, string name)
@@ -159,7 +159,7 @@ public sealed class PostgresTableStore : TableStore
     }
 
     internal TableNotFoundException Missing(string name) =>
-        new(name, $"There is no table '{name}' in {Description}.", $"Check the name, or make the table with {Term.SyncToDatabase}.");
+        new(name, $"There is no table '{name}' in {Description}.", $"Check the name, or create the table with {Term.SyncToDatabase}.");
 
     internal static Exception Translate(Exception error, string table) =>
         error switch
@@ -189,7 +189,6 @@ public sealed class PostgresTableStore : TableStore
         }
     }
 
-    /// <inheritdoc cref="Open"/>
     internal async Task<NpgsqlConnection> OpenAsync(string table, CancellationToken cancellationToken)
     {
         var connection = new NpgsqlConnection(_connectionString);
@@ -222,7 +221,7 @@ public sealed class PostgresTableStore : TableStore
     private TableBusyException Busy(string name, string holder, Remedy advice) =>
         new(Description, holder, $"The table '{name}' in {Description} is being written by {holder}.", advice);
 
-    /// <summary>The leader becomes the writer, with a number above all earlier ones; null if the table is gone.</summary>
+    /// <summary>Makes the leader the writer, with an epoch above all earlier ones; null if the table is gone.</summary>
     private static PostgresTableWriter? TakeOver(
         NpgsqlConnection connection,
         int table,
@@ -238,7 +237,7 @@ public sealed class PostgresTableStore : TableStore
         command.Parameters.Add(new NpgsqlParameter { Value = table });
         long epoch;
         TableState state;
-        // A table of a newer format stays as it is, including its number: that is rolled back.
+        // A table in a newer format stays as it is, including its epoch: the change is rolled back.
         using (var transaction = connection.BeginTransaction())
         {
             using (var row = command.ExecuteReader())
@@ -262,7 +261,7 @@ public sealed class PostgresTableStore : TableStore
         return (bool)command.ExecuteScalar()!;
     }
 
-    /// <summary>The table's number, and whether it was just created.</summary>
+    /// <summary>The table's number, and whether the table was just created.</summary>
     private static async Task<(int Table, bool IsNew)> RegisterAsync(
         NpgsqlConnection connection,
         string name,
@@ -272,7 +271,7 @@ public sealed class PostgresTableStore : TableStore
         var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken).ConfigureAwait(false);
         await using (transaction.ConfigureAwait(false))
         {
-            // A user who may write tables may not always create schemas: that is tried only if one is missing.
+            // A user who may write tables may not be allowed to create schemas, so that is attempted only if one is missing.
             if (!HasTables(connection))
                 await connection.ExecuteAsync(TableSql.Create, cancellationToken).ConfigureAwait(false);
             var made = await connection
@@ -300,7 +299,7 @@ public sealed class PostgresTableStore : TableStore
         }
     }
 
-    /// <summary>Waits for the lead. Asks repeatedly, so that a wait can be interrupted at any moment (I10).</summary>
+    /// <summary>Waits for the lead by polling, so that the wait can be interrupted at any moment (I10).</summary>
     private static async Task LeadAsync(NpgsqlConnection connection, int table, TimeProvider time, CancellationToken cancellationToken)
     {
         while (true)

@@ -5,17 +5,17 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tables;
 
-/// <summary>Follows the changes of a table that is kept in PostgreSQL. Each watch has a connection of its own.</summary>
-/// <param name="store">Where the table is.</param>
+/// <summary>Follows the changes of a table in PostgreSQL. Each watch has its own connection.</summary>
+/// <param name="store">The database.</param>
 /// <param name="table">Its number there.</param>
 /// <param name="name">Its name.</param>
 /// <param name="readState">Reads its state.</param>
 internal sealed class PostgresTableWatcher(PostgresTableStore store, int table, string name, Func<NpgsqlConnection, TableState> readState)
 {
-    /// <summary>How often a watcher asks whether something was committed.</summary>
+    /// <summary>How often a watcher checks for commits.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>The most changes that one query takes into memory.</summary>
+    /// <summary>The most changes that one query reads into memory.</summary>
     private const int MostChanges = 10_000;
 
     /// <inheritdoc cref="PostgresTable.WatchAsync"/>
@@ -76,7 +76,8 @@ internal sealed class PostgresTableWatcher(PostgresTableStore store, int table, 
         CancellationToken cancellationToken
     )
     {
-        // Sequence numbers only rise (I11): a database below what it has reported was restored, or another server has taken its place.
+        // Sequence numbers only increase (I11): a database below what was already reported has been restored, or replaced by another
+        // server.
         if (isNew && store.Guard(name, () => readState(connection)).Sequence is var now && now < sequence)
             throw new TableSetBackException($"{name} in {store.Description}", now, sequence);
         try

@@ -8,9 +8,9 @@ using NpgsqlTypes;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// The one sync that leads a table in PostgreSQL. It holds an advisory lock on its connection, so that another one takes over when that is
-/// gone; and each commit checks that it is still the leader, so that one which lost the lock without noticing cannot write. Threads: see
-/// <see cref="ITableTarget"/>.
+/// The one sync that leads a table in PostgreSQL. It holds an advisory lock on its connection, so that another sync takes over when the
+/// connection is gone; and each commit checks that this is still the leader, so that one that lost the lock without noticing cannot write.
+/// Threads: see <see cref="ITableTarget"/>.
 /// </summary>
 internal sealed class PostgresTableWriter : ITableTarget
 {
@@ -74,9 +74,10 @@ internal sealed class PostgresTableWriter : ITableTarget
         {
             if (hasRecords)
             {
+                var sequence = State.Sequence;
                 foreach (var round in BatchRounds.Of(commit.Batch!))
-                    _merge.Take(commit.Batch!, round, State.Sequence, TableSql.Rows(_table), commit.WantsChanges, merged);
-                wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? State.Sequence + commit.Batch!.Count : State.Sequence);
+                    sequence += _merge.Take(commit.Batch!, round, sequence, TableSql.Rows(_table), commit.WantsChanges, merged);
+                wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? sequence + commit.Batch!.Count : State.Sequence);
             }
 
             State = SetAside(commit, wanted);
@@ -84,9 +85,12 @@ internal sealed class PostgresTableWriter : ITableTarget
         });
     }
 
+    public long SnapshotRows { get; private set; }
+
     public void BeginSnapshot()
     {
         DiscardSnapshot();
+        SnapshotRows = 0;
         InTransaction(() => _connection.Run(TableSql.CreateSnapshot));
         _hasSnapshot = true;
         _snapshotSequence = State.Sequence;
@@ -95,21 +99,28 @@ internal sealed class PostgresTableWriter : ITableTarget
     public ApplyCounts CommitToSnapshot(TableCommit commit)
     {
         RequireSnapshot();
-        var counts = InTransaction(() =>
+        var sequence = _snapshotSequence;
+        var (counts, rows) = InTransaction(() =>
         {
             var merged = new MergeResult();
             if (commit.Batch is { } batch)
             {
                 var isArrival = batch.OrderKind == OrderKind.Arrival;
                 foreach (var round in isArrival ? BatchRounds.Of(batch) : [BatchRounds.Newest(batch)])
-                    _merge.Take(batch, round, _snapshotSequence, TableSql.Snapshot, wantsChanges: false, merged);
+                {
+                    // What the table has of a parent's children is staged, so that their deletion is.
+                    if (batch.HasParents && batch[round[0]] is { } parent && parent.Flags.HasFlag(EntryFlags.Parent))
+                        _connection.Run(TableSql.CopyBelow(_table), batch.Key(parent).ToArray(), KeyEncoding.EndOf(batch.Key(parent)));
+                    sequence += _merge.Take(batch, round, sequence, TableSql.Snapshot, wantsChanges: false, merged);
+                }
             }
 
             State = SetAside(commit, State);
-            return merged.Counts;
+            return (merged.Counts, merged.Rows);
         });
+        SnapshotRows += rows;
         if (commit.Batch is { } added)
-            _snapshotSequence += added.Count;
+            _snapshotSequence = sequence + added.Count;
         _newFields.AddRange(commit.NewFields);
         return counts;
     }
@@ -121,7 +132,7 @@ internal sealed class PostgresTableWriter : ITableTarget
         List<RecordKey> examples = [];
         return _connection.InTransaction(() =>
         {
-            // One parameter, an array; passed directly it would count as all parameters.
+            // A single parameter that is an array; passed directly, its elements would count as all the parameters.
             _connection.Read(TableSql.CountAbsent(_table), row => count = row.GetInt64(0), (object)kept.ToArray());
             if (count > 0)
             {
@@ -176,9 +187,7 @@ internal sealed class PostgresTableWriter : ITableTarget
         InTransaction(() => _connection.Run($"DROP TABLE IF EXISTS {TableSql.Snapshot}"));
     }
 
-    /// <summary>
-    /// Empties the table: records, tombstones, quarantine, cursor and the feed it belongs to. Sequence numbers continue (I11).
-    /// </summary>
+    /// <summary>Empties the table: records, tombstones, quarantine, cursor and feed identity. Sequence numbers continue (I11).</summary>
     public void Clear() =>
         InTransaction(() =>
         {
@@ -195,7 +204,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             return _connection.Run(TableSql.ClearQuarantined, _table);
         });
 
-    /// <summary>Removes tombstones whose order value is below a horizon, which the table remembers.</summary>
+    /// <summary>Removes tombstones whose order value is below a horizon; the table records the horizon.</summary>
     /// <returns>How many were removed.</returns>
     public long ClearTombstones(Cursor before) =>
         InTransaction(() =>
@@ -207,7 +216,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             return removed;
         });
 
-    /// <summary>Removes the table with everything in it. Nothing can be done with it afterwards.</summary>
+    /// <summary>Removes the table with everything in it. The writer cannot be used afterwards.</summary>
     public void Remove() =>
         _connection.InTransaction(() =>
         {
@@ -217,7 +226,7 @@ internal sealed class PostgresTableWriter : ITableTarget
 
     public void Interrupt() => _connection.Interrupt();
 
-    /// <summary>Closes the connection, and so gives up the lead.</summary>
+    /// <summary>Closes the connection, and with it gives up the lead.</summary>
     public void Dispose()
     {
         try
@@ -227,7 +236,7 @@ internal sealed class PostgresTableWriter : ITableTarget
         }
         catch (Exception e) when (e is LockstepException or OperationCanceledException or NpgsqlException)
         {
-            // An empty table does no harm.
+            // A leftover empty table does no harm.
         }
         finally
         {
@@ -235,7 +244,7 @@ internal sealed class PostgresTableWriter : ITableTarget
         }
     }
 
-    /// <summary>Does work and saves the state, if this is still the leader.</summary>
+    /// <summary>Runs work in a transaction and saves the state, if this is still the leader.</summary>
     private T InTransaction<T>(Func<T> work)
     {
         var before = State;
@@ -271,8 +280,8 @@ internal sealed class PostgresTableWriter : ITableTarget
     }
 
     /// <summary>
-    /// Quarantines the malformed records of a commit: one copy of the same bytes at the same position, and no more than the limit. Returns
-    /// the table with its quarantine then.
+    /// Quarantines a commit's malformed records: one copy of the same bytes at the same position, and no more than the limit. Returns the
+    /// table's state including its quarantine.
     /// </summary>
     private TableState SetAside(TableCommit commit, TableState wanted)
     {

@@ -6,29 +6,54 @@ using NpgsqlTypes;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// How records get into a table, within the caller's transaction: they are copied to the stage, compared by content if arrival is the
-/// order, and merged by one statement, which reports what it changed. One thread at a time.
+/// Writes records to a table within the caller's transaction: they are copied to the stage, compared by content if arrival is the order,
+/// and merged by one statement, which reports what it changed. One thread at a time.
 /// </summary>
 internal sealed class StageMerge(WriterConnection connection)
 {
-    /// <summary>How many records are compared by content at once.</summary>
+    /// <summary>How many records are compared by content per query.</summary>
     private const int AtOnce = 1000;
 
     /// <summary>Merges records of a batch, one per key.</summary>
     /// <param name="batch">The batch.</param>
-    /// <param name="places">Which of its records.</param>
-    /// <param name="sequence">The sequence number before its first one.</param>
+    /// <param name="places">The indexes of the records to merge.</param>
+    /// <param name="sequence">The sequence number before the first one assigned.</param>
     /// <param name="target">The table.</param>
     /// <param name="wantsChanges">Whether each change is kept in the result.</param>
-    /// <param name="merged">Takes what it did.</param>
-    public void Take(RecordBatch batch, IReadOnlyList<int> places, long sequence, string target, bool wantsChanges, MergeResult merged)
+    /// <param name="merged">Receives what was done.</param>
+    /// <returns>How many sequence numbers it took beyond one for each record, for what was deleted with a parent.</returns>
+    public long Take(RecordBatch batch, IReadOnlyList<int> places, long sequence, string target, bool wantsChanges, MergeResult merged)
     {
+        if (places is [var only] && batch[only].Flags.HasFlag(EntryFlags.Parent))
+            return DeleteChildren(batch.Key(batch[only]).ToArray(), sequence + only, target, wantsChanges, merged);
         var patches = Fill(batch, places, sequence);
         Run(target, TableSql.Stage, wantsChanges, batch.OrderKind == OrderKind.Arrival, patches, merged);
+        return 0;
+    }
+
+    /// <summary>Deletes all records whose keys begin with a parent's; each has a number of its own (I11).</summary>
+    private long DeleteChildren(byte[] parent, long sequence, string target, bool wantsChanges, MergeResult merged)
+    {
+        long count = 0;
+        connection.Read(
+            TableSql.DeleteBelow(target, wantsChanges),
+            row =>
+            {
+                var deleted = wantsChanges ? 1 : row.GetInt64(0);
+                count += deleted;
+                merged.Add(ChangeKind.Deleted, was: 0, deleted);
+                if (wantsChanges)
+                    merged.Keep(ChangeKind.Deleted, row, 0);
+            },
+            parent,
+            KeyEncoding.EndOf(parent),
+            sequence
+        );
+        return Math.Max(0, count - 1);
     }
 
     /// <summary>Copies records of a batch to the stage, one per key.</summary>
-    /// <returns>The keys of those that have only the fields that changed.</returns>
+    /// <returns>The keys of those records that contain only the changed fields.</returns>
     private HashSet<string> Fill(RecordBatch batch, IReadOnlyList<int> places, long sequence)
     {
         HashSet<string> patches = new(StringComparer.Ordinal);
@@ -61,7 +86,7 @@ internal sealed class StageMerge(WriterConnection connection)
     }
 
     /// <summary>
-    /// If arrival is the order, content decides what is a change: identical JSON gets the stored text, and a record with only the changed
+    /// If arrival is the order, the content decides what is a change: equal JSON keeps the stored text, and a record with only the changed
     /// fields is merged into the stored one.
     /// </summary>
     private void Compare(string target, string source, HashSet<string> patches)
@@ -98,7 +123,7 @@ internal sealed class StageMerge(WriterConnection connection)
         }
     }
 
-    /// <summary>Merges rows that are on a stage into a table.</summary>
+    /// <summary>Merges the rows of a stage into a table.</summary>
     public void Run(string target, string source, bool wantsChanges, bool isArrival, HashSet<string> patches, MergeResult merged)
     {
         if (isArrival)
@@ -115,8 +140,8 @@ internal sealed class StageMerge(WriterConnection connection)
         );
     }
 
-    /// <summary>Removes the rows that a whole set lacks.</summary>
-    /// <returns>How many.</returns>
+    /// <summary>Removes the rows that are missing from a whole set.</summary>
+    /// <returns>How many were removed.</returns>
     public long Sweep(int table, long sequence, TableCommit commit, MergeResult merged)
     {
         long swept = 0;

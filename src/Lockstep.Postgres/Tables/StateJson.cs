@@ -7,8 +7,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// What is known about a table, as the JSON text that the directory keeps, with its format: anything that an earlier Lockstep would lose or
-/// misread is a new one, as in <see cref="TableFormat"/>. A text without a format is of the first.
+/// A table's state as the JSON text in the directory, with its format. Anything that an earlier Lockstep would lose or misread makes a new
+/// format, as in <see cref="TableFormat"/>. A text without a format is of the first.
 /// </summary>
 internal static class StateJson
 {

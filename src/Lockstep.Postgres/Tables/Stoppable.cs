@@ -1,10 +1,12 @@
 namespace Lockstep.Postgres.Tables;
 
-/// <summary>Work that cannot be interrupted while the database is silent: a caller that is stopped does not wait for it (I10).</summary>
+/// <summary>
+/// Runs work that cannot be interrupted while the database does not respond: a caller that is stopped does not wait for it (I10).
+/// </summary>
 internal static class Stoppable
 {
-    /// <summary>Does work, and abandons it when stopped.</summary>
-    /// <param name="work">The work; what it returns is disposed where nobody waits for it any more.</param>
+    /// <summary>Runs work, and abandons it when stopped.</summary>
+    /// <param name="work">The work; its result is disposed if nobody waits for it any more.</param>
     /// <param name="stop">Ends the waiting.</param>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public static T Run<T>(Func<T> work, CancellationToken stop)

@@ -4,8 +4,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// The SQL of tables kept in PostgreSQL. One schema holds a directory and, for each table, its records; their name contains the table's
-/// number, so that a table's name is a value and never part of a statement.
+/// The SQL of tables in PostgreSQL. One schema holds a directory and, for each table, a table of its records. Its name contains the table's
+/// number, so a table's name is only ever a value, never part of a statement.
 /// </summary>
 internal static class TableSql
 {
@@ -13,19 +13,19 @@ internal static class TableSql
 
     public const string Quarantine = "lockstep_tables.lockstep_quarantine";
 
-    /// <summary>Where a batch waits to be merged.</summary>
+    /// <summary>Holds a batch until it is merged.</summary>
     public const string Stage = "pg_temp.lockstep_stage";
 
-    /// <summary>Where a snapshot is built; nobody else sees it (I6).</summary>
+    /// <summary>Holds a snapshot while it is being built; nobody else sees it (I6).</summary>
     public const string Snapshot = "pg_temp.lockstep_snapshot";
 
-    /// <summary>The class of advisory locks by which one sync leads; the object is the table's number.</summary>
+    /// <summary>The class of the advisory locks by which a sync leads; the object is the table's number.</summary>
     public const int LockClass = 0x4C6B5374;
 
-    /// <summary>Asks for the lead: $1 is the class, $2 the table's number.</summary>
+    /// <summary>Tries to take the lead: $1 is the class, $2 the table's number.</summary>
     public const string TryLead = "SELECT pg_try_advisory_lock($1, $2)";
 
-    /// <summary>Keeps two sessions from creating the same things at once, until the transaction ends.</summary>
+    /// <summary>Keeps two sessions from creating the same objects at once, until the end of the transaction.</summary>
     public const string LockCreation = "SELECT pg_advisory_xact_lock(1282102132, -1)";
 
     public const string Create = $$"""
@@ -75,7 +75,7 @@ internal static class TableSql
 
     public static string Rows(int table) => string.Create(CultureInfo.InvariantCulture, $"lockstep_tables.lockstep_rows_{table}");
 
-    /// <summary>The table of the records; the index is for followers of the changes.</summary>
+    /// <summary>Creates the table of the records; its index is for followers of the changes.</summary>
     public static string CreateRows(int table) =>
         string.Create(
             CultureInfo.InvariantCulture,
@@ -91,9 +91,10 @@ internal static class TableSql
     /// </summary>
     /// <param name="target">The table of the records, or the snapshot.</param>
     /// <param name="source">The stage or the snapshot, one record per key.</param>
-    /// <param name="wantsChanges">Whether each change is returned (kind, what was there, sequence, key, record), or counts of the first
-    /// two.</param>
-    /// <param name="isArrival">Whether arrival is the order: then the deletion of what is not there is nothing.</param>
+    /// <param name="wantsChanges">
+    /// Whether to return each change (kind, what was there, sequence, key, record), or counts by the first two.
+    /// </param>
+    /// <param name="isArrival">Whether arrival is the order: then deleting a record that does not exist is no change.</param>
     public static string Merge(string target, string source, bool wantsChanges, bool isArrival) =>
         $"""
             WITH judged AS MATERIALIZED (
@@ -123,8 +124,8 @@ internal static class TableSql
             """;
 
     /// <summary>
-    /// Up to $2 records after the key $1 that exist on both sides and differ in their text: key, what exists, what comes. Lockstep compares
-    /// and merges the content as JSON, not the database, which has no JSON with half a surrogate pair.
+    /// Up to $2 records after the key $1 that exist on both sides and differ in their text: the key, the existing text and the new one.
+    /// Lockstep itself compares and merges their contents as JSON, because the database's JSON cannot hold half a surrogate pair.
     /// </summary>
     public static string Differing(string target, string source) =>
         $"""
@@ -132,24 +133,24 @@ internal static class TableSql
             WHERE s.gone = 0 AND r.gone = 0 AND r.body <> s.body AND s.key > $1 ORDER BY s.key LIMIT $2
             """;
 
-    /// <summary>Gives what comes, by its keys $1, the texts $2.</summary>
+    /// <summary>Replaces the new records with the keys $1 by the texts $2.</summary>
     public static string Rewrite(string source) =>
         $"UPDATE {source} s SET body = v.body FROM unnest($1::bytea[], $2::text[]) v(key, body) WHERE s.key = v.key";
 
-    /// <summary>Counts what the snapshot does not contain, except the keys $1.</summary>
+    /// <summary>Counts the records missing from the snapshot, except the keys $1.</summary>
     public static string CountAbsent(int table) => $"SELECT count(*) {Absent(table)}";
 
-    /// <summary>The first keys of what the snapshot does not contain, except the keys $1; $2 is how many.</summary>
+    /// <summary>The first $2 keys of records missing from the snapshot, except the keys $1.</summary>
     public static string ShowAbsent(int table) => $"SELECT t.key {Absent(table)} ORDER BY t.key LIMIT $2";
 
-    /// <summary>Whether the snapshot holds no live record.</summary>
+    /// <summary>Whether the snapshot has no live record.</summary>
     public static string SnapshotIsEmpty => $"SELECT NOT EXISTS (SELECT FROM {Snapshot} WHERE gone = 0)";
 
     private static string Absent(int table) =>
         $"FROM {Rows(table)} t WHERE gone = 0 AND key <> ALL ($1::bytea[]) AND NOT EXISTS (SELECT FROM {Snapshot} s WHERE s.key = t.key)";
 
     /// <summary>
-    /// Marks what the snapshot does not contain, except the keys $2, as swept (2), with sequence numbers after $1; returns the changes.
+    /// Marks the records missing from the snapshot, except the keys $2, as swept (2), with sequence numbers after $1; returns the changes.
     /// </summary>
     public static string Sweep(int table) =>
         $"""
@@ -161,19 +162,40 @@ internal static class TableSql
             SELECT seq, key, body FROM swept ORDER BY seq
             """;
 
-    /// <summary>Removes everything in a table; not by TRUNCATE, which would wait for every reader and keep new ones out.</summary>
+    /// <summary>
+    /// Deletes the live records between the keys $1 and $2, with sequence numbers after $3; returns the changes, or how many they are.
+    /// </summary>
+    public static string DeleteBelow(string target, bool wantsChanges) =>
+        $"""
+            WITH deleted AS (
+                UPDATE {target} r SET gone = 1, seq = d.seq
+                FROM (SELECT key, $3::bigint + row_number() OVER (ORDER BY key) AS seq FROM {target}
+                    WHERE gone = 0 AND key > $1 AND key < $2) d
+                WHERE d.key = r.key RETURNING r.seq, r.key, r.body)
+            SELECT {(wantsChanges ? "seq, key, body FROM deleted ORDER BY seq" : "count(*) FROM deleted")}
+            """;
+
+    /// <summary>Copies to the snapshot what the table has between the keys $1 and $2 and the snapshot lacks.</summary>
+    public static string CopyBelow(int table) =>
+        $"""
+            INSERT INTO {Snapshot} (key, seq, born, ord, txid, gone, body) SELECT key, seq, born, ord, txid, gone, body FROM {Rows(table)}
+            WHERE gone = 0 AND key > $1 AND key < $2 ON CONFLICT (key) DO NOTHING
+            """;
+
+    /// <summary>Empties a table; not with TRUNCATE, which would wait for all readers and keep new ones out.</summary>
     public static string Empty(int table) =>
         string.Create(CultureInfo.InvariantCulture, $"DELETE FROM {Rows(table)}; DELETE FROM {Quarantine} WHERE table_id = {table}");
 
     /// <summary>
-    /// Quarantines a malformed record, unless the same bytes are there from the same position: table, time, position, reason, bytes.
+    /// Quarantines a malformed record, unless the same bytes from the same position are already there: table, time, position, reason,
+    /// bytes.
     /// </summary>
     public const string SetAside = $"""
         INSERT INTO {Quarantine} (table_id, at, byte_offset, reason, bytes) SELECT $1, $2, $3, $4, $5
             WHERE NOT EXISTS (SELECT FROM {Quarantine} WHERE table_id = $1 AND byte_offset = $3 AND bytes = $5)
         """;
 
-    /// <summary>Removes the oldest of the quarantine, all but the newest $2.</summary>
+    /// <summary>Removes the oldest records in quarantine, all but the newest $2.</summary>
     public const string DropOldest =
         $"DELETE FROM {Quarantine} WHERE table_id = $1 AND id <= (SELECT id FROM {Quarantine} WHERE table_id = $1 ORDER BY "
         + $"id DESC LIMIT 1 OFFSET $2)";
@@ -182,16 +204,16 @@ internal static class TableSql
 
     public const string ClearQuarantined = $"DELETE FROM {Quarantine} WHERE table_id = $1";
 
-    /// <summary>Removes tombstones below the order value $1; an unknown one is below all.</summary>
+    /// <summary>Removes tombstones below the order value $1; an unknown order value is below all others.</summary>
     public static string ForgetTombstones(int table) => $"DELETE FROM {Rows(table)} WHERE gone <> 0 AND (ord IS NULL OR ord < $1::numeric)";
 
-    /// <summary>Removes a table from the directory, if the appended condition holds too.</summary>
+    /// <summary>Removes a table from the directory, if the appended condition also holds.</summary>
     public static string Forget(int table) =>
         string.Create(
             CultureInfo.InvariantCulture,
             $"WITH aside AS (DELETE FROM {Quarantine} WHERE table_id = {table}) DELETE FROM {Directory} WHERE id = {table}"
         );
 
-    /// <summary>With another feed, stored order values and tombstones mean nothing any more (I6).</summary>
+    /// <summary>Under another feed, stored order values and tombstones no longer mean anything (I6).</summary>
     public static string ForgetOrder(int table) => $"DELETE FROM {Rows(table)} WHERE gone <> 0; UPDATE {Rows(table)} SET ord = NULL";
 }

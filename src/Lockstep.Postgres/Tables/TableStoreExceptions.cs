@@ -4,14 +4,14 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Postgres.Tables;
 
-/// <summary>Another sync has taken over the table that this one was writing; what this one had committed is kept.</summary>
+/// <summary>Another sync has taken over the table that this one was writing; what this one committed is kept.</summary>
 public sealed class TableLeaderException : TableStoreException
 {
     internal TableLeaderException(string table)
         : base(ErrorKind.TableTakenOver, $"Another sync has taken over {table}.", "Nothing is lost. Sync again to wait for your turn.") { }
 }
 
-/// <summary>The database that keeps a table cannot be reached, or went away.</summary>
+/// <summary>The database that keeps a table cannot be reached, or the connection was lost.</summary>
 public sealed class TableStoreUnavailableException : TableStoreException
 {
     internal TableStoreUnavailableException(string table, string reason, Exception inner)
@@ -24,8 +24,8 @@ public sealed class TableStoreUnavailableException : TableStoreException
 }
 
 /// <summary>
-/// The database that keeps a table is in an earlier state: restored from a backup, or replaced by a standby that had not received
-/// everything.
+/// The database that keeps a table has gone back to an earlier state: it was restored from a backup, or replaced by a standby that had not
+/// received everything.
 /// </summary>
 public sealed class TableSetBackException : TableStoreException
 {
@@ -33,7 +33,7 @@ public sealed class TableSetBackException : TableStoreException
         : base(
             ErrorKind.TableSetBack,
             FormattableString.Invariant($"{table} was set back: it is at change {now}, but change {seen} had already been seen."),
-            $"Read all records, then watch again with {Term.Since} {now}; what came after change {now} is gone, or "
+            $"Read all records, then watch again with {Term.Since} {now}; the changes after {now} are gone, or "
                 + $"will come again under the same numbers."
         ) { }
 }

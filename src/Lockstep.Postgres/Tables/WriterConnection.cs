@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tables;
 
-/// <summary>A connection that writes, whose work any thread can interrupt; otherwise one thread at a time.</summary>
+/// <summary>A writing connection whose work any thread can interrupt; otherwise one thread at a time.</summary>
 /// <param name="connection">Open; owned by this.</param>
 /// <param name="description">A description of the table, for errors.</param>
 internal sealed class WriterConnection(NpgsqlConnection connection, string description) : IDisposable
@@ -10,7 +10,7 @@ internal sealed class WriterConnection(NpgsqlConnection connection, string descr
     private NpgsqlCommand? _running;
     private volatile bool _interrupted;
 
-    /// <summary>Interrupts what is running, and whatever else is tried.</summary>
+    /// <summary>Interrupts the running work, and any that is attempted later.</summary>
     public void Interrupt()
     {
         _interrupted = true;
@@ -24,9 +24,9 @@ internal sealed class WriterConnection(NpgsqlConnection connection, string descr
             throw new OperationCanceledException("The commit was interrupted.");
     }
 
-    /// <summary>Does work in a transaction of its own, and commits it.</summary>
+    /// <summary>Runs work in its own transaction, and commits it.</summary>
     /// <exception cref="OperationCanceledException">It was interrupted; nothing of the work is kept.</exception>
-    /// <exception cref="TableStoreUnavailableException">The database went away.</exception>
+    /// <exception cref="TableStoreUnavailableException">The connection to the database was lost.</exception>
     public T InTransaction<T>(Func<T> work)
     {
         try

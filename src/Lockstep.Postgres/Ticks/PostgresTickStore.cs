@@ -7,7 +7,7 @@ namespace Lockstep.Postgres.Ticks;
 
 /// <summary>
 /// A store in PostgreSQL tables (<c>lockstep_tick_*</c> in the first schema of the search path), shared by any number of machines. The
-/// server's clock is the store's clock. Connections are pooled; after the server was away the next operation connects again.
+/// server's clock is the store's clock. Connections are pooled; after an outage the next operation reconnects.
 /// </summary>
 public sealed class PostgresTickStore : ITickStore
 {
@@ -23,8 +23,10 @@ public sealed class PostgresTickStore : ITickStore
 
     /// <summary>Names the server; opens nothing yet.</summary>
     /// <param name="connectionString">For Npgsql. Its password never reaches an error or <see cref="Description"/> (I9).</param>
-    /// <param name="create">The settings of the store if its tables are not there yet and the first operation makes them; null to find
-    /// missing tables unavailable.</param>
+    /// <param name="create">
+    /// The settings with which the first operation creates the store's tables if they do not exist; null to treat missing tables as an
+    /// unavailable store.
+    /// </param>
     public PostgresTickStore(string connectionString, TickSettings? create = null)
         : this(connectionString, create, null) { }
 
@@ -35,7 +37,7 @@ public sealed class PostgresTickStore : ITickStore
         {
             CommandTimeout = TimeoutSeconds,
             ApplicationName = "lockstep",
-            // A prepared statement would use the columns that the tables had at first.
+            // A prepared statement would keep using the columns that the tables first had.
             MaxAutoPrepare = 0,
         };
         Description = Describe(builder);
@@ -144,7 +146,7 @@ public sealed class PostgresTickStore : ITickStore
     private async Task<DateTimeOffset> NowAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
         _clock?.GetUtcNow() ?? await PostgresTickTables.ReadClockAsync(connection, cancellationToken).ConfigureAwait(false);
 
-    /// <summary>The change stands whatever happens to the connection now; without an answer it counts as late.</summary>
+    /// <summary>The change stands whatever now happens to the connection; without an answer it counts as late.</summary>
     private async Task<DateTimeOffset> CommittedAtAsync(
         NpgsqlConnection connection,
         TickReading before,
@@ -162,8 +164,8 @@ public sealed class PostgresTickStore : ITickStore
     }
 
     /// <summary>
-    /// Tries once more if the first connection turns out to be broken: a pooled one is after the server was restarted. Never once a commit
-    /// was sent.
+    /// Retries once if the first connection turns out to be broken, as a pooled one is after a server restart. Never after a commit was
+    /// sent.
     /// </summary>
     private async Task<T> RunAsync<T>(
         Func<NpgsqlConnection, TickSettings, Task<T>> operation,

@@ -11,7 +11,8 @@ namespace Lockstep.Postgres.Ticks;
 public sealed partial class PostgresTickStoreKind : TickStoreKind
 {
     /// <summary>
-    /// A name that begins like a connection string is one, even if a key in it is misspelt: a file of such a name is written <c>./name</c>.
+    /// A name that starts like a connection string is treated as one, even if a key in it is misspelt; a file with such a name is written
+    /// <c>./name</c>.
     /// </summary>
     public override bool Owns(string name) => PostgresConnectionString.IsUri(name) || ConnectionStringStart().IsMatch(name);
 
@@ -37,7 +38,7 @@ public sealed partial class PostgresTickStoreKind : TickStoreKind
             return store;
         try
         {
-            // A user who may write values may not always create tables: that is tried only if they are missing.
+            // A user who may write values may not be allowed to create tables, so that is attempted only if they are missing.
             await store.ReadSettingsAsync(cancellationToken).ConfigureAwait(false);
             return store;
         }

@@ -4,18 +4,18 @@ using NpgsqlTypes;
 
 namespace Lockstep.Postgres.Ticks;
 
-/// <summary>The tables of a store in PostgreSQL, and each statement on them. Durations are whole milliseconds.</summary>
+/// <summary>The tables of a store in PostgreSQL, and every statement on them. Durations are whole milliseconds.</summary>
 internal static class PostgresTickTables
 {
     /// <summary>
-    /// How stores are laid out in tables. Any addition that an earlier Lockstep would lose or misread is a new format, which that version
+    /// The format of a store's tables. Any addition that an earlier Lockstep would lose or misread makes a new format, which that version
     /// refuses; tables without a format are of the first. Whoever raises it locks the settings, so that no change runs meanwhile.
     /// </summary>
     private const int Format = 1;
 
     /// <summary>
-    /// Adds what tables of older versions lack. Every change touches the settings first and then the others, so the holder of the settings
-    /// waits for nobody who waits for it.
+    /// Adds what tables of older versions lack. Every change locks the settings before the other tables, so the holder of the settings
+    /// never waits for anybody who waits for it.
     /// </summary>
     private const string Additions = """
         ALTER TABLE lockstep_tick_settings ADD COLUMN IF NOT EXISTS identity uuid DEFAULT gen_random_uuid();
@@ -31,7 +31,7 @@ internal static class PostgresTickTables
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
 
-        // Two processes that create the tables at once would collide in the catalogue, IF NOT EXISTS or not.
+        // Two processes that create the tables at once would collide in the catalog, even with IF NOT EXISTS.
         await TakeTurnAsync(connection, "tables", cancellationToken).ConfigureAwait(false);
         await using var there = new NpgsqlCommand("SELECT to_regclass('lockstep_tick_settings') IS NOT NULL", connection);
         if (await there.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true)
@@ -81,7 +81,7 @@ internal static class PostgresTickTables
         CancellationToken cancellationToken
     )
     {
-        // All columns there are: those of older versions are fewer.
+        // All columns: tables of older versions have fewer.
         await using var command = new NpgsqlCommand("SELECT * FROM lockstep_tick_settings", connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
@@ -95,8 +95,8 @@ internal static class PostgresTickTables
     }
 
     /// <summary>
-    /// Adds what the tables of an older version lack, before they are first written to; a user who may not learns from the server whom to
-    /// ask.
+    /// Adds what an older version's tables lack, before they are first written to; the server's error tells a user without the right whom
+    /// to ask.
     /// </summary>
     public static async Task CompleteAsync(NpgsqlConnection connection, string store, CancellationToken cancellationToken)
     {
@@ -153,8 +153,8 @@ internal static class PostgresTickTables
     }
 
     /// <summary>
-    /// The schedules of variables, and the server's clock after them. In statements of their own, so that after a wait for the turn they
-    /// see what the one before committed.
+    /// The schedules of variables, and the server's clock read after them. Separate statements, so that after waiting for its turn each
+    /// sees what the one before committed.
     /// </summary>
     public static async Task<TickReading[]> ReadAsync(
         NpgsqlConnection connection,
@@ -210,7 +210,7 @@ internal static class PostgresTickTables
         return [.. schedules.Select(schedule => new TickReading(schedule, settings, time) { Stamp = stamp })];
     }
 
-    /// <summary>The newest entries of the audit, the oldest of them first.</summary>
+    /// <summary>The newest entries of the audit, oldest first.</summary>
     public static async Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(
         NpgsqlConnection connection,
         string variable,
@@ -250,7 +250,7 @@ internal static class PostgresTickTables
         return entries;
     }
 
-    /// <summary>Writes edits as one change, and its author into the audit.</summary>
+    /// <summary>Writes edits as a single change, and its author to the audit.</summary>
     public static async Task ApplyAsync(
         NpgsqlConnection connection,
         IEnumerable<(string Variable, TickEdit Edit)> edits,
@@ -264,7 +264,7 @@ internal static class PostgresTickTables
         foreach (var (variable, edit) in edits)
             Add(batch, change, variable, edit, who, at);
 
-        // Last, so that changes of other variables wait for this row no longer than for the commit.
+        // Last, so that changes of other variables wait for this row only during the commit.
         batch.BatchCommands.Add(
             new NpgsqlBatchCommand("UPDATE lockstep_tick_settings SET version = version + 1, marks = left($1 || marks, $2)")
             {

@@ -9,7 +9,7 @@ internal static class PostgresNames
     /// <summary>PostgreSQL's limit for a name, in bytes of UTF-8; it truncates longer ones silently.</summary>
     private const int MaxBytes = 63;
 
-    /// <summary>A name with a suffix; when that is too long, its beginning and a digest of all of it.</summary>
+    /// <summary>A name with a suffix; if that is too long, its beginning and a digest of the whole name.</summary>
     public static string Shorten(string name, string suffix = "")
     {
         var whole = name + suffix;

@@ -3,12 +3,12 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tracking;
 
-/// <summary>What would be done to a database.</summary>
+/// <summary>A planned change to a database.</summary>
 /// <param name="Table">The table, quoted with its schema.</param>
-/// <param name="Statements">SQL, to be run in this order in one transaction; empty if nothing has to be done.</param>
+/// <param name="Statements">SQL, to be run in this order in one transaction; empty if there is nothing to do.</param>
 public sealed record TrackingPlan(string Table, IReadOnlyList<string> Statements)
 {
-    /// <summary>What somebody should know before it is done; null for nothing.</summary>
+    /// <summary>What the user should know before running it; null if nothing.</summary>
     public string? Warning { get; init; }
 
     /// <summary>An equivalent script for psql.</summary>
@@ -17,16 +17,16 @@ public sealed record TrackingPlan(string Table, IReadOnlyList<string> Statements
 }
 
 /// <summary>
-/// Makes a table report its changes: a column txid maintained by triggers (also for what logical replication applies), and tombstones for
-/// what was deleted or got another key. It needs the table's owner, locks the table for as long as building an index over its rows written
-/// since takes, and changes the feed's identity.
+/// Makes a table report its changes: triggers maintain a column txid (also for rows applied by logical replication), and tombstones record
+/// rows that were deleted or got another key. Must run as the table's owner; locks the table while an index over the rows written since is
+/// built; and changes the feed's identity.
 /// </summary>
 public static class PostgresTracking
 {
     /// <summary>Says what <see cref="EnableAsync"/> would do; changes nothing.</summary>
     /// <param name="connectionString">For Npgsql.</param>
     /// <param name="table">The table.</param>
-    /// <param name="options">How; null for what suits most tables.</param>
+    /// <param name="options">How to track it; null for what suits most tables.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="PostgresTableException">The table is missing, or cannot be tracked.</exception>
     /// <exception cref="PostgresAccessException">The login is refused.</exception>
@@ -39,8 +39,7 @@ public static class PostgresTracking
     ) => RunAsync(connectionString, table, options, run: false, (c, token) => PlanEnableAsync(c, table, options, token), cancellationToken);
 
     /// <summary>
-    /// Begins to track a table, in one transaction; does nothing if the triggers of this version track it already, and its key is
-    /// unchanged.
+    /// Begins to track a table, in one transaction; does nothing if this version's triggers track it already and its key is unchanged.
     /// </summary>
     /// <inheritdoc cref="PlanEnableAsync(string, TableName, TrackingOptions, CancellationToken)"/>
     /// <returns>What was done.</returns>
@@ -59,7 +58,7 @@ public static class PostgresTracking
         CancellationToken cancellationToken = default
     ) => RunAsync(connectionString, table, null, run: false, (c, token) => PlanDisableAsync(c, table, token), cancellationToken);
 
-    /// <summary>Ends tracking, and removes what <see cref="EnableAsync"/> added; does nothing if the table is not tracked.</summary>
+    /// <summary>Ends tracking and removes what <see cref="EnableAsync"/> added; does nothing if the table is not tracked.</summary>
     /// <inheritdoc cref="PlanEnableAsync(string, TableName, TrackingOptions, CancellationToken)"/>
     /// <returns>What was done.</returns>
     public static Task<TrackingPlan> DisableAsync(
@@ -69,15 +68,17 @@ public static class PostgresTracking
     ) => RunAsync(connectionString, table, null, run: true, (c, token) => PlanDisableAsync(c, table, token), cancellationToken);
 
     /// <summary>
-    /// Drops tombstones that are older than clients are expected to stay away. A client with an earlier cursor must resync, which it learns
-    /// from a 410. Does nothing for a table that is not tracked.
+    /// Deletes tombstones older than clients are expected to stay away. A client with an earlier cursor gets a 410 and must resync. Does
+    /// nothing for a table that is not tracked.
     /// </summary>
-    /// <param name="connectionString">For Npgsql. The user must own the table of tombstones.</param>
+    /// <param name="connectionString">For Npgsql. The user must own the tombstone table.</param>
     /// <param name="table">The table.</param>
-    /// <param name="age">How old; not below zero. Tombstones of earlier versions are as old as the first call that meets them.</param>
+    /// <param name="age">
+    /// The minimum age; not below zero. Tombstones written by earlier versions age from the first call that finds them.
+    /// </param>
     /// <param name="run">False to count only.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>How many were dropped.</returns>
+    /// <returns>How many were deleted.</returns>
     /// <inheritdoc cref="PlanEnableAsync(string, TableName, TrackingOptions, CancellationToken)" path="/exception"/>
     public static Task<long> ClearTombstonesAsync(
         string connectionString,
@@ -125,7 +126,7 @@ public static class PostgresTracking
             cancellationToken
         );
 
-    /// <summary>What tables that were dropped have left behind goes with the next change to any table's tracking.</summary>
+    /// <summary>What dropped tables have left behind is removed with the next change to any table's tracking.</summary>
     private static async Task<IReadOnlyList<string>> PruneAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         var registry = await TrackingCatalog.RegistryAsync(connection, cancellationToken).ConfigureAwait(false);
@@ -179,7 +180,7 @@ public static class PostgresTracking
 
         if (registered.Key.SequenceEqual(table.Key.Select(k => k.Name)))
         {
-            // Where tombstones cannot hold keys as this version writes them, the triggers of the version that made them stay.
+            // Where the tombstones cannot hold keys as this version writes them, keep the triggers of the version that created them.
             var next = registered.Fits(table.Key) ? table : table with { ByStatement = registered.ByStatement };
             return new TrackingPlan(table.SqlName, TrackingSql.Repair(next, registry, registered, wake, softDelete))
             {
@@ -188,12 +189,12 @@ public static class PostgresTracking
                     : next.ByStatement
                         ? $"{name} gets a trigger for each INSERT in place of one for each row, which costs writers less. "
                             + $"Clients of its feed start over once."
-                    : $"{name} gets a trigger for each row that is inserted, since a subscription writes it. Clients of its "
+                    : $"{name} gets a trigger that runs for each inserted row, since a subscription writes to it. Clients of its "
                         + $"feed start over once.",
             };
         }
 
-        // The key has changed since: what was made for the old one goes. The column stays, and with it whether it is ours.
+        // The key has changed, so what was created for the old one goes. The column stays, and so does the note that it is ours.
         var statements = TrackingSql.Disable(table, dropTxid: registered.AddedTxid);
         var again = table with { HasTxid = table.HasTxid && !registered.AddedTxid };
         return new TrackingPlan(

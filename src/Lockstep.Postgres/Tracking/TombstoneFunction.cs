@@ -3,27 +3,27 @@ using Lockstep.Postgres.Feed;
 namespace Lockstep.Postgres.Tracking;
 
 /// <summary>
-/// The trigger function that keeps one tombstone at most for each key that is gone. Runs as its owner, so that who may write the table
-/// needs no right on the tombstones.
+/// The trigger function that keeps at most one tombstone for each key that is gone. It runs as its owner, so that a user who may write the
+/// table needs no rights on the tombstones.
 /// </summary>
 internal static class TombstoneFunction
 {
-    /// <summary>The rows that a statement has inserted, for the trigger that fires once for them all.</summary>
+    /// <summary>The transition table of inserted rows, for the trigger that fires once per statement.</summary>
     public const string Added = "added";
 
     /// <summary>
-    /// Up to how many rows a plan that is kept looks for their tombstones. More are worth a plan of their own, and must not make the one
-    /// that is kept: it would read all tombstones for a single row.
+    /// The number of rows up to which a cached plan looks up their tombstones. For more rows a custom plan pays, and it must not become the
+    /// cached one: that would read all tombstones for a single row.
     /// </summary>
     private const string Few = "20";
 
-    /// <summary>The statement that makes the function, or replaces an earlier version's.</summary>
+    /// <summary>The statement that creates the function, or replaces an earlier version's.</summary>
     public static string Create(TrackedTable table, string name, string tombstones)
     {
         var keys = string.Join(", ", table.Key.Select(k => Sql.Quote(k.Name)));
         var old = string.Join(", ", table.Key.Select(k => KeySql.Value(k, "OLD")));
 
-        // The text of an interval is to be that which feeds send.
+        // Intervals must have the same text here as in what feeds send.
         var style = table.Key.Any(k => k.IsLoose) ? " SET IntervalStyle = iso_8601" : "";
         var path = string.Join(", ", table.OperatorSchemas.Prepend("pg_catalog").Append("pg_temp"));
         var body = $"""
@@ -49,9 +49,9 @@ internal static class TombstoneFunction
     }
 
     /// <remarks>
-    /// A tombstone goes only where a row lives: by the end of the statement another trigger may have deleted it again. The table is named
-    /// by its oid, for it may be renamed. An owner who may no longer read it leaves tombstones be rather than fail whoever writes; feeds
-    /// pass over one whose row lives.
+    /// A tombstone is removed only where a live row exists: by the end of the statement another trigger may have deleted the row again. The
+    /// table is referenced by oid, because it may be renamed. If the owner may no longer read it, the function leaves tombstones in place
+    /// rather than fail the write; feeds skip a tombstone whose row is live.
     /// </remarks>
     private static string OfStatement(TrackedTable table, string tombstones)
     {
@@ -74,6 +74,6 @@ internal static class TombstoneFunction
     private static string Same(TrackedTable table, string row) =>
         string.Join(" AND ", table.Key.Select(k => $"gone.{Sql.Quote(k.Name)} = {KeySql.Value(k, row)}"));
 
-    // Names may hold whatever would end the quotation.
+    // Names may contain the text that ends the quotation.
     private static string Body(string text) => text.Contains("$$", StringComparison.Ordinal) ? Sql.Literal(text) : $"$${text}$$";
 }

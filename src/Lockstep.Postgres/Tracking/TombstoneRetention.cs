@@ -3,9 +3,9 @@ using Npgsql;
 namespace Lockstep.Postgres.Tracking;
 
 /// <summary>
-/// Drops old tombstones, and notes below which cursor some are missing. Both are seen in one snapshot, so a client either gets a tombstone
-/// or
-/// is told that its cursor is too old. None goes that a client may yet need who came just now: that is bounded by the oldest transaction.
+/// Deletes old tombstones, and records the cursor below which some are missing. One snapshot shows both, so a client either gets a
+/// tombstone or learns that its cursor is too old. The oldest open transaction bounds what is deleted, so a client that has only just
+/// connected misses none.
 /// </summary>
 internal static class TombstoneRetention
 {
@@ -15,8 +15,8 @@ internal static class TombstoneRetention
         FROM lockstep.tracked WHERE relation = to_regclass($1)
         """;
 
-    /// <summary>In the transaction of the connection.</summary>
-    /// <exception cref="PostgresTableException">There is no such table.</exception>
+    /// <summary>Runs in the connection's transaction.</summary>
+    /// <exception cref="PostgresTableException">The table does not exist.</exception>
     public static async Task<long> ClearAsync(
         NpgsqlConnection connection,
         TableName table,

@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tracking;
 
-/// <summary>Reads from the catalog what there is to know before a table's tracking changes, in the transaction of the connection.</summary>
+/// <summary>Reads from the catalog what a change to a table's tracking depends on, in the connection's transaction.</summary>
 internal static class TrackingCatalog
 {
     private const string Describe = """
@@ -45,7 +45,7 @@ internal static class TrackingCatalog
             EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('lockstep.tracked') AND attname = 'tombstone_floor')
         """;
 
-    // Also where somebody has dropped the tombstones too.
+    // Including tables whose tombstone table was dropped too.
     private const string Left = """
         SELECT t.name FROM lockstep.tracked t LEFT JOIN pg_class own ON own.oid = t.tombstones
         WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.relation)
@@ -53,8 +53,10 @@ internal static class TrackingCatalog
         ORDER BY 1
         """;
 
-    /// <summary>A table as it is, how it stands in the registry if it does, and the type of its column txid, empty for none.</summary>
-    /// <exception cref="PostgresTableException">It is missing, or is nothing that can be tracked.</exception>
+    /// <summary>
+    /// A table as it is now, its entry in the registry if it has one, and the type of its txid column, empty if it has none.
+    /// </summary>
+    /// <exception cref="PostgresTableException">It is missing, or cannot be tracked.</exception>
     public static async Task<(TrackedTable Table, Registration? Registered, string TxidType)> FindAsync(
         NpgsqlConnection connection,
         TableName name,
@@ -89,7 +91,7 @@ internal static class TrackingCatalog
         {
             throw new PostgresTableException(
                 $"{name} is not a table.",
-                "A view brings txid and deleted itself, from the tables it reads: track those."
+                "A view takes txid and deleted from the tables it reads: track those."
             );
         }
 
@@ -98,7 +100,7 @@ internal static class TrackingCatalog
         if (t.Inherited)
         {
             throw new PostgresTableException(
-                $"Other tables inherit from {name}; triggers are not inherited, so changes of their rows would be missed.",
+                $"Other tables inherit from {name}; triggers are not inherited, so changes to their rows would be missed.",
                 "Track and serve each of them."
             );
         }
@@ -144,7 +146,7 @@ internal static class TrackingCatalog
         );
     }
 
-    /// <summary>A name for the tombstone table: another tracked table may have had this one's name, and been renamed.</summary>
+    /// <summary>A free name for the tombstone table: another tracked table may have had this one's name before being renamed.</summary>
     private static async Task<string> FreeNameAsync(NpgsqlConnection connection, string plain, CancellationToken cancellationToken)
     {
         for (var i = 1; ; i++)
@@ -158,9 +160,7 @@ internal static class TrackingCatalog
         }
     }
 
-    /// <summary>
-    /// The names in the registry of tables that were dropped, of which tombstones and functions are left, and this user may take them away.
-    /// </summary>
+    /// <summary>The registry names of dropped tables whose tombstones or functions remain and which this user may remove.</summary>
     public static async Task<List<string>> LeftAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
         await connection.QueryAsync(Left, [], r => r.GetString(0), cancellationToken).ConfigureAwait(false);
 
@@ -173,8 +173,8 @@ internal static class TrackingCatalog
         return found[0];
     }
 
-    /// <summary>A column txid may have meant something else all along.</summary>
-    /// <exception cref="PostgresTableException">It holds what no transaction of this server has written.</exception>
+    /// <summary>A column txid may have had another meaning all along.</summary>
+    /// <exception cref="PostgresTableException">It holds values that no transaction of this server can have written.</exception>
     public static async Task CheckTxidAsync(NpgsqlConnection connection, TrackedTable table, CancellationToken cancellationToken)
     {
         var odd = await connection
@@ -198,7 +198,7 @@ internal static class TrackingCatalog
         );
     }
 
-    /// <summary>What to say of a table that is not there.</summary>
+    /// <summary>The error for a table that does not exist.</summary>
     public static PostgresTableException Missing(TableName table) =>
         new($"There is no table {table} (names are taken as written, capitals included).", "Check the name and the schema.");
 }

@@ -2,15 +2,17 @@ using Lockstep.Postgres.Feed;
 
 namespace Lockstep.Postgres.Tracking;
 
-/// <summary>What there is to know of a table before it is tracked or no longer tracked.</summary>
+/// <summary>What a change to a table's tracking depends on.</summary>
 /// <param name="SqlName">Quoted, with its schema.</param>
 /// <param name="Name">Its name in the registry, and of its tombstone table.</param>
 /// <param name="Key">The key columns, in order.</param>
 /// <param name="HasTxid">Whether it has a column txid already.</param>
-/// <param name="Readers">Quoted roles that may read it, so that they may read the tombstones.</param>
+/// <param name="Readers">Quoted roles that may read it, and so may read the tombstones too.</param>
 /// <param name="OperatorSchemas">Quoted schemas outside pg_catalog in which the key's types live.</param>
-/// <param name="ByStatement">Whether a trigger for each INSERT sees all rows that come; it does not see those that are written to a
-/// partition, or by a subscription of logical replication.</param>
+/// <param name="ByStatement">
+/// Whether a statement-level INSERT trigger sees every new row; it misses rows written directly to a partition, or by a logical replication
+/// subscription.
+/// </param>
 internal sealed record TrackedTable(
     string SqlName,
     string Name,
@@ -21,16 +23,16 @@ internal sealed record TrackedTable(
     bool ByStatement
 );
 
-/// <summary>How a table stands in the registry.</summary>
+/// <summary>A table's entry in the registry.</summary>
 /// <param name="Name">Its name there.</param>
 /// <param name="AddedTxid">Whether its column txid is ours.</param>
 /// <param name="Key">The key by which it is tracked.</param>
-/// <param name="SoftDelete">What a boolean column deleted is; null where an earlier version did not ask.</param>
+/// <param name="SoftDelete">Whether a boolean column deleted marks deleted rows; null if an earlier version did not ask.</param>
 /// <param name="HasWake">Whether changes notify the feeds.</param>
-/// <param name="LaxTriggers">Our triggers that do not fire always.</param>
-/// <param name="ByStatement">Whether a trigger fires for each INSERT, rather than for each row of it as in earlier versions.</param>
-/// <param name="HasTime">Whether its tombstones know their age.</param>
-/// <param name="TextColumns">The columns of its tombstones that are texts.</param>
+/// <param name="LaxTriggers">Our triggers that are not ENABLE ALWAYS.</param>
+/// <param name="ByStatement">Whether a trigger fires once per INSERT, rather than once per row as in earlier versions.</param>
+/// <param name="HasTime">Whether its tombstones record when they were written.</param>
+/// <param name="TextColumns">The columns of its tombstone table that hold text.</param>
 internal sealed record Registration(
     string Name,
     bool AddedTxid,
@@ -44,7 +46,7 @@ internal sealed record Registration(
 )
 {
     /// <summary>
-    /// Whether the tombstones can hold keys as this version writes them; an earlier one may have taken fewer types for loose.
+    /// Whether the tombstones can hold keys as this version writes them; an earlier version may have treated fewer types as loose.
     /// </summary>
     public bool Fits(IEnumerable<TableColumn> key) => key.All(k => !k.IsLoose || TextColumns.Contains(k.Name));
 }
@@ -54,18 +56,18 @@ internal sealed record Registration(
 /// <param name="IsCurrent">Whether it has the columns of this version.</param>
 internal sealed record TrackingRegistry(bool Exists, bool IsCurrent);
 
-/// <summary>The SQL that makes a table tell its changes, and that undoes it.</summary>
+/// <summary>The SQL that makes a table report its changes, and that undoes it.</summary>
 internal static class TrackingSql
 {
     /// <summary>The channel of wake-ups; the payload is the table's name in the registry.</summary>
     public const string Channel = "lockstep";
 
-    // What the trigger stamps rows with. As the column's default it spares an INSERT the call of the trigger's function, which takes longer
-    // than all the rest of it: the trigger is called for a row that has something else. By itself the default would not do: whoever gives
-    // the column a value (COPY of all columns, a subscription of logical replication, a dump) has it his way.
+    // The value that the trigger stamps rows with. As the column's default it spares most INSERTs the call of the trigger function, which
+    // costs more than the rest of the stamping; the trigger then runs only for rows that bring another value. The default alone would not
+    // do: COPY of all columns, a logical replication subscription or a restored dump sets the column itself.
     private const string CurrentTransaction = "pg_catalog.txid_current()";
 
-    // Named to come last among the table's BEFORE triggers: what those write is stamped too.
+    // The names sort last among the table's BEFORE triggers, so that what those write is stamped too.
     private static readonly string[] Triggers = ["zz_lockstep_stamp", "zz_lockstep_key", "zz_lockstep_truncate"];
     private const string RowsTrigger = "zz_lockstep_rows";
     private const string InsertTrigger = "zz_lockstep_insert";
@@ -83,7 +85,7 @@ internal static class TrackingSql
             statements.Add(AddColumns);
         statements.Add($"LOCK TABLE {table.SqlName} IN ACCESS EXCLUSIVE MODE");
 
-        // A constant default rewrites nothing: rows that were there count as written by transaction 0, before every cursor.
+        // A constant default rewrites no rows: existing ones count as written by transaction 0, before every cursor.
         if (!table.HasTxid)
         {
             statements.Add($"ALTER TABLE {table.SqlName} ADD COLUMN txid bigint NOT NULL DEFAULT 0");
@@ -106,7 +108,7 @@ internal static class TrackingSql
                 + $") EXECUTE FUNCTION {function}()",
             $"CREATE TRIGGER {Triggers[2]} AFTER TRUNCATE ON {table.SqlName} FOR EACH STATEMENT EXECUTE FUNCTION lockstep.truncated()",
         ]);
-        // Always: also for what a subscription of logical replication applies.
+        // ENABLE ALWAYS, so that they fire for rows applied by a logical replication subscription too.
         statements.AddRange(Triggers.Select(t => EnableAlways(table, t)));
         if (wake)
             statements.AddRange(Wake(table));
@@ -121,7 +123,7 @@ internal static class TrackingSql
         return statements;
     }
 
-    /// <summary>The statements that bring a tracked table back to how it is to be; none when it is so.</summary>
+    /// <summary>The statements that repair a table's tracking; none if there is nothing to repair.</summary>
     public static IReadOnlyList<string> Repair(
         TrackedTable table,
         TrackingRegistry registry,
@@ -157,19 +159,19 @@ internal static class TrackingSql
         return statements;
     }
 
-    /// <summary>What this version adds to the registry of an earlier one.</summary>
+    /// <summary>The columns that this version adds to an earlier version's registry.</summary>
     public const string AddColumns =
         "ALTER TABLE lockstep.tracked ADD COLUMN IF NOT EXISTS soft_delete boolean, ADD COLUMN IF NOT EXISTS "
         + "tombstone_floor bigint NOT NULL DEFAULT 0";
 
-    /// <summary>Has tombstones know their age, for their retention; those that are there begin now.</summary>
+    /// <summary>Records when each tombstone was written, for retention; existing ones count from now.</summary>
     public static string AddTime(string tombstones) =>
         $"ALTER TABLE {tombstones} ADD COLUMN lockstep_at timestamptz NOT NULL DEFAULT now()";
 
     private static string EnableAlways(TrackedTable table, string trigger) =>
         $"ALTER TABLE {table.SqlName} ENABLE ALWAYS TRIGGER {trigger}";
 
-    /// <summary>The triggers that keep tombstones of rows that come and go; they take the place of those that are there.</summary>
+    /// <summary>The triggers that write and remove tombstones; they replace any existing ones.</summary>
     private static string[] RowTriggers(TrackedTable table)
     {
         var (name, function) = (table.SqlName, FunctionName(table));
@@ -206,7 +208,7 @@ internal static class TrackingSql
             $"DELETE FROM lockstep.tracked WHERE name = {Sql.Literal(table.Name)}",
         ];
 
-    /// <summary>The statements that take away what is left of a table that was dropped.</summary>
+    /// <summary>The statements that remove what a dropped table has left behind.</summary>
     public static IReadOnlyList<string> Prune(string name) =>
         [
             $"DROP FUNCTION IF EXISTS lockstep.{Sql.Quote(name)}()",

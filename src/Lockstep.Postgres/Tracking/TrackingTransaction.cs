@@ -4,13 +4,12 @@ using Npgsql;
 namespace Lockstep.Postgres.Tracking;
 
 /// <summary>
-/// Runs what changes a table's tracking, in one transaction. It waits briefly for the table's lock and comes again: whoever waits longer
-/// holds
-/// up everybody who comes after, readers too.
+/// Changes a table's tracking in one transaction. It waits only briefly for the table's lock and then retries, because everyone who wants
+/// the table, readers included, queues behind a waiting lock request.
 /// </summary>
 internal static class TrackingTransaction
 {
-    /// <exception cref="PostgresTableException">The table is missing, is nothing that can be tracked, or is locked by others.</exception>
+    /// <exception cref="PostgresTableException">The table is missing, cannot be tracked, or is locked by others.</exception>
     public static async Task<T> RunAsync<T>(
         string connectionString,
         TableName table,
@@ -76,8 +75,8 @@ internal static class TrackingTransaction
         new(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{table} was locked by others at each of {options.Attempts} tries, and nothing was changed ({error.SqlState})."
+                $"{table} was locked by others on each of {options.Attempts} attempts, and nothing was changed ({error.SqlState})."
             ),
-            "An open transaction has used the table: pg_locks and pg_stat_activity show which. Try again when it has ended."
+            "An open transaction is using the table: pg_locks and pg_stat_activity show which. Try again when it has ended."
         );
 }

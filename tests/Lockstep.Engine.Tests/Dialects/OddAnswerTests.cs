@@ -155,6 +155,50 @@ public sealed class OddAnswerTests : DialectTest
         Assert.Equal(4, server.Requests.Count);
     }
 
+    [Theory]
+    [InlineData("<html>gateway</html>")]
+    [InlineData("{\"error\":\"busy\",\"reason\":\"later\"}")]
+    [InlineData("upstream connect error")]
+    [InlineData("{bad")]
+    [InlineData("[]")]
+    [InlineData("")]
+    public async Task A_follower_of_records_outlives_an_answer_that_begins_with_no_record(string body)
+    {
+        await using var server = new RawServer(exchange =>
+            exchange.BodyAsync(exchange.Number == 2 ? body : Record(exchange.Number, exchange.Number * 10))
+        );
+        SyncProgress? last = null;
+
+        var events = await FollowUntilAsync(
+            Options(server, follow: true),
+            step =>
+            {
+                last = step as SyncProgress ?? last;
+                return Brings(step, "3");
+            }
+        );
+
+        if (body.Length > 0)
+            Assert.Contains(events, e => e.Kind == FeedEventKind.Close);
+        Assert.Equal(["0", "10", "10"], server.Cursors.Take(3));
+        Assert.Equal(["1", "3"], Keys);
+        Assert.Equal(0, last?.Result.Malformed ?? 0);
+    }
+
+    [Fact]
+    public async Task A_malformed_record_among_others_ends_a_follower_and_the_error_says_how_to_set_it_aside()
+    {
+        await using var server = new RawServer(exchange =>
+            exchange.BodyAsync(Record(exchange.Number, exchange.Number * 10) + (exchange.Number == 2 ? "{bad}\n" : ""))
+        );
+
+        (var error, _) = await SyncRun.ToErrorAsync<MalformedRecordException>(Options(server, follow: true));
+
+        Assert.Contains("MalformedRecord Quarantine", error.RecommendedAction, StringComparison.Ordinal);
+        Assert.Equal(2, server.Requests.Count);
+        Assert.Equal(["1", "2"], Keys);
+    }
+
     [Fact]
     public async Task A_refusal_that_a_token_provider_has_no_answer_to_ends_the_follower()
     {

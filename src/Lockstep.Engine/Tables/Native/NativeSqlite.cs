@@ -4,9 +4,9 @@ using System.Runtime.InteropServices;
 namespace Lockstep.Engine.Tables.Native;
 
 /// <summary>
-/// The few functions of SQLite's C interface that run once per row. They are bound statically to the same library that
-/// Microsoft.Data.Sqlite opens its connections with, so one connection serves both; its own command per row costs 1.8 times as much.
-/// Functions that only store or fetch a value skip the runtime's transition: they return in nanoseconds and never block.
+/// The few functions of SQLite's C interface that run once per row. They are bound statically to the library with which
+/// Microsoft.Data.Sqlite opens its connections, so one connection serves both; a command of its own per row costs 1.8 times as much.
+/// Functions that only store or fetch a value skip the runtime's transition: they return within nanoseconds and never block.
 /// </summary>
 internal static unsafe partial class NativeSqlite
 {
