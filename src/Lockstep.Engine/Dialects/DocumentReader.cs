@@ -268,7 +268,9 @@ internal sealed class DocumentReader
         return false;
     }
 
-    /// <summary>What comes where the items were: readers do not agree on which of the two counts, and the first has been passed on.</summary>
+    /// <summary>
+    /// Whether this is where the items were. Readers do not agree on which of two members counts, and the first has been passed on.
+    /// </summary>
     private bool IsItemsAgain(int depth) => _items is null ? depth == 1 && _path is [null] && _name == ItemsPlace : IsAt(_items, depth);
 
     private bool IsAt(Place place, int depth) =>

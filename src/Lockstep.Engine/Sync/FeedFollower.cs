@@ -97,8 +97,7 @@ internal sealed class FeedFollower(
                     .ConfigureAwait(false);
                 continue;
             }
-            catch (FeedStatusException e)
-                when (e.AsksForResync && _foreign is null && (plan.Resyncs < MostResyncs || !MayPass(e, context)))
+            catch (FeedStatusException e) when (e.AsksForResync && _foreign is null && (plan.Resyncs < MostResyncs || !MayPass(e, context)))
             {
                 // A feed that had only moved would know the identity.
                 if (TableBinding.IsOfAnotherFeed(context.Target.State, feed) && !options.Rebind)

@@ -352,7 +352,10 @@ internal sealed class PageRound(DialectSession session)
     {
         const string Next = "-next";
         var at = identity.LastIndexOf(Next, StringComparison.Ordinal);
-        if (at < 0 || !int.TryParse($"0{identity.AsSpan(at + Next.Length)}", NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+        if (
+            at < 0
+            || !int.TryParse($"0{identity.AsSpan(at + Next.Length)}", NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        )
             return identity + Next;
         return string.Create(CultureInfo.InvariantCulture, $"{identity[..at]}{Next}{Math.Max(number, 1) + 1}");
     }
@@ -428,7 +431,5 @@ internal sealed class PageRound(DialectSession session)
     }
 
     private static TimeSpan? PollInterval(ResponsePlaces places) =>
-        int.TryParse(places.Header("X-Poll-Interval"), NumberStyles.None, null, out var seconds)
-            ? TimeSpan.FromSeconds(seconds)
-            : null;
+        int.TryParse(places.Header("X-Poll-Interval"), NumberStyles.None, null, out var seconds) ? TimeSpan.FromSeconds(seconds) : null;
 }

@@ -116,7 +116,11 @@ public sealed class OddAnswerTests : DialectTest
     {
         var gone =
             dialect == "CouchDB"
-                ? Status("400 Bad Request", Type, """{"error":"bad_request","reason":"Malformed sequence supplied in 'since' parameter."}""")
+                ? Status(
+                    "400 Bad Request",
+                    Type,
+                    """{"error":"bad_request","reason":"Malformed sequence supplied in 'since' parameter."}"""
+                )
                 : Status("410 Gone");
         await using var server = Count(number => number is > 1 and < 9 ? gone : Json(Set(dialect, number)));
 

@@ -62,7 +62,8 @@ public sealed class StrangeAnswerTests : DialectTest
     [InlineData("DurableStream", """[{"id":"b"}]""")]
     public async Task Changes_that_name_neither_a_next_page_nor_a_cursor_have_not_come_in_full(string dialect, string body)
     {
-        var signs = "electric-handle: h\r\nelectric-offset: 1_0\r\nelectric-up-to-date: \r\nstream-next-offset: 1\r\nstream-up-to-date: true\r\n";
+        var signs =
+            "electric-handle: h\r\nelectric-offset: 1_0\r\nelectric-up-to-date: \r\nstream-next-offset: 1\r\nstream-up-to-date: true\r\n";
         var first = dialect switch
         {
             "Shape" => """[{"headers":{"operation":"insert"},"key":"a","value":{"id":"a"}}]""",
@@ -89,7 +90,10 @@ public sealed class StrangeAnswerTests : DialectTest
 
     [Theory]
     [InlineData("""[{"id":1,}]""")]
-    [InlineData("""[{"id":1},{"id":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}]""")]
+    [InlineData(
+        "[{\"id\":1},{\"id\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+            + "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}]"
+    )]
     public async Task What_is_wrong_with_JSON_is_said_without_words_for_programmers(string body)
     {
         await using var server = Serve((_, _) => Json(body));
@@ -102,7 +106,10 @@ public sealed class StrangeAnswerTests : DialectTest
 
     [Theory]
     [InlineData("Rest", """{"items":[{"items":[1],"id":1}],"more":{"items":[2]},"list":[{"items":[3]}]}""")]
-    [InlineData("""{ "From": "Rest", "Items": "/data/list" }""", """{"list":[1],"data":{"list":[{"id":1}],"more":{"list":[]}},"other":{"list":null}}""")]
+    [InlineData(
+        """{ "From": "Rest", "Items": "/data/list" }""",
+        """{"list":[1],"data":{"list":[{"id":1}],"more":{"list":[]}},"other":{"list":null}}"""
+    )]
     public async Task Lists_of_that_name_elsewhere_in_an_answer_are_none_of_its_list(string dialect, string body)
     {
         await using var server = Serve((_, _) => Json(body));
