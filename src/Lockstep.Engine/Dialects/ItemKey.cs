@@ -210,7 +210,7 @@ internal sealed class ItemKey
             JsonKind.Null => $"its key '{place}' is null",
             JsonKind.Object => $"its key '{place}' is an object, not a string or number",
             JsonKind.Array => $"its key '{place}' is an array, not a string or number",
-            JsonKind.True or JsonKind.False => $"its key '{place}' is a truth value, not a string or number",
+            JsonKind.True or JsonKind.False => $"its key '{place}' is true or false, not a string or number",
             _ => $"it has no string or number '{place}', its key{rest}",
         };
 

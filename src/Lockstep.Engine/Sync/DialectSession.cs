@@ -173,10 +173,16 @@ internal sealed class DialectSession
     {
         var of = Dialect.OfChildren(field);
         var table = Term.Table.For(of.TableNameOf(State.Name));
-        var remedy = BuiltInDialects.Find(Dialect.Name) is null
-            ? (Remedy)
-                $"For a table of what it lists, sync the same feed with {table} too, by the same dialect with Children = '{field}' in it."
-            : (Remedy)$"For a table of what it lists, sync the same feed with {table} {Term.Dialect.For(of.Name)} too.";
+        Remedy remedy;
+        if (BuiltInDialects.Find(Dialect.Name) is null)
+        {
+            remedy = $"For a table of what it lists, sync the same feed with {table} too, by the same dialect with Children = '{field}' in it.";
+        }
+        else
+        {
+            remedy = $"For a table of what it lists, sync the same feed with {table} {Term.Dialect.For(of.Name)} too.";
+        }
+
         return SayAsync(
             FeedEventKind.Warning,
             $"The field '{field}' is left out: it lists changes of what a record has, a part at a time.",
@@ -210,9 +216,9 @@ internal sealed class DialectSession
         _hasToldOfCut = Context.HasToldOfMore = true;
         await SayAsync(
                 FeedEventKind.Warning,
-                "The stream ended within an event, which counts for nothing: the next request starts after the event before it.",
+                "The stream ended within an event, which is ignored: the next request starts after the event before it.",
                 cancellationToken,
-                "Sync again to see whether it comes. If the stream always ends so, its server sends no blank line after the last event."
+                "Sync again to see whether it arrives. If the stream always ends so, its server sends no blank line after the last event."
             )
             .ConfigureAwait(false);
     }
@@ -231,7 +237,7 @@ internal sealed class DialectSession
         var sign = isEvent ? $"[{{ \"event:\": \"delete\" }}, \"{field}\"]" : $"\"{field}\"";
         await SayAsync(
                 FeedEventKind.Warning,
-                $"Records have '{field}' set, which the dialect '{Dialect.Name}' does not take for a deletion: they stay in the table.",
+                $"Records have '{field}' set, which the dialect '{Dialect.Name}' does not treat as a deletion: they stay in the table.",
                 cancellationToken,
                 $"If it marks deleted records, sync with {Term.DialectWith(MoreOfList.Over(Dialect, $"\"Deleted\": {sign}"))}. This "
                     + $"is not repeated."

@@ -170,7 +170,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             if (Items.LacksKey)
             {
                 remedy = (Remedy)
-                    $"Name the field that is the key with {Term.Key}; with {Term.MalformedRecord} Quarantine what has none is set aside.";
+                    $"Name the field that is the key with {Term.Key}; with {Term.MalformedRecord} Quarantine, others are quarantined.";
             }
 
             throw new MalformedRecordException(feed, offset, reason, snippet, remedy);

@@ -142,7 +142,7 @@ internal sealed class ListRest(DialectSession session)
             FeedEventKind.Dialect,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"'{unmet.Place}' announces {unmet.Announced} records, and {unmet.Came} different ones came: the pages are read once "
+                $"'{unmet.Place}' announces {unmet.Announced} records, and {unmet.Came} different ones were read: the pages are read once "
                     + $"more, since records move between them while they are counted."
             ),
             cancellationToken

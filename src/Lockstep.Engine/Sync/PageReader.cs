@@ -226,7 +226,7 @@ internal sealed class PageReader(DialectSession session)
         {
             _hasWarnedOfUnknown = true;
             await session
-                .SayAsync(FeedEventKind.Warning, "Something came that the dialect does not know; it was skipped.", cancellationToken)
+                .SayAsync(FeedEventKind.Warning, "Something unknown to the dialect was received and skipped.", cancellationToken)
                 .ConfigureAwait(false);
         }
     }

@@ -91,7 +91,7 @@ internal sealed class RecordBatch
     public ReadOnlySpan<byte> Body(in RecordEntry entry) => Bytes(entry.BodyStart, entry.BodyLength);
 
     /// <summary>Adds a copy of a record, whose key must have the batch's layout.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public void Add(in RoutedRecord record)
     {
         var key = record.EncodedKey;
@@ -168,7 +168,7 @@ internal sealed class RecordBatch
     /// </summary>
     /// <param name="places">At least <see cref="Count"/> long; receives the records' places.</param>
     /// <returns>How many there are.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public int NewestByKey(Span<int> places)
     {
         places = places[..Count];
@@ -203,7 +203,7 @@ internal sealed class RecordBatch
     /// </summary>
     /// <param name="places">The places in the order in which they are read.</param>
     /// <param name="at">The index of the next one to be read; only every <see cref="Ahead"/>-th has an effect.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public unsafe void Prefetch(ReadOnlySpan<int> places, int at)
     {
         if (at % Ahead != 0 || !Sse.IsSupported)
@@ -219,7 +219,7 @@ internal sealed class RecordBatch
     }
 
     /// <summary>Drops superseded versions, unless there are few; returns whether it did.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private bool Fold()
     {
         const int WordShift = 6;

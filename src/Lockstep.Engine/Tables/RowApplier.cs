@@ -34,7 +34,7 @@ internal sealed class RowApplier(RowStatements rows)
     /// The sequence number before the batch: the n-th arrival gets this plus n (I11), and <see cref="Extra"/>.
     /// </param>
     /// <param name="changes">Receives the changes, in order of sequence; null if nobody wants them.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public void Apply(RecordBatch batch, long sequence, List<TableChange>? changes)
     {
         if (batch.HasParents)
@@ -134,7 +134,7 @@ internal sealed class RowApplier(RowStatements rows)
         return kept;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private void Apply(RecordBatch batch, int index, long sequence, List<TableChange>? changes)
     {
         rows.ThrowIfInterrupted();
@@ -171,7 +171,7 @@ internal sealed class RowApplier(RowStatements rows)
     }
 
     /// <summary>Inserts records that are not stored yet, in key order.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private void Insert(RecordBatch batch, ReadOnlySpan<int> places, long sequence, List<TableChange>? changes)
     {
         while (!places.IsEmpty)
@@ -189,7 +189,7 @@ internal sealed class RowApplier(RowStatements rows)
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private void Apply(RecordBatch batch, ref RecordEntry entry, long sequence, List<TableChange>? changes)
     {
         var select = rows.Select;
@@ -272,7 +272,7 @@ internal sealed class RowApplier(RowStatements rows)
     /// <param name="batch">Holds the record.</param>
     /// <param name="entry">The record.</param>
     /// <param name="sequence">The number of its change.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private static void BindRow(Statement statement, int before, RecordBatch batch, in RecordEntry entry, long sequence)
     {
         BindKey(statement, before + RowStatements.KeyParameter, batch, entry);
