@@ -173,10 +173,16 @@ internal sealed class DialectSession
     {
         var of = Dialect.OfChildren(field);
         var table = Term.Table.For(of.TableNameOf(State.Name));
-        Remedy remedy = BuiltInDialects.Find(Dialect.Name) is null
-            ? (Remedy)
-                $"For a table of what it lists, sync the same feed with {table} too, by the same dialect with Children = '{field}' in it."
-            : (Remedy)$"For a table of what it lists, sync the same feed with {table} {Term.Dialect.For(of.Name)} too.";
+        Remedy remedy;
+        if (BuiltInDialects.Find(Dialect.Name) is null)
+        {
+            remedy = $"For a table of what it lists, sync the same feed with {table} too, by the same dialect with Children = '{field}' in it.";
+        }
+        else
+        {
+            remedy = $"For a table of what it lists, sync the same feed with {table} {Term.Dialect.For(of.Name)} too.";
+        }
+
         return SayAsync(
             FeedEventKind.Warning,
             $"The field '{field}' is left out: it lists changes of what a record has, a part at a time.",

@@ -97,7 +97,7 @@ internal sealed class FeedFollower(
                     .ConfigureAwait(false);
                 continue;
             }
-            catch (FeedStatusException e) when (e.AsksForResync && _foreign is null)
+            catch (FeedStatusException e) when (e.AsksForResync && _foreign is null && (plan.Resyncs < MostResyncs || !MayPass(e, context)))
             {
                 // A feed that had only moved would know the identity.
                 if (TableBinding.IsOfAnotherFeed(context.Target.State, feed) && !options.Rebind)
@@ -207,7 +207,12 @@ internal sealed class FeedFollower(
     /// it, or a deployment, may be the cause; for a feed that has never worked, the likely cause is a wrong URI or dialect.
     /// </summary>
     private bool MayPass(FeedException error, SyncContext context) =>
-        error is DialectException or FeedStatusException or FeedRedirectException or MalformedRecordException { IsFirst: true }
+        error
+            is DialectException
+                or FeedStatusException
+                or FeedRedirectException
+                or ResyncLoopException
+                or MalformedRecordException { IsFirst: true }
         && !context.StopsWhenCaughtUp
         && (context.Target.State.LastSync is not null || status.Counters.ChangingCommits > 0)
         && !TableBinding.IsOfAnotherFeed(context.Target.State, feed)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Lockstep.Engine.Dialects;
@@ -193,6 +194,9 @@ internal sealed class PageRound(DialectSession session)
                 continue;
             }
 
+            if (linked is null && more is null && kind == RequestKind.Changes && IsAdrift(rules, response, page, said))
+                throw session.Requests.Wrong("it names neither a next page nor a cursor, so that more may follow");
+
             var isWholeList = _pages > 0 && more is null;
             if (
                 isWholeList
@@ -339,8 +343,21 @@ internal sealed class PageRound(DialectSession session)
         NoteRestart(response);
         // If no new identity is named, one that differs from the old keeps caches from repeating the old answer.
         if (!MeetsAnotherFeed(rules, places, isKnown: true) && rules.Identity.Count > 0 && session.Requests.Identity is { } identity)
-            session.Requests.Identity = identity + "-next";
+            session.Requests.Identity = NextOf(identity);
         return RoundEnd.Resync;
+    }
+
+    /// <summary>An identity that no cache has an answer for, however often the feed asks to start over.</summary>
+    private static string NextOf(string identity)
+    {
+        const string Next = "-next";
+        var at = identity.LastIndexOf(Next, StringComparison.Ordinal);
+        if (
+            at < 0
+            || !int.TryParse($"0{identity.AsSpan(at + Next.Length)}", NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        )
+            return identity + Next;
+        return string.Create(CultureInfo.InvariantCulture, $"{identity[..at]}{Next}{Math.Max(number, 1) + 1}");
     }
 
     /// <summary>The page at which a round was to resume is refused: it continues from the cursor, or starts over.</summary>
@@ -386,6 +403,17 @@ internal sealed class PageRound(DialectSession session)
         && said is not null
         && (page.Count > 0 || said != before || rules.IsAtomic);
 
+    /// <summary>
+    /// Whether changes came without the sign that they were all, and without anything to continue from: a page lacks what the others have.
+    /// </summary>
+    private bool IsAdrift(DialectRules rules, HttpResponseMessage response, Page page, string? said) =>
+        rules.UpToDate is not null
+        && (!page.IsUpToDate || !session.Dialect.CursorIsParameter)
+        && said is null
+        && rules.Cursor.Count > 0
+        && !rules.HasMaximumCursor
+        && response.StatusCode != HttpStatusCode.NoContent;
+
     /// <summary>The cursor up to which everything has arrived.</summary>
     private string? EndCursor(RequestKind kind, string? said, string? stored)
     {
@@ -403,7 +431,5 @@ internal sealed class PageRound(DialectSession session)
     }
 
     private static TimeSpan? PollInterval(ResponsePlaces places) =>
-        int.TryParse(places.Header("X-Poll-Interval"), System.Globalization.NumberStyles.None, null, out var seconds)
-            ? TimeSpan.FromSeconds(seconds)
-            : null;
+        int.TryParse(places.Header("X-Poll-Interval"), NumberStyles.None, null, out var seconds) ? TimeSpan.FromSeconds(seconds) : null;
 }

@@ -214,7 +214,7 @@ internal sealed class StreamRound(DialectSession session)
 
     private async Task CheckHeadAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
     {
-        var type = response.Content.Headers.ContentType?.MediaType;
+        var type = response.Content.Headers.ContentType?.MediaType?.ToLowerInvariant();
         if (type?.Contains("html", StringComparison.OrdinalIgnoreCase) == true)
             throw session.Requests.IsPage();
         if (rules.Framing == DialectFraming.EventStream && type != EventType)

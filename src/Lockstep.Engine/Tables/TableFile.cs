@@ -177,12 +177,7 @@ internal static class TableFile
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
-            throw new TableFileException(
-                path,
-                $"The table file '{path}' cannot be written: {e.Message}",
-                $"Choose a folder that exists and that you may write to, with {Term.Path}.",
-                e
-            );
+            throw TableFileErrors.Unwritable(path, e);
         }
     }
 
