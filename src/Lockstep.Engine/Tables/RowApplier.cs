@@ -113,7 +113,7 @@ internal sealed class RowApplier(RowStatements rows)
             Deleted.Add(new DeletedChildren(key, sequence, sequence + count));
     }
 
-    /// <summary>A record that was deleted with its parent is about to come again: after that, the table does not show its deletion.</summary>
+    /// <summary>A record that was deleted with its parent comes again: after that, the table does not show its deletion.</summary>
     private void NoteDeletion(RecordBatch batch, in RecordEntry entry, List<TableChange> changes)
     {
         var select = rows.SelectChange;
