@@ -183,6 +183,23 @@ internal sealed class DialectSession
         );
     }
 
+    /// <summary>Warns once that events lack the key that was chosen, and are records of their own.</summary>
+    public async Task SayIfKeyIsMissingAsync(CancellationToken cancellationToken)
+    {
+        if (_hasToldOfKey || Writer.Items.KeyMissingInEvent is not { } key)
+            return;
+        _hasToldOfKey = true;
+        await SayAsync(
+                FeedEventKind.Warning,
+                $"There are events without '{key}': the event's id is the key instead, so each of them is a record of its own.",
+                cancellationToken,
+                $"Name the field that is the key with {Term.Key}, or leave it out if the table is to be a log of the events."
+            )
+            .ConfigureAwait(false);
+    }
+
+    private bool _hasToldOfKey;
+
     /// <summary>Reports once that a stream ended within an event.</summary>
     public async Task SayThatAnEventWasCutAsync(CancellationToken cancellationToken)
     {
