@@ -42,6 +42,7 @@ internal static partial class ShellWords
                 ? $"lockstep var remove {Argument(name)} --active-at {at}"
                 : "lockstep var remove --active-at",
             (nameof(Term.Dialect), not null) => $"--dialect {value}",
+            (nameof(Term.Table), not null) => $"--table {Argument(value)}",
             (nameof(Term.DialectWith), not null) => $"--dialect FILE.json, where the file is {value}",
             (nameof(Term.FilterParameter), not null) => $"--filter-parameter {value}=...",
             _ => Others.GetValueOrDefault(term) ?? "--" + WordStart().Replace(term, "-").ToLowerInvariant(),

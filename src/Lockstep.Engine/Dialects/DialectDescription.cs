@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Dialects;
 
@@ -12,6 +13,9 @@ public sealed class DialectDescription
 {
     /// <summary>The maximum length of a description in characters, and of its file in bytes.</summary>
     public const int MaximumLength = 1 << 20;
+
+    /// <summary>How the names of lists of changes end in OData.</summary>
+    internal const string DeltaSuffix = "@delta";
 
     private static readonly TimeSpan DefaultInterval = TimeSpan.FromMinutes(5);
 
@@ -151,13 +155,37 @@ public sealed class DialectDescription
         return new DialectDescription(Name, Merge(Json, over.RootElement));
     }
 
+    /// <summary>The same feed, of which the elements of a list in each item are the records.</summary>
+    /// <param name="children">The place of the list.</param>
+    internal DialectDescription OfChildren(string children)
+    {
+        using var over = JsonDocument.Parse($"{{\"Children\":{JsonSerializer.Serialize(children, EngineJson.Default.String)}}}");
+        return new DialectDescription($"{Name}:{children}", Merge(Json, over.RootElement));
+    }
+
+    /// <summary>The usual name of the table of a feed; one of children has the name of their list behind it.</summary>
+    /// <param name="feedTable">The table that the feed itself fills, such as <c>groups</c>.</param>
+    public string TableNameOf(string feedTable)
+    {
+        if (Snapshot.Children is not { } children)
+            return feedTable;
+        var list = children.Segments is [.., var last] ? last : "";
+        var name = $"{feedTable}.{(list.EndsWith(DeltaSuffix, StringComparison.Ordinal) ? list[..^DeltaSuffix.Length] : list)}";
+        return TableNaming.IsValid(name) ? name : feedTable + ".children";
+    }
+
     /// <summary>Finds a dialect by a built-in one's name, or reads it from a file.</summary>
-    /// <param name="nameOrPath">The name, or the path of a file that ends in <c>.json</c>.</param>
+    /// <param name="nameOrPath">
+    /// The name, also with a colon and its <c>Children</c> (<c>ODataDelta:members@delta</c>), or the path of a file that ends in
+    /// <c>.json</c>.
+    /// </param>
     /// <exception cref="DialectFormatException">It is neither.</exception>
     public static DialectDescription Load(string nameOrPath)
     {
         if (BuiltInDialects.Find(nameOrPath) is { } known)
             return known;
+        if (nameOrPath.Split(':', 2) is [var name, { Length: > 0 } children] && BuiltInDialects.Find(name) is { } parents)
+            return parents.OfChildren(children);
         if (!nameOrPath.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
         {
             throw new DialectFormatException(

@@ -83,7 +83,14 @@ internal sealed record DialectRules
 
     public Place? Record { get; init; }
 
+    /// <summary>Where in an item the list is whose elements are the records; null if the items themselves are.</summary>
+    public Place? Children { get; init; }
+
+    /// <summary>The parts of the key; with <see cref="Children"/>, those of the item around come first.</summary>
     public IReadOnlyList<KeyRule> Key { get; init; } = [];
+
+    /// <summary>How many parts of the key come from the item around.</summary>
+    public int ParentParts { get; init; }
 
     public Place? OrderBy { get; init; }
 

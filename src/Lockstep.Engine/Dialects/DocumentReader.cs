@@ -236,6 +236,8 @@ internal sealed class DocumentReader
             case JsonTokenType.Null when !HasItems && _items is not null && IsItems(reader.CurrentDepth):
                 HasItems = IsNull = true;
                 break;
+            case JsonTokenType.StartArray or JsonTokenType.Null when HasItems && IsItemsAgain(reader.CurrentDepth):
+                throw new InvalidDataException($"it has its list, '{ItemsPlace}', twice");
             case JsonTokenType.StartObject or JsonTokenType.StartArray:
                 _path.Add(_name);
                 _name = null;
@@ -247,7 +249,7 @@ internal sealed class DocumentReader
 
         _around.Write(_buffer.AsSpan(_start, (int)reader.BytesConsumed));
         if (_around.WrittenCount > _limit)
-            throw new InvalidDataException($"what is around the items is larger than {_limit} bytes");
+            throw new InvalidDataException($"what surrounds the items is larger than {_limit} bytes");
         var isEnd = reader.CurrentDepth == 0 && reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray);
         Consume(ref reader);
         IsWhole = isEnd && !_inItems;
@@ -265,6 +267,11 @@ internal sealed class DocumentReader
 
         return false;
     }
+
+    /// <summary>
+    /// Whether this is where the items were. Readers do not agree on which of two members counts, and the first has been passed on.
+    /// </summary>
+    private bool IsItemsAgain(int depth) => _items is null ? depth == 1 && _path is [null] && _name == ItemsPlace : IsAt(_items, depth);
 
     private bool IsAt(Place place, int depth) =>
         depth == place.Segments.Count

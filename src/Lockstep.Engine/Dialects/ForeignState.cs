@@ -35,7 +35,7 @@ internal sealed record ForeignState(string Name, string Json, string Uri)
 
     /// <summary>Why the table cannot continue with another URI or dialect; null if it can.</summary>
     public string? WhatDiffers(string uri, DialectDescription dialect) =>
-        uri != Uri ? "the URI's options are not those that the cursor came from"
+        uri != Uri ? "the URI's options are not those of the cursor's request"
         : dialect.Json != Json ? "the dialect's description has changed"
         : null;
 

@@ -43,6 +43,58 @@ internal sealed class ItemKey
     /// <summary>Reads the key of an item. False when it has none; <see cref="Reason"/> says why.</summary>
     public bool Read(DialectRules rules, ItemPlaces places, JsonItem body, bool isDeleted)
     {
+        if (!Begin(rules))
+            return false;
+        for (var i = 0; i < rules.Key.Count; i++)
+        {
+            var key = rules.Key[i];
+            var value = (key.IsOfItem ? null : body.Find(key.Place)) ?? places.Find(key.Place);
+            if (isDeleted && rules.Key.Count == 1)
+                value = OfAddress(rules, places, value, i);
+            // Events without a key of their own are a log, by their ids.
+            if (value is null && rules.Key.Count == 1 && places.Origin.EventId is { Length: > 0 } id)
+            {
+                if (key.Field != WireNames.DefaultKeyField)
+                    MissingInEvent ??= key.Field;
+                value = new PlaceValue(id);
+            }
+
+            if (!Take(i, key, value, body, isDeleted))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Reads the key of a parent's child: the parent's part, then its own. As <see cref="Read"/>.</summary>
+    public bool ReadChild(DialectRules rules, ItemPlaces parent, ItemPlaces child, bool isDeleted)
+    {
+        if (!Begin(rules) || !TakeParent(rules, parent, isDeleted: false))
+            return false;
+        for (var i = rules.ParentParts; i < rules.Key.Count; i++)
+        {
+            var value = child.Item.Find(rules.Key[i].Place);
+            // A link to a record may have nothing but its address.
+            if ((isDeleted || value is null) && rules.Key.Count == rules.ParentParts + 1)
+                value = OfAddress(rules, child, value, i);
+            if (!Take(i, rules.Key[i], value, child.Item, isDeleted))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Reads the part of its children's keys that a parent gives them. As <see cref="Read"/>.</summary>
+    public bool ReadParent(DialectRules rules, ItemPlaces parent, bool isDeleted) => Begin(rules) && TakeParent(rules, parent, isDeleted);
+
+    /// <summary>
+    /// Brings a parent's part of the keys into the table's form: all keys that begin with it are of its children. False if it can have none
+    /// in the table.
+    /// </summary>
+    public bool SettleParent(int parts) => _reader.TryEncode(_text.WrittenSpan, parts);
+
+    private bool Begin(DialectRules rules)
+    {
         _text.ResetWrittenCount();
         _parts.Clear();
         if (rules.Key.Count == 0)
@@ -58,29 +110,32 @@ internal sealed class ItemKey
             )
         );
         _reader.Clear();
-        for (var i = 0; i < rules.Key.Count; i++)
+        return true;
+    }
+
+    private bool TakeParent(DialectRules rules, ItemPlaces parent, bool isDeleted)
+    {
+        for (var i = 0; i < rules.ParentParts; i++)
         {
-            var key = rules.Key[i];
-            var value = (key.IsOfItem ? null : body.Find(key.Place)) ?? places.Find(key.Place);
-            if (isDeleted && rules.Key.Count == 1)
-                value = OfDeletion(rules, places, value);
-            // Events without a key of their own form a log, keyed by their ids.
-            if (value is null && rules.Key.Count == 1 && places.Origin.EventId is { Length: > 0 } id)
-            {
-                if (key.Field != WireNames.DefaultKeyField)
-                    MissingInEvent ??= key.Field;
-                value = new PlaceValue(id);
-            }
-
-            if (value is not { HasText: true, Kind: JsonKind.None or JsonKind.String or JsonKind.Number } found)
-            {
-                IsMissing = true;
-                return Refuse(WhatIsWrong(key.Place.ToString(), value?.Kind, isDeleted ? ", though it is a deletion" : Fields(body)));
-            }
-
-            Note(i, found);
+            var value = parent.Find(rules.Key[i].Place);
+            if (isDeleted && rules.ParentParts == 1)
+                value = OfAddress(rules, parent, value, i);
+            if (!Take(i, rules.Key[i], value, parent.Item, isDeleted))
+                return false;
         }
 
+        return true;
+    }
+
+    private bool Take(int part, KeyRule key, PlaceValue? value, JsonItem body, bool isDeleted)
+    {
+        if (value is not { HasText: true, Kind: JsonKind.None or JsonKind.String or JsonKind.Number } found)
+        {
+            IsMissing = true;
+            return Refuse(WhatIsWrong(key.Place.ToString(), value?.Kind, isDeleted ? ", though it is a deletion" : Fields(body)));
+        }
+
+        Note(part, found);
         return true;
     }
 
@@ -101,8 +156,8 @@ internal sealed class ItemKey
         );
     }
 
-    /// <summary>The key of a deletion, which may carry the record's address instead, or the key under another name (OData 4.0).</summary>
-    private PlaceValue? OfDeletion(DialectRules rules, ItemPlaces places, PlaceValue? value)
+    /// <summary>A part of the key where the record's address may stand instead, or under another name (OData 4.0).</summary>
+    private PlaceValue? OfAddress(DialectRules rules, ItemPlaces places, PlaceValue? value, int part)
     {
         foreach (var place in rules.DeletedKey)
             value ??= places.Find(place) is { HasText: true } there ? there : null;
@@ -111,7 +166,7 @@ internal sealed class ItemKey
         var address = json.Text ?? "";
         var (text, isQuoted) = EntityId.KeyOf(address) ?? (address, true);
         // An address does not distinguish a number from a text: the type of the table's keys decides, or else how the key is written.
-        var isNumber = Shape!.KeyParts is [var kind] ? kind == KeyPartKind.Number : !isQuoted;
+        var isNumber = part < Shape!.KeyParts.Count ? Shape.KeyParts[part] == KeyPartKind.Number : !isQuoted;
         if (isNumber && EntityId.IsInteger(text))
             return new PlaceValue(Encoding.ASCII.GetBytes(text), JsonKind.Number);
         return new PlaceValue(text);
@@ -163,7 +218,7 @@ internal sealed class ItemKey
             JsonKind.Null => $"its key '{place}' is null",
             JsonKind.Object => $"its key '{place}' is an object, not a string or number",
             JsonKind.Array => $"its key '{place}' is an array, not a string or number",
-            JsonKind.True or JsonKind.False => $"its key '{place}' is a truth value, not a string or number",
+            JsonKind.True or JsonKind.False => $"its key '{place}' is true or false, not a string or number",
             _ => $"it has no string or number '{place}', its key{rest}",
         };
 

@@ -26,7 +26,7 @@ internal sealed class JsonItem
     public int Count { get; private set; }
 
     /// <summary>Finds the value at the start of some bytes; more may follow it. The item refers to the bytes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public ScanStatus Scan(ReadOnlyMemory<byte> bytes, int maximumDepth = RecordParser.MaximumDepth)
     {
         Count = 0;

@@ -286,8 +286,5 @@ internal sealed class FeedClient : IDisposable
     /// <summary>What the server says about its error; null if it says nothing.</summary>
     internal string? ExcerptOf(ErrorBody body) => ErrorExcerpt.Of(body, _http.Secrets);
 
-    internal RetryAfter? RetryAfterOf(HttpResponseMessage response) =>
-        response.Headers.NonValidated.TryGetValues("Retry-After", out var values) && values.FirstOrDefault() is { } text
-            ? RetryAfter.Parse(text.Trim(), _time.GetUtcNow())
-            : null;
+    internal RetryAfter? RetryAfterOf(HttpResponseMessage response) => RetryAfter.Of(response, _time.GetUtcNow());
 }

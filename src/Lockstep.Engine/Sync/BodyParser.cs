@@ -49,7 +49,7 @@ internal sealed class BodyParser(
     public FeedSignal Signal { get; private set; }
 
     /// <summary>Parses the frames that have arrived.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public ParseStop Parse()
     {
         var counters = context.Counters;

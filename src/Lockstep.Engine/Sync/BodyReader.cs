@@ -219,7 +219,7 @@ internal sealed class BodyReader
                 {
                     throw new FeedCutException(
                         _source.Feed,
-                        string.Create(CultureInfo.InvariantCulture, $"nothing came for {_source.IdleTimeout.TotalSeconds:0.###} s.")
+                        string.Create(CultureInfo.InvariantCulture, $"nothing was received for {_source.IdleTimeout.TotalSeconds:0.###} s.")
                     );
                 }
 

@@ -19,7 +19,7 @@ internal sealed record DialectChoice(DialectDescription Dialect, bool IsGuess)
             {
                 throw new TableMismatchException(
                     options.Store.Description,
-                    $"The table '{state.Name}' in '{options.Store.Description}' is of the dialect {shape.Dialect}, not {named.Name}.",
+                    $"The table '{state.Name}' in '{options.Store.Description}' has the dialect {shape.Dialect}, not {named.Name}.",
                     $"Sync to another file with {Term.Path}, or empty this one with {Term.ClearTable}."
                 );
             }

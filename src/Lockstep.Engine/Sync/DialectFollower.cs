@@ -236,7 +236,7 @@ internal sealed class DialectFollower(
                 options.Resync
                     ? "A resync fetches the whole set, so it cannot start at a cursor."
                     : $"The dialect '{dialect.Name}' returns the whole set every time, so it cannot start at a cursor.",
-                $"Leave {Term.Since} out, or say in {Term.Dialect} with Cursor and Changes how it is asked for what came since."
+                $"Leave {Term.Since} out, or say in {Term.Dialect} with Cursor and Changes how to request what is new."
             );
         }
 
@@ -347,7 +347,7 @@ internal sealed class DialectFollower(
         if (++_emptyEnds >= MostEmptyEnds && isList)
         {
             _emptyEnds = 0;
-            return await ResyncAsync(session, "The feed ends at once with nothing in it", cancellationToken, isSuspicion: true)
+            return await ResyncAsync(session, "The feed ends immediately with nothing in it", cancellationToken, isSuspicion: true)
                 .ConfigureAwait(false);
         }
 

@@ -166,6 +166,31 @@ internal sealed class DialectSession
         );
     }
 
+    /// <summary>
+    /// Warns that a list of changes, of which no record can be made, is left out, and how the same feed fills a table with what it lists.
+    /// </summary>
+    public Task SayThatChildrenAreLeftOutAsync(string field, CancellationToken cancellationToken)
+    {
+        var of = Dialect.OfChildren(field);
+        var table = Term.Table.For(of.TableNameOf(State.Name));
+        Remedy remedy;
+        if (BuiltInDialects.Find(Dialect.Name) is null)
+        {
+            remedy = $"For a table of what it lists, sync the same feed with {table} too, by the same dialect with Children = '{field}' in it.";
+        }
+        else
+        {
+            remedy = $"For a table of what it lists, sync the same feed with {table} {Term.Dialect.For(of.Name)} too.";
+        }
+
+        return SayAsync(
+            FeedEventKind.Warning,
+            $"The field '{field}' is left out: it lists changes of what a record has, a part at a time.",
+            cancellationToken,
+            remedy
+        );
+    }
+
     /// <summary>Reports that all pages came, and not the records that the list announces (D9).</summary>
     public Task SayThatRecordsAreMissingAsync(UnmetCount unmet, CancellationToken cancellationToken)
     {
@@ -208,9 +233,9 @@ internal sealed class DialectSession
         _hasToldOfCut = Context.HasToldOfMore = true;
         await SayAsync(
                 FeedEventKind.Warning,
-                "The stream ended within an event, which counts for nothing: the next request starts after the event before it.",
+                "The stream ended within an event, which is ignored: the next request starts after the event before it.",
                 cancellationToken,
-                "Sync again to see whether it comes. If the stream always ends so, its server sends no blank line after the last event."
+                "Sync again to see whether it arrives. If the stream always ends so, its server sends no blank line after the last event."
             )
             .ConfigureAwait(false);
     }
@@ -229,7 +254,7 @@ internal sealed class DialectSession
         var sign = isEvent ? $"[{{ \"event:\": \"delete\" }}, \"{field}\"]" : $"\"{field}\"";
         await SayAsync(
                 FeedEventKind.Warning,
-                $"Records have '{field}' set, which the dialect '{Dialect.Name}' does not take for a deletion: they stay in the table.",
+                $"Records have '{field}' set, which the dialect '{Dialect.Name}' does not treat as a deletion: they stay in the table.",
                 cancellationToken,
                 $"If it marks deleted records, sync with {Term.DialectWith(MoreOfList.Over(Dialect, $"\"Deleted\": {sign}"))}. This "
                     + $"is not repeated."

@@ -128,18 +128,34 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     }
 
     /// <summary>Adds a record; it is copied.</summary>
-    public void Add(in RoutedRecord record, bool merges)
+    public void Add(in RoutedRecord record, DialectRules rules)
     {
         context.Counters.Received++;
-        // Patches of one key are merged in order of arrival.
-        if (_batch is not null && (_batch.Layout != record.KeyLayout || (merges && _batch.IsCoalesced)))
+        // Patches of one key are merged in the order in which they came, and a parent that goes takes those that came before it.
+        var isOrdered = rules.Merges || rules.Children is not null;
+        if (_batch is not null && (_batch.Layout != record.KeyLayout || (isOrdered && _batch.IsCoalesced)))
         {
             _finished.Add(_batch);
             _batch = null;
         }
 
-        _batch ??= context.Batches.Take(record.KeyLayout, record.OrderKind, context.Coalesces && !merges);
+        _batch ??= context.Batches.Take(record.KeyLayout, record.OrderKind, context.Coalesces && !isOrdered);
         _batch.Add(record);
+    }
+
+    /// <summary>Adds the children of an item.</summary>
+    /// <param name="rules">How they are read.</param>
+    /// <param name="parent">The item, which has been read as a <see cref="ItemKind.Parent"/>.</param>
+    /// <param name="offset">Where in the body it begins.</param>
+    public void AddChildren(DialectRules rules, ItemPlaces parent, long offset)
+    {
+        while (Items.ReadChild(rules, parent, out var kind, out var record))
+        {
+            if (kind == ItemKind.Record)
+                Add(record, rules);
+            else
+                Refuse(Items.Child, offset + Items.OffsetIn(parent), Items.Reason);
+        }
     }
 
     /// <summary>Quarantines an item that is not a record, or throws, as the user chose.</summary>
@@ -154,7 +170,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             if (Items.LacksKey)
             {
                 remedy = (Remedy)
-                    $"Name the field that is the key with {Term.Key}; with {Term.MalformedRecord} Quarantine what has none is set aside.";
+                    $"Name the field that is the key with {Term.Key}; with {Term.MalformedRecord} Quarantine, others are quarantined.";
             }
 
             throw new MalformedRecordException(feed, offset, reason, snippet, remedy);

@@ -99,7 +99,7 @@ internal sealed class FeedFollower(
                     .ConfigureAwait(false);
                 continue;
             }
-            catch (FeedStatusException e) when (e.AsksForResync && _foreign is null)
+            catch (FeedStatusException e) when (e.AsksForResync && _foreign is null && (plan.Resyncs < MostResyncs || !MayPass(e, context)))
             {
                 // A feed that had only moved would know the identity.
                 if (TableBinding.IsOfAnotherFeed(context.Target.State, feed) && !options.Rebind)
@@ -212,7 +212,12 @@ internal sealed class FeedFollower(
     /// it, or a deployment, may be the cause; for a feed that has never worked, the likely cause is a wrong URI or dialect.
     /// </summary>
     private bool MayPass(FeedException error, SyncContext context) =>
-        error is DialectException or FeedStatusException or FeedRedirectException or MalformedRecordException { IsFirst: true }
+        error
+            is DialectException
+                or FeedStatusException
+                or FeedRedirectException
+                or ResyncLoopException
+                or MalformedRecordException { IsFirst: true }
         && !context.StopsWhenCaughtUp
         && (context.Target.State.LastSync is not null || status.Counters.ChangingCommits > 0)
         && !TableBinding.IsOfAnotherFeed(context.Target.State, feed)
@@ -233,7 +238,7 @@ internal sealed class FeedFollower(
                 choice.Dialect.Name == "Rest"
                     ? "The feed looks like a list of JSON: it is read with the dialect 'Rest', which guesses the place of its "
                         + "records and their key."
-                    : $"The feed is read with the dialect '{choice.Dialect.Name}', which it looks like.",
+                    : $"The feed is read with the dialect '{choice.Dialect.Name}', which it resembles.",
                 cancellationToken,
                 choice.Dialect.Name == "Rest" ? (Remedy)$"Name it with {Term.Dialect.For("Rest")}, and the key with {Term.Key}." : null
             )

@@ -31,7 +31,7 @@ internal sealed class IdleStream(Stream inner, FeedUri feed, TimeSpan limit, Tim
                     );
                     throw new FeedCutException(
                         feed,
-                        string.Create(CultureInfo.InvariantCulture, $"nothing came for {limit.TotalSeconds:0.###} s.")
+                        string.Create(CultureInfo.InvariantCulture, $"nothing was received for {limit.TotalSeconds:0.###} s.")
                     );
                 }
 

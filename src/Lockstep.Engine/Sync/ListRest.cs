@@ -116,7 +116,8 @@ internal sealed class ListRest(DialectSession session)
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<UnmetCount?> FindUnmetAsync(DialectRules rules, bool isStaged, CancellationToken cancellationToken)
     {
-        if (_announced is not { } announced || rules.IsWholeSaid)
+        // Of children, no count is announced.
+        if (_announced is not { } announced || rules.IsWholeSaid || rules.Children is not null)
             return null;
         long held;
         if (isStaged)
@@ -141,7 +142,7 @@ internal sealed class ListRest(DialectSession session)
             FeedEventKind.Dialect,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"'{unmet.Place}' announces {unmet.Announced} records, and {unmet.Came} different ones came: the pages are read once "
+                $"'{unmet.Place}' announces {unmet.Announced} records, and {unmet.Came} different ones were read: the pages are read once "
                     + $"more, since records move between them while they are counted."
             ),
             cancellationToken

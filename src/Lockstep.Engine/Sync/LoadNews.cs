@@ -56,7 +56,7 @@ internal sealed class LoadNews(SyncContext context, BodySource source, CursorTra
             return;
         var reason =
             hasPage ? null
-            : tracker.WasOutOfOrder ? "the records do not come in the order of their order field"
+            : tracker.WasOutOfOrder ? "the records are not in the order of their order field"
             : source.IsRedirected ? "its snapshot is one body, and its server does not support ranges"
             : shape.Dialect == Dialect.Transaction ? "the feed does not say how to resume in the middle of its whole set"
             : null;

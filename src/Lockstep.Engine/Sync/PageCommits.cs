@@ -72,7 +72,7 @@ internal sealed class PageCommits(DialectSession session)
         {
             ending = SnapshotEnding.MergeOnly;
             position = position with { Owed = session.Judge.OneMore() };
-            await session.Judge.WarnOfUnreadableAsync("so nothing was removed from the table by what it lacks").ConfigureAwait(false);
+            await session.Judge.WarnOfUnreadableAsync("so nothing was removed from the table").ConfigureAwait(false);
         }
         else if (!isKnownWhole)
         {

@@ -58,7 +58,8 @@ internal sealed class PageLinks(DialectSession session)
     public string? CursorOf(DialectRules rules, Page page, Uri target)
     {
         var text =
-            rules.Cursor.Select(place => page.Places.Find(place)?.Text).FirstOrDefault(found => found is not null) ?? page.LastCursor;
+            rules.Cursor.Select(place => page.Places.Find(place)?.Text).FirstOrDefault(found => !string.IsNullOrEmpty(found))
+            ?? page.LastCursor;
         if (text is null || session.Dialect.CursorIsParameter)
             return text;
         var uri = session.Requests.Own(text, target);

@@ -219,21 +219,14 @@ internal sealed class PageReader(DialectSession session)
         if (session.Writer.Items.Dropped is { } dropped && !_hasWarnedOfDrop)
         {
             _hasWarnedOfDrop = true;
-            await session
-                .SayAsync(
-                    FeedEventKind.Warning,
-                    $"The field '{dropped}' is left out: it comes in slices of which a record cannot be made.",
-                    cancellationToken,
-                    "Sync what it holds from its own address, as another table."
-                )
-                .ConfigureAwait(false);
+            await session.SayThatChildrenAreLeftOutAsync(dropped, cancellationToken).ConfigureAwait(false);
         }
 
         if (items.HasUnknown && !_hasWarnedOfUnknown)
         {
             _hasWarnedOfUnknown = true;
             await session
-                .SayAsync(FeedEventKind.Warning, "Something came that the dialect does not know; it was skipped.", cancellationToken)
+                .SayAsync(FeedEventKind.Warning, "Something unknown to the dialect was received and skipped.", cancellationToken)
                 .ConfigureAwait(false);
         }
     }
@@ -285,7 +278,10 @@ internal sealed class PageReader(DialectSession session)
             {
                 case ItemKind.Record:
                     Live += record.IsDeleted ? 0 : 1;
-                    writer.Add(record, rules.Merges);
+                    writer.Add(record, rules);
+                    break;
+                case ItemKind.Parent:
+                    writer.AddChildren(rules, _places, offset);
                     break;
                 case ItemKind.Malformed:
                     writer.Refuse(item, offset, reason);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Lockstep.Engine.Dialects;
@@ -123,7 +124,7 @@ internal sealed class PageRound(DialectSession session)
                 .ConfigureAwait(false);
             // No content after the last counted page is the end; in place of a page that the server named, it is a page missing (D3).
             if (response.StatusCode == HttpStatusCode.NoContent && (_pages == 0 ? _isWhole : _links.WasNamed))
-                throw session.Requests.Wrong("it answers 204 No Content and not with its list, which is not an empty list");
+                throw session.Requests.Wrong("it answers 204 No Content instead of its list, which is not an empty list");
             if (page.AsksForResync)
                 return RoundEnd.Resync;
             if (MeetsAnotherFeed(rules, page.Places, isKnown: stored is not null))
@@ -177,14 +178,14 @@ internal sealed class PageRound(DialectSession session)
 
                 // If a round must name its cursor, it ends where it does.
                 if (page.Count > 0 || (said is null && rules.Cursor.Any(place => !place.IsOfItems)))
-                    throw session.Requests.Wrong("it links to a page that has already come");
+                    throw session.Requests.Wrong("it links to a page that was already read");
             }
 
             if (goesOn)
             {
                 standstills = said == cursor ? standstills + 1 : 0;
                 if (standstills >= MostStandstills)
-                    throw session.Requests.Wrong("it says that more follow, but its cursor does not move");
+                    throw session.Requests.Wrong("it says that more follows, but its cursor does not move");
                 await _commits.KeepAsync(isStaged, rules, said, null, cancellationToken).ConfigureAwait(false);
                 rules = session.Dialect.Changes! with { IsAtomic = rules.IsAtomic };
                 cursor = said;
@@ -192,6 +193,9 @@ internal sealed class PageRound(DialectSession session)
                 _pages++;
                 continue;
             }
+
+            if (linked is null && more is null && kind == RequestKind.Changes && IsAdrift(rules, response, page, said))
+                throw session.Requests.Wrong("it names neither a next page nor a cursor, so that more may follow");
 
             var isWholeList = _pages > 0 && more is null;
             if (
@@ -292,7 +296,7 @@ internal sealed class PageRound(DialectSession session)
         session.Context.Load = LoadOutlook.StartsOver;
         return session.SayAsync(
             FeedEventKind.Load,
-            "If the first load is cut off, it starts over: with this dialect, a set is known only once its last page has come.",
+            "If the first load is cut off, it starts over: with this dialect, a set is known only once its last page has arrived.",
             cancellationToken
         );
     }
@@ -339,8 +343,21 @@ internal sealed class PageRound(DialectSession session)
         NoteRestart(response);
         // If no new identity is named, one that differs from the old keeps caches from repeating the old answer.
         if (!MeetsAnotherFeed(rules, places, isKnown: true) && rules.Identity.Count > 0 && session.Requests.Identity is { } identity)
-            session.Requests.Identity = identity + "-next";
+            session.Requests.Identity = NextOf(identity);
         return RoundEnd.Resync;
+    }
+
+    /// <summary>An identity that no cache has an answer for, however often the feed asks to start over.</summary>
+    private static string NextOf(string identity)
+    {
+        const string Next = "-next";
+        var at = identity.LastIndexOf(Next, StringComparison.Ordinal);
+        if (
+            at < 0
+            || !int.TryParse($"0{identity.AsSpan(at + Next.Length)}", NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        )
+            return identity + Next;
+        return string.Create(CultureInfo.InvariantCulture, $"{identity[..at]}{Next}{Math.Max(number, 1) + 1}");
     }
 
     /// <summary>The page at which a round was to resume is refused: it continues from the cursor, or starts over.</summary>
@@ -386,6 +403,17 @@ internal sealed class PageRound(DialectSession session)
         && said is not null
         && (page.Count > 0 || said != before || rules.IsAtomic);
 
+    /// <summary>
+    /// Whether changes came without the sign that they were all, and without anything to continue from: a page lacks what the others have.
+    /// </summary>
+    private bool IsAdrift(DialectRules rules, HttpResponseMessage response, Page page, string? said) =>
+        rules.UpToDate is not null
+        && (!page.IsUpToDate || !session.Dialect.CursorIsParameter)
+        && said is null
+        && rules.Cursor.Count > 0
+        && !rules.HasMaximumCursor
+        && response.StatusCode != HttpStatusCode.NoContent;
+
     /// <summary>The cursor up to which everything has arrived.</summary>
     private string? EndCursor(RequestKind kind, string? said, string? stored)
     {
@@ -403,7 +431,5 @@ internal sealed class PageRound(DialectSession session)
     }
 
     private static TimeSpan? PollInterval(ResponsePlaces places) =>
-        int.TryParse(places.Header("X-Poll-Interval"), System.Globalization.NumberStyles.None, null, out var seconds)
-            ? TimeSpan.FromSeconds(seconds)
-            : null;
+        int.TryParse(places.Header("X-Poll-Interval"), NumberStyles.None, null, out var seconds) ? TimeSpan.FromSeconds(seconds) : null;
 }

@@ -130,7 +130,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
 
         if (isUnreadable)
         {
-            await _judge.WarnOfUnreadableAsync("so nothing was removed from the table by what it lacks").ConfigureAwait(false);
+            await _judge.WarnOfUnreadableAsync("so nothing was removed from the table").ConfigureAwait(false);
             ending &= ~SnapshotEnding.Sweep;
         }
         else if (_kept.Count > 0 && wasStaged)
@@ -140,10 +140,10 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
                     FeedEventKind.Warning,
                     string.Create(
                         CultureInfo.InvariantCulture,
-                        $"The whole set holds {_kept.Count} malformed records, which were set aside; what the table has "
+                        $"The whole set contains {_kept.Count} malformed records, which were quarantined; what the table has "
                             + $"under their keys stays."
                     ),
-                    "Look at the quarantined records, and tell the feed's operator."
+                    "Inspect the quarantined records, and tell the feed's operator."
                 )
                 .ConfigureAwait(false);
         }

@@ -214,7 +214,7 @@ internal sealed class StreamRound(DialectSession session)
 
     private async Task CheckHeadAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
     {
-        var type = response.Content.Headers.ContentType?.MediaType;
+        var type = response.Content.Headers.ContentType?.MediaType?.ToLowerInvariant();
         if (type?.Contains("html", StringComparison.OrdinalIgnoreCase) == true)
             throw session.Requests.IsPage();
         if (rules.Framing == DialectFraming.EventStream && type != EventType)
@@ -253,7 +253,7 @@ internal sealed class StreamRound(DialectSession session)
             return;
         _hasWarned = true;
         await session
-            .SayAsync(FeedEventKind.Warning, "Something came that the dialect does not know; it was skipped.", cancellationToken)
+            .SayAsync(FeedEventKind.Warning, "Something unknown to the dialect was received and skipped.", cancellationToken)
             .ConfigureAwait(false);
     }
 
@@ -281,7 +281,11 @@ internal sealed class StreamRound(DialectSession session)
         switch (kind)
         {
             case ItemKind.Record:
-                writer.Add(record, rules.Merges);
+                writer.Add(record, rules);
+                session.IsConfirmed = true;
+                break;
+            case ItemKind.Parent:
+                writer.AddChildren(rules, item, offset);
                 session.IsConfirmed = true;
                 break;
             case ItemKind.Malformed:

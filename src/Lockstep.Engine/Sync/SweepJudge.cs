@@ -124,7 +124,7 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
     public Task WarnOfUnreadableAsync(string consequence) =>
         context.PostEventAsync(
             FeedEventKind.Warning,
-            $"A part of the whole set could not be read, {consequence}. The set is fetched again later.",
+            $"Part of the whole set could not be read, {consequence}. The set is fetched again later.",
             "Look at the quarantined records, and tell the feed's operator."
         );
 }

@@ -97,7 +97,7 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
     public Task PostQuarantineAsync(long malformed, TableState table, CancellationToken cancellationToken)
     {
         var dropped = table.QuarantineDropped;
-        var full = dropped > 0 ? string.Create(CultureInfo.InvariantCulture, $" It is full: the oldest {dropped} had to go.") : "";
+        var full = dropped > 0 ? string.Create(CultureInfo.InvariantCulture, $" It is full: the oldest {dropped} were dropped.") : "";
         return PostAsync(
             FeedEventKind.Warning,
             string.Create(

@@ -51,7 +51,7 @@ internal sealed class SyncSession : IAsyncDisposable
         CancellationToken cancellationToken
     )
     {
-        var name = options.TableName ?? feed?.DefaultTableName ?? TableNaming.Default;
+        var name = options.TableName ?? feed?.TableNameFor(options.Foreign) ?? TableNaming.Default;
         var target = await options
             .Store.OpenAsync(
                 name,

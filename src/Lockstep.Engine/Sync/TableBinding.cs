@@ -1,3 +1,4 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
@@ -29,7 +30,7 @@ internal static class TableBinding
         {
             throw new TableMismatchException(
                 path,
-                $"The table '{state.Name}' in '{path}' was filled by another query than is asked now: what it has up to its cursor would "
+                $"The table '{state.Name}' in '{path}' was filled by another query than this one: what it has up to its cursor would "
                     + $"stay as it is.",
                 $"Fetch the whole set by the new query with {Term.Resync}, or sync to another table with {Term.Path}. If both ask for the "
                     + $"same records, resume from the cursor with {Term.Rebind}."
@@ -60,7 +61,7 @@ internal static class TableBinding
         {
             throw new TableMismatchException(
                 path,
-                $"The table '{state.Name}' in '{path}' is of the dialect {shape.Dialect}, not {options.Dialect}.",
+                $"The table '{state.Name}' in '{path}' has the dialect {shape.Dialect}, not {options.Dialect}.",
                 advice
             );
         }
@@ -74,7 +75,7 @@ internal static class TableBinding
             );
         }
 
-        if (options.KeyFields is { } keys && !keys.SequenceEqual(shape.KeyFields))
+        if (KeyFieldsOf(state, options) is { } keys && !keys.SequenceEqual(shape.KeyFields))
         {
             throw new TableMismatchException(
                 path,
@@ -83,6 +84,15 @@ internal static class TableBinding
                 advice
             );
         }
+    }
+
+    /// <summary>The key that the user says, by itself or by a dialect, which may add that of a parent; null for none.</summary>
+    private static IReadOnlyList<string>? KeyFieldsOf(TableState state, SyncOptions options)
+    {
+        var dialect = options.Foreign ?? ForeignState.Parse(state.Foreign)?.Dialect;
+        if (dialect is null || (options.Foreign is null && options.KeyFields is null))
+            return options.KeyFields;
+        return [.. dialect.With(options.KeyFields, options.OrderBy).Snapshot.Key.Select(key => key.Field)];
     }
 
     /// <summary>Whether the query options have changed, in a sync that would continue from the cursor.</summary>
@@ -145,11 +155,11 @@ internal static class TableBinding
         if ((options.KeyFields ?? shape?.KeyFields) is not { } key || key.SequenceEqual(announced))
             return null;
         if (options.KeyFields is not null)
-            return $"The feed says that its key is '{string.Join(", ", announced)}'; '{string.Join(", ", key)}' is used as was asked for.";
+            return $"The feed says that its key is '{string.Join(", ", announced)}'; '{string.Join(", ", key)}' is used, as requested.";
         var path = options.Store.Description;
         throw new TableMismatchException(
             path,
-            $"The table in '{path}' was filled by the key '{string.Join(", ", key)}', but the feed says that its key is "
+            $"The table in '{path}' was filled with the key '{string.Join(", ", key)}', but the feed says that its key is "
                 + $"'{string.Join(", ", announced)}': records that differ may have become one.",
             $"Empty the table with {Term.ClearTable} and sync again, or keep its key by naming it with {Term.Key}."
         );

@@ -40,7 +40,7 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
     /// <exception cref="LockstepException">The feed or the table cannot be read.</exception>
     public async IAsyncEnumerable<SyncStep> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var table = options.Store.GetFor(options.TableName, options.Feed.Address.DefaultTableName);
+        var table = options.Store.GetFor(options.TableName, options.Feed.Address.TableNameFor(options.Foreign));
         var info = table.GetInfo();
         // A first load that was cut off may not have confirmed its feed's dialect, so the dialect is detected again.
         var isForeign = info.Foreign is not null || info.Dialect == Records.Dialect.Foreign;

@@ -74,7 +74,7 @@ internal static class FieldIndexes
             throw new FieldIndexException(
                 "",
                 $"{fields.Count} fields were given; at most {Most} may have an index.",
-                "Name those that filters need most."
+                "Name those that filters use most."
             );
         }
 
@@ -84,7 +84,7 @@ internal static class FieldIndexes
             {
                 throw new FieldIndexException(
                     field,
-                    $"The field '{field}' cannot have an index: its name holds quotes, backslashes or control characters.",
+                    $"The field '{field}' cannot have an index: its name contains quotes, backslashes or control characters.",
                     "Name another field."
                 );
             }

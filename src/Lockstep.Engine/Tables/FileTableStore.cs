@@ -38,7 +38,7 @@ public sealed class FileTableStore(string path) : TableStore
             ? Table
             : throw new TableNotFoundException(
                 name,
-                $"The file '{path}' holds the table '{actual}', not '{name}'.",
+                $"The file '{path}' contains the table '{actual}', not '{name}'.",
                 $"Check the name, or name another file with {Term.Path}."
             );
 

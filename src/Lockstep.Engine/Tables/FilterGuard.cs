@@ -111,7 +111,7 @@ internal static class FilterGuard
             throw new FilterException(
                 filter,
                 $"The filter cannot be evaluated: {Plain(e.Message)}",
-                "Change the expression so that it holds for every record, for example with typeof() or json_valid().",
+                "Change the expression so that it can be evaluated for every record, for example with typeof() or json_valid().",
                 e
             );
         }

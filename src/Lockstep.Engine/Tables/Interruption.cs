@@ -15,6 +15,6 @@ internal sealed class Interruption
     public void ThrowIfRequested()
     {
         if (_isRequested)
-            throw new OperationCanceledException("The commit was interrupted; nothing of it was kept.");
+            throw new OperationCanceledException("The commit was interrupted and rolled back.");
     }
 }

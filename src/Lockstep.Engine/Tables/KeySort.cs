@@ -18,7 +18,7 @@ internal static class KeySort
     /// <summary>Sorts both spans by the numbers, as unsigned.</summary>
     /// <param name="numbers">The numbers; sorted afterwards.</param>
     /// <param name="places">The place of each number; in ascending order at first.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public static void Sort(Span<ulong> numbers, Span<int> places)
     {
         if (numbers.Length < WorthDigits)
@@ -80,7 +80,7 @@ internal static class KeySort
     }
 
     /// <summary>Numbers that are close together fit into one word with their places, so less memory is moved.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private static void SortTogether(Span<ulong> numbers, Span<int> places, ulong least, ulong range)
     {
         const int PlaceBits = 32;

@@ -24,7 +24,8 @@ internal static class RealPath
 
     private static string Follow(FileSystemInfo entry, int linksLeft)
     {
-        if (entry.ResolveLinkTarget(returnFinalTarget: true) is { } target)
+        // Of what is not there, only the first of these two can be asked.
+        if (entry.LinkTarget is not null && entry.ResolveLinkTarget(returnFinalTarget: true) is { } target)
         {
             if (linksLeft == 0)
                 throw new IOException($"'{entry.FullName}' has too many symbolic links.");

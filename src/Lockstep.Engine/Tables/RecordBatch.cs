@@ -42,7 +42,7 @@ internal sealed class RecordBatch
         OrderKind = orderKind;
         IsCoalesced = coalesce;
         IsAscending = _ordersRise = true;
-        HasTombstones = false;
+        HasTombstones = HasParents = false;
         Count = 0;
         _foldsAt = FirstFold;
         _arena.Clear();
@@ -60,6 +60,9 @@ internal sealed class RecordBatch
 
     /// <summary>Whether any of them is a tombstone.</summary>
     public bool HasTombstones { get; private set; }
+
+    /// <summary>Whether one of them deletes all records whose keys begin with its own: then they are applied in order of arrival.</summary>
+    public bool HasParents { get; private set; }
 
     /// <summary>The bytes of the records.</summary>
     public long ArenaUsed => _arena.Used;
@@ -88,7 +91,7 @@ internal sealed class RecordBatch
     public ReadOnlySpan<byte> Body(in RecordEntry entry) => Bytes(entry.BodyStart, entry.BodyLength);
 
     /// <summary>Adds a copy of a record, whose key must have the batch's layout.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public void Add(in RoutedRecord record)
     {
         var key = record.EncodedKey;
@@ -107,6 +110,7 @@ internal sealed class RecordBatch
         if (Count > 0)
             CompareWithLast(record);
         HasTombstones |= record.IsDeleted;
+        HasParents |= record.IsOfParent;
         ref var entry = ref NewEntry();
         entry.IntegerKey = record.IntegerKey;
         entry.IntegerOrder = record.IntegerOrder;
@@ -120,7 +124,8 @@ internal sealed class RecordBatch
             (record.IsDeleted ? EntryFlags.Deleted : 0)
             | (record.OrderIsText ? EntryFlags.OrderIsText : 0)
             | (record.TransactionId is not null ? EntryFlags.HasTransactionId : 0)
-            | (record.IsPatch ? EntryFlags.Patch : 0);
+            | (record.IsPatch ? EntryFlags.Patch : 0)
+            | (record.IsOfParent ? EntryFlags.Parent : 0);
     }
 
     /// <summary>Drops all but this many of the first records.</summary>
@@ -163,7 +168,7 @@ internal sealed class RecordBatch
     /// </summary>
     /// <param name="places">At least <see cref="Count"/> long; receives the records' places.</param>
     /// <returns>How many there are.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public int NewestByKey(Span<int> places)
     {
         places = places[..Count];
@@ -198,7 +203,7 @@ internal sealed class RecordBatch
     /// </summary>
     /// <param name="places">The places in the order in which they are read.</param>
     /// <param name="at">The index of the next one to be read; only every <see cref="Ahead"/>-th has an effect.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public unsafe void Prefetch(ReadOnlySpan<int> places, int at)
     {
         if (at % Ahead != 0 || !Sse.IsSupported)
@@ -214,7 +219,7 @@ internal sealed class RecordBatch
     }
 
     /// <summary>Drops superseded versions, unless there are few; returns whether it did.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private bool Fold()
     {
         const int WordShift = 6;

@@ -26,4 +26,7 @@ internal enum EntryFlags : byte
 
     /// <summary>Its fields are merged into those of the stored record.</summary>
     Patch = 8,
+
+    /// <summary>All records whose keys begin with its key are deleted.</summary>
+    Parent = 16,
 }

@@ -120,7 +120,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
                 {
                     throw new FilterException(
                         query.Filter,
-                        $"The filter's parameter {name} has a name that Lockstep uses itself.",
+                        $"The filter's parameter {name} has a name reserved by Lockstep.",
                         "Give it another name."
                     );
                 }

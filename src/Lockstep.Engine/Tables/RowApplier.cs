@@ -17,13 +17,27 @@ internal sealed class RowApplier(RowStatements rows)
     /// <summary>Whether a record must not be applied; null to apply all. It may replace the record's body.</summary>
     public RecordFilter? Leaves { get; init; }
 
+    /// <summary>Called with the key of a parent before all records whose keys begin with it are deleted; null for nobody.</summary>
+    public Action<byte[]>? DeletesBelow { get; init; }
+
+    /// <summary>How many sequence numbers the batch took beyond one for each of its records, for what was deleted with a parent.</summary>
+    public long Extra { get; private set; }
+
     /// <summary>Applies all records of the batch.</summary>
     /// <param name="batch">The records.</param>
-    /// <param name="sequence">The sequence number before the batch: the n-th arrival gets this plus n (I11).</param>
+    /// <param name="sequence">
+    /// The sequence number before the batch: the n-th arrival gets this plus n (I11), and <see cref="Extra"/>.
+    /// </param>
     /// <param name="changes">Receives the changes, in order of sequence; null if nobody wants them.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public void Apply(RecordBatch batch, long sequence, List<TableChange>? changes)
     {
+        if (batch.HasParents)
+        {
+            ApplyInOrder(batch, sequence, changes);
+            return;
+        }
+
         var before = changes?.Count ?? 0;
         var pooled = ArrayPool<int>.Shared.Rent(batch.Count);
         var count = batch.NewestByKey(pooled);
@@ -31,12 +45,7 @@ internal sealed class RowApplier(RowStatements rows)
         if (!batch.IsCoalesced && count < batch.Count)
         {
             ArrayPool<int>.Shared.Return(pooled);
-            for (var i = 0; i < batch.Count; i++)
-            {
-                if (Leaves?.Invoke(batch, ref batch[i]) != true)
-                    Apply(batch, i, sequence, changes);
-            }
-
+            ApplyInOrder(batch, sequence, changes);
             return;
         }
 
@@ -56,6 +65,42 @@ internal sealed class RowApplier(RowStatements rows)
         changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
     }
 
+    private void ApplyInOrder(RecordBatch batch, long sequence, List<TableChange>? changes)
+    {
+        for (var i = 0; i < batch.Count; i++)
+        {
+            ref var entry = ref batch[i];
+            if ((entry.Flags & EntryFlags.Parent) != 0)
+                DeleteChildren(batch, entry, sequence + i + Extra, changes);
+            else if (Leaves?.Invoke(batch, ref entry) != true)
+                Apply(batch, i, sequence + Extra, changes);
+        }
+    }
+
+    /// <summary>Deletes all records whose keys begin with a parent's; each keeps its content, and has a number of its own (I11).</summary>
+    private void DeleteChildren(RecordBatch batch, in RecordEntry parent, long sequence, List<TableChange>? changes)
+    {
+        var key = batch.Key(parent).ToArray();
+        DeletesBelow?.Invoke(key);
+        var (select, delete) = (rows.SelectBelow, rows.DeleteBelow);
+        select.BindBlob(1, key);
+        select.BindBlob(2, KeyEncoding.EndOf(key));
+        var count = 0L;
+        while (select.Step())
+        {
+            rows.ThrowIfInterrupted();
+            var child = select.Bytes(0);
+            delete.BindBlob(RowStatements.KeyParameter, child);
+            delete.Bind(RowStatements.SequenceParameter, sequence + ++count);
+            delete.Execute();
+            Tally.Add(ChangeKind.Deleted, RowState.Live);
+            changes?.Add(new TableChange(ChangeKind.Deleted, KeyEncoding.Read(child), sequence + count, select.Bytes(1).ToArray()));
+        }
+
+        select.Reset();
+        Extra += Math.Max(0, count - 1);
+    }
+
     /// <summary>Keeps the places of the records that are to be applied.</summary>
     private int Leave(RecordBatch batch, Span<int> places)
     {
@@ -70,7 +115,7 @@ internal sealed class RowApplier(RowStatements rows)
         return kept;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private void Apply(RecordBatch batch, int index, long sequence, List<TableChange>? changes)
     {
         rows.ThrowIfInterrupted();
@@ -107,7 +152,7 @@ internal sealed class RowApplier(RowStatements rows)
     }
 
     /// <summary>Inserts records that are not stored yet, in key order.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private void Insert(RecordBatch batch, ReadOnlySpan<int> places, long sequence, List<TableChange>? changes)
     {
         while (!places.IsEmpty)
@@ -125,7 +170,7 @@ internal sealed class RowApplier(RowStatements rows)
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private void Apply(RecordBatch batch, ref RecordEntry entry, long sequence, List<TableChange>? changes)
     {
         var select = rows.Select;
@@ -206,7 +251,7 @@ internal sealed class RowApplier(RowStatements rows)
     /// <param name="batch">Holds the record.</param>
     /// <param name="entry">The record.</param>
     /// <param name="sequence">The number of its change.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private static void BindRow(Statement statement, int before, RecordBatch batch, in RecordEntry entry, long sequence)
     {
         BindKey(statement, before + RowStatements.KeyParameter, batch, entry);

@@ -31,6 +31,8 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
     public const int BodyColumn = 2;
 
     private Statement? _insertMany;
+    private Statement? _selectBelow;
+    private Statement? _deleteBelow;
 
     /// <summary>The stored record of a key.</summary>
     public Statement Select { get; } = new(connection, $"SELECT gone, ord, body FROM {table} WHERE key = ?1");
@@ -60,6 +62,14 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
     /// <summary>The same content arrived with a higher order value: the order value is stored, and nothing has changed.</summary>
     public Statement UpdateOrder { get; } = new(connection, $"UPDATE {table} SET ord = ?2, txid = ?3 WHERE key = ?1");
 
+    /// <summary>Key and content of the live records between two keys, in the order of their keys.</summary>
+    public Statement SelectBelow =>
+        _selectBelow ??= new Statement(connection, $"SELECT key, body FROM {table} WHERE key > ?1 AND key < ?2 AND gone = 0 ORDER BY key");
+
+    /// <summary>Deletes a record, whose content stays.</summary>
+    public Statement DeleteBelow =>
+        _deleteBelow ??= new Statement(connection, $"UPDATE {table} SET gone = {(int)RowState.Deleted}, seq = ?2 WHERE key = ?1");
+
     /// <exception cref="OperationCanceledException">The writer was interrupted.</exception>
     public void ThrowIfInterrupted() => interruption.ThrowIfRequested();
 
@@ -69,6 +79,8 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
         SelectLastKey.Dispose();
         Insert.Dispose();
         _insertMany?.Dispose();
+        _selectBelow?.Dispose();
+        _deleteBelow?.Dispose();
         Update.Dispose();
         UpdateOrder.Dispose();
     }

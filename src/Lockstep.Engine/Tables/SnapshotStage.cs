@@ -73,9 +73,9 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         _unchanged ??= new SequenceSet(tableSequence);
         var compares = CanCompare(batch, shape);
         _hasRecords |= !compares;
-        var applier = new RowApplier(_rows) { Leaves = compares ? IsAsStored : null };
+        var applier = new RowApplier(_rows) { Leaves = compares ? IsAsStored : null, DeletesBelow = CopyStored };
         applier.Apply(batch, _sequence, changes: null);
-        _sequence += batch.Count;
+        _sequence += batch.Count + applier.Extra;
         _staged += applier.Tally.Rows;
         return applier.Tally.Counts;
     }
@@ -128,6 +128,25 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
         _unchanged.Add(sequence);
         return true;
+    }
+
+    /// <summary>What the table has of a parent's children is staged, so that their deletion is.</summary>
+    private void CopyStored(byte[] parent)
+    {
+        if (!StageSql.TableExists(connection, TableSchema.Rows))
+            return;
+        _hasRecords = true;
+        using var copy = new Statement(
+            connection,
+            $"""
+            INSERT INTO {TableSchema.Stage}(key, seq, born, ord, txid, gone, body) SELECT key, seq, born, ord, txid, gone, body
+                FROM {TableSchema.Rows} WHERE key > ?1 AND key < ?2 AND gone = 0
+            ON CONFLICT(key) DO UPDATE SET body = excluded.body WHERE body = '='
+            """
+        );
+        copy.BindBlob(1, parent);
+        copy.BindBlob(2, KeyEncoding.EndOf(parent));
+        copy.Execute();
     }
 
     private bool IsStaged(RecordBatch batch, in RecordEntry entry)

@@ -50,7 +50,7 @@ internal static class TableBackup
         {
             throw new TableFileException(
                 target,
-                $"The copy '{target}' of the table is not whole: {fault}",
+                $"The copy '{target}' of the table is incomplete: {fault}",
                 "The table file itself may be damaged: keep the last good backup, and sync to a new file."
             );
         }
@@ -72,6 +72,6 @@ internal static class TableBackup
         var rows = StageSql.TableExists(copy, TableSchema.Rows)
             ? TableFile.Scalar(copy, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone = 0")
             : 0;
-        return rows == state.Rows ? null : FormattableString.Invariant($"it has {rows} records and says that it has {state.Rows}");
+        return rows == state.Rows ? null : FormattableString.Invariant($"it has {rows} records but claims to have {state.Rows}");
     }
 }

@@ -177,12 +177,7 @@ internal static class TableFile
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
-            throw new TableFileException(
-                path,
-                $"The table file '{path}' cannot be written: {e.Message}",
-                $"Choose a folder that exists and that you may write to, with {Term.Path}.",
-                e
-            );
+            throw TableFileErrors.Unwritable(path, e);
         }
     }
 
@@ -298,7 +293,7 @@ internal static class TableFile
             throw new TableFileException(
                 path,
                 $"'{real}{special}', which belongs to the table file '{path}', is a pipe or a device, not a file.",
-                "Remove it: the table file is whole without it."
+                "Remove it: the table file is complete without it."
             );
         }
     }

@@ -80,7 +80,7 @@ public sealed record TableInfo
         IsLoadUnfinished
             ? string.Create(
                 CultureInfo.InvariantCulture,
-                $"The first load of '{Name}' has not ended: it has {Rows} records so far, and others are missing. A sync goes on with it."
+                $"The first load of '{Name}' has not ended: it has {Rows} records so far, and others are missing. A sync resumes it."
             )
             : null;
 

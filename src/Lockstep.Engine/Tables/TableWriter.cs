@@ -131,7 +131,7 @@ internal sealed class TableWriter : ITableTarget
         {
             Rows = State.Rows + applier.Tally.Rows,
             Tombstones = State.Tombstones + applier.Tally.Tombstones,
-            Sequence = applier.Tally.Counts.Changes > 0 ? State.Sequence + batch.Count : State.Sequence,
+            Sequence = applier.Tally.Counts.Changes > 0 ? State.Sequence + batch.Count + applier.Extra : State.Sequence,
         };
     }
 

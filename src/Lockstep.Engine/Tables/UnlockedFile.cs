@@ -43,7 +43,7 @@ internal sealed class UnlockedFile : IDisposable
             return;
         throw new TableFileException(
             _path,
-            $"The table file '{_path}' changed while it was read: another program writes to it, for which the folder is not read-only.",
+            $"The table file '{_path}' changed while it was read: another program can write to its folder, and does.",
             $"Read again when that has ended, or read a copy made by {Term.BackupTable} where the table is written."
         );
     }

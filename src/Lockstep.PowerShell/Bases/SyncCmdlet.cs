@@ -84,7 +84,8 @@ public abstract class SyncCmdlet : FeedCmdlet
 
     /// <summary>
     /// How to read the feed: Auto, Record, Transaction, the name of another server's dialect, a hashtable that describes one, or a file
-    /// that ends in <c>.json</c>. The table stores it, so the next sync does not need it.
+    /// that ends in <c>.json</c>. ODataDelta:members@delta reads the members in a feed of groups, for a table of their own. The table
+    /// stores it, so the next sync does not need it.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(DialectCompleter))]
@@ -199,7 +200,7 @@ public abstract class SyncCmdlet : FeedCmdlet
         var feed = FeedSettings.Of(this, Uri);
         var destination = TableDestination.Resolve(
             SessionState.Path,
-            feed.Address.DefaultTableName,
+            feed.Address.TableNameFor(DialectSetting.Of(Dialect, SessionState.Path).Foreign),
             Table,
             Disk,
             IsMeant(nameof(Path)) ? Path : null,

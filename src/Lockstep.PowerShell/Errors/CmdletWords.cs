@@ -36,6 +36,7 @@ internal static class CmdletWords
                 ? $"Remove-LockstepVariable {Argument(name)} -ActiveAt '{at}'"
                 : "Remove-LockstepVariable -ActiveAt",
             (nameof(Term.Dialect), not null) => $"-Dialect {value}",
+            (nameof(Term.Table), not null) => $"-Table {Argument(value)}",
             (nameof(Term.DialectWith), not null) => $"-Dialect {HashtableText.Of(value)}",
             (nameof(Term.FilterParameter), not null) => $"-FilterParameter @{{ {value} = ... }}",
             _ => Others.GetValueOrDefault(term) ?? "-" + term,

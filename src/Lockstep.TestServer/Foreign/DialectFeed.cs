@@ -308,7 +308,7 @@ internal abstract class DialectFeed : IRecordFeed
         {
             var merged = before.ToObject();
             if (!isRemoval)
-                JsonBody.LayOver(merged, record);
+                JsonBody.LayOver(merged, record, isWhole: true);
             whole = JsonBody.Write(merged);
         }
         return new Change(sequence, key, whole, given, isRemoval, before);

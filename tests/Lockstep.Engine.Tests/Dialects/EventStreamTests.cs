@@ -19,6 +19,23 @@ public sealed class EventStreamTests : DialectTest
         });
 
     [Theory]
+    [InlineData("Text/Event-Stream")]
+    [InlineData("TEXT/EVENT-STREAM; charset=UTF-8")]
+    public async Task The_case_of_the_content_type_does_not_matter(string type)
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync($"Content-Type: {type}\r\n");
+            await exchange.ChunkAsync("id: 1\ndata: {\"id\":1}\n\n");
+            await exchange.StallAsync();
+        });
+
+        await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+
+        Assert.Equal(["1"], Keys);
+    }
+
+    [Theory]
     [InlineData("\"deleted_at\":170", "deleted_at")]
     [InlineData("\"deleted\":true", "deleted")]
     [InlineData("\"is_deleted\":1", "is_deleted")]

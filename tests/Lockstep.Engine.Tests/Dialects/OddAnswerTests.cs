@@ -110,6 +110,56 @@ public sealed class OddAnswerTests : DialectTest
     }
 
     [Theory]
+    [InlineData("ODataDelta")]
+    [InlineData("CouchDB")]
+    public async Task A_follower_outlives_a_feed_that_asks_again_and_again_to_start_over(string dialect)
+    {
+        var gone =
+            dialect == "CouchDB"
+                ? Status(
+                    "400 Bad Request",
+                    Type,
+                    """{"error":"bad_request","reason":"Malformed sequence supplied in 'since' parameter."}"""
+                )
+                : Status("410 Gone");
+        await using var server = Count(number => number is > 1 and < 9 ? gone : Json(Set(dialect, number)));
+
+        var events = await FollowUntilAsync(Following(server, dialect), step => Brings(step, "9"));
+
+        Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.Resync));
+        Assert.Contains(events, e => e.Message.Contains("4 times in a row", StringComparison.Ordinal));
+        Assert.Equal(["1", "9"], Keys);
+    }
+
+    [Theory]
+    [InlineData("410 Gone")]
+    [InlineData("409 Conflict")]
+    public async Task A_follower_of_records_outlives_a_feed_that_asks_again_and_again_to_start_over(string status)
+    {
+        await using var server = new RawServer(exchange =>
+            exchange.Number is > 1 and < 9
+                ? exchange.StatusAsync(status)
+                : exchange.BodyAsync(Record(1, 10) + (exchange.Number > 1 ? Record(9, 90) : ""))
+        );
+
+        var events = await FollowUntilAsync(Options(server, follow: true), step => Brings(step, "9"));
+
+        Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.Resync));
+        Assert.Equal(["1", "9"], Keys);
+        Assert.All(server.Cursors.Skip(2), cursor => Assert.Equal("0", cursor));
+    }
+
+    [Fact]
+    public async Task A_feed_that_never_worked_and_only_asks_to_start_over_ends_a_follower()
+    {
+        await using var server = Serve((_, _) => Status("410 Gone"));
+
+        await SyncRun.ToErrorAsync<ResyncLoopException>(Following(server, "ODataDelta"));
+
+        Assert.Equal(4, server.Requests.Count);
+    }
+
+    [Theory]
     [InlineData("<html>gateway</html>")]
     [InlineData("{\"error\":\"busy\",\"reason\":\"later\"}")]
     [InlineData("upstream connect error")]
