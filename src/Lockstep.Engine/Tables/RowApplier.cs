@@ -11,6 +11,9 @@ internal delegate bool RecordFilter(RecordBatch batch, ref RecordEntry entry);
 /// <summary>Applies a batch to a table of records by <see cref="RecordRule"/> (I3), in the caller's transaction.</summary>
 internal sealed class RowApplier(RowStatements rows)
 {
+    // The last record replaced a live one, so the next probably does too.
+    private bool _replaces;
+
     /// <summary>What was changed, and how the numbers of live records and tombstones changed.</summary>
     public RowTally Tally { get; } = new();
 
@@ -173,6 +176,17 @@ internal sealed class RowApplier(RowStatements rows)
     [MethodImpl(HotCode.Options)]
     private void Apply(RecordBatch batch, ref RecordEntry entry, long sequence, List<TableChange>? changes)
     {
+        if (_replaces && CanReplace(batch, entry))
+        {
+            BindRow(rows.Replace, 0, batch, entry, sequence);
+            _replaces = rows.Replace.ExecuteAndCount() > 0;
+            if (_replaces)
+            {
+                Note(ChangeKind.Updated, RowState.Live, batch, entry, sequence, changes);
+                return;
+            }
+        }
+
         var select = rows.Select;
         BindKey(select, RowStatements.KeyParameter, batch, entry);
         if (!select.Step())
@@ -205,8 +219,16 @@ internal sealed class RowApplier(RowStatements rows)
             return;
         BindRow(rows.Update, 0, batch, entry, sequence);
         rows.Update.Execute();
+        _replaces |= kind == ChangeKind.Updated;
         Note(kind, stored, batch, entry, sequence, changes);
     }
+
+    /// <summary>
+    /// Whether SQLite alone can tell that a record replaces the stored one: it is live and whole, and its order value is a number of 64
+    /// bits.
+    /// </summary>
+    private static bool CanReplace(RecordBatch batch, in RecordEntry entry) =>
+        batch.OrderKind == OrderKind.Number && (entry.Flags & ~EntryFlags.HasTransactionId) == 0;
 
     /// <summary>
     /// Whether it deletes a record that is not here: it never was, or has already gone. If arrival is the order, there is nothing older

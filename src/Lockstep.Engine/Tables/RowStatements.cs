@@ -59,6 +59,16 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
                 + $"body = ?6 WHERE key = ?1"
         );
 
+    /// <summary>
+    /// Replaces a live record by a newer, different, live one, as most of a feed does, in one search instead of two. It has the parameters
+    /// of <see cref="Update"/>, and changes nothing if anything else is stored: then <see cref="Select"/> tells what.
+    /// </summary>
+    public Statement Replace { get; } =
+        new(
+            connection,
+            $"UPDATE {table} SET seq = ?2, ord = ?3, txid = ?4, body = ?6 WHERE key = ?1 AND gone = ?5 AND ord < ?3 AND body <> ?6"
+        );
+
     /// <summary>The same content arrived with a higher order value: the order value is stored, and nothing has changed.</summary>
     public Statement UpdateOrder { get; } = new(connection, $"UPDATE {table} SET ord = ?2, txid = ?3 WHERE key = ?1");
 
@@ -82,6 +92,7 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
         _selectBelow?.Dispose();
         _deleteBelow?.Dispose();
         Update.Dispose();
+        Replace.Dispose();
         UpdateOrder.Dispose();
     }
 

@@ -99,6 +99,13 @@ internal sealed unsafe class Statement : IDisposable
         Reset();
     }
 
+    /// <summary>Like <see cref="Execute"/>; returns the number of rows that it changed.</summary>
+    public int ExecuteAndCount()
+    {
+        Execute();
+        return NativeSqlite.Changes(_database);
+    }
+
     /// <summary>
     /// Makes it ready to run again. <see cref="Step"/> has already reported how the last run ended; SQLite repeats that here.
     /// </summary>
