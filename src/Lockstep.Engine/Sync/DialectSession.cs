@@ -176,7 +176,8 @@ internal sealed class DialectSession
         Remedy remedy;
         if (BuiltInDialects.Find(Dialect.Name) is null)
         {
-            remedy = $"For a table of what it lists, sync the same feed with {table} too, by the same dialect with Children = '{field}' in it.";
+            remedy =
+                $"For a table of what it lists, sync the same feed with {table} too, by the same dialect with Children = '{field}' in it.";
         }
         else
         {
