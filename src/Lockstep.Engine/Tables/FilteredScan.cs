@@ -13,6 +13,7 @@ internal sealed class FilteredScan : IRecordScan
 
     private readonly IRecordScan _rows;
     private readonly RecordQuery _query;
+    private readonly Func<InvalidDataException, Exception> _damaged;
     private readonly ReadConnection _connection;
     private readonly Statement _insert;
     private readonly Statement _select;
@@ -23,11 +24,18 @@ internal sealed class FilteredScan : IRecordScan
     /// <param name="rows">What the query reads without its filter and paging, in its order; owned by this.</param>
     /// <param name="state">The table's state.</param>
     /// <param name="query">The query, with a filter.</param>
+    /// <param name="damaged">Makes the error for a row that has no key.</param>
     /// <param name="cancellationToken">Ends a read, even while the filter is being evaluated.</param>
     /// <exception cref="FilterException">The filter is not a read-only expression over the fields.</exception>
-    public FilteredScan(IRecordScan rows, TableState state, RecordQuery query, CancellationToken cancellationToken)
+    public FilteredScan(
+        IRecordScan rows,
+        TableState state,
+        RecordQuery query,
+        Func<InvalidDataException, Exception> damaged,
+        CancellationToken cancellationToken
+    )
     {
-        (_rows, _query, _skip, _left) = (rows, query, query.Skip, query.First ?? long.MaxValue);
+        (_rows, _query, _damaged, _skip, _left) = (rows, query, damaged, query.Skip, query.First ?? long.MaxValue);
         _connection = ReadConnection.InMemory(cancellationToken);
         try
         {
@@ -57,7 +65,20 @@ internal sealed class FilteredScan : IRecordScan
     public ReadOnlySpan<byte> Json => _select.Bytes(RecordSelect.BodyColumn);
 
     /// <inheritdoc/>
-    public RecordKey Key => StageSql.ReadKey(_select, RecordSelect.KeyColumn, KeyLayout.Encoded);
+    public RecordKey Key
+    {
+        get
+        {
+            try
+            {
+                return StageSql.ReadKey(_select, RecordSelect.KeyColumn, KeyLayout.Encoded);
+            }
+            catch (InvalidDataException e)
+            {
+                throw _damaged(e);
+            }
+        }
+    }
 
     /// <inheritdoc/>
     public long Sequence => _select.Integer(RecordSelect.SequenceColumn);

@@ -27,16 +27,20 @@ internal static class ReplicatedTable
             AND CASE $2 WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END
         """;
 
+    /// <summary>The version from which on a publication can have whole schemas.</summary>
+    private const int SchemaPublicationsVersion = 15;
+
     private const string Partitions = "SELECT relid::oid::bigint FROM pg_partition_tree($1::bigint::oid)";
 
     /// <summary>Describes a table, in the connection's transaction.</summary>
     /// <exception cref="PostgresTableException">It does not exist, or cannot be replicated in its current form.</exception>
     public static async Task<TableDescription> DescribeAsync(
         NpgsqlConnection connection,
-        TableName table,
+        PostgresFeedOptions options,
         CancellationToken cancellationToken
     )
     {
+        var table = options.Table;
         var found = await connection
             .QueryAsync(
                 Relation,
@@ -92,6 +96,7 @@ internal static class ReplicatedTable
             );
         }
 
+        await TableCatalog.CheckLoggedAsync(connection, table, t.Name, cancellationToken).ConfigureAwait(false);
         var keys = await connection
             .QueryAsync(Key, [t.Oid, t.Identity], r => r.GetFieldValue<string[]>(0), cancellationToken)
             .ConfigureAwait(false);
@@ -146,6 +151,8 @@ internal static class ReplicatedTable
             Registry = false,
             Changes = ChangeSource.Stream,
             IsPartitioned = t.Kind == "p",
+            Publication = ReplicationNames.For(options.Replication!, connection.Database).Publication,
+            HasSchemaPublications = connection.PostgreSqlVersion.Major >= SchemaPublicationsVersion,
             Relations = new HashSet<uint>(partitions) { (uint)t.Oid },
         };
     }

@@ -17,7 +17,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
     private readonly SemaphoreSlim _marking = new(1);
 
     private ReplicationFeed(string connectionString, PostgresFeedOptions options, TimeProvider time, ChangeLog log)
-        : base(connectionString, options, time, (connection, token) => ReplicatedTable.DescribeAsync(connection, options.Table, token))
+        : base(connectionString, options, time, (connection, token) => ReplicatedTable.DescribeAsync(connection, options, token))
     {
         Log = log;
         if (log.Epoch is { } epoch)

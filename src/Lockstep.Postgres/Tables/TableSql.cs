@@ -25,6 +25,19 @@ internal static class TableSql
     /// <summary>Tries to take the lead: $1 is the class, $2 the table's number.</summary>
     public const string TryLead = "SELECT pg_try_advisory_lock($1, $2)";
 
+    /// <summary>Waits for the lead as long as <see cref="Wait"/> says; the same parameters.</summary>
+    public const string Lead = "SELECT pg_advisory_lock($1, $2)";
+
+    /// <summary>Gives up the lead.</summary>
+    public const string GiveUp = "SELECT pg_advisory_unlock_all()";
+
+    /// <summary>From here on locks are waited for so long.</summary>
+    public static string Wait(TimeSpan patience) =>
+        FormattableString.Invariant($"SET lock_timeout = {Math.Max(1, (long)patience.TotalMilliseconds)}");
+
+    /// <summary>From here on locks are waited for as they were.</summary>
+    public const string EndWait = "RESET lock_timeout";
+
     /// <summary>Keeps two sessions from creating the same objects at once, until the end of the transaction.</summary>
     public const string LockCreation = "SELECT pg_advisory_xact_lock(1282102132, -1)";
 

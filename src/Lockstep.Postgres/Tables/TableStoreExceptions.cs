@@ -38,6 +38,21 @@ public sealed class TableSetBackException : TableStoreException
         ) { }
 }
 
+/// <summary>A table in PostgreSQL holds what Lockstep does not write: somebody has changed it by hand.</summary>
+public sealed class TableDamagedException : TableStoreException
+{
+    internal TableDamagedException(string table, string what, Exception inner)
+        : base(
+            ErrorKind.FileUnusable,
+            $"{char.ToUpperInvariant(table[0])}{table[1..]} cannot be used: {what} is damaged.",
+            "Restore the database from a backup, or sync to a table of another name.",
+            inner
+        ) { }
+
+    internal TableDamagedException(string table, InvalidDataException inner)
+        : this(table, "the key of a record", inner) { }
+}
+
 /// <summary>
 /// A table in PostgreSQL was written by a newer Lockstep, whose format this one does not know. Nothing was changed in it.
 /// </summary>
