@@ -160,7 +160,7 @@ internal sealed class DialectSession
 
         return SayAsync(
             FeedEventKind.Warning,
-            $"The list may continue: {more.Reason}. What arrived is in the table; nothing was removed.",
+            $"The list may continue: {more.Reason}. What came is in the table; nothing was removed.",
             cancellationToken,
             remedy
         );
@@ -194,7 +194,7 @@ internal sealed class DialectSession
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"'{unmet.Place}' announces {unmet.Announced} records, and {unmet.Came} different ones came in all pages of the "
-                    + $"list: records may have moved between its pages, or share a key. What arrived is in the table; nothing was removed."
+                    + $"list: records may have moved between its pages, or share a key. What came is in the table; nothing was removed."
             ),
             cancellationToken,
             $"Have the server sort the list by something that does not change, with a parameter of its own in the URI. If its key is "
