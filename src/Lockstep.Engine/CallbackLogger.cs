@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Engine;
 
-/// <summary>A log that hands important entries to a callback. Calls come from any thread, several at a time.</summary>
+/// <summary>A log that passes important entries to a callback, which may be called concurrently from any thread.</summary>
 /// <param name="minimum">The lowest level that is handed on.</param>
 /// <param name="tell">Gets the level, the message, and the error if there is one; must not throw.</param>
 /// <param name="isWanted">Which entries to hand on; null for all.</param>

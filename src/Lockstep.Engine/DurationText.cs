@@ -12,7 +12,7 @@ internal static class DurationText
     // A thousand years: beyond it a double cannot tell milliseconds apart.
     private const double MaximumMilliseconds = 1000 * 366 * 86400e3;
 
-    /// <summary>Parses a duration, which is not negative; rounds to whole milliseconds if it has a unit or is a number.</summary>
+    /// <summary>Parses a duration, which must not be negative; rounds to whole milliseconds if it has a unit or is a number.</summary>
     public static bool TryParse(string? text, out TimeSpan duration)
     {
         duration = TimeSpan.Zero;

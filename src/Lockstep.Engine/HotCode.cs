@@ -6,8 +6,8 @@ namespace Lockstep.Engine;
 internal static class HotCode
 {
     /// <summary>
-    /// With full optimization on the first call, because a first sync is often over before the runtime finds out which methods are
-    /// worth it. But what is marked so is left out when an assembly is compiled ahead of time, together with what only it calls.
+    /// Fully optimized on the first call, because a first sync is often over before the runtime finds out which methods are hot. But
+    /// ahead-of-time compilation skips methods marked this way, and anything only they call.
     /// </summary>
     public const MethodImplOptions Options =
 #if COMPILED_AHEAD

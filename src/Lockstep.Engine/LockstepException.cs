@@ -14,7 +14,7 @@ public abstract class LockstepException : Exception
         Remedy = remedy;
     }
 
-    /// <summary>What the system says, such as "Connection refused", has no full stop, and more may follow.</summary>
+    /// <summary>System messages such as "Connection refused" have no full stop, and more text may follow.</summary>
     private static string Sentence(string message) => message.Length > 0 && char.IsLetterOrDigit(message[^1]) ? message + "." : message;
 
     /// <summary>What a caller can do about it.</summary>
@@ -30,7 +30,7 @@ public abstract class LockstepException : Exception
     public string RecommendedAction => Remedy.ToString();
 }
 
-/// <summary>An option has a value that it cannot have, or options do not go together.</summary>
+/// <summary>An option's value is out of range, or options do not go together.</summary>
 /// <param name="message">What is wrong, with the option as the user knows it.</param>
 /// <param name="remedy">What to give instead.</param>
 public sealed class InvalidOptionException(string message, Remedy remedy) : LockstepException(ErrorKind.InvalidArgument, message, remedy);

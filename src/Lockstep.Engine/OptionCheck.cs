@@ -2,23 +2,23 @@ using System.Globalization;
 
 namespace Lockstep.Engine;
 
-/// <summary>Holds the values of options against what they can be, and names those that are wrong as the user knows them.</summary>
+/// <summary>Checks the values of options, and names an invalid one as the user knows it.</summary>
 /// <param name="say">What a front end calls an option, as for <see cref="Remedy.Render"/>; null for this library's own names.</param>
 internal readonly struct OptionCheck(Func<string, string?, string>? say)
 {
     /// <summary>The upper bound of a timeout that can also be switched off.</summary>
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromSeconds(2_000_000);
 
-    /// <summary>Seconds as a user wrote them; what is no length of time becomes one that no option takes.</summary>
+    /// <summary>Seconds as the user wrote them; a value that is no length of time becomes one that every option rejects.</summary>
     public static TimeSpan Seconds(double seconds) =>
         double.IsNaN(seconds) || seconds <= TimeSpan.MinValue.TotalSeconds ? TimeSpan.MinValue
         : seconds >= TimeSpan.MaxValue.TotalSeconds ? TimeSpan.MaxValue
         : TimeSpan.FromSeconds(seconds);
 
-    /// <summary>Likewise, where 0 stands for any time.</summary>
+    /// <summary>Likewise, where 0 means no limit.</summary>
     public static TimeSpan Timeout(double seconds) => seconds == 0 ? System.Threading.Timeout.InfiniteTimeSpan : Seconds(seconds);
 
-    /// <summary>A time above zero, or any time.</summary>
+    /// <summary>A time above zero, or no limit.</summary>
     public void Timeout(TimeSpan value, Term option)
     {
         if (value == System.Threading.Timeout.InfiniteTimeSpan || (value > TimeSpan.Zero && value <= LongestTimeout))
@@ -42,7 +42,7 @@ internal readonly struct OptionCheck(Func<string, string?, string>? say)
         throw Wrong(option, $"a number of seconds {range} {Invariant(most.TotalSeconds)}");
     }
 
-    /// <summary>A number between two, both included.</summary>
+    /// <summary>A number within bounds, both inclusive.</summary>
     public void Number(decimal? value, Term option, decimal least, decimal most)
     {
         if (value is not { } number || (number >= least && number <= most))
@@ -55,7 +55,7 @@ internal readonly struct OptionCheck(Func<string, string?, string>? say)
         );
     }
 
-    /// <summary>The error of an option that has a wrong value; what it would take reads as the end of a sentence.</summary>
+    /// <summary>The error for an option with a wrong value; <paramref name="takes"/> completes the sentence.</summary>
     public InvalidOptionException Wrong(Term option, string takes) =>
         new($"{(say is null ? option.ApiName : say(option.Name, option.Value))} takes {takes}.", $"Correct {option}, or leave it out.");
 

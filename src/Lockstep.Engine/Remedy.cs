@@ -5,9 +5,9 @@ using System.Runtime.CompilerServices;
 namespace Lockstep.Engine;
 
 /// <summary>
-/// What a user can do next, in words that name options and commands by <see cref="Term"/>: <c>$"Sync again with {Term.Resync}."</c>
-/// Each front end renders it in its own words. Immutable once written. Where two remedies are to choose from, the first is cast:
-/// <c>(Remedy)$"..."</c>; otherwise the compiler takes both for strings, and refuses their terms.
+/// What a user can do next, in words that name options and commands by <see cref="Term"/>: <c>$"Sync again with {Term.Resync}."</c> Each
+/// front end renders it in its own words. Immutable once written. To choose between two remedies, cast the first: <c>(Remedy)$"..."</c>;
+/// otherwise the compiler takes both for strings, and refuses their terms.
 /// </summary>
 [InterpolatedStringHandler]
 public sealed class Remedy

@@ -1,6 +1,6 @@
 namespace Lockstep.Engine;
 
-/// <summary>The SQLite that the program brought along can lose commits: no file is opened with it.</summary>
+/// <summary>The SQLite version that was loaded can lose commits, so no file is opened with it.</summary>
 public sealed class SqliteVersionException : LockstepException
 {
     internal SqliteVersionException(Version found, Version oldest)

@@ -1,14 +1,14 @@
 namespace Lockstep.Engine;
 
-/// <summary>What may name a table: the name becomes that of a file and of an SQL view.</summary>
+/// <summary>Valid names of tables: a table's name is also that of a file and of an SQL view.</summary>
 internal static class TableNaming
 {
-    /// <summary>The name of a table that has no better one.</summary>
+    /// <summary>The name of a table for which no better one is known.</summary>
     public const string Default = "lockstep";
 
     private const int Longest = 120;
 
-    /// <summary>Whether a text may name a table.</summary>
+    /// <summary>Whether a text is a valid table name.</summary>
     public static bool IsValid(string? name) =>
         !string.IsNullOrWhiteSpace(name)
         && name.Length <= Longest

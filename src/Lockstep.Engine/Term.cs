@@ -79,7 +79,7 @@ public readonly ref struct Term
     /// <summary>The largest record.</summary>
     public static Term MaximumRecordSize => Named();
 
-    /// <summary>How often to try again.</summary>
+    /// <summary>How often to retry.</summary>
     public static Term MaximumRetryCount => Named();
 
     /// <summary>How much memory a sync may take.</summary>
@@ -133,7 +133,7 @@ public readonly ref struct Term
     /// <summary>After how long without a change a feed without end counts as caught up.</summary>
     public static Term Settle => Named();
 
-    /// <summary>The change to go on from.</summary>
+    /// <summary>The change to resume from.</summary>
     public static Term Since => Named("since");
 
     /// <summary>Accept any certificate.</summary>
@@ -142,7 +142,7 @@ public readonly ref struct Term
     /// <summary>Have a column <c>deleted</c> of a tracked table mark rows that are gone.</summary>
     public static Term SoftDelete => Named("TrackingOptions.SoftDelete");
 
-    /// <summary>How much of a table a whole set may remove whose end is not certain.</summary>
+    /// <summary>How much of a table a whole set whose end is uncertain may remove.</summary>
     public static Term SweepLimit => Named();
 
     /// <summary>Sync to a table in PostgreSQL.</summary>

@@ -4,12 +4,12 @@ using System.Text;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// The query that a feed is asked with besides its address, as a table keeps it: a digest, which tells one query from another but reveals
-/// neither the query nor any secret in it (I9).
+/// A digest of the query options sent to a feed in addition to its address, as a table keeps it: it tells one query from another, but
+/// reveals neither the query nor any secret in it (I9).
 /// </summary>
 internal static class AskedQuery
 {
-    /// <summary>The digest. The order of the options does not count, nor do options that are secrets by their names.</summary>
+    /// <summary>Computes the digest, which ignores the order of the options and any option whose name marks it as a secret.</summary>
     public static string Digest(IEnumerable<KeyValuePair<string, string>> query)
     {
         var pairs = query

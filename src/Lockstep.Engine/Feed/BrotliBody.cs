@@ -3,7 +3,7 @@ using System.IO.Compression;
 
 namespace Lockstep.Engine.Feed;
 
-/// <summary>Decodes brotli, and knows whether the data was complete when its input ends (I6). Owns the stream; reading only.</summary>
+/// <summary>Decodes brotli, and detects input that ends before the data is complete (I6). Owns the stream; read-only.</summary>
 internal sealed class BrotliBody(Stream encoded) : ReadOnlyStream
 {
     private readonly byte[] _input = new byte[16 * 1024];

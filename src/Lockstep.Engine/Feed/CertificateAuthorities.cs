@@ -21,14 +21,14 @@ internal sealed class CertificateAuthorities : IDisposable
         }
         catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
         {
-            // Callers see that it is empty.
+            // Callers check IsEmpty.
         }
     }
 
-    /// <summary>Whether there should be some, but none could be read.</summary>
+    /// <summary>Whether a file was given, but no certificate could be read from it.</summary>
     public bool IsEmpty => _certificates is { Count: 0 };
 
-    /// <summary>Has them vouch for servers.</summary>
+    /// <summary>Makes TLS connections trust these authorities.</summary>
     public void ApplyTo(SslClientAuthenticationOptions options)
     {
         if (_certificates is null)

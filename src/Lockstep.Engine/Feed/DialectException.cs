@@ -1,6 +1,6 @@
 namespace Lockstep.Engine.Feed;
 
-/// <summary>A server's answer is not what its dialect says.</summary>
+/// <summary>A server's answer does not follow its dialect.</summary>
 public sealed class DialectException : FeedException
 {
     internal DialectException(FeedUri feed, string dialect, string reason, Remedy? remedy = null)
@@ -11,7 +11,7 @@ public sealed class DialectException : FeedException
             remedy ?? $"Check the URI and the credentials, or name another dialect with {Term.Dialect}."
         ) { }
 
-    /// <summary>Whether the answer is an error or a page to look at, which says nothing about the feed's dialect.</summary>
+    /// <summary>Whether the answer is an error or a web page, which says nothing about the feed's dialect.</summary>
     internal bool SaysNothing { get; init; }
 
     /// <inheritdoc/>

@@ -12,7 +12,7 @@ internal static partial class ErrorExcerpt
 {
     private const int Longest = 200;
 
-    /// <summary>How much of a text is searched for secrets: far more than is shown.</summary>
+    /// <summary>How much of a text is searched for secrets: far more than is ever shown.</summary>
     private const int MostLooked = 4096;
     private const string Hidden = "***";
 

@@ -24,14 +24,14 @@ internal sealed class FeedClient : IDisposable
     /// <summary>The feed.</summary>
     public FeedUri Uri => _http.Uri;
 
-    /// <summary>How requests are sent, for dialects that word their own.</summary>
+    /// <summary>Sends the requests; also used by dialects that build their own.</summary>
     internal FeedHttp Http => _http;
 
     public TimeSpan ConnectionTimeout => _http.Options.ConnectionTimeout;
 
     public TimeSpan OperationTimeout => _http.Options.OperationTimeout;
 
-    /// <summary>Continues as the feed's owner wants it; the cursor stays. Null leaves a setting unchanged.</summary>
+    /// <summary>Continues with settings the feed's owner has changed; the cursor stays. Null leaves a setting unchanged.</summary>
     public void Replace(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
         _http.Replace(bearerToken, uri, headers);
 
@@ -61,7 +61,7 @@ internal sealed class FeedClient : IDisposable
             cancellationToken
         );
 
-    /// <summary>Requests the page at which a whole set that was cut off goes on, and the pages after it.</summary>
+    /// <summary>Resumes an interrupted whole set at a page, and reads the pages after it.</summary>
     /// <param name="page">As <see cref="FeedUri.Keep"/> gave it.</param>
     /// <param name="feedIdentity">The identity of the set so far.</param>
     /// <param name="cancellationToken">Gives up.</param>
@@ -128,7 +128,7 @@ internal sealed class FeedClient : IDisposable
                     throw await RefusalAsync(response, cancellationToken).ConfigureAwait(false);
                 if (response.StatusCode == HttpStatusCode.TemporaryRedirect)
                 {
-                    // The snapshot has been taken already; a follower asks again later for what came after it.
+                    // The snapshot has been taken already; a follower asks again later for newer changes.
                     if (updatesOnly)
                     {
                         throw new FeedRedirectException(
@@ -236,7 +236,7 @@ internal sealed class FeedClient : IDisposable
         var stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         foreach (var encoding in response.Content.Headers.ContentEncoding.Reverse())
             stream = Decode(stream, encoding);
-        // The rest of a body has no beginning to tell it by.
+        // The rest of a body has no beginning to recognise it by.
         return response.StatusCode == HttpStatusCode.PartialContent ? stream : new Utf8Body(stream);
     }
 

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Lockstep.Engine.Feed;
 
-/// <summary>Something went wrong between here and a feed.</summary>
+/// <summary>Something went wrong in reading a feed.</summary>
 public abstract class FeedException : LockstepException
 {
     private protected FeedException(ErrorKind kind, FeedUri feed, string message, Remedy remedy, Exception? inner = null)
@@ -12,7 +12,7 @@ public abstract class FeedException : LockstepException
     private protected FeedException(FeedException error, Remedy remedy)
         : base(error.Kind, error.Message, remedy, error) => Feed = error.Feed;
 
-    /// <summary>What to do when a set that can only be fetched from its beginning did not come to its end.</summary>
+    /// <summary>What to do when a set that can only be fetched from its beginning was cut off.</summary>
     private protected static Remedy StartsOver =>
         $"Sync again: the feed is read from its beginning, and what is in the table stays. With {Term.MaximumRetryCount} or "
         + $"{Term.Follow} Lockstep tries again by itself.";
@@ -46,7 +46,7 @@ public sealed class FeedUnreachableException : FeedException
         ) { }
 }
 
-/// <summary>A cursor that the feed gave out cannot be asked for where the cursor goes into the path.</summary>
+/// <summary>A cursor from the feed cannot be sent in the path, where this feed takes it.</summary>
 public sealed class FeedCursorException : FeedException
 {
     internal FeedCursorException(FeedUri feed, Records.Cursor cursor)
@@ -61,7 +61,7 @@ public sealed class FeedCursorException : FeedException
     public override bool IsTransient => false;
 }
 
-/// <summary>The connection broke off, or fell silent, before the body was whole.</summary>
+/// <summary>The connection broke, or fell silent, before the body was complete.</summary>
 public sealed class FeedCutException : FeedException
 {
     internal FeedCutException(FeedUri feed, string reason, Exception? inner = null)
@@ -115,7 +115,7 @@ public sealed class InsecureCredentialsException : FeedException
     public override bool IsTransient => false;
 }
 
-/// <summary>All that came was malformed and was set aside: most likely the feed is read in a wrong way.</summary>
+/// <summary>Every record received was malformed and was set aside: most likely the feed is being read the wrong way.</summary>
 public sealed class AllRecordsMalformedException : FeedException
 {
     internal AllRecordsMalformedException(FeedUri feed, long count, string reason, Remedy? remedy)
@@ -129,7 +129,7 @@ public sealed class AllRecordsMalformedException : FeedException
             remedy ?? $"Look at them with {Term.ReadQuarantined}, and check that this is the right feed."
         ) => Count = count;
 
-    /// <summary>How many came.</summary>
+    /// <summary>How many were received.</summary>
     public long Count { get; }
 
     /// <inheritdoc/>
@@ -194,7 +194,7 @@ public sealed class NotAFeedException : FeedException
         ) { }
 }
 
-/// <summary>A whole set with an uncertain end would remove so much that it is not accepted. Nothing was changed (I6).</summary>
+/// <summary>A whole set whose end is uncertain would remove too much, and was refused. Nothing was changed (I6).</summary>
 public sealed class SweepRefusedException : FeedException
 {
     /// <param name="feed">The feed.</param>

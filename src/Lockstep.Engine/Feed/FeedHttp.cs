@@ -52,7 +52,7 @@ internal sealed class FeedHttp : IDisposable
     internal FeedOptions Options { get; private set; }
 
     /// <summary>
-    /// Continues as the feed's owner wants it; null leaves a setting unchanged. A new address becomes the feed's own origin.
+    /// Continues with settings the feed's owner has changed; null leaves a setting unchanged. A new address becomes the feed's own origin.
     /// </summary>
     internal void Replace(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
         Options = Options.With(bearerToken, uri, headers);
@@ -113,8 +113,7 @@ internal sealed class FeedHttp : IDisposable
         }
         catch (SocketException e)
         {
-            // A server that goes away between the connection and the request: .NET asks the socket for its remote end point, which it no
-            // longer has.
+            // The server went away between the connection and the request: .NET asks the socket for its remote end point, which is gone.
             throw new FeedUnreachableException(Uri, e.Message, e);
         }
     }
@@ -190,7 +189,7 @@ internal sealed class FeedHttp : IDisposable
             _ => e.Message,
         };
 
-    /// <summary>What is sent with requests and nobody may see: a server may repeat it.</summary>
+    /// <summary>Secrets sent with requests, which must never be shown: a server may repeat them.</summary>
     internal IEnumerable<string> Secrets
     {
         get
@@ -225,7 +224,7 @@ internal sealed class FeedHttp : IDisposable
         }
     }
 
-    /// <summary>Whether a server has accepted a connection: if it does not answer then, it is slow or has nothing to say.</summary>
+    /// <summary>Whether a server has accepted a connection: if it does not answer after that, it is slow or has nothing to say.</summary>
     public bool HasConnected { get; private set; }
 
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)

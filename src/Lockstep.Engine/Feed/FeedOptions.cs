@@ -41,8 +41,8 @@ public sealed class FeedOptions
     public TimeSpan ConnectionTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How long a connection may be silent; every byte counts as life. Above zero, or <see cref="Timeout.InfiniteTimeSpan"/> for no limit;
-    /// default 60 s.
+    /// How long a connection may be silent; every byte resets the timer. Above zero, or <see cref="Timeout.InfiniteTimeSpan"/> for no
+    /// limit; default 60 s.
     /// </summary>
     public TimeSpan OperationTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
@@ -70,7 +70,7 @@ public sealed class FeedOptions
     /// <summary>Whether not to ask for a compressed body.</summary>
     public bool DisableCompression { get; init; }
 
-    /// <summary>Gets each response before anything reads it, and may replace its content; null for none.</summary>
+    /// <summary>Called with each response before anything reads it; may replace its content. Null for none.</summary>
     internal Action<HttpResponseMessage>? Tap { get; init; }
 
     /// <inheritdoc/>
@@ -99,7 +99,7 @@ public sealed class FeedOptions
     internal FeedOptions With(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
         Copy(bearerToken, uri, headers, Tap, DisableCompression);
 
-    /// <summary>The same feed, with each response going to a tap and none compressed.</summary>
+    /// <summary>The same feed, uncompressed, with each response passed to a tap.</summary>
     internal FeedOptions WithTap(Action<HttpResponseMessage> tap) => Copy(null, null, null, tap, disableCompression: true);
 
     private FeedOptions Copy(

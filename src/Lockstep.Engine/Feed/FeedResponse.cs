@@ -2,7 +2,7 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Feed;
 
-/// <summary>A feed's response while it is read. Dispose closes its connection at once. One reader.</summary>
+/// <summary>A feed's response being read. Disposing it closes its connection at once. One reader.</summary>
 internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, bool isSnapshot) : IAsyncDisposable
 {
     /// <summary>The body's bytes, decompressed.</summary>
@@ -17,7 +17,7 @@ internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, 
     /// <summary>The identity under which the client got its cursor, if the feed continues under another; null otherwise.</summary>
     public string? Continues { get; init; }
 
-    /// <summary>Up to where the client has seen every change before the body's next byte; null if the feed does not say.</summary>
+    /// <summary>How far the client has seen every change, before the body's next byte; null if the feed does not say.</summary>
     public Func<FeedMark?>? Mark { get; init; }
 
     /// <summary>The members that the feed says are its key; null if it does not say.</summary>
@@ -37,7 +37,7 @@ internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, 
     /// <summary>The body's length in bytes as sent, if known.</summary>
     public long? ContentLength { get; init; }
 
-    /// <summary>Whether it is the rest of a whole set that was cut off.</summary>
+    /// <summary>Whether it is the rest of an interrupted whole set.</summary>
     public bool IsRest { get; init; }
 
     /// <summary>How many bytes of its snapshot precede it.</summary>

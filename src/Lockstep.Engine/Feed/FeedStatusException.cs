@@ -44,10 +44,10 @@ public sealed class FeedStatusException : FeedException
     /// <summary>How long the server asks to wait, when it does; an hour when it asks for more.</summary>
     public TimeSpan? RetryAfter { get; }
 
-    /// <summary>The answer's headers, for whoever renews the credentials; names in any case.</summary>
+    /// <summary>The answer's headers, for the code that renews the credentials; names ignore case.</summary>
     internal IReadOnlyDictionary<string, string> Headers { get; init; } = ResponseHeaders.None;
 
-    /// <summary>What the server asked for, in words, where that is not what is done.</summary>
+    /// <summary>The wait the server asked for, in words, if a different one is used.</summary>
     internal string? RetryAfterNote { get; }
 
     /// <inheritdoc/>
@@ -77,10 +77,10 @@ public sealed class FeedStatusException : FeedException
             Headers = Headers,
         };
 
-    /// <summary>Whether the server cannot go on from the cursor, so that only the whole set helps.</summary>
+    /// <summary>Whether the server cannot resume from the cursor, so that only fetching the whole set helps.</summary>
     internal bool AsksForResync => Status is HttpStatusCode.Gone or HttpStatusCode.Conflict;
 
-    /// <summary>Whether the server has nothing at the address that was asked for, or nothing any more.</summary>
+    /// <summary>Whether the server has nothing, or nothing any more, at the requested address.</summary>
     internal bool LeadsNowhere =>
         Status
             is HttpStatusCode.BadRequest

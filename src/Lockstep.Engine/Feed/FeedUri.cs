@@ -32,7 +32,7 @@ internal sealed class FeedUri
     public string Display =>
         _isImport ? Location.AbsoluteUri : Location.GetLeftPart(UriPartial.Path) + SecretNames.Replace(Location.Query, static _ => null);
 
-    /// <summary>What it is called at the beginning of a sentence.</summary>
+    /// <summary>How to refer to it at the beginning of a sentence.</summary>
     internal string Subject =>
         !_isImport ? $"The feed {Display}"
         : Location.IsFile ? $"The file '{Location.LocalPath}'"
@@ -75,7 +75,7 @@ internal sealed class FeedUri
                     .Select(Uri.UnescapeDataString)
                     .Where(element => TableNaming.IsValid(element) && !element.All(char.IsAsciiDigit)),
             ];
-            // The endings of other servers' URIs say how a table is asked for, not which.
+            // The endings of other servers' URIs say how a table is requested, not which one.
             return names switch
             {
                 [.., var table, "delta" or "microsoft.graph.delta" or "_changes"] => table,

@@ -4,7 +4,7 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Feed;
 
-/// <summary>Recognises by its first bytes a body that is not a feed of records.</summary>
+/// <summary>Recognises a body that is not a feed of records by its first bytes.</summary>
 internal static class ForeignBody
 {
     /// <summary>The members in which pages of other protocols hold their records.</summary>

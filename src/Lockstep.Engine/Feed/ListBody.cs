@@ -11,7 +11,7 @@ internal sealed class ListBody(Stream source) : ReadOnlyStream
     private bool _isText;
     private bool _isEscaped;
 
-    /// <summary>Whether it is an array whose closing bracket has not come.</summary>
+    /// <summary>Whether it is an array whose closing bracket has not been read.</summary>
     public bool IsCutOff => _isList == true;
 
     /// <inheritdoc/>
@@ -35,7 +35,7 @@ internal sealed class ListBody(Stream source) : ReadOnlyStream
     {
         foreach (ref var value in bytes)
         {
-            // White space and a byte order mark may come before it.
+            // White space and a byte order mark may precede it.
             if (_isList is null && value is not ((byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n' or 0xEF or 0xBB or 0xBF))
                 _isList = value == (byte)'[';
             if (_isList == false)
@@ -59,7 +59,7 @@ internal sealed class ListBody(Stream source) : ReadOnlyStream
                 case (byte)']' or (byte)'}':
                     if (--_depth > 0)
                         break;
-                    // What follows the array is not part of it.
+                    // Anything after the closing bracket is not part of the array.
                     _isList = false;
                     if (value == (byte)']')
                         value = (byte)' ';

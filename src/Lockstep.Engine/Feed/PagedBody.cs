@@ -38,7 +38,7 @@ internal sealed class PagedBody : ReadOnlyStream
         Mark = MarkOf(response);
     }
 
-    /// <summary>Up to where the pages so far cover every change; null unless all of them say so.</summary>
+    /// <summary>How far the pages so far cover every change; null unless all of them say so.</summary>
     public FeedMark? Mark { get; private set; }
 
     /// <summary>The page of the bytes read last.</summary>

@@ -3,8 +3,8 @@ using System.Net.Http.Headers;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// Sets headers whose values come from elsewhere: from a feed through a cursor, from a table's file, from a description. .NET sends line
-/// breaks in them unchanged, and whoever can write one could add headers, or a request of another kind.
+/// Sets headers whose values come from outside: from a feed through a cursor, from a table's file, from a description. .NET sends line
+/// breaks in them unchanged, so anyone who controls a value could add headers or smuggle in another request.
 /// </summary>
 internal static class RequestHeader
 {

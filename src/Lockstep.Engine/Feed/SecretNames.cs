@@ -1,6 +1,6 @@
 namespace Lockstep.Engine.Feed;
 
-/// <summary>Decides by the name of a header or query option whether its value is a secret (I9): nothing else could tell.</summary>
+/// <summary>Decides by the name of a header or query option whether its value is a secret (I9): there is nothing else to go by.</summary>
 internal static class SecretNames
 {
     private static readonly string[] Marks =

@@ -24,7 +24,7 @@ internal sealed record SnapshotRange(long From, string Tag)
             : null;
     }
 
-    /// <summary>The tag of a body of which ranges can be requested; null if they cannot.</summary>
+    /// <summary>The body's tag if ranges of it can be requested; otherwise null.</summary>
     public static string? TagOf(HttpResponseMessage response) =>
         response.Content.Headers.ContentEncoding.Count == 0
         && response.Headers.ETag is { IsWeak: false } tag
@@ -32,7 +32,7 @@ internal sealed record SnapshotRange(long From, string Tag)
             ? tag.Tag
             : null;
 
-    /// <summary>Requests the rest, or all of it if the body has changed since.</summary>
+    /// <summary>Requests the rest, or the whole body if it has changed since.</summary>
     public void AddTo(HttpRequestHeaders headers)
     {
         headers.TryAddWithoutValidation("Range", string.Create(CultureInfo.InvariantCulture, $"{Unit}{From}-"));
