@@ -352,12 +352,11 @@ internal sealed class PageRound(DialectSession session)
     {
         const string Next = "-next";
         var at = identity.LastIndexOf(Next, StringComparison.Ordinal);
-        if (
-            at < 0
-            || !int.TryParse($"0{identity.AsSpan(at + Next.Length)}", NumberStyles.None, CultureInfo.InvariantCulture, out var number)
-        )
-            return identity + Next;
-        return string.Create(CultureInfo.InvariantCulture, $"{identity[..at]}{Next}{Math.Max(number, 1) + 1}");
+        return
+            at >= 0
+            && int.TryParse($"0{identity.AsSpan(at + Next.Length)}", NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? string.Create(CultureInfo.InvariantCulture, $"{identity[..at]}{Next}{Math.Max(number, 1) + 1}")
+            : identity + Next;
     }
 
     /// <summary>The page at which a round was to resume is refused: it continues from the cursor, or starts over.</summary>
