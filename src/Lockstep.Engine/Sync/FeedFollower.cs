@@ -114,10 +114,15 @@ internal sealed class FeedFollower(
                     )
                     .ConfigureAwait(false);
                 plan.Resync(isAnotherFeed: false);
+
+                // A set in pages may be refused in its middle.
+                if (status.Phase is SyncPhase.Snapshot or SyncPhase.Live)
+                    status.Move(SyncTrigger.Interrupted);
                 if (!context.StopsWhenCaughtUp && judge.UntilDue is { } early)
                 {
                     // The whole set that the feed wants fetched came just now, and could not be applied (I6).
-                    status.Move(SyncTrigger.Interrupted);
+                    if (status.Phase != SyncPhase.BackingOff)
+                        status.Move(SyncTrigger.Interrupted);
                     if (!await pacer.BackOffAsync(early, cancellationToken).ConfigureAwait(false))
                         return;
                 }
