@@ -29,19 +29,8 @@ internal sealed class FeedEndpoint(
     CancellationToken stopping
 )
 {
-    /// <summary>What a client may ask for; the last ones are those of pages, as in their links.</summary>
-    private static readonly string[] KnownOptions =
-    [
-        "since",
-        "update",
-        "columns",
-        "where",
-        "horizon",
-        "feed",
-        "after",
-        UpdatesEndpoint.Sequence,
-        UpdatesEndpoint.Number,
-    ];
+    /// <summary>What a client may ask for; the last three are those of pages, as in their links.</summary>
+    private static readonly string[] KnownOptions = ["since", "update", "columns", "where", "horizon", "feed", "after"];
 
     public const string ContentType = "application/x-ndjson";
     public const string PagesSegment = "pages";
@@ -77,19 +66,21 @@ internal sealed class FeedEndpoint(
         string? filterIdentity = null;
         try
         {
+            var rest = request.Path.Value![PathOf(source.Name).Length..].Trim('/');
+            if (rest == UpdatesEndpoint.Segment && options.ShareUpdates)
+            {
+                await _updates.HandleAsync(context, share, ending.Token).ConfigureAwait(false);
+                return;
+            }
+
             RequireKnownOptions(request);
             var filter = FeedFilter.Parse(request.Query["columns"], request.Query["where"]);
             filterIdentity = VariantOf(filter);
             if (filter is not null)
                 filter.RequireColumns((await source.GetStateAsync(ending.Token).ConfigureAwait(false)).Columns);
-            var rest = request.Path.Value![PathOf(source.Name).Length..].Trim('/');
             if (rest == PagesSegment && !WantsUpdates(request))
             {
                 await _pages.HandleAsync(context, filter, share, ending.Token).ConfigureAwait(false);
-            }
-            else if (rest == UpdatesEndpoint.Segment && options.ShareUpdates)
-            {
-                await _updates.HandleAsync(context, share, ending.Token).ConfigureAwait(false);
             }
             else if (CursorOf(request, rest == PagesSegment ? "" : rest) is { } since)
             {
