@@ -215,7 +215,12 @@ internal static class CacheRun
             {
                 const string Member = "\"updated_at\":";
                 if (line.IndexOf(Member, StringComparison.Ordinal) is > 0 and var at)
-                    tally.Add(long.Parse(line.AsSpan(at + Member.Length)[..line.AsSpan(at + Member.Length).IndexOf(',')], CultureInfo.InvariantCulture));
+                    tally.Add(
+                        long.Parse(
+                            line.AsSpan(at + Member.Length)[..line.AsSpan(at + Member.Length).IndexOf(',')],
+                            CultureInfo.InvariantCulture
+                        )
+                    );
             }
 
             if (!response.Headers.TryGetValues("Link", out var links))

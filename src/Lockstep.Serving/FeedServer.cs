@@ -209,13 +209,7 @@ public sealed class FeedServer : IAsyncDisposable
 }
 
 /// <summary>A source being served: its readers, its newest records, whether it can be read, and the updates that clients share.</summary>
-internal sealed record ServedFeed(
-    IFeedSource Source,
-    FeedClients Clients,
-    LatestRecords Latest,
-    FeedHealth Health,
-    SharedUpdates Shared
-)
+internal sealed record ServedFeed(IFeedSource Source, FeedClients Clients, LatestRecords Latest, FeedHealth Health, SharedUpdates Shared)
 {
     /// <summary>Ends when nothing of the server's own reads the source any more.</summary>
     public Task Following => Task.WhenAll(Latest.Following, Shared.Following);

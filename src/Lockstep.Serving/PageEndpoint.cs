@@ -61,7 +61,11 @@ internal sealed class PageEndpoint(
         Generation shared;
         lock (_gate)
         {
-            if (_shared?.Identity != state.Identity || _shared.Horizon < state.Floor || time.GetElapsedTime(_shared.Begun) > options.SnapshotAge)
+            if (
+                _shared?.Identity != state.Identity
+                || _shared.Horizon < state.Floor
+                || time.GetElapsedTime(_shared.Begun) > options.SnapshotAge
+            )
                 _shared = new Generation(state.Identity, state.Horizon, time.GetTimestamp());
             shared = _shared;
         }

@@ -98,9 +98,7 @@ internal sealed class SharedUpdates(IFeedSource source, TimeSpan heartbeat, Time
             var silence = heartbeat < LongestPage ? heartbeat : LongestPage;
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(stopping);
             var state = await source.GetStateAsync(stop.Token).ConfigureAwait(false);
-            var reading = await source
-                .OpenAsync(new FeedRequest(state.Horizon, state.Identity, silence), stop.Token)
-                .ConfigureAwait(false);
+            var reading = await source.OpenAsync(new FeedRequest(state.Horizon, state.Identity, silence), stop.Token).ConfigureAwait(false);
             sequence.Begun.TrySetResult((reading.Identity, reading.KeyColumns));
             await CutAsync(sequence, reading, stop).ConfigureAwait(false);
         }

@@ -274,7 +274,13 @@ internal sealed class FeedClient : IDisposable
             return response;
         using (response)
         {
-            if (response.StatusCode is HttpStatusCode.BadRequest or HttpStatusCode.NotFound or HttpStatusCode.Conflict or HttpStatusCode.Gone)
+            if (
+                response.StatusCode
+                is HttpStatusCode.BadRequest
+                    or HttpStatusCode.NotFound
+                    or HttpStatusCode.Conflict
+                    or HttpStatusCode.Gone
+            )
                 throw new FeedCutException(Uri, "the next page of its updates is no longer available.");
             throw await RefusalAsync(response, cancellationToken).ConfigureAwait(false);
         }
