@@ -146,7 +146,12 @@ internal static class CacheRun
                     .. Enumerable.Range(0, clients).Select(_ => Task.Run(() => FollowOneAsync(http, feed, since, tally, stop.Token))),
                 ];
                 while (Volatile.Read(ref tally.Following) < clients)
+                {
                     await Task.Delay(50);
+                    if (followers.FirstOrDefault(follower => follower.IsFaulted) is { } failed)
+                        await failed;
+                }
+
                 await CommitAsync(2, null);
                 var (requests, atServer) = (Volatile.Read(ref tally.Requests), cache?.AtServer ?? 0);
                 var (serverCpu, cacheCpu, ownCpu) = (server.Cpu, cache?.Cpu ?? 0, Environment.CpuUsage.TotalTime);

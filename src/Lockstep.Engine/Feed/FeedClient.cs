@@ -274,13 +274,7 @@ internal sealed class FeedClient : IDisposable
             return response;
         using (response)
         {
-            if (
-                response.StatusCode
-                is HttpStatusCode.BadRequest
-                    or HttpStatusCode.NotFound
-                    or HttpStatusCode.Conflict
-                    or HttpStatusCode.Gone
-            )
+            if ((int)response.StatusCode is 400 or 404 or 409 or 410)
                 throw new FeedCutException(Uri, "the next page of its updates is no longer available.");
             throw await RefusalAsync(response, cancellationToken).ConfigureAwait(false);
         }

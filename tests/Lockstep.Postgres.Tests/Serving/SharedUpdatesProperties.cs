@@ -10,7 +10,7 @@ using Lockstep.Testing;
 namespace Lockstep.Postgres.Tests.Serving;
 
 /// <summary>Clients that share the pages of a table's updates have the table in the end, whatever its writers do.</summary>
-public sealed class SharedUpdatesTests(LogicalPostgres postgres) : IClassFixture<LogicalPostgres>
+public sealed class SharedUpdatesProperties(LogicalPostgres postgres) : IClassFixture<LogicalPostgres>
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
