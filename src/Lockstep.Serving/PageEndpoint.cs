@@ -61,11 +61,8 @@ internal sealed class PageEndpoint(
         Generation shared;
         lock (_gate)
         {
-            if (
-                _shared?.Identity != state.Identity
-                || _shared.Horizon < state.Floor
-                || time.GetElapsedTime(_shared.Begun) > options.SnapshotAge
-            )
+            var isOver = _shared is null || _shared.Identity != state.Identity || _shared.Horizon < state.Floor;
+            if (isOver || time.GetElapsedTime(_shared!.Begun) > options.SnapshotAge)
                 _shared = new Generation(state.Identity, state.Horizon, time.GetTimestamp());
             shared = _shared;
         }

@@ -1,4 +1,4 @@
-using System.Globalization;
+using System.Buffers;
 using System.IO.Pipelines;
 using System.Security.Cryptography;
 using Lockstep.Engine;
@@ -205,9 +205,8 @@ internal sealed class SharedUpdates(IFeedSource source, TimeSpan heartbeat, Time
     /// <summary>The page that has not ended.</summary>
     private sealed class PageBuilder(FeedReading reading, TimeProvider time)
     {
-        private MemoryStream _body = new();
+        private Pipe _body = NewBody();
         private FeedLineWriter? _writer;
-        private PipeWriter? _pipe;
         private FeedMark? _mark = reading.Mark;
         private long? _reached;
 
@@ -223,8 +222,7 @@ internal sealed class SharedUpdates(IFeedSource source, TimeSpan heartbeat, Time
             _mark = FeedMark.Later(chunk.Mark, _mark);
             if (_writer is null)
             {
-                _pipe = PipeWriter.Create(_body);
-                _writer = new FeedLineWriter(_pipe, null, reading.KeyColumns, time);
+                _writer = new FeedLineWriter(_body.Writer, null, reading.KeyColumns, time);
 
                 // Each page says it: a client may begin with any.
                 if (_mark is { } mark)
@@ -243,11 +241,15 @@ internal sealed class SharedUpdates(IFeedSource source, TimeSpan heartbeat, Time
         {
             if (_reached is { } since)
                 _writer!.WriteHeartbeat(since);
-            await _pipe!.FlushAsync().ConfigureAwait(false);
-            SharedPage page = new(reading.Identity, reading.KeyColumns, _body.ToArray(), _writer!.Rows);
-            (_body, _writer, _pipe, _reached) = (new MemoryStream(), null, null, null);
+            await _body.Writer.CompleteAsync().ConfigureAwait(false);
+            var body = (await _body.Reader.ReadAtLeastAsync((int)_writer!.Bytes).ConfigureAwait(false)).Buffer.ToArray();
+            await _body.Reader.CompleteAsync().ConfigureAwait(false);
+            SharedPage page = new(reading.Identity, reading.KeyColumns, body, _writer.Rows);
+            (_body, _writer, _reached) = (NewBody(), null, null);
             return page;
         }
+
+        private static Pipe NewBody() => new(new PipeOptions(pauseWriterThreshold: 0));
     }
 }
 
