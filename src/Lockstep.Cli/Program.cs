@@ -8,7 +8,7 @@ using Lockstep.Engine;
 
 namespace Lockstep.Cli;
 
-/// <summary>lockstep: the engine from a shell. No logic here that could be in the engine.</summary>
+/// <summary>The lockstep command: the engine from a shell. Contains no logic that could be in the engine.</summary>
 internal static class Program
 {
     internal static readonly (string Name, Func<Command> Create)[] Commands =
@@ -29,26 +29,26 @@ internal static class Program
         ("quickstart", QuickstartCommand.Create),
     ];
 
-    /// <summary>Asks for everything known about an error.</summary>
+    /// <summary>Prints everything known about an error.</summary>
     private static readonly Option<bool> Debug = new("--debug")
     {
         Description = "On failure, print everything known about the error, for a report.",
         Recursive = true,
     };
 
-    /// <summary>A server that is stopped may take a while to close its connections, and still ends in good order.</summary>
+    /// <summary>A server that is stopped may take a while to close its connections, and still exits normally.</summary>
     private static readonly InvocationConfiguration Invocation = new()
     {
         EnableDefaultExceptionHandler = false,
         ProcessTerminationTimeout = TimeSpan.FromSeconds(20),
     };
 
-    /// <summary>Ends with an exit code and a line, whatever happens: never with an unhandled exception.</summary>
+    /// <summary>Always ends with an exit code and a line, never with an unhandled exception.</summary>
     private static async Task<int> Main(string[] args)
     {
         PlainWriter.Install();
         var isDebug = args.Contains(Debug.Name, StringComparer.Ordinal);
-        // What is printed verbatim, one per line, stays as it is.
+        // Lines that are printed verbatim are not altered.
         var isJson = args.Contains("--json", StringComparer.Ordinal) && args[0] != "records";
         // An error on another thread bypasses the handler below.
         AppDomain.CurrentDomain.UnhandledException += (_, e) => Environment.Exit(ErrorText.Tell(e.ExceptionObject, isDebug, isJson));
@@ -56,7 +56,7 @@ internal static class Program
         {
             return await RunAsync(args).ConfigureAwait(false);
         }
-        // CA1031: the last handler there is.
+        // CA1031: the outermost handler.
 #pragma warning disable CA1031
         catch (Exception e)
 #pragma warning restore CA1031

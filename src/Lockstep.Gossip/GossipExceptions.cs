@@ -14,11 +14,11 @@ public class GossipException : LockstepException
         : base(kind, message, remedy, innerException) { }
 }
 
-/// <summary>A peer sent a line that is no message of the protocol. The stream is closed; the node continues.</summary>
+/// <summary>A peer sent a line that is not a message of the protocol. The stream is closed; the node continues.</summary>
 public sealed class GossipProtocolException(string message, Exception? innerException = null)
     : GossipException(ErrorKind.PeerProtocol, message, "Repair or replace the peer, or the file; this node is unchanged.", innerException);
 
-/// <summary>What is to be written is longer, or nested deeper, than peers accept. Nothing was changed.</summary>
+/// <summary>A change is longer, or nested deeper, than peers accept. Nothing was changed.</summary>
 public sealed class GossipChangeException(string message, Exception? innerException = null)
     : GossipException(
         ErrorKind.LimitExceeded,
@@ -28,7 +28,7 @@ public sealed class GossipChangeException(string message, Exception? innerExcept
     );
 
 /// <summary>
-/// An id cannot be used: it is <c>__proto__</c>, is not well-formed text, differs from the id of the file, or a live peer has the same one.
+/// An id cannot be used: it is <c>__proto__</c>, is not well-formed text, differs from the id of the file, or is in use by a live peer.
 /// </summary>
 public sealed class GossipIdentityException(string message, Remedy remedy) : GossipException(ErrorKind.InvalidArgument, message, remedy);
 
@@ -36,11 +36,11 @@ public sealed class GossipIdentityException(string message, Remedy remedy) : Gos
 public sealed class GossipSecurityException(string message, Remedy remedy, Exception? innerException = null)
     : GossipException(ErrorKind.Signature, message, remedy, innerException);
 
-/// <summary>The file of a node cannot be opened, read or written. A node that could not write accepts no further updates.</summary>
+/// <summary>A node's file cannot be opened, read or written. A node that could not write accepts no further updates.</summary>
 public sealed class GossipStoreException(string message, Remedy remedy, Exception? innerException = null)
     : GossipException(ErrorKind.FileUnusable, message, remedy, innerException);
 
-/// <summary>A peer could not be reached, or did not sync, in the permitted number of attempts.</summary>
+/// <summary>A peer could not be reached, or did not sync, within the permitted number of attempts.</summary>
 public sealed class GossipUnreachableException(string message, Exception? innerException = null)
     : GossipException(
         ErrorKind.Unreachable,
@@ -49,7 +49,7 @@ public sealed class GossipUnreachableException(string message, Exception? innerE
         innerException
     );
 
-/// <summary>A peer, or a file, announces another kind of node: what the two send each other would be lost or mean something else.</summary>
+/// <summary>A peer, or a file, announces another kind of node: what the two send each other would be lost or misinterpreted.</summary>
 public sealed class GossipKindException(string ours, string theirs)
     : GossipException(
         ErrorKind.InvalidArgument,

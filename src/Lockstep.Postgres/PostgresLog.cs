@@ -20,9 +20,9 @@ internal static partial class PostgresLog
     )]
     public static partial void SlotDropped(ILogger logger, TableName table, string slot, long lag, long bound);
 
-    [LoggerMessage(43, LogLevel.Debug, "{Table} could not be polled; Lockstep tries again.")]
+    [LoggerMessage(43, LogLevel.Debug, "{Table} could not be polled; Lockstep will retry.")]
     public static partial void LookFailed(ILogger logger, TableName table, Exception error);
 
-    [LoggerMessage(44, LogLevel.Warning, "{Loss} Lockstep tries again until it can be read.")]
+    [LoggerMessage(44, LogLevel.Warning, "{Loss} Lockstep retries until it can be read.")]
     public static partial void StoreLost(ILogger logger, string loss);
 }

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// Admits a request or answers it: 401 with the ways to authenticate for a missing or wrong credential, 403 for a valid one that does not
+/// Admits a request or answers it: 401 with the authentication schemes for a missing or wrong credential, 403 for a valid one that does not
 /// open this feed.
 /// </summary>
 internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
@@ -16,7 +16,7 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
 
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>Whether a credential is needed at all.</summary>
+    /// <summary>Whether no credential is needed.</summary>
     public bool IsOpen => _credentials.Count == 0;
 
     /// <summary>Replaces the credentials that admit requests.</summary>
@@ -41,7 +41,7 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
         return false;
     }
 
-    /// <summary>Whether a feed that is not there may yet come, so that clients have to come back rather than give up.</summary>
+    /// <summary>Whether a feed that is missing may still be added, so that clients are told to retry rather than give up.</summary>
     public bool ExpectsFeeds
     {
         get => _expectsFeeds;
@@ -49,11 +49,10 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
     }
 
     /// <summary>
-    /// Answers a request for a path without a feed: as for a feed to a client without a credential, so that the names of the feeds stay
-    /// secret.
+    /// Answers a request for a path without a feed as if the client lacked a credential, so that the names of the feeds stay secret.
     /// </summary>
     /// <param name="context">The request.</param>
-    /// <param name="expectsFeeds">What <see cref="ExpectsFeeds"/> was before the feed was looked for.</param>
+    /// <param name="expectsFeeds">The value of <see cref="ExpectsFeeds"/> before the feed was looked up.</param>
     public Task RefuseUnknownAsync(HttpContext context, bool expectsFeeds)
     {
         if (!IsOpen && Find(context.Request.Headers.Authorization) is null)
@@ -75,7 +74,7 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
 
     /// <summary>
     /// The request's credential, if it opens any feed; if not, the answer is written. A browser asks its user only for a name and a
-    /// password, so a token may be given as the password.
+    /// password, so a token is accepted as the password.
     /// </summary>
     public async Task<FeedCredential?> AuthenticateBrowserAsync(HttpContext context)
     {
@@ -116,7 +115,7 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
             return null;
         }
 
-        // All are tried, so that the time does not reveal which one matches.
+        // All are compared, so that the time taken does not reveal which one matches.
         var digest = FeedCredential.Digest(secret);
         var token =
             !isBearer && tokenAsPassword ? FeedCredential.Digest(secret[(secret.IndexOf(':', StringComparison.Ordinal) + 1)..]) : null;

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.Serving;
 
-/// <summary>The answer that says why a source cannot give what was requested.</summary>
+/// <summary>The answer that says why a source cannot deliver what was requested.</summary>
 internal static class FeedAnswer
 {
     public static Task WriteAsync(HttpContext context, FeedServingException error, string? filter)

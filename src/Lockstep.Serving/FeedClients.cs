@@ -3,16 +3,16 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.Serving;
 
-/// <summary>The readers of one feed, and what all of them were sent since the server's start. Thread-safe.</summary>
+/// <summary>The readers of a feed, and what they have been sent in total since the server started. Thread-safe.</summary>
 internal sealed class FeedClients(TimeProvider time)
 {
     private readonly SentTotals<ServedClient> _sent = new();
     private long _count;
 
-    /// <summary>Those being answered, the oldest first.</summary>
+    /// <summary>The clients being answered, oldest first.</summary>
     public IEnumerable<ServedClient> Open => _sent.Open.OrderBy(client => client.Number);
 
-    /// <summary>Records and bytes of bodies, as of now.</summary>
+    /// <summary>Records and bytes of bodies sent so far.</summary>
     public (long Records, long Bytes) Sent => _sent.Now;
 
     /// <summary>Counts a client until it is disposed.</summary>

@@ -10,11 +10,11 @@ using Microsoft.Extensions.Logging;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// One source over HTTP. <c>GET /name?since=N</c> or <c>/name/N</c>: the snapshot if N is 0, then live updates, in one chunked body without
-/// end. <c>GET /name/pages</c>: the snapshot in pages that caches can hold; with <c>since</c> above 0, or <c>update=true</c>, the updates
-/// after it, so that a client which takes pages goes on at the same address. <c>GET /name/updates</c>: a page of the live updates that clients
-/// share. The filter is in <c>columns</c> and <c>where</c>. A body that
-/// cannot go on is cut off, never ended: a clean end would pass for the end of a snapshot (I6).
+/// One source over HTTP. <c>GET /name?since=N</c> or <c>/name/N</c>: the snapshot if N is 0, then live updates, in one endless chunked
+/// body. <c>GET /name/pages</c>: the snapshot in pages that caches can store; with <c>since</c> above 0, or <c>update=true</c>, the updates
+/// after it, so that a client which reads pages continues at the same address. <c>GET /name/updates</c>: a page of the live updates that
+/// clients share. The filter is in <c>columns</c> and <c>where</c>. A body that cannot continue is cut off, never ended: a clean end would
+/// pass for the end of a snapshot (I6).
 /// </summary>
 internal sealed class FeedEndpoint(
     IFeedSource source,
@@ -29,7 +29,7 @@ internal sealed class FeedEndpoint(
     CancellationToken stopping
 )
 {
-    /// <summary>What a client may ask for; the last three are those of pages, as in their links.</summary>
+    /// <summary>What a client may request; the last three are those of pages, as in their links.</summary>
     private static readonly string[] KnownOptions = ["since", "update", "columns", "where", "horizon", "feed", "after"];
 
     public const string ContentType = "application/x-ndjson";
@@ -127,23 +127,20 @@ internal sealed class FeedEndpoint(
     }
 
     /// <summary>
-    /// Whether an error means that the client has gone, which a write shows before the request's token does: a flush by <see
-    /// cref="FeedLineWriter.SendAsync"/>, and a write by the empty buffer that Kestrel then returns.
+    /// Whether an error means that the client has disconnected, which a write shows before the request's token does: a flush by
+    /// <see cref="FeedLineWriter.SendAsync"/>, and a write to the empty buffer that Kestrel then returns.
     /// </summary>
     private static bool IsOfClosedResponse(Exception error) =>
         error is OperationCanceledException or ArgumentOutOfRangeException { ParamName: "writer" };
 
-    /// <summary>A client's read has failed: it is counted, and reported to the operator.</summary>
+    /// <summary>A client's read has failed: counts it, and reports it to the operator.</summary>
     private void Failed(Exception error)
     {
         metrics.ReadFailed(source.Name, error);
         ServingLog.ReadFailed(_logger, source.Name, error);
     }
 
-    /// <summary>
-    /// Where a source of a name is asked for: the path as the server sees it, in which an encoded slash is the one character that stays
-    /// encoded.
-    /// </summary>
+    /// <summary>The path of a source: as the server sees it, where an encoded slash is the only character that stays encoded.</summary>
     public static string PathOf(string name) => "/" + name.Replace("/", "%2F", StringComparison.Ordinal);
 
     /// <summary>
@@ -152,15 +149,15 @@ internal sealed class FeedEndpoint(
     private string? VariantOf(FeedFilter? filter) =>
         source.RecordOrderField is null ? filter?.Identity : $"{filter?.Identity}{RecordVariant}";
 
-    /// <summary>Whether a client asks to learn where a whole set continues, so that it knows control rows in any dialect.</summary>
+    /// <summary>Whether a client asks to be told where a whole set continues, and therefore knows control rows in any dialect.</summary>
     public static bool AsksForControlRows(HttpRequest request) => request.Headers[WireNames.ResumeHeader] == WireNames.ResumeByPage;
 
     private static string AddressOf(HttpContext context) =>
         $"{context.Connection.RemoteIpAddress}:{context.Connection.RemotePort.ToString(CultureInfo.InvariantCulture)}";
 
     /// <summary>
-    /// A filter with a misspelt name would be none, and all rows would come. A secret is for a proxy in front, which may leave it in the
-    /// query.
+    /// Refuses unknown options: a misspelt filter would be no filter, and all rows would be sent. A secret is for a proxy in front, which
+    /// may leave it in the query.
     /// </summary>
     /// <exception cref="FeedFilterException">The query contains an unknown name.</exception>
     private static void RequireKnownOptions(HttpRequest request)
@@ -251,7 +248,7 @@ internal sealed class FeedEndpoint(
         var wantsMarks = context.Request.Headers.ContainsKey(WireNames.MarkHeader);
         if (wantsMarks && reading.Mark is { } mark)
             response.Headers[WireNames.MarkHeader] = mark.ToString();
-        // Through a filter something must come even while it leaves out row after row. Older clients know only heartbeats.
+        // With a filter, something must be sent even while it leaves out row after row. Older clients know only heartbeats.
         var takesBlankLines = context.Request.Headers.Accept.Any(type =>
             type?.Contains("ndjson", StringComparison.OrdinalIgnoreCase) == true
         );
@@ -268,7 +265,7 @@ internal sealed class FeedEndpoint(
         coding?.Announce(response);
         using var compressed = coding is null ? null : new CompressedPipeWriter(response.BodyWriter, coding);
 
-        // The client learns the feed's identity before the first row, which may take a while to come.
+        // The client learns the feed's identity before the first row, which may take a while.
         IFeedWriter writer = source.RecordOrderField is null
             ? new FeedLineWriter(compressed ?? response.BodyWriter, filter, reading.KeyColumns, time, share)
             : await RecordWriter.StartAsync(context, filter, reading.KeyColumns, source, share, cancellationToken).ConfigureAwait(false);
@@ -333,7 +330,7 @@ internal sealed class FeedEndpoint(
                     writer.WritePage(_pages.AddressOf(request, chunk.Page!, filter));
                     break;
                 default:
-                    // A filter that leaves out row after row must not make the client believe that the connection is dead.
+                    // While a filter leaves out row after row, the client must not conclude that the connection is dead.
                     if (wrote)
                         break;
                     if (time.GetElapsedTime(spoke) < options.HeartbeatInterval)

@@ -3,8 +3,7 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// Whether a feed can be read at this moment, determined by reading from its origin. However many ask, there is one read at a time.
-/// Thread-safe.
+/// Whether a feed can be read now, determined by reading from its origin. However many ask, there is one read at a time. Thread-safe.
 /// </summary>
 internal sealed class FeedHealth(IFeedSource source, TimeProvider time, CancellationToken stopping)
 {
@@ -14,7 +13,7 @@ internal sealed class FeedHealth(IFeedSource source, TimeProvider time, Cancella
     private readonly Lock _gate = new();
     private Task<bool>? _check;
 
-    /// <summary>Whether it can; throws nothing except on cancellation.</summary>
+    /// <summary>Whether the feed can be read; throws only on cancellation.</summary>
     public Task<bool> IsReadyAsync(CancellationToken cancellationToken)
     {
         lock (_gate)
@@ -33,7 +32,7 @@ internal sealed class FeedHealth(IFeedSource source, TimeProvider time, Cancella
             await source.CheckAsync(late.Token).WaitAsync(Timeout, time, stopping).ConfigureAwait(false);
             return true;
         }
-#pragma warning disable CA1031 // Whatever it was, the feed cannot be read; the reason is told by the reads of its clients.
+#pragma warning disable CA1031 // Whatever the error, the feed cannot be read; its clients' reads report the reason.
         catch
 #pragma warning restore CA1031
         {

@@ -8,8 +8,8 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// Writes chunks of a feed and control rows to one client, through its filter, in slices: what the client has not taken is a slice of this
-/// client's own, and the rest of a chunk that it may share with others.
+/// Writes chunks of a feed and control rows to one client, through its filter, in slices: what the client has not taken is one slice of its
+/// own, and the rest of a chunk that it may share with others.
 /// </summary>
 internal sealed class FeedLineWriter(
     PipeWriter output,
@@ -20,18 +20,18 @@ internal sealed class FeedLineWriter(
 ) : IFeedWriter
 {
     /// <summary>
-    /// The most bytes written before they are sent, unless one filtered line is longer: with the framing of the chunks a little less than
-    /// 16 KiB, since a client that does not read holds a buffer of the next power of two.
+    /// The most bytes written before they are sent, unless a single filtered line is longer: including chunk framing slightly less than 16
+    /// KiB, since a client that does not read holds a buffer of the next power of two.
     /// </summary>
     public const int SliceBytes = 16 * 1024 - 256;
 
     /// <summary>Bytes written.</summary>
     public long Bytes { get; private set; }
 
-    /// <summary>Rows among them.</summary>
+    /// <summary>Rows written.</summary>
     public long Rows { get; private set; }
 
-    /// <summary>Writes a chunk's rows, and sends all but the last of them; false if the filter left none.</summary>
+    /// <summary>Writes a chunk's rows, and sends all but the last slice; false if the filter left none.</summary>
     public async ValueTask<bool> WriteRowsAsync(FeedChunk chunk, CancellationToken cancellationToken)
     {
         if (chunk.Lines.IsEmpty)
@@ -60,7 +60,7 @@ internal sealed class FeedLineWriter(
     }
 
     /// <summary>Writes the control row that says where the whole set continues.</summary>
-    /// <param name="address">The page's; in ASCII, without quotes and backslashes.</param>
+    /// <param name="address">The page's address; in ASCII, without quotes or backslashes.</param>
     public void WritePage(string address) =>
         Bytes += Encoding.UTF8.GetBytes($"{{\"control\":true,\"type\":\"{WireNames.ResumeByPage}\",\"next\":\"{address}\"}}\n", output);
 
@@ -68,8 +68,8 @@ internal sealed class FeedLineWriter(
         Bytes += Encoding.UTF8.GetBytes($"{{\"control\":true,\"type\":\"mark\",\"mark\":\"{mark}\"}}\n", output);
 
     /// <summary>
-    /// Sends what was written to a response. Once the client has gone nothing can be written, which shows here before the request's token
-    /// says so.
+    /// Sends what was written to a response. Once the client has disconnected nothing can be written, which shows here before the request's
+    /// token says so.
     /// </summary>
     /// <exception cref="OperationCanceledException">The client has gone.</exception>
     public static async ValueTask SendAsync(PipeWriter output, CancellationToken cancellationToken)
@@ -88,7 +88,7 @@ internal sealed class FeedLineWriter(
         Bytes++;
     }
 
-    /// <summary>Writes a control row; <paramref name="since"/> null says nothing about the position.</summary>
+    /// <summary>Writes a control row; a null <paramref name="since"/> says nothing about the position.</summary>
     private void WriteControl(string type, long? since)
     {
         var position = since is null ? "" : string.Create(CultureInfo.InvariantCulture, $",\"since\":{since}");
@@ -104,7 +104,7 @@ internal sealed class FeedLineWriter(
         var before = Bytes;
         for (var lines = chunk.Lines; !lines.IsEmpty; )
         {
-            // A filter that leaves out row after row sends nothing, and would not notice.
+            // A filter that leaves out row after row sends nothing, and would not notice a cancellation.
             cancellationToken.ThrowIfCancellationRequested();
             var end = lines.Span.IndexOf((byte)'\n');
             var written = output.UnflushedBytes;

@@ -1,6 +1,6 @@
 namespace Lockstep.Serving;
 
-/// <summary>A feed's identity as clients see it: the source's, and what the client's filter makes of it.</summary>
+/// <summary>A feed's identity as clients see it: the source's, qualified by the client's filter.</summary>
 internal static class FeedName
 {
     private const char Separator = '+';
@@ -8,7 +8,7 @@ internal static class FeedName
     public static string Join(string source, string? filter) => filter is null ? source : source + Separator + filter;
 
     /// <summary>
-    /// What the source is to compare: its own part if the filter is the same, else the whole, which is no source's identity.
+    /// What the source should compare: its own part if the filter is the same, otherwise the whole, which matches no source.
     /// </summary>
     public static string? ForSource(string? header, string? filter)
     {

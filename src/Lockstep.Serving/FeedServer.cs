@@ -53,8 +53,8 @@ public sealed class FeedServer : IAsyncDisposable
     public IReadOnlyList<IFeedSource> Sources => _feeds.Sources;
 
     /// <summary>
-    /// Whether feeds that are not there may yet come: who asks for one is told to come back (503), rather than that there is none (404),
-    /// after which clients give up.
+    /// Whether feeds that are missing may still be added: a client that asks for one is told to retry (503) instead of that it does not
+    /// exist (404), after which clients give up.
     /// </summary>
     public bool ExpectsFeeds
     {
@@ -62,15 +62,16 @@ public sealed class FeedServer : IAsyncDisposable
         set => _access.ExpectsFeeds = value;
     }
 
-    /// <summary>Starts to serve.</summary>
-    /// <param name="sources">Of different names; more may be added later. The server takes them over, and disposes them when it stops or
-    /// fails to start.</param>
+    /// <summary>Starts serving.</summary>
+    /// <param name="sources">
+    /// The sources, with different names; more may be added later. The server owns them, and disposes them when it stops or fails to start.
+    /// </param>
     /// <param name="options">Address, credentials, intervals.</param>
     /// <param name="time">The clock; null for the system's.</param>
     /// <param name="cancellationToken">Cancels the start.</param>
     /// <exception cref="PortInUseException">The port is taken.</exception>
     /// <exception cref="ListenException">The address cannot be listened on.</exception>
-    /// <exception cref="ArgumentException">Two sources have one name, or one is called healthz or _lockstep.</exception>
+    /// <exception cref="ArgumentException">Two sources have the same name, or one is called healthz or _lockstep.</exception>
     public static async Task<FeedServer> StartAsync(
         IReadOnlyList<IFeedSource> sources,
         FeedServerOptions options,
@@ -114,7 +115,7 @@ public sealed class FeedServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Serves another source, which the server then owns.</summary>
+    /// <summary>Adds a source, which the server then owns.</summary>
     /// <exception cref="ArgumentException">Its name is taken, or is healthz or _lockstep.</exception>
     public void Add(IFeedSource source)
     {
@@ -128,7 +129,7 @@ public sealed class FeedServer : IAsyncDisposable
         );
         var path = FeedEndpoint.PathOf(source.Name);
 
-        // A table may be called metrics: it takes precedence over what operators ask for.
+        // A table may be called metrics: it takes precedence over the operators' path.
         if (OperatorPaths.Contains(path) && _feeds.All.All(other => other.Source.Name != source.Name))
             _routes.Remove(path);
         _routes.Add(
@@ -162,7 +163,7 @@ public sealed class FeedServer : IAsyncDisposable
         ServingLog.Removed(_logger, name);
     }
 
-    /// <summary>Replaces the credentials from the next request on; none lets everybody in.</summary>
+    /// <summary>Replaces the credentials from the next request on; none admits everybody.</summary>
     public void UseCredentials(IReadOnlyList<FeedCredential> credentials)
     {
         ArgumentNullException.ThrowIfNull(credentials);
@@ -186,7 +187,9 @@ public sealed class FeedServer : IAsyncDisposable
         ServingLog.Stopped(_logger, Uri);
     }
 
-    /// <summary>The feed that was asked for may have come since the request was routed here, and may be the last one expected.</summary>
+    /// <summary>
+    /// Answers a request without a feed. The feed may have been added since the request was routed here, and may be the last one expected.
+    /// </summary>
     internal Task RefuseUnknownAsync(HttpContext context)
     {
         var expectsFeeds = ExpectsFeeds;

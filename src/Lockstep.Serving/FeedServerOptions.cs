@@ -23,17 +23,17 @@ public sealed record FeedServerOptions
     public IReadOnlyList<FeedCredential> Credentials { get; init; } = [];
 
     /// <summary>
-    /// The names under which clients may reach the server: needed if it listens beyond loopback and everybody may read. IP addresses are
-    /// always accepted, and <c>localhost</c> if it listens on loopback.
+    /// The names under which clients may reach the server: required if it listens beyond loopback and everybody may read. IP addresses are
+    /// always accepted, and so is <c>localhost</c> if it listens on loopback.
     /// </summary>
     public IReadOnlyCollection<string> AllowedHosts { get; init; } = [];
 
-    /// <summary>The web pages of other sites that may ask, each by its origin.</summary>
+    /// <summary>The web pages of other sites that may send requests, each by its origin.</summary>
     public IReadOnlyCollection<string> AllowedOrigins { get; init; } = [];
 
     /// <summary>
-    /// Whether answers are compressed for clients that ask for it (br, gzip), at most 64 at once. Default: no. It costs processor time for
-    /// each client, and over TLS the length of what is sent can tell something of it to who may write rows (BREACH).
+    /// Whether answers are compressed for clients that ask for it (br, gzip), at most 64 at once. Default: no. It costs processor time per
+    /// client, and over TLS the length of what is sent can reveal something of its content to someone who can write rows (BREACH).
     /// </summary>
     public bool Compress { get; init; }
 
@@ -43,19 +43,19 @@ public sealed record FeedServerOptions
     /// </summary>
     public bool ShareUpdates { get; init; }
 
-    /// <summary>How many connections there may be.</summary>
+    /// <summary>The limits on connections.</summary>
     public ConnectionLimits Connections { get; init; } = new();
 
     /// <summary>
-    /// How many bytes of what was read and not yet sent the clients may hold together; at least 1 MiB, default 64 MiB. If that is not
-    /// enough, they wait in turn, and those that take nothing are cut off.
+    /// How many bytes read but not yet sent the clients may hold together; at least 1 MiB, default 64 MiB. If that is not enough, they wait
+    /// in turn, and those that take nothing are cut off.
     /// </summary>
     public long BufferBytes { get; init; } = SendBudget.DefaultBytes;
 
     /// <summary>The longest silence on a feed; above zero, default 15 s.</summary>
     public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>How long new clients get the pages of one snapshot before a new one is begun; default 60 s.</summary>
+    /// <summary>How long new clients get the pages of one snapshot before a new one is started; default 60 s.</summary>
     public TimeSpan SnapshotAge { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>How long a cache may keep a page of a snapshot; default 10 minutes.</summary>
@@ -63,11 +63,11 @@ public sealed record FeedServerOptions
 
     /// <summary>
     /// Whether there is a page at <c>/_lockstep/</c> that shows clients, rates and the newest records: to clients with a credential or, if
-    /// none is needed, to this machine.
+    /// none is needed, to this machine only.
     /// </summary>
     public bool StatusPage { get; init; } = true;
 
-    /// <summary><see cref="FeedServer.ExpectsFeeds"/> from the start on.</summary>
+    /// <summary>The initial value of <see cref="FeedServer.ExpectsFeeds"/>.</summary>
     public bool ExpectsFeeds { get; init; }
 
     /// <summary>

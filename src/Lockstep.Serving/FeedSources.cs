@@ -2,11 +2,11 @@ using Lockstep.Engine.Serving;
 
 namespace Lockstep.Serving;
 
-/// <summary>Starts what a <see cref="FeedServer"/> is to serve.</summary>
+/// <summary>Starts the sources that a <see cref="FeedServer"/> is to serve.</summary>
 public static class FeedSources
 {
     /// <summary>Starts sources one after the other; if one cannot start, those before it are disposed.</summary>
-    /// <param name="starts">What starts each.</param>
+    /// <param name="starts">Starts each source.</param>
     /// <param name="cancellationToken">Cancels the start.</param>
     /// <returns>The sources, for the server to own.</returns>
     public static async Task<IReadOnlyList<IFeedSource>> StartAsync(

@@ -10,10 +10,10 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lockstep.Serving;
 
-/// <summary>How a <see cref="GossipEndpoint"/> speaks with its peers.</summary>
+/// <summary>Options of a <see cref="GossipEndpoint"/>.</summary>
 public sealed record GossipEndpointOptions
 {
-    /// <summary>How each stream is spoken.</summary>
+    /// <summary>The options of each stream.</summary>
     public GossipStreamOptions Stream { get; init; } = new();
 
     /// <summary>Called for each connection that ended with an error, with its address (IPv6: its /64), from any thread.</summary>
@@ -21,8 +21,8 @@ public sealed record GossipEndpointOptions
 }
 
 /// <summary>
-/// Accepts peers over WebSocket and connects them with the nodes of a hub, until it is disposed: a node at the path that is its name and,
-/// if it is the only one, at the root. Thread-safe.
+/// Accepts peers over WebSocket and connects them to the nodes of a hub, until it is disposed: a node at the path that is its name and, if
+/// it is the only one, at the root. Thread-safe.
 /// </summary>
 public sealed class GossipEndpoint : IAsyncDisposable
 {
@@ -44,10 +44,11 @@ public sealed class GossipEndpoint : IAsyncDisposable
     public Uri Uri { get; private set; } = null!;
 
     /// <summary>Binds the address, then accepts peers.</summary>
-    /// <param name="endpoint">Address, port and certificate. It may have other routes too; requests that they do not handle come
-    /// here.</param>
-    /// <param name="hub">The nodes that are offered.</param>
-    /// <param name="options">How to speak.</param>
+    /// <param name="endpoint">
+    /// Address, port and certificate. It may have other routes too; requests that those do not handle are handled here.
+    /// </param>
+    /// <param name="hub">The nodes to offer.</param>
+    /// <param name="options">The options; null for the defaults.</param>
     /// <param name="cancellationToken">Cancels the start.</param>
     /// <exception cref="PortInUseException">The port is taken.</exception>
     /// <exception cref="ListenException">The address cannot be listened on.</exception>
@@ -109,7 +110,7 @@ public sealed class GossipEndpoint : IAsyncDisposable
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
-            // Ended from this side.
+            // Ended from our side.
         }
         catch (Exception error)
         {
@@ -118,7 +119,7 @@ public sealed class GossipEndpoint : IAsyncDisposable
     }
 
     /// <summary>
-    /// The model that the path names; null for the root. It is taken from the request line, because Kestrel leaves some escapes in the path
+    /// The model named by the path; null for the root. It is taken from the request line, because Kestrel leaves some escapes in the path
     /// and not others.
     /// </summary>
     private static string? NameIn(HttpContext context)

@@ -4,8 +4,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// Whether the server lives, and whether all feeds or one can be read at this moment. Says no more than that something is wrong, and asks
-/// for a credential only if a feed is named.
+/// Whether the server is alive, and whether all feeds or a single one can be read now. Reveals only that something is wrong, and requires a
+/// credential only if a feed is named.
 /// </summary>
 internal sealed class HealthEndpoint(ServedFeeds feeds, FeedAccess access)
 {

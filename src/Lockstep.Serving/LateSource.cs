@@ -4,7 +4,7 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// A source that may not exist yet: starting it is retried until it succeeds, and clients are asked to come back meanwhile. Thread-safe.
+/// A source that may not exist yet: starting it is retried until it succeeds, and until then clients are asked to retry. Thread-safe.
 /// </summary>
 public sealed class LateSource : IFeedSource
 {
@@ -17,9 +17,9 @@ public sealed class LateSource : IFeedSource
     private volatile IFeedSource? _source;
     private volatile Exception? _error;
 
-    /// <summary>Begins to start it.</summary>
+    /// <summary>Starts it in the background.</summary>
     /// <param name="name">Its name.</param>
-    /// <param name="start">Starts it; called again after it has failed.</param>
+    /// <param name="start">Starts it; called again after a failure.</param>
     /// <param name="time">The clock; null for the system's.</param>
     public LateSource(string name, Func<CancellationToken, Task<IFeedSource>> start, TimeProvider? time = null)
     {
@@ -36,10 +36,10 @@ public sealed class LateSource : IFeedSource
     /// <inheritdoc/>
     public LeftOutRows LeftOut => _source?.LeftOut ?? LeftOutRows.None;
 
-    /// <summary>Why the last attempt to start it failed; null if it succeeded, or there was none yet.</summary>
+    /// <summary>Why the last attempt to start it failed; null if it succeeded, or there has been none.</summary>
     public Exception? Error => _error;
 
-    /// <summary>Whether its first attempt is still under way.</summary>
+    /// <summary>Whether the first attempt is still in progress.</summary>
     public bool IsStarting => _source is null && _error is null;
 
     ValueTask<FeedState> IFeedSource.GetStateAsync(CancellationToken cancellationToken) => Started.GetStateAsync(cancellationToken);

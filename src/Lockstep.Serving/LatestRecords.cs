@@ -4,8 +4,8 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// The newest records of a feed, for the status page: as a client of the source, for as long as somebody watches, so that nothing is kept
-/// or copied otherwise. What there was before is not read: it can be any amount. Thread-safe.
+/// The newest records of a feed, for the status page: read as a client of the source, only while somebody is watching, so that nothing is
+/// kept or copied otherwise. Earlier records are not read: there may be any amount. Thread-safe.
 /// </summary>
 internal sealed class LatestRecords(IFeedSource source, TimeProvider time, CancellationToken stopping)
 {
@@ -15,17 +15,17 @@ internal sealed class LatestRecords(IFeedSource source, TimeProvider time, Cance
     /// <summary>How much of a record is shown, in bytes.</summary>
     private const int MaxLength = 2000;
 
-    /// <summary>How long it continues after the last request.</summary>
+    /// <summary>How long to continue after the last request.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly Lock _gate = new();
     private readonly Queue<string> _records = new();
     private long _looked;
 
-    /// <summary>The work that follows the source; done when nobody watches any more.</summary>
+    /// <summary>The task that follows the source; completes when nobody is watching any more.</summary>
     public Task Following { get; private set; } = Task.CompletedTask;
 
-    /// <summary>The records that came since the first request, the newest first.</summary>
+    /// <summary>The records since the first request, newest first.</summary>
     public IReadOnlyList<string> Look()
     {
         lock (_gate)
@@ -63,7 +63,7 @@ internal sealed class LatestRecords(IFeedSource source, TimeProvider time, Cance
         }
         catch (Exception e) when (e is FeedServingException or OperationCanceledException)
         {
-            // The page says that the feed cannot be read; the next request tries again.
+            // The page shows that the feed cannot be read; the next request retries.
         }
     }
 

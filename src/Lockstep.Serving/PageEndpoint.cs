@@ -12,7 +12,7 @@ namespace Lockstep.Serving;
 /// <summary>
 /// The snapshot in pages. Without a horizon the answer is a redirect to the first page of a snapshot that all new clients share for a
 /// while; each page names the next one in <c>Link: ...; rel="next"</c>, and the last one ends with the row snapshot_completed. A page may
-/// come from a cache, however old: what changed since its horizon comes with the updates after it.
+/// come from a cache, however old: changes since its horizon are in the updates that follow.
 /// </summary>
 internal sealed class PageEndpoint(
     IFeedSource source,
@@ -39,7 +39,7 @@ internal sealed class PageEndpoint(
             throw new FeedPositionException();
         var after = query.TryGetValue("after", out var position) ? position.ToString() : null;
 
-        // The page, and its copy on the way out.
+        // One for the page, one for its copy on the way out.
         await share.TakeAsync(2 * PageSize.Bytes, cancellationToken).ConfigureAwait(false);
         var page = await source
             .ReadPageAsync(
@@ -99,7 +99,7 @@ internal sealed class PageEndpoint(
 
         using var coding = codings.Begin(context);
 
-        // Weak: the row at the end of the last page contains the time, and the page may come in several codings.
+        // A weak tag: the last page's final row contains the time, and the page may be sent in several codings.
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var piece in page.Lines)
             hash.AppendData(piece.Span);
@@ -188,7 +188,7 @@ internal sealed class PageEndpoint(
         return $"/{Uri.EscapeDataString(source.Name)}/{FeedEndpoint.PagesSegment}?{query}";
     }
 
-    /// <summary>What needs a credential may only be kept by the client's own cache.</summary>
+    /// <summary>Content that needs a credential may be kept only by the client's own cache.</summary>
     private string Cacheable(TimeSpan age) =>
         string.Create(CultureInfo.InvariantCulture, $"{(access.IsOpen ? "public" : "private")}, max-age={(long)age.TotalSeconds}");
 

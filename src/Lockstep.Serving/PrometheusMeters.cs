@@ -2,14 +2,14 @@ using System.Diagnostics.Metrics;
 
 namespace Lockstep.Serving;
 
-/// <summary>Adds up what the meters of this process report, for occasional readers. Thread-safe.</summary>
+/// <summary>Adds up the measurements of this process's meters, for occasional readers. Thread-safe.</summary>
 internal sealed class PrometheusMeters : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<(string Name, string Labels), Value> _values = [];
     private readonly MeterListener _listener = new();
 
-    /// <summary>Listens from now on.</summary>
+    /// <summary>Starts listening.</summary>
     /// <param name="meters">The names of meters.</param>
     public PrometheusMeters(params string[] meters)
     {
@@ -24,12 +24,12 @@ internal sealed class PrometheusMeters : IDisposable
     }
 
     /// <summary>The current values.</summary>
-    /// <param name="isShown">Whether a feed's values are wanted, by its name.</param>
+    /// <param name="isShown">Whether a feed's values are wanted, by name.</param>
     public PrometheusText Collect(Func<string, bool> isShown)
     {
         lock (_gate)
         {
-            // The gauge of a removed feed is not read again.
+            // A removed feed's gauge is not read again.
             foreach (var key in _values.Where(v => v.Value.Instrument.IsObservable).Select(v => v.Key).ToArray())
                 _values.Remove(key);
         }

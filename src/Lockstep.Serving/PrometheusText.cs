@@ -8,7 +8,7 @@ internal sealed class PrometheusText
 {
     private readonly SortedDictionary<string, StringBuilder> _metrics = new(StringComparer.Ordinal);
 
-    /// <summary>An instrument's name there: with its unit, and <c>_total</c> if it only rises.</summary>
+    /// <summary>An instrument's name in Prometheus: with its unit, and <c>_total</c> if it only increases.</summary>
     public static string NameOf(string instrument, string? unit, bool isCounter)
     {
         var name = instrument.Replace('.', '_');
@@ -23,7 +23,7 @@ internal sealed class PrometheusText
         return isCounter ? name + "_total" : name;
     }
 
-    /// <summary>Labels as they follow a name; empty for none.</summary>
+    /// <summary>Labels in the form that follows a name; empty for none.</summary>
     public static string LabelsOf(IReadOnlyCollection<KeyValuePair<string, object?>> tags) =>
         tags.Count == 0 ? "" : $"{{{string.Join(',', tags.Select(tag => $"{tag.Key}=\"{Escape(tag.Value)}\""))}}}";
 

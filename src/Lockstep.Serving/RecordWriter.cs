@@ -8,8 +8,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// Writes a feed in the record dialect, each record and each heartbeat in an HTTP chunk of its own: the original's client decodes one
-/// object per chunk. The chunks are framed here and written below Kestrel, so that many of them go out in one send.
+/// Writes a feed in the record dialect, each record and each heartbeat in its own HTTP chunk: the original's client decodes one object per
+/// chunk. The chunks are framed here and written below Kestrel, so that many of them go out in one send.
 /// </summary>
 internal sealed class RecordWriter : IFeedWriter
 {
@@ -47,7 +47,7 @@ internal sealed class RecordWriter : IFeedWriter
 
     public long Rows { get; private set; }
 
-    /// <summary>Sends the response's headers, and continues below it.</summary>
+    /// <summary>Sends the response's headers; everything after them is written below Kestrel.</summary>
     public static async Task<RecordWriter> StartAsync(
         HttpContext context,
         FeedFilter? filter,
@@ -82,7 +82,7 @@ internal sealed class RecordWriter : IFeedWriter
         return Rows > before;
     }
 
-    /// <summary>Without control rows, the record dialect cannot mark the end of a set in a body that continues.</summary>
+    /// <summary>Without control rows, the record dialect cannot mark the end of a set within a body that continues.</summary>
     public void WriteCompleted(long since)
     {
         if (_takesControlRows)

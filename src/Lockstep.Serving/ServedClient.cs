@@ -33,7 +33,7 @@ internal sealed class ServedClient : ISentCount, IDisposable
     /// <summary>Path and query, without secrets (I9).</summary>
     public string Path { get; }
 
-    /// <summary>Where it comes from.</summary>
+    /// <summary>The address it connects from.</summary>
     public string Address { get; }
 
     /// <inheritdoc/>
@@ -42,14 +42,14 @@ internal sealed class ServedClient : ISentCount, IDisposable
     /// <inheritdoc/>
     public long Bytes => Volatile.Read(ref _bytes);
 
-    /// <summary>The cursor up to which it has everything; until then, the one that it came with.</summary>
+    /// <summary>The cursor up to which it has everything; until then, the one it requested.</summary>
     public long Position => Volatile.Read(ref _position);
 
-    /// <summary>Since it came.</summary>
+    /// <summary>The time since it connected.</summary>
     public TimeSpan Duration => _time.GetElapsedTime(_started);
 
     /// <summary>
-    /// For how long there has been something for it that it has not taken yet; zero if it has everything that the source has given out.
+    /// How long there has been something for it that it has not yet taken; zero if it has everything that the source has released.
     /// </summary>
     public TimeSpan Lag => Volatile.Read(ref _behindSince) is not Never and var since ? _time.GetElapsedTime(since) : TimeSpan.Zero;
 
@@ -60,7 +60,7 @@ internal sealed class ServedClient : ISentCount, IDisposable
             Volatile.Write(ref _behindSince, _time.GetTimestamp());
     }
 
-    /// <summary>The connection has taken it.</summary>
+    /// <summary>The connection has taken what was sent.</summary>
     /// <param name="records">Records so far.</param>
     /// <param name="bytes">Bytes so far.</param>
     /// <param name="position">Its position after this; null if more follows at once.</param>

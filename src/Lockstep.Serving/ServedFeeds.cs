@@ -2,13 +2,13 @@ using Lockstep.Engine.Serving;
 
 namespace Lockstep.Serving;
 
-/// <summary>The feeds of a server, in the order in which they came. Thread-safe.</summary>
+/// <summary>A server's feeds, in the order in which they were added. Thread-safe.</summary>
 internal sealed class ServedFeeds
 {
     private readonly Lock _gate = new();
     private volatile IReadOnlyList<ServedFeed> _all = [];
 
-    /// <summary>Those there are now.</summary>
+    /// <summary>The current feeds.</summary>
     public IReadOnlyList<ServedFeed> All => _all;
 
     /// <summary>Their sources.</summary>

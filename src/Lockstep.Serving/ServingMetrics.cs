@@ -5,7 +5,7 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// What operators monitor on a <see cref="FeedServer"/>, through the meter <c>Lockstep.Serving</c>; each measurement carries the tag
+/// Metrics for operators of a <see cref="FeedServer"/>, from the meter <c>Lockstep.Serving</c>; each measurement carries the tag
 /// <c>feed</c>.
 /// </summary>
 internal sealed class ServingMetrics : IDisposable
@@ -34,7 +34,7 @@ internal sealed class ServingMetrics : IDisposable
         );
     }
 
-    /// <summary>Reports what the clients of a server hold, and what its feeds leave out.</summary>
+    /// <summary>Reports how much memory a server's clients hold, and what its feeds leave out.</summary>
     public void Watch(SendBudget budget, ServedFeeds feeds)
     {
         _meter.CreateObservableCounter(

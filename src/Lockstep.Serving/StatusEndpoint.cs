@@ -8,9 +8,9 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// The server's status page and its data, as JSON: <c>state</c> and <c>latest</c>. It is read-only, needs the credentials that open the
-/// feeds, and shows the feeds that the credential opens. A server without credentials shows it to this machine only: everybody may read its
-/// feeds, but who else does is nobody's business.
+/// The server's status page and its data as JSON: <c>state</c> and <c>latest</c>. It is read-only, needs a credential that opens feeds, and
+/// shows the feeds that the credential opens. A server without credentials shows it only to this machine: everybody may read its feeds, but
+/// who else does so is private.
 /// </summary>
 internal sealed class StatusEndpoint(ServedFeeds feeds, FeedServerOptions options, FeedAccess access, TimeProvider time)
 {
@@ -72,8 +72,8 @@ internal sealed class StatusEndpoint(ServedFeeds feeds, FeedServerOptions option
     }
 
     /// <summary>
-    /// The name must be one that no other site can have: a browser can be made to believe that a foreign name is this machine. Requests
-    /// forwarded by a proxy are not from here.
+    /// The name must be one that no other site can have, because a browser can be made to believe that a foreign name is this machine.
+    /// Requests forwarded by a proxy do not count as local.
     /// </summary>
     private static bool IsFromThisMachine(HttpContext context)
     {
@@ -135,7 +135,7 @@ internal sealed class StatusEndpoint(ServedFeeds feeds, FeedServerOptions option
         }
         catch (FeedServingException)
         {
-            // What exactly is wrong with the origin is for the server's own log.
+            // The exact fault of the origin goes only to the server's own log.
         }
 
         return new JsonObject

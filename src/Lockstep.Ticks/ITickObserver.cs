@@ -1,9 +1,9 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// Notified of what happens to the variables of a <see cref="TickLocker"/>. Calls come from timer and store threads. Those for one variable
-/// come one at a time and in the order of events, so the last call describes the current state; for different variables two may come at
-/// once. They hold up the variable's next refresh or the calls that follow: return quickly and do not throw.
+/// Notified of what happens to the variables of a <see cref="TickLocker"/>. Calls are made on timer and store threads. Those for one
+/// variable are made one at a time and in the order of events, so the last call describes the current state; for different variables two
+/// may run at once. They delay the variable's next refresh and the calls that follow: return quickly and do not throw.
 /// </summary>
 public interface ITickObserver
 {
@@ -33,10 +33,12 @@ public interface ITickObserver
 
 /// <summary>A value became active.</summary>
 /// <param name="Variable">The variable.</param>
-/// <param name="Tuple">The tuple that is active now; null for none.</param>
+/// <param name="Tuple">The tuple that is now active; null for none.</param>
 /// <param name="SwitchedAt">When this process switched, on its own clock.</param>
-/// <param name="Status">How the variable stood at the switch. Where it is stale, the store may no longer hold this tuple: other processes
-/// may show something else.</param>
+/// <param name="Status">
+/// The variable's status at the switch. If it is stale, the store may no longer contain this tuple, and other processes may show something
+/// else.
+/// </param>
 public sealed record TickActivation(string Variable, TickTuple? Tuple, DateTimeOffset SwitchedAt, TickStatus Status);
 
 /// <summary>The state of a variable in this process.</summary>
@@ -48,13 +50,13 @@ public sealed record TickStatus
     /// <summary>The schedule as last read.</summary>
     public required TickSchedule Schedule { get; init; }
 
-    /// <summary>The tuple whose value is in force now; null for none.</summary>
+    /// <summary>The tuple whose value is in force; null for none.</summary>
     public required TickTuple? Active { get; init; }
 
     /// <summary>When the store was last read, on this process's clock; null if the schedule comes from the bootstrap file.</summary>
     public required DateTimeOffset? LastRefresh { get; init; }
 
-    /// <summary>How long ago that was; null if the schedule comes from the bootstrap file.</summary>
+    /// <summary>How long ago the store was last read; null if the schedule comes from the bootstrap file.</summary>
     public required TimeSpan? Age { get; init; }
 
     /// <summary>
@@ -64,7 +66,7 @@ public sealed record TickStatus
     /// </summary>
     public required DateTimeOffset? StaleSince { get; init; }
 
-    /// <summary>True when <see cref="StaleSince"/> is known: this process may miss a change now.</summary>
+    /// <summary>True if <see cref="StaleSince"/> is set: this process may miss a change now.</summary>
     public bool IsStale => StaleSince is not null;
 
     /// <summary>
@@ -72,15 +74,15 @@ public sealed record TickStatus
     /// </summary>
     public required TimeSpan? ClockOffset { get; init; }
 
-    /// <summary>True when <see cref="ClockOffset"/> is certainly beyond the bound for the current tick.</summary>
+    /// <summary>True if <see cref="ClockOffset"/> is certainly beyond the bound for the current tick.</summary>
     public required bool IsSkewed { get; init; }
 
     /// <summary>Why the last read failed; null after a successful one.</summary>
     public required Exception? LastError { get; init; }
 
     /// <summary>
-    /// True when another store has taken the place of the one that was read before, or that one is back in an earlier state: the last
-    /// schedule remains in force until <see cref="TickLocker.AdoptStoreAsync"/>.
+    /// True if another store has replaced the one read before, or that one has gone back to an earlier state: the last schedule remains in
+    /// force until <see cref="TickLocker.AdoptStoreAsync"/>.
     /// </summary>
     public bool IsStoreReplaced => LastError is TickStoreReplacedException;
 }

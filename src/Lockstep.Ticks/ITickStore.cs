@@ -1,12 +1,12 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// Where schedules are kept and shared. All members may be called from any thread and any number of processes at once. They throw <see
-/// cref="TickStoreUnavailableException"/> if the store cannot be reached; once it can be, the same object works again.
+/// Where schedules are kept and shared. All members may be called from any thread and any number of processes at once. They throw
+/// <see cref="TickStoreUnavailableException"/> if the store cannot be reached; once it is back, the same object works again.
 /// </summary>
 public interface ITickStore : IAsyncDisposable
 {
-    /// <summary>What the store is, for messages; without secrets (I9).</summary>
+    /// <summary>A description of the store for messages, without secrets (I9).</summary>
     string Description { get; }
 
     /// <summary>The store's settings, chosen by whoever created the store.</summary>
@@ -19,16 +19,18 @@ public interface ITickStore : IAsyncDisposable
     Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken);
 
     /// <summary>
-    /// Changes variables in one transaction, one after the other with every other change of any of them: takes its turn, reads the
-    /// schedules and then the clock, lets <paramref name="decide"/> choose, applies the edits, writes the audit trail, and commits unless
-    /// the deadline of an edit has passed.
+    /// Changes variables in one transaction, serialised with every other change of any of them: takes its turn, reads the schedules and
+    /// then the clock, lets <paramref name="decide"/> choose, applies the edits, writes the audit trail, and commits unless the deadline of
+    /// an edit has passed.
     /// </summary>
     /// <param name="variables">The variables, each once and in ordinal order.</param>
     /// <param name="who">Who makes the change, for the audit trail.</param>
-    /// <param name="decide">Gets what was read of each and returns what to do with each, in their order; must be quick and do nothing else,
-    /// for a store may call it again after another change came first. What it throws rolls back and is thrown on.</param>
+    /// <param name="decide">
+    /// Receives what was read of each variable and returns what to do with each, in the same order; must be quick and have no side effects,
+    /// because a store may call it again if another change came first. An exception rolls back and is rethrown.
+    /// </param>
     /// <param name="cancellationToken">Cancels and rolls back, up to the commit.</param>
-    /// <returns>What was committed of each, in their order.</returns>
+    /// <returns>What was committed for each, in the same order.</returns>
     /// <exception cref="TickDeadlineException">A deadline passed before the commit; rolled back.</exception>
     Task<IReadOnlyList<TickCommit>> ChangeAsync(
         IReadOnlyList<string> variables,
@@ -41,7 +43,7 @@ public interface ITickStore : IAsyncDisposable
     Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(string variable, int newest, CancellationToken cancellationToken);
 }
 
-/// <summary>What follows from the members of a store.</summary>
+/// <summary>Operations built on the members of a store.</summary>
 public static class TickStoreExtensions
 {
     /// <summary>Changes one variable; see <see cref="ITickStore.ChangeAsync"/>.</summary>
@@ -58,30 +60,30 @@ public static class TickStoreExtensions
 public interface ITickChangeHints
 {
     /// <summary>
-    /// A variable was changed, by its name. It is a hint: one may come late, twice or not at all, so do not rely on it. Called on any
-    /// thread; handlers return quickly. Announcements begin with the first operation after a handler was added.
+    /// A variable was changed, by name. This is only a hint: it may arrive late, twice or not at all, so do not rely on it. Raised on any
+    /// thread; handlers must return quickly. Announcements start with the first operation after a handler was added.
     /// </summary>
     event Action<string>? Changed;
 }
 
-/// <summary>A schedule with the circumstances of its reading.</summary>
+/// <summary>A schedule and the circumstances of its reading.</summary>
 /// <param name="Schedule">The schedule.</param>
 /// <param name="Settings">The store's settings.</param>
 /// <param name="StoreTime">The store's clock at the reading.</param>
 public sealed record TickReading(TickSchedule Schedule, TickSettings Settings, DateTimeOffset StoreTime)
 {
-    /// <summary>Which store was read, no later than the schedule.</summary>
+    /// <summary>Which store was read; determined no later than the schedule.</summary>
     public TickStoreStamp Stamp { get; init; } = TickStoreStamp.Unknown;
 }
 
 /// <summary>A change that was committed.</summary>
 /// <param name="Edit">What was done.</param>
-/// <param name="Before">What it was decided from; its time is when.</param>
+/// <param name="Before">What it was decided from, and when.</param>
 /// <param name="CommittedAt">The store's clock right after the commit.</param>
 public sealed record TickCommit(TickEdit Edit, TickReading Before, DateTimeOffset CommittedAt)
 {
     /// <summary>
-    /// True when the commit itself took so long that a process may already have read the schedule for that boundary without it. The change
+    /// True if the commit itself took so long that a process may already have read the schedule for that boundary without it. The change
     /// stands, and such a process picks it up at its next refresh.
     /// </summary>
     public bool IsLate => CommittedAt > Edit.VisibleBy;

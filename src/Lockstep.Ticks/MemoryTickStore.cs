@@ -1,6 +1,6 @@
 namespace Lockstep.Ticks;
 
-/// <summary>A store in this process's memory: for tests, and for one process that wants schedules without sharing them.</summary>
+/// <summary>A store in this process's memory: for tests, and for a process that wants schedules without sharing them.</summary>
 public sealed class MemoryTickStore : ITickStore
 {
     private readonly Lock _gate = new();

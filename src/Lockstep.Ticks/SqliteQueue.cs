@@ -3,11 +3,11 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// One writer's place among those that wait for an SQLite file: a small file beside it records when the longest-waiting writer began to
-/// wait. That writer renews it at each look, so that a dead process holds up nobody; the others leave the store to it. If the file cannot
-/// be written, everybody tries, and turns are less fair.
+/// A writer's place among those waiting for an SQLite file: a small file beside it records when the longest-waiting writer started to wait.
+/// That writer renews it at each attempt, so that a dead process holds up nobody; the others leave the store to it. If the file cannot be
+/// written, everybody tries, and turns are less fair.
 /// </summary>
-/// <param name="path">The small file, which exists only while a writer waits.</param>
+/// <param name="path">The small file, which exists only while a writer is waiting.</param>
 internal sealed class SqliteQueue(string path) : IDisposable
 {
     /// <summary>A record that was not renewed for this long belongs to a writer that no longer waits.</summary>
@@ -19,7 +19,7 @@ internal sealed class SqliteQueue(string path) : IDisposable
     /// <summary>Whether no one has waited longer.</summary>
     public bool IsFirst() => !(Read() < _since);
 
-    /// <summary>Continues to wait: records itself if no writer has waited longer.</summary>
+    /// <summary>Continues to wait: records itself unless another writer has waited longer.</summary>
     public void Wait()
     {
         _removes = true;
@@ -39,21 +39,21 @@ internal sealed class SqliteQueue(string path) : IDisposable
         }
     }
 
-    /// <summary>Stops waiting. The writer that has now waited longest records itself at its next look.</summary>
+    /// <summary>Stops waiting. The writer that has now waited longest records itself at its next attempt.</summary>
     public void Dispose()
     {
         if (_removes)
             Delete(path);
     }
 
-    /// <summary>When the longest-waiting writer began to wait; null if none waits.</summary>
+    /// <summary>When the longest-waiting writer started to wait; null if none is waiting.</summary>
     private long? Read()
     {
         try
         {
             if (DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > Fresh)
             {
-                // A dead writer's record is removed with this one's. Should another writer take its place first, it renews its own.
+                // A dead writer's record is removed with this one's. If another writer has taken its place by then, it renews its own.
                 _removes |= File.Exists(path);
                 return null;
             }

@@ -6,9 +6,9 @@ namespace Lockstep.Ticks;
 
 /// <summary>
 /// A store in an SQLite file, shared by the processes of one machine, whose clock is the store's clock. The file is opened for each
-/// operation and closed after it: a file that was removed or restored is noticed at once, and a process that does not use it locks nothing.
-/// A rollback journal, not a WAL, so that the store is one file (another lies beside it only while writers wait); a change is on disk when
-/// it returns.
+/// operation and closed after it: a file that was removed or restored is noticed at once, and a process that is not using it locks nothing.
+/// It uses a rollback journal rather than a WAL, so that the store is a single file (another is beside it only while writers wait); a
+/// change is on disk when the call returns.
 /// </summary>
 public sealed class SqliteTickStore : ITickStore
 {
@@ -20,8 +20,10 @@ public sealed class SqliteTickStore : ITickStore
 
     /// <summary>Names the file; opens nothing yet.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="create">The settings of the store if the file is not there yet and the first operation makes it; null to find a missing
-    /// file unavailable.</param>
+    /// <param name="create">
+    /// The settings with which the first operation creates the file if it does not exist; null to treat a missing file as an unavailable
+    /// store.
+    /// </param>
     /// <param name="clock">The store's clock, the same for all processes; null for the system's.</param>
     public SqliteTickStore(string path, TickSettings? create = null, TimeProvider? clock = null)
     {
@@ -55,7 +57,7 @@ public sealed class SqliteTickStore : ITickStore
         RunAsync(
             (connection, settings) =>
             {
-                // The schedule is read under the lock with which it is written, so that no update is lost.
+                // The schedule is read under the lock under which it is written, so that no update is lost.
                 SqliteTurn.Take(connection, _path, cancellationToken);
                 SqliteTickTables.RequireFormat(connection, Description);
                 TickReading[] before = [.. variables.Select(variable => Read(connection, settings, variable))];
@@ -86,7 +88,7 @@ public sealed class SqliteTickStore : ITickStore
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    /// <summary>The clock comes last.</summary>
+    /// <summary>Reads the clock last.</summary>
     private TickReading Read(SqliteConnection connection, TickSettings settings, string variable)
     {
         var stamp = SqliteTickTables.ReadStamp(connection);
@@ -95,8 +97,8 @@ public sealed class SqliteTickStore : ITickStore
     }
 
     /// <summary>
-    /// SQLite has no asynchronous calls, and one that waits for another process's lock would block a thread of the pool, where the timers
-    /// run that switch variables: each operation has a thread of its own.
+    /// SQLite has no asynchronous calls, and one that waits for another process's lock would block a pool thread, where the timers run that
+    /// switch variables; so each operation has its own thread.
     /// </summary>
     private Task<T> RunAsync<T>(Func<SqliteConnection, TickSettings, T> operation, CancellationToken cancellationToken) =>
         Task.Factory.StartNew(
@@ -118,17 +120,29 @@ public sealed class SqliteTickStore : ITickStore
         );
 
     private string ReasonOf(SqliteException error) =>
-        File.Exists(_path) ? error.Message.TrimEnd('.')
-        : MissingFolder.Describe(Path.GetDirectoryName(_path)!) is { } missing
-            ? char.ToLowerInvariant(missing[0]) + missing[1..].TrimEnd('.')
-        : _newSettings is null ? "there is no such file; setting a variable creates it"
-        : error.Message.TrimEnd('.');
+        File.Exists(_path)
+            ? error.Message.Contains("no such table", StringComparison.Ordinal)
+                ? "the file holds no variables; setting one adds them"
+                : Plain(error.Message)
+            : MissingFolder.Describe(Path.GetDirectoryName(_path)!) is { } missing
+                ? char.ToLowerInvariant(missing[0]) + missing[1..].TrimEnd('.')
+                : _newSettings is null
+                    ? "there is no such file; setting a variable creates it"
+                    : Plain(error.Message);
+
+    /// <summary>What SQLite says, without its error's number and quotes.</summary>
+    private static string Plain(string message)
+    {
+        var first = message.IndexOf('\'', StringComparison.Ordinal);
+        var last = message.LastIndexOf('\'');
+        return (first >= 0 && last > first ? message[(first + 1)..last] : message).TrimEnd('.');
+    }
 
     private SqliteConnection Open()
     {
         lock (_openGate)
         {
-            // The file is created at most once: one that disappears later is down, not empty.
+            // The file is created at most once: if it disappears later, the store is down, not empty.
             if (_settings is null && _newSettings is not null)
             {
                 using var created = Connect(SqliteOpenMode.ReadWriteCreate);

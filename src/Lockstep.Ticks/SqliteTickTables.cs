@@ -1,3 +1,4 @@
+using Lockstep.Engine;
 using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Ticks;
@@ -8,12 +9,12 @@ namespace Lockstep.Ticks;
 internal static class SqliteTickTables
 {
     /// <summary>
-    /// How stores are laid out in a file. Any addition that an earlier Lockstep would lose or misread is a new format, which that version
+    /// The format of a store's file. Any addition that an earlier Lockstep would lose or misread makes a new format, which that version
     /// refuses. A store without a format is of the first.
     /// </summary>
     public const long Format = 1;
 
-    /// <summary>What stores of older versions lack: column by column, with its table and its definition.</summary>
+    /// <summary>The columns that stores of older versions lack, each with its table and definition.</summary>
     private static readonly (string Table, string Column, string Definition)[] Additions =
     [
         ("lockstep_tick_settings", "identity", "TEXT"),
@@ -28,8 +29,17 @@ internal static class SqliteTickTables
 
     /// <summary>Checks that the store, if it exists, is of a format that this version knows.</summary>
     /// <exception cref="TickStoreFormatException">It is of a later one.</exception>
+    /// <exception cref="InvalidOptionException">It is a table of records.</exception>
     public static void RequireFormat(SqliteConnection connection, string store)
     {
+        if (Has(connection, "lockstep_table", "name"))
+        {
+            throw new InvalidOptionException(
+                $"'{store}' is a table of records, and no store of variables.",
+                "Name another file; setting a variable creates it."
+            );
+        }
+
         if (!Has(connection, "lockstep_tick_settings", FormatColumn))
             return;
         using var command = Command(connection, "SELECT CAST(format AS INTEGER) FROM lockstep_tick_settings");
@@ -37,7 +47,7 @@ internal static class SqliteTickTables
             TickStoreFormatException.Require(store, format, Format);
     }
 
-    /// <summary>Creates the tables with their settings, unless they exist. Within a transaction.</summary>
+    /// <summary>Creates the tables with their settings, unless they exist. In a transaction.</summary>
     public static void Create(SqliteConnection connection, TickSettings settings)
     {
         using var command = Command(
@@ -65,7 +75,7 @@ internal static class SqliteTickTables
         Complete(connection);
     }
 
-    /// <summary>Adds what a store of an older version lacks. Within a transaction.</summary>
+    /// <summary>Adds what a store of an older version lacks. In a transaction.</summary>
     public static void Complete(SqliteConnection connection)
     {
         foreach (var (table, column, definition) in Additions)
@@ -117,7 +127,7 @@ internal static class SqliteTickTables
         return names;
     }
 
-    /// <summary>A variable's tuples, in no order.</summary>
+    /// <summary>A variable's tuples, unordered.</summary>
     public static List<TickTuple> ReadTuples(SqliteConnection connection, string variable)
     {
         using var command = Command(connection, "SELECT * FROM lockstep_tick_tuples WHERE name = $name", ("$name", variable));
@@ -139,7 +149,7 @@ internal static class SqliteTickTables
         return tuples;
     }
 
-    /// <summary>The newest entries of the audit, the oldest of them first.</summary>
+    /// <summary>The newest entries of the audit, oldest first.</summary>
     public static IReadOnlyList<TickAuditEntry> ReadAudit(SqliteConnection connection, string variable, int newest)
     {
         using var command = Command(
@@ -187,7 +197,7 @@ internal static class SqliteTickTables
         version.ExecuteNonQuery();
     }
 
-    /// <summary>Writes an edit, and its author into the audit.</summary>
+    /// <summary>Writes an edit, and its author to the audit.</summary>
     public static void Apply(SqliteConnection connection, Guid change, string variable, string who, DateTimeOffset at, TickEdit edit)
     {
         foreach (var instant in edit.Removals)
@@ -252,7 +262,7 @@ internal static class SqliteTickTables
         return (long)command.ExecuteScalar()! == 1;
     }
 
-    /// <summary>A statement; whatever comes from outside is a parameter.</summary>
+    /// <summary>A statement; anything from outside is a parameter.</summary>
     private static SqliteCommand Command(
         SqliteConnection connection,
         string sql,
@@ -260,7 +270,7 @@ internal static class SqliteTickTables
     )
     {
         var command = connection.CreateCommand();
-#pragma warning disable CA2100 // Every text is made of literals of this class.
+#pragma warning disable CA2100 // Every text consists of literals in this class.
         command.CommandText = sql;
 #pragma warning restore CA2100
         foreach (var (name, value) in parameters)

@@ -5,13 +5,13 @@ using SQLitePCL;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// How writers of one file take turns. SQLite has no queue: a waiting writer looks again after ever longer pauses, and of twenty that write
+/// How writers of one file take turns. SQLite has no queue: a waiting writer retries after ever longer pauses, and of twenty that write
 /// without a break one may wait half a minute. Here the one that has waited longest goes first (<see cref="SqliteQueue"/>), and none waits
 /// longer than <see cref="TimeoutSeconds"/>.
 /// </summary>
 internal static class SqliteTurn
 {
-    /// <summary>The longest wait for others.</summary>
+    /// <summary>The longest wait for other writers.</summary>
     public const int TimeoutSeconds = 10;
 
     private const double LongestPauseMs = 25;
@@ -19,18 +19,18 @@ internal static class SqliteTurn
     /// <summary>Makes a newly opened connection durable, and makes it wait for a current writer.</summary>
     public static void Prepare(SqliteConnection connection)
     {
-        // SQLite's own waiting looks again after 1, 2, 5 ... ms; the driver's after 150 ms, which is long beside a small tick.
+        // SQLite's own waiting retries after 1, 2, 5 ... ms; the driver's after 150 ms, which is long compared to a small tick.
         Check(connection, raw.sqlite3_busy_timeout(connection.Handle, TimeoutSeconds * 1000));
         Execute(connection, "PRAGMA synchronous = FULL");
     }
 
     /// <summary>
-    /// Begins a transaction that writes, when it is this writer's turn. Closing the connection undoes what was not committed.
+    /// Begins a write transaction when it is this writer's turn. Closing the connection rolls back what was not committed.
     /// </summary>
     /// <param name="connection">The connection.</param>
     /// <param name="path">The store's file.</param>
     /// <param name="cancellationToken">Cancels the waiting.</param>
-    /// <exception cref="SqliteException">Others took all the time.</exception>
+    /// <exception cref="SqliteException">Others held the file for too long.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled while it waited.</exception>
     public static void Take(SqliteConnection connection, string path, CancellationToken cancellationToken)
     {
@@ -60,8 +60,8 @@ internal static class SqliteTurn
     public static void Commit(SqliteConnection connection) => Execute(connection, "COMMIT");
 
     /// <summary>
-    /// How long to pause before the next look: the longer the wait so far, the shorter. After half a second that is less than a commit
-    /// takes on a slow disk; after two there is a look each millisecond.
+    /// How long to pause before the next attempt: the longer the wait so far, the shorter. After half a second that is less than a commit
+    /// takes on a slow disk; after two there is an attempt every millisecond.
     /// </summary>
     private static TimeSpan Pause(TimeSpan waited) =>
         TimeSpan.FromMilliseconds(Math.Clamp(2000 / Math.Max(1, waited.TotalMilliseconds), 1, LongestPauseMs));

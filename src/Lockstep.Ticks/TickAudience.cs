@@ -4,16 +4,16 @@ using System.Threading.Channels;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// Everybody notified when a variable switches: the views that hold its value, the watchers, and the observer. Not thread-safe.
+/// All that are notified when a variable switches: the views that hold its value, the watchers, and the observer. Not thread-safe.
 /// </summary>
 /// <param name="variable">The variable's name.</param>
-/// <param name="notices">Notifications for the observer, delivered once nothing is locked any more.</param>
+/// <param name="notices">Notifications for the observer, delivered once no lock is held any more.</param>
 internal sealed class TickAudience(string variable, TickNotices notices)
 {
     private readonly List<ITickView> _views = [];
     private readonly List<ChannelWriter<TickActivation>> _watchers = [];
 
-    /// <summary>Adds a view, which gets the active tuple at once.</summary>
+    /// <summary>Adds a view, which receives the active tuple at once.</summary>
     public void Attach(ITickView view, TickTuple? active)
     {
         _views.Add(view);
@@ -24,7 +24,7 @@ internal sealed class TickAudience(string variable, TickNotices notices)
 
     public void Remove(ChannelWriter<TickActivation> watcher) => _watchers.Remove(watcher);
 
-    /// <summary>Passes a tuple that has just become active to the views. A watcher that is notified finds them switched.</summary>
+    /// <summary>Passes a tuple that has just become active to the views. Watchers that are notified later find them switched.</summary>
     public void Publish(TickTuple? active)
     {
         foreach (var view in _views)

@@ -13,7 +13,7 @@ internal sealed class TickBootstrapFile(string path)
 
     public string Path => _path;
 
-    /// <summary>Replaces the file as a whole: a reader, or a crash, finds the old one or the new one.</summary>
+    /// <summary>Replaces the file as a whole: after a crash, or for a reader, it is either the old one or the new one.</summary>
     public void Save(TickStoreStamp stamp, IEnumerable<KeyValuePair<string, TickSchedule>> schedules)
     {
         using var file = new UnfinishedFile(_path);
@@ -43,8 +43,8 @@ internal sealed class TickBootstrapFile(string path)
         json.WriteEndObject();
     }
 
-    /// <summary>The file's content, and the store it is from; empty if there is none.</summary>
-    /// <exception cref="JsonException">It is not such a file.</exception>
+    /// <summary>The file's contents, and the store they are from; empty if there is no file.</summary>
+    /// <exception cref="JsonException">It is not a bootstrap file.</exception>
     public TickBootstrap Load()
     {
         if (!File.Exists(_path))
@@ -108,9 +108,9 @@ internal sealed class TickBootstrapFile(string path)
         );
 }
 
-/// <summary>What a process last knew.</summary>
-/// <param name="Stamp">The store it is from.</param>
-/// <param name="Schedules">The schedules by their variables.</param>
+/// <summary>A process's last known state.</summary>
+/// <param name="Stamp">The store it came from.</param>
+/// <param name="Schedules">The schedules by variable.</param>
 internal sealed record TickBootstrap(TickStoreStamp Stamp, IReadOnlyDictionary<string, TickSchedule> Schedules)
 {
     public static TickBootstrap Empty { get; } = new(TickStoreStamp.Unknown, new Dictionary<string, TickSchedule>());

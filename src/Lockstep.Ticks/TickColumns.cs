@@ -2,10 +2,10 @@ using System.Data.Common;
 
 namespace Lockstep.Ticks;
 
-/// <summary>Reading columns that tables of older versions lack.</summary>
+/// <summary>Reads columns that tables of older versions lack.</summary>
 internal static class TickColumns
 {
-    /// <summary>The index of a column of the current row; null if there is none, or it has no value.</summary>
+    /// <summary>The index of a column in the current row; null if there is none, or it has no value.</summary>
     public static int? Find(this DbDataReader reader, string column)
     {
         for (var i = 0; i < reader.FieldCount; i++)
@@ -17,7 +17,7 @@ internal static class TickColumns
         return null;
     }
 
-    /// <summary>Its text; null likewise.</summary>
+    /// <summary>A column's text; null if there is no such column, or it has no value.</summary>
     public static string? FindText(this DbDataReader reader, string column) =>
         reader.Find(column) is { } ordinal ? reader.GetString(ordinal) : null;
 }

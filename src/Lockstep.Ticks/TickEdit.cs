@@ -12,7 +12,7 @@ public enum TickAction
     /// <summary>A pending tuple was moved to a boundary that is valid now.</summary>
     Move,
 
-    /// <summary>An expired tuple was cleared away.</summary>
+    /// <summary>An expired tuple was purged.</summary>
     Purge,
 }
 
@@ -23,26 +23,29 @@ public enum TickAction
 public sealed record TickOperation(TickAction Action, TickTuple Tuple, DateTimeOffset? MovedFrom = null);
 
 /// <summary>
-/// A change as the rules decided it from a schedule and the store's time: the store applies all operations in the transaction in which they
+/// A change that the rules decided from a schedule and the store's time. The store applies all operations in the transaction in which they
 /// were decided, or none.
 /// </summary>
-/// <param name="Operations">The operations; empty when nothing is to be done. A store first takes out everything removed, purged and moved,
-/// then puts in.</param>
-/// <param name="Deadline">On the store's clock: at or after it the store rolls back and throws <see cref="TickDeadlineException"/>; null
-/// for a change that no reader waits for.</param>
-/// <param name="VisibleBy">On the store's clock: a commit that ends after it is reported as late; null likewise.</param>
+/// <param name="Operations">
+/// The operations; empty if there is nothing to do. A store first deletes everything removed, purged or moved, and then writes.
+/// </param>
+/// <param name="Deadline">
+/// On the store's clock: at or after it the store rolls back and throws <see cref="TickDeadlineException"/>; null for a change that no
+/// reader is waiting for.
+/// </param>
+/// <param name="VisibleBy">On the store's clock: a commit that ends after it is reported as late; null in the same case.</param>
 public sealed record TickEdit(IReadOnlyList<TickOperation> Operations, DateTimeOffset? Deadline, DateTimeOffset? VisibleBy)
 {
-    /// <summary>The change that does nothing.</summary>
+    /// <summary>A change that does nothing.</summary>
     public static TickEdit Nothing { get; } = new([], null, null);
 
-    /// <summary>The instants whose tuples the store removes first.</summary>
+    /// <summary>The instants whose tuples the store deletes first.</summary>
     public IEnumerable<DateTimeOffset> Removals =>
         Operations
             .Where(operation => operation.Action != TickAction.Set)
             .Select(operation => operation.MovedFrom ?? operation.Tuple.ActiveAt);
 
-    /// <summary>The tuples that the store then writes, over one of the same instant if there is one.</summary>
+    /// <summary>The tuples that the store then writes, replacing any of the same instant.</summary>
     public IEnumerable<TickTuple> Writes =>
         Operations.Where(operation => operation.Action is TickAction.Set or TickAction.Move).Select(operation => operation.Tuple);
 

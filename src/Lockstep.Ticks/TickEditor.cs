@@ -34,7 +34,7 @@ public sealed class TickEditor
     /// <param name="json">The value, one JSON text.</param>
     /// <param name="desired">When the value should become active; null for as soon as is safe.</param>
     /// <param name="tick">The tick from then on, in whole milliseconds; null to leave it as it is.</param>
-    /// <param name="replace">Whether a value that is already pending for that boundary is replaced.</param>
+    /// <param name="replace">Whether to replace a value that is already pending for that boundary.</param>
     /// <param name="cancellationToken">Cancels, up to the commit.</param>
     /// <returns>What was done, and when the value becomes active.</returns>
     /// <exception cref="TickConflictException">Another value is pending for that boundary.</exception>
@@ -75,18 +75,18 @@ public sealed class TickEditor
     ) => SetAsync(variable, JsonSerializer.Serialize(value), desired, tick, replace, cancellationToken);
 
     /// <summary>
-    /// Sets values of several variables as one change, all of them or none, for the first boundary that all have and that is neither before
-    /// <paramref name="desired"/> nor before the next available change of any. They stay together: a later change that would move one of
-    /// them alone is refused.
+    /// Sets values of several variables as one change, all or none, for the first boundary that they share and that is neither before
+    /// <paramref name="desired"/> nor before the next available change of any. They stay together: a later change that would move only one
+    /// of them is refused.
     /// </summary>
     /// <param name="values">The variables, each with its value as one JSON text; at least one.</param>
     /// <param name="desired">When they should become active; null for as soon as is safe.</param>
     /// <param name="tick">The tick of all of them from then on, in whole milliseconds; null to leave each as it is.</param>
-    /// <param name="replace">Whether values that are already pending for that boundary are replaced.</param>
+    /// <param name="replace">Whether to replace values that are already pending for that boundary.</param>
     /// <param name="cancellationToken">Cancels, up to the commit.</param>
-    /// <returns>What was done to each, in the order of their names.</returns>
+    /// <returns>What was done to each, in order of name.</returns>
     /// <exception cref="TickNoCommonBoundaryException">Their ticks have no boundary in common.</exception>
-    /// <exception cref="TickGroupException">The tick would move a pending value away from those that it was set together with.</exception>
+    /// <exception cref="TickGroupException">The tick would separate a pending value from those that were set together with it.</exception>
     /// <inheritdoc cref="SetAsync" path="/exception"/>
     public async Task<IReadOnlyList<TickChange>> SetTogetherAsync(
         IReadOnlyDictionary<string, string> values,
@@ -101,7 +101,7 @@ public sealed class TickEditor
         foreach (var json in values.Values)
             TickTuple.CheckJson(json);
 
-        // All stores take their turns in one order, so that no two changes wait for each other.
+        // All stores take turns in the same order, so that no two changes wait for each other.
         string[] variables = [.. values.Keys.Order(StringComparer.Ordinal)];
         var group = Guid.NewGuid().ToString("N");
         var commits = await ChangeAsync(
@@ -124,7 +124,7 @@ public sealed class TickEditor
         return [.. variables.Zip(commits, (variable, commit) => new TickChange(variable, commit))];
     }
 
-    /// <summary>Writes a ramp's values as one change: all of them, or none when another value is pending on its way.</summary>
+    /// <summary>Writes a ramp's values as one change: all of them, or none if another value is pending along it.</summary>
     /// <inheritdoc cref="SetAsync" path="/exception"/>
     public async Task<TickChange> RampAsync(
         string variable,
@@ -143,27 +143,27 @@ public sealed class TickEditor
         return new TickChange(variable, commit);
     }
 
-    /// <summary>Removes the pending value of an instant. Values that follow move if the tick changes under them.</summary>
-    /// <returns>What was done; null when the schedule has nothing at that instant.</returns>
+    /// <summary>Removes the pending value at an instant. Values that follow move if the tick changes under them.</summary>
+    /// <returns>What was done; null if the schedule has nothing at that instant.</returns>
     /// <exception cref="TickTooLateException">It is active, past, or too near for every process to learn of it.</exception>
     /// <inheritdoc cref="SetAsync" path="/exception"/>
     public Task<TickChange?> RemoveAsync(string variable, DateTimeOffset activeAt, CancellationToken cancellationToken = default) =>
         ChangeIfAnyAsync(variable, reading => TickRules.Remove(variable, reading, activeAt.ToUniversalTime()), cancellationToken);
 
     /// <summary>
-    /// Removes a variable with all its values, past, active and pending. This is not a switch: a process that still uses the variable finds
-    /// it gone when it next reads the store, and each at another instant. To switch it off everywhere at once, set it to null first.
+    /// Removes a variable with all its values, past, active and pending. This is not a switch: processes that still use the variable find
+    /// it gone when they next read the store, each at a different time. To switch it off everywhere at once, set it to null first.
     /// </summary>
-    /// <returns>What was removed; null when there is no such variable.</returns>
+    /// <returns>What was removed; null if there is no such variable.</returns>
     /// <inheritdoc cref="RescheduleAsync" path="/exception"/>
     public Task<TickChange?> RemoveAllAsync(string variable, CancellationToken cancellationToken = default) =>
         ChangeIfAnyAsync(variable, TickRules.RemoveAll, cancellationToken);
 
     /// <summary>
-    /// Moves pending values that are not at the first boundary from their wish on to that boundary. <see cref="SetAsync"/> and <see
-    /// cref="RemoveAsync"/> do this themselves; it is for schedules that something else wrote.
+    /// Moves pending values that are not at the first boundary from their requested time on to that boundary. <see cref="SetAsync"/> and
+    /// <see cref="RemoveAsync"/> do this themselves; this is for schedules written by something else.
     /// </summary>
-    /// <returns>What was moved; null when nothing had to be.</returns>
+    /// <returns>What was moved; null if nothing had to be.</returns>
     /// <exception cref="TickDeadlineException">The store was too slow, several times.</exception>
     /// <exception cref="TickStoreUnavailableException">The store cannot be reached.</exception>
     public Task<TickChange?> RescheduleAsync(string variable, CancellationToken cancellationToken = default) =>
@@ -260,7 +260,7 @@ public sealed class TickChange
     public bool Replaced { get; }
 
     /// <summary>
-    /// True when the commit took so long that some process may pick it up only at its next refresh; see <see cref="TickCommit.IsLate"/>.
+    /// True if the commit took so long that some process may pick it up only at its next refresh; see <see cref="TickCommit.IsLate"/>.
     /// </summary>
     public bool IsLate { get; }
 }

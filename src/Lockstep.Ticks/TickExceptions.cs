@@ -2,7 +2,7 @@ using Lockstep.Engine;
 
 namespace Lockstep.Ticks;
 
-/// <summary>What every error of tick variables derives from.</summary>
+/// <summary>The base of all errors of tick variables.</summary>
 public abstract class TickException : LockstepException
 {
     /// <summary>Creates the error with what happened and what to do about it.</summary>
@@ -22,12 +22,11 @@ public sealed class TickConflictException(string variable, TickTuple occupant, b
         $"'{variable}' already has a pending change at {occupant.ActiveAt:O}.",
         isReplaceable
             ? (Remedy)(
-                $"{Term.ReadSchedule.For(variable)} shows it and {Term.RemoveScheduled.For($"{occupant.ActiveAt:O}")} removes it; or "
+                $"{Term.ReadSchedule.For(variable)} shows it and {RemovalOf(variable, occupant)} removes it; or "
                 + $"replace it with {Term.Replace}, or choose another time."
             )
             : (Remedy)(
-                $"{Term.ReadSchedule.For(variable)} shows it and {Term.RemoveScheduled.For($"{occupant.ActiveAt:O}")} removes it; or "
-                + $"choose another time."
+                $"{Term.ReadSchedule.For(variable)} shows it and {RemovalOf(variable, occupant)} removes it; or " + $"choose another time."
             )
     )
 {
@@ -36,6 +35,8 @@ public sealed class TickConflictException(string variable, TickTuple occupant, b
 
     /// <summary>The pending tuple that is in the way.</summary>
     public TickTuple Occupant { get; } = occupant;
+
+    private static Term RemovalOf(string variable, TickTuple occupant) => Term.RemoveScheduled.For($"{occupant.ActiveAt:O} {variable}");
 }
 
 /// <summary>The variables have no boundary in common within reach. Nothing was written.</summary>
@@ -47,9 +48,7 @@ public sealed class TickNoCommonBoundaryException(IEnumerable<string> variables)
         "Give each the same tick, from an instant that is a boundary of it, and set them together after that."
     );
 
-/// <summary>
-/// The change would move a pending value away from the others that were set together with it. Nothing was written.
-/// </summary>
+/// <summary>The change would separate a pending value from others that were set together with it. Nothing was written.</summary>
 /// <param name="variable">The variable.</param>
 /// <param name="activeAt">When the pending value becomes active.</param>
 public sealed class TickGroupException(string variable, DateTimeOffset activeAt)
@@ -63,7 +62,7 @@ public sealed class TickGroupException(string variable, DateTimeOffset activeAt)
     public DateTimeOffset ActiveAt { get; } = activeAt;
 }
 
-/// <summary>The change would touch an instant so near that some process may not learn of it in time. Nothing was written.</summary>
+/// <summary>The change would affect an instant so near that some process may not learn of it in time. Nothing was written.</summary>
 public sealed class TickTooLateException(string variable, DateTimeOffset instant, DateTimeOffset nextAvailable)
     : TickException(
         ErrorKind.InvalidState,
@@ -77,7 +76,7 @@ public sealed class TickTooLateException(string variable, DateTimeOffset instant
 }
 
 /// <summary>
-/// The tick is too small for the store's bounds on skew and latency: processes would not switch together. Nothing was written.
+/// The tick is too small for the store's bounds on skew and latency, so processes would not switch together. Nothing was written.
 /// </summary>
 public sealed class TickTooSmallException(TimeSpan tick, TimeSpan minimum)
     : TickException(
@@ -91,9 +90,7 @@ public sealed class TickTooSmallException(TimeSpan tick, TimeSpan minimum)
     public TimeSpan Minimum { get; } = minimum;
 }
 
-/// <summary>
-/// The store was so slow that the transaction ran past its deadline. It was rolled back: try again.
-/// </summary>
+/// <summary>The store was so slow that the transaction missed its deadline. It was rolled back: try again.</summary>
 public sealed class TickDeadlineException(string variable, DateTimeOffset deadline)
     : TickException(
         ErrorKind.Timeout,
@@ -101,16 +98,16 @@ public sealed class TickDeadlineException(string variable, DateTimeOffset deadli
         "Try again, and find out why the store is slow."
     )
 {
-    /// <summary>When it had to be committed, on the store's clock.</summary>
+    /// <summary>By when it had to be committed, on the store's clock.</summary>
     public DateTimeOffset Deadline { get; } = deadline;
 }
 
 /// <summary>
-/// The store was replaced by another one, or restored to an earlier state. Followers use the last known schedule, because what is there now
+/// The store was replaced by another one, or restored to an earlier state. Followers use the last known schedule, because the current one
 /// may lack every value.
 /// </summary>
 /// <param name="store">The store's description, without secrets (I9).</param>
-/// <param name="reason">What shows it.</param>
+/// <param name="reason">The evidence.</param>
 public sealed class TickStoreReplacedException(string store, string reason)
     : TickException(
         ErrorKind.VariableStoreReplaced,
@@ -139,11 +136,11 @@ public sealed class TickStoreFormatException(string store, long format, long kno
     }
 }
 
-/// <summary>The store cannot be reached or used just now.</summary>
+/// <summary>The store cannot be reached or used at the moment.</summary>
 /// <param name="store">The store's description, without secrets (I9).</param>
 /// <param name="reason">What went wrong.</param>
 /// <param name="outcomeUnknown">The connection was lost while a change was being committed.</param>
-/// <param name="inner">What the store's driver said.</param>
+/// <param name="inner">The error of the store's driver.</param>
 public sealed class TickStoreUnavailableException(string store, string reason, bool outcomeUnknown, Exception? inner)
     : TickException(
         ErrorKind.VariableStoreUnavailable,
@@ -152,6 +149,6 @@ public sealed class TickStoreUnavailableException(string store, string reason, b
         inner
     )
 {
-    /// <summary>True when a change may have been committed or not; the schedule tells.</summary>
+    /// <summary>True if it is unknown whether a change was committed; the schedule shows it.</summary>
     public bool OutcomeUnknown { get; } = outcomeUnknown;
 }

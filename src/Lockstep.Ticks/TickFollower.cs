@@ -4,8 +4,8 @@ namespace Lockstep.Ticks;
 
 /// <summary>
 /// Follows one variable for a process: reads the store when <see cref="TickRefreshPlan"/> says so, switches at each tuple's instant, and
-/// continues with what it knows when the store fails. One timer serves both; it checks the clock at least once a second, so that a clock
-/// change does not upset it.
+/// continues with the last known schedule when the store fails. One timer serves both; it checks the clock at least once a second, so that
+/// a clock change does not upset it.
 /// </summary>
 internal sealed class TickFollower : IAsyncDisposable
 {
@@ -34,8 +34,8 @@ internal sealed class TickFollower : IAsyncDisposable
 
     /// <param name="name">The variable.</param>
     /// <param name="store">The store.</param>
-    /// <param name="options">How to work.</param>
-    /// <param name="lastStamp">The store that the process last knew; another one is not accepted.</param>
+    /// <param name="options">The options.</param>
+    /// <param name="lastStamp">The store that the process last knew; no other is accepted.</param>
     /// <param name="scheduleChanged">Called when the schedule has changed.</param>
     public TickFollower(string name, ITickStore store, TickLockerOptions options, TickStoreStamp lastStamp, Action scheduleChanged)
     {
@@ -80,12 +80,12 @@ internal sealed class TickFollower : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether it has a schedule that the store had at some time.</summary>
+    /// <summary>Whether it has a schedule that the store contained at some time.</summary>
     public bool IsKnown { get; private set; }
 
     /// <summary>Reads the store for the first time; if that fails, uses the last known schedule, if there is one.</summary>
-    /// <param name="lastKnown">That one; null for none.</param>
-    /// <param name="mayStartEmpty">Whether it may begin without a value if there is no schedule and the store cannot be read.</param>
+    /// <param name="lastKnown">The last known schedule; null for none.</param>
+    /// <param name="mayStartEmpty">Whether it may start without a value if there is no schedule and the store cannot be read.</param>
     /// <param name="cancellationToken">Cancels.</param>
     public async Task StartAsync(TickSchedule? lastKnown, bool mayStartEmpty, CancellationToken cancellationToken)
     {
@@ -108,7 +108,7 @@ internal sealed class TickFollower : IAsyncDisposable
         _ = Pump();
     }
 
-    /// <summary>Accepts whatever store is there, at the next read, which is under way when this returns.</summary>
+    /// <summary>Accepts whatever store is there at the next read, which has started when this returns.</summary>
     public Task AdoptAsync()
     {
         lock (_gate)
@@ -153,7 +153,7 @@ internal sealed class TickFollower : IAsyncDisposable
     }
 
     /// <summary>Catches up with the clock: switches, and reads the store if that is due.</summary>
-    /// <returns>The read that is under way; completed when there is none.</returns>
+    /// <returns>The read in progress; completed if there is none.</returns>
     public Task Pump()
     {
         TaskCompletionSource? started = null;
@@ -250,7 +250,7 @@ internal sealed class TickFollower : IAsyncDisposable
         try
         {
             // A driver may take long to notice that it was cancelled, or never notice: it asks the unresponsive server to cancel, and waits
-            // for that. No read holds up the next one beyond its time.
+            // for that. A read must not hold up the next one beyond its time.
             var reading = await _store.ReadAsync(Name, either.Token).WaitAsync(either.Token).ConfigureAwait(false);
             Accept(reading, begun, _time.GetElapsedTime(stamp));
         }
@@ -270,7 +270,7 @@ internal sealed class TickFollower : IAsyncDisposable
         bool changed;
         lock (_gate)
         {
-            // A read that was due before a boundary and began after it does not undo that the boundary was missed.
+            // A read that was due before a boundary and started after it does not change the fact that the boundary was missed.
             if (_lastRefresh is not null)
                 NoticeStaleness(begun);
             _stamp.RequireSuccessor(reading.Stamp, _store.Description);
@@ -333,7 +333,7 @@ internal sealed class TickFollower : IAsyncDisposable
     }
 
     /// <summary>
-    /// Does what is due and sets the timer for what comes next: a switch, a refresh, or a clock check. Both use one reading of the clock: a
+    /// Does what is due and sets the timer for what is next: a switch, a refresh, or a clock check. All use one reading of the clock: a
     /// switch that fell due between two readings would be neither done nor waited for.
     /// </summary>
     private void SwitchAndArm(DateTimeOffset now)
@@ -347,7 +347,7 @@ internal sealed class TickFollower : IAsyncDisposable
         if (!_staleNoticed && _plan.Uncovered - now < sleep)
             sleep = _plan.Uncovered - now;
 
-        // Timers count whole milliseconds and would round down to a moment too early.
+        // Timers count whole milliseconds, and would round down to a moment too early.
         _timer.Change(TimeSpan.FromMilliseconds(Math.Max(0, Math.Ceiling(sleep.TotalMilliseconds))), Timeout.InfiniteTimeSpan);
     }
 

@@ -16,14 +16,14 @@ public sealed record TickLockerOptions
     public ITickObserver? Observer { get; init; }
 
     /// <summary>
-    /// A file, of this program's own, in which the last known schedules are kept, so that it can start while the store is down; null for
-    /// none. It holds the values in plain text.
+    /// A file, used only by this program, that keeps the last known schedules, so that the program can start while the store is down; null
+    /// for none. It holds the values in plain text.
     /// </summary>
     public string? BootstrapFile { get; init; }
 
     /// <summary>
-    /// Whether variables are switched on a thread of the locker's own; null for yes if time is the system's. With a clock that a test sets,
-    /// its timers decide.
+    /// Whether variables are switched on the locker's own thread; null means yes if the clock is the system's. With a clock that a test
+    /// sets, its timers decide.
     /// </summary>
     internal bool? SwitchOnOwnThread { get; init; }
 
@@ -32,9 +32,9 @@ public sealed record TickLockerOptions
 }
 
 /// <summary>
-/// Hands out the variables of one store to a process and keeps them current. A variable is read from the store once when it is opened and
-/// then once per tick, however many places use it. A thread of the locker's own switches them, so that a busy thread pool does not make
-/// them late. All members may be used from any thread. The store is not disposed with it.
+/// Hands out a store's variables to a process and keeps them current. A variable is read from the store once when it is opened and then
+/// once per tick, however many places use it. The locker's own thread switches them, so that a busy thread pool does not make them late.
+/// All members may be used from any thread. The store is not disposed with it.
 /// </summary>
 public sealed class TickLocker : IAsyncDisposable
 {
@@ -51,7 +51,7 @@ public sealed class TickLocker : IAsyncDisposable
     private bool _disposed;
 
     /// <param name="store">The store.</param>
-    /// <param name="options">How to work; null for the defaults.</param>
+    /// <param name="options">The options; null for the defaults.</param>
     public TickLocker(ITickStore store, TickLockerOptions? options = null)
     {
         _store = store;
@@ -66,7 +66,7 @@ public sealed class TickLocker : IAsyncDisposable
     /// <summary>The state of each open variable.</summary>
     public IReadOnlyList<TickStatus> Status => [.. _all.Select(follower => follower.Status)];
 
-    /// <summary>Opens a variable; the same object for the same name and type.</summary>
+    /// <summary>Opens a variable; returns the same object for the same name and type.</summary>
     /// <exception cref="TickStoreUnavailableException">The store cannot be read, and the bootstrap file does not know the
     /// variable.</exception>
     [RequiresUnreferencedCode("A trimmed program gives the type's JsonTypeInfo.")]
@@ -74,22 +74,22 @@ public sealed class TickLocker : IAsyncDisposable
     public Task<TickVariable<T>> OpenAsync<T>(string variable, CancellationToken cancellationToken = default) =>
         OpenAsync(variable, static json => JsonSerializer.Deserialize<T>(json), cancellationToken);
 
-    /// <summary>Opens a variable whose value is read as its type's contract says; see the other overload.</summary>
+    /// <summary>Opens a variable whose value is read by its type's contract; see the other overload.</summary>
     /// <inheritdoc cref="OpenAsync{T}(string, CancellationToken)" path="/exception"/>
     public Task<TickVariable<T>> OpenAsync<T>(string variable, JsonTypeInfo<T> type, CancellationToken cancellationToken = default) =>
         OpenAsync(variable, json => JsonSerializer.Deserialize(json, type), cancellationToken);
 
     /// <summary>
-    /// Opens a variable with the value that it has while no value is active, or none that can be read as its type. It opens even if the
+    /// Opens a variable with a default, which it has while no value is active, or none that can be read as its type. It opens even if the
     /// store cannot be reached and nothing is known about the variable; <see cref="TickVariable{T}.Status"/> says so, and the store's
-    /// values count from the first successful read on.
+    /// values take effect from the first successful read on.
     /// </summary>
     [RequiresUnreferencedCode("A trimmed program gives the type's JsonTypeInfo, or takes OpenBooleanAsync and its like.")]
     [RequiresDynamicCode("A native program gives the type's JsonTypeInfo, or takes OpenBooleanAsync and its like.")]
     public Task<TickVariable<T>> OpenAsync<T>(string variable, T otherwise, CancellationToken cancellationToken = default) =>
         OpenAsync(variable, static json => JsonSerializer.Deserialize<T>(json), cancellationToken, new TickDefault<T>(otherwise));
 
-    /// <summary>Opens a variable with a default value, read as its type's contract says; see the other overload.</summary>
+    /// <summary>Opens a variable with a default, read by its type's contract; see the other overload.</summary>
     public Task<TickVariable<T>> OpenAsync<T>(
         string variable,
         JsonTypeInfo<T> type,
@@ -118,7 +118,7 @@ public sealed class TickLocker : IAsyncDisposable
         );
 
     /// <summary>
-    /// Opens a variable that says for which part of all keys something is on: see <see cref="TickPercentage"/>.
+    /// Opens a variable that says for which share of all keys something is on: see <see cref="TickPercentage"/>.
     /// <paramref name="otherwise"/> is the percentage while no value is active.
     /// </summary>
     /// <inheritdoc cref="OpenAsync{T}(string, T, CancellationToken)"/>
@@ -160,7 +160,7 @@ public sealed class TickLocker : IAsyncDisposable
     }
 
     /// <summary>
-    /// Catches up with the clock, at the start of a request, when timers may not have run since the last one (a frozen container, a stopped
+    /// Catches up with the clock at the start of a request, when timers may not have run since the last one (a frozen container, a stopped
     /// process). Does nothing, and no I/O, if nothing is due; never throws because of the store: <see cref="Status"/> says so.
     /// </summary>
     public ValueTask RefreshAsync(CancellationToken cancellationToken = default)
@@ -177,8 +177,8 @@ public sealed class TickLocker : IAsyncDisposable
     }
 
     /// <summary>
-    /// Accepts the store that is there now, after it replaced the one that was read before (<see cref="TickStatus.IsStoreReplaced"/>). Its
-    /// schedules are in force from the reads that this begins and waits for.
+    /// Accepts the current store after it replaced the one read before (<see cref="TickStatus.IsStoreReplaced"/>). Its schedules are in
+    /// force once the reads that this starts and awaits have finished.
     /// </summary>
     public async Task AdoptStoreAsync(CancellationToken cancellationToken = default)
     {
@@ -229,7 +229,7 @@ public sealed class TickLocker : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops all timers and waits for reads under way; the variables keep their last values.</summary>
+    /// <summary>Stops all timers and waits for reads in progress; the variables keep their last values.</summary>
     public async ValueTask DisposeAsync()
     {
         await _opening.WaitAsync().ConfigureAwait(false);
@@ -318,7 +318,7 @@ public sealed class TickLocker : IAsyncDisposable
         {
             try
             {
-                // What the file knew about variables that are not open yet stays.
+                // Keeps what the file knew about variables that are not open yet.
                 var known = _lastKnown ?? TickBootstrap.Empty;
                 var schedules = new Dictionary<string, TickSchedule>(known.Schedules, StringComparer.Ordinal);
                 var stamp = known.Stamp;
@@ -337,7 +337,7 @@ public sealed class TickLocker : IAsyncDisposable
         }
     }
 
-    /// <summary>Of another store than the known one, or further on.</summary>
+    /// <summary>Whether a stamp is of another store than the known one, or newer.</summary>
     private static TickStoreStamp Newer(TickStoreStamp known, TickStoreStamp read) =>
         read.Identity is not null && (read.Identity != known.Identity || read.Version > known.Version) ? read : known;
 }

@@ -18,7 +18,7 @@ internal sealed class TickNotices(ITickObserver? observer)
     }
 
     /// <summary>
-    /// Delivers what is pending, one after the other. A thread that comes while another one delivers leaves it to that one: otherwise a
+    /// Delivers pending notifications one after the other. A thread that arrives while another is delivering leaves them to it; otherwise a
     /// refresh could be reported before the staleness that it ended.
     /// </summary>
     public void Tell()

@@ -6,10 +6,10 @@ using System.Text.Json;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// For which part of all keys (users, machines, requests) something is on. Every process gives the same answer for the same key, and a key
-/// that is in stays in while the percentage rises. A key's place among all is the first 8 bytes, as an unsigned big-endian number, of the
-/// SHA-256 of <c>variable:key</c> in UTF-8; it is in if that is less than the percentage's share of 2 to the power of 64. Two variables
-/// place the same key independently of each other.
+/// For which share of all keys (users, machines, requests) something is on. Every process gives the same answer for the same key, and an
+/// included key stays included while the percentage rises. A key's position is the first 8 bytes, as an unsigned big-endian number, of the
+/// SHA-256 of <c>variable:key</c> in UTF-8; the key is included if that is less than the percentage's share of 2 to the power of 64. Two
+/// variables place the same key independently of each other.
 /// </summary>
 /// <param name="Variable">The variable whose value this is.</param>
 /// <param name="Percent">From 0, no key, to 100, every key.</param>
@@ -18,7 +18,7 @@ public sealed record TickPercentage(string Variable, decimal Percent)
     private const decimal Places = 18446744073709551616m;
     private const int MostBytesOnStack = 256;
 
-    /// <summary>Whether a key is in. Takes no lock and does no I/O.</summary>
+    /// <summary>Whether a key is included. Takes no lock and does no I/O.</summary>
     /// <param name="key">The key; compared ordinally.</param>
     public bool Includes(string key)
     {
@@ -26,7 +26,9 @@ public sealed record TickPercentage(string Variable, decimal Percent)
         return Percent >= 100 || (Percent > 0 && PlaceOf(key) < Percent / 100 * Places);
     }
 
-    /// <summary>A key's place among all keys of the variable, as the percentage above which the key is in: from 0 to below 100.</summary>
+    /// <summary>
+    /// A key's position among all keys of the variable, as the percentage above which it is included: from 0 to below 100.
+    /// </summary>
     /// <param name="key">The key; compared ordinally.</param>
     public decimal PositionOf(string key)
     {
@@ -37,7 +39,7 @@ public sealed record TickPercentage(string Variable, decimal Percent)
     /// <summary>Parses a variable's value: a number from 0 to 100; true is 100, false and null are 0.</summary>
     /// <param name="variable">The variable.</param>
     /// <param name="json">Its value; null while none is active.</param>
-    /// <exception cref="JsonException">It is anything else.</exception>
+    /// <exception cref="JsonException">The value is anything else.</exception>
     public static TickPercentage Parse(string variable, string? json)
     {
         var value = JsonElement.Parse(json ?? "null");

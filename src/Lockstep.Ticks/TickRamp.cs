@@ -2,19 +2,19 @@ using System.Globalization;
 
 namespace Lockstep.Ticks;
 
-/// <summary>A number that goes from one value to another in equal steps over a span of time: a rollout by percent.</summary>
+/// <summary>A number that moves from one value to another in equal steps over a period: a gradual rollout by percentage.</summary>
 /// <param name="From">The value at the start.</param>
 /// <param name="To">The value at the end.</param>
 /// <param name="Over">The ramp's duration; more than zero.</param>
 /// <param name="Steps">How many steps; null for steps of 1, or of one tick's length if there are fewer ticks than that.</param>
 public sealed record TickRamp(decimal From, decimal To, TimeSpan Over, int? Steps = null)
 {
-    /// <summary>The most steps that one ramp may have.</summary>
+    /// <summary>The maximum number of steps in a ramp.</summary>
     public const int MaximumSteps = 1000;
 
     /// <summary>
-    /// The whole ramp as one edit, refused as a whole if another change is pending anywhere on its way. The start is the first boundary
-    /// that <see cref="TickRules.Set"/> would take; each step becomes active at the first boundary not before its share of the time.
+    /// The whole ramp as one edit, refused as a whole if another change is pending anywhere along it. The start is the first boundary that
+    /// <see cref="TickRules.Set"/> would take; each step becomes active at the first boundary not before its share of the time.
     /// </summary>
     internal TickEdit Decide(string variable, TickReading reading, DateTimeOffset? desired, TimeSpan? tick)
     {
@@ -54,7 +54,7 @@ public sealed record TickRamp(decimal From, decimal To, TimeSpan Over, int? Step
 
     private int CountSteps(TimeSpan tick)
     {
-        // Each step needs a boundary of its own.
+        // Each step needs its own boundary.
         var most = (int)Math.Min(MaximumSteps, Over / tick);
         if (most < 1)
             throw new ArgumentException($"A ramp must take at least one tick, {tick}.");

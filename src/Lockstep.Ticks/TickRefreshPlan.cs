@@ -1,8 +1,8 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// When a follower reads the store: once before each boundary, at a moment of its own within the lead, so that a thousand followers do not
-/// come at once; and again after a failure, sooner at first. Not thread-safe.
+/// When a follower reads the store: once before each boundary, at a random moment within the lead, so that a thousand followers do not
+/// arrive at once; and again after a failure, sooner at first. Not thread-safe.
 /// </summary>
 internal sealed class TickRefreshPlan(Random jitter)
 {
@@ -15,14 +15,14 @@ internal sealed class TickRefreshPlan(Random jitter)
     public static TimeSpan LongestReadLimit { get; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// The next boundary that no read covers yet. A read covers a boundary when it begins no earlier than the lead before it.
+    /// The next boundary that no read covers yet. A read covers a boundary if it starts no earlier than the lead before it.
     /// </summary>
     public DateTimeOffset Uncovered { get; private set; } = DateTimeOffset.MinValue;
 
     /// <summary>When to read the store next.</summary>
     public DateTimeOffset DueAt { get; private set; } = DateTimeOffset.MaxValue;
 
-    /// <summary>How long a read that begins now may take: after the lead it would be too late.</summary>
+    /// <summary>How long a read that starts now may take: after the lead it would be too late.</summary>
     public static TimeSpan ReadLimit(TickSchedule schedule, DateTimeOffset now)
     {
         var lead = Lead(schedule, now);
@@ -33,7 +33,7 @@ internal sealed class TickRefreshPlan(Random jitter)
 
     /// <summary>A read brought this schedule.</summary>
     /// <param name="schedule">The schedule.</param>
-    /// <param name="begun">When the read began.</param>
+    /// <param name="begun">When the read started.</param>
     public void Succeeded(TickSchedule schedule, DateTimeOffset begun)
     {
         _failures = 0;

@@ -23,12 +23,12 @@ internal static class TickRules
     }
 
     /// <summary>
-    /// Sets values of several variables for the first boundary that all of them have and that <see cref="Set"/> could take for each.
+    /// Sets values of several variables for the first boundary that they share and that <see cref="Set"/> could take for each.
     /// </summary>
-    /// <param name="changes">The variables with what was read of each, all at one time, and their values.</param>
+    /// <param name="changes">The variables with what was read of each, at a single time, and their values.</param>
     /// <param name="desired">When they should become active; null for as soon as is safe.</param>
     /// <param name="tick">The tick of all of them from then on; null to leave each as it is.</param>
-    /// <param name="replace">Whether values that are pending for that boundary are replaced.</param>
+    /// <param name="replace">Whether to replace values that are pending for that boundary.</param>
     /// <param name="group">What identifies the values as set together.</param>
     /// <exception cref="TickNoCommonBoundaryException">There is no such boundary.</exception>
     public static IReadOnlyList<TickEdit> SetTogether(
@@ -63,7 +63,7 @@ internal static class TickRules
         if (schedule.ActiveAt(at) is { } occupant && occupant.ActiveAt == at && !replace)
             throw new TickConflictException(variable, occupant);
 
-        // A wish that could no longer be met when it was made does not count: a value for as soon as possible stays where it is.
+        // A requested time that was already too early when requested does not count: a value set for as soon as possible stays where it is.
         var kept = wish > schedule.NextAvailableChangeAt(reading.StoreTime) ? wish : null;
         var tuple = new TickTuple(at, json, tick ?? schedule.TickAt(at - new TimeSpan(1)), kept, group);
         return WithFollowers(
@@ -75,7 +75,7 @@ internal static class TickRules
         );
     }
 
-    /// <summary>Removes a pending tuple; <see cref="TickEdit.Nothing"/> when there is none at that instant.</summary>
+    /// <summary>Removes a pending tuple; <see cref="TickEdit.Nothing"/> if there is none at that instant.</summary>
     public static TickEdit Remove(string variable, TickReading reading, DateTimeOffset activeAt)
     {
         var schedule = reading.Schedule;
@@ -94,7 +94,7 @@ internal static class TickRules
     }
 
     /// <summary>
-    /// Moves every pending tuple that is not at the boundary next to its wish to that boundary: for schedules that were written without
+    /// Moves every pending tuple that is not at the boundary nearest its requested time to that boundary: for schedules written without
     /// these rules.
     /// </summary>
     public static TickEdit Reschedule(string variable, TickReading reading)
@@ -129,7 +129,7 @@ internal static class TickRules
     public static TickEdit RemoveAll(TickReading reading) =>
         new([.. reading.Schedule.Tuples.Select(tuple => new TickOperation(TickAction.Remove, tuple))], null, null);
 
-    /// <summary>The first boundary at which a change that is decided now may become active.</summary>
+    /// <summary>The first boundary at which a change decided now may become active.</summary>
     public static DateTimeOffset FirstChange(TickReading reading, DateTimeOffset? desired)
     {
         var available = reading.Schedule.NextAvailableChangeAt(reading.StoreTime);
@@ -157,7 +157,7 @@ internal static class TickRules
         throw new TickNoCommonBoundaryException(changes.Select(change => change.Variable));
     }
 
-    /// <summary>In whole milliseconds, no earlier.</summary>
+    /// <summary>The requested time in whole milliseconds, rounded up.</summary>
     private static DateTimeOffset? WishOf(DateTimeOffset? desired) =>
         desired is { } instant
             ? DateTimeOffset.FromUnixTimeMilliseconds((instant + new TimeSpan(TimeSpan.TicksPerMillisecond - 1)).ToUnixTimeMilliseconds())
@@ -171,10 +171,10 @@ internal static class TickRules
     }
 
     /// <summary>
-    /// Completes an edit after which the schedule begins with <paramref name="settled"/>: the tuples that follow go to the first boundary
-    /// from their wish on, in their order and each to its own, where a tick changed before them.
+    /// Completes an edit after which the schedule begins with <paramref name="settled"/>: where a tick changed before them, the tuples that
+    /// follow move to the first boundary from their requested time on, in order and each to its own.
     /// </summary>
-    /// <exception cref="TickGroupException">One of them would leave the others of its group.</exception>
+    /// <exception cref="TickGroupException">One of them would be separated from its group.</exception>
     public static TickEdit WithFollowers(
         string variable,
         TickReading reading,
@@ -205,7 +205,7 @@ internal static class TickRules
         return operations.Count == 0 ? TickEdit.Nothing : Timed(reading, operations);
     }
 
-    /// <summary>Gives an edit its deadlines: it must be committed before the boundary that precedes the first instant it touches.</summary>
+    /// <summary>Gives an edit its deadlines: it must be committed before the boundary preceding the first instant it affects.</summary>
     private static TickEdit Timed(TickReading reading, IReadOnlyList<TickOperation> operations)
     {
         var first = operations.Min(operation =>

@@ -1,10 +1,10 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// A variable's schedule as it was read from the store: immutable, and with it every process computes the same value and the same
-/// boundaries for an instant. Boundaries are counted from the tuple active at that instant in steps of its tick, up to the next
-/// tuple, which is a boundary itself. Before the first tuple the value is null and they are counted from 1970 in steps of
-/// <see cref="DefaultTick"/>. All members are pure and may be used from any thread.
+/// A variable's schedule as read from the store. It is immutable, and with it every process computes the same value and the same boundaries
+/// for an instant. Boundaries are counted from the tuple active at that instant in steps of its tick, up to the next tuple, which is itself
+/// a boundary. Before the first tuple the value is null, and boundaries are counted from 1970 in steps of <see cref="DefaultTick"/>. All
+/// members are pure and may be used from any thread.
 /// </summary>
 public sealed class TickSchedule : IEquatable<TickSchedule>
 {
@@ -12,7 +12,7 @@ public sealed class TickSchedule : IEquatable<TickSchedule>
     private readonly TickTuple[] _tuples;
 
     /// <summary>Creates a schedule from tuples in any order.</summary>
-    /// <param name="defaultTick">The tick before the first tuple, which is kept in the store.</param>
+    /// <param name="defaultTick">The tick before the first tuple, as stored in the store.</param>
     /// <param name="tuples">The tuples; no two of them at the same instant.</param>
     /// <exception cref="ArgumentException">Two tuples have the same instant.</exception>
     public TickSchedule(TimeSpan defaultTick, params IEnumerable<TickTuple> tuples)
@@ -66,11 +66,11 @@ public sealed class TickSchedule : IEquatable<TickSchedule>
 
     /// <summary>
     /// The second boundary after the instant (the contract's <c>next_available_change_at</c>): every process reads the store once before
-    /// each boundary, so one that is written now is known to all of them before it becomes active then.
+    /// each boundary, so a tuple written now is known to all of them before it becomes active then.
     /// </summary>
     public DateTimeOffset NextAvailableChangeAt(DateTimeOffset instant) => NextCheckAt(NextCheckAt(instant));
 
-    /// <summary>The instant itself when it is a boundary, else the first boundary after it.</summary>
+    /// <summary>The instant itself if it is a boundary, otherwise the first boundary after it.</summary>
     public DateTimeOffset BoundaryAtOrAfter(DateTimeOffset instant) => NextCheckAt(instant - new TimeSpan(1));
 
     /// <summary>The last boundary before the instant.</summary>
@@ -114,7 +114,7 @@ public sealed class TickSchedule : IEquatable<TickSchedule>
         return low - 1;
     }
 
-    /// <summary>Rounds down, also below zero: before 1970 there are boundaries too.</summary>
+    /// <summary>Rounds down, even below zero: there are boundaries before 1970 too.</summary>
     private static long FloorDivide(TimeSpan span, TimeSpan by)
     {
         var (quotient, remainder) = Math.DivRem(span.Ticks, by.Ticks);

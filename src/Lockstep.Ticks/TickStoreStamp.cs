@@ -2,10 +2,13 @@ namespace Lockstep.Ticks;
 
 /// <summary>Which store was read, and how far its history had come. Immutable.</summary>
 /// <param name="Identity">Chosen at random when the store was created; null for one created before stores had identities.</param>
-/// <param name="Version">How many changes the store has seen: it rises with each and never falls, unless the store was put back to an
-/// earlier state.</param>
-/// <param name="Marks">The marks of the newest changes, newest first, <see cref="MarkLength"/> characters each: a store that was put back
-/// and then changed again has the version that was read before, but another mark for it. Null for a store that keeps none.</param>
+/// <param name="Version">
+/// How many changes the store has seen: it increases with each and never decreases, unless the store was restored to an earlier state.
+/// </param>
+/// <param name="Marks">
+/// The marks of the newest changes, newest first, <see cref="MarkLength"/> characters each: a store that was restored and then changed
+/// again may reach the version read before, but with another mark. Null for a store that keeps none.
+/// </param>
 public sealed record TickStoreStamp(string? Identity, long Version, string? Marks = null)
 {
     /// <summary>The length of a change's mark.</summary>
@@ -14,16 +17,16 @@ public sealed record TickStoreStamp(string? Identity, long Version, string? Mark
     /// <summary>How many marks a store keeps.</summary>
     internal const int MostMarks = 64;
 
-    /// <summary>For a store that does not say: it always matches.</summary>
+    /// <summary>For a store without a stamp: it always matches.</summary>
     public static TickStoreStamp Unknown { get; } = new(null, 0);
 
-    /// <summary>The mark of the newest change; empty where there is none.</summary>
+    /// <summary>The mark of the newest change; empty if there is none.</summary>
     internal string Mark => Marks is { Length: >= MarkLength } ? Marks[..MarkLength] : "";
 
     /// <summary>A mark for a new change.</summary>
     internal static string NewMark() => Guid.NewGuid().ToString("N")[..MarkLength];
 
-    /// <summary>Compares what is read now with what was read before.</summary>
+    /// <summary>Compares the stamp just read to an earlier one.</summary>
     /// <exception cref="TickStoreReplacedException">It is another store, or the same one in an earlier state.</exception>
     internal void RequireSuccessor(TickStoreStamp next, string store)
     {
@@ -37,7 +40,7 @@ public sealed record TickStoreStamp(string? Identity, long Version, string? Mark
             throw new TickStoreReplacedException(store, "changes that were read are gone from it");
     }
 
-    /// <summary>The mark of the change that made a version; null if it is no longer known.</summary>
+    /// <summary>The mark of the change that produced a version; null if it is no longer known.</summary>
     private string? MarkOf(long version)
     {
         var start = (Version - version) * MarkLength;

@@ -1,12 +1,12 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// Switches a locker's variables at their instants, on a thread of its own. Timers run in the thread pool: a program that keeps the pool
-/// busy for half a second would switch half a second late, and a process whose store has just gone away is such a program. It only
-/// switches: reading the store and notifying observers is left to the timers, which may be late.
+/// Switches a locker's variables at their instants, on its own thread. Timers run in the thread pool: a program that keeps the pool busy
+/// for half a second would switch half a second late, and a process that has just lost its store is such a program. It only switches:
+/// reading the store and notifying observers is left to the timers, which may be late.
 /// </summary>
 /// <param name="time">The clock. Waits use the system's.</param>
-/// <param name="followers">Those that switch, whenever called.</param>
+/// <param name="followers">Returns the followers to switch.</param>
 internal sealed class TickSwitcher(TimeProvider time, Func<IReadOnlyList<TickFollower>> followers) : IDisposable
 {
     /// <summary>It checks the clock at least this often, so that a clock change does not upset it.</summary>
@@ -39,7 +39,7 @@ internal sealed class TickSwitcher(TimeProvider time, Func<IReadOnlyList<TickFol
         }.Start();
     }
 
-    /// <summary>The thread ends after what it is doing.</summary>
+    /// <summary>Ends the thread after its current work.</summary>
     public void Dispose()
     {
         lock (_gate)
@@ -55,7 +55,7 @@ internal sealed class TickSwitcher(TimeProvider time, Func<IReadOnlyList<TickFol
     }
 
     /// <summary>Switches what is due.</summary>
-    /// <returns>The next instant at which something will be; null if there is none.</returns>
+    /// <returns>The next instant at which something is due; null if there is none.</returns>
     private DateTimeOffset? SwitchAll()
     {
         DateTimeOffset? next = null;
@@ -75,7 +75,7 @@ internal sealed class TickSwitcher(TimeProvider time, Func<IReadOnlyList<TickFol
         {
             var sleep = instant - time.GetUtcNow() is { } left && left < LongestSleep ? left : LongestSleep;
 
-            // Waits count whole milliseconds and would round down to a moment too early.
+            // Waits count whole milliseconds, and would round down to a moment too early.
             if (!_look && !_stopped && sleep > TimeSpan.Zero)
                 Monitor.Wait(_gate, (int)Math.Ceiling(sleep.TotalMilliseconds));
             _look = false;

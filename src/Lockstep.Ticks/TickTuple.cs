@@ -21,8 +21,9 @@ public sealed record TickTuple
     /// <see cref="MaximumTick"/>.</param>
     /// <param name="wishedAt">When the value was meant to become active, if that is not <paramref name="activeAt"/>; a whole
     /// millisecond.</param>
-    /// <param name="group">What it has in common with the values of other variables that were set together with it; null for a value that
-    /// was set alone.</param>
+    /// <param name="group">
+    /// Identifies the values of other variables that were set together with it; null for a value set on its own.
+    /// </param>
     /// <exception cref="ArgumentException">A part is outside its range, or the text is not JSON.</exception>
     public TickTuple(DateTimeOffset activeAt, string json, TimeSpan tick, DateTimeOffset? wishedAt = null, string? group = null)
     {
@@ -47,12 +48,12 @@ public sealed record TickTuple
     public TimeSpan Tick { get; }
 
     /// <summary>
-    /// When the value was meant to become active, in UTC. While it is pending and the boundaries before it change, it goes to the first one
-    /// from this instant on, not from where it was moved to before.
+    /// When the value was meant to become active, in UTC. While it is pending and the boundaries before it change, it moves to the first
+    /// one from this instant on, not from where it was last moved.
     /// </summary>
     public DateTimeOffset WishedAt { get; }
 
-    /// <summary>The same for all values that were set together, to switch at one boundary; null for a value that was set alone.</summary>
+    /// <summary>The same for all values that were set together, to switch at one boundary; null for a value set on its own.</summary>
     public string? Group { get; }
 
     /// <summary>The same value at another boundary.</summary>

@@ -5,16 +5,16 @@ using System.Threading.Channels;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// Follows variables of one store for a spectator: what becomes active, at the instant at which it does, and what goes wrong meanwhile.
+/// Follows variables of one store for a spectator: what becomes active, at the instant it does, and what goes wrong meanwhile.
 /// </summary>
 public static class TickWatch
 {
     /// <summary>
-    /// Yields what happens until cancelled. All variables come in one sequence; a variable that has no value yet is waited for.
+    /// Yields what happens until cancelled. All variables are in one sequence; a variable that has no value yet is waited for.
     /// </summary>
-    /// <param name="store">The store; it remains the caller's.</param>
+    /// <param name="store">The store; owned by the caller.</param>
     /// <param name="variables">The variables.</param>
-    /// <param name="includeCurrent">Whether the values that are active at the start come first.</param>
+    /// <param name="includeCurrent">Whether to start with the values that are already active.</param>
     /// <param name="time">This process's clock and timers; null for the system's.</param>
     /// <param name="cancellationToken">Ends the sequence with an <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="TickStoreUnavailableException">The store cannot be read at the start. Later failures are notices.</exception>
@@ -43,12 +43,12 @@ public static class TickWatch
         }
     }
 
-    /// <param name="notices">Where notices go.</param>
+    /// <param name="notices">Receives notices.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="begun">What was active by then is no news.</param>
+    /// <param name="begun">What was active by then is not reported.</param>
     private sealed class Observer(ChannelWriter<TickNotice> notices, TimeProvider time, DateTimeOffset begun) : ITickObserver
     {
-        /// <summary>The same trouble with the same variable is reported once in this time: a tick may be a fraction of a second.</summary>
+        /// <summary>How long the same trouble with the same variable is not reported again: a tick may be a fraction of a second.</summary>
         private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
 
         private readonly Dictionary<(string Variable, Trouble Kind), DateTimeOffset> _told = [];
@@ -111,9 +111,9 @@ public static class TickWatch
 public abstract record TickNotice;
 
 /// <summary>A value became active.</summary>
-/// <param name="Activation">Which, and when; it has a tuple.</param>
+/// <param name="Activation">The value and when; its tuple is not null.</param>
 public sealed record TickActivated(TickActivation Activation) : TickNotice;
 
 /// <summary>Something is wrong; watching continues.</summary>
-/// <param name="Message">What, as sentences.</param>
+/// <param name="Message">What is wrong, as sentences.</param>
 public sealed record TickWarned(string Message) : TickNotice;

@@ -83,6 +83,62 @@ public sealed class FirstErrorTests : IDisposable
     }
 
     [Fact]
+    public async Task A_file_that_is_no_store_of_variables_is_called_what_it_is()
+    {
+        await SyncAsync("200 OK", """{"id":1,"updated_at":1}""");
+        await File.WriteAllTextAsync(_folder["plain.txt"], "plain", TestContext.Current.CancellationToken);
+        var before = await File.ReadAllBytesAsync(_folder["t.db"], TestContext.Current.CancellationToken);
+
+        var set = await CliProcess.RunAsync(_folder.Path, "var", "set", "x", "1", "--store", "t.db");
+        var get = await CliProcess.RunAsync(_folder.Path, "var", "get", "x", "--store", "t.db");
+        var plain = await CliProcess.RunAsync(_folder.Path, "var", "get", "x", "--store", "plain.txt");
+
+        Assert.Contains("t.db' is a table of records", set.Error, StringComparison.Ordinal);
+        Assert.Contains("t.db' is a table of records", get.Error, StringComparison.Ordinal);
+        Assert.Contains("file is not a database", plain.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("SQLite Error", plain.Error, StringComparison.Ordinal);
+        Assert.Equal(before, await File.ReadAllBytesAsync(_folder["t.db"], TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_model_in_a_folder_that_is_not_there_says_so()
+    {
+        var set = await CliProcess.RunAsync(_folder.Path, "gossip", "set", "a", "1", "--path", Path.Combine("no", "m.db"));
+
+        Assert.Contains($"The folder '{_folder["no"]}' does not exist.", set.Error, StringComparison.Ordinal);
+        Assert.Contains("Create the folder", set.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Table_files_are_listed_by_a_pattern_as_by_the_cmdlet()
+    {
+        await SyncAsync("200 OK", """{"id":1,"updated_at":1}""", "servers.db");
+        await SyncAsync("200 OK", """{"id":1,"updated_at":1}""", "hosts.db");
+
+        foreach (var pattern in (string[])["serv*", "serv*.db", "?ervers", Path.Combine(_folder.Path, "*ver*")])
+        {
+            var tables = await CliProcess.RunAsync(_folder.Path, "tables", pattern, "--json");
+            Assert.Equal(0, tables.ExitCode);
+            Assert.EndsWith("servers.db", JsonDocument.Parse(Assert.Single(tables.Lines)).RootElement.GetProperty("path").GetString());
+        }
+
+        var none = await CliProcess.RunAsync(_folder.Path, "tables", "q*");
+        Assert.Equal(4, none.ExitCode);
+        Assert.Contains("No table file matches 'q*'.", none.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("200 OK", "{bad}", "it is not valid JSON: 'b' is an invalid start of a property name", "LineNumber")]
+    [InlineData("206 Partial Content", """{"id":1,"updated_at":1}""", "a part of itself (206 Partial Content), which was not", "address")]
+    public async Task Errors_say_what_the_answer_is_and_nothing_of_the_code(string status, string body, string says, string hides)
+    {
+        var run = await SyncAsync(status, body, "t.db", "--dialect", "record");
+
+        Assert.Contains(says, run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain(hides, run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Keys_of_models_cursors_and_holders_of_locks_steer_no_terminal_either()
     {
         const string Steering = "\u001b]0;t\u0007\u009b\u202e";

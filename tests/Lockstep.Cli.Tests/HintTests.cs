@@ -55,6 +55,26 @@ public sealed class HintTests : IDisposable
     }
 
     [Fact]
+    public async Task What_is_typed_for_the_members_of_groups_is_said_and_works()
+    {
+        const string Body = """{"value":[{"id":"g1","members@delta":[{"id":"u1"},{"id":"u2"}]}],"@odata.deltaLink":"/x?d=1"}""";
+        await using var feed = new TextFeed(Body);
+
+        var run = await RunAsync("sync", feed.Uri, "--dialect", "ODataDelta");
+        Assert.Contains(
+            "sync the same feed with --table servers.members --dialect ODataDelta:members@delta too",
+            run.Error,
+            StringComparison.Ordinal
+        );
+        var members = await RunAsync("sync", feed.Uri, "--table", "servers.members", "--dialect", "ODataDelta:members@delta");
+        var unnamed = await RunAsync("sync", feed.Uri, "--dialect", "ODataDelta:members@delta");
+
+        Assert.Contains("servers.members: 2 added", members.Output, StringComparison.Ordinal);
+        Assert.Contains("servers.members: ", unnamed.Output, StringComparison.Ordinal);
+        Assert.Equal((0, 0, ""), (run.ExitCode, members.ExitCode, members.Error));
+    }
+
+    [Fact]
     public async Task Test_says_what_repairs_a_difference_and_nothing_about_first_loads()
     {
         var body = string.Concat(Enumerable.Range(1, 40_000).Reverse().Select(i => Numbered(i, 300)));

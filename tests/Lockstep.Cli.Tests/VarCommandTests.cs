@@ -31,6 +31,21 @@ public sealed class VarCommandTests : IDisposable
         Assert.Equal("", (await RunAsync("var", "list", "--store", Store, "--json")).Output);
     }
 
+    [Theory]
+    [InlineData("x", "lockstep var remove x --active-at ")]
+    [InlineData("a b", "lockstep var remove 'a b' --active-at ")]
+    public async Task A_value_that_is_in_the_way_can_be_removed_as_the_error_says(string name, string command)
+    {
+        await RunAsync("var", "set", name, "1", "--store", Store, "--active-at", "2099-01-01T00:00:00Z");
+
+        var second = await RunAsync("var", "set", name, "2", "--store", Store, "--active-at", "2099-01-01T00:00:00Z");
+        var time = second.Error[(second.Error.IndexOf(command, StringComparison.Ordinal) + command.Length)..].Split(' ')[0];
+        var removed = await RunAsync("var", "remove", name, "--active-at", time, "--store", Store);
+
+        Assert.Contains(command, second.Error, StringComparison.Ordinal);
+        Assert.Equal((1, 0), (second.ExitCode, removed.ExitCode));
+    }
+
     [Fact]
     public async Task A_time_that_is_past_is_said()
     {

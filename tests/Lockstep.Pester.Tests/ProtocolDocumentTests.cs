@@ -32,7 +32,7 @@ public sealed partial class ProtocolDocumentTests
         Assert.Equal(ids.Distinct(), ids);
         Assert.Equal(["D", "G", "I", "P", "R", "T"], ids.Select(id => id[..1]).Distinct().Order(StringComparer.Ordinal));
         Assert.Equal(Enumerable.Range(1, 12).Select(number => $"I{number}"), ids.Where(id => id[0] == 'I'));
-        Assert.Equal(Enumerable.Range(1, 17).Select(number => $"D{number}"), ids.Where(id => id[0] == 'D'));
+        Assert.Equal(Enumerable.Range(1, 18).Select(number => $"D{number}"), ids.Where(id => id[0] == 'D'));
     }
 
     [Theory]

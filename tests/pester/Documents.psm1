@@ -54,6 +54,13 @@ function Start-ExampleFeed {
 # The servers that documents name, played by test servers: where each is in a document, and the name under which the hidden code before a
 # block changes it.
 $exampleServers = @(
+    @{ Name = 'directoryGroups'; Origin = 'https://graph.microsoft.com/v1.0/groups/'; Start = {
+            $members = 'u1', 'u2', 'u3' | ForEach-Object { [ordered]@{ '@odata.type' = '#microsoft.graph.user'; id = $_ } }
+            [ordered]@{ id = 'g1'; displayName = 'Operations'; 'members@delta' = $members },
+                [ordered]@{ id = 'g2'; displayName = 'On call'; 'members@delta' = @($members[0]) } |
+                Start-LockstepTestServer -Port 0 -Feed ODataDelta -FeedPath /v1.0/groups/delta -PageSize 2
+        }
+    }
     @{ Name = 'graph'; Origin = 'https://graph.microsoft.com/'; Start = {
             [ordered]@{ id = 'u1'; displayName = 'Alex Wilber'; mail = 'alex@contoso.com'; accountEnabled = $true },
             [ordered]@{ id = 'u2'; displayName = 'Adele Vance'; mail = $null; accountEnabled = $true },
@@ -84,7 +91,7 @@ $exampleServers = @(
 function Use-ExampleServer([string] $Code, [hashtable] $Running) {
     foreach ($example in $exampleServers | Where-Object { $Code.Contains($_.Origin) }) {
         $Running[$example.Name] ??= & $example.Start
-        $Code = $Code.Replace($example.Origin, $Running[$example.Name].Uri)
+        $Code = $Code.Replace($example.Origin, "$($Running[$example.Name].Uri)$(([uri]$example.Origin).AbsolutePath.Substring(1))")
     }
     $Code
 }

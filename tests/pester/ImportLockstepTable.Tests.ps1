@@ -32,6 +32,26 @@ Describe 'Import-LockstepTable' {
         (Import-LockstepTable -LiteralPath two.ndjson -Destination ./both.db -Table both).Table | Should -Be both
     }
 
+    It 'takes what Export-LockstepTable writes, as <_>' -ForEach ndjson, json {
+        $records = '{"id":1,"A":"x","a":2,"b":{"c":[1,",]"]},"t":"07","n":12345678901234567890123,"updated_at":1}',
+            '{"id":2,"d":null,"updated_at":2}'
+        $null = $records | Import-LockstepTable -Table source -Disk
+        Export-LockstepTable source "x.$_"
+        $result = Import-LockstepTable "x.$_" -Table copy -Disk
+        $result.Added, $result.Outcome, $result.State | Should -Be 2, Complete, Ended
+        Get-LockstepRecord copy -Raw | Should -BeExactly $records
+    }
+
+    It 'says how a CSV file is imported, in which everything is text' {
+        $null = @{ id = 1; updated_at = 5 } | Import-LockstepTable -Table source -Disk
+        Export-LockstepTable source x.csv
+        $failure = Get-ErrorOf { Import-LockstepTable x.csv -Table copy -Disk -ErrorAction Stop }
+        $failure.ErrorDetails.RecommendedAction | Should -BeLike 'Import-Csv * | Import-LockstepTable*'
+        (Import-Csv x.csv | Import-LockstepTable -Table copy -Disk).Outcome | Should -Be Complete
+        (Get-LockstepRecord copy).updated_at | Should -Be '5'
+        (Get-LockstepRecord copy).updated_at | Should -BeOfType string
+    }
+
     It 'goes by the rules of a feed: the newer record wins, a tombstone removes' {
         $null = '{"id":1,"updated_at":5,"v":"new"}', '{"id":1,"updated_at":3,"v":"old"}', '{"id":2,"updated_at":1}',
             '{"id":2,"updated_at":6,"deleted_at":6}' |

@@ -109,7 +109,7 @@ Describe 'In PostgreSQL' -Skip:([bool] $obstacle) -Tag "$obstacle" {
             $seen.Sequence | Should -Be 1, 2, 3
             $seen[2].Record.name | Should -Be three
             $told | Should -HaveCount 1
-            $told | Should -Match 'tries again'
+            $told | Should -Match 'retries'
         }
 
         It 'takes what is imported from the pipeline and from files' {

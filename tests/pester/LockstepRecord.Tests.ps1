@@ -276,3 +276,25 @@ Describe 'Get-LockstepRecord at a damaged record' {
         Compare-Object @(1..2000 | Select-Object -First $before) $read -SyncWindow 0 | Should -BeNullOrEmpty
     }
 }
+
+Describe 'Fields that differ by case' {
+    BeforeAll { Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory) }
+    AfterAll { Pop-Location }
+
+    It 'gives each of two fields that differ by case its own property in every record, and a warning' {
+        '{"id":1,"updated_at":1,"A":"x","a":2}', '{"id":2,"updated_at":2,"a":3}', '{"id":3,"updated_at":3,"A":"y"}' |
+            Import-LockstepTable -Table twins -Disk
+        $records = Get-LockstepRecord twins -WarningVariable said -WarningAction SilentlyContinue
+        $records.A | Should -Be x, $null, y
+        $records.a_2 | Should -Be 2, 3, $null
+        $said | Should -HaveCount 1
+        (Get-LockstepRecord twins -Property a -WarningAction SilentlyContinue).a_2 | Should -Be 2, 3, $null
+        (Get-LockstepRecord twins -Property A -WarningAction SilentlyContinue).A | Should -Be x, $null, y
+        (Get-LockstepRecord twins -Filter 'a = 2' -WarningAction SilentlyContinue).id | Should -Be 1
+        (Get-LockstepRecord twins -Filter "A = 'y'" -WarningAction SilentlyContinue).id | Should -Be 3
+        $null = $records | Import-LockstepTable -Table again -Disk
+        Get-LockstepRecord again -Raw | Should -BeExactly (Get-LockstepRecord twins -Raw)
+        Export-LockstepTable twins twins.csv -Property a -WarningAction SilentlyContinue
+        Get-Content twins.csv | Should -Be a_2, 2, 3, ''
+    }
+}

@@ -7,7 +7,7 @@ BeforeAll {
     function ConvertFrom-Record([string[]] $Json, [string] $Table = 'servers') {
         $warnings.Clear()
         $objects = $assembly.GetType('Lockstep.Records.RecordObjects').GetConstructors()[0].Invoke(
-            @($Table, [Action[string]] { param($text) $warnings.Add($text) }, $null))
+            @($Table, [Action[string]] { param($text) $warnings.Add($text) }, $null, $null))
         foreach ($record in $Json) { $objects.Read([ReadOnlyMemory[byte]][Text.Encoding]::UTF8.GetBytes($record)) }
     }
 

@@ -48,6 +48,37 @@ Describe 'What a user is told' {
         Get-LockstepTable | Where-Object IsSession | Remove-LockstepTable
     }
 
+    It 'says what to type for the members of groups, and a table keeps how it is read' {
+        function Get-Members([string] $Filter) { (Get-LockstepRecord groups.members -Filter $Filter).id }
+        $server = @{ id = 'g1'; displayName = 'Ops'; 'members@delta' = @{ id = 'u1' }, @{ id = 'u2' }, @{ id = 'u3' } },
+            @{ id = 'g2'; 'members@delta' = @(@{ id = 'u1' }) } |
+            Start-LockstepTestServer -Port 0 -Feed ODataDelta -FeedPath /v1.0/groups/delta -PageSize 2
+        $null = Sync-LockstepTable $server.FeedUri -Disk -WarningVariable told -WarningAction SilentlyContinue
+        "$told" | Should -BeLike "*with -Table 'groups.members' -Dialect ODataDelta:members@delta too."
+
+        $seen = Test-LockstepDialect $server.FeedUri ODataDelta:members@delta
+        $seen[0].FirstRecord | Should -Be '{"parentId":"g1","id":"u1"}'
+        # The name may be left out: what the groups are in is another table.
+        $members = @{ From = 'ODataDelta'; Children = 'members@delta' }
+        $first = Sync-LockstepTable $server.FeedUri -Dialect $members -Disk -WarningVariable told
+        $first.Table, $first.Added, "$told" | Should -Be groups.members, 4, ''
+        Get-Members "parentId = 'g1'" | Should -Be u1, u2, u3
+        (Get-LockstepRecord groups.members -Key @(, @('g2', 'u1')) -Property parentId, id).parentId | Should -Be g2
+
+        @{ id = 'g1'; 'members@delta' = @{ id = 'u4' }, @{ id = 'u1'; '@removed' = @{ reason = 'deleted' } } } | Add-LockstepTestRecord
+        @{ id = 'g2' } | Add-LockstepTestRecord -Removed
+        $changes = Sync-LockstepTable -Table groups.members -PassThru
+        $changes.ForEach{ "$($_.Kind) $($_.Key -join '/')" } | Should -Be 'Added g1/u4', 'Deleted g1/u1', 'Deleted g2/u1'
+        $null = $server | Add-LockstepTestFault -Kind CursorExpired -Times 1
+        (Sync-LockstepTable -Table groups.members).Unchanged | Should -Be 3
+        Get-Members "parentId like 'g%'" | Should -Be u2, u3, u4
+        (Get-LockstepTable 'groups*').Count | Should -Be 2
+        $wrong = Get-ErrorOf { Sync-LockstepTable $server.FeedUri -Table groups -Disk -Dialect ODataDelta:members@delta }
+        $wrong.Exception.Message | Should -BeLike "The key of the table 'groups' in * is 'id', not 'parentId, id'."
+        Export-LockstepTable groups.members members.csv
+        (Import-Csv members.csv).id | Should -Be u2, u3, u4
+    }
+
     It 'warns once for each table of what looks like a mark of deletion' {
         $server = Start-Text '[{"id":1,"deleted_at":"2026-01-01"}]'
         try {
@@ -88,7 +119,13 @@ Describe 'What a user is told' {
 
     It 'shows the outcome of a sync on 80 columns' {
         $server = Start-LockstepTestServer -Port 0 -Feed Finite
-        Show-Narrow ($server | Sync-LockstepTable) | Should -BeLike '*Outcome*Complete*'
+        $result = $server | Sync-LockstepTable
+        $shown = Show-Narrow $result
+        $shown | Should -BeLike '*Outcome*Complete*'
+        # No column is squeezed: the last one is there in full, and the others are left out.
+        $shown | Should -Match ' Duration *\r?\n'
+        $shown | Should -Match ' \d\d:\d\d:\d\d\.\d{3} *\r?\n'
+        $result | Out-String -Width 120 | Should -Match " 00:\S+ +\d+ +0 $($result.Cursor) *\r?\n"
     }
 
     It 'syncs a table without a URI with the feed that it belongs to, and says which' {
@@ -143,6 +180,23 @@ Describe 'What a user is told' {
         }
     }
 
+    It 'says in words of its own what a parameter takes' {
+        $said = foreach ($script in { Start-LockstepTestServer -Feed Grph }, { Sync-LockstepTable http://localhost/ -Token abc },
+            { Sync-LockstepTable http://localhost/ -MalformedRecord Quarntine }, { New-LockstepModel -Kind Modl },
+            { Export-LockstepTable x y -Format Exel }, { Sync-LockstepTable http://localhost/ -CursorStyle Pth }) {
+            "$(Get-ErrorOf { & $script -ErrorAction Stop })"
+        }
+        $said | Should -Not -Match 'Lockstep\.|System\.|enumerator|identifier'
+        $said[0] | Should -BeLike "*'Grph' is none of Reference,*"
+        $said[1] | Should -BeLike '*SecureString*Read-Host*'
+        $said[2] | Should -BeLike "*Did you mean 'Quarantine'*"
+    }
+
+    It 'names the folder of a model that does not exist' {
+        $failure = Get-ErrorOf { New-LockstepModel -Path ./no/m.db -ErrorAction Stop }
+        $failure | Should -BeLike "The folder '*no' does not exist."
+    }
+
     It 'says that the first value of a variable waits for the default tick' {
         $first = Set-LockstepVariable banner 'blue' -Store ./flags.db -Tick 1s -WarningVariable warned -WarningAction SilentlyContinue
         "$warned" | Should -BeLike "*'banner' is new*00:00:10*00:00:01*"
@@ -155,7 +209,7 @@ Describe 'What a user is told' {
         $wrong = Get-ErrorOf { Set-LockstepVariable banner 'red' -Store ./flags.db -ActiveAt $pending.ActiveAt -ErrorAction Stop }
         $action = $wrong.ErrorDetails.RecommendedAction
         $action | Should -BeLike '*Get-LockstepVariableSchedule banner shows it*'
-        $action -match "Remove-LockstepVariable -ActiveAt '([^']+)'" | Should -BeTrue
+        $action -match "Remove-LockstepVariable banner -ActiveAt '([^']+)'" | Should -BeTrue
         Remove-LockstepVariable banner -ActiveAt $Matches[1] -Store ./flags.db
         { Set-LockstepVariable banner 'red' -Store ./flags.db -ErrorAction Stop } | Should -Not -Throw
     }

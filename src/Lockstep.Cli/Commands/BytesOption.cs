@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>An option that takes a number of bytes: 134217728, or 128MB as PowerShell writes it.</summary>
+/// <summary>An option that takes a number of bytes: 134217728, or 128MB in PowerShell's notation.</summary>
 internal static class BytesOption
 {
     private static readonly (string Suffix, long Bytes)[] Units = [("KB", 1L << 10), ("MB", 1L << 20), ("GB", 1L << 30), ("TB", 1L << 40)];

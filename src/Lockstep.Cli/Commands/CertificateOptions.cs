@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>The certificate with which a command that listens speaks TLS.</summary>
+/// <summary>The TLS certificate of a command that listens.</summary>
 internal sealed class CertificateOptions
 {
     private const string PasswordVariable = "LOCKSTEP_CERTIFICATE_PASSWORD";

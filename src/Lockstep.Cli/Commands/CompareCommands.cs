@@ -9,8 +9,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Cli.Commands;
 
 /// <summary>
-/// lockstep test and lockstep repair: compare a table with its feed by a full read of both, and replace what differs. Meant for schedulers:
-/// the exit code of the first says whether the two differ.
+/// lockstep test and lockstep repair: compare a table with its feed by reading both in full, and replace what differs. Meant for
+/// schedulers: the exit code of the first says whether the two differ.
 /// </summary>
 internal static class CompareCommands
 {
@@ -130,7 +130,7 @@ internal static class CompareCommands
         {
             if (step is not DifferenceFound { Difference: var difference })
             {
-                // Of the sync that reads the feed, only its warnings matter here.
+                // Only the warnings of the sync that reads the feed matter here.
                 if (step is FeedEventOccurred { Event.Kind: FeedEventKind.Warning })
                     events.Report(step);
                 continue;

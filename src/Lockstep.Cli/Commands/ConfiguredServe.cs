@@ -7,7 +7,7 @@ using Lockstep.Serving;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>lockstep serve --config: until it is stopped, with a new configuration at each SIGHUP.</summary>
+/// <summary>lockstep serve --config: runs until stopped, and reloads the configuration at each SIGHUP.</summary>
 internal static class ConfiguredServe
 {
     public static async Task<int> RunAsync(ParseResult result, string path, ServeOptions listening, CancellationToken cancellationToken)
@@ -50,13 +50,13 @@ internal static class ConfiguredServe
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // Ctrl+C and SIGTERM are the way to end it.
+            // Ctrl+C and SIGTERM are the normal ways to end it.
         }
 
         return ExitCodes.Ok;
     }
 
-    /// <summary>The current configuration; the previous one if it cannot be used.</summary>
+    /// <summary>Reads the configuration again; keeps the previous one if the new one cannot be used.</summary>
     private static ServeConfig Reread(string path, ServeConfig now, FeedServer server, ServeLog log)
     {
         try

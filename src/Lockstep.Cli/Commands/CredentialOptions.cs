@@ -52,7 +52,7 @@ internal sealed class CredentialOptions
         SyncCommand.Pairs(WithSecret(result.GetValue(_header), result.GetValue(_headerFile), "LOCKSTEP_HEADER"), ':');
 
     /// <summary>
-    /// What the command line says, then the lines of a file and of an environment variable, which others cannot see.
+    /// The values from the command line, followed by the lines of a file and of an environment variable, which others cannot see.
     /// </summary>
     public static string[] WithSecret(string[]? open, FileInfo? file, string variable) =>
         [

@@ -8,9 +8,9 @@ namespace Lockstep.Cli.Commands;
 internal static partial class FilterArguments
 {
     /// <summary>The values by name.</summary>
-    /// <param name="values">In the form NAME=VALUE: text, unless it is a number or a JSON word in canonical form.</param>
+    /// <param name="values">In the form NAME=VALUE: text, unless VALUE is a number or a JSON literal in canonical form.</param>
     /// <param name="texts">In the form NAME=TEXT.</param>
-    /// <exception cref="ArgumentException">One has neither form, or a name occurs twice.</exception>
+    /// <exception cref="ArgumentException">A value has another form, or a name occurs twice.</exception>
     public static Dictionary<string, object?> Read(string[]? values, string[]? texts)
     {
         var parameters = new Dictionary<string, object?>(StringComparer.Ordinal);
@@ -27,7 +27,7 @@ internal static partial class FilterArguments
         }
     }
 
-    /// <summary>A text that only looks like a number, such as a postal code or the id 9e5, would change if it became one.</summary>
+    /// <summary>A text that only looks like a number, such as a postal code or the id 9e5, would change if it became a number.</summary>
     private static object? OfJson(string text) =>
         text switch
         {

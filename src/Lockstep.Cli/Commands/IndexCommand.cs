@@ -5,7 +5,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>lockstep index: which fields of a table file have an index for filters.</summary>
+/// <summary>lockstep index: sets or lists the indexed fields of a table file.</summary>
 internal static class IndexCommand
 {
     public static Command Create()

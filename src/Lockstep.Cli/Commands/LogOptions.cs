@@ -22,16 +22,16 @@ internal static class LogOptions
         Recursive = true,
     };
 
-    /// <summary>For the root, so that every command accepts them.</summary>
+    /// <summary>The options for the root command, so that every command accepts them.</summary>
     public static IEnumerable<Option> All => [Level, Format];
 
-    /// <summary>Whether there is a log. What it says need not be printed again.</summary>
+    /// <summary>Whether there is a log. What it contains need not be printed again.</summary>
     public static bool IsOn(ParseResult result) => result.GetValue(Level) is { } level and not LogLevel.None;
 
-    /// <summary>The log of a server; if the command line asks for none, what its operator must know.</summary>
+    /// <summary>A server's log; if the command line requests none, what its operator must know.</summary>
     public static ILoggerFactory ForServer(ParseResult result) => IsOn(result) ? Read(result) : new OperatorLog();
 
-    /// <summary>The log that the command line asks for; a null logger if it asks for none.</summary>
+    /// <summary>The log that the command line requests; a null logger if it requests none.</summary>
     public static ILoggerFactory Read(ParseResult result) =>
         result.GetValue(Level) is { } level and not LogLevel.None
             ? new StandardErrorLog(level, result.GetValue(Format), Console.Error, TimeProvider.System)

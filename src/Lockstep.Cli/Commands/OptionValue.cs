@@ -3,10 +3,10 @@ using System.Globalization;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>Values of options that only the command line has, checked against their ranges.</summary>
+/// <summary>Values of options that exist only on the command line, checked against their ranges.</summary>
 internal static class OptionValue
 {
-    /// <exception cref="ArgumentException">It is below that.</exception>
+    /// <exception cref="ArgumentException">The value is below it.</exception>
     public static int AtLeast(int least, ParseResult result, Option<int> option) => (int)AtLeast(least, result.GetValue(option), option)!;
 
     /// <inheritdoc cref="AtLeast(int, ParseResult, Option{int})"/>
@@ -19,7 +19,7 @@ internal static class OptionValue
     /// <inheritdoc cref="AtLeast(int, ParseResult, Option{int})"/>
     public static long? AtLeast(int least, ParseResult result, Option<long?> option) => AtLeast(least, result.GetValue(option), option);
 
-    /// <summary>A TCP port; 0 stands for a free one.</summary>
+    /// <summary>A TCP port; 0 for a free one.</summary>
     /// <exception cref="ArgumentException">It is not a port.</exception>
     public static int Port(ParseResult result, Option<int> option) =>
         result.GetValue(option) is >= 0 and <= System.Net.IPEndPoint.MaxPort and var port
@@ -27,7 +27,7 @@ internal static class OptionValue
             : throw new ArgumentException($"{option.Name} takes a number from 0 to {System.Net.IPEndPoint.MaxPort}.");
 
     /// <summary>Seconds, above zero and at most a day.</summary>
-    /// <exception cref="ArgumentException">They are not.</exception>
+    /// <exception cref="ArgumentException">The value is out of range.</exception>
     public static TimeSpan UpToADay(ParseResult result, Option<double> option) =>
         result.GetValue(option) is > 0 and <= 86400 and var seconds
             ? TimeSpan.FromSeconds(seconds)

@@ -7,7 +7,7 @@ using Lockstep.TestServer;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>lockstep quickstart: shows the main job, on a server of its own.</summary>
+/// <summary>lockstep quickstart: demonstrates the main use, on its own server.</summary>
 internal static class QuickstartCommand
 {
     public static Command Create()

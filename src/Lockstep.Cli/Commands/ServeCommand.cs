@@ -123,7 +123,7 @@ internal static class ServeCommand
                 var feedLog = logs.CreateLogger(ServeLog.FeedsCategory);
                 var connection = postgres.Read(result);
                 var files = result.GetValue(path) ?? [];
-                // A table named without anything else is in the current folder, as for every other command.
+                // A table named on its own is in the current folder, as with every other command.
                 if (files.Length == 0 && connection is null)
                     files = [.. tables.Select(name => TableOptions.OfName(name).Path)];
                 List<Func<CancellationToken, Task<IFeedSource>>> starts =
@@ -188,13 +188,13 @@ internal static class ServeCommand
         IReadOnlyList<IFeedSource> sources;
         try
         {
-            // Not every wait for a silent database ends when cancelled; this one does.
+            // Not every wait for an unresponsive database ends when cancelled; this one does.
             sources = await FeedSources.StartAsync(starts, cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
             server = await FeedServer.StartAsync(sources, options, cancellationToken: cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // A service that is stopped while it starts has done as it was told.
+            // A service that is stopped while it is starting has done as it was told.
             return ExitCodes.Ok;
         }
 
@@ -230,14 +230,14 @@ internal static class ServeCommand
             }
             catch (OperationCanceledException)
             {
-                // Ctrl+C and SIGTERM are the way to end it: clients are cut off, and continue from their cursors.
+                // Ctrl+C and SIGTERM are the normal ways to end it: clients are cut off, and resume from their cursors.
             }
         }
 
         return ExitCodes.Ok;
     }
 
-    /// <summary>Reports on standard error what cannot be read and when it can be again, for a service's log.</summary>
+    /// <summary>Reports on standard error, for a service's log, what cannot be read and when it can be read again.</summary>
     private static async Task ReportTroubleAsync(IReadOnlyList<IFeedSource> sources, CancellationToken cancellationToken)
     {
         var troubled = new HashSet<IFeedSource>();

@@ -8,8 +8,8 @@ using Lockstep.Serving.Hosting;
 namespace Lockstep.Cli.Commands;
 
 /// <summary>
-/// The options of a server: where it listens, and who may read. Secrets come from files or the environment: everybody can see a command
-/// line.
+/// The options of a server: where it listens, and who may read. Secrets come from files or the environment, because everybody can see a
+/// command line.
 /// </summary>
 internal sealed class ServeOptions
 {
@@ -157,7 +157,7 @@ internal sealed class ServeOptions
             ? [.. File.ReadAllLines(lines.FullName).Select(line => line.Trim()).Where(line => line.Length > 0)]
             : [];
 
-        // An empty file that should keep people out must not let everybody in.
+        // An empty file meant to keep people out must not let everybody in.
         if (result.GetValue(_tokenFile) is { } empty && tokens.Length == 0)
             throw new ArgumentException($"There is no token in '{empty}'.");
         foreach (var token in tokens)

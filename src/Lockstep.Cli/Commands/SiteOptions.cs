@@ -3,7 +3,7 @@ using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>Under which names clients, and from which web pages browsers, may ask a server.</summary>
+/// <summary>The names under which clients, and the web pages from which browsers, may send requests to a server.</summary>
 internal sealed class SiteOptions
 {
     private readonly Option<string[]> _host = new("--allowed-host")

@@ -65,7 +65,8 @@ internal static class SyncCommand
         {
             Description =
                 "How the feed is read: Auto, Record, Transaction, the name of another server's dialect (ODataDelta, Rest, "
-                + "Kubernetes, CouchDb, EventStream, Shape, DurableStream), or a file with one.",
+                + "Kubernetes, CouchDb, EventStream, Shape, DurableStream), or a file with one. ODataDelta:members@delta reads the "
+                + "members in a feed of groups, for a table of their own.",
             HelpName = "NAME|FILE.json",
             DefaultValueFactory = _ => nameof(Dialect.Auto),
         };
@@ -236,16 +237,17 @@ internal static class SyncCommand
                     SkipCertificateCheck = access.SkipsCheck(result),
                     CertificateAuthority = access.AuthorityOf(result),
                 };
+                var foreign = IsOwn(result.GetValue(dialect)!, out var kind) ? null : DialectDescription.Load(result.GetValue(dialect)!);
                 var options = new SyncOptions
                 {
                     Feed = feed,
                     Store =
                         table.Store(result, result.GetValue(isPrivate))
                         ?? own?.Store
-                        ?? TableOptions.OfName(feed.Address.DefaultTableName, result.GetValue(isPrivate)),
+                        ?? TableOptions.OfName(feed.Address.TableNameFor(foreign), result.GetValue(isPrivate)),
                     TableName = result.GetValue(table.Table) ?? own?.Name,
-                    Dialect = IsOwn(result.GetValue(dialect)!, out var kind) ? kind : Dialect.Auto,
-                    Foreign = IsOwn(result.GetValue(dialect)!, out _) ? null : DialectDescription.Load(result.GetValue(dialect)!),
+                    Dialect = foreign is null ? kind : Dialect.Auto,
+                    Foreign = foreign,
                     PollInterval = result.GetValue(interval) is { } poll ? OptionCheck.Seconds(poll) : null,
                     OrderBy = result.GetValue(orderBy),
                     KeyFields = result.GetValue(key) is { Length: > 0 } fields ? fields : null,
@@ -303,7 +305,7 @@ internal static class SyncCommand
         }
         catch (OperationCanceledException)
         {
-            // Ctrl+C is the way to end following; what was committed is reported.
+            // Ctrl+C is the normal way to end following; what was committed is reported.
             reporter.Report(new SyncEnded(sync.Result));
             return ExitCodes.Of(SyncOutcome.Stopped, follows);
         }
@@ -315,7 +317,7 @@ internal static class SyncCommand
         }
         finally
         {
-            // Another sync's log is that sync's to report.
+            // Another sync's log is for that sync to report.
             if (!isRefused)
                 reporter.ReportLog(options.Store);
         }

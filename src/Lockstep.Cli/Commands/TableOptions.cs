@@ -5,7 +5,7 @@ using Lockstep.Postgres.Tables;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>The options by which a command finds its table; the same for all.</summary>
+/// <summary>The options by which a command finds its table, the same for all commands.</summary>
 internal sealed class TableOptions
 {
     public Option<string?> Table { get; } =
@@ -47,7 +47,7 @@ internal sealed class TableOptions
             : null;
     }
 
-    /// <summary>The named table, else the only one of the current folder or of the database.</summary>
+    /// <summary>The named table, otherwise the only one in the current folder or database.</summary>
     public ITable Find(ParseResult result)
     {
         switch (Store(result))
@@ -68,7 +68,7 @@ internal sealed class TableOptions
             : throw NotOne("in the current folder", "--path", files.Select(file => System.IO.Path.GetFileName(file)));
     }
 
-    /// <summary>The feed that the table belongs to, for a command that names none.</summary>
+    /// <summary>The feed to which the table belongs, for a command without one.</summary>
     /// <exception cref="TableNotFoundException">There is no such table.</exception>
     /// <exception cref="InvalidOptionException">The table belongs to no feed.</exception>
     public (Uri Feed, TableStore Store, string Name) FeedOf(ParseResult result)
@@ -91,7 +91,7 @@ internal sealed class TableOptions
     }
 
     /// <summary>The full path of a file or folder.</summary>
-    /// <exception cref="ArgumentException">It is empty, as the value of a shell's variable that is not set.</exception>
+    /// <exception cref="ArgumentException">The path is empty, like the value of an unset shell variable.</exception>
     public static string FullPath(string path, string what) =>
         path.Length > 0 ? System.IO.Path.GetFullPath(path) : throw new ArgumentException($"The {what} is empty.");
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.IO.Enumeration;
 using Lockstep.Cli.Output;
 using Lockstep.Engine;
 using Lockstep.Engine.Tables;
@@ -7,14 +8,14 @@ using Lockstep.Postgres.Tables;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>lockstep tables: what the table files of a folder say about themselves.</summary>
+/// <summary>lockstep tables: lists the table files of a folder.</summary>
 internal static class TablesCommand
 {
     public static Command Create()
     {
         var path = new Argument<string[]>("path")
         {
-            Description = "Table files or folders. Default: the current folder.",
+            Description = "Table files or folders; wildcards are allowed in a file's name, as in 'serv*'. Default: the current folder.",
             Arity = ArgumentArity.ZeroOrMore,
         };
         var json = new Option<bool>("--json") { Description = "Print each table as one line of JSON." };
@@ -28,9 +29,7 @@ internal static class TablesCommand
                 throw new ArgumentException("List table files, or the tables of --postgres, not both.");
             IEnumerable<ITable> tables = database is not null
                 ? new PostgresTableStore(database).Find()
-                : (given.Length > 0 ? given : ["."])
-                    .SelectMany(p => Directory.Exists(p) ? Table.FindIn(Path.GetFullPath(p)) : [TableOptions.FullPath(p, "path")])
-                    .Select(file => new Table(file));
+                : (given.Length > 0 ? given : ["."]).SelectMany(FilesOf).Select(file => new Table(file));
             using var output = Console.OpenStandardOutput();
             var text = new TextTable(Console.Out);
             var exitCode = ExitCodes.Ok;
@@ -43,7 +42,7 @@ internal static class TablesCommand
                 }
                 catch (LockstepException e)
                 {
-                    // One file that is damaged or missing does not hide the others.
+                    // A damaged or missing file must not hide the others.
                     Console.Error.WriteLine("lockstep: " + ErrorText.Describe(e));
                     exitCode = ExitCodes.Of(e);
                     if (result.GetValue(json))
@@ -125,5 +124,27 @@ internal static class TablesCommand
             return exitCode;
         });
         return command;
+    }
+
+    /// <summary>The files that a path means. Shells expand wildcards that are not in quotes, but not all of them do.</summary>
+    private static IEnumerable<string> FilesOf(string path)
+    {
+        if (Directory.Exists(path))
+            return Table.FindIn(Path.GetFullPath(path));
+        var full = TableOptions.FullPath(path, "path");
+        var pattern = Path.GetFileName(full);
+        if (!pattern.AsSpan().ContainsAny('*', '?') || File.Exists(full))
+            return [full];
+        string[] files =
+        [
+            .. Table
+                .FindIn(Path.GetDirectoryName(full)!)
+                .Where(file => Matches(Path.GetFileName(file)) || Matches(Path.GetFileNameWithoutExtension(file))),
+        ];
+        return files.Length > 0
+            ? files
+            : throw new TableNotFoundException(path, $"No table file matches '{path}'.", "'lockstep tables' lists all of a folder.");
+
+        bool Matches(string name) => FileSystemName.MatchesSimpleExpression(pattern, name);
     }
 }

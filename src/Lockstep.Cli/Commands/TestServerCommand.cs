@@ -11,10 +11,10 @@ using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>lockstep testserver: a feed that does what it is told.</summary>
+/// <summary>lockstep testserver: a scripted feed.</summary>
 internal static class TestServerCommand
 {
-    // The most that a timer can count.
+    // The maximum that a timer can count.
     private const int MostSeconds = int.MaxValue / 1000;
 
     public static Command Create()
@@ -178,7 +178,7 @@ internal static class TestServerCommand
                     }
                     catch (OperationCanceledException)
                     {
-                        // Ctrl+C and SIGTERM are the way to end it.
+                        // Ctrl+C and SIGTERM are the normal ways to end it.
                     }
                 }
 

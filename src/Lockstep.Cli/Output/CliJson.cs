@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>How single values are written as JSON; without reflection, which a native program does not have.</summary>
+/// <summary>Writes single values as JSON, without reflection, which a native program does not have.</summary>
 [JsonSerializable(typeof(JsonElement))]
 [JsonSerializable(typeof(string))]
 internal sealed partial class CliJson : JsonSerializerContext
@@ -14,6 +14,6 @@ internal sealed partial class CliJson : JsonSerializerContext
     /// <summary>A text as a JSON string.</summary>
     public static string Quote(string text) => JsonSerializer.Serialize(text, Default.String);
 
-    /// <summary>A value on one line, its text readable.</summary>
+    /// <summary>A value on one line, with its text readable.</summary>
     public static string Compact(string json) => JsonSerializer.Serialize(System.Text.Json.JsonElement.Parse(json), Readable.JsonElement);
 }

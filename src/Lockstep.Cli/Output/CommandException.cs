@@ -1,4 +1,4 @@
 namespace Lockstep.Cli.Output;
 
-/// <summary>A command could not do what was asked, for a reason that its message says in full.</summary>
+/// <summary>A command could not do what was requested; the message gives the full reason.</summary>
 internal sealed class CommandException(string message) : Exception(message);

@@ -3,13 +3,13 @@ using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>What an error that ends the program prints: a line, what to do about it, and with --debug everything known about it.</summary>
+/// <summary>The text of an error that ends the program: a line, what to do about it, and with --debug everything known about it.</summary>
 internal static class ErrorText
 {
     /// <summary>Writes an error to standard error. Returns its exit code.</summary>
     /// <param name="error">The error.</param>
     /// <param name="isDebug">Whether to print everything known about it.</param>
-    /// <param name="isJson">Whether standard output gets it too, as JSON.</param>
+    /// <param name="isJson">Whether to print it to standard output too, as JSON.</param>
     public static int Tell(object error, bool isDebug, bool isJson)
     {
         var e = error as Exception ?? new InvalidOperationException(error.ToString());
@@ -24,7 +24,7 @@ internal static class ErrorText
         return ExitCodes.Of(e);
     }
 
-    /// <summary>What it prints without --debug.</summary>
+    /// <summary>The text without --debug.</summary>
     internal static string Describe(Exception e) =>
         e switch
         {

@@ -4,7 +4,7 @@ using Lockstep.Engine.Sync;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>What the program's exit code means.</summary>
+/// <summary>The program's exit codes.</summary>
 internal static class ExitCodes
 {
     public const int Ok = 0;
@@ -15,16 +15,16 @@ internal static class ExitCodes
     /// <summary>The command line is wrong.</summary>
     public const int Usage = 2;
 
-    /// <summary>The feed, peer or database cannot be reached, answered with an error, or was cut off: trying again may help.</summary>
+    /// <summary>The feed, peer or database cannot be reached, answered with an error, or was cut off: retrying may help.</summary>
     public const int Feed = 3;
 
     /// <summary>The table or its file cannot be used, is in use, or belongs to something else.</summary>
     public const int Table = 4;
 
-    /// <summary>The feed holds something that is no record.</summary>
+    /// <summary>The feed contains something that is not a record.</summary>
     public const int Data = 5;
 
-    /// <summary><c>lockstep test</c>: the table differs from its feed; <c>lockstep repair</c>: it may still do so.</summary>
+    /// <summary><c>lockstep test</c>: the table differs from its feed; <c>lockstep repair</c>: it may still differ.</summary>
     public const int Different = 6;
 
     /// <summary>A whole set would have removed too much to be credible; nothing was changed.</summary>
@@ -33,7 +33,7 @@ internal static class ExitCodes
     /// <summary>Ctrl+C.</summary>
     public const int Cancelled = 130;
 
-    /// <summary>The kinds that have a code of their own; the others are <see cref="Error"/>.</summary>
+    /// <summary>The kinds with a code of their own; the others are <see cref="Error"/>.</summary>
     private static readonly Dictionary<ErrorKind, int> Codes = new()
     {
         [ErrorKind.Filter] = Usage,
@@ -71,10 +71,10 @@ internal static class ExitCodes
         [SyncOutcome.Failed] = Error,
     };
 
-    /// <summary>For a sync that ended without an error. Ctrl+C, or the end of the time, is how following ends.</summary>
-    /// <param name="outcome">What came of it.</param>
+    /// <summary>The code for a sync that ended without an error. Ctrl+C, or the end of the time, is the normal end of following.</summary>
+    /// <param name="outcome">The outcome.</param>
     /// <param name="follows">Whether it follows.</param>
-    /// <param name="repairs">Whether it repairs: a set that was not taken in full leaves what was to be repaired.</param>
+    /// <param name="repairs">Whether it repairs: a set that was not applied in full leaves something unrepaired.</param>
     public static int Of(SyncOutcome outcome, bool follows, bool repairs = false) =>
         follows && outcome == SyncOutcome.Stopped ? Ok
         : repairs && (outcome is SyncOutcome.Incomplete or SyncOutcome.Owed) ? Different

@@ -3,7 +3,7 @@ using System.CommandLine;
 namespace Lockstep.Cli.Output;
 
 /// <summary>
-/// The help of a command, whose list of commands marks optional arguments as the usage does: <c>[&lt;path&gt;...]</c>.
+/// A command's help, in which the list of commands marks optional arguments like the usage does: <c>[&lt;path&gt;...]</c>.
 /// </summary>
 internal static class HelpText
 {

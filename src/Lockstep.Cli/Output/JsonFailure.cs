@@ -4,14 +4,14 @@ using Lockstep.Engine;
 namespace Lockstep.Cli.Output;
 
 /// <summary>
-/// What --json prints about an error: a caller that asked for JSON learns from the last line how the command ended, as from its exit code.
-/// Commands whose lines are records print none, because it would look like a record.
+/// The line that --json prints about an error: a caller that requested JSON learns how the command ended from the last line as well as from
+/// the exit code. Commands that print records omit it, because it would look like a record.
 /// </summary>
 internal static class JsonFailure
 {
     private const string IsTold = "Lockstep.Cli.JsonFailure";
 
-    /// <summary>Prints the line of an error, unless the command has printed one.</summary>
+    /// <summary>Prints the line for an error, unless the command has already printed one.</summary>
     public static void Tell(Exception error)
     {
         if (error.Data.Contains(IsTold))
@@ -27,7 +27,7 @@ internal static class JsonFailure
         );
     }
 
-    /// <summary>Says that the command has printed the error itself.</summary>
+    /// <summary>Notes that the command has printed the error itself.</summary>
     public static void Told(Exception error) => error.Data[IsTold] = true;
 
     /// <summary>Writes the members that say what went wrong.</summary>

@@ -3,23 +3,23 @@ using System.Globalization;
 namespace Lockstep.Cli.Output;
 
 /// <summary>
-/// Lines that somebody else causes, such as a peer that is refused again and again: of each kind and source a few in a minute, and of all
-/// of them together not many more. When the minute is over, a line says how many were left out. Thread-safe.
+/// Limits lines caused by others, such as a peer that is refused again and again: a few per minute of each kind and source, and not many
+/// more in all. At the end of the minute, a line says how many were left out. Thread-safe.
 /// </summary>
 /// <param name="time">Measures the minute.</param>
 /// <param name="write">Writes a line.</param>
 internal sealed class LineLimit(TimeProvider time, Action<string> write)
 {
-    /// <summary>The lines of one kind and source in a <see cref="Window"/>.</summary>
+    /// <summary>The maximum number of lines of one kind and source per <see cref="Window"/>.</summary>
     public const int Most = 10;
 
-    /// <summary>The lines of all of them.</summary>
+    /// <summary>The maximum number of lines in all.</summary>
     public const int MostInAll = 100;
 
-    /// <summary>This many sources are distinguished; lines of further ones are counted together.</summary>
+    /// <summary>How many sources are distinguished; lines of further ones are counted together.</summary>
     private const int MostSources = 1000;
 
-    /// <summary>This many sources are named when the window ends.</summary>
+    /// <summary>How many sources are named at the end of the window.</summary>
     private const int MostNamed = 5;
 
     public static readonly TimeSpan Window = TimeSpan.FromMinutes(1);
@@ -30,12 +30,12 @@ internal sealed class LineLimit(TimeProvider time, Action<string> write)
     private long _leftOut;
     private ITimer? _timer;
 
-    /// <summary>The one of this process's standard error.</summary>
+    /// <summary>The limit on this process's standard error.</summary>
     public static LineLimit OfErrors { get; } = new(TimeProvider.System, static line => Console.Error.WriteLine(line));
 
     /// <summary>Writes a line, or counts it as left out.</summary>
-    /// <param name="kind">What the line is about, in the plural; no text that somebody else chooses.</param>
-    /// <param name="source">Who causes it, such as an address; null if that is not known.</param>
+    /// <param name="kind">What the line is about, in the plural; never text chosen by somebody else.</param>
+    /// <param name="source">Who caused it, such as an address; null if unknown.</param>
     /// <param name="line">The line.</param>
     public void Write(string kind, string? source, string line)
     {

@@ -12,11 +12,11 @@ internal sealed class NodeLines(bool json)
 {
     private readonly Stream _output = Console.OpenStandardOutput();
 
-    /// <summary>A connection that failed does not mean that the model failed.</summary>
+    /// <summary>Reports a failed connection, which does not mean that the model has failed.</summary>
     public static void Tell(IPAddress? address, Exception error) =>
         LineLimit.OfErrors.Write("failed connections", address?.ToString(), "lockstep: " + error.Message);
 
-    /// <summary>Prints the node's address, what it has and what comes, until Ctrl+C.</summary>
+    /// <summary>Prints the node's address, what it has and what arrives, until Ctrl+C.</summary>
     public Task<int> FollowAsync(GossipNode node, Uri uri, CancellationToken cancellationToken)
     {
         if (json)
@@ -26,11 +26,11 @@ internal sealed class NodeLines(bool json)
         return FollowAsync(node, cancellationToken);
     }
 
-    /// <summary>Prints what the node has and what comes, until Ctrl+C or until connecting again makes no sense.</summary>
+    /// <summary>Prints what the node has and what arrives, until Ctrl+C or until reconnecting is pointless.</summary>
     /// <param name="node">The node.</param>
-    /// <param name="connector">What keeps it connected.</param>
+    /// <param name="connector">Keeps the node connected.</param>
     /// <param name="cancellationToken">Ctrl+C.</param>
-    /// <param name="events">Only events of these names; all of them if none is given.</param>
+    /// <param name="events">Only events with these names; all if none is given.</param>
     public async Task<int> FollowAsync(
         GossipNode node,
         GossipConnector connector,
@@ -67,7 +67,7 @@ internal sealed class NodeLines(bool json)
         );
     }
 
-    /// <summary>Prints an event, if it is one of these names or no name is given.</summary>
+    /// <summary>Prints an event, if it has one of these names or no name is given.</summary>
     public void Write(GossipEvent happened, params string[] names)
     {
         if (names.Length > 0 && !names.Contains(happened.Name, StringComparer.Ordinal))
@@ -126,7 +126,7 @@ internal sealed class NodeLines(bool json)
         }
         catch (OperationCanceledException)
         {
-            // Ctrl+C and SIGTERM are the way to end it.
+            // Ctrl+C and SIGTERM are the normal ways to end it.
         }
 
         return ExitCodes.Ok;

@@ -5,10 +5,12 @@ using Lockstep.Gossip.Nodes;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>Reports on standard error what a node does not apply, and what it will never get: once per source. Thread-safe.</summary>
+/// <summary>
+/// Reports on standard error the updates that a node does not apply, and those it will never get: once per source. Thread-safe.
+/// </summary>
 internal sealed class NodeTroubles : IGossipObserver
 {
-    /// <summary>Beyond so many, lines are only limited in their number.</summary>
+    /// <summary>Beyond this number, lines are only limited in number.</summary>
     private const int MostRemembered = 1000;
 
     private readonly ConcurrentDictionary<(string Source, string Trouble), byte> _told = new();
@@ -40,7 +42,7 @@ internal sealed class NodeTroubles : IGossipObserver
             $" Other peers are asked for number {missing.Numbers}."
         );
 
-    /// <summary>An attempt to connect that failed and will be repeated; the same reason is reported once in a row.</summary>
+    /// <summary>Reports a failed attempt to connect that will be repeated; the same reason only once in a row.</summary>
     public void TellOfFailure(Exception error)
     {
         if (Interlocked.Exchange(ref _lastFailure, error.Message) != error.Message)
@@ -49,7 +51,7 @@ internal sealed class NodeTroubles : IGossipObserver
 
     private void Tell(string source, string trouble, string more = "")
     {
-        // Peers make up as many sources as they like.
+        // Peers can invent as many sources as they like.
         if (_told.Count < MostRemembered ? _told.TryAdd((source, trouble), 0) : !_told.ContainsKey((source, trouble)))
             LineLimit.OfErrors.Write("changes that are not applied", null, $"lockstep: Changes of '{source}' {trouble}.{more}");
     }

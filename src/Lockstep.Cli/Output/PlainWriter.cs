@@ -4,14 +4,14 @@ using Lockstep.Engine;
 namespace Lockstep.Cli.Output;
 
 /// <summary>
-/// The border between this program and a terminal: whatever is written comes out as <see cref="PlainText"/>. JSON for machines goes to
-/// standard output directly, exact.
+/// The boundary between this program and a terminal: everything is written as <see cref="PlainText"/>. JSON for machines goes directly to
+/// standard output, unchanged.
 /// </summary>
 internal sealed class PlainWriter(TextWriter output) : TextWriter
 {
     public override Encoding Encoding => output.Encoding;
 
-    /// <summary>Everything written to the console from now on is plain.</summary>
+    /// <summary>Makes everything written to the console from now on plain.</summary>
     public static void Install()
     {
         Console.SetOut(new PlainWriter(Console.Out));
@@ -26,7 +26,7 @@ internal sealed class PlainWriter(TextWriter output) : TextWriter
 
     public override void Write(string? value) => output.Write(value is null ? null : PlainText.Lines(value));
 
-    /// <summary>In one piece, so that lines of several threads do not mix.</summary>
+    /// <summary>Writes the line in one piece, so that lines of several threads do not mix.</summary>
     public override void WriteLine(string? value) => Write(value + NewLine);
 
     public override void Flush() => output.Flush();

@@ -6,12 +6,12 @@ using Lockstep.Engine;
 namespace Lockstep.Cli.Output;
 
 /// <summary>
-/// A record's JSON as one line that may go to a terminal: control characters are written as JSON escapes, which mean the same. A file from
-/// elsewhere may hold them raw, although JSON does not allow that within strings.
+/// A record's JSON as one line that is safe for a terminal: control characters are written as equivalent JSON escapes. A file from
+/// elsewhere may contain them raw, although JSON does not allow that in strings.
 /// </summary>
 internal static class RecordJson
 {
-    /// <summary>The first bytes of all control characters in UTF-8; few texts contain any of these.</summary>
+    /// <summary>The first bytes of all control characters in UTF-8; few texts contain any of them.</summary>
     private static readonly SearchValues<byte> Suspects = SearchValues.Create([
         .. Enumerable.Range(0, 0x20).Select(b => (byte)b),
         0x7F,
@@ -30,7 +30,7 @@ internal static class RecordJson
         return line.GetBuffer().AsSpan(0, (int)line.Length);
     }
 
-    /// <summary>Writes it from where it is: a record may have a hundred megabytes.</summary>
+    /// <summary>Writes it in place: a record may have a hundred megabytes.</summary>
     public static void Write(ReadOnlySpan<byte> json, Stream output)
     {
         for (var at = json.IndexOfAny(Suspects); at >= 0; at = json.IndexOfAny(Suspects))

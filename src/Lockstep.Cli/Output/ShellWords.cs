@@ -3,11 +3,12 @@ using Lockstep.Engine;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>What the command line calls the options and commands that advice names.</summary>
+/// <summary>The command line's names for the options and commands in remedies.</summary>
 internal static partial class ShellWords
 {
     /// <summary>
-    /// Terms with another name here; any other term is the option of that name. What only the module has is called as there.
+    /// Terms that have another name here; any other term is the option of the same name. What exists only in the module keeps its name
+    /// there.
     /// </summary>
     private static readonly Dictionary<string, string> Others = new(StringComparer.Ordinal)
     {
@@ -37,8 +38,11 @@ internal static partial class ShellWords
         {
             (nameof(Term.EnableTracking), _) => $"lockstep track {value} --postgres",
             (nameof(Term.ReadSchedule), not null) => $"lockstep var list {Argument(value)}",
-            (nameof(Term.RemoveScheduled), _) => $"lockstep var remove --active-at {value}",
+            (nameof(Term.RemoveScheduled), _) => value?.Split(' ', 2) is [var at, var name]
+                ? $"lockstep var remove {Argument(name)} --active-at {at}"
+                : "lockstep var remove --active-at",
             (nameof(Term.Dialect), not null) => $"--dialect {value}",
+            (nameof(Term.Table), not null) => $"--table {Argument(value)}",
             (nameof(Term.DialectWith), not null) => $"--dialect FILE.json, where the file is {value}",
             (nameof(Term.FilterParameter), not null) => $"--filter-parameter {value}=...",
             _ => Others.GetValueOrDefault(term) ?? "--" + WordStart().Replace(term, "-").ToLowerInvariant(),
@@ -49,7 +53,7 @@ internal static partial class ShellWords
             ? text
             : $"'{text.Replace("'", @"'\''", StringComparison.Ordinal)}'";
 
-    /// <summary>Where a word after the first begins.</summary>
+    /// <summary>The start of each word after the first.</summary>
     [GeneratedRegex("(?<!^)(?=[A-Z])")]
     private static partial Regex WordStart();
 }

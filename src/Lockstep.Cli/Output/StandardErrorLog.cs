@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>How a log is written.</summary>
+/// <summary>The format of a log.</summary>
 internal enum LogFormat
 {
     /// <summary>One line of text per event.</summary>
@@ -18,7 +18,7 @@ internal enum LogFormat
 }
 
 /// <summary>
-/// A log on standard error, one event per line. In text, whatever came from outside is made plain; JSON is exact, in ASCII. Thread-safe.
+/// A log on standard error, one event per line. In text, anything from outside is made plain; JSON is exact, in ASCII. Thread-safe.
 /// </summary>
 internal sealed class StandardErrorLog(LogLevel minimum, LogFormat format, TextWriter output, TimeProvider time) : ILoggerFactory
 {

@@ -9,7 +9,7 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Cli.Output;
 
 /// <summary>
-/// Prints what a sync reports: changes and the result to standard output, events to standard error unless they are logged there already.
+/// Prints what a sync reports: changes and the result to standard output, events to standard error unless they are already logged there.
 /// </summary>
 internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool follows = false, bool isLogged = false)
 {
@@ -18,7 +18,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
     private FeedEvent? _failure;
 
     /// <param name="step">The sync's step.</param>
-    /// <param name="soFar">What a sync that follows has done so far.</param>
+    /// <param name="soFar">What a following sync has done so far.</param>
     public void Report(SyncStep step, Func<SyncResult>? soFar = null)
     {
         if (step is FeedEventOccurred { Event.Kind: FeedEventKind.Poll } && soFar is not null)
@@ -50,9 +50,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         }
     }
 
-    /// <summary>
-    /// Prints as JSON how far a sync came that ends with an error; the error itself is printed where it ends the program.
-    /// </summary>
+    /// <summary>Prints as JSON how far a sync got that ends with an error; the error itself is printed where it ends the program.</summary>
     public void ReportFailure(SyncResult result, Exception error)
     {
         if (!json)
@@ -68,7 +66,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         JsonFailure.Told(error);
     }
 
-    /// <summary>Warns if the file alone is not the whole table; called when the sync has closed it.</summary>
+    /// <summary>Warns if the file alone is not the whole table; called after the sync has closed it.</summary>
     public void ReportLog(TableStore store)
     {
         if (!quiet && store is FileTableStore { HasLog: true } file)
@@ -81,7 +79,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         }
     }
 
-    /// <summary>A sync that follows reports once that everything has come; its own end may be far off.</summary>
+    /// <summary>A following sync reports once that everything has arrived, because its own end may be far off.</summary>
     private void TellFirst(SyncResult result)
     {
         if (_hasToldFirst || quiet || json || changes)
@@ -90,7 +88,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         Console.WriteLine(Describe(result, "Following."));
     }
 
-    /// <summary>A wait is told with the failure that it is for, if that has not been told.</summary>
+    /// <summary>Reports a wait together with the failure behind it, if that has not been reported.</summary>
     private void Tell(FeedEvent happened)
     {
         if (happened.Kind == FeedEventKind.Retry && _failure is { } failure)
@@ -106,7 +104,8 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
     }
 
     /// <summary>
-    /// The error that ends a sync reports its last failure; one that follows has no end to report it. Nobody waits without knowing why.
+    /// The error that ends a sync reports its last failure, but a following sync has no end to report it: nobody should wait without
+    /// knowing why.
     /// </summary>
     private bool IsWorthTelling(FeedEventKind kind) =>
         kind

@@ -8,11 +8,11 @@ namespace Lockstep.Cli.Output;
 /// <summary>Prints records as a table: one column per field, as wide as its widest value among the first records.</summary>
 internal sealed class TextTable(TextWriter output)
 {
-    /// <summary>Widths come from this many records; the rest streams by.</summary>
+    /// <summary>Column widths come from this many records; the rest are streamed.</summary>
     private const int Sampled = 500;
     private const int Widest = 40;
 
-    /// <summary>Columns beyond so many, which nobody can read in a table, are left out.</summary>
+    /// <summary>Columns beyond this number, which nobody can read in a table, are left out.</summary>
     public const int MostColumns = 1000;
 
     /// <summary>

@@ -5,19 +5,19 @@ using Lockstep.Engine;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>What is wrong with a command line, in words that name options and no .NET types.</summary>
+/// <summary>What is wrong with a command line, in terms of options rather than .NET types.</summary>
 internal static class UsageText
 {
     private const string ANumber = "a number";
 
-    /// <summary>What is wrong, and where to read what is right; nothing if nothing is wrong.</summary>
+    /// <summary>What is wrong, and where to read about the correct usage; empty if nothing is wrong.</summary>
     public static IEnumerable<string> Of(ParseResult command)
     {
         var help = $"See 'lockstep {PathOf(command.CommandResult)}--help'.";
         if (UnknownOption(command) is { } unknown)
         {
             string[] known = [.. OptionsOf(command.CommandResult)];
-            // What other commands call --uri.
+            // Other commands call it --uri.
             var meant = unknown == "--uri" && known.Contains("--peer") ? " Did you mean '--peer'?" : Spelling.Suggestion(unknown, known);
             yield return PlainText.Of($"There is no option '{unknown}'.{meant}");
             yield return help;
@@ -33,7 +33,7 @@ internal static class UsageText
         }
         var called = command.CommandResult.Command;
         var named = command.UnmatchedTokens is [var first, ..] ? first : null;
-        // With --help a misspelt command is no error to the parser.
+        // With --help, a misspelt command is not an error to the parser.
         if (command.Errors.Count == 0 && (named is null || called.Subcommands.Count == 0))
         {
             if (commas.Length > 0)
@@ -57,7 +57,7 @@ internal static class UsageText
         yield return help;
     }
 
-    /// <summary>Numeric options whose value has a comma, which .NET ignores: 0,5 would be five.</summary>
+    /// <summary>Numeric options whose value has a comma, which .NET ignores: 0,5 would be read as five.</summary>
     private static IEnumerable<OptionResult> WithCommas(CommandResult called) =>
         called
             .Children.OfType<OptionResult>()
@@ -67,7 +67,7 @@ internal static class UsageText
                 && token.Value.Contains(',', StringComparison.Ordinal)
             );
 
-    /// <summary>The words that call a command, each followed by a blank.</summary>
+    /// <summary>The words that call a command, each followed by a space.</summary>
     private static string PathOf(CommandResult called) =>
         called.Command is RootCommand ? "" : (called.Parent is CommandResult parent ? PathOf(parent) : "") + called.Command.Name + " ";
 
@@ -77,8 +77,8 @@ internal static class UsageText
             .Concat(called.Parent is CommandResult parent ? OptionsOf(parent) : []);
 
     /// <summary>
-    /// What looks like an option but is not one of the command's: it would be taken for an argument, or leave none for what follows. A
-    /// number may begin with a minus, and so may everything after <c>--</c>.
+    /// A word that looks like an option but is not one of the command's: it would be treated as an argument, or leave none for what
+    /// follows. A number may start with a minus, and so may everything after <c>--</c>.
     /// </summary>
     private static string? UnknownOption(ParseResult command) =>
         command.Tokens.Any(token => token.Type == TokenType.DoubleDash)
@@ -99,7 +99,7 @@ internal static class UsageText
             ? $"{one.Name} is given {tokens.Count} times; it takes one value."
         : error.Message;
 
-    /// <summary>What an option of a type accepts; null if its own parser says so better.</summary>
+    /// <summary>What an option of a type accepts; null if its own parser explains it better.</summary>
     private static string? Taken(Type type)
     {
         type = Nullable.GetUnderlyingType(type) ?? type;

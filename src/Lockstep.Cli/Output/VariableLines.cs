@@ -10,7 +10,7 @@ internal sealed class VariableLines(bool json)
     private readonly Stream _output = Console.OpenStandardOutput();
     private readonly TextTable _table = new(Console.Out);
 
-    /// <summary>Prints a variable's value: for people only the value, and text without its quotes, as a shell wants it.</summary>
+    /// <summary>Prints a variable's value: for people only the value, and text without quotes, as a shell expects.</summary>
     public void WriteValue(string variable, TickReading reading)
     {
         if (json)
@@ -25,7 +25,7 @@ internal sealed class VariableLines(bool json)
         );
     }
 
-    /// <summary>Prints what a change makes of a variable, and when.</summary>
+    /// <summary>Prints what a change does to a variable, and when.</summary>
     public void WriteChange(string variable, TickOperation operation)
     {
         var gone = operation.Action switch
@@ -76,7 +76,7 @@ internal sealed class VariableLines(bool json)
             Console.WriteLine($"{Instant(activation.SwitchedAt)}  {activation.Variable}  {CliJson.Compact(tuple.Json)}");
     }
 
-    /// <summary>Adds to the list what a variable is and becomes next.</summary>
+    /// <summary>Adds a variable's current and next value to the list.</summary>
     public void Add(string variable, TickReading reading)
     {
         if (json)
@@ -100,7 +100,7 @@ internal sealed class VariableLines(bool json)
         );
     }
 
-    /// <summary>Adds to the list what a variable was, is and becomes.</summary>
+    /// <summary>Adds a variable's past, current and pending values to the list.</summary>
     public void AddSchedule(string variable, TickReading reading)
     {
         var active = reading.Schedule.ActiveAt(reading.StoreTime);
@@ -130,7 +130,7 @@ internal sealed class VariableLines(bool json)
         }
     }
 
-    /// <summary>The list is complete.</summary>
+    /// <summary>Finishes the list.</summary>
     public void Finish() => _table.Finish();
 
     private void WriteLine(Action<Utf8JsonWriter> members) => JsonLines.Write(_output, members);
@@ -158,7 +158,7 @@ internal sealed class VariableLines(bool json)
         writer.WriteNumber("tickSeconds", tuple.Tick.TotalSeconds);
     }
 
-    /// <summary>On one line, whatever line breaks it was stored with.</summary>
+    /// <summary>Writes JSON on one line, whatever line breaks it was stored with.</summary>
     private static void WriteJson(Utf8JsonWriter writer, string name, string? json)
     {
         using var value = JsonDocument.Parse(json ?? "null");

@@ -2,7 +2,7 @@ using Lockstep.Serving;
 
 namespace Lockstep.Cli.Serving;
 
-/// <summary>Turns the credentials of a configuration into the server's.</summary>
+/// <summary>Turns a configuration's credentials into the server's.</summary>
 internal static class ConfiguredCredentials
 {
     /// <exception cref="ArgumentException">A secret is missing.</exception>
@@ -27,7 +27,7 @@ internal static class ConfiguredCredentials
                 .Select(line => FeedCredential.Bearer(line, credential.Feeds)),
         ];
 
-        // An empty file that should keep people out must not let everybody in.
+        // An empty file meant to keep people out must not let everybody in.
         return tokens.Length > 0 ? tokens : throw new ArgumentException("A credential has no token.");
     }
 

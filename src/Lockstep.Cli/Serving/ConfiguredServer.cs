@@ -9,14 +9,14 @@ using Microsoft.Extensions.Logging;
 namespace Lockstep.Cli.Serving;
 
 /// <summary>
-/// A server that serves what a configuration says, and moves on to another one without cutting off readers of what stayed the same. A
-/// database need not be there yet, and one bad table does not stop the others.
+/// A server that serves what a configuration says, and switches to a new configuration without cutting off readers of what has not changed.
+/// A database may still be unavailable, and a table that cannot be served does not stop the others.
 /// </summary>
 internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger feedLog)
 {
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(30);
 
-    /// <summary>How soon a database that was away is looked at again: until then its feeds may be unknown.</summary>
+    /// <summary>How soon to retry a database that was unavailable: until then its feeds may be unknown.</summary>
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
     private readonly Dictionary<string, FeedPlan> _served = new(StringComparer.Ordinal);
     private readonly HashSet<string> _told = [];
@@ -42,11 +42,9 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             Credentials = ConfiguredCredentials.Read(config.Credentials),
         };
 
-    /// <summary>
-    /// Serves what a configuration says, and looks for new tables, until cancelled or until there is another configuration.
-    /// </summary>
+    /// <summary>Serves a configuration, and looks for new tables, until cancelled or until there is another configuration.</summary>
     /// <param name="config">What to serve.</param>
-    /// <param name="other">Ends it too.</param>
+    /// <param name="other">Also ends it.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public async Task RunAsync(ServeConfig config, Task other, CancellationToken cancellationToken)
     {
@@ -69,13 +67,14 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
     }
 
     /// <summary>
-    /// Adds what is new, and removes what is gone or is to be served differently; returns whether all databases said what they have.
+    /// Adds what is new, and removes what is gone or is to be served differently; returns whether all databases could be asked for their
+    /// tables.
     /// </summary>
     private async Task<bool> ReconcileAsync(ServeConfig config, CancellationToken cancellationToken)
     {
         var (plans, isWhole) = await PlanAsync(config, cancellationToken).ConfigureAwait(false);
 
-        // A database that is away says nothing about its tables: what is served of it stays.
+        // An unavailable database says nothing about its tables, so what is served from it stays.
         var gone = _served.Where(s => plans.TryGetValue(s.Key, out var plan) ? plan.Settings != s.Value.Settings : isWhole);
         foreach (var (name, _) in gone.ToArray())
         {
@@ -164,7 +163,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             );
         }
 
-        // The name is taken already: by a feed of its own, or by another database's table.
+        // The name is already taken by another feed, or by another database's table.
         void Add(string name, string full, string settings, Func<string, Func<CancellationToken, Task<IFeedSource>>> start)
         {
             var free = plans.ContainsKey(name) ? full : name;
@@ -174,8 +173,8 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
     }
 
     /// <summary>
-    /// The name of a table's feed: its own. Among several of that name, the one in the schema public has it, and the others carry their
-    /// schema, however many come later: no name may lead to another table than before.
+    /// The name of a table's feed: the table's own. If several tables have the same name, the one in the schema public keeps it and the
+    /// others include their schema, however many are added later: a name must never lead to another table than before.
     /// </summary>
     private static string NameOf(TableName table, IReadOnlyList<TableName> all) =>
         table.Schema is null or "public" || all.Count(t => t.Name == table.Name) == 1 ? table.Name : table.ToString();
@@ -221,7 +220,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             .ConfigureAwait(false);
     }
 
-    /// <summary>Reports what cannot be read and when it can be again.</summary>
+    /// <summary>Reports what cannot be read, and when it can be read again.</summary>
     private async Task ReportAsync(CancellationToken cancellationToken)
     {
         foreach (var source in server.Sources)
@@ -234,14 +233,14 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             }
             catch (FeedServingException e)
             {
-                // A source that is just being started is not in trouble.
+                // A source that is only just starting is not in trouble.
                 if (source is not LateSource { IsStarting: true } && _troubled.Add(source.Name))
                     log.Warn(source.Name, e);
             }
         }
     }
 
-    /// <param name="Settings">Stands for all of how it is served.</param>
+    /// <param name="Settings">Represents everything about how it is served.</param>
     /// <param name="Start">Starts it.</param>
     private sealed record FeedPlan(string Settings, Func<CancellationToken, Task<IFeedSource>> Start);
 }

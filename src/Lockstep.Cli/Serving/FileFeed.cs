@@ -10,8 +10,8 @@ internal static class FileFeed
     /// <summary>Starts the table in a file, if it is one of those requested.</summary>
     /// <param name="file">The file.</param>
     /// <param name="tables">The requested tables; none for any.</param>
-    /// <param name="log">Gets what an operator should know.</param>
-    /// <param name="maximumRowBytes">The longest line of a row.</param>
+    /// <param name="log">Receives what an operator should know.</param>
+    /// <param name="maximumRowBytes">The longest row, in bytes.</param>
     /// <param name="dialect">The dialect in which it is served.</param>
     public static Func<CancellationToken, Task<IFeedSource>> At(
         string file,

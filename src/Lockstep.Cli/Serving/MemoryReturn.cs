@@ -1,28 +1,29 @@
 namespace Lockstep.Cli.Serving;
 
 /// <summary>
-/// Returns the memory that clients have left behind. When it is quiet: the runtime collects when it allocates, and an idle server allocates
-/// nothing. And while thousands leave at once: what they held has grown old, and the runtime alone would collect it only after everything
-/// that their leaving allocates. Checking costs nothing, collections that gain little become rarer, and they never take more than a fifth
-/// of the time.
+/// Returns the memory that clients have left behind. Once it is quiet, because the runtime collects only when it allocates, and an idle
+/// server allocates nothing. And while thousands disconnect at once, because what they held has been promoted, and the runtime alone would
+/// collect it only after everything allocated by the disconnects. Checking costs nothing, collections that gain little become rarer, and
+/// they never take more than a fifth of the time.
 /// </summary>
 internal sealed class MemoryReturn : IAsyncDisposable
 {
-    /// <summary>What a server may keep without any work, in bytes.</summary>
+    /// <summary>What a server may keep without any collection, in bytes.</summary>
     private const long Kept = 96L << 20;
 
-    /// <summary>Above this it collects even while clients are at work.</summary>
+    /// <summary>The size above which it collects even while clients are active.</summary>
     private const long Much = 160L << 20;
 
     /// <summary>
-    /// This much was allocated since the last time, or there is nothing to gain; more after a collection that gained little.
+    /// The least to have been allocated since the last collection; below that there is nothing to gain. Raised after a collection that
+    /// gained little.
     /// </summary>
     private const long LeastRush = 8L << 20;
 
     /// <summary>A server that allocates more than this between two checks is busy.</summary>
     private const long Quiet = 2L << 20;
 
-    /// <summary>After this many checks that found nobody busy, it is quiet.</summary>
+    /// <summary>After this many consecutive checks of an idle server, it counts as quiet.</summary>
     private const int QuietLooks = 8;
 
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
@@ -30,7 +31,7 @@ internal sealed class MemoryReturn : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _looking;
 
-    /// <summary>Begins to check.</summary>
+    /// <summary>Starts checking.</summary>
     /// <param name="time">The clock; null for the system's.</param>
     public MemoryReturn(TimeProvider? time = null) => _looking = LookAsync(time ?? TimeProvider.System);
 

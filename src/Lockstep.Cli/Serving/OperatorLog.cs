@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace Lockstep.Cli.Serving;
 
 /// <summary>
-/// The log of a server whose command line asks for none: what its operator must know, as plain lines on standard error. Thread-safe.
+/// A server's log if the command line requests none: what its operator must know, as plain lines on standard error. Thread-safe.
 /// </summary>
 internal sealed class OperatorLog : ILoggerFactory
 {
@@ -20,13 +20,13 @@ internal sealed class OperatorLog : ILoggerFactory
     /// <inheritdoc/>
     public void Dispose() { }
 
-    /// <summary>What an error is, and what to do about it.</summary>
+    /// <summary>An error's description, and what to do about it.</summary>
     public static string TextOf(Exception error) =>
         (error.InnerException as LockstepException ?? error) is LockstepException { Remedy: { } remedy } known
             ? $"{known.Message} {remedy.Render(ShellWords.Say)}"
             : error.Message;
 
-    /// <summary>Clients and rows can cause a warning as often as they like: this many per minute are logged for each feed.</summary>
+    /// <summary>Limits the warnings per minute for each feed, because clients and rows can cause them as often as they like.</summary>
     private static void Tell(LogLevel level, string message, Exception? error)
     {
         var line = error is null ? $"lockstep: {message}" : $"lockstep: {message} {TextOf(error)}";

@@ -5,8 +5,8 @@ using Lockstep.Postgres;
 
 namespace Lockstep.Cli.Serving;
 
-/// <summary>What <c>lockstep serve --config</c> reads. It holds no secrets: they are in files or in the environment.</summary>
-/// <remarks>Its members can be set, since generated code would give those that cannot no defaults.</remarks>
+/// <summary>The configuration of <c>lockstep serve --config</c>. It holds no secrets: they are in files or in the environment.</summary>
+/// <remarks>Its members are settable, because generated code would not apply the defaults of init-only ones.</remarks>
 internal sealed record ServeConfig
 {
     public ListenConfig Listen { get; set; } = new();
@@ -18,7 +18,7 @@ internal sealed record ServeConfig
     public IReadOnlyList<CredentialConfig> Credentials { get; set; } = [];
 
     /// <summary>Reads a file; comments and trailing commas are allowed.</summary>
-    /// <exception cref="ArgumentException">It does not exist, or is not such a configuration; the message says where.</exception>
+    /// <exception cref="ArgumentException">It does not exist, or is not a valid configuration; the message says where.</exception>
     public static ServeConfig Read(string path)
     {
         try
@@ -73,27 +73,27 @@ internal sealed record ListenConfig
     public IReadOnlyList<string> AllowedOrigins { get; set; } = [];
 }
 
-/// <summary>A database and what of it is served.</summary>
+/// <summary>A database, and what is served from it.</summary>
 internal sealed record DatabaseConfig
 {
     /// <summary>A connection string or URI; the password may come from PGPASSWORD or the password file of libpq.</summary>
     public string? Connection { get; set; }
 
-    /// <summary>The environment variable that holds it instead.</summary>
+    /// <summary>The environment variable that holds the connection string instead.</summary>
     public string? ConnectionVariable { get; set; }
 
     /// <summary>Names or patterns, <c>public.*</c>; each is served under the table's name.</summary>
     public IReadOnlyList<string> Tables { get; set; } = [];
 
-    /// <summary>What the patterns must leave out.</summary>
+    /// <summary>The tables to leave out of the patterns.</summary>
     public IReadOnlyList<string> Exclude { get; set; } = [];
 
-    /// <summary>Tables with settings of their own.</summary>
+    /// <summary>Tables with their own settings.</summary>
     public IReadOnlyList<TableConfig> Feeds { get; set; } = [];
 
     public PostgresFeedMode Mode { get; set; }
 
-    /// <summary>By replication: the folder of the change logs.</summary>
+    /// <summary>With replication: the folder of the change logs.</summary>
     public string? LogPath { get; set; }
 
     public string? Publication { get; set; }
@@ -107,10 +107,10 @@ internal sealed record DatabaseConfig
     /// <summary>The largest record in bytes; a larger one is left out.</summary>
     public int MaximumRecordSize { get; set; } = TableFeedOptions.DefaultMaximumRowBytes;
 
-    /// <summary>Set before the names of its feeds.</summary>
+    /// <summary>Prepended to the names of its feeds.</summary>
     public string Prefix { get; set; } = "";
 
-    /// <summary>After how many days tombstones are dropped; null for never.</summary>
+    /// <summary>After how many days tombstones are deleted; null for never.</summary>
     public double? TombstoneRetentionDays { get; set; }
 
     public void Check()
@@ -136,7 +136,7 @@ internal sealed record DatabaseConfig
         );
 }
 
-/// <summary>A table with settings of its own.</summary>
+/// <summary>A table with its own settings.</summary>
 internal sealed record TableConfig
 {
     public required string Table { get; set; }

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Lockstep.Cli.Serving;
 
-/// <summary>Tells systemd the state of a service (sd_notify), if it is one of Type=notify.</summary>
+/// <summary>Tells systemd the state of a Type=notify service (sd_notify).</summary>
 internal static class SystemdNotice
 {
     public static void Send(string state)
@@ -14,12 +14,12 @@ internal static class SystemdNotice
         {
             using var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
 
-            // An abstract socket is written with @ where its first byte is 0.
+            // The name of an abstract socket starts with @ in place of its leading 0 byte.
             socket.SendTo(Encoding.UTF8.GetBytes(state), new UnixDomainSocketEndPoint(path[0] == '@' ? "\0" + path[1..] : path));
         }
         catch (SocketException)
         {
-            // Nobody listens: the service runs anyway.
+            // Nobody is listening; the service runs anyway.
         }
     }
 }

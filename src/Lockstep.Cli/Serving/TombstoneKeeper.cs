@@ -4,7 +4,7 @@ using Lockstep.Postgres.Tracking;
 
 namespace Lockstep.Cli.Serving;
 
-/// <summary>Drops old tombstones once an hour, if the configuration says how old they may become.</summary>
+/// <summary>Deletes old tombstones once an hour, if the configuration limits their age.</summary>
 internal sealed class TombstoneKeeper(ServeConfig config, ServeLog log) : IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
@@ -12,7 +12,7 @@ internal sealed class TombstoneKeeper(ServeConfig config, ServeLog log) : IDispo
     private Task _running = Task.CompletedTask;
     private long? _ran;
 
-    /// <summary>Begins a round if it is time for one; does not wait for it.</summary>
+    /// <summary>Starts a round if one is due; does not wait for it.</summary>
     public Task KeepAsync(CancellationToken cancellationToken)
     {
         if (!_running.IsCompleted || (_ran is { } ran && TimeProvider.System.GetElapsedTime(ran) < Interval))
@@ -56,7 +56,7 @@ internal sealed class TombstoneKeeper(ServeConfig config, ServeLog log) : IDispo
         {
             await PostgresTracking.ClearTombstonesAsync(connection, table, age, cancellationToken: cancellationToken).ConfigureAwait(false);
         }
-        // A table that is gone or locked does not keep the others from their turn.
+        // A table that has gone or is locked must not hold up the others.
         catch (PostgresTableException e)
         {
             log.Warn("tombstones", e);

@@ -1,6 +1,6 @@
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>The dialects that come with Lockstep, described like anybody else's.</summary>
+/// <summary>The dialects built into Lockstep, in the same form as any other.</summary>
 public static class BuiltInDialects
 {
     private static readonly Lazy<IReadOnlyList<DialectDescription>> Known = new(Read);
@@ -10,8 +10,8 @@ public static class BuiltInDialects
 
     internal static IEnumerable<string> Names => All.Select(dialect => dialect.Name);
 
-    /// <summary>One of them; null if there is none of this name.</summary>
-    /// <param name="name">Its name; case does not count.</param>
+    /// <summary>The built-in dialect of a name; null if there is none.</summary>
+    /// <param name="name">Its name; case is ignored.</param>
     public static DialectDescription? Find(string name) =>
         All.FirstOrDefault(dialect => dialect.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
 

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// What must hold in a response or an item: a place that is there, neither null nor false; a place with one of several values; a status; or
-/// any of several conditions. Values compare by their JSON type: 410 is not "410". Immutable.
+/// What must hold for a response or an item: that a place has a value other than null or false, that its value is one of several, that the
+/// status is one of several, or that any of several conditions holds. Values compare by their JSON type: 410 is not "410". Immutable.
 /// </summary>
 internal abstract record Condition
 {
@@ -90,6 +90,6 @@ internal interface IPlaces
     /// <summary>The response's status; 0 where there is none.</summary>
     int Status { get; }
 
-    /// <summary>What is at a place; null if nothing is.</summary>
+    /// <summary>The value at a place; null if there is none.</summary>
     PlaceValue? Find(Place place);
 }

@@ -1,17 +1,21 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// How another server's feed is read, as data: what is requested, how the answer is framed, where in it the items are, how it continues,
-/// and which signs it gives. Immutable; holds no secret.
+/// How another server's feed is read, as data: what is requested, how the answer is framed, where its items are, how it continues, and
+/// which signs it gives. Immutable; holds no secret.
 /// </summary>
 public sealed class DialectDescription
 {
     /// <summary>The maximum length of a description in characters, and of its file in bytes.</summary>
     public const int MaximumLength = 1 << 20;
+
+    /// <summary>How the names of lists of changes end in OData.</summary>
+    internal const string DeltaSuffix = "@delta";
 
     private static readonly TimeSpan DefaultInterval = TimeSpan.FromMinutes(5);
 
@@ -27,7 +31,7 @@ public sealed class DialectDescription
         Live = parser.ReadKind(root, "Live");
         Begin = parser.ReadKind(root, "Begin");
         Interval = parser.ReadInterval(root) ?? DefaultInterval;
-        // If there is a cursor and nothing says how it is used, it is the URL to request or goes where the others go.
+        // If there is a cursor and nothing says how it is sent, it is the URL to request, or goes where the other parameters go.
         if (Changes is null && Live is null && Snapshot is { Cursor.Count: > 0, Framing: not DialectFraming.EventStream })
             Changes = Snapshot with { IsWhole = false };
         if (Changes is { Cursor.Count: 0 })
@@ -36,10 +40,10 @@ public sealed class DialectDescription
             throw new DialectFormatException(name, "CursorType: the largest value must be a time or a number");
     }
 
-    /// <summary>The dialect's name: that of a built-in one, or of what it was read from.</summary>
+    /// <summary>The dialect's name: that of a built-in one, or of the source it was read from.</summary>
     public string Name { get; }
 
-    /// <summary>The complete description, as one JSON object; it includes what it took from another dialect.</summary>
+    /// <summary>The complete description as one JSON object, including what it inherited from another dialect.</summary>
     public string Json { get; }
 
     /// <summary>How long to wait between polls, unless the server says otherwise.</summary>
@@ -51,16 +55,16 @@ public sealed class DialectDescription
 
     internal DialectRules? Live { get; }
 
-    /// <summary>The query before a round, for the feed's identity or its first cursor.</summary>
+    /// <summary>The request before a round, for the feed's identity or its first cursor.</summary>
     internal DialectRules? Begin { get; }
 
-    /// <summary>Whether it is a plain list, whose server reports deletions only by leaving records out.</summary>
+    /// <summary>Whether it is a plain list, whose server reports a deletion only by leaving the record out.</summary>
     internal bool IsList => Snapshot.IsWhole && (Snapshot.Cursor.Count == 0 || Snapshot.HasMaximumCursor);
 
-    /// <summary>Whether a cursor goes into a request as a parameter; otherwise it is the URL to request.</summary>
+    /// <summary>Whether the cursor is sent as a parameter; otherwise it is the URL to request.</summary>
     internal bool CursorIsParameter => (Changes ?? Live) is not { } rules || rules.CursorIsParameter;
 
-    /// <summary>The rules of a kind of request; those of the whole set if it has none of its own.</summary>
+    /// <summary>The rules of a kind of request; those of the snapshot if the kind has none of its own.</summary>
     internal DialectRules For(RequestKind kind) =>
         kind switch
         {
@@ -123,7 +127,7 @@ public sealed class DialectDescription
         }
     }
 
-    /// <summary>The dialect with another key and another order, if they are given.</summary>
+    /// <summary>The dialect with another key or another order, where given.</summary>
     /// <param name="keys">Fields or JSON Pointers; null for the dialect's own.</param>
     /// <param name="orderBy">A field or JSON Pointer; null for the dialect's own.</param>
     public DialectDescription With(IReadOnlyList<string>? keys, string? orderBy)
@@ -151,13 +155,37 @@ public sealed class DialectDescription
         return new DialectDescription(Name, Merge(Json, over.RootElement));
     }
 
+    /// <summary>The same feed, of which the elements of a list in each item are the records.</summary>
+    /// <param name="children">The place of the list.</param>
+    internal DialectDescription OfChildren(string children)
+    {
+        using var over = JsonDocument.Parse($"{{\"Children\":{JsonSerializer.Serialize(children, EngineJson.Default.String)}}}");
+        return new DialectDescription($"{Name}:{children}", Merge(Json, over.RootElement));
+    }
+
+    /// <summary>The usual name of the table of a feed; one of children has the name of their list behind it.</summary>
+    /// <param name="feedTable">The table that the feed itself fills, such as <c>groups</c>.</param>
+    public string TableNameOf(string feedTable)
+    {
+        if (Snapshot.Children is not { } children)
+            return feedTable;
+        var list = children.Segments is [.., var last] ? last : "";
+        var name = $"{feedTable}.{(list.EndsWith(DeltaSuffix, StringComparison.Ordinal) ? list[..^DeltaSuffix.Length] : list)}";
+        return TableNaming.IsValid(name) ? name : feedTable + ".children";
+    }
+
     /// <summary>Finds a dialect by a built-in one's name, or reads it from a file.</summary>
-    /// <param name="nameOrPath">The name, or the path of a file that ends in <c>.json</c>.</param>
+    /// <param name="nameOrPath">
+    /// The name, also with a colon and its <c>Children</c> (<c>ODataDelta:members@delta</c>), or the path of a file that ends in
+    /// <c>.json</c>.
+    /// </param>
     /// <exception cref="DialectFormatException">It is neither.</exception>
     public static DialectDescription Load(string nameOrPath)
     {
         if (BuiltInDialects.Find(nameOrPath) is { } known)
             return known;
+        if (nameOrPath.Split(':', 2) is [var name, { Length: > 0 } children] && BuiltInDialects.Find(name) is { } parents)
+            return parents.OfChildren(children);
         if (!nameOrPath.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
         {
             throw new DialectFormatException(
@@ -183,7 +211,7 @@ public sealed class DialectDescription
     public override string ToString() => Name;
 
     /// <summary>
-    /// One description merged into another: key by key, and in the kinds of requests and their parameters key by key too.
+    /// One description merged into another, key by key; the kinds of requests and their parameters are merged key by key too.
     /// </summary>
     private static string Merge(string? under, JsonElement over)
     {
@@ -239,7 +267,7 @@ public sealed class DialectDescription
         json.WriteEndObject();
     }
 
-    /// <summary>Case does not count in what this library reads; it is written as documented.</summary>
+    /// <summary>Case is ignored when reading; written as documented.</summary>
     private static string Canonical(string name, int depth) =>
         depth < 2 && DialectParser.Known.FirstOrDefault(key => key.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } known
             ? known
@@ -257,7 +285,7 @@ public sealed class DialectDescription
     }
 }
 
-/// <summary>A dialect's description is wrong.</summary>
+/// <summary>A dialect's description is invalid.</summary>
 public sealed class DialectFormatException : LockstepException
 {
     internal DialectFormatException(string name, string reason)

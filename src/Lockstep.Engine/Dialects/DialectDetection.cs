@@ -6,11 +6,11 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// Detects from a feed's URI, from an answer's headers and from its first bytes which dialect reads it. Each is consulted once.
+/// Detects which dialect reads a feed, from its URI, the headers of an answer and the first bytes of its body. Each is consulted once.
 /// </summary>
 internal static class DialectDetection
 {
-    /// <summary>The dialect that a URI looks like; an answer has to confirm it. Null if it looks like none.</summary>
+    /// <summary>The dialect that a URI suggests, to be confirmed by an answer; null if it suggests none.</summary>
     public static string? ByUri(Uri uri)
     {
         string[] path = [.. uri.AbsolutePath.Split('/', StringSplitOptions.RemoveEmptyEntries).Select(Uri.UnescapeDataString)];
@@ -32,7 +32,7 @@ internal static class DialectDetection
         return (path.Length >= 3 && path[0] == "api" && path[1] == "v1") || (path.Length >= 4 && path[0] == "apis") ? "Kubernetes" : null;
     }
 
-    /// <summary>The dialect of an answer's headers; null if they reveal none.</summary>
+    /// <summary>The dialect that an answer's headers reveal; null if they reveal none.</summary>
     /// <param name="header">Returns a header's value, or null.</param>
     public static string? ByHead(Func<string, string?> header)
     {
@@ -46,11 +46,11 @@ internal static class DialectDetection
     }
 
     /// <summary>The dialect of a body that is not one of Lockstep's own feeds; null if none reads it.</summary>
-    /// <param name="start">Its first stretch: a whole object, or what stands before one.</param>
+    /// <param name="start">Its beginning: a whole object, or what comes before one.</param>
     public static string? ByBody(ReadOnlySpan<byte> start)
     {
         var content = BodyStart.Content(start);
-        // A server that guards JSON from browsers sends one document.
+        // A server that protects its JSON from browsers sends a single document.
         if (content.IsEmpty)
             return BodyStart.IsGuarded(start) ? "Rest" : null;
         start = content;

@@ -9,15 +9,16 @@ internal sealed class DialectParser(string name)
 {
     private static readonly string[] Kinds = ["Snapshot", "Changes", "Live", "Begin"];
 
-    /// <summary>The keys that occur at the top only.</summary>
+    /// <summary>The keys allowed only at the top level.</summary>
     private static readonly string[] TopKeys = ["From", "Description", "Interval", .. Kinds];
 
-    /// <summary>The keys that one kind of request may have for itself.</summary>
+    /// <summary>The keys that each kind of request may override.</summary>
     private static readonly string[] RuleKeys =
     [
         "Framing",
         "Items",
         "Record",
+        "Children",
         "Key",
         "OrderBy",
         "Deleted",
@@ -50,7 +51,9 @@ internal sealed class DialectParser(string name)
     /// <summary>All keys, in their documented spelling.</summary>
     public static IEnumerable<string> Known => TopKeys.Concat(RuleKeys);
 
-    /// <summary>The headers that a dialect may set: a description is shared, and must hold no secret and change no address (D5).</summary>
+    /// <summary>
+    /// The headers that a dialect may set: a description is shared, so it must hold no secret and change no address (D5).
+    /// </summary>
     private static readonly string[] AllowedHeaders =
     [
         "Accept",
@@ -62,7 +65,7 @@ internal sealed class DialectParser(string name)
     ];
 
     /// <summary>
-    /// Reads the rules of one kind of request: the dialect's own merged with those of the kind. Null if it has none.
+    /// Reads the rules of one kind of request: the dialect's own, overridden by those of the kind. Null if the kind has none.
     /// </summary>
     /// <param name="dialect">The whole description.</param>
     /// <param name="kind">The key of the kind.</param>
@@ -73,7 +76,39 @@ internal sealed class DialectParser(string name)
             return null;
         var rules = new DialectRules { IsWhole = kind == "Snapshot" };
         rules = Lay(rules, dialect, [.. TopKeys, .. RuleKeys]);
-        return hasOwn ? Lay(rules, Object(own, kind), RuleKeys) : rules;
+        rules = hasOwn ? Lay(rules, Object(own, kind), RuleKeys) : rules;
+        return rules.Children is null ? rules : WithParents(rules);
+    }
+
+    /// <summary>
+    /// A child's key begins with its parent's: if the dialect does not say how that is called, <c>Key</c> is the key of both.
+    /// </summary>
+    private DialectRules WithParents(DialectRules rules)
+    {
+        if (rules.OrderBy is not null || rules.Record is not null)
+            throw Wrong($"{(rules.Record is null ? "OrderBy" : "Record")}: children have none");
+        var keys = rules.Key.Any(key => key.IsOfItem) ? rules.Key : [.. rules.Key.Select(ParentOf), .. rules.Key];
+        var parents = keys.TakeWhile(key => key.IsOfItem).Count();
+        if (parents == 0 || parents == keys.Count || keys.Skip(parents).Any(key => key.IsOfItem))
+        {
+            throw Wrong(
+                "Key: with Children, it is the parent's part, then the child's, such as [{ \"groupId\": \"id\" }, \"id\"], or the one "
+                    + "field that is the key of both"
+            );
+        }
+
+        return rules with
+        {
+            Key = keys,
+            ParentParts = parents,
+        };
+    }
+
+    /// <summary>The field that a child gets with its parent's key: <c>parentId</c> for <c>id</c>.</summary>
+    private static KeyRule ParentOf(KeyRule key)
+    {
+        var name = key.Place.Segments is [.., var last] && last.Length > 0 ? last : "key";
+        return new KeyRule($"parent{char.ToUpperInvariant(name[0])}{name[1..]}", key.Place, IsOfItem: true);
     }
 
     /// <summary>How long to wait between polls.</summary>
@@ -107,6 +142,7 @@ internal sealed class DialectParser(string name)
             "FRAMING" => rules with { Framing = Enum<DialectFraming>(value) },
             "ITEMS" => rules with { Items = isNull ? null : OfBody(value) },
             "RECORD" => rules with { Record = isNull ? null : OfBody(value) },
+            "CHILDREN" => rules with { Children = isNull ? null : OfBody(value) },
             "KEY" => rules with { Key = Keys(value) },
             "ORDERBY" => rules with { OrderBy = isNull ? null : OfBody(value) },
             "DELETED" => rules with { Deleted = ConditionOf(value) },
@@ -146,12 +182,17 @@ internal sealed class DialectParser(string name)
         return rules with { NextUrl = [], NextParameters = [.. parameters] };
     }
 
-    private static IReadOnlyList<KeyRule> Keys(JsonElement value)
-    {
-        if (value.ValueKind == JsonValueKind.Object)
-            return [.. value.EnumerateObject().Select(pair => new KeyRule(pair.Name, Place.Parse(Text(pair.Value)), IsOfItem: true))];
-        return [.. Texts(value).Select(text => new KeyRule(text, Place.Parse(text), IsOfItem: false))];
-    }
+    private static IReadOnlyList<KeyRule> Keys(JsonElement value) =>
+        value.ValueKind switch
+        {
+            JsonValueKind.Null => [],
+            JsonValueKind.Array => [.. value.EnumerateArray().SelectMany(Keys)],
+            JsonValueKind.Object =>
+            [
+                .. value.EnumerateObject().Select(pair => new KeyRule(pair.Name, Place.Parse(Text(pair.Value)), IsOfItem: true)),
+            ],
+            _ => [new KeyRule(Text(value), Place.Parse(Text(value)), IsOfItem: false)],
+        };
 
     private static IReadOnlyList<Parameter> Parameters(JsonElement value)
     {

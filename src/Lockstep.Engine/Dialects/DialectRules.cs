@@ -1,12 +1,12 @@
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>What a response's body is.</summary>
+/// <summary>The format of a response's body.</summary>
 internal enum DialectFraming
 {
     /// <summary>One JSON document.</summary>
     Json,
 
-    /// <summary>One JSON object per line, without an end.</summary>
+    /// <summary>One JSON object per line, endless.</summary>
     JsonLines,
 
     /// <summary>Server-sent events.</summary>
@@ -19,20 +19,20 @@ internal enum RequestKind
     /// <summary>The whole set.</summary>
     Snapshot,
 
-    /// <summary>What came after the cursor.</summary>
+    /// <summary>What has changed since the cursor.</summary>
     Changes,
 
-    /// <summary>What is still to come.</summary>
+    /// <summary>Changes to come.</summary>
     Live,
 }
 
-/// <summary>What a cursor is: how a time is written in records, or that it has an order of its own.</summary>
+/// <summary>The type of a cursor: how records write a time, or a type with its own order.</summary>
 internal enum CursorType
 {
-    /// <summary>A time in RFC 3339, or without a zone that of the dialect.</summary>
+    /// <summary>A time in RFC 3339; without a zone, in the dialect's zone.</summary>
     Time,
 
-    /// <summary>A number, by which records ascend.</summary>
+    /// <summary>A number that increases from record to record.</summary>
     Number,
 
     /// <summary>Seconds since 1970.</summary>
@@ -41,31 +41,31 @@ internal enum CursorType
     /// <summary>Milliseconds since 1970.</summary>
     Milliseconds,
 
-    /// <summary>A text that sorts: one that goes backwards belongs to another feed at the same address.</summary>
+    /// <summary>A sortable text: one that goes backwards belongs to another feed at the same address.</summary>
     Text,
 }
 
 /// <summary>A field of the record that is part of its key, and where in the item its value is.</summary>
 /// <param name="Field">The field's name, or the JSON Pointer to it.</param>
-/// <param name="Place">Where the value is.</param>
-/// <param name="IsOfItem">Whether that is beside the record, so that the field is added to a record without it.</param>
+/// <param name="Place">The place of the value.</param>
+/// <param name="IsOfItem">Whether that is outside the record, so that the field is added to a record that lacks it.</param>
 internal sealed record KeyRule(string Field, Place Place, bool IsOfItem)
 {
     /// <summary>The field's name in UTF-8.</summary>
     public byte[] Name { get; } = System.Text.Encoding.UTF8.GetBytes(Field);
 
-    /// <summary>The same as it stands in JSON, with quotes and colon.</summary>
+    /// <summary>The name as a JSON member, with quotes and colon.</summary>
     public byte[] Member { get; } =
     [.. System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(Field, Records.EngineJson.Default.String), (byte)':'];
 }
 
-/// <summary>A field's name, or after a <c>*</c> the end of one. Immutable.</summary>
+/// <summary>A field's name, or after a <c>*</c> a suffix of one. Immutable.</summary>
 internal sealed class FieldPattern(string text)
 {
     private readonly byte[] _name = System.Text.Encoding.UTF8.GetBytes(text.TrimStart('*'));
     private readonly bool _isEnd = text.StartsWith('*');
 
-    /// <summary>Whether a name, in UTF-8 and without escapes, is meant.</summary>
+    /// <summary>Whether the pattern matches a name, in UTF-8 and without escapes.</summary>
     public bool Matches(ReadOnlySpan<byte> name) => _isEnd ? name.EndsWith(_name) : name.SequenceEqual(_name);
 }
 
@@ -73,7 +73,7 @@ internal sealed class FieldPattern(string text)
 internal sealed record Parameter(string Name, Template Value);
 
 /// <summary>
-/// How one kind of request is made and its response read: the dialect's own rules merged with those of this kind. Immutable.
+/// How one kind of request is made and its response read: the dialect's rules, overridden by those of this kind. Immutable.
 /// </summary>
 internal sealed record DialectRules
 {
@@ -83,40 +83,47 @@ internal sealed record DialectRules
 
     public Place? Record { get; init; }
 
+    /// <summary>Where in an item the list is whose elements are the records; null if the items themselves are.</summary>
+    public Place? Children { get; init; }
+
+    /// <summary>The parts of the key; with <see cref="Children"/>, those of the item around come first.</summary>
     public IReadOnlyList<KeyRule> Key { get; init; } = [];
+
+    /// <summary>How many parts of the key come from the item around.</summary>
+    public int ParentParts { get; init; }
 
     public Place? OrderBy { get; init; }
 
     public Condition? Deleted { get; init; }
 
-    /// <summary>Where a deletion without the key names its record, even if by an address (<see cref="EntityId"/>).</summary>
+    /// <summary>Where a deletion without a key identifies its record, possibly by an address (<see cref="EntityId"/>).</summary>
     public IReadOnlyList<Place> DeletedKey { get; init; } = [];
 
     public Condition? Skip { get; init; }
 
-    /// <summary>What every record fulfils; others are reported and skipped.</summary>
+    /// <summary>What every record fulfils; other items are reported and skipped.</summary>
     public Condition? Only { get; init; }
 
-    /// <summary>Whether an item has only the fields that have changed, so that it is merged into the stored record.</summary>
+    /// <summary>Whether an item contains only the changed fields, so that it is merged into the stored record.</summary>
     public bool Merges { get; init; }
 
-    /// <summary>The fields that are left out of records; after a <c>*</c>, all that end with the rest.</summary>
+    /// <summary>The fields to leave out of records; after a <c>*</c>, all that end with the rest.</summary>
     public IReadOnlyList<FieldPattern> Drop { get; init; } = [];
 
-    /// <summary>Whether <c>kind</c> and <c>apiVersion</c> of a list are added to its items, which lack them.</summary>
+    /// <summary>Whether a list's <c>kind</c> and <c>apiVersion</c> are added to its items, which lack them.</summary>
     public bool TypesItems { get; init; }
 
     /// <summary>Where the URL of the next page is; empty if pages are requested by parameters.</summary>
     public IReadOnlyList<Place> NextUrl { get; init; } = [];
 
-    /// <summary>The parameters that request the next page, and where their values are.</summary>
+    /// <summary>The parameters that request the next page, and the places of their values.</summary>
     public IReadOnlyList<(string Name, Place Place)> NextParameters { get; init; } = [];
 
     public IReadOnlyList<Place> Cursor { get; init; } = [];
 
     public CursorType CursorType { get; init; }
 
-    /// <summary>The zone of times without one.</summary>
+    /// <summary>The zone of times that have none.</summary>
     public TimeZoneInfo Zone { get; init; } = TimeZoneInfo.Utc;
 
     public IReadOnlyList<Place> Identity { get; init; } = [];
@@ -127,24 +134,24 @@ internal sealed record DialectRules
 
     public Condition? Resync { get; init; }
 
-    /// <summary>The feed has ended forever.</summary>
+    /// <summary>The sign that the feed has ended for good.</summary>
     public Condition? End { get; init; }
 
-    /// <summary>Whether the response is the whole set, so that what it does not hold is gone.</summary>
+    /// <summary>Whether the response is the whole set, so that a record missing from it is gone.</summary>
     public bool IsWhole { get; init; }
 
-    /// <summary>Whether that was said explicitly, so that no sign in an answer counts against it.</summary>
+    /// <summary>Whether that was set explicitly, so that no sign in an answer overrides it.</summary>
     public bool IsWholeSaid { get; init; }
 
-    /// <summary>Whether a next page may be requested days later, so that a round continues there after a crash.</summary>
+    /// <summary>Whether a next page may still be requested days later, so that a round resumes there after a crash.</summary>
     public bool Resumes { get; init; }
 
     /// <summary>
-    /// Whether the server gives records in the order of the field whose largest value is the cursor. A few records do not tell.
+    /// Whether the server returns records in the order of the field whose largest value is the cursor. A few records do not prove it.
     /// </summary>
     public bool IsAscending { get; init; }
 
-    /// <summary>Whether what comes is applied only when all of it has come.</summary>
+    /// <summary>Whether a response is applied only once all of it has arrived.</summary>
     public bool IsAtomic { get; init; }
 
     /// <summary>Where the request goes, relative to the feed's URI; null for the URI itself.</summary>
@@ -154,13 +161,13 @@ internal sealed record DialectRules
 
     public IReadOnlyList<Parameter> Headers { get; init; } = [];
 
-    /// <summary>What is sent, by POST; null for a GET.</summary>
+    /// <summary>The body to send, by POST; null for a GET.</summary>
     public RequestBody? Body { get; init; }
 
-    /// <summary>How long a request may be without a sign of life, sent to the feed as <c>{timeout}</c>.</summary>
+    /// <summary>How long a request may go without a sign of life, sent to the feed as <c>{timeout}</c>.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>Whether the cursor is a parameter; otherwise it is the URL to request.</summary>
+    /// <summary>Whether the cursor is sent as a parameter; otherwise it is the URL to request.</summary>
     public bool CursorIsParameter => Query.Any(p => p.Value.HasCursor) || Headers.Any(p => p.Value.HasCursor) || Body?.HasCursor == true;
 
     /// <summary>Whether the cursor is the largest value of a field that changes with the record.</summary>

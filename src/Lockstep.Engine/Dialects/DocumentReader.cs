@@ -5,16 +5,16 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>Takes the item that was found, and its offset in the body. Whether to pause after it.</summary>
+/// <summary>Takes the item just found, and its offset in the body. Returns whether to pause after it.</summary>
 internal delegate bool ItemSink(long offset);
 
 /// <summary>
-/// Finds the items in a JSON document that comes piece by piece, however long it is; keeps what is around them, since signs may come before
-/// and after. It does no I/O: the owner writes into <see cref="GetFreeMemory"/>. One thread at a time.
+/// Finds the items in a JSON document that arrives piece by piece, however long it is; keeps what surrounds them, since signs may come
+/// before or after. It does no I/O: the owner writes into <see cref="GetFreeMemory"/>. One thread at a time.
 /// </summary>
 internal sealed class DocumentReader
 {
-    /// <summary>Where the items are if the dialect does not say: the first of these that is an array.</summary>
+    /// <summary>Where the items are if the dialect does not say: in the first of these that is an array.</summary>
     internal static readonly string[] Usual = ["value", "items", "results", "data", "records", "entries", "values", "result", "Resources"];
 
     private static readonly JsonReaderOptions Options = new() { MaxDepth = 128 };
@@ -39,32 +39,32 @@ internal sealed class DocumentReader
 
     /// <summary>Creates a reader of one document.</summary>
     /// <param name="items">Where the items are; null for the usual places.</param>
-    /// <param name="limit">The largest item in bytes, and the most that there may be around the items.</param>
+    /// <param name="limit">The maximum size in bytes of an item, and of what surrounds the items.</param>
     public DocumentReader(Place? items, int limit)
     {
         _items = items;
         _limit = limit;
     }
 
-    /// <summary>The item that was found last; valid while it is taken.</summary>
+    /// <summary>The last item found; valid while the sink runs.</summary>
     public JsonItem Item { get; } = new();
 
-    /// <summary>Whether the items were found, be it none.</summary>
+    /// <summary>Whether the items were found, even if there are none.</summary>
     public bool HasItems { get; private set; }
 
-    /// <summary>Whether there is null in the place of the items, as some servers send no items.</summary>
+    /// <summary>Whether null is in the place of the items, as some servers send when there are none.</summary>
     public bool IsNull { get; private set; }
 
     /// <summary>Where the items were found.</summary>
     public string ItemsPlace { get; private set; } = "";
 
-    /// <summary>Whether the whole document has come.</summary>
+    /// <summary>Whether the whole document has arrived.</summary>
     public bool IsWhole { get; private set; }
 
-    /// <summary>The document without its items. To be disposed.</summary>
+    /// <summary>The document without its items. To be disposed by the caller.</summary>
     public JsonDocument Around() => JsonDocument.Parse(_around.WrittenMemory, new JsonDocumentOptions { MaxDepth = 128 });
 
-    /// <summary>What has come so far of the document around the items, as a document of its own. To be disposed.</summary>
+    /// <summary>What has arrived so far of the document around the items, as a document of its own. To be disposed by the caller.</summary>
     public JsonDocument Beginning()
     {
         var text = new ArrayBufferWriter<byte>();
@@ -97,7 +97,7 @@ internal sealed class DocumentReader
         _hasBegun = _hasBegun || TryBegin();
     }
 
-    /// <summary>Skips what precedes the document. False when more bytes are needed to tell whether there is such a thing.</summary>
+    /// <summary>Skips what precedes the document. False if more bytes are needed to tell whether anything does.</summary>
     private bool TryBegin()
     {
         if (!_hasMark && _end - _start < ByteOrderMark.Length && !_isFinal)
@@ -121,7 +121,8 @@ internal sealed class DocumentReader
     }
 
     /// <summary>
-    /// Processes the items that are there. False when it needs more bytes, or the document is complete; true when the sink wants a pause.
+    /// Processes the items that have arrived. False when more bytes are needed or the document is complete; true when the sink wants a
+    /// pause.
     /// </summary>
     /// <exception cref="JsonException">The document is not JSON.</exception>
     /// <exception cref="InvalidDataException">An item is too large.</exception>
@@ -144,8 +145,8 @@ internal sealed class DocumentReader
     }
 
     /// <summary>
-    /// Consumes what was written after the end of the document. Returns whether it is white space: anything else belongs to something that
-    /// is not read.
+    /// Consumes what follows the end of the document. Returns whether that is white space: anything else belongs to something that is not
+    /// read.
     /// </summary>
     public bool TakeRest()
     {
@@ -188,7 +189,7 @@ internal sealed class DocumentReader
         return true;
     }
 
-    /// <summary>The list's end is for the reader of what is around it, which knows nothing of the items.</summary>
+    /// <summary>Leaves the end of the list to the reader of what surrounds it, which knows nothing of the items.</summary>
     private bool EndItems(int at)
     {
         PassOver(at);
@@ -202,9 +203,9 @@ internal sealed class DocumentReader
     }
 
     /// <summary>
-    /// Whether what the items' reader refuses is JSON after all, only deeper than a record may be: then it is one item that is none.
+    /// Whether what the item reader refuses is JSON after all, only nested deeper than a record may be: then it is one malformed item.
     /// </summary>
-    /// <exception cref="JsonException">It is no JSON.</exception>
+    /// <exception cref="JsonException">It is not JSON.</exception>
     private bool IsDeep(ReadOnlySpan<byte> bytes)
     {
         var reader = new Utf8JsonReader(bytes, _isFinal, _state);
@@ -235,6 +236,8 @@ internal sealed class DocumentReader
             case JsonTokenType.Null when !HasItems && _items is not null && IsItems(reader.CurrentDepth):
                 HasItems = IsNull = true;
                 break;
+            case JsonTokenType.StartArray or JsonTokenType.Null when HasItems && IsItemsAgain(reader.CurrentDepth):
+                throw new InvalidDataException($"it has its list, '{ItemsPlace}', twice");
             case JsonTokenType.StartObject or JsonTokenType.StartArray:
                 _path.Add(_name);
                 _name = null;
@@ -246,7 +249,7 @@ internal sealed class DocumentReader
 
         _around.Write(_buffer.AsSpan(_start, (int)reader.BytesConsumed));
         if (_around.WrittenCount > _limit)
-            throw new InvalidDataException($"what is around the items is larger than {_limit} bytes");
+            throw new InvalidDataException($"what surrounds the items is larger than {_limit} bytes");
         var isEnd = reader.CurrentDepth == 0 && reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray);
         Consume(ref reader);
         IsWhole = isEnd && !_inItems;
@@ -255,7 +258,7 @@ internal sealed class DocumentReader
 
     private bool IsItems(int depth)
     {
-        // The path begins with the root, which has no name.
+        // The path starts with the root, which has no name.
         if (_items is null ? depth == 0 || (depth == 1 && _path is [null] && Usual.Contains(_name)) : IsAt(_items, depth))
         {
             ItemsPlace = depth == 0 ? "" : _items?.Text ?? _name!;
@@ -264,6 +267,11 @@ internal sealed class DocumentReader
 
         return false;
     }
+
+    /// <summary>
+    /// Whether this is where the items were. Readers do not agree on which of two members counts, and the first has been passed on.
+    /// </summary>
+    private bool IsItemsAgain(int depth) => _items is null ? depth == 1 && _path is [null] && _name == ItemsPlace : IsAt(_items, depth);
 
     private bool IsAt(Place place, int depth) =>
         depth == place.Segments.Count

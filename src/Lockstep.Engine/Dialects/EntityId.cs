@@ -3,11 +3,11 @@ using System.Globalization;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// The key in an address of OData, as deletions name their records: <c>accounts(17)</c>, <c>https://host/People('O''Neil')</c>.
+/// The key in an OData address, by which deletions identify their records: <c>accounts(17)</c>, <c>https://host/People('O''Neil')</c>.
 /// </summary>
 internal static class EntityId
 {
-    /// <summary>The key in such an address; null if the text is not one, or its key has several parts.</summary>
+    /// <summary>The key in an address; null if the text is not an address, or its key has several parts.</summary>
     public static (string Text, bool IsQuoted)? KeyOf(string text)
     {
         var set = LastSegment(text);

@@ -16,8 +16,8 @@ internal enum EventKind
 }
 
 /// <summary>
-/// Reads server-sent events as browsers do (WHATWG HTML, 9.2.6), however they are chunked: lines end in LF, CR or CRLF, and an event that
-/// no blank line ends is dropped. It does no I/O. One thread at a time.
+/// Reads server-sent events as browsers do (WHATWG HTML, 9.2.6), however they are chunked: lines end in LF, CR or CRLF, and an event not
+/// ended by a blank line is dropped. It does no I/O. One thread at a time.
 /// </summary>
 /// <param name="maximumLength">The largest line and event in bytes.</param>
 internal sealed class EventReader(int maximumLength)
@@ -29,16 +29,16 @@ internal sealed class EventReader(int maximumLength)
     private bool _skipsLineFeed;
     private bool _hasBegun;
 
-    /// <summary>The last id, which holds until another one comes; empty for none.</summary>
+    /// <summary>The last id, which stays in force until another one arrives; empty for none.</summary>
     public string Id { get; private set; } = "";
 
-    /// <summary>The id that goes with the events that have been dispatched.</summary>
+    /// <summary>The id of the last dispatched event.</summary>
     public string DispatchedId { get; private set; } = "";
 
-    /// <summary>How long the server wants its clients to wait before they come back; null if it did not say.</summary>
+    /// <summary>How long the server asks its clients to wait before they reconnect; null if it did not say.</summary>
     public TimeSpan? Retry { get; private set; }
 
-    /// <summary>The event's type; empty for the usual one.</summary>
+    /// <summary>The event's type; empty for the default one.</summary>
     public string Type { get; private set; } = "";
 
     /// <summary>The event's data, valid until the next call.</summary>
@@ -47,10 +47,13 @@ internal sealed class EventReader(int maximumLength)
     /// <summary>The position in the stream of the next bytes.</summary>
     public long Offset => _buffer.Offset;
 
+    /// <summary>Whether an event has begun that no blank line has ended: what has come of it counts for nothing.</summary>
+    public bool IsWithinEvent => _hasData || _type.Length > 0 || Id != DispatchedId || _buffer.Held is [not (byte)':', ..];
+
     /// <summary>Free space to read into.</summary>
     public Memory<byte> GetFreeMemory() => _buffer.GetFreeMemory();
 
-    /// <summary>So many bytes were written.</summary>
+    /// <summary>Takes the number of bytes written.</summary>
     public void Advance(int count) => _buffer.Advance(count);
 
     /// <summary>Takes the next event. False when it needs more bytes.</summary>
@@ -81,7 +84,7 @@ internal sealed class EventReader(int maximumLength)
         return false;
     }
 
-    /// <summary>One byte order mark may stand before the first line.</summary>
+    /// <summary>A byte order mark may precede the first line.</summary>
     private bool TryBegin()
     {
         ReadOnlySpan<byte> mark = [0xEF, 0xBB, 0xBF];
@@ -117,7 +120,7 @@ internal sealed class EventReader(int maximumLength)
             return false;
         }
 
-        // A line feed that belongs to this line end may come with the next chunk.
+        // A line feed that belongs to this line end may be in the next chunk.
         _skipsLineFeed = held[end] == (byte)'\r';
         line = held[..end];
         _buffer.Consume(end + 1);
@@ -163,7 +166,7 @@ internal sealed class EventReader(int maximumLength)
 
     private bool Dispatch()
     {
-        // The id counts from here on, even if there is no data (WHATWG).
+        // The id takes effect from here on, even without data (WHATWG).
         DispatchedId = Id;
         Type = _type;
         _type = "";

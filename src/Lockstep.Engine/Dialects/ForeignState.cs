@@ -4,13 +4,13 @@ using System.Text.Json;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>What a table keeps about its dialect: the complete description, and the URI that its cursor came from. Immutable.</summary>
+/// <summary>What a table remembers of its dialect: the complete description, and the URI that its cursor came from. Immutable.</summary>
 /// <param name="Name">The dialect's name.</param>
 /// <param name="Json">Its description.</param>
 /// <param name="Uri">The feed's URI without secrets.</param>
 internal sealed record ForeignState(string Name, string Json, string Uri)
 {
-    /// <summary>The field of which a warning said that it looks like a mark of deletion; null if none has.</summary>
+    /// <summary>The field that a warning has named as a possible deletion mark; null if none has.</summary>
     public string? DeletionMark { get; init; }
 
     /// <summary>Parses what <see cref="ToString"/> wrote; null for null.</summary>
@@ -30,12 +30,12 @@ internal sealed record ForeignState(string Name, string Json, string Uri)
         };
     }
 
-    /// <summary>The dialect that the table is read by.</summary>
+    /// <summary>The dialect by which the table is read.</summary>
     public DialectDescription Dialect => DialectDescription.Parse(Json, Name);
 
-    /// <summary>Why what the table has cannot continue from here with another URI or dialect; null if it can.</summary>
+    /// <summary>Why the table cannot continue with another URI or dialect; null if it can.</summary>
     public string? WhatDiffers(string uri, DialectDescription dialect) =>
-        uri != Uri ? "the URI's options are not those that the cursor came from"
+        uri != Uri ? "the URI's options are not those of the cursor's request"
         : dialect.Json != Json ? "the dialect's description has changed"
         : null;
 

@@ -5,33 +5,33 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// The bytes of an item's record: those that came, except fields that the dialect adds or leaves out. What it yields is valid until the
-/// next call. One thread at a time.
+/// The bytes of an item's record as they arrived, except for fields that the dialect adds or leaves out. Results are valid until the next
+/// call. One thread at a time.
 /// </summary>
 /// <param name="key">The item's key, which is added to records that lack it.</param>
-/// <param name="fields">The names of the records' fields that the table knows.</param>
+/// <param name="fields">The field names that the table already knows.</param>
 internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
 {
     private readonly ArrayBufferWriter<byte> _bytes = new();
     private readonly List<int> _lacks = [];
 
-    /// <summary>The names of the fields that came.</summary>
+    /// <summary>The names of the fields seen.</summary>
     public FieldCatalog Fields { get; } = new(fields);
 
-    /// <summary>A field that was left out; null when none has been so far.</summary>
+    /// <summary>A list of changes that was left out; null if none has been so far.</summary>
     public string? Dropped { get; private set; }
 
-    /// <summary>The record's bytes: those that came, except fields that are added or left out.</summary>
-    /// <param name="rules">How.</param>
+    /// <summary>The record's bytes as they arrived, except for fields that are added or left out.</summary>
+    /// <param name="rules">The rules to apply.</param>
     /// <param name="body">The record in the item; an object.</param>
-    /// <param name="list">What the list around it says of its items; null for nothing.</param>
+    /// <param name="list">What the surrounding list says about its items; null for nothing.</param>
     public ReadOnlySpan<byte> Read(DialectRules rules, JsonItem body, ListType? list)
     {
         Fields.BeginRecord();
         _lacks.Clear();
         for (var i = 0; i < rules.Key.Count; i++)
         {
-            if (Lacks(rules.Key[i], body))
+            if (i < rules.ParentParts || Lacks(rules.Key[i], body))
                 _lacks.Add(i);
         }
 
@@ -41,7 +41,12 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
             var name = body.Name(i);
             if (Drops(rules, name))
             {
-                Dropped ??= Encoding.UTF8.GetString(name);
+                if (rules.Children is null && name.EndsWith("@delta"u8))
+                    Dropped ??= Encoding.UTF8.GetString(name);
+                isWhole = false;
+            }
+            else if (IsOfParent(rules, name))
+            {
                 isWhole = false;
             }
             else
@@ -77,7 +82,7 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
 
         for (var i = 0; i < body.Count; i++)
         {
-            if (rules.Drop.Count > 0 && Drops(rules, body.Name(i)))
+            if (rules.Drop.Count + rules.ParentParts > 0 && (Drops(rules, body.Name(i)) || IsOfParent(rules, body.Name(i))))
                 continue;
             Separate();
             _bytes.Write(body.Text(i));
@@ -94,6 +99,18 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
     }
 
     private static bool Lacks(KeyRule key, JsonItem body) => (key.IsOfItem || key.Place.Kind == PlaceKind.Field) && !body.Has(key.Name);
+
+    /// <summary>Whether a child has a field by the name that its parent's key gets: that one counts.</summary>
+    private static bool IsOfParent(DialectRules rules, ReadOnlySpan<byte> name)
+    {
+        for (var i = 0; i < rules.ParentParts; i++)
+        {
+            if (name.SequenceEqual(rules.Key[i].Name))
+                return true;
+        }
+
+        return false;
+    }
 
     private static bool Drops(DialectRules rules, ReadOnlySpan<byte> name)
     {

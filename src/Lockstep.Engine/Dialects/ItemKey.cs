@@ -6,8 +6,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// The key of an item: its parts, found where the dialect says, in the form in which the table keeps them, which the first item decides.
-/// What it yields is valid until the next call. One thread at a time.
+/// An item's key: its parts, found where the dialect says, in the form in which the table keeps them, which the first item decides. Results
+/// are valid until the next call. One thread at a time.
 /// </summary>
 internal sealed class ItemKey
 {
@@ -28,17 +28,64 @@ internal sealed class ItemKey
     /// <summary>Why there is no key.</summary>
     public string Reason { get; private set; } = "";
 
-    /// <summary>Whether a record had nothing where the dialect says that its key is.</summary>
+    /// <summary>Whether a record had no value where the dialect says its key is.</summary>
     public bool IsMissing { get; private set; }
 
-    /// <summary>The key, if it is one integer.</summary>
+    /// <summary>The key, if it is a single integer.</summary>
     public long Integer => _reader.Integer;
 
-    /// <summary>The key, if it is encoded; else empty.</summary>
+    /// <summary>The encoded key; empty if it is an integer.</summary>
     public ReadOnlySpan<byte> Encoded => Shape!.KeyLayout == KeyLayout.Encoded ? _reader.Encoded : default;
 
     /// <summary>Reads the key of an item. False when it has none; <see cref="Reason"/> says why.</summary>
     public bool Read(DialectRules rules, ItemPlaces places, JsonItem body, bool isDeleted)
+    {
+        if (!Begin(rules))
+            return false;
+        for (var i = 0; i < rules.Key.Count; i++)
+        {
+            var key = rules.Key[i];
+            var value = (key.IsOfItem ? null : body.Find(key.Place)) ?? places.Find(key.Place);
+            if (isDeleted && rules.Key.Count == 1)
+                value = OfAddress(rules, places, value, i);
+            // Events without a key of their own are a log, by their ids.
+            if (value is null && rules.Key.Count == 1 && places.Origin.EventId is { Length: > 0 } id)
+                value = new PlaceValue(id);
+            if (!Take(i, key, value, body, isDeleted))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Reads the key of a parent's child: the parent's part, then its own. As <see cref="Read"/>.</summary>
+    public bool ReadChild(DialectRules rules, ItemPlaces parent, ItemPlaces child, bool isDeleted)
+    {
+        if (!Begin(rules) || !TakeParent(rules, parent, isDeleted: false))
+            return false;
+        for (var i = rules.ParentParts; i < rules.Key.Count; i++)
+        {
+            var value = child.Item.Find(rules.Key[i].Place);
+            // A link to a record may have nothing but its address.
+            if ((isDeleted || value is null) && rules.Key.Count == rules.ParentParts + 1)
+                value = OfAddress(rules, child, value, i);
+            if (!Take(i, rules.Key[i], value, child.Item, isDeleted))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Reads the part of its children's keys that a parent gives them. As <see cref="Read"/>.</summary>
+    public bool ReadParent(DialectRules rules, ItemPlaces parent, bool isDeleted) => Begin(rules) && TakeParent(rules, parent, isDeleted);
+
+    /// <summary>
+    /// Brings a parent's part of the keys into the table's form: all keys that begin with it are of its children. False if it can have none
+    /// in the table.
+    /// </summary>
+    public bool SettleParent(int parts) => _reader.TryEncode(_text.WrittenSpan, parts);
+
+    private bool Begin(DialectRules rules)
     {
         _text.ResetWrittenCount();
         _parts.Clear();
@@ -55,24 +102,32 @@ internal sealed class ItemKey
             )
         );
         _reader.Clear();
-        for (var i = 0; i < rules.Key.Count; i++)
-        {
-            var key = rules.Key[i];
-            var value = (key.IsOfItem ? null : body.Find(key.Place)) ?? places.Find(key.Place);
-            if (isDeleted && rules.Key.Count == 1)
-                value = OfDeletion(rules, places, value);
-            // Events without a key of their own are a log, by their ids.
-            if (value is null && rules.Key.Count == 1 && places.Origin.EventId is { Length: > 0 } id)
-                value = new PlaceValue(id);
-            if (value is not { HasText: true, Kind: JsonKind.None or JsonKind.String or JsonKind.Number } found)
-            {
-                IsMissing = true;
-                return Refuse(WhatIsWrong(key.Place.ToString(), value?.Kind, isDeleted ? ", though it is a deletion" : Fields(body)));
-            }
+        return true;
+    }
 
-            Note(i, found);
+    private bool TakeParent(DialectRules rules, ItemPlaces parent, bool isDeleted)
+    {
+        for (var i = 0; i < rules.ParentParts; i++)
+        {
+            var value = parent.Find(rules.Key[i].Place);
+            if (isDeleted && rules.ParentParts == 1)
+                value = OfAddress(rules, parent, value, i);
+            if (!Take(i, rules.Key[i], value, parent.Item, isDeleted))
+                return false;
         }
 
+        return true;
+    }
+
+    private bool Take(int part, KeyRule key, PlaceValue? value, JsonItem body, bool isDeleted)
+    {
+        if (value is not { HasText: true, Kind: JsonKind.None or JsonKind.String or JsonKind.Number } found)
+        {
+            IsMissing = true;
+            return Refuse(WhatIsWrong(key.Place.ToString(), value?.Kind, isDeleted ? ", though it is a deletion" : Fields(body)));
+        }
+
+        Note(part, found);
         return true;
     }
 
@@ -93,8 +148,8 @@ internal sealed class ItemKey
         );
     }
 
-    /// <summary>The key of a deletion, which may have the record's address instead, or under another name (OData 4.0).</summary>
-    private PlaceValue? OfDeletion(DialectRules rules, ItemPlaces places, PlaceValue? value)
+    /// <summary>A part of the key where the record's address may stand instead, or under another name (OData 4.0).</summary>
+    private PlaceValue? OfAddress(DialectRules rules, ItemPlaces places, PlaceValue? value, int part)
     {
         foreach (var place in rules.DeletedKey)
             value ??= places.Find(place) is { HasText: true } there ? there : null;
@@ -102,8 +157,8 @@ internal sealed class ItemKey
             return value;
         var address = json.Text ?? "";
         var (text, isQuoted) = EntityId.KeyOf(address) ?? (address, true);
-        // An address does not tell a number from a text: what the table's keys are does, else how it is written.
-        var isNumber = Shape!.KeyParts is [var kind] ? kind == KeyPartKind.Number : !isQuoted;
+        // An address does not distinguish a number from a text: the type of the table's keys decides, or else how the key is written.
+        var isNumber = part < Shape!.KeyParts.Count ? Shape.KeyParts[part] == KeyPartKind.Number : !isQuoted;
         if (isNumber && EntityId.IsInteger(text))
             return new PlaceValue(Encoding.ASCII.GetBytes(text), JsonKind.Number);
         return new PlaceValue(text);
@@ -115,7 +170,7 @@ internal sealed class ItemKey
         return shape;
     }
 
-    /// <summary>Brings the key into the table's form, and learns its types from the first one.</summary>
+    /// <summary>Converts the key to the table's form, and learns its types from the first one.</summary>
     public bool Settle(OrderKind order)
     {
         if (!_reader.IsSound)
@@ -138,10 +193,10 @@ internal sealed class ItemKey
         return true;
     }
 
-    /// <summary>The raw text of one part of the key that was read last.</summary>
+    /// <summary>The raw text of one part of the last key read.</summary>
     public ReadOnlySpan<byte> PartText(int index) => _text.WrittenSpan[_parts[index]];
 
-    /// <summary>The names of the fields that there are, to choose a key from.</summary>
+    /// <summary>The names of the item's fields, to choose a key from.</summary>
     private static string Fields(JsonItem body)
     {
         var names = Enumerable.Range(0, Math.Min(8, body.Count)).Select(i => $"'{Encoding.UTF8.GetString(body.Name(i))}'").ToList();
@@ -155,7 +210,7 @@ internal sealed class ItemKey
             JsonKind.Null => $"its key '{place}' is null",
             JsonKind.Object => $"its key '{place}' is an object, not a string or number",
             JsonKind.Array => $"its key '{place}' is an array, not a string or number",
-            JsonKind.True or JsonKind.False => $"its key '{place}' is a truth value, not a string or number",
+            JsonKind.True or JsonKind.False => $"its key '{place}' is true or false, not a string or number",
             _ => $"it has no string or number '{place}', its key{rest}",
         };
 

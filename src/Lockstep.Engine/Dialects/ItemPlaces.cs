@@ -3,7 +3,7 @@ namespace Lockstep.Engine.Dialects;
 /// <summary>Where an item comes from.</summary>
 /// <param name="EventType">The type of the event that brought it.</param>
 /// <param name="EventId">The id of that event.</param>
-/// <param name="List">What the list around it says of its items.</param>
+/// <param name="List">What the surrounding list says about its items.</param>
 internal readonly record struct ItemOrigin(string? EventType, string? EventId, ListType? List = null);
 
 /// <summary>An item's places. One thread at a time.</summary>

@@ -8,16 +8,19 @@ internal enum ItemKind
 {
     Record,
 
-    /// <summary>Nothing that belongs in the table.</summary>
+    /// <summary>An item whose children are the records, to be read one by one.</summary>
+    Parent,
+
+    /// <summary>Nothing for the table.</summary>
     Nothing,
 
     /// <summary>A sign of life.</summary>
     Heartbeat,
 
-    /// <summary>Something that the dialect does not know.</summary>
+    /// <summary>Something unknown to the dialect.</summary>
     Unknown,
 
-    /// <summary>Everything there is has come.</summary>
+    /// <summary>A sign that everything has arrived.</summary>
     UpToDate,
 
     /// <summary>The feed cannot resume from the cursor.</summary>
@@ -28,8 +31,8 @@ internal enum ItemKind
 }
 
 /// <summary>
-/// Turns an item into a record, as the dialect says: where in it the record is, its key, its order and its sign of deletion. What it yields
-/// is valid until the next call. One thread at a time.
+/// Turns an item into a record as the dialect describes: where in it the record is, its key, its order and its deletion mark. Results are
+/// valid until the next call. One thread at a time.
 /// </summary>
 internal sealed class ItemReader
 {
@@ -37,11 +40,16 @@ internal sealed class ItemReader
     private static readonly Place[] DeletionMarks = [Place.Parse("deleted_at"), Place.Parse("deleted"), Place.Parse("is_deleted")];
 
     private readonly JsonItem _inner = new();
+    private readonly ItemPlaces _child = new();
+
+    /// <summary>The children of the item that was read last, and where the next one begins, or what precedes it.</summary>
+    private ReadOnlyMemory<byte> _children;
+    private int _next;
     private readonly ItemKey _key;
     private readonly ItemBody _body;
 
     /// <param name="shape">The table's shape, if it has one.</param>
-    /// <param name="fields">The names of the records' fields that the table knows.</param>
+    /// <param name="fields">The field names that the table already knows.</param>
     public ItemReader(RecordShape? shape, IEnumerable<string> fields)
     {
         _key = new ItemKey(shape);
@@ -60,22 +68,22 @@ internal sealed class ItemReader
     /// <inheritdoc cref="ItemKey.IsMissing"/>
     public bool LacksKey => _key.IsMissing;
 
-    /// <summary>The item's cursor, valid until the next call; null where it names none.</summary>
+    /// <summary>The item's cursor, valid until the next call; null if it has none.</summary>
     public PlaceValue? Cursor { get; private set; }
 
-    /// <summary>What the item says about the next page, for parameters that are places of the last item.</summary>
+    /// <summary>The item's values for the next page, for parameters that are places of the last item.</summary>
     public Dictionary<string, string> NextValues { get; } = [];
 
     /// <inheritdoc cref="ItemBody.Dropped"/>
     public string? Dropped => _body.Dropped;
 
-    /// <summary>A field that marked a record as deleted, as many servers do, but not in this dialect; null if there was none.</summary>
+    /// <summary>A field that marked a record as deleted the way many servers do, but not this dialect; null if there was none.</summary>
     public string? DeletionMark { get; private set; }
 
     /// <summary>Reads an item.</summary>
-    /// <param name="rules">How.</param>
-    /// <param name="places">The item, and where it comes from.</param>
-    /// <param name="signs">Whether it may be a sign instead of a record.</param>
+    /// <param name="rules">The rules to apply.</param>
+    /// <param name="places">The item and its origin.</param>
+    /// <param name="signs">Whether the item may be a sign instead of a record.</param>
     /// <param name="record">The record, when it is one; valid until the next call.</param>
     public ItemKind Read(DialectRules rules, ItemPlaces places, bool signs, out RoutedRecord record)
     {
@@ -104,7 +112,7 @@ internal sealed class ItemReader
                 return ItemKind.Unknown;
             if (item.Kind != JsonKind.Object)
                 return Malformed("it is not a JSON object");
-            return Route(rules, places, ref record);
+            return rules.Children is null ? Route(rules, places, ref record) : RouteParent(rules, places, ref record);
         }
         catch (InvalidOperationException)
         {
@@ -147,7 +155,7 @@ internal sealed class ItemReader
             }
         }
 
-        // The rule of event streams is one about the event's name, which says nothing about marks in the record.
+        // The rule of event streams is about the event's name, and says nothing about marks in the record.
         if (!isDeleted && (rules.Deleted is null || rules.Framing == DialectFraming.EventStream))
             DeletionMark ??= MarkOf(body);
         if (!_key.Read(rules, places, body, isDeleted))
@@ -162,9 +170,23 @@ internal sealed class ItemReader
                 return Malformed($"it has no number or time '{by}', its order field");
         }
 
+        return Finish(rules, body, isDeleted, order, orderValue, orderText, isDeleted ? null : places.Origin.List, ref record);
+    }
+
+    private ItemKind Finish(
+        DialectRules rules,
+        JsonItem body,
+        bool isDeleted,
+        OrderKind order,
+        long orderValue,
+        ReadOnlySpan<byte> orderText,
+        ListType? list,
+        ref RoutedRecord record
+    )
+    {
         if (!_key.Settle(order))
             return Malformed(_key.Reason);
-        var json = _body.Read(rules, body, isDeleted ? null : places.Origin.List);
+        var json = _body.Read(rules, body, list);
         record = new RoutedRecord
         {
             KeyLayout = Shape!.KeyLayout,
@@ -179,6 +201,93 @@ internal sealed class ItemReader
             Json = json,
         };
         return ItemKind.Record;
+    }
+
+    /// <summary>An item whose children are the records: what is gone takes them with it.</summary>
+    private ItemKind RouteParent(DialectRules rules, ItemPlaces places, ref RoutedRecord record)
+    {
+        var isDeleted = rules.Deleted?.Holds(places) == true;
+        var list = isDeleted ? null : places.Item.Find(rules.Children!);
+        if (!isDeleted && list is not { Kind: not JsonKind.Null })
+            return ItemKind.Nothing;
+        if (!_key.ReadParent(rules, places, isDeleted))
+            return Malformed(_key.Reason);
+        if (isDeleted)
+        {
+            if (!_key.SettleParent(rules.ParentParts))
+                return ItemKind.Nothing;
+            record = new RoutedRecord
+            {
+                KeyLayout = KeyLayout.Encoded,
+                EncodedKey = _key.Encoded,
+                OrderKind = OrderKind.Arrival,
+                IsDeleted = true,
+                IsOfParent = true,
+                Json = places.Item.Bytes.Span,
+            };
+            return ItemKind.Record;
+        }
+
+        if (list is not { Kind: JsonKind.Array or JsonKind.Object } found)
+            return Malformed($"its '{rules.Children}' is not a list");
+        // Of what can be one only, some servers send no list but the one.
+        _children = found.Json;
+        _next = found.Kind == JsonKind.Array ? 1 : 0;
+        return ItemKind.Parent;
+    }
+
+    /// <summary>Reads the next child of an item that is a <see cref="ItemKind.Parent"/>. False when there are no more.</summary>
+    /// <param name="rules">How.</param>
+    /// <param name="parent">The item; it must not change meanwhile.</param>
+    /// <param name="kind">What the child is: a record, or malformed.</param>
+    /// <param name="record">The record, when it is one; valid until the next call.</param>
+    public bool ReadChild(DialectRules rules, ItemPlaces parent, out ItemKind kind, out RoutedRecord record)
+    {
+        record = default;
+        kind = ItemKind.Nothing;
+        if (!FindChild())
+            return false;
+        try
+        {
+            kind = RouteChild(rules, parent, ref record);
+        }
+        catch (InvalidOperationException)
+        {
+            kind = Malformed("a field's name or its key is a string that is not valid Unicode");
+        }
+
+        if (kind == ItemKind.Malformed)
+            Reason = $"in '{rules.Children}' of {parent.Find(rules.Key[0].Place)?.Text}, {Reason}";
+        return true;
+    }
+
+    /// <summary>The bytes of the child that was read last.</summary>
+    public ReadOnlySpan<byte> Child => _child.Item.Bytes.Span;
+
+    /// <summary>Where in its item that child begins.</summary>
+    public int OffsetIn(ItemPlaces parent) => parent.Item.Bytes.Span.Overlaps(Child, out var offset) ? offset : 0;
+
+    /// <summary>The list is known to be valid JSON.</summary>
+    private bool FindChild()
+    {
+        var rest = _children.Span[Math.Min(_next, _children.Length)..];
+        var at = rest.IndexOfAnyExcept(", \t\r\n"u8);
+        if (at < 0 || rest[at] == (byte)']')
+            return false;
+        _next += at;
+        _child.Item.Scan(_children[_next..]);
+        _next += _child.Item.Bytes.Length;
+        return true;
+    }
+
+    private ItemKind RouteChild(DialectRules rules, ItemPlaces parent, ref RoutedRecord record)
+    {
+        if (_child.Item.Kind != JsonKind.Object)
+            return Malformed("it is not a JSON object");
+        var isDeleted = rules.Deleted?.Holds(_child) == true;
+        return _key.ReadChild(rules, parent, _child, isDeleted)
+            ? Finish(rules, _child.Item, isDeleted, OrderKind.Arrival, 0, default, list: null, ref record)
+            : Malformed(_key.Reason);
     }
 
     private static string? MarkOf(JsonItem body)

@@ -5,8 +5,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// One JSON value where it lies, and of an object where its members are: found in one pass, which checks the grammar. What is within a
-/// member is looked at when it is asked for. It is filled again and again. One thread at a time.
+/// One JSON value in place, and if it is an object the positions of its members: found in one pass, which checks the grammar. The inside of
+/// a member is examined only on demand. Reused for each value. One thread at a time.
 /// </summary>
 internal sealed class JsonItem
 {
@@ -16,17 +16,17 @@ internal sealed class JsonItem
     private int _start;
     private int _end;
 
-    /// <summary>What the value is; none where there is no value that could be read.</summary>
+    /// <summary>The kind of the value; none if there was no value that could be read.</summary>
     public JsonKind Kind { get; private set; }
 
     /// <summary>The value's bytes.</summary>
     public ReadOnlyMemory<byte> Bytes => _source[_start.._end];
 
-    /// <summary>How many members it has, where it is an object.</summary>
+    /// <summary>The number of members, if it is an object.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Finds the value that bytes begin with; more may follow it. It refers to the bytes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <summary>Finds the value at the start of some bytes; more may follow it. The item refers to the bytes.</summary>
+    [MethodImpl(HotCode.Options)]
     public ScanStatus Scan(ReadOnlyMemory<byte> bytes, int maximumDepth = RecordParser.MaximumDepth)
     {
         Count = 0;
@@ -55,7 +55,7 @@ internal sealed class JsonItem
         return scan.Status;
     }
 
-    /// <summary>Takes bytes that are one value, with white space around it; a copy of them. False where they are not.</summary>
+    /// <summary>Reads a copy of bytes that are a single value, possibly with white space around it. False if they are not.</summary>
     public bool Read(ReadOnlySpan<byte> bytes, int maximumDepth = RecordParser.MaximumDepth)
     {
         if (_copy.Length <= bytes.Length)
@@ -71,10 +71,10 @@ internal sealed class JsonItem
         return isWhole;
     }
 
-    /// <summary>Holds nothing, so that nothing is found in it.</summary>
+    /// <summary>Clears the item, so that nothing is found in it.</summary>
     public void Clear() => Refuse(default);
 
-    /// <summary>Takes bytes that are no value of the depth that records may have.</summary>
+    /// <summary>Takes bytes that are not a value within the depth that records may have.</summary>
     public void Refuse(ReadOnlyMemory<byte> bytes)
     {
         (_source, _start, _end, Count, Kind) = (bytes, 0, bytes.Length, 0, JsonKind.None);
@@ -87,7 +87,7 @@ internal sealed class JsonItem
         return name.IsEscaped ? KeyPart.Unescape(name, _source.Span) : name.Of(_source.Span);
     }
 
-    /// <summary>A member as it stands: name, colon and value.</summary>
+    /// <summary>A member as written: name, colon and value.</summary>
     public ReadOnlySpan<byte> Text(int index)
     {
         ref readonly var member = ref _members[index];
@@ -98,7 +98,7 @@ internal sealed class JsonItem
     /// <summary>Whether it is an object with a member of this name.</summary>
     public bool Has(ReadOnlySpan<byte> name) => IndexOf(name) >= 0;
 
-    /// <summary>What is at a place of it; null where nothing is. Of a name that stands twice the last value counts.</summary>
+    /// <summary>The value at a place; null if there is none. If a name occurs twice, the last value counts.</summary>
     public PlaceValue? Find(Place place)
     {
         if (place.Kind is not (PlaceKind.Field or PlaceKind.Pointer))
@@ -168,7 +168,7 @@ internal sealed class JsonItem
         return null;
     }
 
-    /// <summary>Why there is no value: in the words of the general reader, which says where.</summary>
+    /// <summary>Why there is no value: the general reader's message, which says where.</summary>
     public string WhatIsWrong()
     {
         try
@@ -179,7 +179,7 @@ internal sealed class JsonItem
         }
         catch (JsonException e)
         {
-            return "it is not valid JSON: " + e.Message.TrimEnd('.');
+            return "it is not valid JSON: " + JsonText.Explain(e);
         }
     }
 

@@ -3,13 +3,13 @@ using System.Text.Json;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>What an answer says about the list that it is part of, in words that many servers use and no dialect names.</summary>
+/// <summary>What an answer says about the list it is part of, by names that many servers use although no dialect declares them.</summary>
 internal sealed class ListSigns
 {
     /// <summary>How deep within the answer to look for signs.</summary>
     private const int Depth = 4;
 
-    /// <summary>The objects that hold signs, besides the answer itself; in others, such names are data.</summary>
+    /// <summary>The objects that hold such signs, besides the answer itself; elsewhere these names are data.</summary>
     private static readonly HashSet<string> Holders =
     [
         "meta",
@@ -133,36 +133,36 @@ internal sealed class ListSigns
 
     private static readonly HashSet<string> Sizes = ["limit", "perpage", "pagesize", "itemsperpage", "maxresults", "size"];
 
-    /// <summary>Totals that some servers give the records of the page by.</summary>
+    /// <summary>Totals by which some servers mean the number of records on the page.</summary>
     private static readonly HashSet<string> CountsOfPage = ["count", "resultcount", "itemcount", "recordcount", "numberofresults"];
 
     private static readonly HashSet<string> Offsets = ["offset", "skip", "start", "startat", "startindex", "startrow", "firstresult"];
 
-    /// <summary>How many records the list has, and where that is; null if nothing says so.</summary>
+    /// <summary>How many records the list has, and the place that says so; null if nothing does.</summary>
     public (long Count, string Place)? Total { get; private set; }
 
-    /// <summary>Whether <see cref="Total"/> is where some servers say how many records the page has.</summary>
+    /// <summary>Whether <see cref="Total"/> is in a place where some servers put the number of records on the page.</summary>
     public bool MayCountThePage { get; private set; }
 
-    /// <summary>The field that gives the number of records before the page; parameters have the same name.</summary>
+    /// <summary>The field with the number of records before the page; parameters have the same name.</summary>
     public string? Offset { get; private set; }
 
-    /// <summary>The number of pages of the list, likewise.</summary>
+    /// <summary>How many pages the list has, and the place that says so.</summary>
     public (long Count, string Place)? Pages { get; private set; }
 
-    /// <summary>A link to the next page, likewise.</summary>
+    /// <summary>A link to the next page, and its place.</summary>
     public (string Link, string Place)? Next { get; private set; }
 
-    /// <summary>A name for the next page that is not a link: its place, and what a server would call the parameter.</summary>
+    /// <summary>A token for the next page that is not a link: its place, and the likely name of the parameter.</summary>
     public (string Place, string Parameter)? Token { get; private set; }
 
-    /// <summary>The place of a flag that says that there is more.</summary>
+    /// <summary>The place of a flag that says there is more.</summary>
     public string? More { get; private set; }
 
     /// <summary>The largest page size that the answer allows.</summary>
     public long? Size { get; private set; }
 
-    /// <summary>Whether it says that this is the end, or would have said that it is not.</summary>
+    /// <summary>Whether it says that this is the last page, or would have said so if it were not.</summary>
     public bool SaysEnd { get; private set; }
 
     /// <summary>Reads the signs of an answer.</summary>
@@ -206,7 +206,7 @@ internal sealed class ListSigns
         NoteToken("header:x-ms-continuation", "continuationToken", places.Header("x-ms-continuation"));
         string? Relation(string name) => places.Find(Place.Parse("link:" + name))?.Text;
         var (head, tail, previous) = (Relation("first"), Relation("last"), Relation("prev") ?? Relation("previous"));
-        // A server that links pages would have linked the next one, if there were one.
+        // A server that links pages would have linked the next one if there were one.
         if (tail is not null && previous is null && tail != head)
             More ??= "link:last";
         else if (tail is not null || previous is not null || head is not null)
@@ -292,7 +292,7 @@ internal sealed class ListSigns
         || text.StartsWith("http://", StringComparison.OrdinalIgnoreCase)
         || text.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>The name of the parameter that takes the value of a field: <c>pageToken</c> for <c>nextPageToken</c>.</summary>
+    /// <summary>The name of the parameter that takes a field's value: <c>pageToken</c> for <c>nextPageToken</c>.</summary>
     private static string Parameter(string field)
     {
         var rest = field.StartsWith("next", StringComparison.OrdinalIgnoreCase) ? field[4..].TrimStart('_', '-') : field;

@@ -5,20 +5,18 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>
-/// What a list of Kubernetes says of its items, which a watch says of each: the two must be the same record. Immutable.
-/// </summary>
+/// <summary>What a Kubernetes list says about all its items, and a watch about each: both must yield the same record. Immutable.</summary>
 internal sealed class ListType
 {
     private ListType(ReadOnlyMemory<byte> members, bool hasVersion) => (Members, HasVersion) = (members, hasVersion);
 
-    /// <summary>The members that items lack, as they stand in JSON.</summary>
+    /// <summary>The members that the items lack, as JSON.</summary>
     public ReadOnlyMemory<byte> Members { get; }
 
     /// <summary>Whether <c>apiVersion</c> is one of them.</summary>
     public bool HasVersion { get; }
 
-    /// <summary>Reads it from what is around the items, as far as that has come; null where that does not say it.</summary>
+    /// <summary>Reads it from what surrounds the items, as far as that has arrived; null if that does not contain it.</summary>
     public static ListType? Of(JsonElement list)
     {
         if (

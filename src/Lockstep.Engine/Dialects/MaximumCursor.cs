@@ -4,12 +4,12 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// A cursor that is the largest value of a field that changes with the record, as for APIs that return what was updated since. It is kept
-/// as a number, or as a time in UTC. One thread at a time.
+/// A cursor that is the largest value of a field that changes with the record, for APIs that return what was updated since a time. It is
+/// kept as a number, or as a time in UTC. One thread at a time.
 /// </summary>
 internal sealed class MaximumCursor(DialectRules rules)
 {
-    /// <summary>How late writers may be if nothing else is said.</summary>
+    /// <summary>How late writers may be unless configured otherwise.</summary>
     private static readonly TimeSpan DefaultLookback = TimeSpan.FromMinutes(1);
 
     private static readonly TimeSpan Granularity = TimeSpan.FromSeconds(1);
@@ -19,7 +19,7 @@ internal sealed class MaximumCursor(DialectRules rules)
     private (OrderValue? Number, DateTimeOffset? Time)? _first;
     private (OrderValue? Number, DateTimeOffset? Time)? _last;
 
-    /// <summary>Whether each value so far was at or above the one before it.</summary>
+    /// <summary>Whether no value so far was below the one before it.</summary>
     public bool IsAscending { get; private set; } = true;
 
     /// <summary>The largest value so far; null before the first.</summary>
@@ -27,7 +27,7 @@ internal sealed class MaximumCursor(DialectRules rules)
 
     private bool IsTime => rules.CursorType != CursorType.Number;
 
-    /// <summary>Whether this reading has met a larger value than the one before it: something changed in between.</summary>
+    /// <summary>Whether this reading has met a larger value than the previous one: something changed in between.</summary>
     public bool HasGrown =>
         _last is { } last
         && (
@@ -37,8 +37,8 @@ internal sealed class MaximumCursor(DialectRules rules)
         );
 
     /// <summary>
-    /// The same values come again, in another reading. What changed since the first one may have moved past the others, so the cursor stays
-    /// behind what the first one reached (D9), whatever the clock that the values are of.
+    /// Starts another reading of the same values. What changed since the first reading may have moved past other records, so the cursor
+    /// stays behind what the first one reached (D9), whatever clock the values come from.
     /// </summary>
     public void Restart()
     {
@@ -50,7 +50,7 @@ internal sealed class MaximumCursor(DialectRules rules)
     /// <summary>Whether a text is a possible value of such a cursor.</summary>
     public bool CanBe(string text) => IsTime ? TimeText.Parse(text, rules.Zone) is not null : Cursor.Parse(text).IsNumber;
 
-    /// <summary>Takes an item's value. False if it does not have the dialect's type.</summary>
+    /// <summary>Records an item's value. False if it does not have the dialect's type.</summary>
     public bool Note(PlaceValue value)
     {
         if (!IsTime)
@@ -74,12 +74,12 @@ internal sealed class MaximumCursor(DialectRules rules)
     }
 
     /// <summary>
-    /// The cursor to keep after a round: a window before the largest value seen, for late writers, and as much before the second that was
-    /// still running when the round began (D10).
+    /// The cursor to keep after a round: a window before the largest value seen, for late writers, and the same window before the second
+    /// that was still running when the round began (D10).
     /// </summary>
     /// <param name="stored">The cursor before the round.</param>
     /// <param name="began">The server's clock when the round began; null if it did not say.</param>
-    /// <param name="lookback">The window, in the cursor's units or in seconds; 0 for the usual one.</param>
+    /// <param name="lookback">The window, in the cursor's units or in seconds; 0 for the default.</param>
     public string? Next(string? stored, DateTimeOffset? began, decimal lookback)
     {
         if (!IsTime)
@@ -91,17 +91,17 @@ internal sealed class MaximumCursor(DialectRules rules)
         var window = lookback == 0 ? DefaultLookback : TimeSpan.FromSeconds((double)lookback);
         if ((_first is { } before ? Lesser(before.Time, _time) : _time) is not { } time)
             return stored;
-        // The clock behind the values may be hours behind the server's: a writer that is late is late by that one.
+        // The clock behind the values may be hours behind the server's; a late writer is late by that clock.
         time -= window;
         if (began is { } at && at - Granularity - window < time)
             time = at - Granularity - window;
-        // A round never takes the cursor back: what came before it has been read.
+        // A round never moves the cursor back: everything before it has been read.
         if (stored is not null && TimeText.Parse(stored, TimeZoneInfo.Utc) is { } kept && kept > time)
             time = kept;
         return time.ToString("O", CultureInfo.InvariantCulture);
     }
 
-    /// <summary>A kept cursor as the server wants it.</summary>
+    /// <summary>Writes a kept cursor as the server expects it.</summary>
     public string Write(string cursor, string? format)
     {
         if (!IsTime || TimeText.Parse(cursor, TimeZoneInfo.Utc) is not { } time)
@@ -114,7 +114,7 @@ internal sealed class MaximumCursor(DialectRules rules)
         };
     }
 
-    /// <summary>Null is below all.</summary>
+    /// <summary>The lesser of two values; null is below all.</summary>
     private static OrderValue? Lesser(OrderValue? left, OrderValue? right) =>
         left is { } one && right is { } other ? (OrderValue.Compare(one, other) < 0 ? one : other) : null;
 

@@ -5,13 +5,13 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>Where a place is looked up.</summary>
+/// <summary>What a place is looked up in.</summary>
 internal enum PlaceKind
 {
     /// <summary>A top-level field of an object, by its exact name.</summary>
     Field,
 
-    /// <summary>A JSON Pointer (RFC 6901); an empty one is the whole.</summary>
+    /// <summary>A JSON Pointer (RFC 6901); an empty one is the whole value.</summary>
     Pointer,
 
     /// <summary>A header of the response.</summary>
@@ -26,14 +26,14 @@ internal enum PlaceKind
     /// <summary>The id of a server-sent event.</summary>
     EventId,
 
-    /// <summary>How many items have come, or which page is next: counted, not read.</summary>
+    /// <summary>How many items have been read, or the number of the next page: counted, not read.</summary>
     Count,
 }
 
 /// <summary>
-/// Where in a response or in an item something is. Its text form is that of <c>docs/DIALECTS.md</c>: a field's name, a JSON Pointer,
-/// <c>header:NAME</c>, <c>link:REL</c>, <c>event:</c>, <c>id:</c>; after <c>last:</c> or <c>max:</c>, of the last item or the largest one.
-/// Immutable.
+/// Where something is in a response or an item. Its text form is described in <c>docs/DIALECTS.md</c>: a field's name, a JSON Pointer,
+/// <c>header:NAME</c>, <c>link:REL</c>, <c>event:</c>, <c>id:</c>; after <c>last:</c> or <c>max:</c>, the value of the last item or the
+/// largest value. Immutable.
 /// </summary>
 internal sealed record Place
 {
@@ -61,7 +61,7 @@ internal sealed record Place
         _names = [.. Segments.Select(Encoding.UTF8.GetBytes)];
     }
 
-    /// <summary>As it was written.</summary>
+    /// <summary>The text as written.</summary>
     public string Text { get; }
 
     public PlaceKind Kind { get; }
@@ -69,16 +69,16 @@ internal sealed record Place
     /// <summary>The field, header or relation.</summary>
     public string Name { get; }
 
-    /// <summary>The names that lead to the value, of a field or a pointer.</summary>
+    /// <summary>The names that lead to the value of a field or pointer.</summary>
     public IReadOnlyList<string> Segments { get; }
 
-    /// <summary>The same as JSON has them.</summary>
+    /// <summary>The same names as UTF-8.</summary>
     public ReadOnlySpan<byte[]> Names => _names;
 
-    /// <summary>Whether it is of an item of the response, the last one or the largest.</summary>
+    /// <summary>Whether it refers to the response's items: the last one, or the largest value.</summary>
     public bool IsOfItems { get; private init; }
 
-    /// <summary>Whether the largest value counts, and not the last one.</summary>
+    /// <summary>Whether it refers to the largest value rather than the last one.</summary>
     public bool IsMaximum { get; private init; }
 
     /// <summary>Reads a place.</summary>

@@ -5,15 +5,15 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>What was found at a place: a JSON value, which may refer to bytes that go on to others, or a text.</summary>
+/// <summary>What was found at a place: a JSON value, which may refer to a buffer that is reused, or a text.</summary>
 internal readonly struct PlaceValue
 {
     private readonly string? _text;
 
     public PlaceValue(string text) => _text = text;
 
-    /// <param name="json">The value as it stands, quotes included.</param>
-    /// <param name="kind">What it is.</param>
+    /// <param name="json">The value as written, quotes included.</param>
+    /// <param name="kind">Its kind.</param>
     public PlaceValue(ReadOnlyMemory<byte> json, JsonKind kind) => (Json, Kind) = (json, kind);
 
     public PlaceValue(JsonElement json)
@@ -26,20 +26,20 @@ internal readonly struct PlaceValue
         return new PlaceValue(bytes.Slice(slice.Start - quote, slice.Length + (2 * quote)), slice.Kind);
     }
 
-    /// <summary>What the JSON value is; none for a text.</summary>
+    /// <summary>The kind of the JSON value; none for a text.</summary>
     public JsonKind Kind { get; }
 
-    /// <summary>The JSON value as it stands.</summary>
+    /// <summary>The JSON value as written.</summary>
     public ReadOnlyMemory<byte> Json { get; }
 
     /// <summary>Whether it is neither null nor false.</summary>
     public bool IsTrue => Kind is not (JsonKind.Null or JsonKind.False);
 
-    /// <summary>Whether <see cref="Text"/> has something in it.</summary>
+    /// <summary>Whether <see cref="Text"/> is not null.</summary>
     public bool HasText =>
         Kind is JsonKind.None ? !string.IsNullOrEmpty(_text) : Kind != JsonKind.Null && !Json.Span.SequenceEqual("\"\""u8);
 
-    /// <summary>The value as it goes into a request: a string's text, else the JSON; null for null and an empty text.</summary>
+    /// <summary>The value for use in a request: a string's text, otherwise the JSON; null for null and for an empty text.</summary>
     /// <exception cref="InvalidOperationException">It holds half a surrogate pair.</exception>
     public string? Text => HasText ? _text ?? (Kind == JsonKind.String ? Decode() : Encoding.UTF8.GetString(Json.Span)) : null;
 
@@ -70,7 +70,7 @@ internal readonly struct PlaceValue
         };
 }
 
-/// <summary>A value that a condition names. Immutable.</summary>
+/// <summary>A value to compare with, from a condition. Immutable.</summary>
 internal sealed class WantedValue
 {
     private readonly PlaceValue _value;
@@ -89,7 +89,7 @@ internal sealed class WantedValue
         _bytes = Encoding.UTF8.GetBytes(_text);
     }
 
-    /// <summary>Whether a value is this one, by its JSON type; one that ends in what follows a <c>*</c> is.</summary>
+    /// <summary>Whether a value equals this one, by JSON type; after a <c>*</c>, whether it ends with the rest.</summary>
     public bool Is(in PlaceValue found)
     {
         if (_text is null)
@@ -104,7 +104,7 @@ internal sealed class WantedValue
 
     private bool IsMeant(ReadOnlySpan<byte> text) => _isEnd ? text.EndsWith(_bytes) : text.SequenceEqual(_bytes);
 
-    /// <summary>410 is 410.0, and the order of fields means nothing.</summary>
+    /// <summary>410 equals 410.0, and the order of fields does not matter.</summary>
     private bool IsSame(ReadOnlySpan<byte> json) =>
         json.SequenceEqual(_value.Json.Span) || JsonElement.DeepEquals(JsonElement.Parse(json), JsonElement.Parse(_value.Json.Span));
 }

@@ -6,8 +6,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// The JSON that a request sends, as a GraphQL query: <c>{cursor}</c>, <c>{identity}</c> and <c>{timeout}</c> in its texts are replaced,
-/// and a member is left out if one of them has no value. Other braces are its own. Immutable.
+/// The JSON body of a request, such as a GraphQL query: <c>{cursor}</c>, <c>{identity}</c> and <c>{timeout}</c> in its texts are replaced,
+/// and a member is left out if one of them has no value. Other braces stay as they are. Immutable.
 /// </summary>
 internal sealed partial class RequestBody(JsonElement template)
 {
@@ -18,8 +18,8 @@ internal sealed partial class RequestBody(JsonElement template)
         Variable().Matches(_template).Any(match => match.Groups[1].Value.StartsWith("cursor", StringComparison.Ordinal));
 
     /// <summary>The bytes to send.</summary>
-    /// <param name="value">The value of a name, with what follows its colon; null if it has none.</param>
-    /// <param name="places">JSON Pointers into the body, and the texts that go there.</param>
+    /// <param name="value">Returns the value of a name, including what follows its colon; null if it has none.</param>
+    /// <param name="places">JSON Pointers into the body, and the texts to put there.</param>
     public byte[] Fill(Func<string, string?> value, IEnumerable<KeyValuePair<string, string>> places)
     {
         var body = JsonNode.Parse(_template)!;

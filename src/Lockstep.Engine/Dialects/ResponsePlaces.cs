@@ -2,9 +2,9 @@ using System.Text.Json;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>A response's places: its status, its headers, its links, and what is around the items of its body.</summary>
+/// <summary>A response's places: its status, its headers, its links, and what surrounds the items in its body.</summary>
 /// <param name="response">The response.</param>
-/// <param name="body">What is around the items; undefined if there is no JSON.</param>
+/// <param name="body">What surrounds the items; undefined if there is no JSON.</param>
 internal sealed class ResponsePlaces(HttpResponseMessage response, JsonElement body = default) : IPlaces
 {
     public int Status => (int)response.StatusCode;
@@ -64,7 +64,7 @@ internal sealed class ResponsePlaces(HttpResponseMessage response, JsonElement b
         return false;
     }
 
-    /// <summary>Where one of some characters is first, from a place on, that is not within a quoted text; -1 if it is nowhere.</summary>
+    /// <summary>The first of the wanted characters outside quotes, from a position on; -1 if there is none.</summary>
     private static int IndexOutsideQuotes(string text, string wanted, int from)
     {
         var isQuoted = false;
@@ -81,7 +81,7 @@ internal sealed class ResponsePlaces(HttpResponseMessage response, JsonElement b
         return -1;
     }
 
-    /// <summary>The same in a list of links in the body, each with <c>rel</c> or <c>relation</c>, as in FHIR.</summary>
+    /// <summary>The target of a relation in a list of links in the body, each with <c>rel</c> or <c>relation</c>, as in FHIR.</summary>
     private string? LinkInBody(string relation)
     {
         foreach (var list in (string[])["link", "links"])

@@ -3,8 +3,8 @@ using System.Text;
 namespace Lockstep.Engine.Dialects;
 
 /// <summary>
-/// A text of a request with names in braces that are replaced: <c>{cursor}</c>, <c>{cursor:FORMAT}</c>, <c>{identity}</c>,
-/// <c>{timeout}</c>, <c>{header:NAME}</c> of the last response. Immutable.
+/// A text in a request in which names in braces are replaced: <c>{cursor}</c>, <c>{cursor:FORMAT}</c>, <c>{identity}</c>, <c>{timeout}</c>,
+/// and <c>{header:NAME}</c> of the last response. Immutable.
 /// </summary>
 internal sealed record Template
 {
@@ -24,7 +24,7 @@ internal sealed record Template
             }
 
             var variable = text[(open + 1)..close];
-            // JSON within a parameter has braces of its own.
+            // JSON in a parameter has braces of its own.
             if (variable.Length == 0 || !char.IsAsciiLetter(variable[0]))
             {
                 _parts.Add((text[at..(close + 1)], null));
@@ -45,13 +45,13 @@ internal sealed record Template
 
     public string Text { get; }
 
-    /// <summary>Whether something in it is replaced.</summary>
+    /// <summary>Whether anything in it is replaced.</summary>
     public bool HasVariables => _parts.Exists(part => part.Variable is not null);
 
     /// <summary>Whether it contains the cursor.</summary>
     public bool HasCursor => _parts.Exists(part => part.Variable?.Split(':')[0] == "cursor");
 
-    /// <summary>What a text has in place of a name, if it is this template with its names replaced; null if it is not.</summary>
+    /// <summary>What a text has in place of a name, if the text is this template with its names replaced; otherwise null.</summary>
     /// <param name="name">The name, without what follows its colon.</param>
     /// <param name="text">The text of a request.</param>
     public string? Find(string name, string text)
@@ -79,7 +79,7 @@ internal sealed record Template
     }
 
     /// <summary>The text with its names replaced; null if one of them has no value.</summary>
-    /// <param name="value">The value of a name, with what follows its colon.</param>
+    /// <param name="value">Returns the value of a name, including what follows its colon.</param>
     public string? Fill(Func<string, string?> value)
     {
         var text = new StringBuilder();

@@ -2,13 +2,13 @@ using System.Globalization;
 
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>Times as servers write them, and as they want them in a request.</summary>
+/// <summary>Times as servers write them, and as they expect them in a request.</summary>
 internal static class TimeText
 {
     private const string Wire = "yyyy-MM-dd'T'HH:mm:ss'Z'";
 
     /// <summary>
-    /// Reads a time with a zone (RFC 3339, or <c>+0000</c>), or without one, which is taken to be of <paramref name="zone"/>.
+    /// Reads a time with a zone (RFC 3339, or <c>+0000</c>), or without one, in which case it is in <paramref name="zone"/>.
     /// </summary>
     public static DateTimeOffset? Parse(string text, TimeZoneInfo zone)
     {
@@ -29,10 +29,10 @@ internal static class TimeText
         return new DateTimeOffset(time.ToUniversalTime());
     }
 
-    /// <summary>Writes a time as a request wants it; by default in UTC, to the second.</summary>
-    /// <param name="time">The time; fractions of a second are cut off, which requests a little more.</param>
-    /// <param name="format">.NET's format, or null.</param>
-    /// <param name="zone">The zone in which the server takes times.</param>
+    /// <summary>Writes a time for a request; by default in UTC, to the second.</summary>
+    /// <param name="time">The time; fractions of a second are dropped, which requests slightly more.</param>
+    /// <param name="format">A .NET format, or null.</param>
+    /// <param name="zone">The zone in which the server expects times.</param>
     public static string Write(DateTimeOffset time, string? format, TimeZoneInfo zone)
     {
         if (format == "s")

@@ -109,7 +109,14 @@ internal sealed class FeedClient : IDisposable
             if (response.StatusCode == HttpStatusCode.PartialContent && part?.IsAnsweredBy(response) != true)
             {
                 using (response)
-                    throw new FeedCutException(Uri, "its snapshot came from a different address than was requested.");
+                {
+                    throw new FeedCutException(
+                        Uri,
+                        part is null
+                            ? "it answers with a part of itself (206 Partial Content), which was not requested."
+                            : "it answers with another part of its snapshot than was requested."
+                    );
+                }
             }
 
             if (response.StatusCode == HttpStatusCode.Accepted)
@@ -315,8 +322,5 @@ internal sealed class FeedClient : IDisposable
     /// <summary>What the server says about its error; null if it says nothing.</summary>
     internal string? ExcerptOf(ErrorBody body) => ErrorExcerpt.Of(body, _http.Secrets);
 
-    internal RetryAfter? RetryAfterOf(HttpResponseMessage response) =>
-        response.Headers.NonValidated.TryGetValues("Retry-After", out var values) && values.FirstOrDefault() is { } text
-            ? RetryAfter.Parse(text.Trim(), _time.GetUtcNow())
-            : null;
+    internal RetryAfter? RetryAfterOf(HttpResponseMessage response) => RetryAfter.Of(response, _time.GetUtcNow());
 }

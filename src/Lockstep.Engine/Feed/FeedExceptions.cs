@@ -173,6 +173,9 @@ public sealed class MalformedRecordException : FeedException
     /// <summary>The dialect of another server that reads the body; null if none does, or if it is a feed of records.</summary>
     public string? Foreign { get; internal init; }
 
+    /// <summary>Whether the body begins with it: a feed that has worked did not send that, but perhaps a gateway in front of it.</summary>
+    internal bool IsFirst { get; init; }
+
     /// <inheritdoc/>
     public override bool IsTransient => false;
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Feed;
@@ -84,6 +85,10 @@ internal sealed class FeedUri
             };
         }
     }
+
+    /// <summary>The name of a feed's table if no other is given.</summary>
+    /// <param name="dialect">How the feed is read, if the user says; null otherwise.</param>
+    public string TableNameFor(DialectDescription? dialect) => dialect?.TableNameOf(DefaultTableName) ?? DefaultTableName;
 
     /// <summary>The table of one of Electric's shapes; null if the query names none.</summary>
     private string? ShapeTable()

@@ -15,6 +15,16 @@ internal readonly record struct RetryAfter(TimeSpan Wait, string? Note)
     /// <summary>The three formats of RFC 9110, the current one first.</summary>
     private static readonly string[] DateFormats = ["r", "dddd, dd-MMM-yy HH:mm:ss 'GMT'", "ddd MMM d HH:mm:ss yyyy"];
 
+    /// <summary>
+    /// What an answer asks for. Null if it does not ask. A date is one of the server's clock, which may differ from the one here.
+    /// </summary>
+    /// <param name="response">The answer.</param>
+    /// <param name="now">The time here, for a server that does not say what time it has.</param>
+    public static RetryAfter? Of(HttpResponseMessage response, DateTimeOffset now) =>
+        response.Headers.NonValidated.TryGetValues("Retry-After", out var values) && values.FirstOrDefault() is { } text
+            ? Parse(text.Trim(), response.Headers.Date ?? now)
+            : null;
+
     /// <summary>Reads the header: seconds, with or without a fraction, or a date. Null if it is neither.</summary>
     public static RetryAfter? Parse(string text, DateTimeOffset now)
     {

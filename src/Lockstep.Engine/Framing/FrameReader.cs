@@ -99,7 +99,7 @@ internal sealed class FrameReader
     }
 
     /// <summary>Takes the next frame, or returns false when more bytes are needed.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public bool TryRead(out Frame frame)
     {
         while (!_buffer.IsEmpty)
@@ -127,7 +127,7 @@ internal sealed class FrameReader
     /// <summary>
     /// Between objects: white space, blank lines, garbage. False when an object has just opened, or more bytes are needed.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private bool ReadBetween(out Frame frame)
     {
         frame = default;
@@ -195,7 +195,7 @@ internal sealed class FrameReader
     }
 
     /// <summary>Within an object: advances to its last brace. False when the bytes end before it, or an object was skipped.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private bool ReadObject(out Frame frame)
     {
         // An object above the limit is scanned no further than the limit, so that it is too long at the same byte however it was chunked.

@@ -50,7 +50,7 @@ internal sealed class ObjectScanner
     /// <summary>Goes on to the object's end; <see cref="Scanned"/> is then after its last brace, or before what tore it.</summary>
     /// <param name="bytes">What there is of the object, and of what follows it.</param>
     /// <param name="limit">Where to stop scanning.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public ObjectEnd Scan(ReadOnlySpan<byte> bytes, int limit)
     {
         var end = ObjectEnd.None;

@@ -51,7 +51,7 @@ internal sealed class FieldCatalog
     }
 
     /// <summary>Records a name, given without escapes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public void Note(ReadOnlySpan<byte> name)
     {
         if (_next < _names.Count && name.SequenceEqual(_names[_next]))

@@ -45,7 +45,7 @@ internal static class JsonLexer
     }
 
     /// <summary>From a string's first byte after the quote, whatever it holds, to the closing quote.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public static ScanStatus FindStringEnd(ReadOnlySpan<byte> bytes, ref int position, out bool isEscaped)
     {
         isEscaped = false;
@@ -73,7 +73,7 @@ internal static class JsonLexer
     }
 
     /// <summary>Skips a number. One at the very end may continue in the next bytes, and is not complete.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public static ScanStatus SkipNumber(ReadOnlySpan<byte> bytes, ref int position)
     {
         var at = position;
@@ -118,7 +118,7 @@ internal static class JsonLexer
     }
 
     /// <summary>Skips white space; any other byte that cannot begin a token is invalid.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public static ScanStatus SkipSpace(ReadOnlySpan<byte> bytes, ref int position)
     {
         var at = position;
@@ -159,7 +159,7 @@ internal static class JsonLexer
     }
 
     /// <summary>At least one digit.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private static ScanStatus SkipDigits(ReadOnlySpan<byte> bytes, ref int at)
     {
         var start = at;

@@ -43,7 +43,7 @@ internal ref struct JsonScanner
     /// <summary>
     /// Advances to the next member of the object entered last; false at its end, which leaves it, or on an error.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public bool NextName(out JsonSlice name)
     {
         name = default;
@@ -107,7 +107,7 @@ internal ref struct JsonScanner
     }
 
     /// <summary>Reads a value of any kind to its end.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public bool ReadValue(out JsonSlice value)
     {
         value = default;
@@ -162,7 +162,7 @@ internal ref struct JsonScanner
         };
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private bool SkipObject()
     {
         if (!Open())
@@ -176,7 +176,7 @@ internal ref struct JsonScanner
         return Status == ScanStatus.Ok;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private bool SkipArray()
     {
         _position++;
@@ -203,7 +203,7 @@ internal ref struct JsonScanner
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private bool ReadString(out JsonSlice value)
     {
         value = default;

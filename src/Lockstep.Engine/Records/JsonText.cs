@@ -7,6 +7,10 @@ namespace Lockstep.Engine.Records;
 /// <summary>Decodes JSON strings. Unlike <see cref="Utf8JsonReader.GetString"/> it accepts half a surrogate pair.</summary>
 internal static class JsonText
 {
+    /// <summary>What is wrong with a JSON text, without what only .NET's programmers need.</summary>
+    public static string Explain(JsonException error) =>
+        error.Message.Split(" LineNumber")[0].Split(" Change the reader")[0].Split(" Path:")[0].TrimEnd('.');
+
     /// <summary>The text of the reader's current string or property name.</summary>
     public static string Decode(ref Utf8JsonReader reader) =>
         reader.ValueIsEscaped ? Unescape(reader.ValueSpan) : Encoding.UTF8.GetString(reader.ValueSpan);

@@ -22,6 +22,9 @@ internal static class KeyEncoding
         return output.WrittenSpan;
     }
 
+    /// <summary>What is above all keys that begin with a key's bytes, and below all others that are above it.</summary>
+    public static byte[] EndOf(ReadOnlySpan<byte> key) => [.. key, byte.MaxValue];
+
     /// <summary>Appends a number by JSON's grammar.</summary>
     public static void WriteNumber(IBufferWriter<byte> output, ReadOnlySpan<byte> json)
     {

@@ -171,5 +171,21 @@ internal sealed class KeyReader
             part.Encode(json, _encoded);
     }
 
+    /// <summary>
+    /// Writes the first parts of the key as bytes. False if they cannot begin a key of the table: none has come, or their types are others.
+    /// </summary>
+    public bool TryEncode(ReadOnlySpan<byte> json, int parts)
+    {
+        _encoded.ResetWrittenCount();
+        for (var i = 0; i < parts; i++)
+        {
+            if (!HasKinds || _parts[i].Kind != _kinds[i])
+                return false;
+            _parts[i].Encode(json, _encoded);
+        }
+
+        return true;
+    }
+
     private static string Describe(KeyPartKind kind) => kind == KeyPartKind.Number ? "number" : "string";
 }

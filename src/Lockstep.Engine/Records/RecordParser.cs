@@ -111,7 +111,7 @@ internal sealed class RecordParser
     /// <param name="bytes">Bytes that start with a brace.</param>
     /// <param name="length">The record's length in bytes, including the dialect's envelope.</param>
     /// <param name="record">The record.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public bool TryParseRecord(ReadOnlySpan<byte> bytes, out int length, out RoutedRecord record)
     {
         if (TryRead(bytes, out length))
@@ -128,7 +128,7 @@ internal sealed class RecordParser
     /// Reads the values from which <see cref="Route"/> makes a record. A <see cref="RoutedRecord"/> is large: clearing it before filling it
     /// would be a tenth of the work.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private bool TryRead(ReadOnlySpan<byte> bytes, out int length)
     {
         length = 0;
@@ -233,7 +233,7 @@ internal sealed class RecordParser
     }
 
     /// <summary>Reads a record in another form than earlier ones, perhaps with new names: they are kept only if it is a record.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private bool TryParseByGrammar(ReadOnlySpan<byte> bytes, out int length)
     {
         Fields.BeginRecord();
@@ -261,7 +261,7 @@ internal sealed class RecordParser
     /// Converts the key to the table's form. False if something is missing, or key or order has another type than the table's (I3), which
     /// the first record determines; <see cref="WhatIsWrong"/> gives the reason.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private bool TrySettle(ReadOnlySpan<byte> json)
     {
         var shape = Shape!;
@@ -395,7 +395,7 @@ internal sealed class RecordParser
         }
         catch (JsonException e)
         {
-            return "it is not valid JSON: " + e.Message.TrimEnd('.');
+            return "it is not valid JSON: " + JsonText.Explain(e);
         }
     }
 

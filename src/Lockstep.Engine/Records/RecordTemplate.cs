@@ -147,7 +147,7 @@ internal sealed class RecordTemplate
     /// <param name="found">At least as long as <see cref="Routing"/>; gets the positions of those values.</param>
     /// <param name="length">The record's length.</param>
     /// <param name="body">Where its fields are.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public bool TryRead(ReadOnlySpan<byte> bytes, Span<JsonSlice> found, out int length, out (int Start, int Length) body)
     {
         length = 0;

@@ -30,6 +30,11 @@ internal readonly ref struct RoutedRecord
     /// <summary>Whether the record is a tombstone.</summary>
     public bool IsDeleted { get; init; }
 
+    /// <summary>
+    /// Whether it deletes all records whose keys begin with its own, which has fewer parts; only as <see cref="KeyLayout.Encoded"/>.
+    /// </summary>
+    public bool IsOfParent { get; init; }
+
     /// <summary>Whether its fields are merged into the stored record; only if arrival is the order.</summary>
     public bool IsPatch { get; init; }
 

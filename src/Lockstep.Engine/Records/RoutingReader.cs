@@ -58,7 +58,7 @@ internal sealed class RoutingReader(FieldCatalog fields)
     /// <summary>Reads a record that has the form of an earlier one. False if it has none of them, or is incomplete.</summary>
     /// <param name="bytes">Bytes that may go on after the record.</param>
     /// <param name="length">The record's length in bytes.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public bool TryReadByTemplate(ReadOnlySpan<byte> bytes, out int length)
     {
         if (!_templates.TryRead(bytes, out length, out var body, out var routing, out var found))
@@ -95,7 +95,7 @@ internal sealed class RoutingReader(FieldCatalog fields)
 
     /// <summary>Reads an object by JSON's grammar. False, with length 0, if it is not JSON or is incomplete.</summary>
     /// <inheritdoc cref="TryReadByTemplate" path="/param"/>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public bool TryRead(ReadOnlySpan<byte> bytes, out int length)
     {
         length = 0;
@@ -131,7 +131,7 @@ internal sealed class RoutingReader(FieldCatalog fields)
     }
 
     /// <summary>A row of the transaction dialect: everything that routes it except the key stands beside its fields.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private bool ReadEnvelope(ref JsonScanner scan, ReadOnlySpan<byte> bytes)
     {
         long? horizon = null;
@@ -170,7 +170,7 @@ internal sealed class RoutingReader(FieldCatalog fields)
     /// <param name="scan">Positioned after the object's brace.</param>
     /// <param name="bytes">What it scans.</param>
     /// <param name="isRecord">Whether the object routes itself by its fields; otherwise only the key matters.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private bool ReadFields(ref JsonScanner scan, ReadOnlySpan<byte> bytes, bool isRecord)
     {
         while (scan.NextName(out var slice))

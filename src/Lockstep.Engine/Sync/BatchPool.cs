@@ -4,9 +4,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>
-/// The batches that wait to be refilled: one is filled while another is written, so at most two are kept. Any thread.
-/// </summary>
+/// <summary>Batches waiting to be refilled: one is filled while another is written, so at most two are kept. Any thread.</summary>
 internal sealed class BatchPool
 {
     private const int Most = 2;
@@ -21,7 +19,7 @@ internal sealed class BatchPool
         return batch;
     }
 
-    /// <summary>Returns a batch that nobody uses any more.</summary>
+    /// <summary>Returns a batch that is no longer in use.</summary>
     public void Return(RecordBatch batch)
     {
         if (_batches.Count < Most)

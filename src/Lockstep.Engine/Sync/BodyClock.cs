@@ -4,21 +4,21 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// The clock of a body: for how long its feed has given no sign of life, for how long it has brought nothing new, and when to check next.
-/// One thread at a time.
+/// A body's clock: how long the feed has given no sign of life, how long it has brought nothing new, and when to check next. One thread at
+/// a time.
 /// </summary>
 internal sealed class BodyClock(SyncContext context, BodySource source, CursorTracker tracker)
 {
     /// <summary>The longest time between two checks.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long an unknown feed may pause before its silence counts as the end.</summary>
+    /// <summary>How long a feed of unknown ending may pause before its silence counts as the end.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
-    /// <summary>Signs of life alone keep a feed that is not known to be endless open for this long.</summary>
+    /// <summary>How long signs of life alone keep a feed open that is not known to be endless.</summary>
     private static readonly TimeSpan LongestWithoutRecord = TimeSpan.FromMinutes(2);
 
-    /// <summary>The same for a feed of which nothing at all is known, before its first record: it may have none.</summary>
+    /// <summary>The same before the first record of a feed of which nothing is known: it may be empty.</summary>
     private static readonly TimeSpan LongestBeforeFirst = TimeSpan.FromSeconds(30);
 
     private long _lastSign = context.Time.GetTimestamp();
@@ -35,20 +35,18 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     /// <summary>Whether the time to follow is over.</summary>
     public bool IsTimeUp => context.FollowDeadline is { } deadline && context.Time.GetElapsedTime(context.Start) >= deadline;
 
-    /// <summary>
-    /// Whether an owed whole set must be fetched now, which a sync that follows forever would otherwise never do (I6).
-    /// </summary>
+    /// <summary>Whether an owed whole set is due now; a sync that follows forever would otherwise never fetch it (I6).</summary>
     public bool IsSetDue => !context.StopsWhenCaughtUp && context.Target.State.Owed?.Until(context.Time.GetUtcNow()) == TimeSpan.Zero;
 
-    /// <summary>Whether the feed has been silent for longer than it may.</summary>
+    /// <summary>Whether the feed has been silent for longer than allowed.</summary>
     public bool IsSilent => source.IdleTimeout != Timeout.InfiniteTimeSpan && context.Time.GetElapsedTime(_lastSign) >= source.IdleTimeout;
 
-    /// <summary>Whether nothing new has come for the settling time.</summary>
+    /// <summary>Whether nothing new has arrived for the settling time.</summary>
     public bool IsUnchanged => _hasFirstByte && context.Time.GetElapsedTime(LastNews()) >= context.Options.Settle;
 
     /// <summary>
-    /// Whether nothing at all has come from the table's position, and nothing is known to be on its way: an endless feed with nothing new
-    /// looks like this.
+    /// Whether nothing at all has arrived from the table's position, and nothing is known to be on its way: an endless feed with nothing
+    /// new looks like this.
     /// </summary>
     public bool IsQuiet =>
         !_hasFirstByte
@@ -57,7 +55,9 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
         && context.StopsWhenCaughtUp
         && Ending is FeedEnding.Unknown or FeedEnding.Quiet;
 
-    /// <summary>How long a feed may say nothing at all from the table's position before that counts: less if it is known to.</summary>
+    /// <summary>
+    /// How long a feed may send nothing at all from the table's position before that counts: less if it is known to do so.
+    /// </summary>
     public static TimeSpan QuietPatience(SyncContext context, TimeSpan limit)
     {
         var half = limit == Timeout.InfiniteTimeSpan ? LongestWithoutRecord : limit / 2;
@@ -68,7 +68,7 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     public bool IsEndless => Ending == FeedEnding.Endless;
 
     /// <summary>
-    /// Whether the body has nothing more for now. Bytes that change nothing say more than silence, which may be a pause.
+    /// Whether the body has nothing more for now. Bytes that change nothing are better evidence than silence, which may be a pause.
     /// </summary>
     public BodyRest Rest
     {
@@ -86,22 +86,22 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     }
 
     /// <summary>
-    /// What the feed has shown says nothing about the address that it leads to; what it says about this body counts more than what it has
-    /// shown.
+    /// What was learned about the feed does not apply to an address it redirects to; what it says about this body outweighs what was
+    /// learned.
     /// </summary>
     private FeedEnding Ending =>
         source.IsRedirected ? FeedEnding.Unknown
         : source.CaughtUpBy != CaughtUpSign.None ? FeedEnding.Endless
-        // A feed that does send something is judged by that.
+        // A feed that does send something is judged by what it sends.
         : _hasFirstByte && context.FeedEnding == FeedEnding.Quiet ? FeedEnding.Unknown
         : context.FeedEnding;
 
     /// <summary>
-    /// Whether the feed's silence means that it has nothing more for now. For a feed that says so by a heartbeat, silence is a pause.
+    /// Whether the feed's silence means that it has nothing more for now. If it signals that by a heartbeat, silence is only a pause.
     /// </summary>
     private bool SilenceTells => IsEndless && source.CaughtUpBy != CaughtUpSign.Heartbeat;
 
-    /// <summary>Bytes have come.</summary>
+    /// <summary>Bytes have arrived.</summary>
     /// <param name="isSignOfLife">Whether they count: white space within an object does not.</param>
     public void NoteBytes(bool isSignOfLife)
     {
@@ -115,7 +115,7 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     }
 
     /// <summary>
-    /// The bytes that came are parsed. Blank lines before the first record may come from a server that is still searching for it; those of
+    /// The bytes that arrived have been parsed. Blank lines before the first record may come from a server still searching for it; those of
     /// a feed that ends only keep the connection alive.
     /// </summary>
     /// <param name="hasRecords">Whether there were records among them.</param>
@@ -131,13 +131,13 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
             _idleSince = _lastIdle;
     }
 
-    /// <summary>Time that the table and the consumer take is not the feed's silence.</summary>
-    /// <param name="since">When that began, as <see cref="Now"/> was.</param>
+    /// <summary>Excludes time spent by the table and the consumer from the feed's silence.</summary>
+    /// <param name="since">The value of <see cref="Now"/> when that began.</param>
     public void Excuse(long since) => _lastSign += Now - since;
 
     /// <summary>How long until the next check.</summary>
-    /// <param name="watchesRest">Whether <see cref="Rest"/> matters.</param>
-    /// <param name="watchesChanges">Whether <see cref="IsUnchanged"/> matters.</param>
+    /// <param name="watchesRest">Whether <see cref="Rest"/> is being watched.</param>
+    /// <param name="watchesChanges">Whether <see cref="IsUnchanged"/> is being watched.</param>
     public TimeSpan NextDeadline(bool watchesRest, bool watchesChanges)
     {
         var next = LongestWait;
@@ -154,8 +154,8 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     }
 
     /// <summary>
-    /// How long the feed may still be silent before that counts. A feed that has ended before, or that sends a heartbeat when it has
-    /// nothing more, gets more time: its silence counts only after half the time that its connection may be silent, so that what it sent is
+    /// How much longer the feed may be silent before that counts. A feed that has ended before, or that sends a heartbeat when it has
+    /// nothing more, gets more time: its silence counts only after half the time that its connection may be idle, so that what it sent is
     /// kept with a warning rather than lost to an error.
     /// </summary>
     private TimeSpan SilenceLeft()
@@ -183,7 +183,7 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     private TimeSpan HalfIdleTimeout => source.IdleTimeout == Timeout.InfiniteTimeSpan ? LongestWithoutRecord : source.IdleTimeout / 2;
 
     /// <summary>
-    /// When the table last changed, or a record newer than all before it came: a long stretch of known records is not the end.
+    /// When the table last changed, or a record newer than all before it arrived: a long run of known records is not the end.
     /// </summary>
     private long LastNews()
     {
@@ -201,18 +201,18 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     private static TimeSpan Max(TimeSpan left, TimeSpan right) => left > right ? left : right;
 }
 
-/// <summary>In what way a body that has not ended has nothing more for now.</summary>
+/// <summary>Why a body that has not ended has nothing more for now.</summary>
 internal enum BodyRest
 {
-    /// <summary>More may come.</summary>
+    /// <summary>More may follow.</summary>
     None,
 
-    /// <summary>It continues and brings nothing new.</summary>
+    /// <summary>The body continues, and brings nothing new.</summary>
     Idle,
 
-    /// <summary>It is silent, as an endless feed with nothing to say is.</summary>
+    /// <summary>The body is silent, like an endless feed with nothing to send.</summary>
     Quiet,
 
-    /// <summary>It is silent, and nothing shows that this was everything.</summary>
+    /// <summary>The body is silent, and nothing shows that this was everything.</summary>
     Silent,
 }

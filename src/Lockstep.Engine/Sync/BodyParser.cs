@@ -19,8 +19,8 @@ internal enum ParseStop
 }
 
 /// <summary>
-/// Turns frames into records and puts them into the batch, without a break until something must be waited for. Each frame becomes a record,
-/// a control row or a heartbeat, or is set aside as malformed (I7). One thread at a time.
+/// Turns frames into records and puts them into the batch, without interruption until something must be awaited. Each frame becomes a
+/// record, a control row or a heartbeat, or is quarantined as malformed (I7). One thread at a time.
 /// </summary>
 internal sealed class BodyParser(
     SyncContext context,
@@ -33,30 +33,30 @@ internal sealed class BodyParser(
 {
     private const int SnippetLength = 80;
 
-    /// <summary>Whether anything came that at least begins like an object.</summary>
+    /// <summary>Whether anything arrived that at least begins like an object.</summary>
     public bool HasObject { get; private set; }
 
-    /// <summary>Whether anything came other than blank lines.</summary>
+    /// <summary>Whether anything arrived other than blank lines.</summary>
     private bool _hasContent;
 
-    /// <summary>How the body begins if not with an object; null otherwise.</summary>
+    /// <summary>The beginning of a body that does not start with an object; null otherwise.</summary>
     public string? Garbage { get; private set; }
 
-    /// <summary>The error to end with, after <see cref="ParseStop.Malformed"/>.</summary>
+    /// <summary>The error to end with after <see cref="ParseStop.Malformed"/>.</summary>
     public FeedException? Error { get; private set; }
 
-    /// <summary>What the feed said, after <see cref="ParseStop.Signal"/>.</summary>
+    /// <summary>The feed's signal, after <see cref="ParseStop.Signal"/>.</summary>
     public FeedSignal Signal { get; private set; }
 
-    /// <summary>Parses the frames that are there.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <summary>Parses the frames that have arrived.</summary>
+    [MethodImpl(HotCode.Options)]
     public ParseStop Parse()
     {
         var counters = context.Counters;
         var parser = context.Parser;
         while (true)
         {
-            // Most of a feed is plain records: those are framed and read in one pass.
+            // Most of a feed is plain records, which are framed and read in one pass.
             var bytes = frames.PeekUnframed();
             if (
                 !bytes.IsEmpty
@@ -120,7 +120,7 @@ internal sealed class BodyParser(
         }
     }
 
-    /// <summary>Puts a record into the batch. Returns whether the batch is then full.</summary>
+    /// <summary>Adds a record to the batch. Returns whether the batch is then full.</summary>
     private bool Take(in RoutedRecord record)
     {
         HasObject = _hasContent = true;
@@ -133,7 +133,7 @@ internal sealed class BodyParser(
         return isFull;
     }
 
-    /// <summary>The feed says where its set continues; it may not say that about another server.</summary>
+    /// <summary>The feed says where its set continues, which must be on the same server.</summary>
     private void NotePage(string next)
     {
         if (
@@ -160,21 +160,22 @@ internal sealed class BodyParser(
         var isHeartbeat = signal.Kind == FeedSignalKind.Heartbeat;
         if (isHeartbeat)
             context.Counters.Heartbeats++;
-        // While the whole set is under way, a heartbeat's horizon is ahead of the set's own.
+        // While the whole set is arriving, a heartbeat's horizon is ahead of the set's own.
         if (signal.Cursor is { } cursor && !(isHeartbeat && set.IsTransactionSetUnderWay(signal)))
             tracker.Note(cursor);
     }
 
-    /// <summary>Sets a malformed stretch aside, or returns true with the error to end with.</summary>
+    /// <summary>Quarantines malformed bytes, or returns true with the error to end with.</summary>
     private bool Refuse(Frame frame, string reason)
     {
-        var isFirst = !_hasContent && context.Counters.Received + context.Counters.Malformed == 0;
+        var beginsBody = !_hasContent;
+        var isFirst = beginsBody && context.Counters.Received + context.Counters.Malformed == 0;
         _hasContent = true;
-        // A truncated record will come again, complete: there is nothing to count or to set aside.
+        // A truncated record will arrive again in full, so there is nothing to count or quarantine.
         if (frame.Kind != FrameKind.Truncated)
             context.Counters.Malformed++;
         var remedy = frame.Kind == FrameKind.Object ? context.Parser.Remedy : null;
-        // Before the first record, malformed bytes may well be a body that is no feed.
+        // Before the first record, malformed bytes may well mean that the body is not a feed.
         if (isFirst && ForeignBody.Describe(frame.Bytes) is { } foreign)
         {
             reason = foreign;
@@ -183,11 +184,11 @@ internal sealed class BodyParser(
                 : "A feed is one JSON object after another (NDJSON): check the URI, or write its records that way.";
         }
 
-        // Likewise: a body that begins like another server's answer is read in that dialect, or at least reported as such.
+        // Likewise, a body that begins like another server's answer is read in that dialect, or at least reported as such.
         var dialect = isFirst ? DialectDetection.ByBody(frame.Bytes) : null;
         if (dialect is not null)
             remedy = $"Sync with {Term.Dialect.For(dialect)}.";
-        // A dialect's items are never malformed records to set aside, and neither is an array.
+        // Neither a dialect's items nor an array are malformed records to quarantine.
         var isForeign = dialect is not null && DialectChoice.After(context.Options, context.Target.State, dialect) is not null;
         var isArray = isFirst && frame.Kind == FrameKind.Garbage && BodyStart.IsArray(frame.Bytes);
 
@@ -198,13 +199,17 @@ internal sealed class BodyParser(
         Error =
             frame.Kind == FrameKind.Truncated ? new TruncatedFeedException(source.Feed, frame.Offset, snippet)
             : context.Options.MalformedRecord == MalformedRecordPolicy.Stop || isForeign
-                ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet, remedy) { Foreign = dialect }
+                ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet, remedy)
+                {
+                    Foreign = dialect,
+                    IsFirst = beginsBody,
+                }
             : isArray || (frame.Kind == FrameKind.Garbage && !HasObject && ForeignBody.IsMarkup(frame.Bytes))
                 ? new NotAFeedException(source.Feed, snippet, isArray)
             : null;
         if (Error is not null)
             return true;
-        // A complete object at least shows that its record exists, if its key can be read. A torn one may have swallowed others.
+        // A complete object at least proves that its record exists, if its key can be read. A torn one may have swallowed others.
         set.NoteMalformed(frame.Kind is FrameKind.Object or FrameKind.TooLong ? context.Parser.ReadKeyOfMalformed(frame.Bytes) : null);
         pacer.Quarantine(new QuarantinedRecord(context.Time.GetUtcNow(), frame.Offset, reason, frame.Bytes.ToArray()));
         return false;

@@ -7,9 +7,9 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Reads one body until it ends or the caller has what it wants: waits for bytes, has <see cref="BodyParser"/> turn them into records, <see
-/// cref="CommitPacer"/> hand these over, and <see cref="BodyEnding"/> decide when it is over. It is the reading half of a sync; <see
-/// cref="CommitQueue"/> is the writing half. One thread at a time.
+/// Reads one body until it ends or the caller has what it wants: waits for bytes, has <see cref="BodyParser"/> turn them into records and
+/// <see cref="CommitPacer"/> hand these over, and lets <see cref="BodyEnding"/> decide when the body is over. It is the reading half of a
+/// sync; <see cref="CommitQueue"/> is the writing half. One thread at a time.
 /// </summary>
 internal sealed class BodyReader
 {
@@ -55,7 +55,7 @@ internal sealed class BodyReader
     /// <inheritdoc cref="SetCompletion.HasUnaccounted"/>
     public bool HasUnaccounted => _set.HasUnaccounted;
 
-    /// <summary>Reads to the end, or until the caller has what it wants. What came before an error is committed.</summary>
+    /// <summary>Reads to the end, or until the caller has what it wants. What arrived before an error is committed.</summary>
     public async Task<BodyEnd> ReadAsync(CancellationToken cancellationToken)
     {
         await _set.BeginAsync(cancellationToken).ConfigureAwait(false);
@@ -124,7 +124,7 @@ internal sealed class BodyReader
     }
 
     /// <summary>
-    /// The body has moved on to another page of a set: a first load that is cut off continues there, since everything before it has been
+    /// The body has moved on to another page of a set: a first load that is cut off resumes there, since everything before it has been
     /// parsed.
     /// </summary>
     private void NotePage()
@@ -136,14 +136,14 @@ internal sealed class BodyReader
             _pacer.LoadPage = _source.KeepPage?.Invoke(page) ?? _pacer.LoadPage;
     }
 
-    /// <summary>Everything before this has been parsed: a first load from a single-body snapshot continues here.</summary>
+    /// <summary>Everything before this point has been parsed: a first load from a single-body snapshot resumes here.</summary>
     private void NoteRange()
     {
         if (_source is { IsFirstLoad: true, RangeTag: { } tag, Stream: not Utf8Body { IsRewritten: true } } && !_set.IsComplete)
             _pacer.LoadPage = new SnapshotRange(_source.RangeStart + _frames.Offset, tag).ToString();
     }
 
-    /// <summary>A whole set without a single object is an empty one only if nothing says that it is no feed at all (I6).</summary>
+    /// <summary>A whole set without a single object counts as empty only if nothing suggests that it is not a feed at all (I6).</summary>
     private void RequireFeed()
     {
         if (!_source.IsWholeSet || _parser.HasObject)
@@ -167,7 +167,7 @@ internal sealed class BodyReader
         _frames.Advance(count);
     }
 
-    /// <summary>Parses all complete frames. True if the feed said that it has nothing more and the caller waits for that.</summary>
+    /// <summary>Parses all complete frames. True if the feed said that it has nothing more and the caller is waiting for that.</summary>
     private async Task<bool> ParseAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -191,7 +191,7 @@ internal sealed class BodyReader
         }
     }
 
-    /// <summary>Waits for bytes; meanwhile commits what there is, and checks the clock. Null when bytes have come.</summary>
+    /// <summary>Waits for bytes; meanwhile commits what has arrived, and watches the clock. Null when bytes have arrived.</summary>
     private async Task<BodyEnd?> WaitAsync(Task<int> pending, CancellationToken cancellationToken)
     {
         while (true)
@@ -200,7 +200,7 @@ internal sealed class BodyReader
             var wait = _ending.NextDeadline;
             if (lingers && _pacer.PauseLeft < wait)
                 wait = _pacer.PauseLeft;
-            // An error of the writing half must not wait for the feed to say something.
+            // An error of the writing half must not have to wait for the feed to send something.
             Task either = Task.WhenAny(pending, _context.Queue.Completion);
             if (wait > TimeSpan.Zero && await either.CompletesWithinAsync(wait, _context.Time).ConfigureAwait(false))
             {
@@ -219,7 +219,7 @@ internal sealed class BodyReader
                 {
                     throw new FeedCutException(
                         _source.Feed,
-                        string.Create(CultureInfo.InvariantCulture, $"nothing came for {_source.IdleTimeout.TotalSeconds:0.###} s.")
+                        string.Create(CultureInfo.InvariantCulture, $"nothing was received for {_source.IdleTimeout.TotalSeconds:0.###} s.")
                     );
                 }
 

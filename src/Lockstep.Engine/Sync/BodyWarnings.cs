@@ -3,7 +3,7 @@ using Lockstep.Engine.Feed;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>The warnings of a body: each kind once per sync, or once per body. One thread at a time.</summary>
+/// <summary>A body's warnings: each kind once per sync, or once per body. One thread at a time.</summary>
 internal sealed class BodyWarnings(SyncContext context, BodySource source)
 {
     private bool _hasToldOfKey;
@@ -29,7 +29,7 @@ internal sealed class BodyWarnings(SyncContext context, BodySource source)
         await context
             .PostEventAsync(
                 FeedEventKind.Warning,
-                $"The records have no field 'id', so their first field '{field}' is taken as the key. If it is not unique, "
+                $"The records have no field 'id', so their first field '{field}' is used as the key. If it is not unique, "
                     + $"records overwrite each other.",
                 $"Name the key with {Term.Key}."
             )
@@ -49,7 +49,7 @@ internal sealed class BodyWarnings(SyncContext context, BodySource source)
         await context
             .PostEventAsync(
                 FeedEventKind.Warning,
-                $"{source.Feed.Subject} has odd deletion marks: {odd}. Further values like it are treated the same, without a warning.",
+                $"{source.Feed.Subject} has unusual deletion marks: {odd}. Further values like it are treated the same, without a warning.",
                 null
             )
             .ConfigureAwait(false);

@@ -1,49 +1,48 @@
 namespace Lockstep.Engine.Sync;
 
-/// <summary>How large the buffers of a sync may grow, in bytes (I8): large enough to be fast, or what a limit allows.</summary>
+/// <summary>How large a sync's buffers may grow, in bytes (I8): large enough to be fast, or as large as a limit allows.</summary>
 internal sealed record BufferSizes
 {
     private const int Megabyte = 1024 * 1024;
 
-    /// <summary>What the program takes without them.</summary>
+    /// <summary>What the program uses apart from the buffers.</summary>
     private const long Program = 36 * Megabyte;
 
-    /// <summary>The lowest limit that leaves a sync enough to work with.</summary>
+    /// <summary>The lowest limit under which a sync can work.</summary>
     public const long LeastLimit = 64 * Megabyte;
 
-    /// <summary>What all batches may take together.</summary>
+    /// <summary>What all batches may use together.</summary>
     private long _room = long.MaxValue;
 
     /// <summary>The sizes without a limit.</summary>
     public static BufferSizes Usual { get; } = new();
 
     /// <summary>
-    /// A batch. It may be large: records are written in the order of their keys, and the more of them there are, the fewer pages each write
-    /// touches.
+    /// A batch. It may be large: records are written in key order, and the more there are, the fewer pages each write touches.
     /// </summary>
     public int Batch { get; private init; } = 160 * Megabyte;
 
-    /// <summary>While another batch is being written, a batch grows no further than this.</summary>
+    /// <summary>The size beyond which a batch does not grow while another one is being written.</summary>
     public int BatchWhileWriting { get; private init; } = 48 * Megabyte;
 
-    /// <summary>Records of an endless feed are written in smaller batches, so that following it takes little memory.</summary>
+    /// <summary>The batch size for an endless feed, so that following it takes little memory.</summary>
     public int EndlessBatch { get; private init; } = 12 * Megabyte;
 
     /// <summary>
-    /// Records that come in the order of their keys gain nothing by waiting: they are written while the next ones are read.
+    /// The batch size for records that arrive in key order. They gain nothing by waiting, so they are written while the next ones are read.
     /// </summary>
     public int AscendingBatch { get; private init; } = 4 * Megabyte;
 
     /// <summary>The page cache of the table file's writer.</summary>
     public int Cache { get; private init; } = 32 * Megabyte;
 
-    /// <summary>The sizes with which a process that does nothing but sync stays below a limit.</summary>
+    /// <summary>The sizes with which a process that only syncs stays below a limit.</summary>
     /// <param name="limit">In bytes, at least <see cref="LeastLimit"/>; null for none.</param>
     public static BufferSizes Within(long? limit)
     {
         if (limit is not { } most)
             return Usual;
-        // Records are written in the order of their keys, so that a small part of the file is enough.
+        // Records are written in key order, so caching a small part of the file is enough.
         var cache = (int)Math.Clamp((most - Program) / 8, 2 * Megabyte, Usual.Cache);
         var room = most - Program - cache;
         return new BufferSizes
@@ -55,9 +54,9 @@ internal sealed record BufferSizes
         };
     }
 
-    /// <summary>Whether a batch of this size leaves no room for the next ones, so that it must be written before more is read.</summary>
+    /// <summary>Whether a batch of this size leaves no room for another, so that it must be written before more is read.</summary>
     public bool IsAlone(long batch) => WithSorting(_room / 3) < batch;
 
-    /// <summary>The size of a batch including what sorting it needs.</summary>
+    /// <summary>The size of a batch including the memory to sort it.</summary>
     private static long WithSorting(long bytes) => bytes / 6 * 5;
 }

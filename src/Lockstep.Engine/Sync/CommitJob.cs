@@ -8,6 +8,7 @@ internal enum CommitKind
     BeginSnapshot,
     AddToSnapshot,
     CountAbsent,
+    CountHeld,
     EndSnapshot,
     DiscardSnapshot,
 }
@@ -23,8 +24,11 @@ internal sealed class CommitJob(CommitKind kind, TableCommit commit)
 
     public SnapshotEnding Ending { get; init; }
 
-    /// <summary>The result of the count, after <see cref="CommitKind.CountAbsent"/> is done.</summary>
+    /// <summary>The result of <see cref="CommitKind.CountAbsent"/>.</summary>
     public AbsentRecords? Absent { get; set; }
+
+    /// <summary>How many live records the snapshot holds, after <see cref="CommitKind.CountHeld"/> is done.</summary>
+    public long Held { get; set; }
 
     public Task Done => _done.Task;
 
@@ -33,7 +37,7 @@ internal sealed class CommitJob(CommitKind kind, TableCommit commit)
     public void Fail(Exception e)
     {
         _done.TrySetException(e);
-        // Somebody may wait for it or not; the queue reports the error in any case.
+        // Nobody may be waiting for it; the queue reports the error in any case.
         _ = _done.Task.Exception;
     }
 }

@@ -4,35 +4,35 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// What a body has brought and is not committed yet: fills batches, and decides when to hand one over to be written and when to commit what
-/// was written. The reading half's thread.
+/// What a body has brought and is not yet committed: fills batches, and decides when to hand one over for writing and when to commit what
+/// was written. Runs on the reading half's thread.
 /// </summary>
 internal sealed class CommitPacer
 {
     private const int MostQuarantinedBytes = 1024 * 1024;
 
-    /// <summary>What a quarantined record takes besides its bytes, so that many small ones count as well.</summary>
+    /// <summary>The overhead of a quarantined record besides its bytes, so that many small ones count too.</summary>
     private const int QuarantineOverhead = 256;
 
-    /// <summary>Under load a commit comes about once a second: each one rewrites most of the pages that it touches.</summary>
+    /// <summary>The interval between commits under load, about a second: each commit rewrites most of the pages that it touches.</summary>
     private static readonly TimeSpan CommitInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// The first commit of a body that is known to end may take this long: an empty table is filled fastest all at once.
+    /// The longest time before the first commit of a body that is known to end: an empty table is filled fastest in one go.
     /// </summary>
     private static readonly TimeSpan FirstCommitInterval = TimeSpan.FromSeconds(3);
 
     /// <summary>
-    /// It may take longer while so much waits in memory: a commit in between would have most pages written twice. Readers do not wait for
-    /// that, and a load that is killed has lost seconds.
+    /// The longer limit while this much is waiting in memory: committing in between would write most pages twice. Readers do not wait for
+    /// the commit, and a load that is killed loses only seconds.
     /// </summary>
     private static readonly TimeSpan FastFirstCommitInterval = TimeSpan.FromSeconds(10);
     private const int FastBytes = 16 * 1024 * 1024;
 
-    /// <summary>What an endless feed has sent is committed once it pauses for this long.</summary>
+    /// <summary>The pause after which an endless feed's records are committed.</summary>
     private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
 
-    /// <summary>A feed that trickles without a pause is committed this often, as long as that is cheap.</summary>
+    /// <summary>How often a feed that trickles without pauses is committed, as long as that is cheap.</summary>
     private static readonly TimeSpan TrickleInterval = TimeSpan.FromMilliseconds(50);
     private const int TrickleRecords = 1000;
 
@@ -57,30 +57,30 @@ internal sealed class CommitPacer
         IsStaged = source.IsStaged;
     }
 
-    /// <summary>Whether the records go beside the table's until the set is complete (I6).</summary>
+    /// <summary>Whether the records are kept outside the table until the set is complete (I6).</summary>
     public bool IsStaged { get; set; }
 
-    /// <summary>Whether any of this body went into the table.</summary>
+    /// <summary>Whether any of this body has reached the table.</summary>
     public bool HasCommitted { get; private set; }
 
-    /// <summary>Where the first load continues for a client that has everything added so far; null if unknown.</summary>
+    /// <summary>Where the first load resumes for a client that has everything added so far; null if unknown.</summary>
     public string? LoadPage { get; set; }
 
     public bool HasUncommitted => _hasOpenTransaction || _batch is { Count: > 0 };
 
-    /// <summary>Whether anything is not written yet, including malformed records.</summary>
+    /// <summary>Whether anything has not been written yet, including malformed records.</summary>
     public bool HasAnything => HasUncommitted || _quarantined.Count > 0;
 
-    /// <summary>Whether so much is set aside that it must be written before more comes.</summary>
+    /// <summary>Whether so much is in quarantine that it must be written before more arrives.</summary>
     public bool QuarantineIsFull => _quarantinedBytes >= MostQuarantinedBytes;
 
     /// <summary>
-    /// How much longer the feed may pause before what there is must be committed. Within a body that is known to end a pause is only the
-    /// network's: a commit at each would rewrite most of the table's pages for a few records.
+    /// How much longer the feed may pause before what has arrived must be committed. In a body that is known to end, a pause is only the
+    /// network's; a commit at each one would rewrite most of the table's pages for a few records.
     /// </summary>
     public TimeSpan PauseLeft => IsPatient && HasUncommitted ? Interval - _context.Time.GetElapsedTime(_uncommittedSince) : Linger;
 
-    /// <summary>Whether nobody waits for what comes.</summary>
+    /// <summary>Whether nobody is waiting for the records.</summary>
     private bool IsPatient => _source.IsFinite && _context.Options is { WantsChanges: false, WantsRecords: false, Transforms: false };
 
     private TimeSpan Interval =>
@@ -91,13 +91,13 @@ internal sealed class CommitPacer
     /// <summary>Adds a record.</summary>
     /// <param name="record">The record; it is copied.</param>
     /// <param name="beginsBatch">Whether it is the first record of a batch.</param>
-    /// <returns>Whether the batch must be handed over before the next record comes.</returns>
+    /// <returns>Whether the batch must be handed over before the next record is added.</returns>
     public bool Add(in RoutedRecord record, out bool beginsBatch)
     {
         beginsBatch = _batch is null || _batch.Layout != record.KeyLayout;
         if (beginsBatch)
         {
-            // The first key that is no integer: the table gets another layout, and a batch has only one.
+            // The first key that is not an integer gives the table another layout, and a batch has only one layout.
             if (_batch is { Count: > 0 })
                 _finished = _batch;
             _batch = _context.Batches.Take(record.KeyLayout, record.OrderKind, _context.Coalesces);
@@ -109,17 +109,19 @@ internal sealed class CommitPacer
         return _finished is not null || IsFull(_batch);
     }
 
-    /// <summary>Everything added from here on belongs to the origin's history up to a mark, which is committed with it or before.</summary>
+    /// <summary>
+    /// Everything added from here on belongs to the origin's history up to a mark, which is committed with it or earlier.
+    /// </summary>
     public void Note(FeedMark mark) => _mark = FeedMark.Later(_mark, mark);
 
-    /// <summary>Sets a malformed record aside, to be written with the next commit.</summary>
+    /// <summary>Quarantines a malformed record with the next commit.</summary>
     public void Quarantine(QuarantinedRecord record)
     {
         _quarantinedBytes += QuarantineOverhead + record.Bytes.Length;
         _quarantined.Add(record);
     }
 
-    /// <summary>Commits what has waited long enough.</summary>
+    /// <summary>Commits if the records have waited long enough.</summary>
     public async Task FlushWhenDueAsync(CancellationToken cancellationToken)
     {
         if (!HasUncommitted || !_context.Queue.IsIdle)
@@ -129,7 +131,7 @@ internal sealed class CommitPacer
             await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Hands what there is to the writing half to commit; with <paramref name="drain"/>, returns once it is committed.</summary>
+    /// <summary>Hands over what has been added to be committed; with <paramref name="drain"/>, returns once it is committed.</summary>
     public async Task FlushAsync(bool drain, CancellationToken cancellationToken)
     {
         if (_finished is { } finished)
@@ -143,7 +145,7 @@ internal sealed class CommitPacer
         await SendAsync(batch, drain || _context.Options.Transforms, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Hands over a full batch to be written, and committed with others when it is time.</summary>
+    /// <summary>Hands over a full batch to be written; it is committed together with others when it is time.</summary>
     public async Task HandOverAsync(CancellationToken cancellationToken)
     {
         var mayStayOpen =
@@ -166,7 +168,7 @@ internal sealed class CommitPacer
         await WriteAsync(new CommitJob(CommitKind.Commit, commit), wait: false, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>A commit of a batch, or of none, with what is known about the table by now.</summary>
+    /// <summary>A commit of a batch, or of none, with what is currently known about the table.</summary>
     public TableCommit Describe(RecordBatch? batch)
     {
         var state = _context.Target.State;
@@ -177,7 +179,7 @@ internal sealed class CommitPacer
         return new TableCommit
         {
             Batch = batch,
-            // The batch before the first key that is no integer still holds integers.
+            // The batch before the first key that is not an integer still holds integers.
             Shape =
                 batch is not null && shape is not null && shape.KeyLayout != batch.Layout ? shape with { KeyLayout = batch.Layout } : shape,
             NewFields = _context.Options.Transforms ? [] : _context.Parser.Fields.TakeNew(),

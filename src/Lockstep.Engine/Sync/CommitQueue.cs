@@ -6,8 +6,8 @@ using Microsoft.Extensions.Logging;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// The writing half of a sync: takes batches from the reading half one at a time, commits them on a thread of its own, and passes on what
-/// was committed (I5). While one batch is being written, the next one fills.
+/// The writing half of a sync: takes batches from the reading half one at a time, commits them on its own thread, and passes on what was
+/// committed (I5). The next batch fills while one is being written.
 /// </summary>
 internal sealed class CommitQueue
 {
@@ -43,19 +43,19 @@ internal sealed class CommitQueue
         _worker = Task.Run(() => WorkAsync(cancellationToken), CancellationToken.None);
     }
 
-    /// <summary>Ends when no more jobs will be done; with the error, if that is why.</summary>
+    /// <summary>Completes when no more jobs will be processed; with the error, if that is the reason.</summary>
     public Task Completion => _worker;
 
-    /// <summary>The batches that were written and may be filled again.</summary>
+    /// <summary>Batches that were written and may be filled again.</summary>
     public BatchPool Batches { get; } = new();
 
     /// <summary>Whether nothing is being written.</summary>
     public bool IsIdle => Volatile.Read(ref _pending) == 0;
 
-    /// <summary>When a commit last changed the table, as the time provider's timestamp.</summary>
+    /// <summary>When a commit last changed the table, as a timestamp of the time provider.</summary>
     public long LastChange => Volatile.Read(ref _lastChange);
 
-    /// <summary>Counts from now: the first byte has come.</summary>
+    /// <summary>Restarts the clock when the first byte has arrived.</summary>
     public void ResetLastChange() => Volatile.Write(ref _lastChange, _time.GetTimestamp());
 
     /// <summary>Queues a job; returns when there is room for it.</summary>
@@ -79,7 +79,7 @@ internal sealed class CommitQueue
         await job.Done.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Waits until everything is written, and ends.</summary>
+    /// <summary>Waits until everything is written, and stops.</summary>
     public async Task FinishAsync()
     {
         _jobs.Writer.TryComplete();
@@ -111,7 +111,7 @@ internal sealed class CommitQueue
         catch (Exception e)
         {
             _jobs.Writer.TryComplete(e);
-            // Somebody may wait for what is still queued.
+            // Somebody may be waiting for what is still queued.
             while (_jobs.Reader.TryRead(out var job))
                 job.Fail(e);
             throw;
@@ -161,12 +161,15 @@ internal sealed class CommitQueue
                 _target.BeginSnapshot();
                 return CommitResult.Nothing;
             case CommitKind.AddToSnapshot:
-                // A snapshot that still changes has not settled, though the table does not show it yet.
+                // A snapshot that still changes has not settled, although the table does not show that yet.
                 if (_target.CommitToSnapshot(commit).Changes > 0)
                     ResetLastChange();
                 return CommitResult.Nothing;
             case CommitKind.CountAbsent:
                 job.Absent = _target.CountAbsent(commit.Kept);
+                return CommitResult.Nothing;
+            case CommitKind.CountHeld:
+                job.Held = _target.SnapshotRows;
                 return CommitResult.Nothing;
             case CommitKind.EndSnapshot:
                 return _target.CompleteSnapshot(commit, job.Ending);
@@ -176,7 +179,7 @@ internal sealed class CommitQueue
         }
     }
 
-    /// <summary>Has the consumer rewrite the batch's records; returns the fields that they have now and the table did not know.</summary>
+    /// <summary>Has the consumer rewrite the batch's records; returns the fields that they now have and the table did not know.</summary>
     private async Task<IReadOnlyList<string>> TransformAsync(RecordBatch batch, RecordShape shape, CancellationToken cancellationToken)
     {
         var records = new List<TransformableRecord>(batch.Count);

@@ -4,7 +4,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>What the next connection asks for, given how the ones before it ended. One thread at a time.</summary>
+/// <summary>What the next connection requests, depending on how the previous ones ended. One thread at a time.</summary>
 internal sealed class ConnectionPlan
 {
     private readonly SyncOptions _options;
@@ -24,38 +24,36 @@ internal sealed class ConnectionPlan
         Start = _override ?? state.RequestCursor;
     }
 
-    /// <summary>Where the next request continues, before any look-back window.</summary>
+    /// <summary>Where the next request resumes, before any look-back window.</summary>
     public Cursor Start { get; private set; }
 
     /// <summary>The cursor to send.</summary>
     public Cursor RequestCursor => _resync ? Cursor.Start : Start.Back(_options.Lookback);
 
-    /// <summary>Where the table's first load continues; null if the feed is asked from the cursor.</summary>
+    /// <summary>Where the table's first load resumes; null to request the feed from the cursor.</summary>
     public string? LoadPage(TableState state) => _resync || _isLoadOver || _override is not null || !Start.IsStart ? null : state.LoadPage;
 
-    /// <summary>Whether the next connection would ask for the whole set from its beginning.</summary>
+    /// <summary>Whether the next connection would request the whole set from its beginning.</summary>
     public bool StartsOver(TableState state) => RequestCursor.IsStart && LoadPage(state) is null;
 
-    /// <summary>The first load cannot continue: the next connection asks for the whole set.</summary>
+    /// <summary>The first load cannot resume: the next connection requests the whole set.</summary>
     public void GiveUpLoad() => _isLoadOver = true;
 
     /// <summary>
-    /// Whether a snapshot has just been taken, so that the feed is asked for what came after it, and must not redirect again.
+    /// Whether a snapshot has just been applied, so that the feed is asked for what follows it and must not redirect again.
     /// </summary>
     public bool UpdatesOnly { get; private set; }
 
-    /// <summary>
-    /// Whether only a whole set will do: the feed is not the one the table has known, or there is no cursor.
-    /// </summary>
+    /// <summary>Whether only a whole set will do: the feed is not the one the table knows, or there is no cursor.</summary>
     public bool NeedsSet => !_options.Repair && (_isAnotherFeed || _isAnotherQuery || (!_resync && Start.IsStart));
 
     /// <summary>Whether the last body completed its set.</summary>
     public bool SetIsComplete { get; private set; }
 
-    /// <summary>How often in a row the feed made a sync start over, without a set applied in between.</summary>
+    /// <summary>How many times in a row the feed made the sync start over without a set being applied in between.</summary>
     public int Resyncs { get; private set; }
 
-    /// <summary>How many whole sets came in a row, without a body in between that continued from the cursor.</summary>
+    /// <summary>How many whole sets arrived in a row without a body in between that continued from the cursor.</summary>
     public int SetsInARow { get; private set; }
 
     /// <summary>Starts over with the next connection.</summary>
@@ -67,7 +65,9 @@ internal sealed class ConnectionPlan
         UpdatesOnly = false;
     }
 
-    /// <summary>A cursor older than the tombstones that are kept would silently miss deletions: that needs a resync.</summary>
+    /// <summary>
+    /// Forces a resync if the cursor is older than the tombstones that are kept, because deletions would be missed silently.
+    /// </summary>
     public void CheckHorizon(TableState state)
     {
         if (_resync || state.Horizon is not { } horizon || state.Rows + state.Tombstones == 0)
@@ -76,7 +76,7 @@ internal sealed class ConnectionPlan
             Resync(isAnotherFeed: false);
     }
 
-    /// <summary>A whole set that could not be read in full is fetched again when its wait is over (I6).</summary>
+    /// <summary>Fetches a whole set that could not be read in full again once its wait is over (I6).</summary>
     public void CheckOwed(TableState state, DateTimeOffset now)
     {
         if (_override is not null || state.Owed is not { } owed || owed.Until(now) > TimeSpan.Zero)
@@ -96,7 +96,7 @@ internal sealed class ConnectionPlan
         _resync = _isAnotherFeed || _isAnotherQuery;
     }
 
-    /// <summary>A resync accepts whatever feed there is; otherwise the feed is told which one the cursor belongs to.</summary>
+    /// <summary>The identity to which the cursor belongs; none in a resync, which accepts any feed.</summary>
     public string? IdentityToSend(TableState state) => _resync || Start.IsStart ? null : state.FeedIdentity;
 
     public bool MeetsAnotherFeed(TableState state, FeedResponse body) =>
@@ -107,7 +107,7 @@ internal sealed class ConnectionPlan
         && !(body.Continues is { } before && FeedMark.IsOf(known, before))
         && (state.Rows + state.Tombstones > 0 || !Start.IsStart);
 
-    /// <summary>How far the table had heard from the feed before.</summary>
+    /// <summary>How much of the origin's history the table had heard of before.</summary>
     private static FeedMark? MarkOf(TableState state, FeedResponse body) =>
         state.FeedIdentity is { } stored && FeedMark.Split(stored) is var known && known.Identity == (body.Continues ?? body.FeedIdentity)
             ? known.Mark
@@ -126,12 +126,12 @@ internal sealed class ConnectionPlan
             Stream = body.Stream,
             Start = _resync ? Cursor.Start : Start,
             IsHeld = body.IsSnapshot,
-            // For an empty table there is nothing to stage a snapshot beside. For any other, the whole set is staged, even if the one
-            // before was cut off: what was deleted in between is not in it, and must be swept (I6).
+            // With an empty table there is nothing to protect by staging. In any other table the whole set is staged, even after one that
+            // was cut off: records deleted in between are missing from it and must be swept (I6).
             IsStaged = isWhole && !isEmpty && !goesOn,
             IsFirstLoad = isWhole && !_resync && (isEmpty || goesOn),
-            // A first load in order continues from its cursor, like everything else: that no sync has ended well yet shows that it is a
-            // first load.
+            // A first load in order resumes from its cursor, like everything else; that no sync has succeeded yet shows that it is a first
+            // load.
             LoadedBefore = goesOn || (!isWhole && !_hasSet && state.LastSync is null) ? state.Rows : null,
             Page = body.Page,
             RangeStart = body.Start,
@@ -167,7 +167,7 @@ internal sealed class ConnectionPlan
         Start = state.RequestCursor;
     }
 
-    /// <summary>Part of a body was committed to the table, so the next one continues from there.</summary>
+    /// <summary>Part of a body was committed to the table, so the next connection continues from there.</summary>
     /// <param name="isCaughtUp">Whether that was everything the feed had.</param>
     public void MovedOn(bool isCaughtUp)
     {

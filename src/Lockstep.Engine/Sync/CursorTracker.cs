@@ -4,8 +4,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// How far one body has got, and from where a next request may continue without missing anything (I4): the largest order value as long as
-/// records come in order; after one out of order, where this request began, until the body's end shows that nothing is missing.
+/// How far a body has got, and from where a later request may continue without missing anything (I4): while records arrive in order, the
+/// largest order value; after one out of order, the start of this request, until the end of the body proves that nothing is missing.
 /// </summary>
 internal sealed class CursorTracker
 {
@@ -17,9 +17,9 @@ internal sealed class CursorTracker
     private bool _hasMaximum;
     private bool _isComplete;
 
-    /// <param name="start">Where the request began, before any look-back window.</param>
+    /// <param name="start">Where the request started, before any look-back window.</param>
     /// <param name="isHeld">Whether no cursor may be committed until the body's set is complete.</param>
-    /// <param name="replaces">Whether this is an explicit resync, the only thing that may take the cursor back (I4).</param>
+    /// <param name="replaces">Whether this is an explicit resync, the only thing that may move the cursor back (I4).</param>
     public CursorTracker(Cursor start, bool isHeld, bool replaces = false)
     {
         _replaces = replaces;
@@ -30,24 +30,22 @@ internal sealed class CursorTracker
     /// <summary>Whether no cursor may be committed yet.</summary>
     public bool IsHeld { get; private set; }
 
-    /// <summary>Whether a record came, or a control row that names a cursor.</summary>
+    /// <summary>Whether a record arrived, or a control row with a cursor.</summary>
     public bool HasMoved => _hasMaximum || _reached != _start;
 
-    /// <summary>Whether a record came whose order value is below one before it.</summary>
+    /// <summary>Whether a record's order value was below an earlier one.</summary>
     public bool WasOutOfOrder { get; private set; }
 
-    /// <summary>
-    /// How often a number came that is above all before it: a sign of progress, even if nothing in the body is new.
-    /// </summary>
+    /// <summary>How many times a value exceeded all before it: a sign of progress, even if nothing in the body is new.</summary>
     public long Advances { get; private set; }
 
     /// <summary>
-    /// Whether records came, and all are at exactly the requested position: the server honours the cursor and has nothing newer.
+    /// Whether records arrived and all of them are at exactly the requested position: the server honours the cursor and has nothing newer.
     /// </summary>
     public bool RepeatsStartOnly =>
         _hasMaximum && !WasOutOfOrder && Advances <= 1 && !_start.IsStart && Cursor.Compare(Cursor.From(_maximum), _start) == 0;
 
-    /// <summary>Records a record's order value. Returns whether it came out of order.</summary>
+    /// <summary>Notes a record's order value. Returns whether it is out of order.</summary>
     public bool Note(in RoutedRecord record)
     {
         if (record.OrderIsText || (_hasMaximum && !_maximum.IsInteger))
@@ -66,14 +64,14 @@ internal sealed class CursorTracker
         return false;
     }
 
-    /// <summary>A control row names a cursor: everything before it has been sent.</summary>
+    /// <summary>A control row has named a cursor: everything before it has been sent.</summary>
     public void Note(Cursor horizon)
     {
         if (Cursor.Compare(horizon, _reached) > 0)
             _reached = horizon;
     }
 
-    /// <summary>The set is complete, or the sender has nothing more: the largest order value holds.</summary>
+    /// <summary>The set is complete, or the sender has nothing more: the largest order value is valid as the cursor.</summary>
     public void Complete()
     {
         IsHeld = false;
@@ -84,9 +82,7 @@ internal sealed class CursorTracker
     /// <summary>Holds the cursor back until <see cref="Complete"/>.</summary>
     public void Hold() => IsHeld = true;
 
-    /// <summary>
-    /// What to commit now, given the stored cursor: the newest position, and where to resume if that is before it.
-    /// </summary>
+    /// <summary>What to commit now, given the stored cursor: the newest position, and where to resume if that is earlier.</summary>
     public (Cursor? Cursor, Cursor? Resume) Position(Cursor stored, Cursor? storedResume)
     {
         if (IsHeld)
@@ -117,7 +113,7 @@ internal sealed class CursorTracker
         return false;
     }
 
-    /// <summary>What was complete before no longer is: others as late as this one may be on their way.</summary>
+    /// <summary>What was complete no longer is: other records as late as this one may be on their way.</summary>
     private bool NoteOutOfOrder()
     {
         _isComplete = false;

@@ -4,13 +4,13 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>Which dialect a feed is read in: what the user says, what the table knows, or what the feed's URI looks like.</summary>
+/// <summary>The dialect in which a feed is read: the user's choice, the table's, or the one that the feed's URI suggests.</summary>
 /// <param name="Dialect">The dialect.</param>
-/// <param name="IsGuess">Whether it is only guessed: an answer has to confirm it.</param>
+/// <param name="IsGuess">Whether it is only a guess, which an answer has to confirm.</param>
 internal sealed record DialectChoice(DialectDescription Dialect, bool IsGuess)
 {
     /// <summary>The choice for a sync; null for Lockstep's own dialects, or while nothing is known.</summary>
-    /// <exception cref="TableMismatchException">The table is of another dialect than the user says.</exception>
+    /// <exception cref="TableMismatchException">The table's dialect is not the one the user chose.</exception>
     public static DialectChoice? Of(SyncOptions options, TableState state, FeedUri feed)
     {
         if (options.Foreign is { } named)
@@ -19,7 +19,7 @@ internal sealed record DialectChoice(DialectDescription Dialect, bool IsGuess)
             {
                 throw new TableMismatchException(
                     options.Store.Description,
-                    $"The table '{state.Name}' in '{options.Store.Description}' is of the dialect {shape.Dialect}, not {named.Name}.",
+                    $"The table '{state.Name}' in '{options.Store.Description}' has the dialect {shape.Dialect}, not {named.Name}.",
                     $"Sync to another file with {Term.Path}, or empty this one with {Term.ClearTable}."
                 );
             }
@@ -34,7 +34,7 @@ internal sealed record DialectChoice(DialectDescription Dialect, bool IsGuess)
         return new DialectChoice(BuiltInDialects.Find(name)!.With(options.KeyFields, options.OrderBy), IsGuess: true);
     }
 
-    /// <summary>The choice when an answer has shown what the feed is; null where the user or the table says otherwise.</summary>
+    /// <summary>The choice once an answer has shown what the feed is; null if the user or the table says otherwise.</summary>
     public static DialectChoice? After(SyncOptions options, TableState state, string? name) =>
         name is not null && MayBeForeign(options, state)
             ? new DialectChoice(BuiltInDialects.Find(name)!.With(options.KeyFields, options.OrderBy), IsGuess: true)

@@ -11,7 +11,7 @@ internal enum RoundOutcome
     /// <summary>The caller has what it wants.</summary>
     Done,
 
-    /// <summary>Another round, at once.</summary>
+    /// <summary>Another round, immediately.</summary>
     GoOn,
 
     /// <summary>The dialect was only a guess, and the feed does not speak it.</summary>
@@ -19,8 +19,8 @@ internal enum RoundOutcome
 }
 
 /// <summary>
-/// Follows another server's feed: decides what to request next (the whole set, the changes after the cursor, or those still to come), and
-/// how long to wait in between. The caller retries failures. One thread at a time.
+/// Follows another server's feed: decides what to request next (the whole set, the changes since the cursor, or those to come), and how
+/// long to wait in between. The caller retries failures. One thread at a time.
 /// </summary>
 internal sealed class DialectFollower(
     DialectDescription dialect,
@@ -53,15 +53,15 @@ internal sealed class DialectFollower(
     /// <summary>Why the feed does not speak the dialect, after <see cref="RoundOutcome.NotOfThisDialect"/>.</summary>
     public DialectException? Doubt { get; private set; }
 
-    /// <summary>Whether the next request would ask for everything from its beginning.</summary>
+    /// <summary>Whether the next request would ask for everything from the beginning.</summary>
     public bool StartsOver(TableState state) => _wantsWhole || dialect.Changes is null || (state.Cursor.IsStart && state.Resume is null);
 
-    /// <summary>Whether what the table has came from this feed in this dialect.</summary>
+    /// <summary>Whether the table's contents came from this feed in this dialect.</summary>
     public bool Knows(TableState state) =>
         ForeignState.Parse(state.Foreign) is { } known && known.WhatDiffers(client.Uri.Display, dialect) is null;
 
-    /// <summary>One round, with the wait after it.</summary>
-    /// <exception cref="FeedException">It failed; what was committed before stays.</exception>
+    /// <summary>Runs one round, and waits after it.</summary>
+    /// <exception cref="FeedException">The round failed; what was committed before is kept.</exception>
     public async Task<RoundOutcome> RunAsync(SyncContext context, CancellationToken cancellationToken)
     {
         if (status.IsWaiting)
@@ -97,7 +97,7 @@ internal sealed class DialectFollower(
         }
     }
 
-    /// <summary>Whether the dialect is a guess that nothing supports: no answer, and no record in the table.</summary>
+    /// <summary>Whether the dialect is a guess that neither an answer nor a record in the table supports.</summary>
     private static bool MayDoubt(DialectSession session) => session is { IsGuess: true, IsConfirmed: false, State.Shape: null };
 
     /// <summary>Compares the dialect with what the table knows of its feed, and reconciles the two.</summary>
@@ -163,7 +163,7 @@ internal sealed class DialectFollower(
         }
         catch (SweepRefusedException e) when (!session.Context.StopsWhenCaughtUp)
         {
-            // It may be a single wrong answer: ask for the next one soon, at the latest with the next poll.
+            // It may have been a single wrong answer: ask again soon, at the latest with the next poll.
             await events.PostRefusedAsync(e, cancellationToken).ConfigureAwait(false);
             var early = session.Judge.UntilDue ?? TimeSpan.Zero;
             var poll = options.PollInterval ?? dialect.Interval;
@@ -186,7 +186,8 @@ internal sealed class DialectFollower(
                 return RoundOutcome.Done;
             case RoundEnd.Incomplete:
                 CaughtUp(session);
-                status.EndsFor(SyncEndReason.EndOfFeed, lacksRecords: true);
+                // A count that the pages do not bear out may be wrong forever: who waits for the first load waits for the pages.
+                status.EndsFor(SyncEndReason.EndOfFeed, lacksRecords: !round.ReachedTheEnd);
                 return session.Context.StopsWhenCaughtUp
                     ? RoundOutcome.Done
                     : await RestAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)
@@ -204,7 +205,7 @@ internal sealed class DialectFollower(
             return RoundOutcome.Done;
         }
 
-        // A request that the server holds until something changes needs no wait afterwards; one that it does not hold does.
+        // After a request that the server holds until something changes, no wait is needed; after one that it does not hold, it is.
         var isHeld = kind == RequestKind.Live && (status.Counters.Changes > before || time.GetElapsedTime(began) >= AtOnce);
         return isHeld || (kind != RequestKind.Live && IsLive)
             ? Again()
@@ -223,8 +224,8 @@ internal sealed class DialectFollower(
         session.IsGuess = false;
     }
 
-    /// <summary>A cursor that the user names only means something if the dialect has cursors and can ask from one.</summary>
-    /// <exception cref="InvalidOptionException">It cannot.</exception>
+    /// <summary>A cursor given by the user only makes sense if the dialect has cursors and can request from one.</summary>
+    /// <exception cref="InvalidOptionException">It has none, or cannot.</exception>
     private string? RequireSince(string? since)
     {
         if (since is null)
@@ -235,7 +236,7 @@ internal sealed class DialectFollower(
                 options.Resync
                     ? "A resync fetches the whole set, so it cannot start at a cursor."
                     : $"The dialect '{dialect.Name}' returns the whole set every time, so it cannot start at a cursor.",
-                $"Leave {Term.Since} out, or say in {Term.Dialect} with Cursor and Changes how it is asked for what came since."
+                $"Leave {Term.Since} out, or say in {Term.Dialect} with Cursor and Changes how to request what is new."
             );
         }
 
@@ -275,7 +276,7 @@ internal sealed class DialectFollower(
         }
         catch (FeedCutException) when (round.Signs == 0 && kind == RequestKind.Live)
         {
-            // Silence to the end may mean that the server does not know this cursor: the whole set always gets an answer (D16).
+            // Silence to the end may mean that the server does not know this cursor; the whole set always gets an answer (D16).
             _wantsWhole |= dialect.Changes is null;
             throw;
         }
@@ -296,9 +297,11 @@ internal sealed class DialectFollower(
         }
 
         _wantsWhole &= round.Signs == 0;
+        if (round.EndedWithinAnItem)
+            await session.SayThatAnEventWasCutAsync(cancellationToken).ConfigureAwait(false);
         if (session.Context.StopsWhenCaughtUp)
         {
-            status.EndsFor(SyncEndReason.EndOfFeed, isComplete: true);
+            status.EndsFor(SyncEndReason.EndOfFeed, isComplete: !round.EndedWithinAnItem);
             return RoundOutcome.Done;
         }
 
@@ -312,7 +315,7 @@ internal sealed class DialectFollower(
 
         if (round.Skipped > 0)
         {
-            // Perhaps an error in the stream: ask again from the same cursor, less and less often.
+            // The stream may contain an error: ask again from the same cursor, at growing intervals.
             _skippedEnds = round.Lasted < AtOnce ? _skippedEnds + 1 : 1;
             return await WaitAsync(retry.Delay(_skippedEnds, session.ServerInterval), cancellationToken).ConfigureAwait(false);
         }
@@ -320,7 +323,7 @@ internal sealed class DialectFollower(
         return await EndedEmptyAsync(session, kind, round.Lasted, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>A stream ended without any content: this is how some servers say that they cannot resume from the cursor (D14).</summary>
+    /// <summary>A stream ended without any content: some servers thereby say that they cannot resume from the cursor (D14).</summary>
     private async Task<RoundOutcome> EndedEmptyAsync(
         DialectSession session,
         RequestKind kind,
@@ -344,7 +347,7 @@ internal sealed class DialectFollower(
         if (++_emptyEnds >= MostEmptyEnds && isList)
         {
             _emptyEnds = 0;
-            return await ResyncAsync(session, "The feed ends at once with nothing in it", cancellationToken, isSuspicion: true)
+            return await ResyncAsync(session, "The feed ends immediately with nothing in it", cancellationToken, isSuspicion: true)
                 .ConfigureAwait(false);
         }
 
@@ -373,7 +376,7 @@ internal sealed class DialectFollower(
         return RoundOutcome.GoOn;
     }
 
-    /// <summary>All went well: the feed is polled again when it is due.</summary>
+    /// <summary>The round succeeded: the feed is polled again when it is due.</summary>
     private Task<RoundOutcome> RestAsync(TimeSpan wait, CancellationToken cancellationToken)
     {
         if (status.Phase is SyncPhase.Live or SyncPhase.Snapshot)

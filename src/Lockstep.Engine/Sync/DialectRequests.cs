@@ -6,23 +6,23 @@ using Lockstep.Engine.Feed;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Builds a dialect's requests and sends them: to the feed's own origin only (D5), waiting if the server asks for it (D8). One thread at a
-/// time.
+/// Builds a dialect's requests and sends them: only to the feed's own origin (D5), and waiting if the server asks for it (D8). One thread
+/// at a time.
 /// </summary>
 internal sealed class DialectRequests(DialectDescription dialect, FeedClient client, TimeProvider time)
 {
     private const int MostWaits = 5;
 
-    /// <summary>How often a request waits for a server that is busy and does not say for how long.</summary>
+    /// <summary>How many times a request waits for a busy server that does not say for how long.</summary>
     private const int MostUnnamedWaits = 2;
     private static readonly string[] PageSizes = ["limit", "per_page", "page_size", "pageSize", "maxResults", "top", "$top"];
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(15);
     private static readonly TimeSpan SecondaryLimit = TimeSpan.FromMinutes(1);
 
-    /// <summary>Reports that the server wants a wait.</summary>
+    /// <summary>Reports that the server asks for a wait.</summary>
     public required Func<TimeSpan, FeedStatusException, Task<bool>> WaitAsync { get; init; }
 
-    /// <summary>The feed's identity, which goes into requests as <c>{identity}</c>.</summary>
+    /// <summary>The feed's identity, sent in requests as <c>{identity}</c>.</summary>
     public string? Identity { get; set; }
 
     /// <summary>The headers of the last response, for <c>{header:NAME}</c>.</summary>
@@ -48,7 +48,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
         return uri;
     }
 
-    /// <summary>A link from the server, which must lead to the feed's own origin (D5).</summary>
+    /// <summary>Resolves a link from the server, which must lead to the feed's own origin (D5).</summary>
     /// <exception cref="DialectException">It leads elsewhere.</exception>
     public Uri Own(string link, Uri from)
     {
@@ -57,13 +57,13 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
         var own = client.Uri.Location;
         if (uri.Scheme == own.Scheme && uri.Port == own.Port && uri.IdnHost.Equals(own.IdnHost, StringComparison.OrdinalIgnoreCase))
             return uri;
-        // Behind a proxy that terminates TLS, servers write links as they see themselves.
+        // Behind a proxy that terminates TLS, servers write links with the scheme that they see themselves.
         if (own.Scheme == "https" && uri.Scheme == "http" && uri.IdnHost.Equals(own.IdnHost, StringComparison.OrdinalIgnoreCase))
             return new UriBuilder(uri) { Scheme = own.Scheme, Port = own.Port }.Uri;
         throw Wrong($"it links to {uri.Scheme}://{uri.Authority}, another origin, where no credentials may go");
     }
 
-    /// <summary>A URI with a parameter.</summary>
+    /// <summary>A URI with a parameter added or replaced.</summary>
     public static Uri With(Uri uri, string name, string value, bool replaces)
     {
         var builder = new UriBuilder(uri);
@@ -77,7 +77,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
         return builder.Uri;
     }
 
-    /// <summary>A URI without a parameter that has this value.</summary>
+    /// <summary>A URI without a parameter, if it has this value.</summary>
     public static Uri Without(Uri uri, string name, string value)
     {
         var builder = new UriBuilder(uri);
@@ -87,7 +87,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     }
 
     /// <summary>
-    /// Sends a request. Waits, and asks again, if the server is busy (D8). A status that is not a success is returned, for the dialect to
+    /// Sends a request, and retries after a wait if the server is busy (D8). A status other than success is returned for the dialect to
     /// interpret.
     /// </summary>
     public async Task<HttpResponseMessage> SendAsync(
@@ -110,7 +110,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
                 return response;
             if (client.Http.RedirectOf(response, address) is { } location && response.StatusCode != HttpStatusCode.Gone)
             {
-                // Other redirects of a POST lead to a GET.
+                // Any other redirect of a POST leads to a GET.
                 if (body is not null && (int)response.StatusCode is not (307 or 308))
                     return response;
                 response.Dispose();
@@ -133,7 +133,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
         }
     }
 
-    /// <summary>The parts of a URI's parameters that go into the body, by JSON Pointers: the next page is named there.</summary>
+    /// <summary>Moves the parameters of a URI that are JSON Pointers to the body: the next page is named there.</summary>
     private static (Uri Address, IReadOnlyList<KeyValuePair<string, string>> Places) TakePlaces(Uri uri)
     {
         var builder = new UriBuilder(uri);
@@ -154,16 +154,16 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     /// <summary>The error for an answer that does not match the dialect.</summary>
     public DialectException Wrong(string reason, Remedy? remedy = null) => new(client.Uri, dialect.Name, reason, remedy);
 
-    /// <summary>The error for a page where a feed should be.</summary>
+    /// <summary>The error for an HTML page in place of a feed.</summary>
     public DialectException IsPage() =>
         new(client.Uri, dialect.Name, "it answers with an HTML page, perhaps one to sign in at") { SaysNothing = true };
 
-    /// <summary>The error for a status that is one of the server's, and not of what it was asked for.</summary>
+    /// <summary>The error for a status that concerns the server rather than the request.</summary>
     public DialectException Refused(string reason) => new(client.Uri, dialect.Name, reason) { SaysNothing = true };
 
     /// <summary>How long the server asks to wait; null if it does not.</summary>
     /// <param name="response">Its answer.</param>
-    /// <param name="isNamed">Whether it says how long.</param>
+    /// <param name="isNamed">Whether the server says how long.</param>
     private TimeSpan? Pause(HttpResponseMessage response, out bool isNamed)
     {
         isNamed = false;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
@@ -8,32 +9,32 @@ namespace Lockstep.Engine.Sync;
 /// <summary>How a request of a dialect ended.</summary>
 internal enum RoundEnd
 {
-    /// <summary>Everything there was has come.</summary>
+    /// <summary>Everything has arrived.</summary>
     UpToDate,
 
-    /// <summary>A stream ended, without an error and without saying that this was everything.</summary>
+    /// <summary>A stream ended without an error, and without saying that this was everything.</summary>
     StreamEnded,
 
-    /// <summary>Everything there was has come, but could not be applied: it is owed.</summary>
+    /// <summary>Everything has arrived but could not be applied: it is owed.</summary>
     Refused,
 
-    /// <summary>What came is applied, and nothing says that it was everything.</summary>
+    /// <summary>What arrived has been applied, and nothing says that it was everything.</summary>
     Incomplete,
 
     /// <summary>Nothing has changed for so long that this must be everything.</summary>
     Settled,
 
-    /// <summary>The feed has ended forever.</summary>
+    /// <summary>The feed has ended for good.</summary>
     Ended,
 
     /// <summary>The feed cannot resume from the cursor.</summary>
     Resync,
 
-    /// <summary>The server does not know this kind of request: it is polled instead.</summary>
+    /// <summary>The server does not support this kind of request, so the feed is polled instead.</summary>
     NotLive,
 }
 
-/// <summary>What the parts of a dialect's running sync share. One thread at a time.</summary>
+/// <summary>What the parts of a running sync of a dialect share. One thread at a time.</summary>
 internal sealed class DialectSession
 {
     public required DialectDescription Dialect { get; init; }
@@ -52,46 +53,47 @@ internal sealed class DialectSession
 
     public required SweepJudge Judge { get; init; }
 
-    /// <summary>Whether the dialect was guessed, so that it is not stored until an answer has matched it.</summary>
+    /// <summary>Whether the dialect is a guess, which is not stored until an answer has matched it.</summary>
     public bool IsGuess { get; set; }
 
     /// <summary>Whether an answer has matched the dialect.</summary>
     public bool IsConfirmed { get; set; }
 
-    /// <summary>The shortest wait between polls that the server asks for.</summary>
+    /// <summary>The shortest interval between polls that the server asks for.</summary>
     public TimeSpan? ServerInterval { get; set; }
 
-    /// <summary>The entity tag of the last set, if it was one page; null otherwise.</summary>
+    /// <summary>The entity tag of the last set, if it was a single page; null otherwise.</summary>
     public string? EntityTag { get; set; }
 
     /// <summary>Whether the user wants the whole set again, whatever its tag.</summary>
     public bool IsForced { get; set; }
 
-    /// <summary>The cursor at which the user wants the sync to begin; null for the stored one, and once it has been used.</summary>
+    /// <summary>The cursor at which the user wants the sync to start; null for the stored one, and once used.</summary>
     public string? Since { get; set; }
 
-    /// <summary>Whether the feed is not the one the table has known.</summary>
+    /// <summary>Whether the feed is not the one the table knows.</summary>
     public bool IsAnotherFeed { get; set; }
 
-    /// <summary>How often in a row the feed refused to continue between two pages.</summary>
+    /// <summary>How many times in a row the feed refused to continue between two pages.</summary>
     public int RefusedPages { get; set; }
 
     /// <summary>The server's newest cursor when the round began, if the dialect asks for it.</summary>
     public string? NewestCursor { get; set; }
 
-    /// <summary>Where the server wants the whole set to be requested; null for the usual place.</summary>
+    /// <summary>The address at which the server wants the whole set to be requested; null for the usual one.</summary>
     public Uri? Restart { get; set; }
 
     public TableState State => Context.Target.State;
 
-    /// <summary>What the table keeps about the dialect, with the URI that was requested.</summary>
+    /// <summary>The table's record of the dialect, with the URI that was requested.</summary>
     public string Description => new ForeignState(Dialect.Name, Dialect.Json, Client.Uri.Display) { DeletionMark = ToldOf }.ToString();
 
-    /// <summary>The field of which a warning said that it looks like a mark of deletion, in this sync or an earlier one.</summary>
+    /// <summary>The field that a warning has named as a possible deletion mark, in this sync or an earlier one.</summary>
     public string? ToldOf { get; set; }
 
     /// <summary>
-    /// A position, with what is known about the feed. Its cursor and its link mean nothing outside the dialect, so they come with it (I1).
+    /// A position, with what is known about the feed. Its cursor and link are meaningless outside the dialect, so they are stored with it
+    /// (I1).
     /// </summary>
     public DialectPosition Position(string? cursor, string? resume, bool isUpToDate)
     {
@@ -106,7 +108,7 @@ internal sealed class DialectSession
         };
     }
 
-    /// <summary>Passes on what a page was.</summary>
+    /// <summary>Reports a page to the observer.</summary>
     public void Tell(RequestKind kind, Uri target, Page page, string? cursor, Uri? next, bool isLast)
     {
         if (Context.Options.DialectObserver is not { } observer)
@@ -143,7 +145,7 @@ internal sealed class DialectSession
     public Task SayConnectedAsync(CancellationToken cancellationToken) =>
         SayAsync(FeedEventKind.Connect, $"Connected to {Client.Uri.Display}.", cancellationToken);
 
-    /// <summary>Reports that a list may be incomplete, and the consequence (D2).</summary>
+    /// <summary>Warns that a list may be incomplete, and what follows from that (D2).</summary>
     public Task SayThatMoreMayBeAsync(MoreOfList more, CancellationToken cancellationToken)
     {
         Context.HasToldOfMore = true;
@@ -164,7 +166,66 @@ internal sealed class DialectSession
         );
     }
 
-    /// <summary>Warns once for each table that a field looks like a mark of deletion for which the dialect has no rule.</summary>
+    /// <summary>
+    /// Warns that a list of changes, of which no record can be made, is left out, and how the same feed fills a table with what it lists.
+    /// </summary>
+    public Task SayThatChildrenAreLeftOutAsync(string field, CancellationToken cancellationToken)
+    {
+        var of = Dialect.OfChildren(field);
+        var table = Term.Table.For(of.TableNameOf(State.Name));
+        Remedy remedy;
+        if (BuiltInDialects.Find(Dialect.Name) is null)
+        {
+            remedy = $"For a table of what it lists, sync the same feed with {table} too, by the same dialect with Children = '{field}' in it.";
+        }
+        else
+        {
+            remedy = $"For a table of what it lists, sync the same feed with {table} {Term.Dialect.For(of.Name)} too.";
+        }
+
+        return SayAsync(
+            FeedEventKind.Warning,
+            $"The field '{field}' is left out: it lists changes of what a record has, a part at a time.",
+            cancellationToken,
+            remedy
+        );
+    }
+
+    /// <summary>Reports that all pages came, and not the records that the list announces (D9).</summary>
+    public Task SayThatRecordsAreMissingAsync(UnmetCount unmet, CancellationToken cancellationToken)
+    {
+        Context.HasToldOfMore = true;
+        return SayAsync(
+            FeedEventKind.Warning,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"'{unmet.Place}' announces {unmet.Announced} records, and {unmet.Came} different ones came in all pages of the "
+                    + $"list: records may have moved between its pages, or share a key. What came is in the table; nothing was removed."
+            ),
+            cancellationToken,
+            $"Have the server sort the list by something that does not change, with a parameter of its own in the URI. If its key is "
+                + $"wrong, name it with {Term.Key}; if its count is wrong, sync with {Term.DialectWith(MoreOfList.Whole(Dialect))}."
+        );
+    }
+
+    /// <summary>Reports once that a stream ended within an event.</summary>
+    public async Task SayThatAnEventWasCutAsync(CancellationToken cancellationToken)
+    {
+        if (_hasToldOfCut)
+            return;
+        _hasToldOfCut = Context.HasToldOfMore = true;
+        await SayAsync(
+                FeedEventKind.Warning,
+                "The stream ended within an event, which is ignored: the next request starts after the event before it.",
+                cancellationToken,
+                "Sync again to see whether it arrives. If the stream always ends so, its server sends no blank line after the last event."
+            )
+            .ConfigureAwait(false);
+    }
+
+    private bool _hasToldOfCut;
+
+    /// <summary>Warns, once per table, that a field looks like a deletion mark for which the dialect has no rule.</summary>
     public async Task SayIfDeletionIsUnknownAsync(CancellationToken cancellationToken)
     {
         if (ToldOf is not null || Writer.Items.DeletionMark is not { } field)
@@ -176,7 +237,7 @@ internal sealed class DialectSession
         var sign = isEvent ? $"[{{ \"event:\": \"delete\" }}, \"{field}\"]" : $"\"{field}\"";
         await SayAsync(
                 FeedEventKind.Warning,
-                $"Records have '{field}' set, which the dialect '{Dialect.Name}' does not take for a deletion: they stay in the table.",
+                $"Records have '{field}' set, which the dialect '{Dialect.Name}' does not treat as a deletion: they stay in the table.",
                 cancellationToken,
                 $"If it marks deleted records, sync with {Term.DialectWith(MoreOfList.Over(Dialect, $"\"Deleted\": {sign}"))}. This "
                     + $"is not repeated."
@@ -184,9 +245,7 @@ internal sealed class DialectSession
             .ConfigureAwait(false);
     }
 
-    /// <summary>
-    /// The error for a status that is not a success. 409 and 410 do not mean here what they mean for Lockstep's own feeds.
-    /// </summary>
+    /// <summary>The error for a status other than success. 409 and 410 do not mean here what they mean for Lockstep's own feeds.</summary>
     public FeedException RefusalOf(HttpResponseMessage response, ErrorBody body) =>
         response.StatusCode is System.Net.HttpStatusCode.Gone or System.Net.HttpStatusCode.Conflict
             ? Requests.Refused(

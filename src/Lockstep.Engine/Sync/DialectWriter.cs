@@ -6,53 +6,53 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>How far a table has come with a commit, in its dialect's terms.</summary>
+/// <summary>How far a commit takes a table, in its dialect's terms.</summary>
 internal readonly record struct DialectPosition
 {
-    /// <summary>The cursor that covers everything committed; null leaves the stored one.</summary>
+    /// <summary>The cursor that covers everything committed; null keeps the stored one.</summary>
     public string? Cursor { get; init; }
 
-    /// <summary>Where the round continues if it is not at its end.</summary>
+    /// <summary>Where the round resumes if it is not at its end.</summary>
     public string? Resume { get; init; }
 
-    /// <summary>The feed's identity; null leaves the stored one.</summary>
+    /// <summary>The feed's identity; null keeps the stored one.</summary>
     public string? Identity { get; init; }
 
-    /// <summary>The dialect's description, once it is known to read the feed.</summary>
+    /// <summary>The dialect's description, once an answer has matched it.</summary>
     public string? Description { get; init; }
 
     /// <summary>Whether the table has everything there was.</summary>
     public bool IsUpToDate { get; init; }
 
-    /// <summary>The whole set that must be fetched again; null leaves what is owed.</summary>
+    /// <summary>The whole set that must be fetched again; null keeps what is owed.</summary>
     public OwedSet? Owed { get; init; }
 
-    /// <summary>Whether a whole set came that could be read in full.</summary>
+    /// <summary>Whether a whole set arrived that could be read in full.</summary>
     public bool PaysOwed { get; init; }
 }
 
 /// <summary>
-/// Writes a dialect's items to the table: a page with its cursor in one commit (D1), or a whole set staged beside the table until it is
-/// complete. The reading half's thread.
+/// Writes a dialect's items to the table: a page with its cursor in one commit (D1), or a whole set staged outside the table until it is
+/// complete. Runs on the reading half's thread.
 /// </summary>
 internal sealed class DialectWriter(SyncContext context, FeedUri feed)
 {
-    /// <summary>A stage takes batches of this size, so that memory does not grow with the set (I8).</summary>
+    /// <summary>The batch size for the stage, so that memory does not grow with the set (I8).</summary>
     private const int StageBytes = 4 * 1024 * 1024;
 
-    /// <summary>While nothing is written, so much is: records are written while the next page is asked for.</summary>
+    /// <summary>The batch size at which to write while the queue is idle: records are written while the next page is requested.</summary>
     private const int IdleStageBytes = FirstLoad.WorthIt;
 
-    /// <summary>Under load a commit comes this often: each one rewrites most of the pages of the file that it touches.</summary>
+    /// <summary>The interval between commits under load: each commit rewrites most of the file's pages that it touches.</summary>
     private static readonly TimeSpan CommitInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>The same for an empty table, which is filled fastest all at once.</summary>
+    /// <summary>The same interval for an empty table, which is filled fastest in one go.</summary>
     private static readonly TimeSpan FirstCommitInterval = TimeSpan.FromSeconds(3);
 
-    /// <summary>A feed that takes longer than this to answer pauses: what came is committed meanwhile.</summary>
+    /// <summary>A feed that takes longer than this to answer is pausing: what has arrived is committed meanwhile.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>What is applied at once is kept in memory up to this size, then staged.</summary>
+    /// <summary>Up to this size, what is applied as a unit is kept in memory; beyond it is staged.</summary>
     private const int PageBytes = 64 * 1024 * 1024;
     private const int Snippet = 80;
 
@@ -60,13 +60,13 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     private readonly List<QuarantinedRecord> _quarantined = [];
     private RecordBatch? _batch;
 
-    /// <summary>How far that is which came in full and is not written yet; null if there is none.</summary>
+    /// <summary>The position of what arrived in full and is not yet written; null if there is none.</summary>
     private DialectPosition? _kept;
 
-    /// <summary>How much of what is not written it is: batches before the last of it, records of that one, malformed records.</summary>
+    /// <summary>How much of what is unwritten belongs to it: complete batches, records of the last batch, malformed records.</summary>
     private (int Batches, int Records, int Quarantined) _mark;
 
-    /// <summary>The commit that ends the open transaction if nothing more comes; null while none is open.</summary>
+    /// <summary>The commit that ends the open transaction if nothing more arrives; null if none is open.</summary>
     private TableCommit? _open;
     private long? _uncommittedSince;
 
@@ -76,35 +76,35 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     /// <summary>Whether items are being staged.</summary>
     public bool IsStaged { get; private set; }
 
-    /// <summary>Whether something could not be read, so that what is missing may be just that (I6).</summary>
+    /// <summary>Whether something could not be read, so that a missing record may be just that (I6).</summary>
     public bool HasUnreadable { get; private set; }
 
-    /// <summary>Whether something waits to be committed.</summary>
+    /// <summary>Whether anything is waiting to be committed.</summary>
     public bool HasUncommitted => HasKept || _batch is { Count: > 0 } || _finished.Count > 0 || _quarantined.Count > 0;
 
-    /// <summary>Whether so much has come that it is written while more comes.</summary>
+    /// <summary>Whether enough has arrived to be written while more arrives.</summary>
     public bool IsWorthWriting => context.Queue.IsIdle && _batch?.MemoryUsed >= IdleStageBytes;
 
     private bool HasKept => _kept is not null || _open is not null;
 
-    /// <summary>Whether what comes may share a commit: who wants to see the changes sees them as they come.</summary>
+    /// <summary>Whether pages may share a commit: a caller that wants changes gets them as they arrive.</summary>
     private bool MayShare => context.Options is { WantsChanges: false, WantsRecords: false, Transforms: false, DialectObserver: null };
 
     private bool IsDue =>
         context.Time.GetElapsedTime(_uncommittedSince ??= context.Time.GetTimestamp())
         >= (context.Target.Committed.Sequence == 0 ? FirstCommitInterval : CommitInterval);
 
-    /// <summary>Whether what there is has to go beside the table before more comes.</summary>
+    /// <summary>Whether what has arrived must be staged before more arrives.</summary>
     public bool IsFull => _batch is { } batch && batch.MemoryUsed >= Math.Min(context.Buffers.Batch, IsStaged ? StageBytes : PageBytes);
 
     /// <summary>
-    /// Whether what came of a set goes beside the table after this page: not each page does, since the more records are written at once
-    /// the fewer pages of the file each write touches.
+    /// Whether to stage what has arrived of a set after this page. Not after every page: the more records are written at once, the fewer
+    /// pages of the file each write touches.
     /// </summary>
     public bool IsWorthStaging =>
         IsFull || _finished.Count > 0 || _quarantined.Count > 0 || context.Options.DialectObserver is not null || IsWorthWriting;
 
-    /// <summary>Items are staged from here on.</summary>
+    /// <summary>Stages items from here on.</summary>
     public async Task StageAsync(CancellationToken cancellationToken)
     {
         await EndTransactionAsync(cancellationToken).ConfigureAwait(false);
@@ -115,7 +115,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             .ConfigureAwait(false);
     }
 
-    /// <summary>The first record that waits to be committed; null if none does.</summary>
+    /// <summary>The first record waiting to be committed; null if there is none.</summary>
     public (RecordKey Key, string Json)? First
     {
         get
@@ -128,21 +128,37 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     }
 
     /// <summary>Adds a record; it is copied.</summary>
-    public void Add(in RoutedRecord record, bool merges)
+    public void Add(in RoutedRecord record, DialectRules rules)
     {
         context.Counters.Received++;
-        // Patches of one key are merged in the order in which they came.
-        if (_batch is not null && (_batch.Layout != record.KeyLayout || (merges && _batch.IsCoalesced)))
+        // Patches of one key are merged in the order in which they came, and a parent that goes takes those that came before it.
+        var isOrdered = rules.Merges || rules.Children is not null;
+        if (_batch is not null && (_batch.Layout != record.KeyLayout || (isOrdered && _batch.IsCoalesced)))
         {
             _finished.Add(_batch);
             _batch = null;
         }
 
-        _batch ??= context.Batches.Take(record.KeyLayout, record.OrderKind, context.Coalesces && !merges);
+        _batch ??= context.Batches.Take(record.KeyLayout, record.OrderKind, context.Coalesces && !isOrdered);
         _batch.Add(record);
     }
 
-    /// <summary>Sets an item aside that is no record, or throws, as the user chose.</summary>
+    /// <summary>Adds the children of an item.</summary>
+    /// <param name="rules">How they are read.</param>
+    /// <param name="parent">The item, which has been read as a <see cref="ItemKind.Parent"/>.</param>
+    /// <param name="offset">Where in the body it begins.</param>
+    public void AddChildren(DialectRules rules, ItemPlaces parent, long offset)
+    {
+        while (Items.ReadChild(rules, parent, out var kind, out var record))
+        {
+            if (kind == ItemKind.Record)
+                Add(record, rules);
+            else
+                Refuse(Items.Child, offset + Items.OffsetIn(parent), Items.Reason);
+        }
+    }
+
+    /// <summary>Quarantines an item that is not a record, or throws, as the user chose.</summary>
     public void Refuse(ReadOnlySpan<byte> item, long offset, string reason)
     {
         context.Counters.Malformed++;
@@ -154,7 +170,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             if (Items.LacksKey)
             {
                 remedy = (Remedy)
-                    $"Name the field that is the key with {Term.Key}; with {Term.MalformedRecord} Quarantine what has none is set aside.";
+                    $"Name the field that is the key with {Term.Key}; with {Term.MalformedRecord} Quarantine, others are quarantined.";
             }
 
             throw new MalformedRecordException(feed, offset, reason, snippet, remedy);
@@ -163,8 +179,8 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         _quarantined.Add(new QuarantinedRecord(context.Time.GetUtcNow(), offset, reason, item.ToArray()));
     }
 
-    /// <summary>Stages what there is.</summary>
-    /// <param name="canStage">Whether to stage even if nothing has been staged so far.</param>
+    /// <summary>Stages what has arrived.</summary>
+    /// <param name="canStage">Whether to start staging if nothing has been staged so far.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task FlushAsync(bool canStage, CancellationToken cancellationToken)
     {
@@ -184,8 +200,8 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     }
 
     /// <summary>
-    /// Keeps what came in full with how far that is. It is written while more comes, and committed with that: once a second, or when the
-    /// feed pauses (D1).
+    /// Keeps what arrived in full, with its position. It is written while more arrives, and committed together with that: once a second, or
+    /// when the feed pauses (D1).
     /// </summary>
     public async Task KeepAsync(DialectPosition position, CancellationToken cancellationToken)
     {
@@ -197,13 +213,13 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
 
         _kept = position;
         _mark = (_finished.Count, _batch?.Count ?? 0, _quarantined.Count);
-        // How an empty table is filled depends on how much comes at first.
+        // How an empty table is filled depends on how much arrives first.
         var isEnough = _open is not null || _batch?.MemoryUsed >= IdleStageBytes || context.Target.Committed.Sequence > 0;
         if (isEnough && (context.Queue.IsIdle || IsFull || _batch?.MemoryUsed >= StageBytes))
             await WriteAsync(position, staysOpen: true, waits: false, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Waits for the next answer; if that takes long, what came is committed meanwhile.</summary>
+    /// <summary>Waits for the next answer; if that takes long, what has arrived is committed meanwhile.</summary>
     public async Task<T> WaitForAnswerAsync<T>(Task<T> answer, CancellationToken cancellationToken)
     {
         if (HasKept && !await answer.CompletesWithinAsync(Pause, context.Time).ConfigureAwait(false))
@@ -211,7 +227,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         return await answer.ConfigureAwait(false);
     }
 
-    /// <summary>Waits for more of an answer; if that takes long, no transaction stays open.</summary>
+    /// <summary>Waits for more of an answer; if that takes long, no transaction is left open.</summary>
     public async Task<T> WaitForBytesAsync<T>(Task<T> bytes, CancellationToken cancellationToken)
     {
         if (_open is not null && !await bytes.CompletesWithinAsync(Pause, context.Time).ConfigureAwait(false))
@@ -219,11 +235,9 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         return await bytes.ConfigureAwait(false);
     }
 
-    /// <summary>Commits what came together with how far that is, in one transaction (I1).</summary>
-    /// <param name="position">How far.</param>
-    /// <param name="waits">
-    /// Whether to wait until it is done. Commits are done in order, and one that fails ends all that follow.
-    /// </param>
+    /// <summary>Commits what has arrived together with its position, in one transaction (I1).</summary>
+    /// <param name="position">The position.</param>
+    /// <param name="waits">Whether to wait until it is done. Commits run in order, and one that fails ends all that follow.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task CommitAsync(DialectPosition position, bool waits, CancellationToken cancellationToken)
     {
@@ -240,7 +254,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     public Task CommitAsync(DialectPosition position, CancellationToken cancellationToken) =>
         CommitAsync(position, waits: true, cancellationToken);
 
-    /// <summary>The whole set has come, or the staged part is merged.</summary>
+    /// <summary>The whole set has arrived, or its staged part is merged.</summary>
     public async Task CompleteAsync(SnapshotEnding ending, DialectPosition position, CancellationToken cancellationToken)
     {
         await FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
@@ -252,7 +266,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         context.SetCompleted();
     }
 
-    /// <summary>What did not come in full never came.</summary>
+    /// <summary>Discards what did not arrive in full.</summary>
     public async Task DiscardAsync(CancellationToken cancellationToken)
     {
         TakeBack();
@@ -260,11 +274,11 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             await CommitKeptAsync(cancellationToken).ConfigureAwait(false);
         IsStaged = false;
         NoteWritten(null);
-        // Whoever continues decides by what is in the table, so it waits for what is being written, too.
+        // The next attempt decides by what is in the table, so wait for what is being written too.
         await context.Queue.RunAsync(new CommitJob(CommitKind.DiscardSnapshot, new TableCommit()), cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Takes back what came after the last that is to be kept.</summary>
+    /// <summary>Removes what was added after the last position to keep.</summary>
     private void TakeBack()
     {
         var (batches, records, quarantined) = _kept is null ? default : _mark;
@@ -277,12 +291,12 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         if (records == 0)
             _batch = null;
         _batch?.Truncate(records);
-        // They come again with the next attempt, malformed or not.
+        // They arrive again with the next attempt, malformed or not.
         context.Counters.Malformed -= _quarantined.Count - quarantined;
         _quarantined.RemoveRange(quarantined, _quarantined.Count - quarantined);
     }
 
-    /// <summary>Commits what came in full, when nothing else has come.</summary>
+    /// <summary>Commits what arrived in full, if nothing has arrived since.</summary>
     private Task CommitKeptAsync(CancellationToken cancellationToken) =>
         _kept is { } position
             ? WriteAsync(position, staysOpen: false, waits: false, cancellationToken)
@@ -302,7 +316,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         var batches = TakeBatches();
         for (var i = 0; i < batches.Count; i++)
         {
-            // All but the last stay open, so that they are committed together.
+            // All but the last leave the transaction open, so that they are committed together.
             var isLast = i == batches.Count - 1;
             var commit = Describe(batches[i], isLast ? position : Stored()) with { MayStayOpen = staysOpen || !isLast };
             if (isLast)
@@ -314,7 +328,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         }
     }
 
-    /// <summary>The last thing that was handed over leaves a transaction open, or ends it.</summary>
+    /// <summary>The last job handed over leaves a transaction open, or ends it.</summary>
     private void NoteWritten(TableCommit? end)
     {
         _open = end;

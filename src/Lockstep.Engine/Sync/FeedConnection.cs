@@ -4,28 +4,28 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>The result of one connection to a feed, for whoever decides on the next.</summary>
+/// <summary>The result of one connection to a feed, on which the next one depends.</summary>
 internal enum ConnectionEnd
 {
     /// <summary>The caller has what it wants.</summary>
     Done,
 
-    /// <summary>Ask again, at once.</summary>
+    /// <summary>Ask again immediately.</summary>
     GoOn,
 
-    /// <summary>Ask again when it is time.</summary>
+    /// <summary>Ask again when it is due.</summary>
     Again,
 
-    /// <summary>The feed is not the one the table has known: start over.</summary>
+    /// <summary>The feed is not the one the table knows: start over.</summary>
     AnotherFeed,
 
-    /// <summary>The feed is another server's, of a dialect that its answer looks like.</summary>
+    /// <summary>The feed is another server's, in a dialect that its answer suggests.</summary>
     OtherDialect,
 }
 
 /// <summary>
-/// One connection to a feed of Lockstep's own dialects, from the request to the end of the body: the headers are checked against the table
-/// before anything is written. One thread at a time.
+/// One connection to a feed in one of Lockstep's own dialects, from the request to the end of the body: the headers are checked against the
+/// table before anything is written. One thread at a time.
 /// </summary>
 internal sealed class FeedConnection(
     SyncOptions options,
@@ -41,16 +41,16 @@ internal sealed class FeedConnection(
     private bool _hasToldOfMove;
     private long _toldQuarantined = -1;
 
-    /// <summary>The dialect that the feed looks like, after <see cref="ConnectionEnd.OtherDialect"/>.</summary>
+    /// <summary>The dialect that the answer suggests, after <see cref="ConnectionEnd.OtherDialect"/>.</summary>
     public DialectChoice? Foreign { get; private set; }
 
-    /// <summary>Requests what the plan says, and reads the answer into the table.</summary>
+    /// <summary>Sends the planned request, and reads the answer into the table.</summary>
     /// <param name="context">The running sync, with the open table.</param>
-    /// <param name="plan">What to ask for; learns the result.</param>
+    /// <param name="plan">What to request; updated with the result.</param>
     /// <param name="mayBeForeign">Whether the answer may still show that the feed is another server's.</param>
-    /// <param name="doubt">Why the feed is not the other server's that its URI looks like; null if it looks like none.</param>
+    /// <param name="doubt">Why the feed is not in the dialect that its URI suggests; null if it suggests none.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="FeedException">It failed; what was committed before stays.</exception>
+    /// <exception cref="FeedException">The connection failed; what was committed before is kept.</exception>
     public async Task<ConnectionEnd> ReadAsync(
         SyncContext context,
         ConnectionPlan plan,
@@ -146,8 +146,8 @@ internal sealed class FeedConnection(
     }
 
     /// <summary>
-    /// Whether the server has accepted the request and sends no headers for this long, as some servers do that have nothing to send yet: a
-    /// plain sync of a table that has a cursor, and whose feed has never ended, takes that for silence.
+    /// Whether the server has accepted the request and sends no headers for this long, as some servers do while they have nothing to send.
+    /// A plain sync of a table that has a cursor, and whose feed has never ended, treats that as silence.
     /// </summary>
     private async Task<bool> IsQuietAsync(SyncContext context, ConnectionPlan plan, Task opening)
     {
@@ -157,7 +157,7 @@ internal sealed class FeedConnection(
         return !await opening.CompletesWithinAsync(patience, time).ConfigureAwait(false) && client.Http.HasConnected;
     }
 
-    /// <summary>Disposes an answer that comes too late.</summary>
+    /// <summary>Disposes an answer that arrives too late.</summary>
     private static async Task DropAsync(Task<FeedResponse?> opening)
     {
         try
@@ -167,11 +167,11 @@ internal sealed class FeedConnection(
         }
         catch (Exception e) when (e is OperationCanceledException or FeedException)
         {
-            // It was cut off.
+            // The connection was closed.
         }
     }
 
-    /// <summary>What the end of the body means for the sync.</summary>
+    /// <summary>Decides what the end of the body means for the sync.</summary>
     private async Task<ConnectionEnd> EndAsync(
         SyncContext context,
         BodySource source,
@@ -215,7 +215,7 @@ internal sealed class FeedConnection(
         return context.StopsWhenCaughtUp ? ConnectionEnd.Done : ConnectionEnd.Again;
     }
 
-    /// <summary>Adopts the key that the feed announces, if nothing else is known about it.</summary>
+    /// <summary>Adopts the key that the feed announces, if none is known otherwise.</summary>
     private async Task TakeKeyAsync(SyncContext context, IReadOnlyList<string> key, CancellationToken cancellationToken)
     {
         var warning = TableBinding.CheckKey(context.Parser.Shape, options, key);
@@ -230,8 +230,10 @@ internal sealed class FeedConnection(
         }
     }
 
-    /// <summary>Reports how much is set aside, once after each change; if nothing else came, that is an error.</summary>
-    /// <exception cref="AllRecordsMalformedException">Nothing else came, and nobody waits for more or no record has ever come.</exception>
+    /// <summary>Reports how much is in quarantine, once after each change; if nothing else arrived, that is an error.</summary>
+    /// <exception cref="AllRecordsMalformedException">
+    /// Nothing else arrived, and either nobody is waiting for more or no record has ever arrived.
+    /// </exception>
     private async Task JudgeQuarantineAsync(SyncContext context, CancellationToken cancellationToken)
     {
         var table = context.Target.Committed;
@@ -244,7 +246,7 @@ internal sealed class FeedConnection(
             throw new AllRecordsMalformedException(feed, counters.Malformed, first.Reason, first.Remedy);
     }
 
-    /// <summary>Requests the feed, for no longer than the time to follow; null when that is over.</summary>
+    /// <summary>Requests the feed, within the time to follow; null when that is over.</summary>
     private Task<FeedResponse?> OpenAsync(ConnectionPlan plan, TableState state, CancellationToken cancellationToken) =>
         pacer.WithinTimeAsync<FeedResponse?>(
             async stop => await AskAsync(plan, state, stop).ConfigureAwait(false),

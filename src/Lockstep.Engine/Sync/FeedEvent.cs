@@ -1,12 +1,12 @@
 namespace Lockstep.Engine.Sync;
 
-/// <summary>What can happen to the connection of a sync.</summary>
+/// <summary>What can happen on a sync's connection.</summary>
 public enum FeedEventKind
 {
     /// <summary>The feed answered with records.</summary>
     Connect = 0,
 
-    /// <summary>The body ended as it should.</summary>
+    /// <summary>The body ended normally.</summary>
     Disconnect = 1,
 
     /// <summary>The connection was cut off, or dropped because it was silent.</summary>
@@ -27,16 +27,16 @@ public enum FeedEventKind
     /// <summary>A 5xx answer.</summary>
     ServerError = 7,
 
-    /// <summary>Any other answer that is no body.</summary>
+    /// <summary>Any other answer without a body.</summary>
     OtherStatus = 8,
 
     /// <summary>The host could not be reached.</summary>
     SocketError = 9,
 
-    /// <summary>There will be another attempt after a wait.</summary>
+    /// <summary>Another attempt follows after a wait.</summary>
     Retry = 10,
 
-    /// <summary>The whole set is fetched again.</summary>
+    /// <summary>The whole set will be fetched again.</summary>
     Resync = 11,
 
     /// <summary>Something that the user should know.</summary>
@@ -45,26 +45,26 @@ public enum FeedEventKind
     /// <summary>The feed is another server's, and was recognised.</summary>
     Dialect = 13,
 
-    /// <summary>A table's first load continues where it was cut off, or would start over after a cut.</summary>
+    /// <summary>A table's first load resumes where it was cut off, or would start over if cut off.</summary>
     Load = 14,
 
-    /// <summary>All went well; the feed is asked again after a wait.</summary>
+    /// <summary>The feed will be asked again after a wait, as is normal.</summary>
     Poll = 15,
 }
 
-/// <summary>Something that happened to the connection of a sync. Holds no secret. Immutable.</summary>
+/// <summary>Something that happened on a sync's connection. Holds no secret. Immutable.</summary>
 /// <param name="Kind">What it is.</param>
 /// <param name="At">When.</param>
-/// <param name="Message">The same in words.</param>
+/// <param name="Message">A description.</param>
 public sealed record FeedEvent(FeedEventKind Kind, DateTimeOffset At, string Message)
 {
     /// <summary>What the user can do about it; null if there is nothing to do.</summary>
     public Remedy? Remedy { get; init; }
 
-    /// <summary>Whether it says that a whole set was not trusted.</summary>
+    /// <summary>Whether it reports a whole set that was not trusted.</summary>
     internal bool IsSweepRefused { get; init; }
 
-    /// <summary>The message and what the user can do, in a front end's words.</summary>
+    /// <summary>The message and what the user can do, in the front end's words.</summary>
     /// <param name="say">As for <see cref="Engine.Remedy.Render"/>.</param>
     public string Render(Func<string, string?, string> say) => Remedy is null ? Message : $"{Message} {Remedy.Render(say)}";
 

@@ -5,9 +5,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// The inner loop of a sync: one connection to the feed after another (<see cref="FeedConnection"/>, or a round of <see
-/// cref="DialectFollower"/>), until there is nothing left to do. Decides which failures deserve another attempt, and when. One thread at a
-/// time.
+/// The inner loop of a sync: one connection after another (<see cref="FeedConnection"/>, or a round of <see cref="DialectFollower"/>),
+/// until there is nothing left to do. Decides which failures are retried, and when. One thread at a time.
 /// </summary>
 internal sealed class FeedFollower(
     SyncOptions options,
@@ -24,15 +23,15 @@ internal sealed class FeedFollower(
     private const int MostResyncs = 3;
     private const int MostRefusals = 3;
 
-    /// <summary>Survives closing and reopening the table.</summary>
+    /// <summary>Survives the table being closed and reopened.</summary>
     private ConnectionPlan? _plan;
     private readonly FeedConnection _connection = new(options, feed, client, status, events, pacer, time);
 
-    /// <summary>The feed is another server's; null for Lockstep's own dialects.</summary>
+    /// <summary>Follows the feed if it is another server's; null for Lockstep's own dialects.</summary>
     private DialectFollower? _foreign;
     private bool _hasDetected;
 
-    /// <summary>Why the feed does not speak the dialect that its URI looks like; null if it looks like none.</summary>
+    /// <summary>Why the feed is not in the dialect that its URI suggests; null if it suggests none.</summary>
     private DialectException? _doubt;
 
     /// <summary>The loop: connect, read, and repeat until there is nothing left to do.</summary>
@@ -98,9 +97,9 @@ internal sealed class FeedFollower(
                     .ConfigureAwait(false);
                 continue;
             }
-            catch (FeedStatusException e) when (e.AsksForResync && _foreign is null)
+            catch (FeedStatusException e) when (e.AsksForResync && _foreign is null && (plan.Resyncs < MostResyncs || !MayPass(e, context)))
             {
-                // A feed that has moved would have known the identity.
+                // A feed that had only moved would know the identity.
                 if (TableBinding.IsOfAnotherFeed(context.Target.State, feed) && !options.Rebind)
                     throw TableBinding.OfAnotherFeed(context.Target.State, options, feed);
                 judge.RequireDue();
@@ -120,7 +119,7 @@ internal sealed class FeedFollower(
                     status.Move(SyncTrigger.Interrupted);
                 if (!context.StopsWhenCaughtUp && judge.UntilDue is { } early)
                 {
-                    // The whole set that the feed wants fetched came just now, and could not be applied (I6).
+                    // The feed wants a whole set to be fetched that has just arrived and could not be applied (I6).
                     if (status.Phase != SyncPhase.BackingOff)
                         status.Move(SyncTrigger.Interrupted);
                     if (!await pacer.BackOffAsync(early, cancellationToken).ConfigureAwait(false))
@@ -131,7 +130,7 @@ internal sealed class FeedFollower(
             }
             catch (SweepRefusedException e) when (!context.StopsWhenCaughtUp)
             {
-                // Updates continue meanwhile, if there is something to continue from.
+                // Updates continue in the meantime, if there is something to continue from.
                 await events.PostRefusedAsync(e, cancellationToken).ConfigureAwait(false);
                 plan.Postpone(context.Target.State);
             }
@@ -150,12 +149,15 @@ internal sealed class FeedFollower(
                     throw e.OfTokenProvider(refusals, hasSupplied: !mayAsk);
                 if (!mayAsk || !MayPass(e, context) || !AllowsAnother(e))
                     throw;
-                // Nobody has other credentials, so none were refused.
+                // Nobody offers other credentials, so none were refused.
                 refusals = 0;
             }
             catch (FeedException e) when (e.IsTransient || MayPass(e, context))
             {
                 await events.PostFailureAsync(e, cancellationToken).ConfigureAwait(false);
+                // What was no answer of the feed is no record of it.
+                if (e is MalformedRecordException)
+                    status.Counters.Malformed--;
                 if (!AllowsAnother(e))
                 {
                     if (_foreign?.StartsOver(context.Target.State) ?? plan.StartsOver(context.Target.State))
@@ -179,7 +181,7 @@ internal sealed class FeedFollower(
                 status.Move(isWell ? SyncTrigger.Rested : SyncTrigger.Interrupted);
             if (plan.NeedsSet)
                 retryAfter = Later(retryAfter, judge.UntilDue);
-            // A feed that leads back to the whole set each time is asked less and less often, whatever the set brings.
+            // A feed that leads back to the whole set each time is asked at growing intervals, whatever the set brings.
             var broughtNews = status.Counters.Changes > before && (failures == 0 || held) && plan.SetsInARow < 2;
             var tries = Math.Max(1, Math.Max(failures, plan.SetsInARow));
             var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(tries, retryAfter);
@@ -192,7 +194,7 @@ internal sealed class FeedFollower(
                 status.Move(SyncTrigger.Interrupted);
                 if (e is FeedStatusException answer)
                     (retryAfter, note) = (answer.RetryAfter, answer.RetryAfterNote);
-                // A connection that brought nothing new, or only one record, counts as one more failure.
+                // A connection that brought nothing new, or only one record, counts as another failure.
                 held = retry.Held(
                     time.GetElapsedTime(began),
                     status.Counters.Changes - before,
@@ -206,17 +208,22 @@ internal sealed class FeedFollower(
     }
 
     /// <summary>
-    /// Whether a follower outlives an answer that would otherwise be an error at once: the feed has worked, so a gateway in front of it, or
-    /// a deployment, may have given it. Of a feed that never worked it is most likely a wrong URI or dialect.
+    /// Whether a follower survives an answer that would otherwise be an error at once. The feed has worked before, so a gateway in front of
+    /// it, or a deployment, may be the cause; for a feed that has never worked, the likely cause is a wrong URI or dialect.
     /// </summary>
     private bool MayPass(FeedException error, SyncContext context) =>
-        error is DialectException or FeedStatusException or FeedRedirectException
+        error
+            is DialectException
+                or FeedStatusException
+                or FeedRedirectException
+                or ResyncLoopException
+                or MalformedRecordException { IsFirst: true }
         && !context.StopsWhenCaughtUp
         && (context.Target.State.LastSync is not null || status.Counters.ChangingCommits > 0)
         && !TableBinding.IsOfAnotherFeed(context.Target.State, feed)
         && (_foreign?.Knows(context.Target.State) ?? true);
 
-    /// <summary>The feed is read in this dialect from here on, which is reported if nobody has named it.</summary>
+    /// <summary>Reads the feed in this dialect from here on, and reports that if nobody chose it.</summary>
     private async Task TakeDialectAsync(DialectChoice? choice, CancellationToken cancellationToken)
     {
         if (choice is null)
@@ -231,7 +238,7 @@ internal sealed class FeedFollower(
                 choice.Dialect.Name == "Rest"
                     ? "The feed looks like a list of JSON: it is read with the dialect 'Rest', which guesses the place of its "
                         + "records and their key."
-                    : $"The feed is read with the dialect '{choice.Dialect.Name}', which it looks like.",
+                    : $"The feed is read with the dialect '{choice.Dialect.Name}', which it resembles.",
                 cancellationToken,
                 choice.Dialect.Name == "Rest" ? (Remedy)$"Name it with {Term.Dialect.For("Rest")}, and the key with {Term.Key}." : null
             )

@@ -5,11 +5,11 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>The query before a round, if the dialect has one: which feed the server has, and how far it has got.</summary>
+/// <summary>The request before a round, if the dialect has one: which feed the server has, and how far it has got.</summary>
 internal static class FeedInquiry
 {
-    /// <summary>Asks the server which feed it has and how far it has got, if the dialect has a query for that.</summary>
-    /// <returns>Whether it is not, or no longer, the feed that the table has known, so that the whole set is needed.</returns>
+    /// <summary>Asks the server which feed it has and how far it has got, if the dialect has a request for that.</summary>
+    /// <returns>Whether it is not, or no longer, the feed that the table knows, so that the whole set is needed.</returns>
     public static async Task<bool> AskAsync(DialectSession session, bool wantsWhole, CancellationToken cancellationToken)
     {
         session.NewestCursor = null;
@@ -27,14 +27,14 @@ internal static class FeedInquiry
             .ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
         {
-            // A user who may read the changes need not be allowed to read the rest; then there is no identity to go by.
+            // A user who may read the changes may not be allowed to read the rest; then there is no identity to compare.
             if ((int)response.StatusCode is 403 or 404 or 405)
                 return false;
             using var error = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
             throw session.RefusalOf(response, error);
         }
 
-        // What was cut off may have named another feed.
+        // A truncated answer may have named another feed.
         using var body = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
         if (body.Document is null)
             throw new FeedCutException(session.Client.Uri, "its description of itself was cut off, or is not JSON.");
@@ -61,7 +61,7 @@ internal static class FeedInquiry
         return true;
     }
 
-    /// <summary>Whether a cursor is above the server's newest one; only numbers tell.</summary>
+    /// <summary>Whether a cursor is above the server's newest; only numbers can be compared.</summary>
     private static bool IsAhead(Cursor cursor, string? newest) =>
         newest is not null
         && cursor.IsNumber

@@ -4,7 +4,7 @@ using Lockstep.Engine.Feed;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>A body that is cut off when nothing comes for too long, and whose failures are feed errors.</summary>
+/// <summary>A body that is cut off after it has been silent for too long, and whose failures are feed errors.</summary>
 internal sealed class IdleStream(Stream inner, FeedUri feed, TimeSpan limit, TimeProvider time, Action<int> received) : ReadOnlyStream
 {
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -22,7 +22,7 @@ internal sealed class IdleStream(Stream inner, FeedUri feed, TimeSpan limit, Tim
                 var pending = read.AsTask();
                 if (!await pending.CompletesWithinAsync(limit, time).ConfigureAwait(false))
                 {
-                    // Nobody waits for it any more; closing the body ends it.
+                    // Nobody is waiting for it any more; closing the body ends it.
                     _ = pending.ContinueWith(
                         static task => task.Exception,
                         CancellationToken.None,
@@ -31,7 +31,7 @@ internal sealed class IdleStream(Stream inner, FeedUri feed, TimeSpan limit, Tim
                     );
                     throw new FeedCutException(
                         feed,
-                        string.Create(CultureInfo.InvariantCulture, $"nothing came for {limit.TotalSeconds:0.###} s.")
+                        string.Create(CultureInfo.InvariantCulture, $"nothing was received for {limit.TotalSeconds:0.###} s.")
                     );
                 }
 

@@ -3,13 +3,13 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>What happens to a first load that is cut off.</summary>
+/// <summary>What would happen to a first load if it were cut off.</summary>
 internal enum LoadOutlook
 {
-    /// <summary>None is under way.</summary>
+    /// <summary>No first load is in progress.</summary>
     None = 0,
 
-    /// <summary>It continues near where it was.</summary>
+    /// <summary>It resumes near where it was.</summary>
     GoesOn = 1,
 
     /// <summary>It starts over.</summary>
@@ -17,8 +17,8 @@ internal enum LoadOutlook
 }
 
 /// <summary>
-/// Reports about a table's first load, once per body, that it continues where it was cut off, or that it would start over: before its first
-/// record, or as soon as a record out of order shows that. Small loads are not worth reporting. One thread at a time.
+/// Reports, once per body, whether a table's first load resumes where it was cut off, or would start over: before its first record, or as
+/// soon as a record out of order shows that. Small loads are not worth reporting. One thread at a time.
 /// </summary>
 internal sealed class LoadNews(SyncContext context, BodySource source, CursorTracker tracker)
 {
@@ -34,7 +34,7 @@ internal sealed class LoadNews(SyncContext context, BodySource source, CursorTra
     private bool IsSmall => source.Length <= SmallBytes || source.ExpectedRecords <= SmallRecords;
 
     /// <summary>Reports what is new. Called when records have been parsed and not yet committed.</summary>
-    /// <param name="hasPage">Whether the feed has said where the load continues.</param>
+    /// <param name="hasPage">Whether the feed has said where the load resumes.</param>
     public async Task TellAsync(bool hasPage)
     {
         if (context.Parser.Shape is not { } shape)
@@ -56,7 +56,7 @@ internal sealed class LoadNews(SyncContext context, BodySource source, CursorTra
             return;
         var reason =
             hasPage ? null
-            : tracker.WasOutOfOrder ? "the records do not come in the order of their order field"
+            : tracker.WasOutOfOrder ? "the records are not in the order of their order field"
             : source.IsRedirected ? "its snapshot is one body, and its server does not support ranges"
             : shape.Dialect == Dialect.Transaction ? "the feed does not say how to resume in the middle of its whole set"
             : null;
@@ -66,7 +66,7 @@ internal sealed class LoadNews(SyncContext context, BodySource source, CursorTra
         context.Load = outlook;
     }
 
-    /// <summary>The load is over, or this body is.</summary>
+    /// <summary>The load or this body is over.</summary>
     public void End() => context.Load = LoadOutlook.None;
 
     private Task SayAsync(string message) => context.PostEventAsync(FeedEventKind.Load, message, null);

@@ -6,10 +6,10 @@ using Lockstep.Engine.Dialects;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Why a list may be incomplete though its dialect finds no next page in it: then nothing that it lacks may count as gone (D2).
+/// Why a list may be incomplete although its dialect finds no next page; then no record missing from it may count as gone (D2).
 /// </summary>
-/// <param name="Reason">What shows it, as the end of a sentence.</param>
-/// <param name="Keys">The dialect's key that would say how the list continues, as a JSON member.</param>
+/// <param name="Reason">The evidence, as the end of a sentence.</param>
+/// <param name="Keys">The key that would tell the dialect how the list continues, as a JSON member.</param>
 internal sealed record MoreOfList(string Reason, string Keys)
 {
     private static readonly string[] SizeParameters =
@@ -62,32 +62,32 @@ internal sealed record MoreOfList(string Reason, string Keys)
         "page[offset]",
     ];
 
-    /// <summary>A key that names the next pages, to add to a dialect.</summary>
+    /// <summary>A key to add to a dialect that names the next pages.</summary>
     public string Names(DialectDescription dialect) => Over(dialect, Keys);
 
-    /// <summary>The key for a server that counts records instead of pages; null if the answer or the URI says which one does.</summary>
+    /// <summary>The key for a server that counts records instead of pages; null if the answer or the URI shows which one it does.</summary>
     public string? NamesByOffset(DialectDescription dialect) => IsUnnamed ? Over(dialect, NextBy("offset", "offset:")) : null;
 
-    /// <summary>A key that says that one answer is everything.</summary>
+    /// <summary>A key that declares one answer to be everything.</summary>
     public static string Whole(DialectDescription dialect) => Over(dialect, "\"Whole\": true");
 
     /// <summary>A dialect with one more member.</summary>
     public static string Over(DialectDescription dialect, string member) =>
         BuiltInDialects.Find(dialect.Name) is { } known ? $"{{ \"From\": \"{known.Name}\", {member} }}" : $"{{ {member} }}";
 
-    /// <summary>The next page, if its address is plain; null if only the user can say.</summary>
+    /// <summary>The next page, if its address is obvious; null if only the user can say.</summary>
     public Uri? Next { get; init; }
 
-    /// <summary>Whether neither the URI nor the answer shows by what the server counts, so that <see cref="Keys"/> are a guess.</summary>
+    /// <summary>Whether neither the URI nor the answer shows what the server counts, so that <see cref="Keys"/> are a guess.</summary>
     public bool IsUnnamed { get; init; }
 
     /// <summary>Whether the answer links to it.</summary>
     public bool IsLink { get; init; }
 
-    /// <summary>What shows that the list continues after an answer; null if nothing does.</summary>
+    /// <summary>The evidence that the list continues after an answer; null if there is none.</summary>
     /// <param name="rules">How the answer was read.</param>
     /// <param name="places">The answer.</param>
-    /// <param name="asked">Its address.</param>
+    /// <param name="asked">The address of the request.</param>
     /// <param name="page">How many items it had.</param>
     /// <param name="soFar">How many items the round has brought, including those; null if unknown.</param>
     /// <param name="pages">How many answers the round has brought, including this one.</param>
@@ -162,31 +162,31 @@ internal sealed record MoreOfList(string Reason, string Keys)
             : new MoreOfList(reason, Suggest(query, signs)) { Next = counted?.Next, IsUnnamed = Seen(query, signs) is null };
     }
 
-    /// <summary>How pages are counted if no parameter of the URI counts them.</summary>
+    /// <summary>The key to suggest if no parameter of the URI counts pages.</summary>
     public static string ByPage => NextBy("page", "page:");
 
-    /// <summary>Whether a page, of those that the URI counts, is known to be the last; the page after the last is empty.</summary>
+    /// <summary>Whether a page counted by the URI is known to be the last; the page after the last is empty.</summary>
     private static bool SaysEnd(ListSigns signs, Dictionary<string, string> query, int page, long? soFar, int pages)
     {
         if (signs.SaysEnd || signs.Pages is not null)
             return true;
-        // The first page alone does not distinguish a total count from one of the page, which some servers send.
+        // The first page alone does not show whether a total counts the list or the page, as some servers do.
         if (signs.Total is { } total)
             return total.Count == soFar && (pages > 1 || !signs.MayCountThePage);
-        // Servers cap the page size: a page that is not full says something only if those before it were.
+        // Servers cap the page size: a page that is not full means something only if those before it were full.
         return pages > 1 && Size(query) is { Size: > 0 and var size } && page < size && soFar - page == size * (pages - 1);
     }
 
     private static string NextBy(string parameter, string place) => $"\"Next\": {{ {Quote(parameter)}: {Quote(place)} }}";
 
-    /// <summary>Whatever a server calls its fields is data.</summary>
+    /// <summary>A server's field names are data.</summary>
     private static string Quote(string text) => $"\"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"";
 
-    /// <summary>Nobody has said how the list continues: the usual places of links are all that is known.</summary>
+    /// <summary>Whether nobody has said how the list continues, and only the usual places of links are known.</summary>
     private static bool IsGuessed(IReadOnlyList<Place> places) =>
         places.Select(place => place.Text).SequenceEqual(BuiltInDialects.Find("Rest")!.Snapshot.NextUrl.Select(place => place.Text));
 
-    /// <summary>The next page by the parameter of the user's own URI that counts them, if that began with the first one.</summary>
+    /// <summary>The next page by the parameter of the user's own URI that counts them, if that started with the first page.</summary>
     private static (Uri Next, string Asked)? Counted(Dictionary<string, string> query, Uri asked, int page, int pages)
     {
         foreach (var name in PageParameters)
@@ -216,10 +216,10 @@ internal sealed record MoreOfList(string Reason, string Keys)
             ? (found, size)
             : null;
 
-    /// <summary>What the dialect could say, given what the URI or the answer says already.</summary>
+    /// <summary>What the dialect could declare, given what the URI or the answer already shows.</summary>
     private static string Suggest(Dictionary<string, string> query, ListSigns signs) => Seen(query, signs) ?? ByPage;
 
-    /// <summary>What the URI or the answer says of how the list continues; null if nothing.</summary>
+    /// <summary>What the URI or the answer shows about how the list continues; null if nothing.</summary>
     private static string? Seen(Dictionary<string, string> query, ListSigns signs) =>
         PageParameters.FirstOrDefault(query.ContainsKey) is { } page ? NextBy(page, "page:")
         : OffsetParameters.FirstOrDefault(query.ContainsKey) is { } offset ? NextBy(offset, "offset:")

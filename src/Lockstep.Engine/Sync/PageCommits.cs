@@ -4,12 +4,12 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// What happens to the pages of a round: each is committed as it comes, or all are staged until the set is complete (D1, D2). One thread at
-/// a time.
+/// What happens to the pages of a round: each is committed as it arrives, or all are staged until the set is complete (D1, D2). One thread
+/// at a time.
 /// </summary>
 internal sealed class PageCommits(DialectSession session)
 {
-    /// <summary>A page that is not the last one: committed in full, unless all of them must come first.</summary>
+    /// <summary>Commits a page other than the last, unless all pages must arrive first.</summary>
     public async Task KeepAsync(bool isStaged, DialectRules rules, string? said, Uri? resume, CancellationToken cancellationToken)
     {
         if (isStaged)
@@ -26,7 +26,7 @@ internal sealed class PageCommits(DialectSession session)
             .ConfigureAwait(false);
     }
 
-    /// <summary>The set has not changed since it last came.</summary>
+    /// <summary>The set has not changed since it was last read.</summary>
     public async Task<RoundEnd> UnchangedAsync(string? tag, CancellationToken cancellationToken)
     {
         if (tag is null)
@@ -39,10 +39,10 @@ internal sealed class PageCommits(DialectSession session)
         return RoundEnd.UpToDate;
     }
 
-    /// <summary>Everything has come: it is committed. False if it could not be applied.</summary>
+    /// <summary>Commits what has arrived, as everything. False if it could not be applied.</summary>
     /// <param name="isStaged">Whether a whole set is staged.</param>
-    /// <param name="cursor">The cursor up to which everything has come; null leaves the stored one.</param>
-    /// <param name="isKnownWhole">Whether nothing says that there is more than came; otherwise nothing that it lacks is removed.</param>
+    /// <param name="cursor">The cursor up to which everything has arrived; null keeps the stored one.</param>
+    /// <param name="isKnownWhole">Whether nothing suggests that there is more; otherwise no record missing from the set is removed.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<bool> EndAsync(bool isStaged, string? cursor, bool isKnownWhole, CancellationToken cancellationToken)
     {
@@ -56,7 +56,7 @@ internal sealed class PageCommits(DialectSession session)
         return await EndSetAsync(position, isKnownWhole, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>A whole set is staged: it replaces the table, is merged, or is refused (I6).</summary>
+    /// <summary>Applies a staged whole set: it replaces the table, is merged, or is refused (I6).</summary>
     private async Task<bool> EndSetAsync(DialectPosition position, bool isKnownWhole, CancellationToken cancellationToken)
     {
         var ending = SnapshotEnding.Sweep;
@@ -72,7 +72,7 @@ internal sealed class PageCommits(DialectSession session)
         {
             ending = SnapshotEnding.MergeOnly;
             position = position with { Owed = session.Judge.OneMore() };
-            await session.Judge.WarnOfUnreadableAsync("so nothing was removed from the table by what it lacks").ConfigureAwait(false);
+            await session.Judge.WarnOfUnreadableAsync("so nothing was removed from the table").ConfigureAwait(false);
         }
         else if (!isKnownWhole)
         {

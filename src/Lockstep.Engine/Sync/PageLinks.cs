@@ -5,11 +5,11 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Where a round goes from a page: to the next one, by its link or by counting, and to which cursor. One thread at a time.
+/// Where a round continues after a page: the next page, by its link or by counting, and the cursor. One thread at a time.
 /// </summary>
 internal sealed class PageLinks(DialectSession session)
 {
-    /// <summary>Parameters that count pages or records, letters only; any that ends in "offset" is one too.</summary>
+    /// <summary>Parameters that count pages or records, letters only; so does any that ends in "offset".</summary>
     private static readonly string[] Counting =
     [
         "page",
@@ -31,38 +31,39 @@ internal sealed class PageLinks(DialectSession session)
 
     private readonly HashSet<Uri> _asked = [];
 
-    /// <summary>Whether a page was named by the number of records before it, so that records may move between pages.</summary>
+    /// <summary>Whether a page was requested by the number of records before it, so that records may move between pages.</summary>
     public bool AreCounted { get; private set; }
 
     /// <summary>
-    /// Whether a page of records in the order of their changes was requested by its number, because one instant filled the page before.
+    /// Whether a page of records in order of change was requested by number, because a single instant filled the page before.
     /// </summary>
     public bool WentByNumber { get; private set; }
 
-    /// <summary>Whether the page that is asked for is one that the server named by a link or a token.</summary>
+    /// <summary>Whether the requested page is one that the server named by a link or a token.</summary>
     public bool WasNamed { get; private set; }
 
     /// <summary>The pages requested in this round.</summary>
     public IReadOnlySet<Uri> AllAsked => _asked;
 
-    /// <summary>This page is asked for.</summary>
+    /// <summary>Notes that a page is being requested.</summary>
     public void Asked(Uri page) => _asked.Add(page);
 
-    /// <summary>Whether a page has been asked for in this round.</summary>
+    /// <summary>Whether a page has been requested in this round.</summary>
     public bool HasAsked(Uri page) => _asked.Contains(page);
 
-    /// <summary>The pages are requested a second time.</summary>
+    /// <summary>Allows the pages to be requested a second time.</summary>
     public void Forget() => _asked.Clear();
 
-    /// <summary>The cursor from which the page says the feed can continue; null if it says nothing.</summary>
+    /// <summary>The cursor from which the page says the feed can continue; null if it does not say.</summary>
     public string? CursorOf(DialectRules rules, Page page, Uri target)
     {
         var text =
-            rules.Cursor.Select(place => page.Places.Find(place)?.Text).FirstOrDefault(found => found is not null) ?? page.LastCursor;
+            rules.Cursor.Select(place => page.Places.Find(place)?.Text).FirstOrDefault(found => !string.IsNullOrEmpty(found))
+            ?? page.LastCursor;
         if (text is null || session.Dialect.CursorIsParameter)
             return text;
         var uri = session.Requests.Own(text, target);
-        // Some servers leave "from now on" in the link to what comes next, which would then be nothing forever.
+        // Some servers leave "from now on" in the link to what comes next, which would then return nothing forever.
         return DialectRequests.Without(DialectRequests.Without(uri, "token", "latest"), "$deltatoken", "latest").AbsoluteUri;
     }
 
@@ -103,8 +104,8 @@ internal sealed class PageLinks(DialectSession session)
     }
 
     /// <summary>
-    /// Of records in the order of their changes, those after a page move up when one before them changes: the next page is requested by the
-    /// largest value, and by its number only within one instant that fills a page (D17).
+    /// When records are in order of change, those after a page move up when one before them changes. So the next page is requested by the
+    /// largest value, and by number only within a single instant that fills a page (D17).
     /// </summary>
     public Uri InsteadOfCounting(DialectRules rules, RequestKind kind, Uri next, MaximumCursor? maximum)
     {
@@ -121,11 +122,11 @@ internal sealed class PageLinks(DialectSession session)
         return next;
     }
 
-    /// <summary>A next page that no link names.</summary>
+    /// <summary>Notes a next page that no link names.</summary>
     public void NoteGuess(Uri next) => AreCounted |= IsCounted(next);
 
     /// <summary>
-    /// If items come in the order of their changes, the rest is what is above the largest value; null if that was requested.
+    /// If items arrive in order of change, the rest is what is above the largest value; null if that was already requested.
     /// </summary>
     public Uri? AfterLargest(DialectRules rules, RequestKind kind, MaximumCursor? maximum)
     {
@@ -150,7 +151,7 @@ internal sealed class PageLinks(DialectSession session)
 
     private static bool IsCounted(Uri uri) => uri.Query.TrimStart('?').Split('&').Any(pair => IsCounted(pair.Split('=', 2)));
 
-    /// <summary>Whether a parameter gives the number of records before the page; a token only marks where it begins.</summary>
+    /// <summary>Whether a parameter counts the records before the page; a token only marks where the page starts.</summary>
     private static bool IsCounted(string[] pair)
     {
         var name = string.Concat(Uri.UnescapeDataString(pair[0]).Where(char.IsAsciiLetter)).ToLowerInvariant();

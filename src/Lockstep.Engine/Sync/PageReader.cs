@@ -1,18 +1,22 @@
 using System.Text.Json;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>What a page held besides its records.</summary>
-/// <param name="Places">Its positions; valid until the page is disposed.</param>
-/// <param name="Count">How many items it had, of whatever kind.</param>
-/// <param name="IsUpToDate">Whether it says that everything has come.</param>
+/// <summary>What a page contained besides its records.</summary>
+/// <param name="Places">Its places; valid until the page is disposed.</param>
+/// <param name="Count">How many items it had, of any kind.</param>
+/// <param name="IsUpToDate">Whether it says that this is everything.</param>
 /// <param name="AsksForResync">Whether it says that the feed cannot continue.</param>
 internal sealed record Page(ResponsePlaces Places, int Count, bool IsUpToDate, bool AsksForResync) : IDisposable
 {
-    /// <summary>What is around the items; null for an answer without a body.</summary>
+    /// <summary>What surrounds the items; null for an answer without a body.</summary>
     public JsonDocument? Around { get; init; }
+
+    /// <summary>How many of the items are records that exist.</summary>
+    public int Live { get; init; }
 
     /// <summary>Where the items were; null if there were none.</summary>
     public string? ItemsPlace { get; init; }
@@ -20,10 +24,10 @@ internal sealed record Page(ResponsePlaces Places, int Count, bool IsUpToDate, b
     /// <summary>The cursor of the last item that has one.</summary>
     public string? LastCursor { get; init; }
 
-    /// <summary>What its items were, in short: two pages with the same one have the same items.</summary>
+    /// <summary>A fingerprint of its items: two pages with the same one have the same items.</summary>
     public (ulong Hash, long Length, int Count) Fingerprint { get; init; }
 
-    /// <summary>Whether one of its items has not come in this round before.</summary>
+    /// <summary>Whether one of its items is new in this round.</summary>
     public bool HasNews { get; init; }
 
     public void Dispose() => Around?.Dispose();
@@ -41,11 +45,11 @@ internal sealed class PageReader(DialectSession session)
     private bool _hasWarnedOfDrop;
     private bool _hasWarnedOfUnknown;
 
-    /// <summary>Reads a page that was answered with success.</summary>
-    /// <param name="rules">How.</param>
+    /// <summary>Reads the page of a successful answer.</summary>
+    /// <param name="rules">The rules to apply.</param>
     /// <param name="response">The answer.</param>
-    /// <param name="maximum">Takes the values of a cursor that is the largest one; null where there is none.</param>
-    /// <param name="news">Tells which items have come before; null where nobody asks.</param>
+    /// <param name="maximum">Receives the values for a cursor that is the largest one; null if there is none.</param>
+    /// <param name="news">Knows which items have been seen before; null if that does not matter.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<Page> ReadAsync(
         DialectRules rules,
@@ -87,6 +91,7 @@ internal sealed class PageReader(DialectSession session)
         {
             Around = around,
             LastCursor = items.LastCursor,
+            Live = items.Live,
             Fingerprint = items.Fingerprint,
             HasNews = items.HasNews,
             ItemsPlace = document.HasItems ? document.ItemsPlace : null,
@@ -97,7 +102,7 @@ internal sealed class PageReader(DialectSession session)
                 throw session.Requests.Wrong($"it answers with an error: {error}");
             if (!document.HasItems && !page.AsksForResync)
                 throw Missing(rules, response, around.RootElement);
-            // Kubernetes says so of an empty list; from others it may be a list that could not be made, with a cursor behind it (D3).
+            // Kubernetes sends null for an empty list; from others it may be a list that failed, with a valid cursor (D3).
             if (document.IsNull && !rules.TypesItems)
                 throw session.Requests.Wrong("its list is null, which is not an empty list");
             session.IsConfirmed = true;
@@ -137,7 +142,7 @@ internal sealed class PageReader(DialectSession session)
             {
                 if (count == 0 && total > 0)
                     throw new FeedCutException(session.Client.Uri, "its body ends before the JSON does.", e);
-                throw session.Requests.Wrong(total == 0 ? "its body is empty" : "its body is not JSON: " + Describe(e));
+                throw session.Requests.Wrong(total == 0 ? "its body is empty" : "its body is not JSON: " + JsonText.Explain(e));
             }
             catch (InvalidDataException e)
             {
@@ -153,7 +158,7 @@ internal sealed class PageReader(DialectSession session)
         }
     }
 
-    /// <summary>The first error of GraphQL, which comes with status 200, and perhaps with part of what was requested (D3).</summary>
+    /// <summary>The first error of GraphQL, which arrives with status 200, perhaps along with part of the data (D3).</summary>
     private static string? ErrorOf(JsonElement body)
     {
         if (
@@ -174,8 +179,8 @@ internal sealed class PageReader(DialectSession session)
     }
 
     /// <summary>
-    /// Reads the body to its end: a cut after the document is a cut all the same, and what follows it would be lost silently, such as a
-    /// second list. White space may follow, within limits.
+    /// Reads the body to its end: a truncation after the document is still a truncation, and anything after the document, such as a second
+    /// list, would be lost silently. A limited amount of white space may follow.
     /// </summary>
     private async Task RequireEndAsync(IdleStream stream, DocumentReader document, CancellationToken cancellationToken)
     {
@@ -193,8 +198,6 @@ internal sealed class PageReader(DialectSession session)
             blank += count;
         }
     }
-
-    private static string Describe(JsonException e) => e.Message.Split(" LineNumber")[0].TrimEnd('.');
 
     /// <summary>An answer without its list is an error, never an empty set (D3).</summary>
     private FeedException Missing(DialectRules rules, HttpResponseMessage response, JsonElement body)
@@ -216,21 +219,14 @@ internal sealed class PageReader(DialectSession session)
         if (session.Writer.Items.Dropped is { } dropped && !_hasWarnedOfDrop)
         {
             _hasWarnedOfDrop = true;
-            await session
-                .SayAsync(
-                    FeedEventKind.Warning,
-                    $"The field '{dropped}' is left out: it comes in slices of which a record cannot be made.",
-                    cancellationToken,
-                    "Sync what it holds from its own address, as another table."
-                )
-                .ConfigureAwait(false);
+            await session.SayThatChildrenAreLeftOutAsync(dropped, cancellationToken).ConfigureAwait(false);
         }
 
         if (items.HasUnknown && !_hasWarnedOfUnknown)
         {
             _hasWarnedOfUnknown = true;
             await session
-                .SayAsync(FeedEventKind.Warning, "Something came that the dialect does not know; it was skipped.", cancellationToken)
+                .SayAsync(FeedEventKind.Warning, "Something unknown to the dialect was received and skipped.", cancellationToken)
                 .ConfigureAwait(false);
         }
     }
@@ -247,6 +243,8 @@ internal sealed class PageReader(DialectSession session)
         public bool HasNews { get; private set; }
 
         public int Count { get; private set; }
+
+        public int Live { get; private set; }
 
         public bool IsUpToDate { get; private set; }
 
@@ -265,7 +263,7 @@ internal sealed class PageReader(DialectSession session)
             _hash = (_hash * 31) + hash;
             _length += item.Length;
             HasNews |= news?.Note(hash) != false;
-            // Signs stand in the object around the items; where there is none, among the items.
+            // Signs are in the object around the items; if there is none, among the items.
             var kind = writer.Items.Read(rules, _places, signs: document.ItemsPlace.Length == 0, out var record);
             var reason = writer.Items.Reason;
             if (writer.Items.Cursor is { } cursor && kind != ItemKind.Malformed)
@@ -279,7 +277,11 @@ internal sealed class PageReader(DialectSession session)
             switch (kind)
             {
                 case ItemKind.Record:
-                    writer.Add(record, rules.Merges);
+                    Live += record.IsDeleted ? 0 : 1;
+                    writer.Add(record, rules);
+                    break;
+                case ItemKind.Parent:
+                    writer.AddChildren(rules, _places, offset);
                     break;
                 case ItemKind.Malformed:
                     writer.Refuse(item, offset, reason);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Lockstep.Engine.Dialects;
@@ -6,7 +7,7 @@ using Lockstep.Engine.Feed;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// One round of a dialect whose answers end: page after page, until everything has come. Each page is committed in full, or all of them
+/// One round of a dialect whose answers end: page after page, until everything has arrived. Each page is committed in full, or all of them
 /// replace the table when the set is complete (D1, D2). One thread at a time.
 /// </summary>
 internal sealed class PageRound(DialectSession session)
@@ -15,7 +16,7 @@ internal sealed class PageRound(DialectSession session)
     private const int MostStalePages = 100;
     private const int MostStandstills = 3;
 
-    /// <summary>How often a list that is read by page number is read while its records move between its pages.</summary>
+    /// <summary>How many times a list that is read by page number is read while its records move between pages.</summary>
     private const int MostReadings = 6;
 
     /// <summary>A set of this many pages takes a while.</summary>
@@ -31,8 +32,11 @@ internal sealed class PageRound(DialectSession session)
     private bool _isWhole;
     private int _pages;
 
-    /// <summary>Whether it continued a round of an earlier sync, so that it says nothing about what came since.</summary>
+    /// <summary>Whether it resumed a round of an earlier sync, and so says nothing about changes since.</summary>
     public bool IsResumed { get; private set; }
+
+    /// <summary>Whether all pages came of a list that announces more records than they held.</summary>
+    public bool ReachedTheEnd { get; private set; }
 
     /// <summary>Reads a round.</summary>
     public async Task<RoundEnd> ReadAsync(RequestKind kind, CancellationToken cancellationToken)
@@ -65,7 +69,7 @@ internal sealed class PageRound(DialectSession session)
         var stored = kind == RequestKind.Snapshot || state.Cursor.IsStart ? null : state.Cursor.ToString();
         var isWhole = _isWhole = rules.IsWhole && resume is null;
         IsResumed = resume is not null;
-        // In an empty table, the pages of a feed that can continue from each of them are committed as they come.
+        // In an empty table, the pages of a feed that can continue from each of them are committed as they arrive.
         var isStaged = isWhole && !(isEmpty && session.Dialect.Changes is not null && !rules.IsAtomic);
         var start = resume is not null ? session.Requests.Own(resume, session.Client.Uri.Location) : First(rules, kind, from ?? stored);
         _maximum = rules.HasMaximumCursor ? new MaximumCursor(rules) : null;
@@ -92,7 +96,7 @@ internal sealed class PageRound(DialectSession session)
                 .ConfigureAwait(false);
             if (_pages == 0 && readings == 1)
             {
-                // A page's link is valid only for a while, and servers say in many ways that it no longer is.
+                // A page's link is valid only for a while, and servers have many ways of saying that it no longer is.
                 if (resume is not null && (int)response.StatusCode is 400 or 404 or 410)
                     return await ForgetResumeAsync(response, cancellationToken).ConfigureAwait(false);
                 if (await BeginAsync(rules, response, isStaged, cancellationToken).ConfigureAwait(false) is { } told)
@@ -102,7 +106,7 @@ internal sealed class PageRound(DialectSession session)
             }
             else if (!response.IsSuccessStatusCode)
             {
-                // A guessed page need not exist, and its absence does not mean that the others were everything.
+                // A guessed page need not exist, and its absence does not prove that the others were everything.
                 if (guessed is not null && (int)response.StatusCode is 400 or 404 or 410 or 416 or 422)
                 {
                     session.ServerInterval = null;
@@ -118,9 +122,9 @@ internal sealed class PageRound(DialectSession session)
             using var page = await _reader
                 .ReadAsync(rules, response, _maximum, _pages < ManyPages ? null : _news, cancellationToken)
                 .ConfigureAwait(false);
-            // Nothing after the last counted page is the end; in place of a page that the server named, it is a page too few (D3).
+            // No content after the last counted page is the end; in place of a page that the server named, it is a page missing (D3).
             if (response.StatusCode == HttpStatusCode.NoContent && (_pages == 0 ? _isWhole : _links.WasNamed))
-                throw session.Requests.Wrong("it answers 204 No Content and not with its list, which is not an empty list");
+                throw session.Requests.Wrong("it answers 204 No Content instead of its list, which is not an empty list");
             if (page.AsksForResync)
                 return RoundEnd.Resync;
             if (MeetsAnotherFeed(rules, page.Places, isKnown: stored is not null))
@@ -130,7 +134,7 @@ internal sealed class PageRound(DialectSession session)
                 return RoundEnd.Resync;
             empty = page.Count == 0 ? empty + 1 : 0;
             var linked = _links.NextOf(rules, page, target);
-            // A list that is not read by links may hold the same event again and again.
+            // A list that is not read by links may contain the same event again and again.
             stale = page.Count > 0 && (page.HasNews || linked is null) ? 0 : stale + Math.Sign(page.Count);
             if (empty > MostEmptyPages || stale >= MostStalePages)
             {
@@ -158,7 +162,7 @@ internal sealed class PageRound(DialectSession session)
             {
                 var counted = next;
                 next = _links.InsteadOfCounting(rules, kind, next, _maximum);
-                // A request by value begins with the records that have that value.
+                // A request by value starts with the records that have that value.
                 if (next != counted || more is { Next: null })
                     _rest.ForgetPage();
                 if (!_links.HasAsked(next))
@@ -172,16 +176,16 @@ internal sealed class PageRound(DialectSession session)
                     continue;
                 }
 
-                // The end of a round that must name its cursor is where it does.
+                // If a round must name its cursor, it ends where it does.
                 if (page.Count > 0 || (said is null && rules.Cursor.Any(place => !place.IsOfItems)))
-                    throw session.Requests.Wrong("it links to a page that has already come");
+                    throw session.Requests.Wrong("it links to a page that was already read");
             }
 
             if (goesOn)
             {
                 standstills = said == cursor ? standstills + 1 : 0;
                 if (standstills >= MostStandstills)
-                    throw session.Requests.Wrong("it says that more follow, but its cursor does not move");
+                    throw session.Requests.Wrong("it says that more follows, but its cursor does not move");
                 await _commits.KeepAsync(isStaged, rules, said, null, cancellationToken).ConfigureAwait(false);
                 rules = session.Dialect.Changes! with { IsAtomic = rules.IsAtomic };
                 cursor = said;
@@ -190,21 +194,23 @@ internal sealed class PageRound(DialectSession session)
                 continue;
             }
 
+            if (linked is null && more is null && kind == RequestKind.Changes && IsAdrift(rules, response, page, said))
+                throw session.Requests.Wrong("it names neither a next page nor a cursor, so that more may follow");
+
+            var isWholeList = _pages > 0 && more is null;
             if (
-                _links.AreCounted
-                && _pages > 0
-                && more is null
+                isWholeList
+                && _links.AreCounted
                 && (
                     readings == 1
-                        ? MayHaveMissed(rules, isStaged, isEmpty)
-                            && (_maximum is not null || await _rest.LacksAnyAsync(cancellationToken).ConfigureAwait(false))
+                        ? await MustReadAgainAsync(rules, isStaged, isEmpty, cancellationToken).ConfigureAwait(false)
                         : readings < MostReadings && _maximum is { IsAscending: true, HasGrown: true }
                 )
             )
             {
-                // While pages are counted, records move between them: what one reading lacks another may have (D9). In a list by time of
-                // change, each record that changes moves to the end, and one that has not changed moves to a page that has come: it may
-                // be missed again, until a reading meets no change.
+                // While pages are counted, records move between them: what one reading lacks, another may have (D9). In a list ordered by
+                // time of change, a record that changes moves to the end, and an unchanged one moves to a page that has already been read:
+                // it may be missed again, until a reading meets no change.
                 readings++;
                 guessed = null;
                 longest = Math.Max(longest, counters.Received - reading);
@@ -218,19 +224,29 @@ internal sealed class PageRound(DialectSession session)
                 continue;
             }
 
-            // What is read several times is there once.
+            // Count records read several times only once.
             counters.Received = before + Math.Max(longest, counters.Received - reading);
 
-            // No cursor passes what may be missing, unless records come in its order.
+            // The cursor never passes what may be missing, unless records arrive in its order.
             var isOrdered = kind == RequestKind.Changes && rules.IsAscending && _maximum?.IsAscending == true;
             var end = EndCursor(kind, said, stored);
             session.ServerInterval = PollInterval(page.Places);
             if (more is not null)
                 return await EndIncompleteAsync(isStaged, isOrdered ? end : null, more, cancellationToken).ConfigureAwait(false);
+            if (
+                isWholeList
+                && _isWhole
+                && await _rest.FindUnmetAsync(rules, isStaged, cancellationToken).ConfigureAwait(false) is { } unmet
+            )
+            {
+                ReachedTheEnd = true;
+                return await EndDoubtfulAsync(isStaged, unmet, cancellationToken).ConfigureAwait(false);
+            }
+
             if (!await _commits.EndAsync(isStaged, end, isKnownWhole: true, cancellationToken).ConfigureAwait(false))
                 return RoundEnd.Refused;
 
-            // The tag of the first page says nothing about further pages that a set could have; a set that could not be read is needed
+            // The first page's tag says nothing about further pages that a set could have, and a set that could not be read is needed
             // again.
             session.EntityTag =
                 session.Dialect.IsList && !rules.HasNext && !session.Writer.HasUnreadable ? response.Headers.ETag?.ToString() : null;
@@ -238,7 +254,7 @@ internal sealed class PageRound(DialectSession session)
         }
     }
 
-    /// <summary>What came is applied, and nothing is removed.</summary>
+    /// <summary>Applies what has arrived, and removes nothing.</summary>
     private async Task<RoundEnd> EndIncompleteAsync(bool isStaged, string? end, MoreOfList more, CancellationToken cancellationToken)
     {
         if (!await _commits.EndAsync(isStaged, end, isKnownWhole: false, cancellationToken).ConfigureAwait(false))
@@ -248,12 +264,39 @@ internal sealed class PageRound(DialectSession session)
         return RoundEnd.Incomplete;
     }
 
+    /// <summary>The same for a list whose count says that records are missing, although all its pages came.</summary>
+    private async Task<RoundEnd> EndDoubtfulAsync(bool isStaged, UnmetCount unmet, CancellationToken cancellationToken)
+    {
+        if (!await _commits.EndAsync(isStaged, cursor: null, isKnownWhole: false, cancellationToken).ConfigureAwait(false))
+            return RoundEnd.Refused;
+        session.EntityTag = null;
+        await session.SayThatRecordsAreMissingAsync(unmet, cancellationToken).ConfigureAwait(false);
+        return RoundEnd.Incomplete;
+    }
+
+    /// <summary>Whether a list whose pages are counted may lack what another reading has (D9).</summary>
+    private async Task<bool> MustReadAgainAsync(DialectRules rules, bool isStaged, bool isEmpty, CancellationToken cancellationToken)
+    {
+        if (
+            MayHaveMissed(rules, isStaged, isEmpty)
+            && (_maximum is not null || await _rest.LacksAnyAsync(cancellationToken).ConfigureAwait(false))
+        )
+        {
+            return true;
+        }
+
+        if (!_isWhole || await _rest.FindUnmetAsync(rules, isStaged, cancellationToken).ConfigureAwait(false) is not { } unmet)
+            return false;
+        await _rest.SayAgainAsync(unmet, cancellationToken).ConfigureAwait(false);
+        return true;
+    }
+
     private Task SayThatItStartsOverAsync(CancellationToken cancellationToken)
     {
         session.Context.Load = LoadOutlook.StartsOver;
         return session.SayAsync(
             FeedEventKind.Load,
-            "If the first load is cut off, it starts over: with this dialect, a set is known only once its last page has come.",
+            "If the first load is cut off, it starts over: with this dialect, a set is known only once its last page has arrived.",
             cancellationToken
         );
     }
@@ -262,7 +305,7 @@ internal sealed class PageRound(DialectSession session)
     {
         if (kind == RequestKind.Snapshot && session.Restart is { } restart)
             return restart;
-        // If continuing between pages was refused twice, the set is requested in one page.
+        // After two refusals to continue between pages, the set is requested as a single page.
         return session.Requests.Address(rules, cursor, inPages: session.RefusedPages < 2);
     }
 
@@ -273,7 +316,7 @@ internal sealed class PageRound(DialectSession session)
         return kind == RequestKind.Live && limit != Timeout.InfiniteTimeSpan && held > limit ? held : limit;
     }
 
-    /// <summary>The round's first answer: what it says about the round, if it is not a page.</summary>
+    /// <summary>What the round's first answer says about the round, if it is not a page.</summary>
     private async Task<RoundEnd?> BeginAsync(
         DialectRules rules,
         HttpResponseMessage response,
@@ -290,7 +333,7 @@ internal sealed class PageRound(DialectSession session)
         return null;
     }
 
-    /// <summary>A status that is not a success: the sign to start over, or an error.</summary>
+    /// <summary>A status other than success: the sign to start over, or an error.</summary>
     private async Task<RoundEnd> RefusedAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         using var error = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
@@ -298,13 +341,26 @@ internal sealed class PageRound(DialectSession session)
         if (rules.Resync?.Holds(places) != true)
             throw session.RefusalOf(response, error);
         NoteRestart(response);
-        // If no new identity is named, one that differs from the old keeps caches from giving the old answer again.
+        // If no new identity is named, one that differs from the old keeps caches from repeating the old answer.
         if (!MeetsAnotherFeed(rules, places, isKnown: true) && rules.Identity.Count > 0 && session.Requests.Identity is { } identity)
-            session.Requests.Identity = identity + "-next";
+            session.Requests.Identity = NextOf(identity);
         return RoundEnd.Resync;
     }
 
-    /// <summary>The page with which a round was to continue is refused: it continues from the cursor, or starts over.</summary>
+    /// <summary>An identity that no cache has an answer for, however often the feed asks to start over.</summary>
+    private static string NextOf(string identity)
+    {
+        const string Next = "-next";
+        var at = identity.LastIndexOf(Next, StringComparison.Ordinal);
+        if (
+            at < 0
+            || !int.TryParse($"0{identity.AsSpan(at + Next.Length)}", NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        )
+            return identity + Next;
+        return string.Create(CultureInfo.InvariantCulture, $"{identity[..at]}{Next}{Math.Max(number, 1) + 1}");
+    }
+
+    /// <summary>The page at which a round was to resume is refused: it continues from the cursor, or starts over.</summary>
     private async Task<RoundEnd> ForgetResumeAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
         if (session.State.Cursor.IsStart)
@@ -334,8 +390,8 @@ internal sealed class PageRound(DialectSession session)
     }
 
     /// <summary>
-    /// Whether a record that moved to a page that had come already would be missed: it would count as gone, or never come again if only
-    /// what is newer than the largest value does. A feed read in the order of its changes is not requested by page number.
+    /// Whether a record that moved to a page already read would be missed: it would count as gone, or never arrive again if only records
+    /// newer than the largest value do. A feed read in order of change is not requested by page number.
     /// </summary>
     private bool MayHaveMissed(DialectRules rules, bool isStaged, bool isEmpty) =>
         (isStaged && !isEmpty)
@@ -347,7 +403,18 @@ internal sealed class PageRound(DialectSession session)
         && said is not null
         && (page.Count > 0 || said != before || rules.IsAtomic);
 
-    /// <summary>The cursor up to which everything has come.</summary>
+    /// <summary>
+    /// Whether changes came without the sign that they were all, and without anything to continue from: a page lacks what the others have.
+    /// </summary>
+    private bool IsAdrift(DialectRules rules, HttpResponseMessage response, Page page, string? said) =>
+        rules.UpToDate is not null
+        && (!page.IsUpToDate || !session.Dialect.CursorIsParameter)
+        && said is null
+        && rules.Cursor.Count > 0
+        && !rules.HasMaximumCursor
+        && response.StatusCode != HttpStatusCode.NoContent;
+
+    /// <summary>The cursor up to which everything has arrived.</summary>
     private string? EndCursor(RequestKind kind, string? said, string? stored)
     {
         if (kind == RequestKind.Snapshot && _maximum is null)
@@ -364,7 +431,5 @@ internal sealed class PageRound(DialectSession session)
     }
 
     private static TimeSpan? PollInterval(ResponsePlaces places) =>
-        int.TryParse(places.Header("X-Poll-Interval"), System.Globalization.NumberStyles.None, null, out var seconds)
-            ? TimeSpan.FromSeconds(seconds)
-            : null;
+        int.TryParse(places.Header("X-Poll-Interval"), NumberStyles.None, null, out var seconds) ? TimeSpan.FromSeconds(seconds) : null;
 }

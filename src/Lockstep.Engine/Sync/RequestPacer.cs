@@ -3,17 +3,17 @@ using Lockstep.Engine.Feed;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// When a sync may ask its feed: no sooner after the last request than the shortest wait, after the wait that a failure brings, and not
-/// beyond the time to follow. One thread at a time.
+/// When a sync may send requests: no sooner after the last one than the shortest wait, after the wait that a failure demands, and only
+/// within the time to follow. One thread at a time.
 /// </summary>
 internal sealed class RequestPacer(SyncOptions options, SyncStatus status, SyncEvents events, TimeProvider time)
 {
     private long _lastRequest;
 
-    /// <summary>What is left of the time to follow; null if that has no end.</summary>
+    /// <summary>What is left of the time to follow; null if it is unlimited.</summary>
     private TimeSpan? Left => options.FollowFor is { } limit ? limit - time.GetElapsedTime(status.Start) : null;
 
-    /// <summary>Requests follow each other no faster than the shortest wait, even those that are no retries.</summary>
+    /// <summary>Keeps the shortest wait between requests, even those that are not retries.</summary>
     public async Task KeepDistanceAsync(CancellationToken cancellationToken)
     {
         if (_lastRequest != 0 && RetryPolicy.Shortest - time.GetElapsedTime(_lastRequest) is var left && left > TimeSpan.Zero)
@@ -21,7 +21,7 @@ internal sealed class RequestPacer(SyncOptions options, SyncStatus status, SyncE
         _lastRequest = time.GetTimestamp();
     }
 
-    /// <summary>Waits before another attempt, no longer than the time to follow; false when that is over.</summary>
+    /// <summary>Waits before another attempt, but no longer than the time to follow; false when that is over.</summary>
     /// <param name="wait">How long.</param>
     /// <param name="cancellationToken">Ends the waiting.</param>
     /// <param name="note">What else to report about the wait.</param>
@@ -44,7 +44,7 @@ internal sealed class RequestPacer(SyncOptions options, SyncStatus status, SyncE
         return true;
     }
 
-    /// <summary>Runs work for no longer than the time to follow.</summary>
+    /// <summary>Runs work within the time to follow.</summary>
     /// <param name="work">The work; its token is cancelled when the time is over.</param>
     /// <param name="whenOver">The result if the time is over.</param>
     /// <param name="cancellationToken">Gives up.</param>

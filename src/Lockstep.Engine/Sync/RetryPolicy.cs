@@ -1,33 +1,33 @@
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// How long to wait before another attempt: the interval doubled with each failure up to a minute, less up to a fifth at random so
-/// that clients that were cut off together do not come back together; never less than the server's Retry-After.
+/// How long to wait before another attempt: the interval, doubled with each failure up to a minute, less a random part of up to a fifth so
+/// that clients cut off together do not return together; never less than the server's Retry-After.
 /// </summary>
 internal sealed class RetryPolicy(TimeSpan interval, int? maximumCount, Random random)
 {
     private const double Jitter = 0.2;
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
 
-    /// <summary>A server that asks for more is asked again after this long anyway; a timer could not wait much longer.</summary>
+    /// <summary>The longest wait, even if a server asks for more; a timer could not wait much longer.</summary>
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromDays(1);
 
-    /// <summary>No two requests come closer together than this, whatever the feed does.</summary>
+    /// <summary>The shortest time between two requests, whatever the feed does.</summary>
     public static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(100);
 
     private const int ManyChanges = 1000;
 
-    /// <summary>A connection was good if it was open for this long, and longer than the interval.</summary>
+    /// <summary>A connection was good if it stayed open for this long, and longer than the interval.</summary>
     private static readonly TimeSpan Lasting = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// Whether a failed connection was good for a while, so that the wait after it is the first one again: it lasted, or brought more than
-    /// a batch. A feed that breaks off after each record would otherwise be asked without a pause.
+    /// Whether a failed connection was a good one, so that the wait after it starts from the interval again: it lasted, or brought more
+    /// than one batch. A feed that breaks off after each record would otherwise be asked again without a pause.
     /// </summary>
     /// <param name="lasted">How long it lasted.</param>
     /// <param name="changes">How many changes it brought.</param>
-    /// <param name="batches">In how many commits.</param>
-    /// <param name="heartbeats">How many heartbeats came: they show that a connection without changes was a good one.</param>
+    /// <param name="batches">The number of commits.</param>
+    /// <param name="heartbeats">How many heartbeats arrived: they show that a connection without changes was good.</param>
     public bool Held(TimeSpan lasted, long changes, long batches, long heartbeats) =>
         (lasted > interval && lasted >= Lasting && changes + heartbeats > 0) || batches > 1 || changes >= ManyChanges;
 

@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Tells whether the items of a round still bring anything: which of them have come in it before, byte for byte. It takes the same memory
-/// whatever comes (I8), little enough to stay in the processor's cache: it may take a new item for one that came, but not a hundred pages
+/// Tells whether the items of a round still bring anything new, compared byte for byte with those seen before in the round. It uses a fixed
+/// amount of memory (I8), small enough for the processor's cache. It may mistake a new item for one already seen, but not a hundred pages
 /// of them, and starts over after half a million. One thread at a time.
 /// </summary>
 internal sealed class RoundNews
@@ -15,7 +15,7 @@ internal sealed class RoundNews
     private ulong[]? _seen;
     private int _count;
 
-    /// <summary>A number that stands for an item: equal ones have the same.</summary>
+    /// <summary>A hash of an item: equal items have the same.</summary>
     public static ulong HashOf(ReadOnlySpan<byte> item)
     {
         const ulong Prime = 0x9E3779B97F4A7C15;
@@ -28,7 +28,7 @@ internal sealed class RoundNews
         return (hash ^ (hash >> 32)) * Prime;
     }
 
-    /// <summary>Notes an item. Whether it is the first one of its kind.</summary>
+    /// <summary>Notes an item. Returns whether it is new.</summary>
     public bool Note(ulong hash)
     {
         _seen ??= new ulong[Size / 64];
@@ -42,7 +42,7 @@ internal sealed class RoundNews
         return true;
     }
 
-    /// <summary>All items are new again.</summary>
+    /// <summary>Starts over: all items are new again.</summary>
     public void Forget()
     {
         _seen?.AsSpan().Clear();

@@ -7,9 +7,9 @@ internal static class RunningSyncs
 {
     private static readonly ConcurrentDictionary<(string Location, string Table), TableSync> Running = new();
 
-    /// <summary>What the sync of a table is doing; null when none runs in this process.</summary>
+    /// <summary>What a table's sync is doing; null if none is running in this process.</summary>
     /// <param name="location">The store's description: a file's full path, or the database in words.</param>
-    /// <param name="table">The table's name; null if the place has only one.</param>
+    /// <param name="table">The table's name; null if the store holds only one.</param>
     public static SyncResult? Find(string location, string? table = null) =>
         table is not null
             ? Running.TryGetValue((location, table), out var sync)

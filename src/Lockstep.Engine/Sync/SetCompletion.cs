@@ -6,14 +6,14 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Whether a body brings the feed's whole set, and what happens to it when the body ends or says so: it sweeps the table, or is merged, or
-/// is discarded (I6). One thread at a time.
+/// Whether a body contains the feed's whole set, and what happens to it when the body ends or says that it is complete: the table is swept,
+/// or the set is merged or discarded (I6). One thread at a time.
 /// </summary>
 internal sealed class SetCompletion(SyncContext context, BodySource source, CursorTracker tracker, CommitPacer pacer)
 {
     private static readonly TimeSpan UpToDateInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>How many malformed records of a set are protected from its sweep by their keys (I8).</summary>
+    /// <summary>How many malformed records are protected from a sweep by their keys (I8).</summary>
     private const int MostKept = 10_000;
 
     private readonly SweepJudge _judge = new(context, source.Feed);
@@ -27,27 +27,27 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// <summary>Whether the set that this body brings is complete.</summary>
     public bool IsComplete { get; private set; }
 
-    /// <summary>Whether the set was discarded, so that nothing of this body may be applied (I6).</summary>
+    /// <summary>Whether the set was discarded, so that nothing from this body may be applied (I6).</summary>
     public bool IsRefused { get; private set; }
 
-    /// <summary>Whether everything the feed had, as far as it reveals, went into the table.</summary>
+    /// <summary>Whether everything the feed had, as far as it reveals, has reached the table.</summary>
     public bool IsCaughtUp { get; private set; }
 
-    /// <summary>Whether the set was merged although it lacks records of the table: whether those are gone is not known.</summary>
+    /// <summary>Whether the set was merged although it lacks records of the table, so that it is unknown whether those are gone.</summary>
     public bool HasUnaccounted { get; private set; }
 
     /// <summary>
-    /// Whether this is the whole set of a transaction feed, or may be, which only its end or <c>snapshot_completed</c> completes (I6).
+    /// Whether this is, or may be, the whole set of a transaction feed, which only its end or <c>snapshot_completed</c> completes (I6).
     /// </summary>
-    /// <param name="signal">What the feed has just said.</param>
+    /// <param name="signal">The feed's latest signal.</param>
     public bool IsTransactionSetUnderWay(FeedSignal signal) =>
         context.Parser.Shape is { } shape
             ? shape.Dialect == Dialect.Transaction && (tracker.IsHeld || pacer.IsStaged)
             : signal.IsControlRow && source.Start.IsStart && !IsComplete;
 
     /// <summary>
-    /// Something came that is no record. What a whole set lacks may be just that (I6): if its key can be read, the record of that key
-    /// stays.
+    /// Something arrived that is not a record. What a whole set lacks may be just that (I6): if its key can be read, the record with that
+    /// key stays.
     /// </summary>
     /// <param name="key">Its key; null if it cannot be read.</param>
     public void NoteMalformed(byte[]? key)
@@ -61,7 +61,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
             _kept.Add(key);
     }
 
-    /// <summary>The body begins: the stage for it is created.</summary>
+    /// <summary>The body starts; creates the stage for it.</summary>
     public async Task BeginAsync(CancellationToken cancellationToken)
     {
         if (pacer.IsStaged)
@@ -72,14 +72,14 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         }
     }
 
-    /// <summary>The feed says that it has nothing more for now. Returns whether the table has everything there is.</summary>
+    /// <summary>The feed says that it has nothing more for now. Returns whether the table then has everything.</summary>
     public async Task<bool> BeatAsync(FeedSignal signal, CancellationToken cancellationToken)
     {
         if (IsTransactionSetUnderWay(signal))
             return false;
         if (pacer.IsStaged)
         {
-            // A snapshot may take its time to end; only an endless feed has nothing more to say after this.
+            // A snapshot may take its time to end; only an endless feed has nothing more to send after this.
             if (!source.MayMergeUnfinished || source.IsRedirected)
                 return false;
             await MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);
@@ -93,10 +93,10 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         return true;
     }
 
-    /// <summary>The body's set is complete, or at least its end is reached.</summary>
+    /// <summary>The body's set is complete, or at least its end has been reached.</summary>
     /// <param name="ending">What the end means.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <param name="isCaughtUp">Whether the table then has everything there is.</param>
+    /// <param name="isCaughtUp">Whether the table then has everything.</param>
     /// <param name="isCertain">Whether the feed itself said that this is the end, beyond closing the body.</param>
     /// <exception cref="SweepRefusedException">The set would remove too much to be credible.</exception>
     public async Task CompleteAsync(
@@ -130,7 +130,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
 
         if (isUnreadable)
         {
-            await _judge.WarnOfUnreadableAsync("so nothing was removed from the table by what it lacks").ConfigureAwait(false);
+            await _judge.WarnOfUnreadableAsync("so nothing was removed from the table").ConfigureAwait(false);
             ending &= ~SnapshotEnding.Sweep;
         }
         else if (_kept.Count > 0 && wasStaged)
@@ -140,10 +140,10 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
                     FeedEventKind.Warning,
                     string.Create(
                         CultureInfo.InvariantCulture,
-                        $"The whole set holds {_kept.Count} malformed records, which were set aside; what the table has "
+                        $"The whole set contains {_kept.Count} malformed records, which were quarantined; what the table has "
                             + $"under their keys stays."
                     ),
-                    "Look at the quarantined records, and tell the feed's operator."
+                    "Inspect the quarantined records, and tell the feed's operator."
                 )
                 .ConfigureAwait(false);
         }
@@ -171,9 +171,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
             await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>
-    /// If another feed's set could not be read in full, nothing of it is applied: two feeds must not mix in one table (I6).
-    /// </summary>
+    /// <summary>If another feed's set could not be read in full, none of it is applied: two feeds must not mix in one table (I6).</summary>
     private async Task RefuseAsync(CancellationToken cancellationToken)
     {
         await _judge.WarnOfUnreadableAsync("but it belongs to another feed, so nothing was applied").ConfigureAwait(false);
@@ -186,7 +184,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         IsRefused = true;
     }
 
-    /// <summary>Records with a set's end that the whole set is owed, still owed, or no longer owed.</summary>
+    /// <summary>Records with the end of a set that the whole set is owed, still owed, or no longer owed.</summary>
     private TableCommit WithOwed(TableCommit commit, bool wasStaged, bool isSwept, bool isUnreadable)
     {
         if (source.IsImport)
@@ -194,7 +192,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         if (isSwept)
             return commit with { PaysOwed = true, EndsLoad = true };
         var state = context.Target.State;
-        // A set without an end leaves nothing open if the table has nothing that it lacks.
+        // A set without an end leaves no question open if the table has no record that it lacks.
         if (_isAccounted && !_hasUnreadable && IsCaughtUp)
             return commit with { PaysOwed = true };
         if (!isUnreadable && !HasUnaccounted && !(wasStaged && state.Owed is not null))
@@ -205,12 +203,12 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     }
 
     /// <summary>
-    /// A feed that never says where its set ends cannot sweep: what came is merged. A forced sync and a repair accept being caught up as
-    /// the end.
+    /// A feed that never signals the end of its set cannot sweep: what has arrived is merged. A forced sync and a repair treat being caught
+    /// up as the end.
     /// </summary>
-    /// <param name="isCaughtUp">Whether the table then has all that there is.</param>
+    /// <param name="isCaughtUp">Whether the table then has everything.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <param name="isSilence">Whether only the feed's silence shows it, which may be a pause.</param>
+    /// <param name="isSilence">Whether the only evidence is the feed's silence, which may be a pause.</param>
     public async Task MergeUnfinishedAsync(bool isCaughtUp, CancellationToken cancellationToken, bool isSilence = false)
     {
         if (isCaughtUp && !source.IsRedirected)
@@ -229,7 +227,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         await CompleteAsync(SnapshotEnding.MergeOnly, cancellationToken, isCaughtUp).ConfigureAwait(false);
     }
 
-    /// <summary>The body is not read further, without an error.</summary>
+    /// <summary>Reading the body stops without an error.</summary>
     public async Task EndAsync(BodyEnd end, CancellationToken cancellationToken)
     {
         if (IsRefused)
@@ -251,7 +249,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         }
         else if (end == BodyEnd.EndOfBody && pacer.IsStaged)
         {
-            // Such an end cannot be told from a cut. What came is as good as what an endless feed has sent so far.
+            // Such an end cannot be distinguished from a truncation. What arrived is as good as what an endless feed has sent so far.
             await MergeUnfinishedAsync(isCaughtUp: false, cancellationToken).ConfigureAwait(false);
         }
         else
@@ -262,7 +260,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         }
     }
 
-    /// <summary>What came is committed, except what was staged: that may not be the whole set.</summary>
+    /// <summary>Commits what has arrived, except what was staged: that may not be the whole set.</summary>
     public async Task BreakOffAsync(CancellationToken cancellationToken)
     {
         if (IsRefused)
@@ -275,7 +273,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     }
 
     /// <summary>
-    /// Records in the file that the table has everything the feed has, for those who wait for that; at most once a second.
+    /// Records in the file that the table has everything the feed has, for whoever waits for that; at most once a second.
     /// </summary>
     public async Task NoteUpToDateAsync(CancellationToken cancellationToken)
     {

@@ -4,14 +4,14 @@ using System.Threading.Channels;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Carries steps from the sync's own threads to the caller who pulls them. It is short, so that a slow consumer slows the feed. Some steps
-/// are handed over with a handshake: the sync continues when the consumer pulls the next one.
+/// Carries steps from the sync's threads to the caller who pulls them. It is short, so that a slow consumer slows the feed. Some steps use
+/// a handshake: the sync continues when the consumer pulls the next one.
 /// </summary>
 internal sealed class StepChannel(TimeProvider time)
 {
     private const int Capacity = 16;
 
-    /// <summary>The puller gets something at least this often, so that it can show progress and notice Ctrl+C.</summary>
+    /// <summary>The longest time without a step, so that the caller can show progress and notice Ctrl+C.</summary>
     private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(250);
 
     private readonly Channel<Envelope> _channel = Channel.CreateBounded<Envelope>(
@@ -22,7 +22,7 @@ internal sealed class StepChannel(TimeProvider time)
     public ValueTask PostAsync(SyncStep step, CancellationToken cancellationToken) =>
         _channel.Writer.WriteAsync(new Envelope(step, null), cancellationToken);
 
-    /// <summary>Hands a step over; returns when the consumer has pulled the one after it.</summary>
+    /// <summary>Hands a step over; returns when the consumer has pulled the next one.</summary>
     public async Task ExchangeAsync(SyncStep step, CancellationToken cancellationToken)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -30,10 +30,10 @@ internal sealed class StepChannel(TimeProvider time)
         await done.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Says that no more steps follow.</summary>
+    /// <summary>Ends the steps, with the error if there is one.</summary>
     public void Complete(Exception? error) => _channel.Writer.TryComplete(error);
 
-    /// <summary>The steps; if none comes in time, one that <paramref name="progress"/> creates.</summary>
+    /// <summary>The steps; if none arrives in time, one created by <paramref name="progress"/>.</summary>
     public async IAsyncEnumerable<SyncStep> ReadAsync(Func<SyncStep> progress, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var pulse = time.GetTimestamp();

@@ -8,10 +8,10 @@ namespace Lockstep.Engine.Sync;
 /// <summary>Turns a stream's bytes into items. One thread at a time.</summary>
 internal interface IFrames
 {
-    /// <summary>The cursor that covers what was read, if the frames have one of their own; null or empty otherwise.</summary>
+    /// <summary>The cursor that covers what has been read, if the frames carry one; null or empty otherwise.</summary>
     string? Position { get; }
 
-    /// <summary>How long the server wants its clients to wait before they come back.</summary>
+    /// <summary>How long the server asks its clients to wait before they reconnect.</summary>
     TimeSpan? Retry { get; }
 
     Memory<byte> GetFreeMemory();
@@ -19,11 +19,12 @@ internal interface IFrames
     /// <summary>Takes the number of bytes written; zero when the stream has ended.</summary>
     void Advance(int count);
 
-    /// <summary>Hands the next frame to the round. False when it needs more bytes.</summary>
+    /// <summary>Hands the next frame to the round. False if more bytes are needed.</summary>
     bool TryTake(StreamRound round, DialectRules rules);
 
-    /// <summary>The stream has ended: between two frames, or it was cut off.</summary>
-    void RequireWhole(FeedUri feed);
+    /// <summary>The stream has ended: whether it did between two frames.</summary>
+    /// <exception cref="FeedCutException">It did not, and that means that it was cut off.</exception>
+    bool IsWhole(FeedUri feed);
 }
 
 /// <summary>One JSON object per line; blank lines are signs of life.</summary>
@@ -71,17 +72,13 @@ internal sealed class LineFrames(int maximum) : IFrames
         return true;
     }
 
-    public void RequireWhole(FeedUri feed)
-    {
-        if (_isCut)
-            throw new FeedCutException(feed, "it ended within a line.");
-    }
+    public bool IsWhole(FeedUri feed) => _isCut ? throw new FeedCutException(feed, "it ended within a line.") : true;
 }
 
 /// <summary>Server-sent events, whose data is one object or a list of them.</summary>
 internal sealed class EventFrames(int maximum) : IFrames
 {
-    /// <summary>No server is asked more often, whatever it allows.</summary>
+    /// <summary>The shortest wait, whatever a server allows.</summary>
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(100);
 
     private readonly EventReader _events = new(maximum);
@@ -109,13 +106,13 @@ internal sealed class EventFrames(int maximum) : IFrames
         return true;
     }
 
-    /// <summary>An event that no blank line has ended is dropped, as browsers do; it comes again.</summary>
-    public void RequireWhole(FeedUri feed) { }
+    /// <summary>An event that no blank line has ended is dropped, as browsers do; some servers end like that each time.</summary>
+    public bool IsWhole(FeedUri feed) => !_events.IsWithinEvent;
 
     private void TakeData(StreamRound round, DialectRules rules, long offset)
     {
         var data = _events.Data.Span;
-        // The list of records is one deeper than they are.
+        // The list is one level deeper than its records.
         if (!_item.Item.Read(data, RecordParser.MaximumDepth + 1))
         {
             round.Refuse(data, offset, "its data is not JSON");

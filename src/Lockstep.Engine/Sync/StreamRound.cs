@@ -7,7 +7,7 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Follows a stream of a dialect: JSON lines or server-sent events. Records are committed as they come, each with the cursor that covers it
+/// Follows a dialect's stream: JSON lines or server-sent events. Records are committed as they arrive, each with the cursor that covers it
 /// (D1). One thread at a time.
 /// </summary>
 internal sealed class StreamRound(DialectSession session)
@@ -16,18 +16,24 @@ internal sealed class StreamRound(DialectSession session)
     private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
+    private const string EventType = "text/event-stream";
+
     private string? _cursor;
     private string? _committed;
+    private bool _isUnlabelled;
     private long _uncommittedSince;
     private long? _notedAt;
     private bool _hasWarned;
     private RoundEnd? _end;
 
-    /// <summary>How many items and signs of life came.</summary>
+    /// <summary>How many items and signs of life arrived.</summary>
     public int Signs { get; private set; }
 
-    /// <summary>How many items came that the dialect skips: they do not show that the feed is well.</summary>
+    /// <summary>How many items were skipped by the dialect: they do not show that the feed is well.</summary>
     public int Skipped { get; private set; }
+
+    /// <summary>Whether it ended within an item, which was dropped: the next request is to bring it again.</summary>
+    public bool EndedWithinAnItem { get; private set; }
 
     /// <summary>How long the stream was open.</summary>
     public TimeSpan Lasted { get; private set; }
@@ -37,7 +43,7 @@ internal sealed class StreamRound(DialectSession session)
     {
         var rules = session.Dialect.For(kind);
         var time = session.Context.Time;
-        // The whole set is not asked for from where the table is.
+        // The whole set is not requested from the table's position.
         _cursor = _committed = kind == RequestKind.Snapshot || session.State.Cursor.IsStart ? null : session.State.Cursor.ToString();
         if (session.Since is { } since)
             (_cursor, session.Since) = (since, null);
@@ -83,7 +89,7 @@ internal sealed class StreamRound(DialectSession session)
         finally
         {
             Lasted = time.GetElapsedTime(began);
-            // The response goes first: disposing a decoder would otherwise wait for the rest of an endless body.
+            // The response goes first: otherwise disposing a decoder would wait for the rest of an endless body.
             response.Dispose();
         }
     }
@@ -127,8 +133,10 @@ internal sealed class StreamRound(DialectSession session)
             await WarnAsync(cancellationToken).ConfigureAwait(false);
             if (count == 0)
             {
-                frames.RequireWhole(session.Client.Uri);
-                await CommitAsync(isUpToDate: true, cancellationToken).ConfigureAwait(false);
+                EndedWithinAnItem = !frames.IsWhole(session.Client.Uri);
+                if (_isUnlabelled && Signs + Skipped == 0)
+                    throw session.Requests.Wrong($"it does not say that it sends '{EventType}', and sent no event");
+                await CommitAsync(isUpToDate: !EndedWithinAnItem, cancellationToken).ConfigureAwait(false);
                 return RoundEnd.StreamEnded;
             }
 
@@ -140,13 +148,13 @@ internal sealed class StreamRound(DialectSession session)
         }
     }
 
-    /// <summary>Waits for bytes; meanwhile commits what there is. False when nothing new has come for the settling time.</summary>
+    /// <summary>Waits for bytes; meanwhile commits what has arrived. False when nothing new has arrived for the settling time.</summary>
     private async Task<bool> WaitAsync(Task<int> pending, CancellationToken cancellationToken)
     {
         var context = session.Context;
         if (await pending.CompletesWithinAsync(Linger, context.Time).ConfigureAwait(false))
             return true;
-        // In a first load, a pause is judged as strictly as where a sync ends with it: what comes after it may be most of the set.
+        // In a first load, a pause is judged as strictly as if the sync ended with it: what follows may be most of the set.
         await CommitAsync(isUpToDate: session.State.LastSync is not null, cancellationToken).ConfigureAwait(false);
         if (!context.StopsWhenCaughtUp && !await pending.CompletesWithinAsync(context.Options.Settle, context.Time).ConfigureAwait(false))
             await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
@@ -167,9 +175,7 @@ internal sealed class StreamRound(DialectSession session)
         return true;
     }
 
-    /// <summary>
-    /// A stream that brings nothing but signs of life has sent everything: those who wait for that learn it, once a second.
-    /// </summary>
+    /// <summary>A stream that brings only signs of life has sent everything: whoever waits for that is told, once a second.</summary>
     private async Task NoteQuietAsync(CancellationToken cancellationToken)
     {
         var context = session.Context;
@@ -193,9 +199,9 @@ internal sealed class StreamRound(DialectSession session)
         _committed = _cursor;
     }
 
-    /// <summary>Commits what has come.</summary>
+    /// <summary>Commits what has arrived.</summary>
     /// <param name="isUpToDate">
-    /// Whether the stream has paused or ended, so that this is all there was: in between it may be repeating what is older.
+    /// Whether the stream has paused or ended, so that this is everything; before that, it may be repeating older records.
     /// </param>
     /// <param name="cancellationToken">Gives up.</param>
     private async Task CommitAsync(bool isUpToDate, CancellationToken cancellationToken)
@@ -208,12 +214,23 @@ internal sealed class StreamRound(DialectSession session)
 
     private async Task CheckHeadAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
     {
-        var type = response.Content.Headers.ContentType?.MediaType;
-        if (rules.Framing == DialectFraming.EventStream && type != "text/event-stream")
-            throw session.Requests.Wrong($"it answers with '{type ?? "no content type"}' and not with 'text/event-stream'");
+        var type = response.Content.Headers.ContentType?.MediaType?.ToLowerInvariant();
         if (type?.Contains("html", StringComparison.OrdinalIgnoreCase) == true)
             throw session.Requests.IsPage();
-        // A hub that no longer has the event answers with the one that it continues from.
+        if (rules.Framing == DialectFraming.EventStream && type != EventType)
+        {
+            // Whoever has named the dialect knows better than a server that does not say what it sends.
+            if (session.IsGuess || type is not (null or "text/plain" or "application/octet-stream"))
+            {
+                throw session.Requests.Wrong(
+                    $"it answers with {(type is null ? "no content type" : $"'{type}'")} and not with '{EventType}'"
+                );
+            }
+
+            _isUnlabelled = true;
+        }
+
+        // A hub that no longer has the event answers with the one from which it continues.
         var answered = new ResponsePlaces(response).Header("Last-Event-ID");
         if (rules.Framing == DialectFraming.EventStream && _cursor is not null && answered is not null && answered != _cursor)
         {
@@ -235,7 +252,7 @@ internal sealed class StreamRound(DialectSession session)
             return;
         _hasWarned = true;
         await session
-            .SayAsync(FeedEventKind.Warning, "Something came that the dialect does not know; it was skipped.", cancellationToken)
+            .SayAsync(FeedEventKind.Warning, "Something unknown to the dialect was received and skipped.", cancellationToken)
             .ConfigureAwait(false);
     }
 
@@ -247,7 +264,7 @@ internal sealed class StreamRound(DialectSession session)
         var writer = session.Writer;
         if (Signs + Skipped == 0 && session.Dialect.Snapshot.Items is { } place && item.Find(place) is { Kind: JsonKind.Array })
         {
-            // A server that does not know how to wait answers with a page: it is read as one.
+            // A server that does not support waiting answers with a page, which is read as one.
             Signs++;
             _end = RoundEnd.NotLive;
             return;
@@ -263,7 +280,11 @@ internal sealed class StreamRound(DialectSession session)
         switch (kind)
         {
             case ItemKind.Record:
-                writer.Add(record, rules.Merges);
+                writer.Add(record, rules);
+                session.IsConfirmed = true;
+                break;
+            case ItemKind.Parent:
+                writer.AddChildren(rules, item, offset);
                 session.IsConfirmed = true;
                 break;
             case ItemKind.Malformed:
@@ -292,7 +313,7 @@ internal sealed class StreamRound(DialectSession session)
         session.Context.Counters.Heartbeats++;
     }
 
-    /// <summary>Sets bytes aside that are no item.</summary>
+    /// <summary>Quarantines bytes that are not an item.</summary>
     internal void Refuse(ReadOnlySpan<byte> bytes, long offset, string reason)
     {
         Signs++;

@@ -5,22 +5,24 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Whether to trust a whole set that would remove much of the table, and what is owed when it is not applied as it is (I6): the same for
-/// Lockstep's own dialects and for those of other servers. The reading half's thread.
+/// Whether to trust a whole set that would remove much of the table, and what is owed if it is not applied as it is (I6); the same for
+/// Lockstep's own dialects and those of other servers. Runs on the reading half's thread.
 /// </summary>
 internal sealed class SweepJudge(SyncContext context, FeedUri feed)
 {
-    /// <summary>How long until the owed whole set is fetched; null if none is owed, or it is due.</summary>
+    /// <summary>The time until the owed whole set is due; null if none is owed, or it is due already.</summary>
     public TimeSpan? UntilDue => context.Target.State.Owed?.Until(context.Time.GetUtcNow()) is { Ticks: > 0 } early ? early : null;
 
-    /// <summary>Whether this feed's whole set was not trusted, and is not to be fetched again yet. Another query is another set.</summary>
+    /// <summary>
+    /// Whether this feed's whole set was not trusted, and is not to be fetched again yet. Another query means another set.
+    /// </summary>
     public bool IsRefused =>
         UntilDue is not null
         && context.Target.State.Owed?.Refused is { } refused
         && refused.Feed is var asked
         && (asked is null || asked == Asked);
 
-    /// <summary>What the set was requested with: the feed's address, and a digest of a query beside it.</summary>
+    /// <summary>What the set was requested with: the feed's address, and a digest of any separate query.</summary>
     private string Asked => context.Options.Feed is { Query.Count: > 0 } query ? $"{feed.Display}#{query.Asked}" : feed.Display;
 
     /// <summary>Whether the owed whole set is due.</summary>
@@ -30,7 +32,7 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
     public bool IsOverruled => context.Options.Force || context.Options.Repair;
 
     /// <summary>
-    /// A whole set that was not trusted is not fetched again before its time, except on purpose. A follower polls on instead.
+    /// A whole set that was not trusted is not fetched again before it is due, unless explicitly requested. Meanwhile a follower polls.
     /// </summary>
     /// <exception cref="SweepRefusedException">It is not due yet.</exception>
     public void RequireDue()
@@ -49,8 +51,8 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
     }
 
     /// <summary>
-    /// The end of a set that nothing vouches for may be that of a server that gave up, or a wrong answer: on that alone, a set that would
-    /// remove most of a table is not trusted.
+    /// The end of a set that nothing vouches for may be that of a server that gave up, or a wrong answer; on that evidence alone, a set
+    /// that would remove most of a table is not trusted.
     /// </summary>
     /// <param name="kept">Keys of malformed records, which are not removed.</param>
     /// <param name="discard">Discards the set.</param>
@@ -75,7 +77,7 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
     }
 
     /// <summary>The records of the table that the staged set lacks.</summary>
-    /// <param name="kept">Keys of malformed records, which do not count as lacking.</param>
+    /// <param name="kept">Keys of malformed records, which do not count as missing.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<AbsentRecords> CountAbsentAsync(IReadOnlyCollection<byte[]> kept, CancellationToken cancellationToken)
     {
@@ -84,7 +86,7 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
         return count.Absent!;
     }
 
-    /// <summary>Says that a set without an end was merged, and what of the table it lacks.</summary>
+    /// <summary>Warns that a set without an end was merged, and which records of the table it lacks.</summary>
     public Task WarnOfUnfinishedAsync(AbsentRecords absent)
     {
         context.HasToldOfMore = true;
@@ -115,14 +117,14 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
         return owed;
     }
 
-    /// <summary>What is owed after one more set that could not be applied as it is.</summary>
+    /// <summary>What is owed after another set that could not be applied as it is.</summary>
     public OwedSet OneMore(RefusedSweep? refused = null) => OwedSet.After(context.Target.State.Owed, context.Time.GetUtcNow(), refused);
 
-    /// <summary>Reports that a set could not be read in full, and the consequence.</summary>
+    /// <summary>Warns that a set could not be read in full, and what follows from that.</summary>
     public Task WarnOfUnreadableAsync(string consequence) =>
         context.PostEventAsync(
             FeedEventKind.Warning,
-            $"A part of the whole set could not be read, {consequence}. The set is fetched again later.",
+            $"Part of the whole set could not be read, {consequence}. The set is fetched again later.",
             "Look at the quarantined records, and tell the feed's operator."
         );
 }

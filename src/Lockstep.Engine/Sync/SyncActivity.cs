@@ -5,7 +5,7 @@ namespace Lockstep.Engine.Sync;
 
 /// <summary>
 /// Traces of syncs: <c>lockstep.sync</c> for a run and, within it, <c>lockstep.connection</c> for each answer of the feed, from the request
-/// to the last byte read. Costs nothing while nobody listens.
+/// to the last byte read. Costs nothing while nobody is listening.
 /// </summary>
 internal static class SyncActivity
 {

@@ -3,9 +3,9 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>The first stretch of a feed that is no record.</summary>
-/// <param name="ByteOffset">Its offset in its body.</param>
-/// <param name="Reason">What is wrong with it.</param>
+/// <summary>The first malformed bytes of a feed.</summary>
+/// <param name="ByteOffset">Their offset in the body.</param>
+/// <param name="Reason">What is wrong with them.</param>
 /// <param name="Remedy">What to do; null if there is no special advice.</param>
 internal sealed record FirstMalformed(long ByteOffset, string Reason, Remedy? Remedy);
 
@@ -32,58 +32,59 @@ internal sealed class SyncContext
 
     public required Func<FeedEventKind, string, Remedy?, Task> PostEventAsync { get; init; }
 
-    /// <summary>How large they may grow.</summary>
+    /// <summary>The sizes of the buffers.</summary>
     public required BufferSizes Buffers { get; init; }
 
-    /// <summary>Where batches come from and return to.</summary>
     public BatchPool Batches => Queue.Batches;
 
     /// <summary>Called when a whole set is complete.</summary>
     public required Action SetCompleted { get; init; }
 
-    /// <summary>When the sync began, as the time provider's timestamp.</summary>
+    /// <summary>When the sync started, as a timestamp of the time provider.</summary>
     public required long Start { get; init; }
 
-    /// <summary>When the last byte came, as a timestamp too; 0 before the first. Any thread may read it.</summary>
+    /// <summary>When the last byte arrived, as a timestamp; 0 before the first. Any thread may read it.</summary>
     public long LastByte
     {
         get => Volatile.Read(ref _lastByte);
         set => Volatile.Write(ref _lastByte, value);
     }
 
-    /// <summary>What is known by now about the end of the feed's bodies; the next commit stores it. The reading half's thread.</summary>
+    /// <summary>What is known so far about how the feed's bodies end; stored with the next commit. The reading half's thread.</summary>
     public required FeedEnding FeedEnding { get; set; }
 
-    /// <summary>The first malformed record of the sync; null while there is none. The reading half's thread.</summary>
+    /// <summary>The sync's first malformed record; null if there is none yet. The reading half's thread.</summary>
     public FirstMalformed? FirstMalformed { get; set; }
 
-    /// <summary>Whether a warning mentioned it. The reading half's thread.</summary>
+    /// <summary>Whether a warning has mentioned it. The reading half's thread.</summary>
     public bool HasToldOfMalformed { get; set; }
 
-    /// <summary>Whether a warning mentioned the first odd deletion mark. The reading half's thread.</summary>
+    /// <summary>Whether a warning has mentioned the first odd deletion mark. The reading half's thread.</summary>
     public bool HasToldOfDeletion { get; set; }
 
-    /// <summary>Whether the user has been told why the table may lack something. The reading half's thread.</summary>
+    /// <summary>Whether the user has been told why the table may be incomplete. The reading half's thread.</summary>
     public bool HasToldOfMore { get; set; }
 
-    /// <summary>What the feed says it leaves out and no warning has mentioned yet. The reading half's thread.</summary>
+    /// <summary>Rows that the feed says it leaves out and no warning has mentioned yet. The reading half's thread.</summary>
     public Queue<string> LeftOut { get; } = new();
 
-    /// <summary>The feed leaves out a row. Only the first ones are reported.</summary>
+    /// <summary>The feed leaves out a row. Only the first few are reported.</summary>
     public void NoteLeftOut(string row)
     {
         if (_leftOut++ < MostLeftOutTold)
             LeftOut.Enqueue(row);
     }
 
-    /// <summary>What happens to the first load under way if it is cut off. The reading half's thread writes, any reads.</summary>
+    /// <summary>
+    /// What would happen to the current first load if it were cut off. The reading half's thread writes, any thread reads.
+    /// </summary>
     public LoadOutlook Load
     {
         get => (LoadOutlook)Volatile.Read(ref _load);
         set => Volatile.Write(ref _load, (int)value);
     }
 
-    /// <summary>How many records a first load had brought when this sync continued it; 0 otherwise. Same threads.</summary>
+    /// <summary>How many records a first load had brought when this sync resumed it; 0 otherwise. Same threads.</summary>
     public long LoadedBefore
     {
         get => Volatile.Read(ref _loadedBefore);
@@ -92,7 +93,7 @@ internal sealed class SyncContext
 
     /// <summary>
     /// The query with which everything in the table was requested, if it is this sync's; null while records of another query are, or may
-    /// be, still there.
+    /// be, still in it.
     /// </summary>
     public string? AskedSoFar
     {
@@ -111,6 +112,6 @@ internal sealed class SyncContext
     /// <summary>How long after its start the sync ends; null for never.</summary>
     public TimeSpan? FollowDeadline => Options.FollowFor;
 
-    /// <summary>Only the newest version of each record in a commit is written, unless somebody wants to see each.</summary>
+    /// <summary>Whether a commit writes only the newest version of each record, because nobody wants to see each version.</summary>
     public bool Coalesces => !Options.EveryVersion && !Options.WantsRecords && !Options.Transforms;
 }

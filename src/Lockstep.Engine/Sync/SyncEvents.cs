@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>Reports to the log and the caller of a sync what happens on the way to the feed. Waits while the caller is slow.</summary>
+/// <summary>Reports a sync's connection events to its log and its caller. Waits while the caller is slow.</summary>
 internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider time)
 {
     public Task PostAsync(FeedEventKind kind, string message, CancellationToken cancellationToken, Remedy? remedy = null) =>
@@ -57,8 +57,8 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
             _ => PostAsync(FeedEventKind.Close, error.Message, cancellationToken),
         };
 
-    /// <summary>A feed fell silent that may have had more: what it sent is kept, but it is unknown whether that was everything.</summary>
-    /// <param name="before">Where the sync began.</param>
+    /// <summary>A feed that may have had more fell silent: what it sent is kept, but it is unknown whether that was everything.</summary>
+    /// <param name="before">Where the sync started.</param>
     /// <param name="after">Where the next one continues.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public Task PostSilenceAsync(Cursor before, Cursor after, CancellationToken cancellationToken)
@@ -72,7 +72,7 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
         );
     }
 
-    /// <summary>The sync ends, and nothing said that what came was everything.</summary>
+    /// <summary>The sync ends, and nothing said that what arrived was everything.</summary>
     public Task PostIncompleteAsync(CancellationToken cancellationToken) =>
         PostAsync(
             FeedEventKind.Warning,
@@ -81,7 +81,7 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
             $"Sync again to see whether more comes; {Term.Follow} keeps following the feed."
         );
 
-    /// <summary>A server accepted the request and did not answer it, as an endless feed may that has nothing to send.</summary>
+    /// <summary>A server accepted the request and did not answer it, as an endless feed may do while it has nothing to send.</summary>
     public Task PostNoAnswerAsync(Cursor cursor, CancellationToken cancellationToken) =>
         PostAsync(
             FeedEventKind.Warning,
@@ -90,14 +90,14 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
             $"{Term.Follow} keeps following the feed until it answers."
         );
 
-    /// <summary>Malformed records were set aside.</summary>
-    /// <param name="malformed">How many came in this sync.</param>
+    /// <summary>Malformed records were quarantined.</summary>
+    /// <param name="malformed">How many arrived in this sync.</param>
     /// <param name="table">The table as it is now.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public Task PostQuarantineAsync(long malformed, TableState table, CancellationToken cancellationToken)
     {
         var dropped = table.QuarantineDropped;
-        var full = dropped > 0 ? string.Create(CultureInfo.InvariantCulture, $" It is full: the oldest {dropped} had to go.") : "";
+        var full = dropped > 0 ? string.Create(CultureInfo.InvariantCulture, $" It is full: the oldest {dropped} were dropped.") : "";
         return PostAsync(
             FeedEventKind.Warning,
             string.Create(
@@ -111,7 +111,7 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
         );
     }
 
-    /// <summary>The feed is asked again after a wait: as it should be, or because the last attempt failed.</summary>
+    /// <summary>The feed will be asked again after a wait: as is normal, or because the last attempt failed.</summary>
     public Task PostWaitAsync(TimeSpan wait, string? note, bool isWell, CancellationToken cancellationToken) =>
         PostAsync(
             isWell ? FeedEventKind.Poll : FeedEventKind.Retry,

@@ -4,7 +4,7 @@ namespace Lockstep.Engine.Sync;
 
 /// <summary>
 /// What a sync logs. The ids are stable: 1 to 9 for the run, 20 and up for a <see cref="FeedEventKind"/>. Nothing here holds a secret; the
-/// feed's text is unchanged, so a logger that writes to a terminal must sanitise it.
+/// feed's text is passed on unchanged, so a logger that writes to a terminal must sanitise it.
 /// </summary>
 internal static partial class SyncLog
 {
@@ -12,7 +12,7 @@ internal static partial class SyncLog
     private const int FirstFeedEvent = 20;
 
     /// <summary>
-    /// Whether the caller of the sync gets this entry in another way: as an event of the feed, or as the error that it ends with.
+    /// Whether the sync's caller also gets this entry in another form: as an event of the feed, or as the error with which the sync ends.
     /// </summary>
     public static bool IsToldOtherwise(EventId id) =>
         id.Id == FailedId || (id.Id >= FirstFeedEvent && id.Id < FirstFeedEvent + FeedEvents.Length);

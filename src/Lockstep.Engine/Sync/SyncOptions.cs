@@ -11,10 +11,10 @@ namespace Lockstep.Engine.Sync;
 /// <summary>What to do with a malformed record.</summary>
 public enum MalformedRecordPolicy
 {
-    /// <summary>End with an error; what came before it is committed.</summary>
+    /// <summary>End with an error; what arrived before it is committed.</summary>
     Stop = 0,
 
-    /// <summary>Set it aside in the table file, with its offset and the reason, and continue.</summary>
+    /// <summary>Set it aside in the table's quarantine, with its offset and the reason, and continue.</summary>
     Quarantine = 1,
 }
 
@@ -27,16 +27,18 @@ public sealed class SyncOptions
     /// <summary>Where the table is kept; it is created if it does not exist.</summary>
     public required TableStore Store { get; init; }
 
-    /// <summary>The table's name; null for that of an existing file, else the feed's.</summary>
+    /// <summary>The table's name; null for that of an existing file, otherwise the feed's.</summary>
     public string? TableName { get; init; }
 
     /// <summary>The feed's dialect.</summary>
     public Dialect Dialect { get; init; }
 
-    /// <summary>How another server's feed is read; null for what the table says, else for Lockstep's own dialects.</summary>
+    /// <summary>
+    /// How another server's feed is read; null for the table's own record of that, otherwise for Lockstep's own dialects.
+    /// </summary>
     public DialectDescription? Foreign { get; init; }
 
-    /// <summary>Gets each request of another server's dialect, on the sync's own thread; null for none.</summary>
+    /// <summary>Receives each request of another server's dialect, on the sync's own thread; null for none.</summary>
     public Action<DialectStep>? DialectObserver { get; init; }
 
     /// <summary>How long to wait between polls of another server's feed when following; null for the dialect's own interval.</summary>
@@ -46,12 +48,12 @@ public sealed class SyncOptions
     public string? OrderBy { get; init; }
 
     /// <summary>
-    /// The fields that are the key, or JSON Pointers to them (<c>/metadata/uid</c>) if they are nested in objects; null for <c>id</c>, else
-    /// the first field, or those of an existing table.
+    /// The key fields, or JSON Pointers to them (<c>/metadata/uid</c>) if they are nested in objects; null for those of an existing table,
+    /// otherwise <c>id</c>, otherwise the first field.
     /// </summary>
     public IReadOnlyList<string>? KeyFields { get; init; }
 
-    /// <summary>The cursor to begin at instead of the stored one; null for the stored one.</summary>
+    /// <summary>The cursor to start from instead of the stored one; null for the stored one.</summary>
     public string? Since { get; init; }
 
     /// <summary>Whether to continue when the feed has nothing more, forever or for <see cref="FollowFor"/>.</summary>
@@ -61,13 +63,13 @@ public sealed class SyncOptions
     public TimeSpan? FollowFor { get; init; }
 
     /// <summary>
-    /// An endless feed counts as caught up when nothing has changed the table for this long; zero or more, default one second.
+    /// How long nothing must have changed the table for an endless feed to count as caught up; zero or more, default one second.
     /// </summary>
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// How many attempts may fail in a row before the sync does; 0 for none. Null: any number when following, else none. An attempt that
-    /// lasted at least 5 s and longer than <see cref="RetryInterval"/>, or brought more than one batch, resets the count.
+    /// How many attempts may fail in a row before the sync fails; 0 for none. Null: any number when following, otherwise none. An attempt
+    /// that lasted at least 5 s and longer than <see cref="RetryInterval"/>, or brought more than one batch, resets the count.
     /// </summary>
     public int? MaximumRetryCount { get; init; }
 
@@ -77,37 +79,35 @@ public sealed class SyncOptions
     /// </summary>
     public TimeSpan RetryInterval { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Whether to fetch the whole set again, and remove what it does not hold.</summary>
+    /// <summary>Whether to fetch the whole set again, and remove the records it lacks.</summary>
     public bool Resync { get; init; }
 
     /// <summary>
-    /// Whether to trust a whole set however much it removes, and to fetch an owed one before its time (<see
-    /// cref="SweepRefusedException"/>).
+    /// Whether to trust a whole set however much it removes, and to fetch an owed one before it is due
+    /// (<see cref="SweepRefusedException"/>).
     /// </summary>
     public bool Force { get; init; }
 
     /// <summary>
-    /// What percentage of a table of more than 20 records a whole set may remove if its end is uncertain, 0 to 100; the table keeps it.
-    /// Null for what the table has kept, initially 50. An empty set is trusted only at 100, however few records it would remove.
+    /// What percentage of a table of more than 20 records a whole set may remove if its end is uncertain, 0 to 100; stored with the table.
+    /// Null for the stored value, initially 50. An empty set is trusted only at 100, however few records it would remove.
     /// </summary>
     public int? SweepLimit { get; init; }
 
-    /// <summary>
-    /// Whether a resync also repairs records whose stored order value is above the feed's: it ignores what is stored.
-    /// </summary>
+    /// <summary>Whether a resync also repairs records whose stored order value is above the feed's: it ignores the stored ones.</summary>
     public bool Repair { get; init; }
 
-    /// <summary>The field of which an earlier warning said that it looks like a mark of deletion; null if none has.</summary>
+    /// <summary>The field that an earlier warning has named as a possible deletion mark; null if none has.</summary>
     internal string? ToldOfDeletion { get; init; }
 
     /// <summary>
-    /// How far before the cursor each connection begins, in the order field's own units, for feeds whose writers may be late. Zero or more;
+    /// How far before the cursor each connection starts, in the order field's own units, for feeds whose writers may be late. Zero or more;
     /// default zero.
     /// </summary>
     public decimal Lookback { get; init; }
 
     /// <summary>
-    /// Whether to rebind a table of another feed to this one, which continues from the table's cursor if it does not say that it is
+    /// Whether to rebind a table of another feed to this one, which continues from the table's cursor unless it identifies itself as
     /// another. A feed that has only moved to another host or port, and names the identity that the table knows, needs no permission.
     /// </summary>
     public bool Rebind { get; init; }
@@ -116,7 +116,8 @@ public sealed class SyncOptions
     public MalformedRecordPolicy MalformedRecord { get; init; }
 
     /// <summary>
-    /// How many malformed records the table sets aside at most, at least 1; default 10,000. The oldest make room, which a warning reports.
+    /// How many malformed records the table's quarantine holds, at least 1; default 10,000. Beyond that the oldest are dropped, which a
+    /// warning reports.
     /// </summary>
     public int QuarantineLimit { get; init; } = TableCommit.DefaultQuarantineLimit;
 
@@ -124,24 +125,24 @@ public sealed class SyncOptions
     public int MaximumRecordSize { get; init; } = FrameReader.DefaultMaximumLength;
 
     /// <summary>
-    /// How much memory a process that does nothing but sync may take, in bytes, at least 64 MiB: its buffers shrink accordingly. Null for
-    /// buffers that make it fast, which take up to 250 MB. A record as large as the limit exceeds it.
+    /// How much memory a process that only syncs may use, in bytes, at least 64 MiB: its buffers shrink accordingly. Null for the fastest
+    /// buffers, which use up to 250 MB. A record as large as the limit exceeds it.
     /// </summary>
     public long? MemoryLimit { get; init; }
 
-    /// <summary>Whether to wait for another writer of the file to end, instead of an error.</summary>
+    /// <summary>Whether to wait until another writer of the file has ended, instead of failing.</summary>
     public bool WaitForWriter { get; init; }
 
     /// <summary>Whether <see cref="ChangesCommitted"/> is to list the changes.</summary>
     public bool WantsChanges { get; init; }
 
-    /// <summary>Whether each version of a record is a change of its own, instead of the newest in each commit.</summary>
+    /// <summary>Whether each version of a record is a separate change, instead of only the newest in each commit.</summary>
     public bool EveryVersion { get; init; }
 
     /// <summary>Whether <see cref="ChangesCommitted"/> is to list every record received.</summary>
     public bool WantsRecords { get; init; }
 
-    /// <summary>Whether records are handed out before they are applied, to be rewritten (<see cref="RecordsToTransform"/>).</summary>
+    /// <summary>Whether records are handed out to be rewritten before they are applied (<see cref="RecordsToTransform"/>).</summary>
     public bool Transforms { get; init; }
 
     /// <summary>Whether a token is requested at the start (<see cref="CredentialsNeeded"/>), not only when the feed refuses.</summary>
@@ -151,7 +152,7 @@ public sealed class SyncOptions
     public bool IsServed { get; init; }
 
     /// <summary>
-    /// Gets the run, each commit and what happens to the connection; event ids are stable. Called from any thread, one at a time. Default:
+    /// Receives the run, each commit and the connection's events; event ids are stable. Called from any thread, one at a time. Default:
     /// none.
     /// </summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
@@ -182,8 +183,8 @@ public sealed class SyncOptions
     }
 
     /// <summary>
-    /// A logger for one who cannot name its type: is given whether it is a warning, and the message, from any thread, but not what comes as
-    /// a step of the sync or as its error.
+    /// A logger for a caller that cannot name the logger's type. Gets the message and whether it is a warning, from any thread, but not
+    /// what the sync already reports as a step or as its error.
     /// </summary>
     internal Action<bool, string> LoggedTo
     {

@@ -5,7 +5,7 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// A table opened for a sync, with the writing half at work: target, parser and queue, in the order in which they must be acquired and
+/// A table opened for a sync, with the writing half running: target, parser and queue, in the order in which they must be acquired and
 /// released.
 /// </summary>
 internal sealed class SyncSession : IAsyncDisposable
@@ -40,7 +40,7 @@ internal sealed class SyncSession : IAsyncDisposable
 
     public RecordParser Parser { get; }
 
-    /// <summary>Opens the table that the options name, for a feed that it must belong to; null for an import.</summary>
+    /// <summary>Opens the table that the options name, for the feed to which it must belong; null for an import.</summary>
     public static async Task<SyncSession> OpenAsync(
         SyncOptions options,
         FeedUri? feed,
@@ -51,7 +51,7 @@ internal sealed class SyncSession : IAsyncDisposable
         CancellationToken cancellationToken
     )
     {
-        var name = options.TableName ?? feed?.DefaultTableName ?? TableNaming.Default;
+        var name = options.TableName ?? feed?.TableNameFor(options.Foreign) ?? TableNaming.Default;
         var target = await options
             .Store.OpenAsync(
                 name,
@@ -93,12 +93,12 @@ internal sealed class SyncSession : IAsyncDisposable
     {
         try
         {
-            // The writer has ended, well or not, before its connection is closed.
+            // The writer must have ended, with or without an error, before its connection is closed.
             await Queue.FinishAsync().ConfigureAwait(false);
         }
         catch (Exception e) when (e is OperationCanceledException or LockstepException or Microsoft.Data.Sqlite.SqliteException)
         {
-            // Whoever waited for it got the error.
+            // Whoever awaited it has the error.
         }
 
         await _interrupt.DisposeAsync().ConfigureAwait(false);

@@ -1,27 +1,27 @@
 namespace Lockstep.Engine.Sync;
 
-/// <summary>Where a sync is.</summary>
+/// <summary>The phase of a sync.</summary>
 public enum SyncPhase
 {
-    /// <summary>Asking the feed.</summary>
+    /// <summary>Requesting the feed.</summary>
     Connecting = 0,
 
-    /// <summary>Receiving a whole set that replaces the table when it is complete.</summary>
+    /// <summary>Receiving a whole set that replaces the table once complete.</summary>
     Snapshot = 1,
 
-    /// <summary>Receiving records as they come.</summary>
+    /// <summary>Receiving records as they arrive.</summary>
     Live = 2,
 
-    /// <summary>Waiting before the next attempt, after one that failed.</summary>
+    /// <summary>Waiting before the next attempt, after a failed one.</summary>
     BackingOff = 3,
 
     /// <summary>Done.</summary>
     Ended = 4,
 
-    /// <summary>Given up with an error.</summary>
+    /// <summary>Given up because of an error.</summary>
     Failed = 5,
 
-    /// <summary>The feed ended as it should, and is asked again later.</summary>
+    /// <summary>The feed ended normally, and will be asked again later.</summary>
     Waiting = 6,
 }
 
@@ -37,7 +37,7 @@ internal enum SyncTrigger
     /// <summary>The whole set is complete.</summary>
     SnapshotCompleted = 2,
 
-    /// <summary>The body ended, the connection broke or the feed could not be reached; there will be another attempt.</summary>
+    /// <summary>The body ended, the connection broke or the feed could not be reached; another attempt follows.</summary>
     Interrupted = 3,
 
     /// <summary>The wait is over.</summary>
@@ -46,16 +46,16 @@ internal enum SyncTrigger
     /// <summary>There is nothing left to do, or the caller wants no more.</summary>
     Finished = 5,
 
-    /// <summary>An error that no attempt will repair.</summary>
+    /// <summary>An error that no further attempt will fix.</summary>
     GaveUp = 6,
 
-    /// <summary>The body ended as it should; the feed is asked again after a wait.</summary>
+    /// <summary>The body ended normally; the feed will be asked again after a wait.</summary>
     Rested = 7,
 }
 
 /// <summary>
-/// A sync's state: an immutable value; <see cref="Next"/> returns the one that follows. The table of transitions is complete: anything it
-/// does not name cannot happen.
+/// A sync's state: an immutable value; <see cref="Next"/> returns its successor. The transition table is complete: anything not in it
+/// cannot happen.
 /// </summary>
 /// <param name="Phase">Where the sync is.</param>
 /// <param name="Attempt">How many attempts in a row have failed; 0 when the last one went well.</param>
@@ -89,14 +89,14 @@ public readonly record struct SyncState(SyncPhase Phase, int Attempt)
     /// <summary>The initial state.</summary>
     public static SyncState Initial => new(SyncPhase.Connecting, 0);
 
-    /// <summary>Whether nothing follows.</summary>
+    /// <summary>Whether the state is final.</summary>
     public bool IsFinal => Phase is SyncPhase.Ended or SyncPhase.Failed;
 
-    /// <summary>Whether the trigger may happen in this state.</summary>
+    /// <summary>Whether the trigger is valid in this state.</summary>
     internal bool Allows(SyncTrigger trigger) => Transitions.ContainsKey((Phase, trigger));
 
     /// <summary>The state after the trigger.</summary>
-    /// <exception cref="InvalidOperationException">The trigger cannot happen here.</exception>
+    /// <exception cref="InvalidOperationException">The trigger is not valid here.</exception>
     internal SyncState Next(SyncTrigger trigger)
     {
         if (!Transitions.TryGetValue((Phase, trigger), out var phase))

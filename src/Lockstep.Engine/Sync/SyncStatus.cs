@@ -5,23 +5,25 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// What a running sync reveals about itself: where it is, what it did, how much is still to come. Only the thread of the sync's loop
+/// What a running sync reveals about itself: its phase, what it has done, how much is still to come. Only the thread of the sync's loop
 /// writes; any thread reads.
 /// </summary>
-/// <remarks>What is known is one immutable <see cref="Snapshot"/> that a change replaces as a whole, so that a reader never sees half a
-/// change. The counts and the open table go on by themselves.</remarks>
+/// <remarks>
+/// The state is one immutable <see cref="Snapshot"/>, which each change replaces as a whole, so that a reader never sees half a change. The
+/// counts and the open table change on their own.
+/// </remarks>
 internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider time)
 {
     private volatile Snapshot _now = new();
 
     public SyncCounters Counters { get; } = new();
 
-    /// <summary>When the sync began, as the time provider's timestamp; 0 before.</summary>
+    /// <summary>When the sync started, as a timestamp of the time provider; 0 before.</summary>
     public long Start => _now.Start;
 
     public SyncPhase Phase => _now.State.Phase;
 
-    /// <summary>Whether it waits until the feed is asked again, after a failure or not.</summary>
+    /// <summary>Whether it is waiting to ask the feed again, after a failure or not.</summary>
     public bool IsWaiting => Phase is SyncPhase.BackingOff or SyncPhase.Waiting;
 
     /// <inheritdoc cref="SyncResult.EndReason"/>
@@ -30,7 +32,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     /// <inheritdoc cref="SyncResult.IsComplete"/>
     public bool IsComplete => _now.IsComplete;
 
-    /// <summary>Whether it ends by itself, and nothing says that what came was everything.</summary>
+    /// <summary>Whether it is ending on its own, and nothing says that what arrived was everything.</summary>
     public bool IsIncomplete
     {
         get
@@ -41,13 +43,13 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         }
     }
 
-    /// <summary>Whether the feed says that there are records which did not come.</summary>
+    /// <summary>Whether the feed says that there are records which did not arrive.</summary>
     public bool LacksRecords => _now.LacksRecords;
 
     /// <summary>The table's sequence number when it was last closed; null before.</summary>
     public long? Sequence => _now.Sequence;
 
-    /// <summary>Everything, at this moment.</summary>
+    /// <summary>The complete result as of now.</summary>
     public SyncResult Result
     {
         get
@@ -85,14 +87,14 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
 
     public void Move(SyncTrigger trigger) => _now = _now with { State = _now.State.Next(trigger) };
 
-    /// <summary>Why the sync ends, or would if it ended now.</summary>
+    /// <summary>Sets why the sync ends, or would if it ended now.</summary>
     /// <param name="reason">Why.</param>
     /// <param name="isComplete">As for <see cref="SyncResult.IsComplete"/>.</param>
     /// <param name="lacksRecords">As for <see cref="LacksRecords"/>.</param>
     public void EndsFor(SyncEndReason reason, bool isComplete = false, bool lacksRecords = false) =>
         _now = _now with { EndReason = reason, IsComplete = isComplete, LacksRecords = lacksRecords };
 
-    /// <summary>A whole set has come that said where it ends.</summary>
+    /// <summary>A whole set has arrived with an explicit end.</summary>
     public void SetCame() => _now = _now with { IsWholeSet = true };
 
     /// <summary>An error ends it.</summary>
@@ -104,7 +106,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
 
     public void End() => _now = _now with { Duration = time.GetElapsedTime(_now.Start) };
 
-    /// <summary>The table is open: from now on the cursor is what its writer has committed.</summary>
+    /// <summary>The table is open: from now on the cursor is the one its writer has committed.</summary>
     public void TableOpened(SyncContext context) => _now = _now with { Table = context.Target.State.Name, Context = context };
 
     /// <summary>The table is about to be closed.</summary>
@@ -139,7 +141,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
 
     private static DateTimeOffset? NewestIn(TableState table) => RecordTime.Of(table.Cursor, table.Shape?.Dialect);
 
-    /// <summary>What is known at one moment. Immutable.</summary>
+    /// <summary>The state at one moment. Immutable.</summary>
     private sealed record Snapshot
     {
         public long Start { get; init; }
@@ -148,7 +150,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
 
         public string Table { get; init; } = "";
 
-        /// <summary>The open table; null while it is closed, when the following members say what it was at last.</summary>
+        /// <summary>The open table; null while it is closed, when the following members hold its last values.</summary>
         public SyncContext? Context { get; init; }
 
         public Cursor Cursor { get; init; }
@@ -180,10 +182,10 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         /// <summary>How many records the feed announced.</summary>
         public long? Expected { get; init; }
 
-        /// <summary>The length of the body that is coming, if known.</summary>
+        /// <summary>The length of the current body, if known.</summary>
         public long? ContentLength { get; init; }
 
-        /// <summary>How many bytes had come when the body began.</summary>
+        /// <summary>How many bytes had arrived when the body started.</summary>
         public long BodyStartBytes { get; init; }
 
         public double? ShareDone(SyncResult counted) =>

@@ -1,10 +1,11 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>Whether a table and a feed belong together, and what each knows of the records' shape.</summary>
+/// <summary>Whether a table and a feed belong together, and what each knows about the records' shape.</summary>
 internal static class TableBinding
 {
     /// <exception cref="TableMismatchException">They do not.</exception>
@@ -29,7 +30,7 @@ internal static class TableBinding
         {
             throw new TableMismatchException(
                 path,
-                $"The table '{state.Name}' in '{path}' was filled by another query than is asked now: what it has up to its cursor would "
+                $"The table '{state.Name}' in '{path}' was filled by another query than this one: what it has up to its cursor would "
                     + $"stay as it is.",
                 $"Fetch the whole set by the new query with {Term.Resync}, or sync to another table with {Term.Path}. If both ask for the "
                     + $"same records, resume from the cursor with {Term.Rebind}."
@@ -60,7 +61,7 @@ internal static class TableBinding
         {
             throw new TableMismatchException(
                 path,
-                $"The table '{state.Name}' in '{path}' is of the dialect {shape.Dialect}, not {options.Dialect}.",
+                $"The table '{state.Name}' in '{path}' has the dialect {shape.Dialect}, not {options.Dialect}.",
                 advice
             );
         }
@@ -74,7 +75,7 @@ internal static class TableBinding
             );
         }
 
-        if (options.KeyFields is { } keys && !keys.SequenceEqual(shape.KeyFields))
+        if (KeyFieldsOf(state, options) is { } keys && !keys.SequenceEqual(shape.KeyFields))
         {
             throw new TableMismatchException(
                 path,
@@ -83,6 +84,15 @@ internal static class TableBinding
                 advice
             );
         }
+    }
+
+    /// <summary>The key that the user says, by itself or by a dialect, which may add that of a parent; null for none.</summary>
+    private static IReadOnlyList<string>? KeyFieldsOf(TableState state, SyncOptions options)
+    {
+        var dialect = options.Foreign ?? ForeignState.Parse(state.Foreign)?.Dialect;
+        if (dialect is null || (options.Foreign is null && options.KeyFields is null))
+            return options.KeyFields;
+        return [.. dialect.With(options.KeyFields, options.OrderBy).Snapshot.Key.Select(key => key.Field)];
     }
 
     /// <summary>Whether the query options have changed, in a sync that would continue from the cursor.</summary>
@@ -99,8 +109,9 @@ internal static class TableBinding
 
     /// <summary>Checks the identity that a feed names against the table's, if the table was filled from another address.</summary>
     /// <returns>A warning if the table is bound to the address from here on; null if it was already.</returns>
-    /// <exception cref="TableMismatchException">It is not the same feed, and the user has not said that it takes the table
-    /// over.</exception>
+    /// <exception cref="TableMismatchException">
+    /// It is not the same feed, and the user has not allowed it to take over the table.
+    /// </exception>
     public static string? CheckMove(TableState state, SyncOptions options, FeedUri feed, string? identity)
     {
         if (!IsOfAnotherFeed(state, feed))
@@ -126,7 +137,7 @@ internal static class TableBinding
         );
     }
 
-    /// <summary>Whether the feed may be the same at another host or port, which its identity will show.</summary>
+    /// <summary>Whether the feed may be the same one at another host or port, which its identity will show.</summary>
     private static bool MayHaveMoved(TableState state, FeedUri feed) =>
         state.Foreign is not null
             // Another server's feed may be requested with other options: its whole set is then fetched again.
@@ -137,18 +148,18 @@ internal static class TableBinding
                 && stored.PathAndQuery == now.PathAndQuery;
 
     /// <summary>Checks the key that a feed announces against the table's.</summary>
-    /// <returns>A warning if the user has named another key, which wins.</returns>
-    /// <exception cref="TableMismatchException">The table was filled by another key, which the user has not named.</exception>
+    /// <returns>A warning if the user has named another key, which takes precedence.</returns>
+    /// <exception cref="TableMismatchException">The table was filled with another key, which the user has not named.</exception>
     public static string? CheckKey(RecordShape? shape, SyncOptions options, IReadOnlyList<string> announced)
     {
         if ((options.KeyFields ?? shape?.KeyFields) is not { } key || key.SequenceEqual(announced))
             return null;
         if (options.KeyFields is not null)
-            return $"The feed says that its key is '{string.Join(", ", announced)}'; '{string.Join(", ", key)}' is used as was asked for.";
+            return $"The feed says that its key is '{string.Join(", ", announced)}'; '{string.Join(", ", key)}' is used, as requested.";
         var path = options.Store.Description;
         throw new TableMismatchException(
             path,
-            $"The table in '{path}' was filled by the key '{string.Join(", ", key)}', but the feed says that its key is "
+            $"The table in '{path}' was filled with the key '{string.Join(", ", key)}', but the feed says that its key is "
                 + $"'{string.Join(", ", announced)}': records that differ may have become one.",
             $"Empty the table with {Term.ClearTable} and sync again, or keep its key by naming it with {Term.Key}."
         );

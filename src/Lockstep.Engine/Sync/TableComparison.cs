@@ -18,31 +18,31 @@ public enum DifferenceKind
 }
 
 /// <summary>One record in which a table differs from its feed. Immutable.</summary>
-/// <param name="Kind">How.</param>
+/// <param name="Kind">The kind of difference.</param>
 /// <param name="Key">The record's key.</param>
 /// <param name="Expected">The feed's record as JSON in UTF-8; null if the feed has none.</param>
 /// <param name="Actual">The table's record, likewise.</param>
 public sealed record TableDifference(DifferenceKind Kind, RecordKey Key, ReadOnlyMemory<byte>? Expected, ReadOnlyMemory<byte>? Actual);
 
-/// <summary>A difference that was found; a step of <see cref="TableComparison"/>.</summary>
+/// <summary>A difference; a step of <see cref="TableComparison"/>.</summary>
 /// <param name="Difference">The difference.</param>
 public sealed record DifferenceFound(TableDifference Difference) : SyncStep;
 
 /// <summary>
-/// Compares a table with its feed by a full read: the feed goes into a table file of its own, and both are walked side by side in the order
-/// of their keys. If the feed changes meanwhile, the changes since the table was synced show up too.
+/// Compares a table with its feed by reading both in full: the feed goes to a table file of its own, and both are walked side by side in
+/// key order. If the feed changes meanwhile, the changes since the table was synced show up too.
 /// </summary>
-/// <param name="options">The table and its feed; the comparison itself decides where the records go, and how.</param>
+/// <param name="options">The table and its feed; the comparison itself decides where and how the records are stored.</param>
 /// <param name="time">The clock; null for the system's.</param>
 public sealed class TableComparison(SyncOptions options, TimeProvider? time = null)
 {
-    /// <summary>Runs the comparison, step by step: those of the sync that reads the feed, then the differences.</summary>
+    /// <summary>Runs the comparison, step by step: the steps of the sync that reads the feed, then the differences.</summary>
     /// <exception cref="LockstepException">The feed or the table cannot be read.</exception>
     public async IAsyncEnumerable<SyncStep> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var table = options.Store.GetFor(options.TableName, options.Feed.Address.DefaultTableName);
+        var table = options.Store.GetFor(options.TableName, options.Feed.Address.TableNameFor(options.Foreign));
         var info = table.GetInfo();
-        // A first load that was cut off may not have confirmed which server's dialect its feed speaks: it is recognised again.
+        // A first load that was cut off may not have confirmed its feed's dialect, so the dialect is detected again.
         var isForeign = info.Foreign is not null || info.Dialect == Records.Dialect.Foreign;
         var folder = Directory.CreateTempSubdirectory("lockstep-compare-");
         try
@@ -66,7 +66,7 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
                 MalformedRecord = options.MalformedRecord,
                 ToldOfDeletion = info.Foreign?.DeletionMark,
             };
-            // If a feed may have had more than it sent, what it did not send is not known to be missing there.
+            // If a feed may have had more than it sent, a record it did not send is not known to be missing.
             var isWhole = true;
             await foreach (var step in new TableSync(fetch, time).RunAsync(cancellationToken).ConfigureAwait(false))
             {

@@ -5,11 +5,13 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Fills a table from a stream of records, such as a file with one JSON object per line, by the same rules as a feed. It is pulled like
-/// <see cref="TableSync"/>. A table bound to a feed keeps its cursor; any other gets the largest order value as its cursor.
+/// Fills a table from a stream of records, such as a file with one JSON object per line or with an array of them, by the same rules as a
+/// feed. It is pulled like <see cref="TableSync"/>. A table bound to a feed keeps its cursor; any other gets the largest order value as
+/// its cursor.
 /// </summary>
-/// <param name="options">What to fill, and how; of the feed's options only the URI is used, of any scheme, to name the source in
-/// errors.</param>
+/// <param name="options">
+/// What to fill, and how; of the feed's options only the URI is used, with any scheme, to name the source in errors.
+/// </param>
 /// <param name="source">The records; read to its end, not disposed.</param>
 /// <param name="time">The clock; null for the system's.</param>
 public sealed class TableImport(SyncOptions options, Stream source, TimeProvider? time = null)
@@ -24,8 +26,9 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
     };
 
     /// <summary>Runs the import, step by step.</summary>
-    /// <exception cref="LockstepException">The source holds something wrong, or the table cannot be written; what was committed before
-    /// stays.</exception>
+    /// <exception cref="LockstepException">
+    /// The source is malformed, or the table cannot be written; what was committed before is kept.
+    /// </exception>
     public async IAsyncEnumerable<SyncStep> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -67,21 +70,31 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
                         .ConfigureAwait(false),
                 static () => { }
             );
+            var list = new ListBody(new Utf8Body(source));
             var body = new BodySource
             {
                 Feed = FeedUri.OfImport(options.Feed.Uri),
-                Stream = new Utf8Body(source),
+                Stream = list,
                 Start = state.RequestCursor,
                 HasDefiniteEnd = true,
                 IsImport = true,
-                // The feed's own cursor says how far the feed was read; an import says nothing about that.
+                // The feed's own cursor says how far the feed was read, about which an import says nothing.
                 IsHeld = state.Feed is not null,
             };
             await new BodyReader(context, body).ReadAsync(cancellationToken).ConfigureAwait(false);
             var end = new TableCommit { Resume = session.Target.State.Resume, IsImporting = false };
             await session.Queue.RunAsync(new CommitJob(CommitKind.Commit, end), cancellationToken).ConfigureAwait(false);
             var table = session.Target.Committed;
-            _result = _result with { Cursor = table.Cursor, Quarantined = table.Quarantined, EndReason = SyncEndReason.EndOfFeed };
+            if (list.IsCutOff)
+                throw new FeedCutException(body.Feed, "it ended within its list.");
+            _result = _result with
+            {
+                Cursor = table.Cursor,
+                Quarantined = table.Quarantined,
+                EndReason = SyncEndReason.EndOfFeed,
+                State = SyncState.Initial.Next(SyncTrigger.Finished),
+                IsComplete = true,
+            };
             if (context.FirstMalformed is { } first)
             {
                 await new SyncEvents(steps, options.Logger, _time)
@@ -95,7 +108,7 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
         }
         catch (Exception e)
         {
-            _result = _result with { EndReason = SyncEndReason.Failed };
+            _result = _result with { EndReason = SyncEndReason.Failed, State = SyncState.Initial.Next(SyncTrigger.GaveUp) };
             steps.Complete(e);
         }
     }

@@ -7,14 +7,14 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Keeps a table in step with a feed. The caller pulls <see cref="RunAsync"/>: changes come as they are committed, events and progress
-/// as they happen, and the last step is <see cref="SyncEnded"/>. To stop, stop pulling: disposing the enumerator closes the connection
-/// at once and rolls back what was not committed. A slow caller slows the feed.
+/// Keeps a table in step with a feed. The caller pulls <see cref="RunAsync"/>: changes arrive as they are committed, events and progress as
+/// they happen, and the last step is <see cref="SyncEnded"/>. To stop, stop pulling: disposing the enumerator closes the connection at once
+/// and rolls back what was not committed. A slow caller slows the feed.
 /// </summary>
 /// <remarks>One run per object. <see cref="Result"/> may be read from any thread.</remarks>
 public sealed class TableSync
 {
-    /// <summary>The name under which syncs are traced: an activity for each run, and within it one for each connection.</summary>
+    /// <summary>The name of the activity source for traces: an activity for each run, and within it one for each connection.</summary>
     public const string ActivitySourceName = "Lockstep.Engine";
 
     private readonly SyncOptions _options;
@@ -29,7 +29,7 @@ public sealed class TableSync
     /// <param name="options">What to sync, and how.</param>
     /// <param name="time">The clock; null for the system's.</param>
     /// <param name="random">The source of jitter; null for the shared one.</param>
-    /// <exception cref="ArgumentException">The URI is no feed's, or the table's name cannot be one.</exception>
+    /// <exception cref="ArgumentException">The URI is not that of a feed, or the table's name is invalid.</exception>
     /// <exception cref="InvalidOptionException">An option is out of range.</exception>
     public TableSync(SyncOptions options, TimeProvider? time = null, Random? random = null)
     {
@@ -49,8 +49,8 @@ public sealed class TableSync
     /// <summary>What the sync has done so far.</summary>
     public SyncResult Result => _status.Result;
 
-    /// <summary>Runs the sync, step by step; a step comes at least every quarter of a second.</summary>
-    /// <exception cref="LockstepException">The sync cannot continue; what was committed before stays.</exception>
+    /// <summary>Runs the sync, step by step, with a step at least every quarter of a second.</summary>
+    /// <exception cref="LockstepException">The sync cannot continue; what was committed before is kept.</exception>
     public async IAsyncEnumerable<SyncStep> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         _status.Begin();
@@ -66,7 +66,7 @@ public sealed class TableSync
         finally
         {
             await stop.CancelAsync().ConfigureAwait(false);
-            // An error, if any, has come out of the channel; this only waits for the end, so that file and socket are free.
+            // Any error has already come out of the channel; this only waits for the end, so that file and socket are released.
             await work.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
@@ -83,7 +83,7 @@ public sealed class TableSync
         }
         catch (Exception e)
         {
-            // A commit that is interrupted may be the first to report it.
+            // An interrupted commit may be the first to report it.
             var stopped =
                 cancellationToken.IsCancellationRequested
                 && e is OperationCanceledException or Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: NativeSqlite.Interrupt };
@@ -107,7 +107,7 @@ public sealed class TableSync
     }
 
     /// <summary>
-    /// The outer loop: opens the table, and again when its store went away or another sync has taken it over. What was committed is kept,
+    /// The outer loop: opens the table, and reopens it after its store was lost or another sync took it over. What was committed is kept,
     /// so the feed is asked to continue from there.
     /// </summary>
     private async Task KeepOpenAsync(CancellationToken cancellationToken)
@@ -178,7 +178,7 @@ public sealed class TableSync
                 Feed = _feed.Display,
                 Asked = context.AskedSoFar,
                 FeedEnding = context.FeedEnding,
-                // A first load that ran out of time, or lacks records, has not ended: who relies on the whole set must wait.
+                // A first load that ran out of time, or lacks records, has not ended: whoever relies on the whole set must wait.
                 At =
                     state.LastSync is null && (_status.EndReason == SyncEndReason.TimeElapsed || _status.LacksRecords)
                         ? null
@@ -199,7 +199,7 @@ public sealed class TableSync
     /// the changes get those first, the newest of each record (I5).
     /// </summary>
     /// <param name="state">The table as it is now.</param>
-    /// <param name="sequence">Up to where they have the changes; null the first time.</param>
+    /// <param name="sequence">The sequence up to which they have the changes; null the first time.</param>
     /// <param name="cancellationToken">Gives up.</param>
     private async Task CatchUpWithStoreAsync(TableState state, long? sequence, CancellationToken cancellationToken)
     {

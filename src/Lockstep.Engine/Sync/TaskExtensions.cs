@@ -2,7 +2,7 @@ namespace Lockstep.Engine.Sync;
 
 internal static class TaskExtensions
 {
-    /// <summary>Waits for a task no longer than this, without an exception if it takes longer; the task continues.</summary>
+    /// <summary>Waits for a task, for a limited time. False, without an exception, if it takes longer; the task continues.</summary>
     public static async Task<bool> CompletesWithinAsync(this Task task, TimeSpan limit, TimeProvider time)
     {
         if (task.IsCompleted)

@@ -4,7 +4,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>A transform returned something other than one object with the record's key, or nothing.</summary>
+/// <summary>A transform returned something other than one object with the record's key, or nothing at all.</summary>
 public sealed class TransformException : LockstepException
 {
     /// <summary>Creates the error.</summary>
@@ -21,7 +21,7 @@ public sealed class TransformException : LockstepException
     public RecordKey Key { get; }
 }
 
-/// <summary>Takes rewritten records back into their batch: each must be one object and have the key that it had.</summary>
+/// <summary>Puts rewritten records back into their batch: each must be an object and have the key that it had.</summary>
 internal sealed class TransformedRecords(IReadOnlyList<string> knownFields)
 {
     private RecordParser? _parser;
@@ -55,7 +55,7 @@ internal sealed class TransformedRecords(IReadOnlyList<string> knownFields)
 
     public IReadOnlyList<string> TakeNewFields() => (_parser?.Fields ?? _items?.Fields)?.TakeNew() ?? [];
 
-    /// <summary>The same for another server's record, whose key may be nested in it.</summary>
+    /// <summary>The same for a record of another server, whose key may be nested in it.</summary>
     private void TakeItem(TransformableRecord record, RecordBatch batch, RecordShape shape)
     {
         _items ??= new ItemReader(shape, knownFields);

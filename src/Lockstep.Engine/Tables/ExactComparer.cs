@@ -9,9 +9,9 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// SQLite functions that compare numbers of a record's text with all their digits: <c>lockstep_exact(body, n)</c> is negative, zero or
-/// positive, <c>lockstep_exact_in(body, n)</c> says whether the number is one of several. As in SQLite, true is 1 and false 0, everything
-/// else is above all numbers, and null, like a field that is not there, makes them null.
+/// SQLite functions that compare numbers in a record's text with all their digits: <c>lockstep_exact(body, n)</c> is negative, zero or
+/// positive, and <c>lockstep_exact_in(body, n)</c> says whether the number is one of several. As in SQLite, true is 1 and false 0,
+/// everything else is above all numbers, and for null or a missing field the result is null.
 /// </summary>
 internal sealed class ExactComparer
 {
@@ -22,14 +22,14 @@ internal sealed class ExactComparer
 
     private readonly List<Comparison> _comparisons = [];
 
-    /// <summary>The call that compares a field with a number.</summary>
+    /// <summary>The call that compares a field to a number.</summary>
     public string With(IReadOnlyList<string> field, FilterNumber number) => Call(Compare, new Comparison(Utf8(field), null, [number.Utf8]));
 
     /// <summary>The call that compares two fields.</summary>
     public string With(IReadOnlyList<string> field, IReadOnlyList<string> other) =>
         Call(Compare, new Comparison(Utf8(field), Utf8(other), []));
 
-    /// <summary>The call that says whether a field is one of these numbers.</summary>
+    /// <summary>The call that tests whether a field is one of these numbers.</summary>
     public string In(IReadOnlyList<string> field, IEnumerable<FilterNumber> numbers) =>
         Call(
             IsOneOf,
@@ -40,7 +40,7 @@ internal sealed class ExactComparer
             )
         );
 
-    /// <summary>Registers the functions on a connection, until another comparer does.</summary>
+    /// <summary>Registers the functions on a connection, replacing another comparer's.</summary>
     public unsafe void Register(SqliteConnection connection)
     {
         if (_comparisons.Count == 0)
@@ -54,7 +54,7 @@ internal sealed class ExactComparer
             var handle = GCHandle.ToIntPtr(GCHandle.Alloc(this));
             fixed (byte* pointer = name)
             {
-                // If this fails, SQLite releases the handle as well.
+                // If this fails, SQLite still releases the handle.
                 SqliteException.ThrowExceptionForRC(
                     NativeSqlite.CreateFunction(
                         connection.Handle!.DangerousGetHandle(),
@@ -140,7 +140,8 @@ internal sealed class ExactComparer
     }
 
     /// <summary>
-    /// The number at a path, true and false as SQLite has them; empty for anything else. If two members have one name, the first counts.
+    /// The number at a path, with true and false as in SQLite; empty for anything else. If two members have the same name, the first
+    /// counts.
     /// </summary>
     private static ReadOnlySpan<byte> Read(ReadOnlySpan<byte> body, byte[][] path, out bool isOther)
     {
@@ -174,7 +175,7 @@ internal sealed class ExactComparer
         };
     }
 
-    /// <summary>Whether a member has the name; one with half a surrogate pair has none that a filter could express.</summary>
+    /// <summary>Whether a member has the name; a name with half a surrogate pair is none that a filter could express.</summary>
     private static bool IsNamed(ref Utf8JsonReader json, byte[] name)
     {
         try
@@ -196,7 +197,7 @@ internal sealed class ExactComparer
     private static byte[][] Utf8(IReadOnlyList<string> path) => [.. path.Select(Encoding.UTF8.GetBytes)];
 
     /// <param name="Field">The names that lead to the field.</param>
-    /// <param name="Other">Those that lead to what it is compared with; null for numbers.</param>
-    /// <param name="Numbers">The numbers, in order.</param>
+    /// <param name="Other">Those that lead to the other field; null to compare to numbers.</param>
+    /// <param name="Numbers">The numbers, sorted.</param>
     private sealed record Comparison(byte[][] Field, byte[][]? Other, byte[][] Numbers);
 }

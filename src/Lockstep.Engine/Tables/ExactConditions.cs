@@ -1,16 +1,16 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Makes comparisons exact: the record's text is compared. For an index, the plain comparison stands beside it: rounding keeps the order,
-/// so SQLite compares correctly whatever is far apart as its numbers, and only near ties are resolved by the text. Without one that would
-/// extract the field several times. Each method returns null if the plain comparison is exact already.
+/// Makes comparisons exact by comparing the record's text. If an index may help, the plain comparison is kept beside it: rounding preserves
+/// order, so SQLite compares correctly whatever differs clearly, and only near ties are decided by the text. Without an index that would
+/// extract the field several times. Each method returns null if the plain comparison is already exact.
 /// </summary>
 /// <param name="isIndexed">Whether an index may help.</param>
 internal sealed class ExactConditions(bool isIndexed)
 {
     private const string IsNumber = "IN ('integer', 'real')";
 
-    /// <summary>Each comparison, and its mirror image.</summary>
+    /// <summary>Each comparison and its mirror image.</summary>
     private static readonly Dictionary<string, string> Mirrored = new(StringComparer.Ordinal)
     {
         ["="] = "=",

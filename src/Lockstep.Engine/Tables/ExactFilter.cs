@@ -4,14 +4,14 @@ using System.Text;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A filter in which numbers compare with all their digits. SQLite has 64-bit integers and doubles: for it, <c>huge =
-/// 9223372036854775811</c> is true of any number that rounds to the same double. So each comparison of a field with a number or another
-/// field is rewritten to compare the record's own text (<see cref="ExactComparer"/>), and keeps the plain comparison beside it for an
-/// index, if there is one. Arithmetic and functions compute as SQLite does; a number that SQLite would round is refused there.
+/// A filter in which numbers are compared with all their digits. SQLite has 64-bit integers and doubles: for it, <c>huge =
+/// 9223372036854775811</c> is true for any number that rounds to the same double. So each comparison of a field to a number or another
+/// field is rewritten to compare the record's own text (<see cref="ExactComparer"/>), beside the plain comparison if an index can use it.
+/// Arithmetic and functions compute as in SQLite; a number that SQLite would round is refused there.
 /// </summary>
 internal sealed class ExactFilter
 {
-    /// <summary>What may precede an operand of a comparison, unless the operand begins it.</summary>
+    /// <summary>What may precede an operand of a comparison, unless the operand starts the filter.</summary>
     private static readonly string[] Openers = ["AND", "OR", "NOT", "WHEN", "THEN", "ELSE"];
 
     private static readonly string[] Closers = ["AND", "OR", "WHEN", "THEN", "ELSE", "END"];
@@ -31,20 +31,20 @@ internal sealed class ExactFilter
         _operands = new FilterOperands(_filter, _tokens, query.FilterParameters, columns);
     }
 
-    /// <summary>The filter as SQLite gets it.</summary>
+    /// <summary>The filter for SQLite.</summary>
     public string Sql { get; private set; } = "";
 
     /// <summary>The functions that it calls.</summary>
     public ExactComparer Comparer => _conditions.Comparer;
 
-    /// <summary>The parameters whose values it already contains.</summary>
+    /// <summary>The parameters whose values are already written into it.</summary>
     public HashSet<string> Written { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Creates it from a query's filter.</summary>
     /// <param name="query">The query, with a filter.</param>
-    /// <param name="columns">The columns that the filter sees, and where in a record each one's value is.</param>
+    /// <param name="columns">The columns that the filter sees, and the path of each one's value in a record.</param>
     /// <param name="isIndexed">Whether an index may help.</param>
-    /// <exception cref="FilterException">A number would be rounded where it stands.</exception>
+    /// <exception cref="FilterException">A number would be rounded where it is used.</exception>
     public static ExactFilter Of(RecordQuery query, IEnumerable<(string Name, IReadOnlyList<string> Path)> columns, bool isIndexed)
     {
         var exact = new ExactFilter(query, columns, isIndexed);
@@ -70,15 +70,19 @@ internal sealed class ExactFilter
                 continue;
             }
 
+            if (!isOfSelect[at] && _operands.RenamedColumn(at) is { } column)
+            {
+                sql.Append(_filter, copied, _tokens[at].Start - copied).Append(TableView.Quote(column));
+                copied = _tokens[at].End;
+            }
+
             RequireDigits(_tokens[at]);
         }
 
         Sql = sql.Append(_filter, copied, _filter.Length - copied).ToString();
     }
 
-    /// <summary>
-    /// Finds the ANDs that belong to a BETWEEN, and which tokens are within a SELECT, where a name may mean another column.
-    /// </summary>
+    /// <summary>Finds the ANDs that belong to a BETWEEN, and the tokens inside a SELECT, where a name may mean another column.</summary>
     private bool[] MarkBrackets()
     {
         var isOfSelect = new bool[_tokens.Length];
@@ -122,7 +126,7 @@ internal sealed class ExactFilter
     private bool CanEnd(int at) =>
         at == _tokens.Length || _tokens[at].IsSign(")") || _tokens[at].IsSign(",") || Array.Exists(Closers, _tokens[at].IsWord);
 
-    /// <summary>The comparison that begins at a token, written exactly; null if none there needs it.</summary>
+    /// <summary>The comparison that starts at a token, rewritten to be exact; null if none there needs it.</summary>
     private string? Comparison(int at, out int end)
     {
         end = at;

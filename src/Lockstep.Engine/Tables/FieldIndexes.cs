@@ -3,8 +3,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The indexes that a user wants for filters, one per field. A table of its own keeps the list, so that the indexes are recreated whenever
-/// the table of the records is. They slow down each write by what SQLite needs to maintain them.
+/// The indexes that a user wants for filters, one per field. The list has its own table, so that the indexes are recreated whenever the
+/// table of records is. Each write pays for maintaining them.
 /// </summary>
 internal static class FieldIndexes
 {
@@ -14,7 +14,7 @@ internal static class FieldIndexes
     private const string Table = "lockstep_index";
     private const string Prefix = "lockstep_by_";
 
-    /// <summary>The fields that have one, in the order in which they were given.</summary>
+    /// <summary>The indexed fields, in the order in which they were given.</summary>
     public static IReadOnlyList<string> Load(SqliteConnection connection)
     {
         var fields = new List<string>();
@@ -28,7 +28,7 @@ internal static class FieldIndexes
         return fields;
     }
 
-    /// <summary>Indexes these fields and no others, within the caller's transaction.</summary>
+    /// <summary>Indexes exactly these fields, in the caller's transaction.</summary>
     public static void Save(SqliteConnection connection, IReadOnlyCollection<string> fields)
     {
         foreach (var field in Load(connection).Except(fields))
@@ -50,7 +50,7 @@ internal static class FieldIndexes
         Ensure(connection);
     }
 
-    /// <summary>Creates the missing indexes, within the caller's transaction, if the table has records.</summary>
+    /// <summary>Creates missing indexes if the table has records, in the caller's transaction.</summary>
     public static void Ensure(SqliteConnection connection)
     {
         if (!StageSql.TableExists(connection, TableSchema.Rows))
@@ -65,7 +65,7 @@ internal static class FieldIndexes
         }
     }
 
-    /// <summary>Checks the fields that a user names against those of the table.</summary>
+    /// <summary>Checks the fields named by a user against those of the table.</summary>
     /// <exception cref="FieldIndexException">There are too many, one is not in the table, or it cannot be indexed.</exception>
     public static void Check(IReadOnlyCollection<string> fields, IReadOnlyList<string> known)
     {
@@ -74,7 +74,7 @@ internal static class FieldIndexes
             throw new FieldIndexException(
                 "",
                 $"{fields.Count} fields were given; at most {Most} may have an index.",
-                "Name those that filters need most."
+                "Name those that filters use most."
             );
         }
 
@@ -84,7 +84,7 @@ internal static class FieldIndexes
             {
                 throw new FieldIndexException(
                     field,
-                    $"The field '{field}' cannot have an index: its name holds quotes, backslashes or control characters.",
+                    $"The field '{field}' cannot have an index: its name contains quotes, backslashes or control characters.",
                     "Name another field."
                 );
             }

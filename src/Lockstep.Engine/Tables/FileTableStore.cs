@@ -2,7 +2,7 @@ using Lockstep.Engine;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>A file that keeps one table. It need not exist yet: the first sync creates it.</summary>
+/// <summary>A file that contains one table. It need not exist yet: the first sync creates it.</summary>
 /// <param name="path">The file's full path.</param>
 public sealed class FileTableStore(string path) : TableStore
 {
@@ -16,29 +16,29 @@ public sealed class FileTableStore(string path) : TableStore
     public bool IsPrivate { get; init; }
 
     /// <summary>
-    /// Whether part of the table is in the write-ahead log beside the file, as while a reader needs it: a copy of the file alone lacks that
-    /// part.
+    /// Whether part of the table is in the write-ahead log beside the file, for example while a reader needs it: a copy of the file alone
+    /// lacks that part.
     /// </summary>
     public bool HasLog => ClosingCheckpoint.HasLog(path);
 
-    /// <summary>The same.</summary>
+    /// <summary>The file's full path.</summary>
     public override string Description => path;
 
     /// <summary>The one table, whatever its name; opens nothing yet.</summary>
     public Table Table => new(path);
 
-    /// <summary>The file's table; none if there is no such file, or it holds something else.</summary>
+    /// <summary>The file's table; none if there is no such file, or it contains something else.</summary>
     public override IReadOnlyList<Table> Find() => Table.IsTable(path) ? [Table] : [];
 
     /// <summary>The file's table, if it has this name.</summary>
     /// <exception cref="TableNotFoundException">There is no such file, or its table has another name.</exception>
-    /// <exception cref="TableFileException">It is no table file, or cannot be read.</exception>
+    /// <exception cref="TableFileException">It is not a table file, or cannot be read.</exception>
     public override Table Get(string name) =>
         Table.GetInfo().Name is var actual && actual == name
             ? Table
             : throw new TableNotFoundException(
                 name,
-                $"The file '{path}' holds the table '{actual}', not '{name}'.",
+                $"The file '{path}' contains the table '{actual}', not '{name}'.",
                 $"Check the name, or name another file with {Term.Path}."
             );
 
@@ -74,7 +74,7 @@ public sealed class FileTableStore(string path) : TableStore
         {
             if (isNew)
                 TableFile.DeleteUnused(path);
-            // Leave nothing beside a file that is no table.
+            // Leave nothing beside a file that is not a table.
             if (writerLock.IsNew && !Table.IsTable(path))
                 writerLock.DisposeAndDelete();
             else

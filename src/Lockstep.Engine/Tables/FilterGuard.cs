@@ -4,16 +4,16 @@ using SQLitePCL;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>Prepares a statement that holds a user's filter: SQLite's authorizer lets it read the records and nothing else.</summary>
+/// <summary>Prepares a statement that contains a user's filter: SQLite's authorizer lets it read the records and nothing else.</summary>
 internal static class FilterGuard
 {
     /// <summary>SQLITE_DBCONFIG_DQS_DML.</summary>
     private const int DoubleQuotedStrings = 1013;
 
-    /// <summary>The most characters of a filter.</summary>
+    /// <summary>The maximum length of a filter in characters.</summary>
     public const int MaximumLength = 64 * 1024;
 
-    /// <summary>The most bytes of a text that a filter makes or reads: four of the largest records.</summary>
+    /// <summary>The maximum bytes of a text that a filter creates or reads: four of the largest records.</summary>
     public const int MaximumText = 64 << 20;
 
     private static readonly HashSet<string> Refused = new(StringComparer.OrdinalIgnoreCase)
@@ -27,7 +27,7 @@ internal static class FilterGuard
         "zeroblob",
     };
 
-    /// <summary>A filter as it stands in a statement: a line end keeps a comment from swallowing what follows.</summary>
+    /// <summary>A filter as embedded in a statement: a line end keeps a comment from swallowing what follows.</summary>
     public static string Embed(string filter) => $"\n{filter}\n";
 
     /// <summary>Refuses a filter that is empty or too long.</summary>
@@ -111,15 +111,15 @@ internal static class FilterGuard
             throw new FilterException(
                 filter,
                 $"The filter cannot be evaluated: {Plain(e.Message)}",
-                "Change the expression so that it holds for every record, for example with typeof() or json_valid().",
+                "Change the expression so that it can be evaluated for every record, for example with typeof() or json_valid().",
                 e
             );
         }
     }
 
     /// <summary>
-    /// A filter that closes its bracket early, to continue with SQL of its own, needs other words after it in a SELECT list than in a CASE:
-    /// whatever is an expression in both places is one expression.
+    /// A filter that closes its bracket early, to continue with SQL of its own, needs different words after it in a SELECT list than in a
+    /// CASE: whatever is an expression in both places is a single expression.
     /// </summary>
     private static void RequireOneExpression(SqliteConnection connection, string filter, string source)
     {
@@ -145,7 +145,7 @@ internal static class FilterGuard
             _ => raw.SQLITE_DENY,
         };
 
-    /// <summary>SQLite's messages without the parts that only its own programmers need.</summary>
+    /// <summary>SQLite's messages without the parts that only SQLite's developers need.</summary>
     private static string Plain(string message)
     {
         int quote = message.IndexOf('\'', StringComparison.Ordinal),

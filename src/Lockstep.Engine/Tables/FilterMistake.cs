@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Recognises what a user meant by a filter that is not SQL over the fields: operators such as <c>-eq</c>, a field within a field.
+/// Recognises what a user meant by a filter that is not SQL over the fields: operators such as <c>-eq</c>, or a field within a field.
 /// </summary>
 internal static partial class FilterMistake
 {

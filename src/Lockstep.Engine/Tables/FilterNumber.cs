@@ -7,10 +7,10 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>A number that a filter compares with, with all its digits: SQLite has only 64-bit integers and doubles.</summary>
+/// <summary>A number to which a filter compares, with all its digits: SQLite has only 64-bit integers and doubles.</summary>
 internal sealed partial class FilterNumber
 {
-    /// <summary>By how many neighbouring doubles SQLite's parsing and printing of decimals may be off.</summary>
+    /// <summary>How many neighbouring doubles SQLite's parsing and printing of decimals may be off by.</summary>
     private const int Neighbours = 8;
 
     private readonly double _nearest;
@@ -23,7 +23,7 @@ internal sealed partial class FilterNumber
         _nearest = double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture);
     }
 
-    /// <summary>The number as it was given.</summary>
+    /// <summary>The number as given.</summary>
     public string Text { get; }
 
     /// <summary>The same in UTF-8, for <see cref="DecimalText"/>.</summary>
@@ -32,10 +32,10 @@ internal sealed partial class FilterNumber
     /// <summary>Its value if it is a 64-bit integer, which SQLite compares exactly.</summary>
     public long? Integer { get; }
 
-    /// <summary>Whether it is an integer that a double holds as well.</summary>
+    /// <summary>Whether it is an integer that a double can represent too.</summary>
     public bool IsSmallInteger => Integer is >= -(1L << 53) and <= 1L << 53;
 
-    /// <summary>Whether SQLite would compute with another number than the given one.</summary>
+    /// <summary>Whether SQLite would compute with a different number.</summary>
     public bool LosesDigits =>
         Integer is null
         && !DecimalText.IsDouble(Utf8, _nearest)
@@ -44,16 +44,16 @@ internal sealed partial class FilterNumber
             && DecimalText.Compare(Utf8, Encoding.ASCII.GetBytes(_nearest.ToString("F0", CultureInfo.InvariantCulture))) == 0
         );
 
-    /// <summary>As an expression of SQLite.</summary>
+    /// <summary>The number as an SQLite expression.</summary>
     public string Sql => Integer is { } integer ? Literal(integer) : Literal(_nearest);
 
-    /// <summary>A bound below which, as SQLite reads numbers, no field can be as large as this one.</summary>
+    /// <summary>A lower bound: no field that SQLite reads as below it can be as large as this number.</summary>
     public string SqlBelow => Literal(Step(double.BitDecrement));
 
-    /// <summary>A bound above which, as SQLite reads numbers, no field can be as small as this one.</summary>
+    /// <summary>An upper bound: no field that SQLite reads as above it can be as small as this number.</summary>
     public string SqlAbove => Literal(Step(double.BitIncrement));
 
-    /// <summary>As a value of a parameter: a long or a double.</summary>
+    /// <summary>The number as a parameter's value: a long or a double.</summary>
     public object Bindable => Integer is { } integer ? integer : _nearest;
 
     /// <summary>A number in a filter; null for what SQLite parses differently, such as 0x1F.</summary>

@@ -1,14 +1,14 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>One side of a comparison in a filter.</summary>
-/// <param name="Sql">As SQLite gets it.</param>
+/// <param name="Sql">The operand for SQLite.</param>
 /// <param name="Path">For a field, the names that lead to its value.</param>
 /// <param name="Number">For a number, the number.</param>
 /// <param name="IsNull">Whether it is null.</param>
 internal sealed record FilterOperand(string Sql, IReadOnlyList<string>? Path = null, FilterNumber? Number = null, bool IsNull = false);
 
 /// <summary>
-/// Reads the sides of comparisons: fields, numbers, texts and parameters, with or without brackets. Anything else is not an operand.
+/// Reads the sides of comparisons: fields, numbers, texts and parameters, with or without brackets. Nothing else is an operand.
 /// </summary>
 internal sealed class FilterOperands
 {
@@ -16,6 +16,7 @@ internal sealed class FilterOperands
     private readonly FilterToken[] _tokens;
     private readonly IReadOnlyDictionary<string, object?> _parameters;
     private readonly Dictionary<string, IReadOnlyList<string>> _columns = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, string> _renamed = new(StringComparer.Ordinal);
 
     public FilterOperands(
         string filter,
@@ -30,13 +31,28 @@ internal sealed class FilterOperands
             // The table's own columns take precedence over fields of the same name.
             if (!name.StartsWith("lockstep_", StringComparison.OrdinalIgnoreCase))
                 _columns[name] = path;
+            if (path is [var field] && field != name)
+                _renamed[field] = name;
         }
     }
+
+    /// <summary>
+    /// The column of a field whose name differs from another one's only by case, if the token spells it exactly: SQLite would take it for
+    /// the other one. Null for anything else.
+    /// </summary>
+    /// <param name="at">The token's index.</param>
+    public string? RenamedColumn(int at) =>
+        _tokens[at] is { Kind: FilterTokenKind.Word or FilterTokenKind.Name } token
+        && (at == 0 || !_tokens[at - 1].IsSign("."))
+        && !IsSql(token, at)
+        && _renamed.TryGetValue(token.Value, out var column)
+            ? column
+            : null;
 
     /// <summary>A parameter's value as a number; null if it is not one.</summary>
     public FilterNumber? ParameterNumber(string name) => _parameters.TryGetValue(name, out var value) ? FilterNumber.OfValue(value) : null;
 
-    /// <summary>The operand that begins at a token; null if there is none.</summary>
+    /// <summary>The operand that starts at a token; null if there is none.</summary>
     /// <param name="at">The token's index.</param>
     /// <param name="end">The index after the operand.</param>
     public FilterOperand? Read(int at, out int end)
@@ -88,9 +104,16 @@ internal sealed class FilterOperands
     /// <summary>A field, unless the word is SQL here: a call, a literal such as x'00', or a keyword.</summary>
     private FilterOperand? Field(FilterToken token, int at, IReadOnlyList<string> path)
     {
-        var isCall = at + 1 < _tokens.Length && (_tokens[at + 1].IsSign("(") || _tokens[at + 1].Kind == FilterTokenKind.Text);
-        return isCall || FilterTokens.IsReserved(token) ? null : new FilterOperand(Source(token), Path: path);
+        if (IsSql(token, at))
+            return null;
+        return RenamedColumn(at) is { } column && _columns.TryGetValue(column, out var own)
+            ? new FilterOperand(TableView.Quote(column), Path: own)
+            : new FilterOperand(Source(token), Path: path);
     }
+
+    private bool IsSql(FilterToken token, int at) =>
+        FilterTokens.IsReserved(token)
+        || (at + 1 < _tokens.Length && (_tokens[at + 1].IsSign("(") || _tokens[at + 1].Kind == FilterTokenKind.Text));
 
     private string Source(FilterToken token) => _filter[token.Start..token.End];
 }

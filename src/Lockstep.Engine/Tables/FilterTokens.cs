@@ -2,16 +2,16 @@ using System.Text;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>What a token of a filter is.</summary>
+/// <summary>The kind of a filter's token.</summary>
 internal enum FilterTokenKind
 {
-    /// <summary>An unquoted name, which may be a word of SQL.</summary>
+    /// <summary>An unquoted name, possibly an SQL keyword.</summary>
     Word,
 
     /// <summary>A name in quotes of any kind.</summary>
     Name,
 
-    /// <summary>Anything that begins like a number.</summary>
+    /// <summary>Anything that starts like a number.</summary>
     Number,
 
     /// <summary>Text in single quotes.</summary>
@@ -25,16 +25,16 @@ internal enum FilterTokenKind
 }
 
 /// <summary>A token of a filter.</summary>
-/// <param name="Kind">What it is.</param>
-/// <param name="Value">What it says, without quotes.</param>
-/// <param name="Start">Where it begins in the filter.</param>
-/// <param name="End">Where it ends, which is after its last character.</param>
+/// <param name="Kind">Its kind.</param>
+/// <param name="Value">Its text, without quotes.</param>
+/// <param name="Start">Its start in the filter.</param>
+/// <param name="End">Its end, after the last character.</param>
 internal readonly record struct FilterToken(FilterTokenKind Kind, string Value, int Start, int End)
 {
-    /// <summary>Whether it is a word of SQL.</summary>
+    /// <summary>Whether it is this SQL keyword.</summary>
     public bool IsWord(string word) => Kind == FilterTokenKind.Word && Value.Equals(word, StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Whether it is an operator, bracket or comma.</summary>
+    /// <summary>Whether it is this operator, bracket or comma.</summary>
     public bool IsSign(string sign) => Kind == FilterTokenKind.Sign && Value == sign;
 }
 
@@ -44,7 +44,7 @@ internal static class FilterTokens
     private static readonly string[] LongSigns = ["->>", "||", "<<", ">>", "<=", ">=", "<>", "!=", "==", "->"];
     private const string Signs = "()<>=,+-*/%&|~.";
 
-    /// <summary>Words that are values, or begin something other than a name.</summary>
+    /// <summary>Words that are values, or start something other than a name.</summary>
     private static readonly HashSet<string> Reserved = new(StringComparer.OrdinalIgnoreCase)
     {
         "TRUE",
@@ -71,11 +71,12 @@ internal static class FilterTokens
         "SELECT",
     };
 
-    /// <summary>Whether a name without quotes is a word of SQL that cannot be a field.</summary>
+    /// <summary>Whether an unquoted name is an SQL keyword that cannot be a field.</summary>
     public static bool IsReserved(FilterToken token) => token.Kind == FilterTokenKind.Word && Reserved.Contains(token.Value);
 
     /// <summary>
-    /// The tokens; null if it is no plain expression: a comment or quotes that do not end, a character that no expression has.
+    /// The tokens; null if the text is not a plain expression, because of a comment, an unclosed quote, or a character that no expression
+    /// contains.
     /// </summary>
     public static IReadOnlyList<FilterToken>? Of(string filter)
     {
@@ -171,7 +172,7 @@ internal static class FilterTokens
         {
             if (filter[at] == end)
             {
-                // Doubled it stands for itself; a bracket cannot.
+                // A doubled quote stands for itself; a bracket cannot be doubled.
                 if (end == ']' || at + 1 == filter.Length || filter[at + 1] != end)
                 {
                     at++;

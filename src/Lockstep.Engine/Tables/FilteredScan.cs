@@ -4,8 +4,8 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The records of a scan for which a filter holds. They pass, some at a time, through an in-memory SQLite table, so that a filter means
-/// here what it means on a table file, and may read no more (<see cref="FilterGuard"/>). One thread at a time.
+/// The records of a scan for which a filter holds. They pass in groups through an in-memory SQLite table, so that a filter means the same
+/// here as on a table file, and may read no more than there (<see cref="FilterGuard"/>). One thread at a time.
 /// </summary>
 internal sealed class FilteredScan : IRecordScan
 {
@@ -13,6 +13,7 @@ internal sealed class FilteredScan : IRecordScan
 
     private readonly IRecordScan _rows;
     private readonly RecordQuery _query;
+    private readonly Func<InvalidDataException, Exception> _damaged;
     private readonly ReadConnection _connection;
     private readonly Statement _insert;
     private readonly Statement _select;
@@ -20,14 +21,21 @@ internal sealed class FilteredScan : IRecordScan
     private long _left;
     private bool _isFilled;
 
-    /// <param name="rows">What the query reads without its filter and its paging, in its order; owned by this.</param>
-    /// <param name="state">The table.</param>
+    /// <param name="rows">What the query reads without its filter and paging, in its order; owned by this.</param>
+    /// <param name="state">The table's state.</param>
     /// <param name="query">The query, with a filter.</param>
-    /// <param name="cancellationToken">Ends each read, even in the middle of a filter's work.</param>
-    /// <exception cref="FilterException">The filter is no read-only expression over the fields.</exception>
-    public FilteredScan(IRecordScan rows, TableState state, RecordQuery query, CancellationToken cancellationToken)
+    /// <param name="damaged">Makes the error for a row that has no key.</param>
+    /// <param name="cancellationToken">Ends a read, even while the filter is being evaluated.</param>
+    /// <exception cref="FilterException">The filter is not a read-only expression over the fields.</exception>
+    public FilteredScan(
+        IRecordScan rows,
+        TableState state,
+        RecordQuery query,
+        Func<InvalidDataException, Exception> damaged,
+        CancellationToken cancellationToken
+    )
     {
-        (_rows, _query, _skip, _left) = (rows, query, query.Skip, query.First ?? long.MaxValue);
+        (_rows, _query, _damaged, _skip, _left) = (rows, query, damaged, query.Skip, query.First ?? long.MaxValue);
         _connection = ReadConnection.InMemory(cancellationToken);
         try
         {
@@ -57,7 +65,20 @@ internal sealed class FilteredScan : IRecordScan
     public ReadOnlySpan<byte> Json => _select.Bytes(RecordSelect.BodyColumn);
 
     /// <inheritdoc/>
-    public RecordKey Key => StageSql.ReadKey(_select, RecordSelect.KeyColumn, KeyLayout.Encoded);
+    public RecordKey Key
+    {
+        get
+        {
+            try
+            {
+                return StageSql.ReadKey(_select, RecordSelect.KeyColumn, KeyLayout.Encoded);
+            }
+            catch (InvalidDataException e)
+            {
+                throw _damaged(e);
+            }
+        }
+    }
 
     /// <inheritdoc/>
     public long Sequence => _select.Integer(RecordSelect.SequenceColumn);

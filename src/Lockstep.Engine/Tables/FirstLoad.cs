@@ -5,26 +5,24 @@ namespace Lockstep.Engine.Tables;
 
 /// <summary>
 /// Fills an empty table through SQLite's rollback journal instead of its write-ahead log. There is next to nothing to roll back to, so each
-/// page is written once and not twice; a crash at any instant leaves the empty table (I1). The file keeps its name and place (I12). While
-/// such a transaction writes, readers wait for it, which readers of an empty table can afford. Used by the writer's thread, between its
+/// page is written once instead of twice; a crash at any moment leaves the empty table (I1). The file keeps its name and place (I12). While
+/// such a transaction is writing, readers wait for it, which readers of an empty table can afford. Used on the writer's thread, between its
 /// transactions.
 /// </summary>
 internal sealed class FirstLoad(SqliteConnection connection)
 {
-    /// <summary>From this many bytes of records on, changing the journal pays off.</summary>
+    /// <summary>The size of records in bytes from which changing the journal pays off.</summary>
     public const int WorthIt = 2 * 1024 * 1024;
 
     /// <summary>
-    /// SQLite's page cache for the first batch, in KiB, as a pragma says it: its pages come in order, and none comes back.
+    /// SQLite's page cache for the first batch, in KiB as the pragma expects: pages are written in order, and none is needed again.
     /// </summary>
     private const int Cache = -4096;
 
     private bool _isActive;
     private long? _usualCache;
 
-    /// <summary>
-    /// Changes to the rollback journal if that is worth it and nobody else has the file open; otherwise changes nothing.
-    /// </summary>
+    /// <summary>Changes to the rollback journal if that pays off and nobody else has the file open; otherwise changes nothing.</summary>
     /// <param name="bytes">The size of the first records, in bytes.</param>
     public void Begin(long bytes)
     {
@@ -38,7 +36,7 @@ internal sealed class FirstLoad(SqliteConnection connection)
         Run($"PRAGMA cache_size={Cache}");
     }
 
-    /// <summary>After a batch: the next one needs pages that this one wrote.</summary>
+    /// <summary>Restores the cache after a batch: the next one needs pages that this one wrote.</summary>
     public void RestoreCache()
     {
         if (_usualCache is { } usual)
@@ -46,8 +44,10 @@ internal sealed class FirstLoad(SqliteConnection connection)
         _usualCache = null;
     }
 
-    /// <summary>Back to the write-ahead log, after the commit. If a reader holds the file just then, it is tried again next time.</summary>
-    /// <returns>Whether it changed back now.</returns>
+    /// <summary>
+    /// Changes back to the write-ahead log, after the commit. If a reader is holding the file, the next call tries again.
+    /// </summary>
+    /// <returns>Whether it has changed back.</returns>
     public bool End()
     {
         if (!_isActive)

@@ -8,7 +8,7 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 public interface IRecordScan : IDisposable
 {
-    /// <summary>The record as one JSON object in UTF-8; for a deleted one, what is known of it.</summary>
+    /// <summary>The record as one JSON object in UTF-8; for a deleted one, its last known state.</summary>
     ReadOnlySpan<byte> Json { get; }
 
     /// <summary>The record's key.</summary>
@@ -20,17 +20,17 @@ public interface IRecordScan : IDisposable
     /// <summary>Whether the record is deleted.</summary>
     bool IsDeleted { get; }
 
-    /// <summary>What happened to the record after a sequence number, which is below its own.</summary>
+    /// <summary>What happened to the record after a sequence number below its own.</summary>
     ChangeKind KindSince(long sequence);
 
     /// <summary>
-    /// <see cref="Json"/>, once it is known to be one JSON object: for who passes the text on without reading it. A file from elsewhere may
-    /// hold anything.
+    /// <see cref="Json"/>, checked to be a JSON object: for callers that pass the text on without reading it. A file from elsewhere may
+    /// contain anything.
     /// </summary>
-    /// <exception cref="TableFileException">It is not; the message has its key.</exception>
+    /// <exception cref="TableFileException">It is not a JSON object; the message has its key.</exception>
     internal ReadOnlySpan<byte> CheckedJson => Json;
 
-    /// <summary>The key as bytes whose order is the keys' order (<see cref="KeyEncoding"/>).</summary>
+    /// <summary>The key as bytes that sort in key order (<see cref="KeyEncoding"/>).</summary>
     internal ReadOnlySpan<byte> EncodedKey { get; }
 
     /// <summary>Advances to the next record; false if there is none.</summary>

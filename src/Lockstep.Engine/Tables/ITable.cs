@@ -3,36 +3,37 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A table that exists, wherever it is kept, for everything but syncing it. Any thread may call any of the members, even while a sync runs;
-/// only those that write need the table to themselves.
+/// An existing table, wherever it is kept, for everything but syncing it. Any thread may call any member, even while a sync runs; only
+/// those that write need exclusive access.
 /// </summary>
 public interface ITable
 {
-    /// <summary>What is known of the table.</summary>
+    /// <summary>Reads the table's description.</summary>
     /// <exception cref="TableNotFoundException">It is gone.</exception>
     TableInfo GetInfo();
 
     /// <summary>Opens a scan of records, as of one moment; dispose it.</summary>
-    /// <param name="query">Which; null for all that are not deleted, in the order of their keys.</param>
+    /// <param name="query">Which records; null for all that are not deleted, in key order.</param>
     /// <exception cref="TableNotFoundException">The table is gone.</exception>
-    /// <exception cref="FilterException">The filter is no read-only expression over the fields.</exception>
+    /// <exception cref="FilterException">The filter is not a read-only expression over the fields.</exception>
     IRecordScan Read(RecordQuery? query = null);
 
-    /// <summary>How many records a query would read without its paging.</summary>
+    /// <summary>How many records a query would read without paging.</summary>
     /// <inheritdoc cref="Read"/>
     long Count(RecordQuery query);
 
-    /// <summary>The malformed records that were set aside, oldest first.</summary>
+    /// <summary>The malformed records in quarantine, oldest first.</summary>
     IEnumerable<QuarantinedRecord> ReadQuarantined();
 
     /// <summary>
-    /// The changes after a sequence number (I11), and then the changes as syncs commit them, newest state per record, until cancelled.
+    /// The changes after a sequence number (I11), followed by new changes as syncs commit them, the newest state per record, until
+    /// cancelled.
     /// </summary>
-    /// <param name="since">The sequence number; null for what comes from now on.</param>
+    /// <param name="since">The sequence number; null for only what changes from now on.</param>
     /// <param name="time">The clock; null for the system's.</param>
     /// <param name="cancellationToken">Ends the watching.</param>
     /// <returns>
-    /// A batch whenever a look found something; an empty batch at least four times a second, so that the caller can do other things.
+    /// A batch whenever there are changes; an empty batch at least four times a second, so that the caller can do other things.
     /// </returns>
     IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(
         long? since = null,
@@ -53,7 +54,7 @@ public interface ITable
         CancellationToken cancellationToken = default
     );
 
-    /// <summary>Empties the table, and unbinds it from its feed. Sequence numbers continue.</summary>
+    /// <summary>Empties the table and unbinds it from its feed. Sequence numbers continue.</summary>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     void Clear();
 
@@ -64,7 +65,7 @@ public interface ITable
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     long ClearTombstones(Cursor before);
 
-    /// <summary>Empties the quarantine: the malformed records that were set aside.</summary>
+    /// <summary>Empties the quarantine.</summary>
     /// <returns>How many were removed.</returns>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     long ClearQuarantined();

@@ -1,8 +1,8 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Whether a writer was interrupted. SQLite's own interrupt reaches only a statement that runs at that instant; a batch is many short ones,
-/// and between two of them it would be lost (I10). Any thread may request it; it cannot be undone.
+/// Whether a writer has been interrupted. SQLite's own interrupt reaches only a statement running at that instant; a batch is many short
+/// ones, and an interrupt between two of them would be lost (I10). Any thread may request it; it cannot be undone.
 /// </summary>
 internal sealed class Interruption
 {
@@ -15,6 +15,6 @@ internal sealed class Interruption
     public void ThrowIfRequested()
     {
         if (_isRequested)
-            throw new OperationCanceledException("The commit was interrupted; nothing of it was kept.");
+            throw new OperationCanceledException("The commit was interrupted and rolled back.");
     }
 }

@@ -10,8 +10,8 @@ internal static class JsonMerge
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = 128 };
 
     /// <summary>
-    /// The object with another's fields merged into its own: top level only, each in its old place, new ones at the end. A field that the
-    /// patch sets to null is null.
+    /// Merges another object's fields into an object: top level only, existing fields keep their place, new ones go to the end. A field
+    /// that the patch sets to null becomes null.
     /// </summary>
     /// <param name="patch">The new fields; valid JSON.</param>
     /// <param name="stored">The object; valid JSON.</param>
@@ -38,7 +38,7 @@ internal static class JsonMerge
         return output.WrittenSpan;
     }
 
-    /// <summary>Whether two texts are the same JSON, whatever the order of the fields and the white space.</summary>
+    /// <summary>Whether two texts are the same JSON, regardless of the order of fields and white space.</summary>
     /// <param name="left">Valid JSON.</param>
     /// <param name="right">Valid JSON.</param>
     public static bool AreEqual(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right)

@@ -4,8 +4,8 @@ using System.Runtime.CompilerServices;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Sorts places by numbers that stand for keys, keeping the order of equal ones: a radix sort from the least significant digit (Knuth, The
-/// Art of Computer Programming 3, 5.2.5), which touches memory in order and skips digits that are all alike.
+/// Sorts places by numbers that represent keys, keeping the order of equal ones: a radix sort from the least significant digit (Knuth, The
+/// Art of Computer Programming 3, 5.2.5), which accesses memory in order and skips digits that are all the same.
 /// </summary>
 internal static class KeySort
 {
@@ -15,10 +15,10 @@ internal static class KeySort
     /// <summary>Below this many places, a comparison sort is faster.</summary>
     private const int WorthDigits = 512;
 
-    /// <summary>Sorts both spans by the numbers, as unsigned ones.</summary>
+    /// <summary>Sorts both spans by the numbers, as unsigned.</summary>
     /// <param name="numbers">The numbers; sorted afterwards.</param>
-    /// <param name="places">What goes with them; at first in ascending order.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <param name="places">The place of each number; in ascending order at first.</param>
+    [MethodImpl(HotCode.Options)]
     public static void Sort(Span<ulong> numbers, Span<int> places)
     {
         if (numbers.Length < WorthDigits)
@@ -79,8 +79,8 @@ internal static class KeySort
         ArrayPool<int>.Shared.Return(otherPlaces);
     }
 
-    /// <summary>Numbers that lie close together fit into one word with their places: less memory to move.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <summary>Numbers that are close together fit into one word with their places, so less memory is moved.</summary>
+    [MethodImpl(HotCode.Options)]
     private static void SortTogether(Span<ulong> numbers, Span<int> places, ulong least, ulong range)
     {
         const int PlaceBits = 32;
@@ -110,7 +110,7 @@ internal static class KeySort
         ArrayPool<ulong>.Shared.Return(others);
     }
 
-    /// <summary>Where the places of each digit begin.</summary>
+    /// <summary>Computes where the places of each digit start.</summary>
     private static void CountDigits(ReadOnlySpan<ulong> numbers, ulong least, int shift, Span<int> starts)
     {
         starts.Clear();

@@ -2,24 +2,24 @@ using Lockstep.Engine.Tables.Native;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>What lies in the place of a lock file is not one: a link, a device, or a file that holds something else.</summary>
+/// <summary>What is in a lock file's place is not a lock file: a link, a device, or a file with other contents.</summary>
 internal sealed class NoLockFileException(string path)
     : IOException($"'{path}' is not a lock file: it is a link, a device or another user's file. It was not changed.");
 
 /// <summary>
-/// Opens the files that lock by being open. In a folder that others may write to, somebody may have put something else in their place:
-/// links are not followed, and only a short regular file is accepted. Nothing is truncated. Any thread.
+/// Opens files that lock by being open. In a folder that others may write to, somebody may have put something else in their place: links
+/// are not followed, and only a short regular file is accepted. Nothing is truncated. Any thread.
 /// </summary>
 internal static class LockFile
 {
-    /// <summary>In bytes. Whoever holds a lock writes a line about itself, which is shorter.</summary>
+    /// <summary>In bytes. A lock's holder writes one line about itself, which is shorter.</summary>
     private const int LongestContent = 1024;
 
-    /// <summary>How often a file is removed in the instant between its opening and its locking before that is an error.</summary>
+    /// <summary>How many times a file may be removed between its opening and its locking before that is an error.</summary>
     private const int Attempts = 100;
 
     /// <summary>
-    /// How that line begins: a file with anything else in it, such as a hard link to somebody's short file, is no lock file.
+    /// How the holder's line starts: a file with other contents, such as a hard link to somebody's short file, is not a lock file.
     /// </summary>
     private static ReadOnlySpan<byte> Beginning => "process "u8;
 
@@ -27,8 +27,8 @@ internal static class LockFile
     /// <param name="path">The lock file's full path.</param>
     /// <param name="share">What others may do meanwhile on Windows; elsewhere nobody else can take the lock.</param>
     /// <exception cref="NoLockFileException">Something else is in its place.</exception>
-    /// <exception cref="IOException">Another process or another part of this one has it.</exception>
-    /// <exception cref="UnauthorizedAccessException">It may not be opened or made.</exception>
+    /// <exception cref="IOException">Another process, or another part of this one, has it.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be opened or created.</exception>
     public static FileStream Open(string path, FileShare share = FileShare.None)
     {
         for (var attempt = 0; attempt < Attempts; attempt++)
@@ -41,7 +41,7 @@ internal static class LockFile
                 throw new NoLockFileException(path);
             }
 
-            // Its last holder may have removed it between our opening and our locking: then the next writer locks another file.
+            // Its last holder may have removed it between our opening and our locking: then the next writer locks a different file.
             if (OperatingSystem.IsWindows() || UnixFile.IsAt(file.SafeFileHandle, path))
                 return file;
             file.Dispose();

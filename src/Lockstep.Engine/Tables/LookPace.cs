@@ -1,13 +1,13 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// When to look again at a table file that others write: at an interval, and at once when the file system reports a write, as Linux does.
-/// What was written may be committed only a moment later, so looks then follow each other closely until one finds something. The report is
-/// only a hint: over a network, or with too many watches, the interval alone decides. Where reports can be relied on, looks without one are
-/// up to a second apart, so that an idle file costs next to nothing: on a local disk under Linux from the start, elsewhere once a commit
-/// has been reported, and until one is missed.
+/// When to check a table file that others write to: at an interval, and at once when the file system reports a write, as Linux does. What
+/// was written may be committed only a moment later, so checks then follow in quick succession until one finds something. The report is
+/// only a hint: over a network, or with too many watches, the interval alone decides. Where reports can be relied on, checks without one
+/// are up to a second apart, so that an idle file costs next to nothing: on a local disk under Linux from the start, elsewhere once a
+/// commit has been reported, and until one is missed.
 /// </summary>
-/// <remarks>One thread at a time looks and waits; <see cref="Written"/> may be called from any.</remarks>
+/// <remarks>One thread at a time checks and waits; <see cref="Written"/> may be called from any.</remarks>
 internal sealed class LookPace : IDisposable
 {
     private const int Rarer = 40;
@@ -46,7 +46,7 @@ internal sealed class LookPace : IDisposable
 
     internal LookPace(TimeSpan interval, TimeProvider time) => (_interval, _time) = (interval, time);
 
-    /// <summary>How long a wait takes where reports are relied on.</summary>
+    /// <summary>How long a wait lasts while reports are relied on.</summary>
     private TimeSpan Relying =>
         _interval * Rarer < Rarest ? _interval * Rarer
         : _interval < Rarest ? Rarest
@@ -55,14 +55,14 @@ internal sealed class LookPace : IDisposable
     /// <summary>Something was written to the file.</summary>
     internal void Written() => Volatile.Read(ref _written).TrySetResult();
 
-    /// <summary>The last look found a commit: everything written before it is dealt with.</summary>
+    /// <summary>The last check found a commit: everything written before it has been handled.</summary>
     public void Found()
     {
         _isTold = _next > TimeSpan.Zero || _written.Task.IsCompleted;
         _next = TimeSpan.Zero;
     }
 
-    /// <summary>Waits until it is time to look. Ends early, without an exception, when cancelled.</summary>
+    /// <summary>Waits until it is time to check. Ends early, without an exception, when cancelled.</summary>
     public async Task WaitAsync(CancellationToken cancellationToken)
     {
         if (_next > TimeSpan.Zero)
@@ -78,7 +78,7 @@ internal sealed class LookPace : IDisposable
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!written.IsCompleted)
             return;
-        // Before the look, so that a write during the look is not lost.
+        // Before the check, so that a write during the check is not lost.
         Volatile.Write(ref _written, Unset());
         _next = Soon;
     }

@@ -6,8 +6,8 @@ using System.Text.Json.Serialization.Metadata;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Makes objects of what a scan has left, some batches ahead of who takes them: the thread that asks scans, and makes objects together with
-/// the thread pool, as this takes longer. Objects come in the order of the scan. Never waits for a thread of the pool that has not begun.
+/// Makes objects from the rest of a scan, some batches ahead of the consumer. The consuming thread scans, and shares making the objects
+/// with the thread pool, because that takes longer. Objects keep the order of the scan. Never waits for a pool thread that has not started.
 /// </summary>
 internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : IDisposable
 {
@@ -21,10 +21,10 @@ internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : I
     private ExceptionDispatchInfo? _scanError;
     private bool _isScanned;
 
-    /// <summary>The next objects, and the error that comes after them; no objects when there are none left.</summary>
+    /// <summary>The next objects, and the error that follows them; no objects when there are none left.</summary>
     public (IReadOnlyList<T> Objects, ExceptionDispatchInfo? Error) Next()
     {
-        // A batch has at least one record, so one of megabytes is alone.
+        // A batch has at least one record, so a record of megabytes is alone in its batch.
         while (!_isScanned && _batches.Count < MostBatches && _bytes < MostBatches * MostBytes)
             Scan();
         if (_batches.Count == 0)
@@ -49,7 +49,7 @@ internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : I
     {
         foreach (var batch in _batches)
         {
-            // What nobody makes is not made; nothing of the caller's type runs after this.
+            // Unclaimed batches are never made; nothing of the caller's type runs after this.
             if (!batch.Claim())
                 batch.Wait();
             batch.Dispose();
@@ -76,7 +76,7 @@ internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : I
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            // It comes after the records before it.
+            // The error follows the records before it.
             (_isScanned, _scanError) = (true, ExceptionDispatchInfo.Capture(e));
         }
 
@@ -91,7 +91,7 @@ internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : I
         batch.Start();
     }
 
-    /// <summary>Records that one thread, whichever comes first, makes objects of.</summary>
+    /// <summary>Records from which the first thread to claim them makes objects.</summary>
     private sealed class Batch(JsonTypeInfo<T> type, long first) : IDisposable
     {
         private readonly List<int> _ends = new(MostRecords);
@@ -101,7 +101,7 @@ internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : I
         private int _claims;
         private volatile bool _isMade;
 
-        /// <summary>The number of its first record among those that were scanned, from 0.</summary>
+        /// <summary>The number of its first record among those scanned, from 0.</summary>
         public long First => first;
 
         public int Count => _ends.Count;
@@ -136,7 +136,7 @@ internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : I
                     Make();
             });
 
-        /// <summary>Whether it is the caller, and nobody else, who makes the objects.</summary>
+        /// <summary>Claims the batch; true if the caller is to make the objects, and nobody else.</summary>
         public bool Claim() => Interlocked.Increment(ref _claims) == 1;
 
         public void Make()
@@ -160,7 +160,7 @@ internal sealed class ObjectsAhead<T>(RecordScan scan, JsonTypeInfo<T> type) : I
             _isMade = true;
         }
 
-        /// <summary>Until the objects are made by the thread that claimed them.</summary>
+        /// <summary>Waits until the claiming thread has made the objects.</summary>
         public void Wait()
         {
             if (!IsMade)

@@ -3,8 +3,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Texts that a table's file keeps beside its description, in a table that files without them lack: an earlier Lockstep continues without
-/// them.
+/// Texts that a table's file stores apart from its description, in a table that is missing from files without them; an earlier Lockstep
+/// works without them.
 /// </summary>
 internal sealed class OptionalText
 {
@@ -16,16 +16,16 @@ internal sealed class OptionalText
     /// <summary>How another server's feed is read; none for Lockstep's own dialects.</summary>
     public static OptionalText Dialect { get; } = new("lockstep_dialect", "description");
 
-    /// <summary>What <see cref="TableState.Asked"/> is.</summary>
+    /// <summary>The value of <see cref="TableState.Asked"/>.</summary>
     public static OptionalText Asked { get; } = new("lockstep_query", "digest");
 
-    /// <summary>What <see cref="TableState.Incomplete"/> is.</summary>
+    /// <summary>The value of <see cref="TableState.Incomplete"/>.</summary>
     public static OptionalText Incomplete { get; } = new("lockstep_incomplete", "at");
 
-    /// <summary>What <see cref="TableState.IsImporting"/> is, while it is so.</summary>
+    /// <summary>The value of <see cref="TableState.IsImporting"/>, present while true.</summary>
     public static OptionalText Import { get; } = new("lockstep_import", "state");
 
-    /// <summary>What the file says; null if it says nothing.</summary>
+    /// <summary>The stored text; null if there is none.</summary>
     public string? Load(SqliteConnection connection)
     {
         if (!StageSql.TableExists(connection, _table))
@@ -35,14 +35,14 @@ internal sealed class OptionalText
         return command.ExecuteScalar() as string;
     }
 
-    /// <summary>Forgets it, within the caller's transaction.</summary>
+    /// <summary>Removes it, in the caller's transaction.</summary>
     public void Remove(SqliteConnection connection)
     {
         if (StageSql.TableExists(connection, _table))
             TableFile.Execute(connection, $"DROP TABLE {_table}");
     }
 
-    /// <summary>Writes it, within the caller's transaction.</summary>
+    /// <summary>Writes it, in the caller's transaction.</summary>
     public void Save(SqliteConnection connection, string text)
     {
         if (Load(connection) == text)

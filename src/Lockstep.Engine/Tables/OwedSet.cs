@@ -3,10 +3,10 @@ using System.Globalization;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A whole set that came but was not applied as it is, so that it swept nothing: it is fetched again, with growing waits. Immutable.
+/// A whole set that was received but not applied as it is, so that it swept nothing: it is fetched again, with growing waits. Immutable.
 /// </summary>
-/// <param name="Attempts">How many came like that in a row; at least 1.</param>
-/// <param name="Due">When it is fetched again at the earliest.</param>
+/// <param name="Attempts">How many of them in a row; at least 1.</param>
+/// <param name="Due">The earliest time at which it is fetched again.</param>
 internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
 {
     private static readonly TimeSpan First = TimeSpan.FromMinutes(1);
@@ -19,19 +19,19 @@ internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
     /// <summary>How much it would have removed, if that is why it was not applied; null if it could not be read in full.</summary>
     public RefusedSweep? Refused { get; init; }
 
-    /// <summary>What is owed after one more set that could not be applied: the wait doubles each time.</summary>
+    /// <summary>What is owed after another set that could not be applied: the wait doubles each time.</summary>
     public static OwedSet After(OwedSet? before, DateTimeOffset now, RefusedSweep? refused = null)
     {
         var attempts = (before?.Attempts ?? 0) + 1;
         return new OwedSet(attempts, now + Wait(attempts, refused)) { Refused = refused };
     }
 
-    /// <summary>When the last of them came.</summary>
+    /// <summary>When the last of them was received.</summary>
     public DateTimeOffset At => Due - Wait(Attempts, Refused);
 
     /// <summary>
-    /// How long until it may be fetched again; zero when it is due. A clock that reads less than when the last one came has been set back
-    /// since, so the due time means nothing.
+    /// How long until it may be fetched again; zero when it is due. If the clock shows a time before the last one was received, it has been
+    /// set back since, and the due time means nothing.
     /// </summary>
     public TimeSpan Until(DateTimeOffset now) => now < At || now >= Due ? TimeSpan.Zero : Due - now;
 
@@ -57,21 +57,21 @@ internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
         };
     }
 
-    /// <summary>As a table's description keeps it.</summary>
+    /// <summary>The form in which a table stores it.</summary>
     public override string ToString() =>
         string.Create(CultureInfo.InvariantCulture, $"{Attempts} {Due:O}")
         + (Refused is null ? "" : string.Create(CultureInfo.InvariantCulture, $" {Refused.Lost} {Refused.Rows} {Refused.Feed}").TrimEnd());
 }
 
-/// <summary>How much a whole set would have removed that was not trusted.</summary>
+/// <summary>How much an untrusted whole set would have removed.</summary>
 /// <param name="Lost">How many records.</param>
-/// <param name="Rows">Of how many.</param>
+/// <param name="Rows">Of how many records.</param>
 internal sealed record RefusedSweep(long Lost, long Rows)
 {
     private readonly string? _feed;
 
     /// <summary>
-    /// The feed's address with its query; another query is not judged by it. Null if an earlier version recorded none.
+    /// The feed's address with its query; it does not count against another query. Null if an earlier version recorded none.
     /// </summary>
     public string? Feed
     {

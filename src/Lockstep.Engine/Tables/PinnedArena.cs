@@ -6,9 +6,8 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Pinned memory that is filled from one end, so that SQLite reads what is in it in place. It grows by pieces, so that growing copies
-/// nothing and leaves nothing behind; a place in it is the piece's number and the offset in the piece, and one append lies in one piece.
-/// Filled by one thread, then read by any.
+/// Pinned memory filled from one end, which SQLite reads in place. It grows by pieces, so that growing copies nothing and frees nothing. A
+/// place in it is the number of the piece and the offset in it; an append never crosses pieces. Filled by one thread, then read by any.
 /// </summary>
 internal sealed class PinnedArena
 {
@@ -16,12 +15,12 @@ internal sealed class PinnedArena
     private const int PieceSize = 1 << PieceShift;
     private const int FirstPiece = 64 * 1024;
 
-    /// <summary>Something that begins so far behind the place of what it was appended with still has a place in the same piece.</summary>
+    /// <summary>How far behind the place of an append something may start and still have a place in the same piece.</summary>
     public const int MostBefore = PieceSize / 4;
 
     private const int CacheLine = 64;
 
-    /// <summary>What follows these, the processor prefetches by itself.</summary>
+    /// <summary>The length beyond which the processor prefetches on its own.</summary>
     private const int MostPrefetched = 4 * CacheLine;
 
     private readonly List<byte[]> _pieces = [GC.AllocateUninitializedArray<byte>(FirstPiece, pinned: true)];
@@ -29,10 +28,10 @@ internal sealed class PinnedArena
     private int _position;
     private int _capacity = FirstPiece;
 
-    /// <summary>How many bytes were appended.</summary>
+    /// <summary>How many bytes have been appended.</summary>
     public long Used { get; private set; }
 
-    /// <summary>Empties it; keeps its memory, so that the system need not clear it again.</summary>
+    /// <summary>Empties the arena, but keeps its memory, so that the system need not clear it again.</summary>
     public void Clear()
     {
         Used = _piece = _position = 0;
@@ -53,8 +52,8 @@ internal sealed class PinnedArena
     }
 
     /// <summary>
-    /// Moves bytes from their place before <see cref="Clear"/> to the end. What is moved in the order in which it was appended lands at or
-    /// before its own place, whatever is left out, so that nothing is overwritten that is still to be moved.
+    /// Moves bytes from their place before <see cref="Clear"/> to the end. As long as moves follow the order of the appends, whatever is
+    /// left out, bytes land at or before their old place, so that nothing still to be moved is overwritten.
     /// </summary>
     /// <returns>Its new place.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -85,7 +84,7 @@ internal sealed class PinnedArena
 
     public ReadOnlyMemory<byte> Memory(int start, int length) => _pieces[start >> PieceShift].AsMemory(start & (PieceSize - 1), length);
 
-    /// <summary>Moves to a piece with room for this many bytes. A record larger than a piece gets one of its own.</summary>
+    /// <summary>Moves on to a piece with room for this many bytes. A record larger than a piece gets its own.</summary>
     private void NextPiece(int length)
     {
         _piece++;
@@ -100,7 +99,7 @@ internal sealed class PinnedArena
         }
 
         _position = 0;
-        // Beyond the piece's nominal size no place can be expressed, so a larger record fills its piece.
+        // Places cannot express anything beyond the piece's nominal size, so a larger record fills its piece.
         _capacity = Math.Max(length, Math.Min(size, PieceSize));
     }
 

@@ -2,14 +2,16 @@ using Lockstep.Engine.Tables.Native;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>Keeps a table file from other users of the machine. What SQLite puts beside a file has the file's rights.</summary>
+/// <summary>
+/// Keeps a table file private from other users of the machine. The files that SQLite creates beside a file get its permissions.
+/// </summary>
 internal static class PrivateFile
 {
     /// <summary>
-    /// Creates an empty file that only this user may read and write, which SQLite takes for an empty database; withdraws an existing one
-    /// from other users. The caller holds its <see cref="WriterLock"/>.
+    /// Creates an empty file that only this user may read and write, which SQLite treats as an empty database; for an existing file,
+    /// removes other users' access. The caller holds its <see cref="WriterLock"/>.
     /// </summary>
-    /// <exception cref="TableFileException">On Windows, which gives files their folder's rights.</exception>
+    /// <exception cref="TableFileException">On Windows, where files inherit their folder's permissions.</exception>
     public static void Require(string path)
     {
         if (OperatingSystem.IsWindows())
@@ -36,7 +38,7 @@ internal static class PrivateFile
     }
 
     /// <summary>
-    /// Creates an empty file with the rights of another one: a copy must not be readable by more users than its original.
+    /// Creates an empty file with another file's permissions: a copy must not be readable by more users than its original.
     /// </summary>
     public static void MakeLike(string path, string other)
     {

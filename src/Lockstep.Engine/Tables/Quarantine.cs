@@ -4,16 +4,16 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The malformed records that a table file has set aside, within the caller's transaction: one copy of the same bytes at the same offset,
-/// and no more than the limit.
+/// A table file's quarantine of malformed records, in the caller's transaction: one copy of the same bytes at the same offset, and no more
+/// than the limit.
 /// </summary>
 internal static class Quarantine
 {
-    /// <summary>How many there are.</summary>
+    /// <summary>How many records it contains.</summary>
     public static long Count(SqliteConnection connection) => TableFile.Scalar(connection, "SELECT count(*) FROM lockstep_quarantine");
 
-    /// <summary>Adds records; the oldest make room for them.</summary>
-    /// <returns>How many had to make room.</returns>
+    /// <summary>Adds records, dropping the oldest to make room.</summary>
+    /// <returns>How many were dropped.</returns>
     public static long Add(SqliteConnection connection, IReadOnlyList<QuarantinedRecord> records, int limit)
     {
         using var insert = connection.CreateCommand();
@@ -39,9 +39,9 @@ internal static class Quarantine
     }
 }
 
-/// <summary>A malformed stretch of a feed that was set aside. Immutable.</summary>
-/// <param name="At">When it came.</param>
-/// <param name="ByteOffset">Its offset in the body it came with.</param>
-/// <param name="Reason">What is wrong with it.</param>
-/// <param name="Bytes">Its bytes; for one above the maximum size, the first of them.</param>
+/// <summary>Malformed bytes of a feed in quarantine. Immutable.</summary>
+/// <param name="At">When they arrived.</param>
+/// <param name="ByteOffset">Their offset in the body.</param>
+/// <param name="Reason">What is wrong with them.</param>
+/// <param name="Bytes">The bytes; only the first of them above the maximum size.</param>
 public sealed record QuarantinedRecord(DateTimeOffset At, long ByteOffset, string Reason, ReadOnlyMemory<byte> Bytes);

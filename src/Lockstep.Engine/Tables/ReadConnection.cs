@@ -14,7 +14,7 @@ internal sealed unsafe class ReadConnection : SqliteConnection
 {
     private const string InMemoryPath = ":memory:";
 
-    /// <summary>Steps of SQLite's machine between two checks whether to stop: less than a millisecond.</summary>
+    /// <summary>How many steps of SQLite's virtual machine run between two checks for a stop: less than a millisecond.</summary>
     private const int StepsBetweenLooks = 10_000;
 
     /// <summary>How long to wait for another program's lock.</summary>
@@ -31,11 +31,11 @@ internal sealed unsafe class ReadConnection : SqliteConnection
     private ReadConnection(string path, UnlockedFile? unlocked, CancellationToken stop)
         : base(ConnectionStringOf(path, unlocked is not null)) => (_path, _unlocked, _stop) = (path, unlocked, stop);
 
-    /// <summary>The file that is read.</summary>
+    /// <summary>The file being read.</summary>
     public string TablePath => _path;
 
     /// <summary>Opens an empty in-memory database, to read what is put there; it lives until closed.</summary>
-    /// <param name="stop">Ends each read that is under way, and any after it.</param>
+    /// <param name="stop">Ends any running read, and prevents new ones.</param>
     public static ReadConnection InMemory(CancellationToken stop)
     {
         SqliteLibrary.Require();
@@ -47,9 +47,9 @@ internal sealed unsafe class ReadConnection : SqliteConnection
 
     /// <summary>Opens a table.</summary>
     /// <param name="path">The full path.</param>
-    /// <param name="stop">Ends each read that is under way, and any after it.</param>
+    /// <param name="stop">Ends any running read, and prevents new ones.</param>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
-    /// <exception cref="TableFileException">It is no table file, or cannot be read.</exception>
+    /// <exception cref="TableFileException">It is not a table file, or cannot be read.</exception>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public static ReadConnection Open(string path, CancellationToken stop = default)
     {
@@ -65,14 +65,14 @@ internal sealed unsafe class ReadConnection : SqliteConnection
                 catch (SqliteException e)
                     when (e.SqliteErrorCode is TableFileErrors.CannotOpen or TableFileErrors.ReadOnlyDatabase && UnlockedFile.IsAlone(path))
                 {
-                    // If a file has had a log, SQLite reads it with the log's shared memory, which it cannot create here. Without a log the
-                    // file is the whole table.
+                    // If a file has had a log, SQLite needs the log's shared memory to read it, which it cannot create here. Without a log
+                    // the file is the whole table.
                     return OpenOne(path, isUnlocked: true, stop);
                 }
                 catch (SqliteException e) when (e.SqliteExtendedErrorCode == TableFileErrors.HotJournal)
                 {
-                    // The process that filled the table for the first time died before it committed; a reader may not undo what it left
-                    // behind.
+                    // The process that was filling the table for the first time died before it committed; a reader may not roll back what
+                    // it left behind.
                     TableFile.UndoJournal(path);
                     return OpenOne(path, isUnlocked: false, stop);
                 }
@@ -81,7 +81,7 @@ internal sealed unsafe class ReadConnection : SqliteConnection
         );
     }
 
-    /// <summary>Runs a read; errors of the file come out as a <see cref="TableFileException"/>.</summary>
+    /// <summary>Runs a read; errors of the file become a <see cref="TableFileException"/>.</summary>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public T Read<T>(Func<T> read)
     {
@@ -92,7 +92,7 @@ internal sealed unsafe class ReadConnection : SqliteConnection
         }
         catch (TableFileException)
         {
-            // A file torn because it changes is not damaged.
+            // A file that looks torn because it is changing is not damaged.
             _unlocked?.RequireUnchanged();
             throw;
         }
@@ -101,7 +101,7 @@ internal sealed unsafe class ReadConnection : SqliteConnection
         return result;
     }
 
-    /// <summary>To be called now and then during a long read, and at its end.</summary>
+    /// <summary>To be called from time to time during a long read, and at its end.</summary>
     /// <exception cref="TableFileException">The file has changed since it was opened.</exception>
     public void RequireUnchanged() => _unlocked?.RequireUnchanged();
 
@@ -124,8 +124,8 @@ internal sealed unsafe class ReadConnection : SqliteConnection
             DataSource = isUnlocked ? UnlockedFile.UriOf(path) : path,
             Mode = path == InMemoryPath ? SqliteOpenMode.Memory : SqliteOpenMode.ReadOnly,
             Pooling = false,
-            // The busy handler below does the waiting. Below zero, SqliteCommand never retries a statement that it gave up on; with a
-            // time-out of its own it would, stopped or not (I10).
+            // The busy handler below does the waiting. Below zero, SqliteCommand never retries a statement that it gave up on; with its own
+            // timeout it would, stopped or not (I10).
             DefaultTimeout = -1,
         }.ConnectionString;
 

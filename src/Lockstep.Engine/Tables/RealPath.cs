@@ -1,12 +1,12 @@
 namespace Lockstep.Engine.Tables;
 
-/// <summary>Where a file really is: two names of one file have one real path, and so one lock.</summary>
+/// <summary>Where a file really is: two names of the same file have one real path, and so one lock.</summary>
 internal static class RealPath
 {
     private const int MostLinks = 40;
 
     /// <summary>
-    /// The full path with every symbolic link in it followed. The file need not exist. If links cannot be followed, the full path
+    /// The full path with every symbolic link in it resolved. The file need not exist. If links cannot be resolved, the full path
     /// unchanged: opening it then says why.
     /// </summary>
     public static string Of(string path)
@@ -24,7 +24,8 @@ internal static class RealPath
 
     private static string Follow(FileSystemInfo entry, int linksLeft)
     {
-        if (entry.ResolveLinkTarget(returnFinalTarget: true) is { } target)
+        // Of what is not there, only the first of these two can be asked.
+        if (entry.LinkTarget is not null && entry.ResolveLinkTarget(returnFinalTarget: true) is { } target)
         {
             if (linksLeft == 0)
                 throw new IOException($"'{entry.FullName}' has too many symbolic links.");

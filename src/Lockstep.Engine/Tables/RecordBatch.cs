@@ -12,8 +12,8 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Records on their way from a parser to the table, in order of arrival: their bytes in one pinned arena, so that SQLite reads them in
-/// place. Filled by one thread, then handed on.
+/// Records on their way from a parser to the table, in order of arrival: their bytes are in one pinned arena, which SQLite reads in place.
+/// Filled by one thread, then handed on.
 /// </summary>
 internal sealed class RecordBatch
 {
@@ -25,7 +25,7 @@ internal sealed class RecordBatch
     /// <summary>How many records ahead are prefetched.</summary>
     private const int Ahead = 64;
 
-    /// <summary>From this many bytes on, folding is worth it.</summary>
+    /// <summary>The size in bytes from which folding pays off.</summary>
     private const int FirstFold = 12 * 1024 * 1024;
 
     private readonly PinnedArena _arena = new();
@@ -35,14 +35,14 @@ internal sealed class RecordBatch
 
     public RecordBatch(KeyLayout layout, OrderKind orderKind, bool coalesce) => Reset(layout, orderKind, coalesce);
 
-    /// <summary>Empties the batch for other records; keeps its memory, so that the system need not clear it again.</summary>
+    /// <summary>Empties the batch for reuse, but keeps its memory, so that the system need not clear it again.</summary>
     public void Reset(KeyLayout layout, OrderKind orderKind, bool coalesce)
     {
         Layout = layout;
         OrderKind = orderKind;
         IsCoalesced = coalesce;
         IsAscending = _ordersRise = true;
-        HasTombstones = false;
+        HasTombstones = HasParents = false;
         Count = 0;
         _foldsAt = FirstFold;
         _arena.Clear();
@@ -58,8 +58,11 @@ internal sealed class RecordBatch
     /// <summary>How many records have arrived.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Whether one of them is a tombstone.</summary>
+    /// <summary>Whether any of them is a tombstone.</summary>
     public bool HasTombstones { get; private set; }
+
+    /// <summary>Whether one of them deletes all records whose keys begin with its own: then they are applied in order of arrival.</summary>
+    public bool HasParents { get; private set; }
 
     /// <summary>The bytes of the records.</summary>
     public long ArenaUsed => _arena.Used;
@@ -70,12 +73,10 @@ internal sealed class RecordBatch
     /// <summary>The memory that the records take, in bytes.</summary>
     public long MemoryUsed => _arena.Used + ((long)Count * Unsafe.SizeOf<RecordEntry>());
 
-    /// <summary>
-    /// Whether the records came in the order of their keys, no key twice, so that waiting for more and sorting gains nothing.
-    /// </summary>
+    /// <summary>Whether the records arrived in key order, no key twice, so that waiting for more and sorting gains nothing.</summary>
     public bool IsAscending { get; private set; } = true;
 
-    /// <summary>A record by its arrival, from 0.</summary>
+    /// <summary>A record by arrival, from 0.</summary>
     public ref RecordEntry this[int index] => ref _blocks[index >> BlockShift][index & (BlockSize - 1)];
 
     /// <summary>The bytes of a range; pinned.</summary>
@@ -89,15 +90,15 @@ internal sealed class RecordBatch
 
     public ReadOnlySpan<byte> Body(in RecordEntry entry) => Bytes(entry.BodyStart, entry.BodyLength);
 
-    /// <summary>Adds a copy of a record, whose key has the batch's layout.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <summary>Adds a copy of a record, whose key must have the batch's layout.</summary>
+    [MethodImpl(HotCode.Options)]
     public void Add(in RoutedRecord record)
     {
         var key = record.EncodedKey;
         var order = record.OrderText;
         var body = record.Json;
         var routing = key.Length + order.Length;
-        // Places name the first megabytes of a piece only: behind a key or order value of megabytes the body has no place of its own.
+        // Places reach only the first megabytes of a piece: after a key or order value of megabytes, the body cannot have a place.
         var isTogether = routing <= PinnedArena.MostBefore;
         var start = _arena.Append(isTogether ? routing + body.Length : routing);
         var bodyStart = isTogether ? start + routing : _arena.Append(body.Length);
@@ -109,6 +110,7 @@ internal sealed class RecordBatch
         if (Count > 0)
             CompareWithLast(record);
         HasTombstones |= record.IsDeleted;
+        HasParents |= record.IsOfParent;
         ref var entry = ref NewEntry();
         entry.IntegerKey = record.IntegerKey;
         entry.IntegerOrder = record.IntegerOrder;
@@ -122,17 +124,18 @@ internal sealed class RecordBatch
             (record.IsDeleted ? EntryFlags.Deleted : 0)
             | (record.OrderIsText ? EntryFlags.OrderIsText : 0)
             | (record.TransactionId is not null ? EntryFlags.HasTransactionId : 0)
-            | (record.IsPatch ? EntryFlags.Patch : 0);
+            | (record.IsPatch ? EntryFlags.Patch : 0)
+            | (record.IsOfParent ? EntryFlags.Parent : 0);
     }
 
-    /// <summary>Takes back the records that arrived after the first so many.</summary>
+    /// <summary>Drops all but this many of the first records.</summary>
     public void Truncate(int count) => Count = count;
 
     /// <summary>Whether a record has an entry's key.</summary>
     public bool HasKey(in RecordEntry entry, in RoutedRecord record) =>
         Layout == KeyLayout.Integer ? record.IntegerKey == entry.IntegerKey : record.EncodedKey.SequenceEqual(Key(entry));
 
-    /// <summary>Gives a record another body, under the same key and order value.</summary>
+    /// <summary>Replaces a record's body, keeping its key and order value.</summary>
     public void ReplaceBody(int index, ReadOnlySpan<byte> body) => ReplaceBody(ref this[index], body);
 
     /// <inheritdoc cref="ReplaceBody(int, ReadOnlySpan{byte})"/>
@@ -145,27 +148,27 @@ internal sealed class RecordBatch
     }
 
     /// <summary>
-    /// Drops the versions that newer ones of their keys replace, once there may be enough of them: what is written is the same, and takes
-    /// less memory until then. What remains keeps its order.
+    /// Drops versions superseded by newer ones of their keys, once there may be enough of them: what is written stays the same, and takes
+    /// less memory until then. The rest keeps its order.
     /// </summary>
-    /// <returns>The memory that the records take now, as <see cref="MemoryUsed"/>.</returns>
+    /// <returns>The memory that the records now take, as <see cref="MemoryUsed"/>.</returns>
     public long FoldWhenWorthIt()
     {
         var used = MemoryUsed;
         if (used < _foldsAt || !IsCoalesced || IsAscending)
             return used;
-        // Where it found few, it looks again late.
+        // If it found few, it checks again later than usual.
         _foldsAt = Math.Max(FirstFold, Fold() ? 2 * MemoryUsed : 4 * used);
         return MemoryUsed;
     }
 
     /// <summary>
-    /// The newest version of each key by the rule of I3, in the order of the keys, which is the order of the table's pages: writing in this
-    /// order touches each page once. Sorting finds older versions of a key several times as fast as looking each record up as it arrives.
+    /// The newest version of each key by the rule of I3, in key order, which is the order of the table's pages: writing in this order
+    /// touches each page once. Sorting finds older versions of a key several times as fast as looking up each record on arrival.
     /// </summary>
-    /// <param name="places">At least <see cref="Count"/> long; gets the records' places.</param>
+    /// <param name="places">At least <see cref="Count"/> long; receives the records' places.</param>
     /// <returns>How many there are.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     public int NewestByKey(Span<int> places)
     {
         places = places[..Count];
@@ -195,17 +198,17 @@ internal sealed class RecordBatch
     }
 
     /// <summary>
-    /// To be called for each of some places in turn: has the processor prefetch the records a few places ahead, which lie all over the
-    /// memory. Otherwise waiting for them is half the time of writing them.
+    /// To be called for each of some places in turn: has the processor prefetch the records a few places ahead, which are scattered over
+    /// memory. Otherwise waiting for them takes half the time of writing.
     /// </summary>
     /// <param name="places">The places in the order in which they are read.</param>
-    /// <param name="at">Which of them is read next; every <see cref="Ahead"/>-th counts.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <param name="at">The index of the next one to be read; only every <see cref="Ahead"/>-th has an effect.</param>
+    [MethodImpl(HotCode.Options)]
     public unsafe void Prefetch(ReadOnlySpan<int> places, int at)
     {
         if (at % Ahead != 0 || !Sse.IsSupported)
             return;
-        // First where a record lies, then what lies there.
+        // First the entry, which says where the record is, then the record.
         foreach (var place in Stretch(places, at + (2 * Ahead)))
             Sse.Prefetch0(Unsafe.AsPointer(ref this[place]));
         foreach (var place in Stretch(places, at + Ahead))
@@ -215,8 +218,8 @@ internal sealed class RecordBatch
         }
     }
 
-    /// <summary>Drops what is replaced, unless that is little; returns whether it did.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <summary>Drops superseded versions, unless there are few; returns whether it did.</summary>
+    [MethodImpl(HotCode.Options)]
     private bool Fold()
     {
         const int WordShift = 6;
@@ -234,7 +237,7 @@ internal sealed class RecordBatch
         foreach (var place in places.AsSpan(0, newest))
             words[place >> WordShift] |= 1UL << place;
 
-        // Each moves towards the beginning, over what was moved or dropped before.
+        // Each moves towards the start, over what was moved or dropped before.
         _arena.Clear();
         Count = 0;
         for (var word = 0; word < words.Length; word++)
@@ -287,7 +290,7 @@ internal sealed class RecordBatch
     {
         ref var last = ref this[Count - 1];
         IsAscending = IsAscending && Layout == KeyLayout.Integer && last.IntegerKey < record.IntegerKey;
-        // Of opaque order values the later is the greater, by definition.
+        // Of opaque order values, the later one is the greater by definition.
         _ordersRise =
             _ordersRise
             && (
@@ -302,7 +305,7 @@ internal sealed class RecordBatch
     /// <summary>Whether two records with equal sort numbers have the same key.</summary>
     private bool HaveSameKey(int index, int other) => Layout == KeyLayout.Integer || Key(this[index]).SequenceEqual(Key(this[other]));
 
-    /// <summary>Sorts places by key, and those of one key by arrival, together with the numbers that stand for the keys.</summary>
+    /// <summary>Sorts places by key, and those of the same key by arrival, together with the numbers that represent the keys.</summary>
     private void Sort(Span<ulong> numbers, Span<int> places)
     {
         var alike = Layout == KeyLayout.Integer ? 0 : CountAlike();
@@ -313,7 +316,7 @@ internal sealed class RecordBatch
             SortAlike(numbers, places);
     }
 
-    /// <summary>With how many bytes all keys begin: they tell nothing of their order.</summary>
+    /// <summary>The number of bytes that all keys have in common at the start: they say nothing about the order.</summary>
     private int CountAlike()
     {
         var alike = Key(this[0]);
@@ -322,7 +325,7 @@ internal sealed class RecordBatch
         return alike.Length;
     }
 
-    /// <summary>Keys that begin alike are compared in full.</summary>
+    /// <summary>Compares keys with equal numbers in full.</summary>
     private void SortAlike(ReadOnlySpan<ulong> numbers, Span<int> places)
     {
         for (int start = 0, end; start < numbers.Length; start = end)
@@ -357,7 +360,7 @@ internal sealed class RecordBatch
         return ref _blocks[block][index & (BlockSize - 1)];
     }
 
-    /// <summary>Adds a block; the first one grows at once from a size that suits a few records to that of the others.</summary>
+    /// <summary>Adds a block; the first one grows directly from a size for a few records to that of the others.</summary>
     private void AddBlock(int block)
     {
         if (block >= _blocks.Length)

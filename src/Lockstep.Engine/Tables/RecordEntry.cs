@@ -1,7 +1,7 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// One record of a batch; its variable parts are ranges of the batch's arena: the key followed by the order value, and the body.
+/// One record of a batch; its variable parts are ranges in the batch's arena: the key followed by the order value, and the body.
 /// </summary>
 internal struct RecordEntry
 {
@@ -26,4 +26,7 @@ internal enum EntryFlags : byte
 
     /// <summary>Its fields are merged into those of the stored record.</summary>
     Patch = 8,
+
+    /// <summary>All records whose keys begin with its key are deleted.</summary>
+    Parent = 16,
 }

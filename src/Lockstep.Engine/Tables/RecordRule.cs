@@ -1,10 +1,9 @@
 namespace Lockstep.Engine.Tables;
 
-/// <summary>What a record that comes does to the stored one of its key. The numbers are also those of the SQL that judges a table of
-/// PostgreSQL.</summary>
+/// <summary>What an arriving record does to the one stored under its key. The SQL for tables in PostgreSQL uses the same numbers.</summary>
 internal enum Verdict
 {
-    /// <summary>It is older than what is stored, or identical.</summary>
+    /// <summary>It is older than the stored one, or identical.</summary>
     Nothing = 0,
 
     Added = ChangeKind.Added,
@@ -13,24 +12,25 @@ internal enum Verdict
 
     Deleted = ChangeKind.Deleted,
 
-    /// <summary>The same content with a higher order value: the order value is remembered, and nothing has changed.</summary>
+    /// <summary>The same content with a higher order value: the order value is stored, and nothing has changed.</summary>
     OrderRises = 4,
 }
 
-/// <summary>The rule by which records are applied (I3, I4), wherever they are.</summary>
+/// <summary>The rule by which records are applied (I3, I4), wherever they are stored.</summary>
 internal static class RecordRule
 {
     /// <summary>
     /// Judges a record: it is applied if its order value is not below the stored one, and a tombstone counts as stored (I3). At a tie, a
-    /// record of a whole set does not revive what the feed deleted; what a whole set merely lacked comes back (I6). A record that comes
-    /// again unchanged is no change.
+    /// record of a whole set does not revive what the feed deleted, but what was merely missing from a whole set comes back (I6). A record
+    /// that arrives unchanged is not a change.
     /// </summary>
     /// <param name="stored">What is stored under the key; null for nothing.</param>
-    /// <param name="order">How the order value compares with the stored one: below 0, 0, or above. A stored one that is not known is below
-    /// all.</param>
-    /// <param name="coming">What comes; never <see cref="RowState.Swept"/>.</param>
-    /// <param name="isSame">Whether the bytes are those stored; evaluated only if state and order value allow it.</param>
-    /// <param name="isOfWholeSet">Whether it comes from a whole set, and order values say which of two is the newer.</param>
+    /// <param name="order">
+    /// How the order value compares with the stored one: below 0, 0, or above. An unknown stored one is below all.
+    /// </param>
+    /// <param name="coming">The arriving record; never <see cref="RowState.Swept"/>.</param>
+    /// <param name="isSame">Whether the bytes equal the stored ones; evaluated only if state and order value allow it.</param>
+    /// <param name="isOfWholeSet">Whether it belongs to a whole set, and order values say which of two records is newer.</param>
     public static Verdict Judge(RowState? stored, int order, RowState coming, bool isSame, bool isOfWholeSet = false)
     {
         var isLive = coming == RowState.Live;
@@ -45,6 +45,6 @@ internal static class RecordRule
             : Verdict.Added;
     }
 
-    /// <summary>The change that a verdict stands for; null when there is none.</summary>
+    /// <summary>The change that a verdict stands for; null if there is none.</summary>
     public static ChangeKind? Change(this Verdict verdict) => verdict is Verdict.Nothing or Verdict.OrderRises ? null : (ChangeKind)verdict;
 }

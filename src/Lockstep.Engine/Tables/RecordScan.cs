@@ -7,8 +7,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Reads records one after another, as of the moment at which it was opened; a sync of the same table neither waits for it nor
-/// disturbs it. The current record's properties are valid until the next <see cref="Read"/>. One thread at a time.
+/// Reads records one after another, as of the moment at which it was opened; a sync of the same table neither waits for it nor disturbs it.
+/// The current record's properties are valid until the next <see cref="Read"/>. One thread at a time.
 /// </summary>
 internal sealed class RecordScan : IRecordScan
 {
@@ -28,14 +28,14 @@ internal sealed class RecordScan : IRecordScan
         _filter = filter;
     }
 
-    /// <summary>The record as one JSON object in UTF-8; for a deleted one, what is known of it.</summary>
+    /// <summary>The record as one JSON object in UTF-8; for a deleted one, its last known state.</summary>
     public ReadOnlySpan<byte> Json => Row.Bytes(RecordSelect.BodyColumn);
 
     ReadOnlySpan<byte> IRecordScan.CheckedJson =>
         JsonText.IsObject(Json) ? Json : throw TableFileErrors.DamagedRecord(_connection.TablePath, Key);
 
     /// <summary>The record's key.</summary>
-    /// <exception cref="TableFileException">The file holds there what is no key.</exception>
+    /// <exception cref="TableFileException">What the file contains is not a key.</exception>
     public RecordKey Key
     {
         get
@@ -57,7 +57,7 @@ internal sealed class RecordScan : IRecordScan
     /// <summary>Whether the record is deleted.</summary>
     public bool IsDeleted => Row.Integer(RecordSelect.GoneColumn) != (long)RowState.Live;
 
-    /// <summary>What happened to the record after a sequence number, which is below its own.</summary>
+    /// <summary>What happened to the record after a sequence number below its own.</summary>
     public ChangeKind KindSince(long sequence) =>
         IsDeleted ? ChangeKind.Deleted
         : Row.Integer(RecordSelect.BornColumn) > sequence ? ChangeKind.Added
@@ -65,7 +65,7 @@ internal sealed class RecordScan : IRecordScan
 
     ReadOnlySpan<byte> IRecordScan.EncodedKey => EncodedKey;
 
-    /// <summary>Compares the current keys of two scans in the order in which scans go.</summary>
+    /// <summary>Compares the current keys of two scans, in scan order.</summary>
     internal int CompareKey(RecordScan other)
     {
         if (_layout == KeyLayout.Integer && other._layout == KeyLayout.Integer)
@@ -76,7 +76,7 @@ internal sealed class RecordScan : IRecordScan
     internal ReadOnlySpan<byte> EncodedKey =>
         _layout == KeyLayout.Encoded ? Row.Bytes(RecordSelect.KeyColumn) : KeyEncoding.Encode(Row.Integer(RecordSelect.KeyColumn));
 
-    /// <summary>Whether records may be read before they are asked for: with a filter, a step may look at many rows.</summary>
+    /// <summary>Whether records may be read ahead: with a filter, a single step may read many rows.</summary>
     internal bool MayGoAhead => _filter is null && Environment.ProcessorCount > 1;
 
     private Statement Row => _rows ?? throw new InvalidOperationException("There is no current record.");
@@ -99,13 +99,13 @@ internal sealed class RecordScan : IRecordScan
         }
     }
 
-    /// <summary>The error of a record that was read before and does not fit a type. The scan ends there.</summary>
-    /// <param name="number">Its number among those that were read, from 0.</param>
-    /// <param name="e">Why it does not.</param>
+    /// <summary>The error for a record that was read before and does not fit a type. The scan ends there.</summary>
+    /// <param name="number">Its number among the records read, from 0.</param>
+    /// <param name="e">The reason.</param>
     /// <param name="type">The type.</param>
     internal Exception MisfitAt(long number, JsonException e, Type type)
     {
-        // The same records in the same order: it is the same moment.
+        // The same snapshot, so the same records in the same order.
         Row.Reset();
         for (var at = 0L; at <= number; at++)
             Row.Step();

@@ -8,7 +8,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>Turns a query into the statement that answers it.</summary>
+/// <summary>Translates a query into the statement that answers it.</summary>
 internal sealed class RecordSelect(SqliteConnection connection, TableState state, RecordQuery query)
 {
     public const int KeyColumn = 0;
@@ -20,7 +20,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
     private const string KeyParameter = "@lockstep_key";
     private const string KeyListParameter = "@lockstep_key_list";
 
-    /// <summary>SQLite takes 32,766 parameters; more keys than this come as one list.</summary>
+    /// <summary>SQLite allows 32,766 parameters; above this number, keys are passed as one list.</summary>
     private const int MostKeyParameters = 1000;
 
     private static readonly string[] ParameterPrefixes = ["@", ":", "$"];
@@ -60,8 +60,9 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
             conditions.Add($"lockstep_key IN ({list})");
         }
 
-        var isIndexed = FindsByIndex();
-        // The guard has made sure that this is one expression; brackets of its own let SQLite use an index.
+        var indexed = query.Filter is null ? [] : FieldIndexes.Load(connection);
+        var isIndexed = FindsByIndex(indexed);
+        // The guard has ensured that this is a single expression; separate brackets let SQLite use an index.
         if (query.Filter is { } filter)
         {
             FilterGuard.RequireLength(filter);
@@ -70,14 +71,17 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
         }
 
         // The table's own columns get longer names, so that a filter sees the fields under theirs.
-        var fields = query.Filter is null || state.Fields.Count == 0 ? "" : ", " + TableView.Columns(state.Fields, state.Shape?.KeyFields);
+        var fields =
+            query.Filter is null || state.Fields.Count == 0
+                ? ""
+                : ", " + TableView.FilterColumns(state.Fields, state.Shape?.KeyFields, isIndexed ? indexed : []);
         var source =
             $"(SELECT key AS lockstep_key, seq AS lockstep_seq, gone AS lockstep_gone, body AS lockstep_body, born AS "
             + $"lockstep_born{fields} FROM {TableSchema.Rows})";
         var where = conditions.Count > 0 ? " WHERE " + string.Join(" AND ", conditions) : "";
         if (ending.Length > 0 && isIndexed)
         {
-            // SQLite would rather read everything in the order of the keys than sort what an index finds; here it sorts the keys alone.
+            // SQLite would rather read everything in key order than sort what an index finds; this way it sorts only the keys.
             where = $" WHERE lockstep_key IN (SELECT lockstep_key FROM {source}{where})";
         }
 
@@ -100,9 +104,9 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
     }
 
     /// <summary>Whether an index may help the filter: it names a field that has one.</summary>
-    private bool FindsByIndex() =>
+    private bool FindsByIndex(IReadOnlyList<string> indexed) =>
         query is { Filter: { } filter, Since: null, Keys: null }
-        && FieldIndexes.Load(connection).Any(field => filter.Contains(field, StringComparison.OrdinalIgnoreCase));
+        && indexed.Any(field => filter.Contains(field, StringComparison.OrdinalIgnoreCase));
 
     private void Bind(Statement statement)
     {
@@ -116,7 +120,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
                 {
                     throw new FilterException(
                         query.Filter,
-                        $"The filter's parameter {name} has a name that Lockstep uses itself.",
+                        $"The filter's parameter {name} has a name reserved by Lockstep.",
                         "Give it another name."
                     );
                 }
@@ -195,7 +199,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
         }
     }
 
-    /// <summary>The keys as a JSON array, encoded ones as hexadecimal text.</summary>
+    /// <summary>The keys as a JSON array; encoded keys are hexadecimal text.</summary>
     private byte[] KeyList(IReadOnlyList<IReadOnlyList<object>> keys)
     {
         var list = new ArrayBufferWriter<byte>();
@@ -220,8 +224,8 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
     }
 
     /// <summary>
-    /// A key as the user gave it, by the types of the table's keys: a long or encoded bytes. Null if it cannot be a key, and so matches
-    /// nothing.
+    /// A key given by the user, converted with the types of the table's keys: a long or encoded bytes. Null if it cannot be a key, and so
+    /// matches nothing.
     /// </summary>
     private object? ReadKey(IReadOnlyList<object> parts)
     {

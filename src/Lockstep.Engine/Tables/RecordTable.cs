@@ -5,22 +5,22 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The records of a table file as its writer sees them: the table of the rows, the layout of its keys, its view and its indexes. All within
+/// A table file's records as its writer sees them: the table of rows, the layout of its keys, its view and its indexes. Everything runs in
 /// the writer's transaction.
 /// </summary>
 internal sealed class RecordTable(SqliteConnection connection, Interruption interruption) : IDisposable
 {
     private RowStatements? _rows;
 
-    /// <summary>Whether a record has come.</summary>
+    /// <summary>Whether there has been a record.</summary>
     public bool Exists => StageSql.TableExists(connection, TableSchema.Rows);
 
     /// <summary>
-    /// The statements that write rows of a shape; creates the table if there is none, and converts its keys if the shape needs it.
+    /// The statements that write rows of a shape; creates the table if it does not exist, and converts its keys if the shape requires it.
     /// </summary>
     /// <param name="shape">The shape of the rows.</param>
-    /// <param name="state">The table as it is.</param>
-    /// <param name="batch">What is to be written.</param>
+    /// <param name="state">The table's state.</param>
+    /// <param name="batch">The batch to be written.</param>
     public RowStatements Open(RecordShape shape, TableState state, RecordBatch batch)
     {
         if (!Exists)
@@ -34,7 +34,7 @@ internal sealed class RecordTable(SqliteConnection connection, Interruption inte
         return _rows ??= new RowStatements(connection, TableSchema.Rows, interruption);
     }
 
-    /// <summary>Integer keys become encoded ones when the first other key comes.</summary>
+    /// <summary>Converts integer keys to encoded ones when the first key of another type arrives.</summary>
     public void Align(RecordShape shape, TableState state)
     {
         if (state.Shape is not { KeyLayout: KeyLayout.Integer } || shape.KeyLayout == KeyLayout.Integer || !Exists)
@@ -62,9 +62,9 @@ internal sealed class RecordTable(SqliteConnection connection, Interruption inte
         TableFile.Execute(connection, $"DROP TABLE IF EXISTS {TableSchema.Rows}");
     }
 
-    /// <summary>Recreates the view and the missing indexes, if fields have come or there is no view.</summary>
-    /// <param name="state">The table as it is to be committed.</param>
-    /// <param name="committed">As it was.</param>
+    /// <summary>Recreates the view and any missing indexes, if there are new fields or there is no view.</summary>
+    /// <param name="state">The table's state to be committed.</param>
+    /// <param name="committed">The state before.</param>
     public void ShowNew(TableState state, TableState committed)
     {
         if (Exists && (state.Fields.Count != committed.Fields.Count || committed.Shape is null || !HasView(state.Name)))

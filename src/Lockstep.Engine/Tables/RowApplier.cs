@@ -5,40 +5,50 @@ using Lockstep.Engine.Tables.Native;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>Whether a record of a batch is left out.</summary>
+/// <summary>Whether to leave out a record of a batch.</summary>
 internal delegate bool RecordFilter(RecordBatch batch, ref RecordEntry entry);
 
-/// <summary>
-/// Applies a batch to a table of records, within the caller's transaction, by <see cref="RecordRule"/> (I3).
-/// </summary>
+/// <summary>Applies a batch to a table of records by <see cref="RecordRule"/> (I3), in the caller's transaction.</summary>
 internal sealed class RowApplier(RowStatements rows)
 {
-    /// <summary>What was changed, and how the numbers of stored live records and tombstones changed.</summary>
+    // The last record replaced a live one, so the next probably does too.
+    private bool _replaces;
+
+    /// <summary>What was changed, and how the numbers of live records and tombstones changed.</summary>
     public RowTally Tally { get; } = new();
 
-    /// <summary>Says whether a record must not be applied; null to apply all. It may give the record another body.</summary>
+    /// <summary>Whether a record must not be applied; null to apply all. It may replace the record's body.</summary>
     public RecordFilter? Leaves { get; init; }
+
+    /// <summary>Called with the key of a parent before all records whose keys begin with it are deleted; null for nobody.</summary>
+    public Action<byte[]>? DeletesBelow { get; init; }
+
+    /// <summary>How many sequence numbers the batch took beyond one for each of its records, for what was deleted with a parent.</summary>
+    public long Extra { get; private set; }
 
     /// <summary>Applies all records of the batch.</summary>
     /// <param name="batch">The records.</param>
-    /// <param name="sequence">The sequence number before the batch: the n-th arrival gets this plus n (I11).</param>
-    /// <param name="changes">Where the changes go, in the order of their sequence; null if nobody wants them.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <param name="sequence">
+    /// The sequence number before the batch: the n-th arrival gets this plus n (I11), and <see cref="Extra"/>.
+    /// </param>
+    /// <param name="changes">Receives the changes, in order of sequence; null if nobody wants them.</param>
+    [MethodImpl(HotCode.Options)]
     public void Apply(RecordBatch batch, long sequence, List<TableChange>? changes)
     {
+        if (batch.HasParents)
+        {
+            ApplyInOrder(batch, sequence, changes);
+            return;
+        }
+
         var before = changes?.Count ?? 0;
         var pooled = ArrayPool<int>.Shared.Rent(batch.Count);
         var count = batch.NewestByKey(pooled);
-        // If each key comes once, each version is the newest one.
+        // If each key occurs once, each version is the newest.
         if (!batch.IsCoalesced && count < batch.Count)
         {
             ArrayPool<int>.Shared.Return(pooled);
-            for (var i = 0; i < batch.Count; i++)
-            {
-                if (Leaves?.Invoke(batch, ref batch[i]) != true)
-                    Apply(batch, i, sequence, changes);
-            }
-
+            ApplyInOrder(batch, sequence, changes);
             return;
         }
 
@@ -54,11 +64,47 @@ internal sealed class RowApplier(RowStatements rows)
 
         Insert(batch, newest[lookedUp..], sequence, changes);
         ArrayPool<int>.Shared.Return(pooled);
-        // They were written in the order of their keys.
+        // They were written in key order.
         changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
     }
 
-    /// <summary>Keeps the places of the records that are applied.</summary>
+    private void ApplyInOrder(RecordBatch batch, long sequence, List<TableChange>? changes)
+    {
+        for (var i = 0; i < batch.Count; i++)
+        {
+            ref var entry = ref batch[i];
+            if ((entry.Flags & EntryFlags.Parent) != 0)
+                DeleteChildren(batch, entry, sequence + i + Extra, changes);
+            else if (Leaves?.Invoke(batch, ref entry) != true)
+                Apply(batch, i, sequence + Extra, changes);
+        }
+    }
+
+    /// <summary>Deletes all records whose keys begin with a parent's; each keeps its content, and has a number of its own (I11).</summary>
+    private void DeleteChildren(RecordBatch batch, in RecordEntry parent, long sequence, List<TableChange>? changes)
+    {
+        var key = batch.Key(parent).ToArray();
+        DeletesBelow?.Invoke(key);
+        var (select, delete) = (rows.SelectBelow, rows.DeleteBelow);
+        select.BindBlob(1, key);
+        select.BindBlob(2, KeyEncoding.EndOf(key));
+        var count = 0L;
+        while (select.Step())
+        {
+            rows.ThrowIfInterrupted();
+            var child = select.Bytes(0);
+            delete.BindBlob(RowStatements.KeyParameter, child);
+            delete.Bind(RowStatements.SequenceParameter, sequence + ++count);
+            delete.Execute();
+            Tally.Add(ChangeKind.Deleted, RowState.Live);
+            changes?.Add(new TableChange(ChangeKind.Deleted, KeyEncoding.Read(child), sequence + count, select.Bytes(1).ToArray()));
+        }
+
+        select.Reset();
+        Extra += Math.Max(0, count - 1);
+    }
+
+    /// <summary>Keeps the places of the records that are to be applied.</summary>
     private int Leave(RecordBatch batch, Span<int> places)
     {
         var kept = 0;
@@ -72,7 +118,7 @@ internal sealed class RowApplier(RowStatements rows)
         return kept;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private void Apply(RecordBatch batch, int index, long sequence, List<TableChange>? changes)
     {
         rows.ThrowIfInterrupted();
@@ -80,9 +126,7 @@ internal sealed class RowApplier(RowStatements rows)
         Apply(batch, ref entry, sequence + index + 1, changes);
     }
 
-    /// <summary>
-    /// How many of the records, which are in the order of their keys, are not above everything stored: the others need no lookup.
-    /// </summary>
+    /// <summary>How many of the records, which are in key order, are not above everything stored: the others need no lookup.</summary>
     private int CountUpToLastStored(RecordBatch batch, ReadOnlySpan<int> places)
     {
         var last = rows.SelectLastKey;
@@ -110,8 +154,8 @@ internal sealed class RowApplier(RowStatements rows)
         return count;
     }
 
-    /// <summary>Inserts records of which none is stored, in the order of their keys.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <summary>Inserts records that are not stored yet, in key order.</summary>
+    [MethodImpl(HotCode.Options)]
     private void Insert(RecordBatch batch, ReadOnlySpan<int> places, long sequence, List<TableChange>? changes)
     {
         while (!places.IsEmpty)
@@ -129,9 +173,20 @@ internal sealed class RowApplier(RowStatements rows)
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private void Apply(RecordBatch batch, ref RecordEntry entry, long sequence, List<TableChange>? changes)
     {
+        if (_replaces && CanReplace(batch, entry))
+        {
+            BindRow(rows.Replace, 0, batch, entry, sequence);
+            _replaces = rows.Replace.ExecuteAndCount() > 0;
+            if (_replaces)
+            {
+                Note(ChangeKind.Updated, RowState.Live, batch, entry, sequence, changes);
+                return;
+            }
+        }
+
         var select = rows.Select;
         BindKey(select, RowStatements.KeyParameter, batch, entry);
         if (!select.Step())
@@ -164,12 +219,20 @@ internal sealed class RowApplier(RowStatements rows)
             return;
         BindRow(rows.Update, 0, batch, entry, sequence);
         rows.Update.Execute();
+        _replaces |= kind == ChangeKind.Updated;
         Note(kind, stored, batch, entry, sequence, changes);
     }
 
     /// <summary>
-    /// Whether it deletes a record that is not here: it never was, or is gone already. If arrival is the order, there is nothing older for
-    /// its tombstone to keep away.
+    /// Whether SQLite alone can tell that a record replaces the stored one: it is live and whole, and its order value is a number of 64
+    /// bits.
+    /// </summary>
+    private static bool CanReplace(RecordBatch batch, in RecordEntry entry) =>
+        batch.OrderKind == OrderKind.Number && (entry.Flags & ~EntryFlags.HasTransactionId) == 0;
+
+    /// <summary>
+    /// Whether it deletes a record that is not here: it never was, or has already gone. If arrival is the order, there is nothing older
+    /// that its tombstone would have to keep out.
     /// </summary>
     private static bool IsOfNothing(RecordBatch batch, in RecordEntry entry) =>
         batch.OrderKind == OrderKind.Arrival && (entry.Flags & EntryFlags.Deleted) != 0;
@@ -191,7 +254,7 @@ internal sealed class RowApplier(RowStatements rows)
         rows.UpdateOrder.Execute();
     }
 
-    /// <summary>An order value that was never known, as after a new feed identity, is below all.</summary>
+    /// <summary>An order value that is unknown, as after a new feed identity, is below all.</summary>
     private static int CompareWithStored(RecordBatch batch, in RecordEntry entry, Statement stored)
     {
         if (stored.IsNull(RowStatements.OrderColumn))
@@ -201,16 +264,16 @@ internal sealed class RowApplier(RowStatements rows)
             : batch.CompareOrder(entry, true, 0, stored.Bytes(RowStatements.OrderColumn));
     }
 
-    /// <summary>Content decides what is a change; the transaction that brought the same content again does not.</summary>
+    /// <summary>Content decides what is a change; the transaction that repeated the same content does not.</summary>
     private static bool IsSame(RecordBatch batch, in RecordEntry entry, Statement stored) =>
         StageSql.IsSameBody(stored.Bytes(RowStatements.BodyColumn), batch.Body(entry), batch.OrderKind);
 
     /// <param name="statement">An insert or the update.</param>
-    /// <param name="before">How many of its parameters belong to rows before this one.</param>
+    /// <param name="before">How many of its parameters belong to earlier rows.</param>
     /// <param name="batch">Holds the record.</param>
     /// <param name="entry">The record.</param>
     /// <param name="sequence">The number of its change.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(HotCode.Options)]
     private static void BindRow(Statement statement, int before, RecordBatch batch, in RecordEntry entry, long sequence)
     {
         BindKey(statement, before + RowStatements.KeyParameter, batch, entry);

@@ -1,8 +1,8 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>Counts changes, and with them a table's live records and tombstones. One thread at a time.</summary>
-/// <param name="rows">How many live records there were; 0 to count the difference.</param>
-/// <param name="tombstones">How many tombstones, likewise.</param>
+/// <param name="rows">The initial number of live records; 0 to count the difference.</param>
+/// <param name="tombstones">The initial number of tombstones, likewise.</param>
 internal sealed class RowTally(long rows = 0, long tombstones = 0)
 {
     public ApplyCounts Counts { get; private set; }
@@ -25,9 +25,9 @@ internal sealed class RowTally(long rows = 0, long tombstones = 0)
     }
 }
 
-/// <summary>What applying records did, as net effect per commit. Immutable.</summary>
+/// <summary>The net effect of applying records, per commit. Immutable.</summary>
 /// <param name="Added">Records that were not there before.</param>
-/// <param name="Updated">Records that were there and are different now.</param>
+/// <param name="Updated">Records that were there and have changed.</param>
 /// <param name="Deleted">Records that are no longer there.</param>
 internal readonly record struct ApplyCounts(long Added, long Updated, long Deleted)
 {

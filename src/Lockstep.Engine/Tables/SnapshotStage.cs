@@ -5,8 +5,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A snapshot while it arrives: a twin of the table of records, which nobody reads. When it is complete, it is merged into the records in
-/// one transaction (I6): what differs is changed, what it lacks is swept.
+/// A snapshot while it arrives: a twin of the table of records, which nobody reads. When complete, it is merged into the records in one
+/// transaction (I6): what differs is updated, what it lacks is swept.
 /// </summary>
 internal sealed class SnapshotStage(SqliteConnection connection, Interruption interruption) : IDisposable
 {
@@ -20,19 +20,25 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     private readonly List<string> _newFields = [];
 
-    /// <summary>The rows of the table that came again as they are, and of which the stage therefore holds nothing.</summary>
+    /// <summary>The rows of the table that arrived again unchanged, so that the stage does not store them.</summary>
     private SequenceSet? _unchanged;
 
-    /// <summary>Whether the stage may hold a record.</summary>
+    /// <summary>How many live records the stage holds.</summary>
+    private long _staged;
+
+    /// <summary>Whether the stage may contain a record.</summary>
     private bool _hasRecords;
 
-    /// <summary>The body of a record that is as the table has it: no JSON begins so.</summary>
+    /// <summary>The body of a record that equals the table's: no JSON starts this way.</summary>
     private static ReadOnlySpan<byte> AsStored => "="u8;
 
-    /// <summary>Whether no record has come.</summary>
+    /// <summary>Whether no record has arrived yet.</summary>
     public bool IsNew => _sequence < 0;
 
-    /// <summary>The fields that its records brought and the table does not know yet.</summary>
+    /// <summary>How many live records came, each counted once.</summary>
+    public long Rows => _staged + (_unchanged?.Count ?? 0);
+
+    /// <summary>The fields of its records that the table does not know yet.</summary>
     public IReadOnlyList<string> NewFields => _newFields;
 
     /// <summary>What the merge changed, and the resulting numbers of live records and tombstones.</summary>
@@ -44,7 +50,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     public long SequenceAfter { get; private set; }
 
-    /// <summary>Adds a batch, within the caller's transaction. Sequence numbers continue from the table's, in order of arrival.</summary>
+    /// <summary>Adds a batch, in the caller's transaction. Sequence numbers continue from the table's, in order of arrival.</summary>
     /// <returns>What it changed in the snapshot.</returns>
     public ApplyCounts Apply(RecordBatch batch, RecordShape shape, long tableSequence)
     {
@@ -67,29 +73,30 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         _unchanged ??= new SequenceSet(tableSequence);
         var compares = CanCompare(batch, shape);
         _hasRecords |= !compares;
-        var applier = new RowApplier(_rows) { Leaves = compares ? IsAsStored : null };
+        var applier = new RowApplier(_rows) { Leaves = compares ? IsAsStored : null, DeletesBelow = CopyStored };
         applier.Apply(batch, _sequence, changes: null);
-        _sequence += batch.Count;
+        _sequence += batch.Count + applier.Extra;
+        _staged += applier.Tally.Rows;
         return applier.Tally.Counts;
     }
 
     /// <summary>
-    /// Whether records may be compared with the table while they come: a list that is polled again and again mostly holds what it held. If
-    /// arrival is not the order, the order value may differ.
+    /// Whether records may be compared to the table as they arrive: a list that is polled repeatedly is mostly unchanged. If arrival is not
+    /// the order, the order value may differ.
     /// </summary>
     private bool CanCompare(RecordBatch batch, RecordShape shape) =>
         batch.OrderKind == OrderKind.Arrival
         && StageSql.TableExists(connection, TableSchema.Rows)
-        // The table's own layout may be another, until the set ends.
+        // The table's own layout may differ until the set ends.
         && StageSql.LayoutOf(connection, TableSchema.Rows) == shape.KeyLayout;
 
     /// <summary>
-    /// Whether a record is in the table as it came, so that it is enough to remember that it came. Where the stage has another version of
-    /// it, that it is as stored is staged; a patch is laid over what is staged.
+    /// Whether a record equals the one in the table, so that it is enough to remember that it arrived. If the stage has another version of
+    /// it, a mark that it is as stored is staged instead; a patch is applied to what is staged.
     /// </summary>
     private bool IsAsStored(RecordBatch batch, ref RecordEntry entry)
     {
-        var isAsStored = (entry.Flags & (EntryFlags.Deleted | EntryFlags.Patch)) == 0 && CompareWithStored(batch, ref entry);
+        var isAsStored = CompareWithStored(batch, ref entry);
         _hasRecords |= !isAsStored;
         return isAsStored;
     }
@@ -98,14 +105,21 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     {
         _stored ??= new Statement(connection, $"SELECT gone, body, seq FROM {TableSchema.Rows} WHERE key = ?1");
         RowApplier.BindKey(_stored, 1, batch, entry);
+        var isThere = _stored.Step();
         var isSame =
-            _stored.Step()
+            isThere
+            && (entry.Flags & (EntryFlags.Deleted | EntryFlags.Patch)) == 0
             && (RowState)_stored.Integer(0) == RowState.Live
             && StageSql.IsSameBody(_stored.Bytes(1), batch.Body(entry), OrderKind.Arrival);
-        var sequence = isSame ? _stored.Integer(2) : 0;
+        var sequence = isThere ? _stored.Integer(2) : 0;
         _stored.Reset();
         if (!isSame)
+        {
+            // The last one of a key counts: that it came as it is, and then otherwise or deleted, no longer means anything.
+            _unchanged!.Remove(sequence);
             return false;
+        }
+
         if (!_unchanged!.CanHold(sequence) || (_hasRecords && IsStaged(batch, entry)))
         {
             batch.ReplaceBody(ref entry, AsStored);
@@ -114,6 +128,25 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
         _unchanged.Add(sequence);
         return true;
+    }
+
+    /// <summary>What the table has of a parent's children is staged, so that their deletion is.</summary>
+    private void CopyStored(byte[] parent)
+    {
+        if (!StageSql.TableExists(connection, TableSchema.Rows))
+            return;
+        _hasRecords = true;
+        using var copy = new Statement(
+            connection,
+            $"""
+            INSERT INTO {TableSchema.Stage}(key, seq, born, ord, txid, gone, body) SELECT key, seq, born, ord, txid, gone, body
+                FROM {TableSchema.Rows} WHERE key > ?1 AND key < ?2 AND gone = 0
+            ON CONFLICT(key) DO UPDATE SET body = excluded.body WHERE body = '='
+            """
+        );
+        copy.BindBlob(1, parent);
+        copy.BindBlob(2, KeyEncoding.EndOf(parent));
+        copy.Execute();
     }
 
     private bool IsStaged(RecordBatch batch, in RecordEntry entry)
@@ -126,8 +159,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     public void NoteFields(IReadOnlyList<string> fields) => _newFields.AddRange(fields);
 
-    /// <summary>Counts the live records that it lacks.</summary>
-    /// <param name="shape">That of the table's records; null if there never was one.</param>
+    /// <summary>Counts the live records that the snapshot lacks.</summary>
+    /// <param name="shape">The shape of the table's records; null if there never was one.</param>
     /// <param name="kept">Keys that do not count.</param>
     public AbsentRecords CountAbsent(RecordShape? shape, IReadOnlyCollection<byte[]> kept)
     {
@@ -158,7 +191,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         return new AbsentRecords(count, examples) { IsEmpty = isEmpty };
     }
 
-    /// <summary>Merges the snapshot into the records, within the caller's transaction.</summary>
+    /// <summary>Merges the snapshot into the records, in the caller's transaction.</summary>
     /// <param name="before">The table's state before.</param>
     /// <param name="shape">The records' shape; null if there never was a record.</param>
     /// <param name="ending">What its end means.</param>
@@ -177,7 +210,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         {
             ServingMark.ClearingAll(connection);
             TableFile.Execute(connection, $"UPDATE {TableSchema.Rows} SET ord = NULL");
-            // If arrival is the order, no tombstone is needed to know that something is gone already; those to come report changes.
+            // If arrival is the order, no tombstone is needed to know that something has already gone; those to come report changes.
             if (_orderKind == OrderKind.Arrival)
                 ForgetTombstones();
         }
@@ -204,7 +237,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
                 Changes = ReadChangeLog(shape!);
         }
 
-        // What came again unchanged has no number of its own (I11).
+        // What arrived unchanged gets no number of its own (I11).
         if (Tally.Counts.Changes == 0)
             SequenceAfter = before.Sequence;
     }
@@ -226,7 +259,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     private bool IsUnchanged(long sequence) => _unchanged?.Contains(sequence) == true;
 
-    /// <summary>Whether a record's key is staged; its form may differ there once a non-integer key has come.</summary>
+    /// <summary>Whether a record's key is staged; the staged form may differ once a non-integer key has arrived.</summary>
     private bool IsStaged(Statement live, Statement staged, KeyLayout layout)
     {
         if (layout == _layout)
@@ -243,7 +276,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         return isStaged;
     }
 
-    /// <summary>There was nothing before: the stage becomes the table, without a row being copied.</summary>
+    /// <summary>There was nothing before: the stage becomes the table, without copying rows.</summary>
     private void BecomeTheTable(bool hasRows, RecordShape shape, long sequence, bool wantsChanges)
     {
         if (hasRows)
@@ -313,9 +346,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         return RecordRule.Judge(was, order, coming, isSame, isOfWholeSet: _orderKind is not (OrderKind.Text or OrderKind.Arrival));
     }
 
-    /// <summary>
-    /// What the snapshot lacks is gone. It leaves a tombstone at its stored order value, so that nothing older comes back.
-    /// </summary>
+    /// <summary>Removes what the snapshot lacks, leaving a tombstone at the stored order value, so that nothing older comes back.</summary>
     private void Sweep(RecordShape shape, bool hasStage, TableCommit commit)
     {
         var kept = commit.Kept.Select(key => KeyEncoding.Read(key)).ToHashSet();
@@ -338,7 +369,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     }
 
     /// <summary>
-    /// What the other feed deleted is forgotten, except for what this one has deleted too: that is gone already, and no change.
+    /// Forgets what the other feed deleted, except for what this one has deleted too: that has already gone, and is no change.
     /// </summary>
     private void ForgetTombstones()
     {

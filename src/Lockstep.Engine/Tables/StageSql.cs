@@ -5,10 +5,10 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>The SQL that reshaping a table of records needs, wherever it is done.</summary>
+/// <summary>The SQL for reshaping a table of records, wherever that is done.</summary>
 internal static class StageSql
 {
-    /// <summary>Binds to one statement the key that another one has read.</summary>
+    /// <summary>Binds the key read by one statement to another.</summary>
     public static void CopyKey(Statement from, int column, Statement to, int parameter, KeyLayout layout)
     {
         if (layout == KeyLayout.Integer)
@@ -22,8 +22,8 @@ internal static class StageSql
     }
 
     /// <summary>
-    /// Compares two stored order values of one table: -1, 0 or 1. Strings are all equal, so that arrival decides; an unknown right one is
-    /// below all.
+    /// Compares two stored order values of one table: -1, 0 or 1. Strings are all equal, so that arrival decides; an unknown value on the
+    /// right is below all.
     /// </summary>
     public static int CompareOrder(Statement left, int leftColumn, Statement right, int rightColumn, OrderKind kind) =>
         kind == OrderKind.Arrival ? 0
@@ -42,8 +42,8 @@ internal static class StageSql
     }
 
     /// <summary>
-    /// Whether two records are the same: the same bytes or, if arrival is the order, the same JSON, since such servers write one record in
-    /// more than one way.
+    /// Whether two records are the same: the same bytes or, if arrival is the order, the same JSON, since such servers may write a record
+    /// in more than one way.
     /// </summary>
     public static bool IsSameBody(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, OrderKind kind)
     {
@@ -60,14 +60,14 @@ internal static class StageSql
     public static bool TableExists(SqliteConnection connection, string name) =>
         TableFile.Scalar(connection, $"SELECT count(*) FROM sqlite_master WHERE name = '{name}'") > 0;
 
-    /// <summary>How a table of records holds its keys.</summary>
+    /// <summary>How a table of records stores its keys.</summary>
     public static KeyLayout LayoutOf(SqliteConnection connection, string table) =>
         TableFile.Scalar(connection, $"SELECT count(*) FROM pragma_table_info('{table}') WHERE name = 'key' AND type = 'INTEGER'") > 0
             ? KeyLayout.Integer
             : KeyLayout.Encoded;
 
     /// <summary>
-    /// Rewrites a table of integer keys as one of encoded keys, within the caller's transaction. Views of it must be gone.
+    /// Rewrites a table of integer keys as one of encoded keys, in the caller's transaction. Its views must have been dropped.
     /// </summary>
     public static void EncodeKeys(SqliteConnection connection, string table)
     {

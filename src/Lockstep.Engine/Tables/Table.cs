@@ -8,17 +8,19 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A table file, for everything but syncing it. Each member opens the file for itself; any thread may call any of them, even while a sync
-/// of the same file runs; only those that write need the file to themselves.
+/// A table file, for everything but syncing it. Each member opens the file on its own. Any thread may call any member, even while a sync of
+/// the same file runs; only those that write need exclusive access.
 /// </summary>
 /// <param name="path">The file's full path.</param>
-/// <param name="stop">Ends each running read within a second, and any after it (I10).</param>
+/// <param name="stop">Ends any running read within a second, and prevents new ones (I10).</param>
 public sealed class Table(string path, CancellationToken stop = default) : ITable
 {
-    /// <summary>What a file says about its table is a few rows, which no sound file takes longer for.</summary>
+    /// <summary>A table's description is a few rows; no sound file takes longer to read it.</summary>
     private static readonly TimeSpan LongestLook = TimeSpan.FromSeconds(5);
 
-    /// <summary>So many records are made as they are read, so that whoever wants only some waits for nothing else.</summary>
+    /// <summary>
+    /// How many records are made into objects as they are read, so that a caller who wants only a few does not wait for more.
+    /// </summary>
     private const int MadeAtOnce = 256;
 
     /// <summary>The file's full path.</summary>
@@ -36,9 +38,9 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         return [.. Directory.EnumerateFiles(folder, "*", options).Where(IsTable).Order(StringComparer.Ordinal)];
     }
 
-    /// <summary>What the file says of its table.</summary>
+    /// <summary>Reads the file's description of its table.</summary>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
-    /// <exception cref="TableFileException">It is no table file, or cannot be read, or not within five seconds.</exception>
+    /// <exception cref="TableFileException">It is not a table file, or cannot be read within five seconds.</exception>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public TableInfo GetInfo()
     {
@@ -70,8 +72,8 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
 
     /// <summary>Opens a scan of records; dispose it.</summary>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
-    /// <exception cref="FilterException">The filter is no read-only expression over the fields.</exception>
-    /// <exception cref="OperationCanceledException">It was stopped; reading on stops as well.</exception>
+    /// <exception cref="FilterException">The filter is not a read-only expression over the fields.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped; reading the scan stops as well.</exception>
     public IRecordScan Read(RecordQuery? query = null) => Scan(query);
 
     /// <inheritdoc cref="Read(RecordQuery)"/>
@@ -82,7 +84,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         {
             return connection.Read(() =>
             {
-                // One read transaction from here on, so that the description and the records are of one moment.
+                // One read transaction from here on, so that the description and the records are from the same moment.
                 TableFile.Execute(connection, "BEGIN");
                 var state = TableState.Load(connection);
                 var rows =
@@ -99,13 +101,14 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         }
     }
 
-    /// <summary>Reads records as objects of the caller's own type, one after another, as of the moment at which reading begins.</summary>
-    /// <typeparam name="T">What a record is made into.</typeparam>
-    /// <param name="type">How: what <c>System.Text.Json</c>'s source generator makes for the type, or
-    /// <c>JsonSerializerOptions.GetTypeInfo</c>.</param>
-    /// <param name="query">Which records; null for all that are not deleted, in the order of their keys.</param>
+    /// <summary>Reads records as objects of the caller's own type, one after another, as of the moment at which reading starts.</summary>
+    /// <typeparam name="T">The type of the objects.</typeparam>
+    /// <param name="type">
+    /// The type's metadata from <c>System.Text.Json</c>'s source generator, or from <c>JsonSerializerOptions.GetTypeInfo</c>.
+    /// </param>
+    /// <param name="query">Which records; null for all that are not deleted, in key order.</param>
     /// <returns>
-    /// The objects, made as they are asked for; of a large table without a filter, about a thousand are made ahead, on the thread pool too.
+    /// The objects, created on demand; for a large table without a filter, about a thousand are created ahead, partly on the thread pool.
     /// The file stays open until the enumerator ends or is disposed.
     /// </returns>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
@@ -144,7 +147,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         }
     }
 
-    /// <summary>How many records a query would read without its paging.</summary>
+    /// <summary>How many records a query would read without paging.</summary>
     public long Count(RecordQuery query)
     {
         using var connection = ReadConnection.Open(path, stop);
@@ -161,7 +164,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         });
     }
 
-    /// <summary>The malformed records that were set aside, oldest first.</summary>
+    /// <summary>The malformed records in quarantine, oldest first.</summary>
     public IEnumerable<QuarantinedRecord> ReadQuarantined()
     {
         using var connection = ReadConnection.Open(path, stop);
@@ -195,7 +198,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         CancellationToken cancellationToken = default
     ) => new TableWatcher(path, time).WaitAsync(condition, timeout, cancellationToken);
 
-    /// <summary>Empties the table, and unbinds it from its feed. Sequence numbers continue.</summary>
+    /// <summary>Empties the table and unbinds it from its feed. Sequence numbers continue.</summary>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     public void Clear()
     {
@@ -203,9 +206,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         writer.Clear();
     }
 
-    /// <summary>
-    /// Forgets deleted records whose order value is below a cursor; a cursor older than that needs a resync from then on.
-    /// </summary>
+    /// <summary>Forgets deleted records whose order value is below a cursor; an older cursor then needs a resync.</summary>
     /// <returns>How many were forgotten.</returns>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     public long ClearTombstones(Cursor before)
@@ -215,10 +216,10 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
     }
 
     /// <summary>
-    /// Keeps an index for each of these fields and for no others, so that a filter that compares one of them with a value finds its records
-    /// without reading everything. Indexes persist through syncs, and slow each of them down.
+    /// Maintains an index for exactly these fields, so that a filter that compares one of them to a value finds its records without reading
+    /// everything. Indexes survive syncs, and slow each of them down.
     /// </summary>
-    /// <param name="fields">The fields, as <see cref="TableInfo.Fields"/> has them, 16 at most; none to have no index.</param>
+    /// <param name="fields">The fields, as in <see cref="TableInfo.Fields"/>, at most 16; none for no index.</param>
     /// <exception cref="FieldIndexException">A field is not in the table or cannot be indexed, or there are too many.</exception>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     public void SetIndexes(IReadOnlyCollection<string> fields)
@@ -228,7 +229,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         writer.SetIndexes([.. fields.Distinct(StringComparer.Ordinal)]);
     }
 
-    /// <summary>Empties the quarantine: the malformed records that were set aside.</summary>
+    /// <summary>Empties the quarantine.</summary>
     /// <returns>How many were removed.</returns>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     public long ClearQuarantined()
@@ -237,7 +238,7 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         return writer.ClearQuarantined();
     }
 
-    /// <summary>Removes the file and what SQLite keeps beside it.</summary>
+    /// <summary>Removes the file and those that SQLite keeps beside it.</summary>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     public void Remove()
     {
@@ -259,8 +260,8 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
     }
 
     /// <summary>
-    /// Writes a copy of the table as of this moment, even while a sync runs. The copy is a complete table file of its own; it is verified
-    /// before it gets its name, and if that fails there is none.
+    /// Writes a copy of the table as of now, even while a sync runs. The copy is a complete table file of its own; it is verified before it
+    /// gets its name, and if that fails no copy is left.
     /// </summary>
     /// <param name="target">The full path of a file that does not exist yet (I12).</param>
     /// <param name="overwrite">Whether an existing table file may be overwritten in place.</param>

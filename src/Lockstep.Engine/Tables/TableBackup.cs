@@ -11,10 +11,10 @@ internal static class TableBackup
     /// <summary>Writes the copy. The caller holds the writer's lock of the target (I12).</summary>
     /// <param name="source">The table to copy.</param>
     /// <param name="target">The full path; an existing table file is overwritten in place, in one transaction.</param>
-    /// <exception cref="TableFileException">The copy cannot be written, or is incomplete: then no new file is left behind.</exception>
+    /// <exception cref="TableFileException">The copy cannot be written, or is incomplete; no new file is left behind.</exception>
     public static void Write(SqliteConnection source, string target)
     {
-        // An existing file is written through SQLite, which knows its log: another must not take its name (I12).
+        // An existing file is written through SQLite, which knows its log: no other file may take over its name (I12).
         if (File.Exists(target))
         {
             TableFile.Guard(target, () => CopyAndCheck(source, target, target));
@@ -50,17 +50,17 @@ internal static class TableBackup
         {
             throw new TableFileException(
                 target,
-                $"The copy '{target}' of the table is not whole: {fault}",
+                $"The copy '{target}' of the table is incomplete: {fault}",
                 "The table file itself may be damaged: keep the last good backup, and sync to a new file."
             );
         }
 
-        // From here on the two diverge: a cursor from one means nothing to the other.
+        // From here on the two diverge: a cursor of one means nothing to the other.
         ServingMark.Renew(copy);
     }
 
     /// <summary>
-    /// What is wrong with a copy; null if nothing is: its pages are sound, and it has the records that it claims to have.
+    /// What is wrong with a copy, or null: its pages must be sound, and it must contain the records that it claims to have.
     /// </summary>
     private static string? WhatIsWrong(SqliteConnection copy)
     {
@@ -72,6 +72,6 @@ internal static class TableBackup
         var rows = StageSql.TableExists(copy, TableSchema.Rows)
             ? TableFile.Scalar(copy, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone = 0")
             : 0;
-        return rows == state.Rows ? null : FormattableString.Invariant($"it has {rows} records and says that it has {state.Rows}");
+        return rows == state.Rows ? null : FormattableString.Invariant($"it has {rows} records but claims to have {state.Rows}");
     }
 }

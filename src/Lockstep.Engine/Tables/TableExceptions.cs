@@ -1,7 +1,7 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A table file cannot be used: it is not a table file, cannot be read or written, or lies where SQLite's log does not work.
+/// A table file cannot be used: it is not a table file, cannot be read or written, or is on a file system where SQLite's log does not work.
 /// </summary>
 public sealed class TableFileException : LockstepException
 {
@@ -27,7 +27,7 @@ public sealed class TableNotFoundException : LockstepException
 {
     /// <summary>Creates the error.</summary>
     /// <param name="name">The table's name or path, as requested.</param>
-    /// <param name="message">What was looked for and where.</param>
+    /// <param name="message">What was looked for, and where.</param>
     /// <param name="remedy">What to do next; names the candidates if there are any.</param>
     public TableNotFoundException(string name, string message, Remedy remedy)
         : base(ErrorKind.NotFound, message, remedy) => Name = name;
@@ -63,31 +63,31 @@ public sealed class TableBusyException : LockstepException
         Holder = holder;
     }
 
-    /// <summary>The file's full path, or what the store that keeps the table calls it.</summary>
+    /// <summary>The file's full path, or the store's name for the table.</summary>
     public string Path { get; }
 
-    /// <summary>Who writes: a process and since when, as far as known.</summary>
+    /// <summary>Who is writing: a process and since when, as far as known.</summary>
     public string Holder { get; }
 }
 
 /// <summary>
-/// A filter is not one read-only SQL expression over the table's fields, or names a field or parameter that is not there.
+/// A filter is not a single read-only SQL expression over the table's fields, or names a field or parameter that does not exist.
 /// </summary>
 public sealed class FilterException : LockstepException
 {
     internal FilterException(string filter, string message, Remedy remedy, Exception? inner = null)
         : base(ErrorKind.Filter, message, remedy, inner) => Filter = filter;
 
-    /// <summary>The filter as it was given.</summary>
+    /// <summary>The filter as given.</summary>
     public string Filter { get; }
 }
 
-/// <summary>A field is not in the table or cannot be indexed, or too many are to be.</summary>
+/// <summary>A field is not in the table or cannot be indexed, or there are too many.</summary>
 public sealed class FieldIndexException : LockstepException
 {
     internal FieldIndexException(string field, string message, Remedy remedy)
         : base(ErrorKind.InvalidArgument, message, remedy) => Field = field;
 
-    /// <summary>The field as it was given; empty if no single field is at fault.</summary>
+    /// <summary>The field as given; empty if no single field is at fault.</summary>
     public string Field { get; }
 }

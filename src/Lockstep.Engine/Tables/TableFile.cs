@@ -2,11 +2,11 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>Opens table files, and turns the errors of SQLite and the file system into errors that say what to do.</summary>
+/// <summary>Opens table files, and translates errors of SQLite and the file system into errors that say what to do.</summary>
 internal static class TableFile
 {
     /// <summary>
-    /// In bytes. A write-ahead log that a long reader let grow shrinks to this once its content is in the table file.
+    /// The size in bytes to which a write-ahead log, grown because of a long reader, shrinks once its contents are in the table file.
     /// </summary>
     private const int LogSizeLimit = 16 * 1024 * 1024;
 
@@ -18,7 +18,7 @@ internal static class TableFile
     private static readonly Lock Gate = new();
     private static readonly Dictionary<string, int> Opened = new(StringComparer.Ordinal);
 
-    /// <summary>Opens a table to write to. The caller holds its <see cref="WriterLock"/>.</summary>
+    /// <summary>Opens a table for writing. The caller holds its <see cref="WriterLock"/>.</summary>
     /// <param name="path">The full path.</param>
     /// <param name="createAs">The name of the table to create if there is no file; null to open only.</param>
     /// <param name="isServed">Whether the table is being served, so that a commit must survive a power failure too (I5).</param>
@@ -68,7 +68,7 @@ internal static class TableFile
     }
 
     /// <summary>
-    /// Opens a table to record something beside the records, even while a sync runs: it touches neither the sync's lock nor its snapshot.
+    /// Opens a table to record something besides the records, even while a sync runs: it touches neither the sync's lock nor its snapshot.
     /// </summary>
     public static SqliteConnection OpenForMarking(string path)
     {
@@ -93,7 +93,7 @@ internal static class TableFile
         );
     }
 
-    /// <summary>Undoes what a process left that died before it committed.</summary>
+    /// <summary>Rolls back what a process left behind that died before it committed.</summary>
     public static void UndoJournal(string path)
     {
         using var writable = ConnectToWrite(path);
@@ -101,9 +101,9 @@ internal static class TableFile
     }
 
     /// <summary>
-    /// Whether a file claims to be a Lockstep table, by its first hundred bytes. But not while this process has it open: on Unix, closing
-    /// any other handle of the file would drop SQLite's locks on it, and another process would take the log for abandoned and remove it.
-    /// SQLite itself knows how to close one handle of several.
+    /// Whether a file claims to be a Lockstep table, by its first hundred bytes. It is not read that way while this process has it open: on
+    /// Unix, closing any other handle of the file would drop SQLite's locks on it, and another process would consider the log abandoned and
+    /// remove it. SQLite itself knows how to close one handle of several.
     /// </summary>
     public static bool IsTableFile(string path)
     {
@@ -160,7 +160,7 @@ internal static class TableFile
             }
         );
 
-    /// <summary>Runs work on a table file; errors of the file come out as a <see cref="TableFileException"/>.</summary>
+    /// <summary>Runs work on a table file; errors of the file become a <see cref="TableFileException"/>.</summary>
     public static T Guard<T>(string path, Func<T> work)
     {
         try
@@ -177,12 +177,7 @@ internal static class TableFile
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
-            throw new TableFileException(
-                path,
-                $"The table file '{path}' cannot be written: {e.Message}",
-                $"Choose a folder that exists and that you may write to, with {Term.Path}.",
-                e
-            );
+            throw TableFileErrors.Unwritable(path, e);
         }
     }
 
@@ -208,7 +203,7 @@ internal static class TableFile
             return Opened.ContainsKey(full);
     }
 
-    /// <summary>A writing connection to an existing file; nothing is checked yet.</summary>
+    /// <summary>A writing connection to an existing file; nothing has been checked yet.</summary>
     public static SqliteConnection ConnectToWrite(string path) => Connect(path, SqliteOpenMode.ReadWrite);
 
     private static SqliteConnection Connect(string path, SqliteOpenMode mode)
@@ -261,7 +256,7 @@ internal static class TableFile
         }
     }
 
-    /// <summary>The file beside it that was probably meant, as a question and a blank; empty if there is none.</summary>
+    /// <summary>The neighbouring file that was probably meant, as a question and a space; empty if there is none.</summary>
     private static string Meant(string path)
     {
         const string Extension = ".db";
@@ -274,7 +269,7 @@ internal static class TableFile
         return meant.Length == 0 ? "" : meant.TrimStart() + " ";
     }
 
-    /// <exception cref="TableNotFoundException">There is none.</exception>
+    /// <exception cref="TableNotFoundException">There is no such file.</exception>
     /// <exception cref="TableFileException">It, or what SQLite keeps beside it, is a pipe or a device.</exception>
     public static void RequireFile(string path)
     {
@@ -298,14 +293,14 @@ internal static class TableFile
             throw new TableFileException(
                 path,
                 $"'{real}{special}', which belongs to the table file '{path}', is a pipe or a device, not a file.",
-                "Remove it: the table file is whole without it."
+                "Remove it: the table file is complete without it."
             );
         }
     }
 
     /// <summary>
-    /// Removes a table file that was created and never used, with what SQLite keeps beside it. The caller holds its <see
-    /// cref="WriterLock"/>.
+    /// Removes a table file that was created and never used, along with SQLite's files beside it. The caller holds its
+    /// <see cref="WriterLock"/>.
     /// </summary>
     public static void DeleteUnused(string path)
     {
@@ -317,7 +312,7 @@ internal static class TableFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // An empty table file does no harm.
+            // A leftover empty table file does no harm.
         }
     }
 }

@@ -3,7 +3,9 @@ namespace Lockstep.Engine.Tables;
 /// <summary>The folder of a table file.</summary>
 internal static class TableFolder
 {
-    /// <summary>Checks that the folder exists, on a file system that gives SQLite's write-ahead log the shared memory it needs.</summary>
+    /// <summary>
+    /// Checks that the folder exists, and is on a file system that provides the shared memory for SQLite's write-ahead log.
+    /// </summary>
     public static void RequireWritable(string path)
     {
         var folder = Path.GetDirectoryName(path);

@@ -3,16 +3,16 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The versions of the table file. A file of an earlier format can be read as it is, and its first writer upgrades it; one of a later
-/// format is refused by name and left alone.
+/// The versions of the table file. A file of an earlier format can be read as it is, and is upgraded by its first writer; a file of a
+/// later format is refused by name and left alone.
 /// </summary>
 /// <remarks>
-/// What is added to a file so that an earlier Lockstep would lose or misread it is a new format: raise <see cref="Current"/>, add the
-/// columns to <see cref="TableSchema.LaterColumns"/>, and keep a file that the code before made in
+/// Anything added to a file that an earlier Lockstep would lose or misread makes a new format: raise <see cref="Current"/>, add the
+/// columns to <see cref="TableSchema.LaterColumns"/>, and keep a file created by the previous code in
 /// <c>tests/Lockstep.Engine.Tests/Formats</c>.
 /// <list type="bullet">
 /// <item>1: the first one.</item>
-/// <item>2: what is known of the feed's end, a whole set that is owed, the limit of a sweep, and where a first load goes on.</item>
+/// <item>2: how the feed's bodies end, an owed whole set, the limit of a sweep, and where a first load resumes.</item>
 /// </list>
 /// </remarks>
 internal static class TableFormat
@@ -36,9 +36,7 @@ internal static class TableFormat
         TableFile.Execute(connection, "COMMIT");
     }
 
-    /// <summary>
-    /// Adds to a file of an earlier format what came since, in one transaction. The caller holds the <see cref="WriterLock"/>.
-    /// </summary>
+    /// <summary>Upgrades a file of an earlier format, in one transaction. The caller holds the <see cref="WriterLock"/>.</summary>
     public static void Upgrade(SqliteConnection connection)
     {
         if (TableFile.Scalar(connection, "PRAGMA user_version") == Current)
@@ -54,14 +52,14 @@ internal static class TableFormat
         TableFile.Execute(connection, $"{TableSchema.QuarantineIndex}; PRAGMA user_version={Current}; COMMIT");
     }
 
-    /// <summary>Checks that the file is a table, of a format that this version knows.</summary>
+    /// <summary>Checks that the file is a table in a format that this version knows.</summary>
     /// <exception cref="TableFileException">It is not.</exception>
     /// <exception cref="TableNotFoundException">It is empty.</exception>
     public static void Require(SqliteConnection connection, string path)
     {
         if (TableFile.Scalar(connection, "PRAGMA application_id") != TableSchema.ApplicationId)
         {
-            // A first sync has just made the file.
+            // A first sync has only just created the file.
             if (TableFile.Scalar(connection, "PRAGMA page_count") == 0)
             {
                 throw new TableNotFoundException(
@@ -88,7 +86,7 @@ internal static class TableFormat
             );
         }
 
-        // A table's name may hide a view that never ends, or a virtual table.
+        // A table's name may disguise a view that never ends, or a virtual table.
         if (
             TableFile.Scalar(
                 connection,

@@ -4,7 +4,7 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>What a table file says about its table. Immutable; as of the moment it was read.</summary>
+/// <summary>A table's description. Immutable; as of the moment it was read.</summary>
 public sealed record TableInfo
 {
     /// <summary>The table's name.</summary>
@@ -16,25 +16,25 @@ public sealed record TableInfo
     /// <summary>The feed's URI without user info; null if no feed has filled the table.</summary>
     public string? Feed { get; init; }
 
-    /// <summary>The dialect; <see cref="Dialect.Auto"/> until a record has come.</summary>
+    /// <summary>The dialect; <see cref="Dialect.Auto"/> until a record has arrived.</summary>
     public Dialect Dialect { get; init; }
 
-    /// <summary>The dialect's name, also of another server's; null until a record has come.</summary>
+    /// <summary>The dialect's name, including another server's; null until a record has arrived.</summary>
     public string? DialectName { get; init; }
 
     /// <summary>How another server's feed is read; null for Lockstep's own dialects.</summary>
     internal ForeignState? Foreign { get; init; }
 
-    /// <summary>The fields that are the key; empty until a record has come.</summary>
+    /// <summary>The key fields; empty until a record has arrived.</summary>
     public IReadOnlyList<string> KeyFields { get; init; } = [];
 
-    /// <summary>The field that orders the records; null until one has come.</summary>
+    /// <summary>The field that orders the records; null until one has arrived.</summary>
     public string? OrderField { get; init; }
 
-    /// <summary>The names of the fields that records have had, in the order in which they appeared.</summary>
+    /// <summary>The names of the fields that records have had, in order of appearance.</summary>
     public IReadOnlyList<string> Fields { get; init; } = [];
 
-    /// <summary>The fields that have an index for filters (<see cref="Table.SetIndexes"/>).</summary>
+    /// <summary>The indexed fields (<see cref="Table.SetIndexes"/>).</summary>
     public IReadOnlyList<string> Indexes { get; init; } = [];
 
     /// <summary>The committed cursor.</summary>
@@ -52,45 +52,45 @@ public sealed record TableInfo
     /// <summary>How many deleted records are remembered.</summary>
     public long Tombstones { get; init; }
 
-    /// <summary>The number of the last change (I11).</summary>
+    /// <summary>The sequence number of the last change (I11).</summary>
     public long Sequence { get; init; }
 
     /// <summary>The cursor before which tombstones have been removed; null if none have.</summary>
     public Cursor? Horizon { get; init; }
 
-    /// <summary>When the newest record last changed, by its order value; null if that is no time.</summary>
+    /// <summary>When the newest record last changed, by its order value; null if that is not a time.</summary>
     public DateTimeOffset? NewestRecord { get; init; }
 
-    /// <summary>When a sync last ended well, whether it had everything the feed had or could not tell.</summary>
+    /// <summary>When a sync last succeeded, whether it had everything the feed had or could not tell.</summary>
     public DateTimeOffset? LastSync { get; init; }
 
-    /// <summary>Whether there is a cursor: another server's list that is fetched in full each time has none.</summary>
+    /// <summary>Whether there is a cursor: a list of another server that is fetched in full each time has none.</summary>
     public bool HasCursor { get; init; } = true;
 
     /// <summary>Whether the table had everything the feed had at <see cref="LastSync"/>, as far as the feed reveals.</summary>
     public bool IsUpToDate { get; init; }
 
-    /// <summary>Whether the table has records of a first load that is under way or was cut off, so that others are missing.</summary>
+    /// <summary>
+    /// Whether the table contains records of a first load that is in progress or was cut off, so that others are missing.
+    /// </summary>
     public bool IsLoadUnfinished { get; init; }
 
-    /// <summary>The same as a sentence; null if it is not so.</summary>
+    /// <summary><see cref="IsLoadUnfinished"/> as a sentence; null if it is false.</summary>
     internal string? LoadNote =>
         IsLoadUnfinished
             ? string.Create(
                 CultureInfo.InvariantCulture,
-                $"The first load of '{Name}' has not ended: it has {Rows} records so far, and others are missing. A sync goes on with it."
+                $"The first load of '{Name}' has not ended: it has {Rows} records so far, and others are missing. A sync resumes it."
             )
             : null;
 
-    /// <summary>
-    /// Whether a whole set came that could not be applied as it is, so that it removed nothing: a later sync fetches it again.
-    /// </summary>
+    /// <summary>Whether a whole set could not be applied as it is and so removed nothing: a later sync fetches it again.</summary>
     public bool IsSetOwed { get; init; }
 
     /// <summary>What percentage of the records a whole set may remove if its end is uncertain.</summary>
     public int SweepLimit { get; init; }
 
-    /// <summary>How many malformed records are set aside.</summary>
+    /// <summary>How many malformed records are in quarantine.</summary>
     public long Quarantined { get; init; }
 
     /// <summary>The file's size in bytes, including its log.</summary>
@@ -139,7 +139,7 @@ public sealed record TableInfo
             Writer = writer,
         };
 
-    /// <summary>Links hold secrets, so only their beginnings are shown (D7).</summary>
+    /// <summary>Links may contain secrets, so only their beginnings are shown (D7).</summary>
     private static Cursor Shown(TableState state, Cursor cursor) =>
         state.Foreign is null ? cursor : Cursor.Parse(CursorText.Show(cursor.ToString()));
 

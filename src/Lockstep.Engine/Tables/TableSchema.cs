@@ -3,19 +3,19 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The layout of a table file. One file holds one table: its records in <c>lockstep_row</c>, what is known about the table in the single
-/// row of <c>lockstep_table</c>, and a view named like the table with a column per field, for any other SQLite tool.
+/// The layout of a table file. One file contains one table: its records in <c>lockstep_row</c>, its description in the single row of
+/// <c>lockstep_table</c>, and a view named like the table with a column per field, for any other SQLite tool.
 /// </summary>
 /// <remarks>
-/// A record is kept as the JSON text that the feed sent: typed columns take 0.7 times as long again to write. An integer key is the
-/// rowid. Other keys are bytes whose order is the keys' order (<see cref="KeyEncoding"/>). <c>seq</c> numbers a record's last change and
-/// <c>born</c> the one that added it, so that whoever reads changes later can tell one from the other. There is an index on <c>seq</c> only
-/// where the table is served (<see cref="SequenceIndex"/>): it doubles the cost of every write, and otherwise reading by it sorts when
-/// asked.
+/// A record is stored as the JSON text that the feed sent: typed columns take 0.7 times as long again to write. An integer key is the
+/// rowid. Other keys are bytes that sort in key order (<see cref="KeyEncoding"/>). <c>seq</c> is the number of a record's last change and
+/// <c>born</c> that of the change that added it, so that someone who reads changes later can tell the two apart. There is an index on
+/// <c>seq</c> only if the table is served (<see cref="SequenceIndex"/>): it doubles the cost of every write, and otherwise reading by it
+/// sorts on demand.
 /// </remarks>
 internal static class TableSchema
 {
-    /// <summary>"LkSt": how a Lockstep file is recognised among SQLite files.</summary>
+    /// <summary>"LkSt": identifies a Lockstep file among SQLite files.</summary>
     public const int ApplicationId = 0x4C6B5374;
 
     public const string Rows = "lockstep_row";
@@ -27,10 +27,10 @@ internal static class TableSchema
     private const string SweepLimit = "sweep_limit INTEGER";
     private const string LoadPage = "load_page TEXT";
 
-    /// <summary>The columns of <c>lockstep_table</c> that files of an earlier format may lack, each by its declaration.</summary>
+    /// <summary>The columns of <c>lockstep_table</c> that files of an earlier format may lack, each with its declaration.</summary>
     public static IReadOnlyList<string> LaterColumns { get; } = [FeedEnding, Owed, SweepLimit, LoadPage];
 
-    /// <summary>Finds the same bytes at the same place; files of an earlier format lack it.</summary>
+    /// <summary>Finds the same bytes at the same offset; files of an earlier format lack it.</summary>
     public const string QuarantineIndex = "CREATE INDEX IF NOT EXISTS lockstep_quarantine_place ON lockstep_quarantine(byte_offset)";
 
     public const string Tables = $"""
@@ -46,13 +46,13 @@ internal static class TableSchema
         {QuarantineIndex};
         """;
 
-    /// <summary>Records of at least this average size go into a table with rowids: without, they would overflow its pages.</summary>
+    /// <summary>Records of at least this average size go into a table with rowids: in one without, they would overflow its pages.</summary>
     private const int LargeBody = 400;
 
-    /// <summary>The table of the records, or its twin that a snapshot is built in.</summary>
+    /// <summary>The table of records, or its twin in which a snapshot is built.</summary>
     /// <param name="table"><see cref="Rows"/> or <see cref="Stage"/>.</param>
-    /// <param name="layout">How keys are held.</param>
-    /// <param name="averageBody">The records' average size in bytes, as far as it is known.</param>
+    /// <param name="layout">How keys are stored.</param>
+    /// <param name="averageBody">The records' average size in bytes, as far as known.</param>
     public static string CreateRows(string table, KeyLayout layout, int averageBody)
     {
         var key = layout == KeyLayout.Integer ? "INTEGER PRIMARY KEY" : "BLOB NOT NULL PRIMARY KEY";
@@ -62,7 +62,7 @@ internal static class TableSchema
     }
 }
 
-/// <summary>Whether a stored record is present or deleted, as the column <c>gone</c> says.</summary>
+/// <summary>Whether a stored record is present or deleted, as in the column <c>gone</c>.</summary>
 internal enum RowState
 {
     Live = 0,
@@ -70,6 +70,6 @@ internal enum RowState
     /// <summary>The feed deleted it.</summary>
     Deleted = 1,
 
-    /// <summary>A snapshot no longer held it; whatever comes at its stored order value replaces this (I6).</summary>
+    /// <summary>A snapshot no longer contained it; a record at the stored order value replaces it (I6).</summary>
     Swept = 2,
 }

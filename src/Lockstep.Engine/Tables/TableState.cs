@@ -6,20 +6,20 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>What a table file says about its table: the one row of <c>lockstep_table</c>. Immutable.</summary>
+/// <summary>A table file's description of its table: the single row of <c>lockstep_table</c>. Immutable.</summary>
 internal sealed record TableState
 {
     public required string Name { get; init; }
 
-    /// <summary>The feed's URI without user info; null for a table that no feed has filled.</summary>
+    /// <summary>The feed's URI without user info; null for a table not filled by a feed.</summary>
     public string? Feed { get; init; }
 
-    /// <summary>Null until the first record has come.</summary>
+    /// <summary>Null until the first record has arrived.</summary>
     public RecordShape? Shape { get; init; }
 
     public IReadOnlyList<string> Fields { get; init; } = [];
 
-    /// <summary>The newest position reached; it never goes back (I4).</summary>
+    /// <summary>The newest position reached; it never moves back (I4).</summary>
     public Cursor Cursor { get; init; }
 
     /// <summary>Where the next request starts if that is before <see cref="Cursor"/>: a body was out of order and cut off.</summary>
@@ -31,73 +31,74 @@ internal sealed record TableState
 
     public long Tombstones { get; init; }
 
-    /// <summary>The last sequence number given (I11).</summary>
+    /// <summary>The last sequence number assigned (I11).</summary>
     public long Sequence { get; init; }
 
-    /// <summary>Tombstones before this cursor have been removed; an older cursor needs a resync.</summary>
+    /// <summary>The cursor below which tombstones have been removed; an older cursor needs a resync.</summary>
     public Cursor? Horizon { get; init; }
 
     public DateTimeOffset? LastSync { get; init; }
 
     /// <summary>
-    /// The last of those times (<see cref="LastSync"/>) at which a sync ended without knowing whether it had everything; null if none has.
+    /// The last of those times (<see cref="LastSync"/>) at which a sync ended without knowing whether it had everything; null if there is
+    /// none.
     /// </summary>
     public DateTimeOffset? Incomplete { get; init; }
 
-    /// <summary>How another server's feed is read, as a JSON text; null for Lockstep's own dialects.</summary>
+    /// <summary>How another server's feed is read, as JSON; null for Lockstep's own dialects.</summary>
     public string? Foreign { get; init; }
 
     /// <summary>
-    /// The digest of the query with which the records were requested (<see cref="FeedOptions.Asked"/>); null if unknown: an earlier version
-    /// filled the table, or nothing has.
+    /// The digest of the query with which the records were requested (<see cref="FeedOptions.Asked"/>); null if unknown, because an earlier
+    /// version or nothing has filled the table.
     /// </summary>
     public string? Asked { get; init; }
 
-    /// <summary>What is known about the end of the feed's bodies.</summary>
+    /// <summary>What is known about how the feed's bodies end.</summary>
     public FeedEnding FeedEnding { get; init; }
 
     /// <summary>A whole set that must be fetched again; null if none is owed.</summary>
     public OwedSet? Owed { get; init; }
 
-    /// <summary>How many malformed records are set aside. Counted by the writer, not kept in the row.</summary>
+    /// <summary>How many malformed records are in quarantine. Counted by the writer, not stored in the row.</summary>
     public long Quarantined { get; init; }
 
-    /// <summary>How many of those had to make room since the table was opened; not kept either.</summary>
+    /// <summary>How many of those have been dropped to make room since the table was opened; not stored either.</summary>
     public long QuarantineDropped { get; init; }
 
-    /// <summary>Whether nothing came in: no change, no cursor, nothing set aside, and no sync that ended well.</summary>
+    /// <summary>Whether the table was never used: no change, no cursor, an empty quarantine, and no sync that succeeded.</summary>
     public bool IsUnused => Sequence == 0 && LastSync is null && Cursor.IsStart && Quarantined == 0;
 
     /// <summary>What percentage of the records a whole set may remove if its end is uncertain; null for the default.</summary>
     public int? SweepLimit { get; init; }
 
     /// <summary>
-    /// The address at which the table's first load continues after a cut, or the position in a single-body snapshot; null if none is under
-    /// way, or it can only start over.
+    /// The address, or the position in a single-body snapshot, from which the table's first load resumes if cut off; null if there is none,
+    /// or it can only start over.
     /// </summary>
     public string? LoadPage { get; init; }
 
-    /// <summary>Whether the table holds a part of an import that is under way, or was cut off, and nothing besides.</summary>
+    /// <summary>Whether the table contains part of an import that is in progress or was cut off, and nothing else.</summary>
     public bool IsImporting { get; init; }
 
     /// <summary>
-    /// Whether the first load has ended, since the table was created or emptied: before, records are missing from it that no cursor will
-    /// bring, and it is no set that anybody could rely on (I6).
+    /// Whether the first load has ended since the table was created or emptied. Until then, records are missing that no cursor will bring,
+    /// and nobody can rely on the table as a set (I6).
     /// </summary>
     public bool IsLoaded => LastSync is not null || (Feed is null && Shape is not null && !IsImporting);
 
     public Cursor RequestCursor => Resume ?? Cursor;
 
-    /// <summary>Whether there is a cursor: another server's list that is fetched in full each time has none.</summary>
+    /// <summary>Whether there is a cursor: a list of another server that is fetched in full each time has none.</summary>
     public bool HasCursor => Foreign is null || !Cursor.IsStart;
 
-    /// <summary>Whether continuing from here with one query would leave the records of another query in place.</summary>
+    /// <summary>Whether continuing from here with one query would leave the records of another query in the table.</summary>
     public bool IsOfAnotherQuery(string asked) =>
         Asked is { } known && known != asked && Feed is not null && !(RequestCursor.IsStart && LoadPage is null);
 
-    /// <summary>The table with what a commit says about it, except for what its records change.</summary>
+    /// <summary>The table's state with a commit applied, except for what its records change.</summary>
     /// <param name="commit">The commit.</param>
-    /// <param name="newFields">The fields that it brings.</param>
+    /// <param name="newFields">The new fields in it.</param>
     public TableState After(TableCommit commit, IReadOnlyList<string> newFields) =>
         this with
         {
@@ -129,7 +130,7 @@ internal sealed record TableState
         if (!row.Read())
             throw new InvalidDataException("The table file has lost its description.");
 
-        // If a file of an older Lockstep is only read, it has fewer columns; the writer adds them.
+        // A file of an older Lockstep that is only read has fewer columns; a writer adds them.
         var columns = Enumerable.Range(0, row.FieldCount).Select(row.GetName).ToHashSet(StringComparer.Ordinal);
         string? Text(string column) => row[column] as string;
         long Number(string column) => row[column] is long value ? value : 0;
@@ -168,7 +169,7 @@ internal sealed record TableState
         };
     }
 
-    /// <summary>Writes the row, within the caller's transaction.</summary>
+    /// <summary>Writes the row, in the caller's transaction.</summary>
     public void Save(SqliteConnection connection)
     {
         using var command = connection.CreateCommand();
@@ -224,18 +225,18 @@ internal sealed record TableState
     private static string Json(IEnumerable<string> values) => JsonSerializer.Serialize([.. values], EngineJson.Default.StringArray);
 }
 
-/// <summary>What the bodies of a table's feed have shown about their end: it decides what silence in the next one means.</summary>
+/// <summary>What the bodies of a table's feed have shown about how they end, which decides what silence in the next one means.</summary>
 internal enum FeedEnding
 {
     /// <summary>Nothing yet.</summary>
     Unknown = 0,
 
-    /// <summary>One has ended by itself, so that a pause is not an end.</summary>
+    /// <summary>A body has ended by itself, so a pause is not an end.</summary>
     Ends = 1,
 
-    /// <summary>It never ends: it repeated itself, or gave signs of life when it had nothing to say.</summary>
+    /// <summary>The feed never ends: it repeated itself, or gave signs of life when it had nothing to send.</summary>
     Endless = 2,
 
-    /// <summary>It stayed open and sent nothing at all at its cursor: an endless feed cannot be told from one that hangs.</summary>
+    /// <summary>The feed stayed open and sent nothing at all at its cursor: an endless feed cannot be told from one that hangs.</summary>
     Quiet = 3,
 }

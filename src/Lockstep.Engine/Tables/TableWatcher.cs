@@ -5,9 +5,9 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Observes what a sync, in this process or another, does to a table file: changes as they are committed, newest state per record, in the
-/// order of their sequence (I11). It only reads. SQLite's data version reveals cheaply that something was committed; then one scan reads
-/// the changes, so a change in a table of a million records is seen within about a tenth of a second.
+/// Observes what a sync, in this process or another, does to a table file: changes as they are committed, the newest state per record, in
+/// order of sequence (I11). It only reads. SQLite's data version is a cheap sign that something was committed; then one scan reads the
+/// changes, so that a change in a table of a million records is seen within about a tenth of a second.
 /// </summary>
 /// <param name="path">The file's full path.</param>
 /// <param name="time">The clock; null for the system's.</param>
@@ -17,11 +17,11 @@ internal sealed class TableWatcher(string path, TimeProvider? time = null)
 
     private readonly TimeProvider _time = time ?? TimeProvider.System;
 
-    /// <summary>The changes after a sequence number, and then those to come, until cancelled.</summary>
-    /// <param name="since">The sequence number; null for what comes from now on.</param>
+    /// <summary>The changes after a sequence number, followed by new ones, until cancelled.</summary>
+    /// <param name="since">The sequence number; null for only what changes from now on.</param>
     /// <param name="cancellationToken">Ends the watching.</param>
     /// <returns>
-    /// A batch whenever a look found something; an empty batch at least four times a second, so that the caller can do other things.
+    /// A batch whenever there are changes; an empty batch at least four times a second, so that the caller can do other things.
     /// </returns>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
     public async IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(

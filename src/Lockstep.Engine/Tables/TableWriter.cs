@@ -6,8 +6,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The one writer of a table file. Each commit holds records, tombstones, cursor and feed identity together (I1).
-/// Threads: see <see cref="ITableTarget"/>.
+/// The only writer of a table file. Each commit contains records, tombstones, cursor and feed identity together (I1). Threads: see
+/// <see cref="ITableTarget"/>.
 /// </summary>
 internal sealed class TableWriter : ITableTarget
 {
@@ -51,12 +51,12 @@ internal sealed class TableWriter : ITableTarget
         private set => _committed = value;
     }
 
-    /// <summary>Opens a table for writing; takes over the lock, which this releases when it is disposed.</summary>
+    /// <summary>Opens a table for writing; takes over the lock, and releases it when disposed.</summary>
     /// <param name="path">The full path.</param>
     /// <param name="createAs">The name of the table to create if there is no file; null to open only.</param>
-    /// <param name="writerLock">The lock that the caller has taken; it remains the caller's if this throws.</param>
+    /// <param name="writerLock">The lock taken by the caller, who keeps it if this throws.</param>
     /// <param name="isServed">Whether the table is being served, so that a commit must survive a power failure (I5).</param>
-    /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the file if no sync has ended well and nothing has come.</param>
+    /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the file if no sync has succeeded and nothing has arrived.</param>
     /// <param name="cacheBytes">The size of SQLite's page cache in bytes; null for the default.</param>
     public static TableWriter Open(
         string path,
@@ -86,7 +86,7 @@ internal sealed class TableWriter : ITableTarget
         NativeSqlite.InterruptStatements(_connection.Handle!.DangerousGetHandle());
     }
 
-    /// <summary>Commits a batch and what else there is to record about the table, or nothing at all if nothing is new.</summary>
+    /// <summary>Commits a batch and whatever else there is to record about the table; does nothing if nothing is new.</summary>
     public CommitResult Commit(TableCommit commit)
     {
         var hasRecords = commit.Batch is { Count: > 0 };
@@ -114,10 +114,10 @@ internal sealed class TableWriter : ITableTarget
         return new CommitResult(counts, (IReadOnlyList<TableChange>?)changes ?? []);
     }
 
-    /// <summary>Before the first records of an empty table.</summary>
+    /// <summary>Prepares for the first records of an empty table.</summary>
     private void BeginFirstLoad(RecordBatch batch)
     {
-        // A served table is read while it is being filled.
+        // A served table has readers while it is being filled.
         if (!_isOpen && State.Sequence == 0 && !_isServed && !ServingMark.Exists(_connection))
             _firstLoad.Begin(batch.MemoryUsed);
     }
@@ -131,11 +131,11 @@ internal sealed class TableWriter : ITableTarget
         {
             Rows = State.Rows + applier.Tally.Rows,
             Tombstones = State.Tombstones + applier.Tally.Tombstones,
-            Sequence = applier.Tally.Counts.Changes > 0 ? State.Sequence + batch.Count : State.Sequence,
+            Sequence = applier.Tally.Counts.Changes > 0 ? State.Sequence + batch.Count + applier.Extra : State.Sequence,
         };
     }
 
-    /// <summary>Begins a snapshot that is built beside the records, which readers continue to see (I6).</summary>
+    /// <summary>Begins a snapshot that is built apart from the records, which readers continue to see (I6).</summary>
     public void BeginSnapshot()
     {
         DiscardSnapshot();
@@ -162,13 +162,15 @@ internal sealed class TableWriter : ITableTarget
         return counts;
     }
 
+    public long SnapshotRows => _stage?.Rows ?? 0;
+
     public AbsentRecords CountAbsent(IReadOnlyCollection<byte[]> kept)
     {
         var stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
         return TableFile.Guard(_path, () => stage.CountAbsent(State.Shape, kept));
     }
 
-    /// <summary>The snapshot replaces the table's content in one transaction.</summary>
+    /// <summary>Replaces the table's contents with the snapshot, in one transaction.</summary>
     public CommitResult CompleteSnapshot(TableCommit commit, SnapshotEnding ending)
     {
         var stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
@@ -197,7 +199,7 @@ internal sealed class TableWriter : ITableTarget
     /// <summary>Discards a snapshot that will not be completed; the table stays as it is.</summary>
     public void DiscardSnapshot()
     {
-        // What was set aside stays.
+        // What was quarantined is kept.
         if (_isOpen)
             InTransaction(stayOpen: false, () => { });
         _stage?.Dispose();
@@ -205,7 +207,7 @@ internal sealed class TableWriter : ITableTarget
     }
 
     /// <summary>
-    /// Empties the table: records, tombstones, quarantine, cursor and the feed it is bound to. Sequence numbers continue (I11).
+    /// Empties the table: records, tombstones, quarantine, cursor and the feed to which it is bound. Sequence numbers continue (I11).
     /// </summary>
     public void Clear()
     {
@@ -225,7 +227,7 @@ internal sealed class TableWriter : ITableTarget
         );
     }
 
-    /// <summary>Keeps an index for these fields and no others.</summary>
+    /// <summary>Maintains an index for exactly these fields.</summary>
     public void SetIndexes(IReadOnlyCollection<string> fields)
     {
         FieldIndexes.Check(fields, State.Fields);
@@ -248,7 +250,7 @@ internal sealed class TableWriter : ITableTarget
         return removed;
     }
 
-    /// <summary>Removes tombstones whose order value is below a horizon, which the file remembers.</summary>
+    /// <summary>Removes tombstones whose order value is below a horizon; the file records the horizon.</summary>
     /// <returns>How many were removed.</returns>
     public long ClearTombstones(Cursor before)
     {
@@ -274,7 +276,7 @@ internal sealed class TableWriter : ITableTarget
         _connection.Dispose();
         if (isUnused)
         {
-            // While the lock is held, nobody else can have the file (I12).
+            // While the lock is held, nobody else can be using the file (I12).
             TableFile.DeleteUnused(_path);
             _lock.DisposeAndDelete();
         }
@@ -303,7 +305,7 @@ internal sealed class TableWriter : ITableTarget
                     ExecutePatiently("COMMIT");
                     _isOpen = false;
                     Committed = State;
-                    // A table that came to be served meanwhile is noticed at the next transaction.
+                    // If the table has come to be served meanwhile, the next transaction notices.
                     if (_firstLoad.End())
                         _isServed = false;
                     return true;
@@ -333,7 +335,7 @@ internal sealed class TableWriter : ITableTarget
         ExecutePatiently("BEGIN IMMEDIATE");
     }
 
-    /// <summary>Runs a statement that another program using the file may hold up, waiting for it for a while.</summary>
+    /// <summary>Runs a statement, retrying for a while if another program is holding the file.</summary>
     private void ExecutePatiently(string sql)
     {
         const int MostWaits = 120;
@@ -348,12 +350,12 @@ internal sealed class TableWriter : ITableTarget
             }
             catch (SqliteException e) when (e.SqliteErrorCode == NativeSqlite.Busy && waits < MostWaits)
             {
-                // Each wait is as long as the busy timeout.
+                // Each wait lasts as long as the busy timeout.
             }
         }
     }
 
-    /// <summary>Sets aside the malformed records of a commit; returns the table with what is then set aside.</summary>
+    /// <summary>Quarantines a commit's malformed records; returns the table's state including its quarantine.</summary>
     private TableState SetAside(TableCommit commit, TableState wanted)
     {
         if (commit.Quarantined.Count == 0)

@@ -3,9 +3,9 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A file that others see complete or not at all: it is written beside its place under an unpredictable name, so that no planted link or
-/// pipe is written through, and moves to its place when it is complete. It replaces whatever is there, a link itself and not its target; a
-/// replaced file keeps its rights. For one thread.
+/// A file that others see complete or not at all: it is written beside its final place under an unpredictable name, so that no planted link
+/// or pipe is written through, and is moved there when complete. It replaces whatever is there, a link itself rather than its target; a
+/// replaced file keeps its permissions. For one thread.
 /// </summary>
 internal sealed class UnfinishedFile : IDisposable
 {
@@ -13,7 +13,7 @@ internal sealed class UnfinishedFile : IDisposable
     private readonly string _unfinished;
 
     /// <summary>Creates the file under its unfinished name.</summary>
-    /// <param name="path">Where it belongs.</param>
+    /// <param name="path">The final path.</param>
     /// <exception cref="IOException">It cannot be created, or a pipe or device is in its place.</exception>
     public UnfinishedFile(string path)
     {
@@ -38,10 +38,10 @@ internal sealed class UnfinishedFile : IDisposable
         }
     }
 
-    /// <summary>Where to write; whoever wrote the last byte may dispose it.</summary>
+    /// <summary>Where to write; the caller may dispose it after the last byte.</summary>
     public FileStream Stream { get; }
 
-    /// <summary>Gives the file its name. Everything written to <see cref="Stream"/> is on disk by then.</summary>
+    /// <summary>Gives the file its name, once everything written to <see cref="Stream"/> is on disk.</summary>
     /// <exception cref="IOException">It cannot be written.</exception>
     public void Complete()
     {
@@ -60,12 +60,12 @@ internal sealed class UnfinishedFile : IDisposable
         }
         catch (IOException)
         {
-            // There is no file, or a link leads to none.
+            // There is no file, or a link leads nowhere.
             return null;
         }
     }
 
-    /// <summary>Removes what was not completed.</summary>
+    /// <summary>Removes the file if it was not completed.</summary>
     public void Dispose()
     {
         Stream.Dispose();

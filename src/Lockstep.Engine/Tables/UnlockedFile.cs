@@ -1,14 +1,14 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A table file that is read without locks, because its folder cannot be written to: nothing stops a writer that can write there, so size,
-/// time and SQLite's own change counter are compared around each read. One thread at a time.
+/// A table file that is read without locks, because its folder is not writable: nothing stops a writer who can write there, so size, time
+/// and SQLite's own change counter are compared around each read. One thread at a time.
 /// </summary>
 internal sealed class UnlockedFile : IDisposable
 {
     private const int CounterAt = 24;
 
-    // It stays open as long as it is read: closing it could drop locks that SQLite has on the same file through another path.
+    // Stays open as long as it is read: closing it could drop locks that SQLite has on the same file through another path.
     private readonly FileStream _file;
     private readonly string _path;
     private readonly Stamp _stamp;
@@ -22,7 +22,7 @@ internal sealed class UnlockedFile : IDisposable
     /// <exception cref="IOException">It cannot be opened.</exception>
     public static UnlockedFile Open(string path) => new(path, TableFile.OpenBeside(RealPath.Of(path)));
 
-    /// <summary>Whether nothing beside the file belongs to its content or shows that somebody uses it.</summary>
+    /// <summary>Whether no other file beside it belongs to its contents or shows that somebody is using it.</summary>
     public static bool IsAlone(string path)
     {
         var real = RealPath.Of(path);
@@ -43,7 +43,7 @@ internal sealed class UnlockedFile : IDisposable
             return;
         throw new TableFileException(
             _path,
-            $"The table file '{_path}' changed while it was read: another program writes to it, for which the folder is not read-only.",
+            $"The table file '{_path}' changed while it was read: another program can write to its folder, and does.",
             $"Read again when that has ended, or read a copy made by {Term.BackupTable} where the table is written."
         );
     }

@@ -6,9 +6,9 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The one-writer lock of a table file: a file beside it that only one writer, in whatever process, has open. It names that writer. The
-/// system releases it when its process dies, so a dead holder is no obstacle. It is a file of its own because closing any other handle of
-/// the table file would drop SQLite's locks on it, which on Linux belong to the process.
+/// The single-writer lock of a table file: a file beside it that only one writer, in any process, has open. It names that writer. The
+/// system releases it when the process dies, so a dead holder is no obstacle. It is a separate file because closing any other handle of the
+/// table file would drop SQLite's locks on it, which on Linux belong to the process.
 /// </summary>
 internal sealed class WriterLock : IDisposable
 {
@@ -16,7 +16,7 @@ internal sealed class WriterLock : IDisposable
     private const int Probes = 4;
 
     /// <summary>
-    /// On Windows others may read who the holder is; elsewhere this is an exclusive advisory lock, which readers can ignore.
+    /// On Windows others may read the holder's name; elsewhere this is an exclusive advisory lock, which readers can ignore.
     /// </summary>
     private static readonly FileShare WhileHeld = OperatingSystem.IsWindows() ? FileShare.Read : FileShare.None;
     private static readonly TimeSpan ProbeTime = TimeSpan.FromMilliseconds(5);
@@ -66,7 +66,7 @@ internal sealed class WriterLock : IDisposable
             }
             catch (IOException e) when (e is not (DirectoryNotFoundException or FileNotFoundException) && File.Exists(path))
             {
-                // A process that only asks for the holder has it open for an instant; a writer keeps it.
+                // A process that only looks up the holder has it open for an instant; a writer keeps it open.
                 if (probe == Probes)
                     throw new TableBusyException(tablePath, ReadHolder(path));
                 Thread.Sleep(ProbeTime);
@@ -94,7 +94,7 @@ internal sealed class WriterLock : IDisposable
     public static string? HolderOf(string tablePath)
     {
         var path = PathOf(tablePath);
-        // A holder that releases it properly leaves it empty.
+        // A holder that releases the lock properly leaves the file empty.
         if (new FileInfo(path) is not { Exists: true, LinkTarget: null, Length: > 0 })
             return null;
         try
@@ -126,7 +126,7 @@ internal sealed class WriterLock : IDisposable
         _file.Dispose();
     }
 
-    /// <summary>Beside the file itself, whatever name it is opened by.</summary>
+    /// <summary>Beside the file itself, whatever name it was opened by.</summary>
     private static string PathOf(string tablePath) => RealPath.Of(tablePath) + Suffix;
 
     private static string ReadHolder(string path)

@@ -7,7 +7,7 @@ internal sealed class FutureBound(TimeProvider time, TimeSpan most)
 {
     private double Now => (time.GetUtcNow() - DateTimeOffset.UnixEpoch).TotalMilliseconds;
 
-    /// <summary>The greatest timestamp that is not too far ahead now, in milliseconds since 1970.</summary>
+    /// <summary>The greatest timestamp that is currently not too far ahead, in milliseconds since 1970.</summary>
     public double Limit() => most == Timeout.InfiniteTimeSpan ? double.PositiveInfinity : Now + most.TotalMilliseconds;
 
     /// <summary>When an update stamped too far ahead may be applied; null if it may be now.</summary>

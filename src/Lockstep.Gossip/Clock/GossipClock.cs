@@ -12,14 +12,12 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
 
     private readonly SourceIndex _sources;
 
-    /// <summary>
-    /// For the clock of a peer, what it has of sources that the node does not know; null for a clock that adds its sources.
-    /// </summary>
+    /// <summary>In a peer's clock, its entries for sources that the node does not know; null in a clock that adds its sources.</summary>
     private readonly Strangers? _strangers;
 
     /// <summary>
-    /// The times by the number of their source. A page is written only by the clock that owns it: the clocks of a thousand peers that have
-    /// what the node has are the node's own pages.
+    /// The times by source number. Only the clock that owns a page writes to it: the clocks of a thousand peers that have what the node has
+    /// consist of the node's own pages.
     /// </summary>
     private Page?[] _pages = [];
 
@@ -27,23 +25,23 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
     public GossipClock()
         : this(new SourceIndex()) { }
 
-    /// <summary>A clock of a node, which adds the sources that it does not have.</summary>
+    /// <summary>A node's clock, which adds sources that it does not have.</summary>
     internal GossipClock(SourceIndex sources) => _sources = sources;
 
-    /// <summary>A clock of a peer of the node that has these sources.</summary>
+    /// <summary>The clock of a peer of the node with these sources.</summary>
     internal GossipClock(SourceIndex sources, Strangers.Budget strangers)
         : this(sources) => _strangers = new Strangers(strangers);
 
     /// <summary>The newest timestamp (milliseconds since 1970) of a source, or negative infinity if nothing is known from it.</summary>
     public double this[string source] => _sources.Find(source) is { } known ? this[known] : _strangers?[source] ?? double.NegativeInfinity;
 
-    /// <summary>The number of sources. They are counted each time.</summary>
+    /// <summary>The number of sources, counted on each call.</summary>
     public int Count => this.Aggregate(0, static (count, _) => count + 1);
 
-    /// <summary>How many pages are this clock's own.</summary>
+    /// <summary>How many pages this clock owns.</summary>
     internal int OwnPages { get; private set; }
 
-    /// <summary>Of a source of <see cref="Uses">the clock's own index</see>.</summary>
+    /// <summary>The time of a source in <see cref="Uses">the clock's own index</see>.</summary>
     internal double this[KnownSource source]
     {
         get
@@ -88,12 +86,12 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
     /// <inheritdoc/>
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    /// <summary>How many entries may be there by <see cref="EntryAt"/>.</summary>
+    /// <summary>The number of places for <see cref="EntryAt"/>.</summary>
     internal int Places => _sources.Count;
 
     /// <summary>
-    /// The entry of the source that came as number <paramref name="number"/>, from 0: entries stay at their place as the clock grows. Its
-    /// time may be negative infinity.
+    /// The entry of source number <paramref name="number"/>, from 0: entries keep their place as the clock grows. Its time may be negative
+    /// infinity.
     /// </summary>
     internal KeyValuePair<string, double> EntryAt(int number) => KeyValuePair.Create(_sources[number].Name, this[_sources[number]]);
 
@@ -137,8 +135,8 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
 
     internal void Advance(GossipClock other) => Advance(other, true);
 
-    /// <param name="other">The clock that this one will be at least.</param>
-    /// <param name="strangers">Whether to keep what it has of sources that the node does not know.</param>
+    /// <param name="other">The clock up to which this one advances.</param>
+    /// <param name="strangers">Whether to keep entries for sources that the node does not know.</param>
     internal void Advance(GossipClock other, bool strangers)
     {
         foreach (var (source, timestamp) in other)
@@ -150,7 +148,7 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
         }
     }
 
-    /// <summary>Forgets everything; what it took of the budget for strangers is free again.</summary>
+    /// <summary>Forgets everything, and frees what it took of the budget for strangers.</summary>
     internal void Clear()
     {
         _pages = [];
@@ -158,7 +156,7 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
         _strangers?.Clear();
     }
 
-    /// <summary>Replaces its own pages by those of a clock of the same sources where that changes nothing for anybody.</summary>
+    /// <summary>Replaces its own pages with those of a clock of the same sources, where that makes no difference to anybody.</summary>
     /// <param name="other">The clock.</param>
     /// <param name="isSame">Whether a source's earlier time in this clock means the same as the later one in the other.</param>
     internal void Share(GossipClock other, Func<KnownSource, double, bool> isSame)
@@ -197,7 +195,7 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
         }
     }
 
-    /// <summary>A stranger that the node has got to know is one no longer.</summary>
+    /// <summary>Handles a stranger that the node has got to know.</summary>
     private void Settle(KnownSource source)
     {
         if (_strangers is { Count: > 0 })
@@ -247,7 +245,7 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
             }
         }
 
-        /// <summary>The clock that may write it; null for a page of several.</summary>
+        /// <summary>The clock that may write to it; null for a shared page.</summary>
         public GossipClock? Owner { get; set; }
 
         public double[] Times { get; } = new double[PageLength];

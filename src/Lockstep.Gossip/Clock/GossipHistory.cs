@@ -1,17 +1,17 @@
 namespace Lockstep.Gossip.Clock;
 
 /// <summary>
-/// The updates that a node keeps, by source and in order of time. The cost of finding what a clock lacks grows with what is found, not with
+/// The updates that a node keeps, by source and in order of time. Finding what a clock lacks costs in proportion to what is found, not to
 /// what is kept. Not safe for concurrent use: a node calls it under its lock.
 /// </summary>
 internal sealed class GossipHistory(SourceIndex sources)
 {
-    /// <summary>By the number of the source; those of sources that never had an update are missing.</summary>
+    /// <summary>By source number; sources that never had an update are missing.</summary>
     private SourceLog?[] _logs = [];
 
     public int Count { get; private set; }
 
-    /// <summary>Adds an update: usually one that is newer than all others of its source, sometimes one that came late.</summary>
+    /// <summary>Adds an update: usually one newer than all others of its source, sometimes one that arrives late.</summary>
     public void Add(GossipUpdate update)
     {
         var source = sources.FindOrAdd(update.Source);
@@ -38,7 +38,7 @@ internal sealed class GossipHistory(SourceIndex sources)
         return true;
     }
 
-    /// <summary>Whether nothing is kept of a source that is newer.</summary>
+    /// <summary>Whether nothing newer is kept of a source.</summary>
     public bool HasNothingSince(KnownSource source, double timestamp) =>
         source.Number >= _logs.Length || _logs[source.Number]?.After(timestamp) is null;
 
@@ -61,8 +61,8 @@ internal sealed class GossipHistory(SourceIndex sources)
     }
 
     /// <summary>
-    /// What the clock lacks, in order of time and then of source. The first step fixes where it starts in each source: the clock may
-    /// advance meanwhile.
+    /// What the clock lacks, in order of time and then of source. The first step fixes the start in each source: the clock may advance
+    /// meanwhile.
     /// </summary>
     public IEnumerable<GossipUpdate> Since(GossipClock clock)
     {
@@ -114,12 +114,10 @@ internal sealed class GossipHistory(SourceIndex sources)
         }
     }
 
-    /// <summary>
-    /// One source's updates, oldest first, with holes where one was replaced; when holes are the majority, they are squeezed out.
-    /// </summary>
+    /// <summary>One source's updates, oldest first, with holes where one was replaced; when most are holes, it is compacted.</summary>
     private sealed class SourceLog(KnownSource source)
     {
-        // Most sources of a large model have written once.
+        // Most sources of a large model have written only once.
         private double[] _times = new double[1];
         private GossipUpdate?[] _updates = new GossipUpdate?[1];
         private int _count;
@@ -200,7 +198,7 @@ internal sealed class GossipHistory(SourceIndex sources)
 
         private void Squeeze()
         {
-            // The newest timestamp stays even as a hole: later ones are compared with it.
+            // The newest timestamp is kept even as a hole: later ones are compared to it.
             var kept = 0;
             for (var i = 0; i < _count; i++)
             {

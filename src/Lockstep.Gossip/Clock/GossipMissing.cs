@@ -5,6 +5,6 @@ namespace Lockstep.Gossip.Clock;
 /// node's change replaced them before their source knew of it. Other peers are asked for them.
 /// </summary>
 /// <param name="Source">The id of the node that wrote them.</param>
-/// <param name="Count">How many there are, at least: if there are many gaps, only the newest are known.</param>
+/// <param name="Count">The least number of them: if there are many gaps, only the newest are known.</param>
 /// <param name="Numbers">Which of the source's updates of this model they are, as <c>3-5,8</c>.</param>
 public sealed record GossipMissing(string Source, long Count, string Numbers);

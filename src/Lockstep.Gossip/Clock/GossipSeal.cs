@@ -6,7 +6,7 @@ namespace Lockstep.Gossip.Clock;
 /// <summary>
 /// An update's modern signature: it covers the model, how many updates its source has written, and which of them it still has. On the wire
 /// it is an array in place of npm's signature, <c>[number,floor,"present","signature"]</c>; npm's own, if any, follows and covers it as
-/// well, because npm's nodes take the last element for the signature of everything before it.
+/// well, because npm's nodes treat the last element as the signature of everything before it.
 /// </summary>
 /// <param name="Number">The number of the update among those of its source and model, from 1.</param>
 /// <param name="Present">Which of its source's earlier updates its source still had then: the others were replaced or forgotten.</param>
@@ -14,10 +14,10 @@ namespace Lockstep.Gossip.Clock;
 /// <param name="Plain">npm's signature in base64; null if the scheme has none.</param>
 internal sealed record GossipSeal(long Number, NumberRanges Present, string Text, string? Plain)
 {
-    /// <summary>JavaScript's numbers are exact up to here.</summary>
+    /// <summary>The largest number that JavaScript represents exactly.</summary>
     public const long MaxNumber = (1L << 53) - 1;
 
-    /// <summary>No seal takes more bytes than this on the wire, with the existing signature schemes.</summary>
+    /// <summary>With the existing signature schemes, no seal takes more bytes than this on the wire.</summary>
     public const int MaxBytes = 8192;
 
     /// <summary>Writes it as a part of the update, with the comma before it and without npm's signature.</summary>
@@ -31,10 +31,10 @@ internal sealed record GossipSeal(long Number, NumberRanges Present, string Text
     }
 
     /// <summary>
-    /// The text that the signature covers. Its form differs from that of any update, so that no signature of the one is valid for the
+    /// The text that the signature covers. Its form differs from that of any update, so that a signature of one is never valid for the
     /// other.
     /// </summary>
-    /// <param name="model">The name that all nodes of the model have for it.</param>
+    /// <param name="model">The model's shared name.</param>
     /// <param name="kind">The kind of node.</param>
     /// <param name="update">The update's text without signatures and without its end.</param>
     /// <param name="number">As in the seal.</param>

@@ -6,14 +6,14 @@ using Lockstep.Gossip.Json;
 namespace Lockstep.Gossip.Clock;
 
 /// <summary>
-/// One update, which goes over the wire as <c>[change,timestamp,source]</c> followed by its signatures, see <see cref="Signature"/> and
-/// <see cref="Number"/>. Immutable; it keeps only the change of its text, since a node has many updates.
+/// One update, sent over the wire as <c>[change,timestamp,source]</c> followed by its signatures, see <see cref="Signature"/> and
+/// <see cref="Number"/>. Immutable; it keeps only the change's text, since a node has many updates.
 /// </summary>
 public class GossipUpdate
 {
     private readonly byte[] _change;
 
-    /// <summary>npm's signature, a <see cref="GossipSeal"/>, or null: one field for all, since most updates have none.</summary>
+    /// <summary>npm's signature, a <see cref="GossipSeal"/>, or null: a single field, since most updates have none.</summary>
     private object? _signature;
 
     internal GossipUpdate(byte[] change, double timestamp, string source, string? signature)
@@ -31,7 +31,7 @@ public class GossipUpdate
         _signature = signature;
     }
 
-    /// <summary>Milliseconds since 1970, with a fraction; rising within a source.</summary>
+    /// <summary>Milliseconds since 1970, with a fraction; increasing within a source.</summary>
     public double Timestamp { get; }
 
     /// <summary>The id of the node that made the update.</summary>
@@ -46,17 +46,15 @@ public class GossipUpdate
     /// </summary>
     public long? Number => Seal?.Number;
 
-    /// <summary>Which of the updates of this process it was when a node took it; 0 before.</summary>
+    /// <summary>The number of the update among those accepted in this process; 0 before a node accepts it.</summary>
     internal long Arrival { get; set; }
 
     internal GossipSeal? Seal => _signature as GossipSeal;
 
-    /// <summary>The JSON text of the change: whatever the data type puts there, such as <c>["key",value]</c>.</summary>
+    /// <summary>The JSON text of the change: whatever the data type defines, such as <c>["key",value]</c>.</summary>
     public ReadOnlyMemory<byte> Change => _change;
 
-    /// <summary>
-    /// Why this node's data type cannot apply the change, which is kept and passed on nonetheless; null if it can.
-    /// </summary>
+    /// <summary>Why this node's data type cannot apply the change, which is kept and passed on nonetheless; null if it can.</summary>
     public virtual string? Misfit => null;
 
     /// <summary>The timestamp as a point in time; values beyond the range become its ends.</summary>
@@ -77,12 +75,12 @@ public class GossipUpdate
     }
 
     /// <summary>
-    /// Which of two updates every node takes as the later one: by timestamp, and on equal timestamps by source id, so that no two nodes
+    /// Which of two updates every node considers the later one: by timestamp, and on equal timestamps by source id, so that no two nodes
     /// choose differently.
     /// </summary>
     public int CompareTo(GossipUpdate other) => Compare(Timestamp, Source, other);
 
-    /// <summary>The change as a JSON value of its own.</summary>
+    /// <summary>The change as a separate JSON value.</summary>
     public JsonElement GetChange()
     {
         var reader = new Utf8JsonReader(_change, GossipJson.ReaderOptions);
@@ -106,7 +104,7 @@ public class GossipUpdate
         output.Write("]"u8);
     }
 
-    /// <summary>What precedes and follows the change in a line, including the end of the line.</summary>
+    /// <summary>The parts of a line before and after the change, including the end of the line.</summary>
     internal (byte[] Before, byte[] After) WriteAround()
     {
         var after = new ArrayBufferWriter<byte>(128);
@@ -137,7 +135,7 @@ public class GossipUpdate
         return GossipSeal.TextToSign(model, kind, text.WrittenSpan, number, present);
     }
 
-    /// <summary>Gives an update that is being read or written its seal, before anybody else can see it.</summary>
+    /// <summary>Attaches the seal to an update that is being read or written, before anybody else can see it.</summary>
     internal void Attach(GossipSeal seal) => _signature = seal;
 
     internal static byte[] SourceText(string source)

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Lockstep.Gossip.Clock;
 
 /// <summary>
-/// Hands out timestamps in milliseconds with a fraction, unique and rising for all nodes of the process that share a clock. A step is a
+/// Hands out timestamps in fractional milliseconds, unique and increasing for all nodes of the process that share a clock. A step is a
 /// thousandth of a millisecond, which a double can represent until the year 200,000.
 /// </summary>
 internal sealed class MonotonicTimestamps(TimeProvider time)

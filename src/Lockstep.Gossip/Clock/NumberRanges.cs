@@ -4,8 +4,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Gossip.Clock;
 
 /// <summary>
-/// A set of the numbers of one source's updates, as a few ranges: <c>1-8,10</c>. It has at most <see cref="MaxRanges"/>; beyond that, the
-/// lowest are dropped and <see cref="Floor"/> rises: what lies below is unknown. Not safe for concurrent use.
+/// A set of numbers of one source's updates, as a few ranges: <c>1-8,10</c>. It has at most <see cref="MaxRanges"/>; beyond that, the
+/// lowest are dropped and <see cref="Floor"/> rises: what is below is unknown. Not safe for concurrent use.
 /// </summary>
 internal sealed class NumberRanges
 {
@@ -117,7 +117,7 @@ internal sealed class NumberRanges
         return new NumberRanges(joined, Math.Max(Floor, other.Floor));
     }
 
-    /// <summary>The numbers that the other set has too, or that lie below what it knows.</summary>
+    /// <summary>The numbers that the other set also contains, or that are below what it knows.</summary>
     public NumberRanges KnownTo(NumberRanges other) =>
         other._ranges.Aggregate(
             Between(1, other.Floor - 1),

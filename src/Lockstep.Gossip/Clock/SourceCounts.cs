@@ -1,14 +1,14 @@
 namespace Lockstep.Gossip.Clock;
 
-/// <summary>What was counted of a source's updates: see <see cref="GossipSeal"/>.</summary>
+/// <summary>The counts of a source's updates: see <see cref="GossipSeal"/>.</summary>
 /// <param name="Top">The number of the newest.</param>
 /// <param name="Missing">The numbers that its source has and this node never got.</param>
 /// <param name="Whole">The newest timestamp up to which none is missing; null if none is missing at all.</param>
 internal sealed record SourceCount(long Top, NumberRanges Missing, double? Whole);
 
 /// <summary>
-/// The numbers of each source's updates, which reveal to a node that one was withheld. Only for sources whose keys are known, so there are
-/// no more of them than of keys. Not safe for concurrent use: a node calls it under its lock.
+/// The numbers of each source's updates, which reveal to a node that one was withheld. Kept only for sources whose keys are known, so there
+/// are no more of them than keys. Not safe for concurrent use: a node calls it under its lock.
 /// </summary>
 internal sealed class SourceCounts
 {
@@ -17,7 +17,7 @@ internal sealed class SourceCounts
 
     public SourceCount this[string source] => _sources.GetValueOrDefault(source, None);
 
-    /// <summary>For each source with missing updates, in the order of their ids.</summary>
+    /// <summary>The missing updates of each source that has any, in order of id.</summary>
     public IReadOnlyList<GossipMissing> List() =>
         [
             .. _sources
@@ -33,13 +33,13 @@ internal sealed class SourceCounts
     /// <summary>Counts an update that is newer than all others of its source.</summary>
     /// <param name="update">The update.</param>
     /// <param name="before">The clock's entry before it.</param>
-    /// <returns>Whether it shows that others are missing that were not known to be.</returns>
+    /// <returns>Whether it reveals newly missing updates.</returns>
     public bool Note(GossipUpdate update, double before)
     {
         var seal = update.Seal!;
         var known = this[update.Source];
 
-        // Nobody needs what its source no longer has. Numbers above this one are from a time when the source counted differently.
+        // Nobody needs what the source no longer has. Numbers above this one are from a time when the source counted differently.
         var missing = known.Missing.IsEmpty ? known.Missing : known.Missing.Between(1, seal.Number - 1).KnownTo(seal.Present);
         var fresh = seal.Present.Between(known.Top + 1, seal.Number - 1);
         missing = fresh.IsEmpty ? missing : missing.Or(fresh);
@@ -47,7 +47,7 @@ internal sealed class SourceCounts
         return !fresh.IsEmpty;
     }
 
-    /// <summary>A missing one has come.</summary>
+    /// <summary>A missing update has arrived.</summary>
     public void Fill(GossipUpdate update)
     {
         var known = this[update.Source];
@@ -68,8 +68,7 @@ internal sealed class SourceCounts
     }
 
     /// <summary>
-    /// The time to show to peers: for a source with missing updates it is an earlier one than the clock has, so that they send what came
-    /// since.
+    /// The time to show to peers: for a source with missing updates an earlier one than the clock's, so that they send everything since.
     /// </summary>
     public double ToAsk(string source, double timestamp) => this[source].Whole ?? timestamp;
 }

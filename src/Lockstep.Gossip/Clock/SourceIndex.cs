@@ -6,9 +6,9 @@ namespace Lockstep.Gossip.Clock;
 internal sealed record KnownSource(string Name, int Number);
 
 /// <summary>
-/// The sources that a node knows, numbered as they come, so that its clocks and those of its peers need no names. Only what is applied or
-/// comes from the node's own file is added: what a peer merely names costs nothing here. Not safe for concurrent use: a node uses it under
-/// its lock.
+/// The sources that a node knows, numbered in order of arrival, so that its clocks and those of its peers need no names. Only sources of
+/// applied updates or from the node's own file are added: what a peer merely names costs nothing here. Not safe for concurrent use: a node
+/// uses it under its lock.
 /// </summary>
 internal sealed class SourceIndex
 {
@@ -20,12 +20,14 @@ internal sealed class SourceIndex
     /// <summary>A time, two quotes, a colon and a comma.</summary>
     private const int BytesBesideName = 24;
 
-    // Of references: those dictionaries and lists are precompiled with the framework, others are compiled again in each process.
+    // References rather than values: those dictionaries and lists are precompiled with the framework, others are compiled again in each
+    // process.
     private readonly Dictionary<string, KnownSource> _byName = new(StringComparer.Ordinal);
     private readonly List<KnownSource> _inOrder = [];
 
     /// <summary>
-    /// The one looked up last: updates often come many of one source in a row, and comparing two equal ids costs less than hashing one.
+    /// The source looked up last: updates often arrive many at a time from one source, and comparing two equal ids costs less than hashing
+    /// one.
     /// </summary>
     private KnownSource? _last;
     private long _bytes;
@@ -59,12 +61,12 @@ internal sealed class SourceIndex
         return source;
     }
 
-    /// <summary>Whether a source is known, or one more may be.</summary>
+    /// <summary>Whether a source is known, or another one may be added.</summary>
     /// <param name="name">The source.</param>
     /// <param name="most">How many sources the node may know.</param>
     public bool Admits(string name, int most) => Find(name) is not null || (Count < most && _bytes + BytesOf(name) <= MaxBytes);
 
-    /// <summary>At most: characters that may have to be escaped count as if they were.</summary>
+    /// <summary>An upper bound: characters that might have to be escaped are counted as escaped.</summary>
     private static long BytesOf(string name)
     {
         long bytes = BytesBesideName;

@@ -1,8 +1,8 @@
 namespace Lockstep.Gossip.Clock;
 
 /// <summary>
-/// The times of sources that a peer has named and the node does not know. It only saves sending the peer what it has, so what exceeds the
-/// budget of all peers is not kept. Not safe for concurrent use: a node uses it under its lock.
+/// The times of sources that a peer has named and the node does not know. They only save sending the peer what it already has, so what
+/// exceeds the budget of all peers is not kept. Not safe for concurrent use: a node uses it under its lock.
 /// </summary>
 internal sealed class Strangers(Strangers.Budget budget)
 {
@@ -55,14 +55,14 @@ internal sealed class Strangers(Strangers.Budget budget)
         public double Timestamp { get; set; }
     }
 
-    /// <summary>What the strangers of all peers of a node may take.</summary>
+    /// <summary>The memory that the strangers of all of a node's peers may take.</summary>
     internal sealed class Budget
     {
         public const int MaxBytes = 16 << 20;
 
         private const int Objects = 128;
 
-        /// <summary>The bytes taken now.</summary>
+        /// <summary>The bytes currently taken.</summary>
         public long Taken { get; private set; }
 
         public bool TryTake(string source)

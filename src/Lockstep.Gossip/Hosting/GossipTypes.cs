@@ -16,13 +16,13 @@ public static class GossipTypes
         ["expiry-model"] = static (options, retention) => new ExpiryModel(options, retention),
     };
 
-    /// <summary>Their names: how the nodes identify themselves to files and peers.</summary>
+    /// <summary>Their names, by which nodes identify themselves to files and peers.</summary>
     public static IReadOnlyCollection<string> Names => Makers.Keys;
 
     /// <summary>Creates a node.</summary>
     /// <param name="type">One of <see cref="Names"/>.</param>
     /// <param name="options">How to create it.</param>
-    /// <param name="retention">How much of the past it keeps, if the type forgets any of it.</param>
+    /// <param name="retention">How much of the past it keeps, if the type forgets at all.</param>
     /// <exception cref="ArgumentException">There is no such type.</exception>
     /// <exception cref="GossipIdentityException">The id cannot be used.</exception>
     /// <exception cref="GossipStoreException">The file cannot be used.</exception>

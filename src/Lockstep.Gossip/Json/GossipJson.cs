@@ -18,8 +18,8 @@ internal static class GossipJson
     private const int MaxLineDepth = 512;
 
     /// <summary>
-    /// How deep a value written here may be nested: it goes into a change and that into an update, and peers and the node's own file must
-    /// accept the line.
+    /// How deep a value written here may be nested: it is wrapped in a change, and that in an update, and peers and the node's own file
+    /// must accept the line.
     /// </summary>
     public const int MaxValueDepth = MaxLineDepth - 2;
 
@@ -27,7 +27,7 @@ internal static class GossipJson
     private static readonly JsonReaderOptions ValueOptions = new() { MaxDepth = MaxValueDepth };
 
     /// <summary>
-    /// Copies one JSON value without the white space between its tokens, so that it fits on a line; everything else is unchanged.
+    /// Copies a JSON value without the white space between tokens, so that it fits on a line; everything else is unchanged.
     /// </summary>
     public static void WriteCompact(ReadOnlySpan<byte> json, IBufferWriter<byte> output)
     {
@@ -57,7 +57,7 @@ internal static class GossipJson
             ? (int)reader.TokenStartIndex + reader.ValueSpan.Length + 2
             : (int)reader.BytesConsumed;
 
-    /// <summary>Whether a JSON value is wrong only in its depth.</summary>
+    /// <summary>Whether a JSON value's only fault is its depth.</summary>
     public static bool IsTooDeep(ReadOnlySpan<byte> json)
     {
         var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = int.MaxValue });
@@ -77,7 +77,7 @@ internal static class GossipJson
         return deepest >= MaxValueDepth;
     }
 
-    /// <summary>Writes one JSON value as JavaScript would after reading it.</summary>
+    /// <summary>Writes a JSON value as JavaScript would after reading it.</summary>
     public static void WriteCanonical(ReadOnlySpan<byte> json, IBufferWriter<byte> output, int maxDepth = MaxLineDepth)
     {
         var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = maxDepth });
@@ -178,8 +178,8 @@ internal static class GossipJson
     }
 
     /// <summary>
-    /// The text of the key or event name at the reader's position, as JavaScript's <c>String</c> converts any value: an array's elements
-    /// with commas between them, <c>[object Object]</c> for an object. The reader moves to the value's end.
+    /// The text of the key or event name at the reader's position, converted the way JavaScript's <c>String</c> converts any value: an
+    /// array's elements separated by commas, <c>[object Object]</c> for an object. The reader moves to the value's end.
     /// </summary>
     public static string ReadName(ref Utf8JsonReader reader)
     {
@@ -215,7 +215,7 @@ internal static class GossipJson
         return Encoding.ASCII.GetString(text.WrittenSpan);
     }
 
-    // JavaScript converts an array within an array in the same way; null within one becomes empty.
+    // JavaScript converts a nested array the same way; null in an array becomes empty.
     private static string ReadElements(ref Utf8JsonReader reader)
     {
         var text = new StringBuilder();
@@ -262,7 +262,7 @@ internal static class GossipJson
         return true;
     }
 
-    /// <summary>Whether a text in it has half a surrogate pair, which JavaScript's texts may have and UTF-8 cannot.</summary>
+    /// <summary>Whether any text in it has half a surrogate pair, which JavaScript's strings may have and UTF-8 cannot.</summary>
     public static bool HasUnpairedSurrogate(ReadOnlySpan<byte> json)
     {
         if (json.IndexOf("\\u"u8) < 0)

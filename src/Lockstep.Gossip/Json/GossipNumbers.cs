@@ -3,13 +3,13 @@ using System.Globalization;
 namespace Lockstep.Gossip.Json;
 
 /// <summary>
-/// Timestamps in their usual form, about a million million milliseconds with thousandths, parsed and written several times as fast as
-/// numbers in general; any other form is left to the general code.
+/// Timestamps in their usual form, about 10^12 milliseconds with three decimals, parsed and written several times as fast as numbers in
+/// general; any other form is left to the general code.
 /// </summary>
 internal static class GossipNumbers
 {
     /// <summary>
-    /// Below this two neighbouring thousandths are at least two doubles apart, so that the thousandths are the shortest digits that name
+    /// Below this, neighbouring thousandths are at least two doubles apart, so that three decimals are the shortest digits that identify
     /// the double.
     /// </summary>
     private const double MostThousands = 4e12;

@@ -4,10 +4,10 @@ using System.Text;
 
 namespace Lockstep.Gossip.Json;
 
-/// <summary>Numbers in the shortest form that names them, as JavaScript writes them (ECMA-262, Number::toString).</summary>
+/// <summary>Numbers in the shortest form that identifies them, as JavaScript writes them (ECMA-262, Number::toString).</summary>
 internal static class JavaScriptNumber
 {
-    /// <summary>Writes a number as JavaScript does; what no double holds becomes null, as there.</summary>
+    /// <summary>Writes a number as JavaScript does; what a double cannot represent becomes null, as in JavaScript.</summary>
     public static void Write(double value, IBufferWriter<byte> output) => output.Advance(Format(value, output.GetSpan(32)));
 
     /// <summary>As <see cref="Write"/>, into at least 32 bytes; returns how many it took.</summary>

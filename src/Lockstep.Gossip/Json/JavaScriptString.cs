@@ -5,7 +5,7 @@ using System.Text;
 namespace Lockstep.Gossip.Json;
 
 /// <summary>
-/// Strings as JSON.stringify writes them: only what must be escaped is. Including unpaired surrogates, which JavaScript has and
+/// Strings as JSON.stringify writes them: only what must be escaped is escaped. Includes unpaired surrogates, which JavaScript has and
 /// System.Text.Json refuses.
 /// </summary>
 internal static class JavaScriptString

@@ -28,7 +28,7 @@ public sealed class GossipBucket : GossipNode
     /// The parts by name: new ones without id, file, keys and streams. All nodes of the bucket must have the same parts, because npm's
     /// nodes close the stream at a part that they do not have.
     /// </param>
-    /// <exception cref="ArgumentException">A part is in use, or has what belongs to the bucket; a name is <c>__proto__</c>.</exception>
+    /// <exception cref="ArgumentException">A part is in use, or has what only the bucket may have; a name is <c>__proto__</c>.</exception>
     /// <exception cref="GossipIdentityException">The id cannot be used.</exception>
     /// <exception cref="GossipStoreException">The file cannot be used.</exception>
     public GossipBucket(GossipNodeOptions? options, Dictionary<string, GossipNode> parts)
@@ -52,7 +52,7 @@ public sealed class GossipBucket : GossipNode
     }
 
     /// <summary>A part.</summary>
-    /// <exception cref="KeyNotFoundException">There is none of that name.</exception>
+    /// <exception cref="KeyNotFoundException">There is no part of that name.</exception>
     public GossipNode this[string name] => _parts[name];
 
     private protected override IEnumerable<GossipNode> Parts => _parts.Values;
@@ -65,7 +65,7 @@ public sealed class GossipBucket : GossipNode
         : PartOf(change, out var inner) is { } part ? MisfitIn(part, inner)
         : "The bucket has no such part.";
 
-    /// <summary>The part that a change belongs to, and what it is for that part; null if there is no such part.</summary>
+    /// <summary>The part to which a change belongs, and the change as that part sees it; null if there is no such part.</summary>
     private GossipNode? PartOf(ReadOnlySpan<byte> change, out ReadOnlySpan<byte> inner)
     {
         var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);

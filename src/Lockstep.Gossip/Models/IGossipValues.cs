@@ -13,7 +13,7 @@ public interface IGossipValues
     /// <summary>The keys that have a value.</summary>
     IReadOnlyList<string> Keys { get; }
 
-    /// <summary>Finds what a key has, even if that was removed.</summary>
+    /// <summary>Finds a key's latest change, even if that removed it.</summary>
     bool TryGet(string key, [NotNullWhen(true)] out ModelChange? change);
 
     /// <summary>Sets a key to a value that is JSON text; null removes it.</summary>

@@ -15,8 +15,8 @@ namespace Lockstep.Gossip.Models;
 public sealed record GossipEvent(string Name, IReadOnlyList<JsonElement> Arguments, GossipUpdate Update);
 
 /// <summary>
-/// Reliable events: each is kept, within the retention, and replayed once to every node. Compatible with npm <c>scuttlebutt/events</c>. All
-/// members may be called from any thread.
+/// Reliable events: each is kept, subject to the retention, and replayed once to every node. Compatible with npm <c>scuttlebutt/events</c>.
+/// All members may be called from any thread.
 /// </summary>
 public sealed class LockstepEmitter : GossipNode
 {
@@ -37,7 +37,7 @@ public sealed class LockstepEmitter : GossipNode
 
     /// <summary>
     /// Whether events named <c>dispose</c> and <c>error</c> may be emitted here. In an npm node the first ends its streams and the second,
-    /// if nobody listens for it, the process. Default false. Those of peers are accepted in any case.
+    /// if nobody listens for it, the process. Default false. Those from peers are accepted in any case.
     /// </summary>
     public bool AllowReservedNames { get; init; }
 
@@ -54,7 +54,7 @@ public sealed class LockstepEmitter : GossipNode
         );
     }
 
-    /// <summary>Emits an event with arguments that are JSON text already.</summary>
+    /// <summary>Emits an event with arguments that are already JSON text.</summary>
     /// <exception cref="ArgumentException">The name is <c>__proto__</c>, or one of <see cref="AllowReservedNames"/>.</exception>
     /// <exception cref="JsonException">An argument is not one JSON value.</exception>
     /// <exception cref="GossipChangeException">An argument is nested more than 510 deep, or the event is longer than
@@ -95,7 +95,7 @@ public sealed class LockstepEmitter : GossipNode
         [.. GetHistory().Where(static update => update.Misfit is null).Select(ToEvent).Where(e => name is null || e.Name == name)];
 
     /// <summary>
-    /// The events from now on, or all that are kept followed by those, once each; those that come together are in order of time.
+    /// The events from now on, or all that are kept followed by those, once each; those that arrive together are in order of time.
     /// </summary>
     /// <exception cref="GossipException">Events were forgotten before the consumer read them.</exception>
     public IAsyncEnumerable<GossipEvent> ReceiveAsync(bool includeExisting = false, CancellationToken cancellationToken = default) =>

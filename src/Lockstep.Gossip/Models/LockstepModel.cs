@@ -29,7 +29,7 @@ public sealed class LockstepModel : GossipNode, IGossipValues
     private readonly ModelTable _table = new();
     private readonly ArrayBufferWriter<byte> _change = new(256);
 
-    /// <summary>A model that is empty or, if the options name a file, has its content.</summary>
+    /// <summary>An empty model or, if the options name a file, one with the file's contents.</summary>
     /// <exception cref="GossipIdentityException">The id cannot be used.</exception>
     /// <exception cref="GossipStoreException">The file cannot be used.</exception>
     public LockstepModel(GossipNodeOptions? options = null)
@@ -53,7 +53,7 @@ public sealed class LockstepModel : GossipNode, IGossipValues
     /// <summary>The value of a key; null if it has none.</summary>
     public JsonElement? this[string key] => TryGet(key, out var change) && !change.IsRemoved ? change.Value : null;
 
-    /// <summary>Finds what set a key last, even if that removed it.</summary>
+    /// <summary>Finds a key's latest change, even if that removed it.</summary>
     public bool TryGet(string key, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out ModelChange? change)
     {
         GossipUpdate? update;
@@ -72,7 +72,7 @@ public sealed class LockstepModel : GossipNode, IGossipValues
     [RequiresDynamicCode("A native program sets JSON: SetJson.")]
     public GossipUpdate Set<T>(string key, T value) => SetJson(key, JsonSerializer.SerializeToUtf8Bytes(value));
 
-    /// <summary>Sets a key to a value that is JSON text already.</summary>
+    /// <summary>Sets a key to a value that is already JSON text.</summary>
     /// <exception cref="ArgumentException">The key is <c>__proto__</c>.</exception>
     /// <exception cref="JsonException">The text is not one JSON value.</exception>
     /// <exception cref="GossipChangeException">The value is nested more than 510 deep, or the change is longer than
@@ -95,7 +95,7 @@ public sealed class LockstepModel : GossipNode, IGossipValues
         return LocalUpdateOf(_change.WrittenSpan, _table.Find(key)?.Timestamp ?? double.NegativeInfinity);
     }
 
-    /// <summary>Sets several keys at once: one transaction where the model has a file.</summary>
+    /// <summary>Sets several keys at once, in one transaction if the model has a file.</summary>
     [RequiresUnreferencedCode("A trimmed program sets JSON: SetJson.")]
     [RequiresDynamicCode("A native program sets JSON: SetJson.")]
     public void SetAll<T>(IEnumerable<KeyValuePair<string, T>> values)
@@ -127,8 +127,8 @@ public sealed class LockstepModel : GossipNode, IGossipValues
     }
 
     /// <summary>
-    /// The changes from now on, or all existing ones followed by those; at the consumer's pace: a value that is replaced before the
-    /// consumer reads it is left out, so a slow consumer sees the newest and nothing piles up.
+    /// The changes from now on, or all existing ones followed by those, at the consumer's pace: a value that is replaced before the
+    /// consumer reads it is left out, so that a slow consumer sees the newest and nothing piles up.
     /// </summary>
     public IAsyncEnumerable<ModelChange> WatchAsync(bool includeExisting = false, CancellationToken cancellationToken = default) =>
         WatchUpdatesAsync(includeExisting ? new GossipClock() : null, cancellationToken)
@@ -167,7 +167,7 @@ public sealed class LockstepModel : GossipNode, IGossipValues
             throw new GossipProtocolException("\"__proto__\" is refused as a key.");
         }
 
-        // If there are more than two elements, npm's model uses two as well.
+        // npm's model also uses only the first two of more elements.
         return shape.Count >= 2 ? null : "A model's change must be [\"key\",value].";
     }
 

@@ -18,7 +18,7 @@ internal sealed class ModelTable
     private Entry[] _entries = new Entry[16];
     private int _count;
 
-    /// <summary>All updates, in the order in which their keys came.</summary>
+    /// <summary>All updates, in the order in which their keys first arrived.</summary>
     public IEnumerable<GossipUpdate> Updates => _entries.Take(_count).Select(static entry => entry.Update);
 
     /// <summary>The update of a key; null if there is none.</summary>
@@ -100,7 +100,7 @@ internal sealed class ModelTable
         return hash.ToHashCode();
     }
 
-    /// <summary>The key of a valid change: usually as it stands there, otherwise as <see cref="Encode"/> writes it.</summary>
+    /// <summary>The key in a valid change: usually as written, otherwise as <see cref="Encode"/> writes it.</summary>
     private static ReadOnlySpan<byte> KeyOf(ReadOnlySpan<byte> change, ArrayBufferWriter<byte> buffer)
     {
         var rest = change[1..];

@@ -1,6 +1,6 @@
 namespace Lockstep.Gossip.Nodes;
 
-/// <summary>Wakes one waiter; a signal that nobody waits for is kept, and several count as one.</summary>
+/// <summary>Wakes one waiter; a signal without a waiter is kept, and several count as one.</summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage(
     "Reliability",
     "CA1001",

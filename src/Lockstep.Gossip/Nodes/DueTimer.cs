@@ -7,13 +7,13 @@ internal sealed class DueTimer(TimeProvider time, Action due) : IDisposable
     private ITimer? _timer;
 
     /// <summary>
-    /// Sets the instant, replacing the last one. For an instant more than a day ahead the callback comes too early, and has to set it
+    /// Sets the instant, replacing the last one. For an instant more than a day ahead the callback is called too early, and has to set it
     /// again.
     /// </summary>
     public void Set(DateTimeOffset at)
     {
         var wait = at - time.GetUtcNow();
-        // Timers count whole milliseconds: rather one too many than one too few.
+        // Timers count whole milliseconds: round up rather than down.
         wait =
             wait < TimeSpan.Zero ? TimeSpan.Zero
             : wait > Longest ? Longest

@@ -11,12 +11,13 @@ public sealed class DuplexStream(Stream input, Stream output, bool leaveOpen = f
     private bool _disposed;
 
     /// <summary>
-    /// Tells the other side that nothing more will be written, while it may still be read from; null if it cannot be told.
+    /// Tells the other side that nothing more will be written, while it may still be read from; null if that is not possible.
     /// </summary>
     internal Func<CancellationToken, Task>? EndWriting { get; init; }
 
     /// <summary>
-    /// If the stream sends each write as one message, a stream that collects pieces of a message and sends it when disposed.
+    /// If the underlying stream sends each write as one message, returns a stream that collects pieces of a message and sends it when
+    /// disposed.
     /// </summary>
     internal Func<Stream>? BeginMessage { get; init; }
 

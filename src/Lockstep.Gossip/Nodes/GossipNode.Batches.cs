@@ -52,7 +52,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Applies an update, or keeps it unapplied if its change does not belong to the data type. Returns whether it had an effect.
+    /// Applies an update, or keeps it unapplied if its change does not fit the data type. Returns whether it had an effect.
     /// </summary>
     private bool TakeIn(GossipUpdate update)
     {
@@ -65,7 +65,7 @@ public abstract partial class GossipNode
         return false;
     }
 
-    // Separate, so that the many updates that fit pay nothing for reporting the few that do not.
+    // Separate, so that ordinary updates do not pay for reporting the few that do not fit.
     private void KeepMisfit(GossipUpdate update)
     {
         Keep(update);
@@ -74,7 +74,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// What was applied is in the file before any stream can see it: streams read under the lock that is still held here.
+    /// Commits what was applied to the file before any stream can see it: streams read under the lock that is still held here.
     /// </summary>
     private void EndBatch()
     {
@@ -95,7 +95,7 @@ public abstract partial class GossipNode
         }
         finally
         {
-            // Even when it failed: what is in memory is not in the file, so nobody may see it, and every stream ends.
+            // Even after a failure: what is in memory is not in the file, so nobody may see it, and every stream ends.
             WakeReaders();
         }
     }
@@ -131,11 +131,11 @@ public abstract partial class GossipNode
 
     /// <summary>
     /// Turns a new node of the same type into a clone of this one: it gets everything kept here, and from then on each update of either is
-    /// applied to both under one lock. Each may have streams of its own, and is disposed separately.
+    /// applied to both under one lock. Each may have its own streams, and is disposed separately.
     /// </summary>
     /// <param name="clone">A node just created with <see cref="CloneOptions"/>.</param>
     /// <returns>The clone.</returns>
-    /// <exception cref="ArgumentException">The clone is of another id, has a file, or is in use already.</exception>
+    /// <exception cref="ArgumentException">The clone has another id, has a file, or is already in use.</exception>
     protected TNode AdoptClone<TNode>(TNode clone)
         where TNode : GossipNode
     {
@@ -166,7 +166,7 @@ public abstract partial class GossipNode
         return clone;
     }
 
-    /// <summary>Separates the clones; returns them, so that they can be notified outside the lock.</summary>
+    /// <summary>Separates the clones; returns them, to be notified outside the lock.</summary>
     private GossipNode[] LeaveFamily()
     {
         if (!_family.Members.Remove(this))

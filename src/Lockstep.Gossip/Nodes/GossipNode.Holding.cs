@@ -11,8 +11,8 @@ public abstract partial class GossipNode
     private readonly DueTimer _holdTimer;
 
     /// <summary>
-    /// Checks again the updates that were refused because they could not be verified; a <see cref="GossipSecurity"/> that raises <see
-    /// cref="GossipSecurity.KeysChanged"/> needs no such call.
+    /// Checks again the updates that were refused because they could not be verified; unnecessary with a <see cref="GossipSecurity"/> that
+    /// raises <see cref="GossipSecurity.KeysChanged"/>.
     /// </summary>
     public void RetryUnverified()
     {
@@ -25,7 +25,7 @@ public abstract partial class GossipNode
         Deliver();
     }
 
-    /// <summary>What is held at this moment, each source once, in the order of their ids.</summary>
+    /// <summary>What is currently held, each source once, in order of id.</summary>
     public IReadOnlyList<GossipHold> GetHeld()
     {
         lock (Gate)
@@ -56,7 +56,7 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>One more is held: no need to check all the others.</summary>
+    /// <summary>Another update is held; the others need not be checked.</summary>
     private void ScheduleHeld(DateTimeOffset due)
     {
         if (!_disposed && !(due >= _nextHeld))
@@ -67,8 +67,8 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Checks every hold that something has changed for, until there is none. Verifies outside the lock. One thread does it at a time, and
-    /// not recursively: it also finds what changes meanwhile.
+    /// Checks every hold affected by a change, until there is none. Verifies outside the lock. One thread does it at a time, and not
+    /// recursively: it also finds what changes meanwhile.
     /// </summary>
     private void RecheckHeld()
     {

@@ -9,7 +9,7 @@ public abstract partial class GossipNode
 
     private EventRetention? _retention;
 
-    /// <summary>What was forgotten here, for those who read the history here.</summary>
+    /// <summary>What was forgotten here, for readers of this node's history.</summary>
     private readonly GossipClock _forgotten;
 
     /// <summary>Where peers had forgotten updates that this node, in this process, had not received.</summary>
@@ -17,7 +17,7 @@ public abstract partial class GossipNode
 
     /// <summary>
     /// For each source with updates that are permanently missing here because the peers had forgotten them: up to where. Only those found
-    /// in this process.
+    /// by this process.
     /// </summary>
     public GossipClock GetGaps()
     {
@@ -55,7 +55,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Called when <see cref="Retain"/> made the node forget an update, so that a data type may undo its effect. Under the lock.
+    /// Called when <see cref="Retain"/> has made the node forget an update, so that a data type may undo its effect. Under the lock.
     /// </summary>
     protected virtual void OnForgotten(GossipUpdate update) { }
 
@@ -67,7 +67,7 @@ public abstract partial class GossipNode
         _forgotten.Advance(forgotten);
     }
 
-    /// <summary>Forgets what the retention does not keep.</summary>
+    /// <summary>Forgets what the retention excludes.</summary>
     private void Shorten()
     {
         while (_retention?.MaxEvents is { } most && _history.Count > most)
@@ -109,8 +109,8 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Called before an update is applied: if the peer has forgotten what lies between it and the clock, that is missing here from now on,
-    /// and this node tells others.
+    /// Called before an update is applied: if the peer has forgotten what is between it and the clock, that is now missing here too, and
+    /// this node tells others.
     /// </summary>
     private void NoteGap(GossipSession from, GossipUpdate update)
     {

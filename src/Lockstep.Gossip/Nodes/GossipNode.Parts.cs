@@ -10,11 +10,13 @@ public abstract partial class GossipNode
     private GossipNode? _container;
     private string? _partName;
 
-    /// <summary>The nodes that this one is composed of: they have its id, its lock and its batches, and no streams of their own.</summary>
+    /// <summary>
+    /// The nodes of which this one is composed: they share its id, its lock and its batches, and have no streams of their own.
+    /// </summary>
     private protected virtual IEnumerable<GossipNode> Parts => [];
 
     /// <summary>Makes a new node a part of this one, under a name.</summary>
-    /// <exception cref="ArgumentException">The node has a file, keys or an id of its own, or is in use already.</exception>
+    /// <exception cref="ArgumentException">The node has a file, keys or an id of its own, or is already in use.</exception>
     private protected void Join(string name, GossipNode part)
     {
         if (part.Options is not { Path: null, Security: null, Id: null } || part._container is not null || part.IsInUse)
@@ -30,7 +32,7 @@ public abstract partial class GossipNode
         part.TakeFamily(_family, Id);
     }
 
-    /// <summary>The node's id may have come from its file: the parts get it too.</summary>
+    /// <summary>Gives the parts the node's id, which may have come from its file.</summary>
     private protected void RenameParts()
     {
         foreach (var part in Parts)
@@ -49,7 +51,7 @@ public abstract partial class GossipNode
         return part._history.Contains(update) || part._history.Count != before;
     }
 
-    /// <summary>Why a change does not belong to a part; null if it does.</summary>
+    /// <summary>Why a change does not fit a part; null if it does.</summary>
     private protected static string? MisfitIn(GossipNode part, ReadOnlySpan<byte> change) =>
         part.MisfitOf(change, GossipMessageParser.ShapeOf(change));
 
@@ -77,7 +79,7 @@ public abstract partial class GossipNode
     }
 }
 
-/// <summary>What an update of a composed node is for the part that it concerns.</summary>
+/// <summary>An update of a composed node as seen by the part that it concerns.</summary>
 internal sealed class PartUpdate(GossipUpdate whole, byte[] change) : GossipUpdate(change, whole.Timestamp, whole.Source, null)
 {
     public GossipUpdate Whole => whole;

@@ -9,11 +9,10 @@ public abstract partial class GossipNode
     private readonly NodeFile _file = new();
 
     /// <summary>
-    /// Declares the node's data type, opens the file of <see cref="GossipNodeOptions.Path"/>, if there is one, and loads it. A derived type
+    /// Declares the node's data type, opens the file at <see cref="GossipNodeOptions.Path"/>, if there is one, and loads it. A derived type
     /// calls it last in its constructor.
     /// </summary>
-    /// <param name="kind">Names the data type in the file, so that no other opens it, and to peers, so that no other speaks with
-    /// it.</param>
+    /// <param name="kind">Names the data type in the file and to peers, so that no other type opens the file or talks to the node.</param>
     /// <exception cref="GossipStoreException">The file is in use, is of another data type, or cannot be read.</exception>
     /// <exception cref="GossipIdentityException">The file has another id.</exception>
     protected void OpenFile(string kind)
@@ -37,7 +36,7 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>The name of the data type; null for one that has not declared it.</summary>
+    /// <summary>The name of the data type; null for a type that has not declared one.</summary>
     internal string? Kind { get; private set; }
 
     private void Restore(GossipUpdate update, ChangeShape shape)

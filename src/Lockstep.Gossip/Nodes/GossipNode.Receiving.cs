@@ -5,8 +5,8 @@ namespace Lockstep.Gossip.Nodes;
 
 public abstract partial class GossipNode
 {
-    /// <summary>Takes whole lines from a stream; all lines of one stream come on one thread at a time.</summary>
-    /// <exception cref="GossipProtocolException">A line is no message; those before it are applied.</exception>
+    /// <summary>Processes whole lines from a stream; all lines of a stream are processed by one thread at a time.</summary>
+    /// <exception cref="GossipProtocolException">A line is not a message; those before it are applied.</exception>
     internal void Receive(GossipSession from, ReadOnlySpan<byte> lines)
     {
         var isUtf8 = System.Text.Unicode.Utf8.IsValid(lines);
@@ -26,8 +26,8 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Parses lines, limited so that what they hold takes little memory however short they are, up to one that is no message; returns why
-    /// it is none.
+    /// Parses lines, limited so that their contents take little memory however short they are, up to one that is not a message; returns the
+    /// reason.
     /// </summary>
     private GossipProtocolException? Examine(GossipSession from, ref ReadOnlySpan<byte> lines, bool isUtf8)
     {
@@ -111,9 +111,8 @@ public abstract partial class GossipNode
     private static bool IsBlank(byte c) => c is (byte)' ' or (byte)'\t' or (byte)'\r';
 
     /// <summary>
-    /// Everything about a message that needs no lock. Updates of one stream are verified in order, one after another. What npm's
-    /// scuttlebutt ignores, or its own nodes might send, ends no stream of a peer; it ends that of a stranger who has not identified
-    /// itself.
+    /// Everything about a message that needs no lock. Updates of a stream are verified in order, one after another. What npm's scuttlebutt
+    /// ignores, or its own nodes might send, does not end a peer's stream; it does end that of a stranger who has not identified itself.
     /// </summary>
     private Received Examine(GossipSession from, GossipMessage message)
     {
@@ -163,8 +162,8 @@ public abstract partial class GossipNode
     }
 
     /// <param name="from">The stream.</param>
-    /// <param name="update">What came over it.</param>
-    /// <param name="verified">Whether it is signed as it must be; updates known already are not checked.</param>
+    /// <param name="update">The received update.</param>
+    /// <param name="verified">Whether it is signed as required; known updates are not checked.</param>
     /// <param name="limit">The timestamp up to which it is not too far ahead: what was acceptable a moment ago still is.</param>
     private void Accept(GossipSession from, GossipUpdate update, bool verified, double limit)
     {
@@ -175,12 +174,13 @@ public abstract partial class GossipNode
 
         Take(from, update, verified, limit);
 
-        // The peer has what it sent: no echo. Only now, because the node knows the source of what it has applied.
+        // The peer has what it sent, so it is not echoed. Only now, because the node knows the source only after applying its update.
         from.PeerHas(update);
     }
 
     /// <summary>
-    /// Whether the node knows the source or may know one more. What is refused is not in the clock, so peers send it again when they come.
+    /// Whether the node knows the source or may add another one. Refused updates are not in the clock, so peers send them again when they
+    /// reconnect.
     /// </summary>
     private bool Admits(GossipUpdate update)
     {
@@ -262,7 +262,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// What one kind of node sends does not fit another or, worse, means something else. npm's nodes say nothing about it.
+    /// What one kind of node sends does not fit another or, worse, means something else. npm's nodes do not announce their kind.
     /// </summary>
     private void CheckKind(GossipHeader header)
     {

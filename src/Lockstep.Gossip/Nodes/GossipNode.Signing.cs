@@ -27,13 +27,13 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>Rises whenever more is missing, and with it there is something to ask the peers for.</summary>
+    /// <summary>Increases whenever more updates are missing, and there is therefore something to ask the peers for.</summary>
     internal int MissingVersion { get; private set; }
 
     /// <summary>The time to show to peers for a source and its entry in the clock, under the lock.</summary>
     internal double TimeToShow(string source, double timestamp) => _counts.ToAsk(source, timestamp);
 
-    /// <summary>The name of the model that this node signs for; null if it signs for none.</summary>
+    /// <summary>The name of the model for which this node signs; null if it does not sign.</summary>
     internal string? SealedFor => Options.Security is { Seals: true } ? Options.SharedName ?? "" : null;
 
     private static void CheckSignatures(GossipNodeOptions options)
@@ -57,7 +57,7 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>An update of this node's own; if it gets a seal, that is created after it has been applied.</summary>
+    /// <summary>An update of this node's own; a seal, if it gets one, is created after it has been applied.</summary>
     private GossipUpdate Begin(byte[] change, double timestamp)
     {
         var update = new GossipUpdate(change, timestamp, Id, null);
@@ -78,8 +78,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Signs an update that was applied: only now is it known which of the earlier ones remain. Nobody else has seen it, and it is not in
-    /// the file.
+    /// Signs an applied update: only now is it known which of the earlier ones remain. Nobody else has seen it, and it is not in the file.
     /// </summary>
     private void Seal(GossipUpdate update)
     {
@@ -135,7 +134,7 @@ public abstract partial class GossipNode
             return false;
         }
 
-        // npm's signature is required even if the seal would do: a relay that removed it would cut off npm's nodes behind this one.
+        // npm's signature is required even if the seal would suffice: a relay that removed it would cut off npm's nodes behind this one.
         return (update.Seal is not null && !security.SignsSealed)
             || (update.Signature is { } signature && security.Verify(update.Source, update.TextToSign(), signature));
     }
@@ -148,7 +147,7 @@ public abstract partial class GossipNode
         return new GossipUpdate(update, change.WrittenSpan.ToArray());
     }
 
-    /// <summary>Counts an applied update, and reports what it shows to be missing.</summary>
+    /// <summary>Counts an applied update, and reports what it reveals to be missing.</summary>
     /// <param name="update">The update, which was verified.</param>
     /// <param name="before">The clock's entry before it.</param>
     private void NoteNumber(GossipUpdate update, double before)
@@ -173,7 +172,7 @@ public abstract partial class GossipNode
         _file.SetCount(update.Source, _counts[update.Source]);
     }
 
-    /// <summary>Applies what a stream brought. The other peers are asked for what it shows to be missing.</summary>
+    /// <summary>Applies a stream's update. The other peers are asked for whatever it reveals to be missing.</summary>
     private void CommitFrom(GossipSession from, GossipUpdate update)
     {
         if (!Admits(update))
@@ -191,7 +190,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Applies one that was missing, and offers it to the other peers: they may lack it too, and their clocks do not say so.
+    /// Applies an update that was missing, and offers it to the other peers: they may lack it too, although their clocks do not show it.
     /// </summary>
     private void CommitLate(GossipSession from, GossipUpdate update)
     {

@@ -23,7 +23,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Starts to talk to a peer over a duplex stream, and returns at once. The stream is disposed at the end, unless the options say
+    /// Starts talking to a peer over a duplex stream, and returns at once. The stream is disposed at the end, unless the options say
     /// otherwise.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The node is disposed.</exception>
@@ -39,7 +39,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>Talks to a peer until the stream ends.</summary>
-    /// <exception cref="GossipProtocolException">The peer sent what is no message.</exception>
+    /// <exception cref="GossipProtocolException">The peer sent something that is not a message.</exception>
     /// <exception cref="IOException">The stream broke.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public Task RunAsync(Stream stream, GossipStreamOptions? options = null, CancellationToken cancellationToken = default) =>
@@ -54,7 +54,7 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>To be done before a peer learns what there is.</summary>
+    /// <summary>To be called before a peer is told what there is.</summary>
     internal void PrepareHeader()
     {
         using var batch = BeginBatch();
@@ -89,7 +89,7 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>Clocks of a peer are of the sources that the node knows.</summary>
+    /// <summary>A new clock for a peer, over the sources that the node knows.</summary>
     internal GossipClock NewPeerClock() => new(_sources, _strangers);
 
     /// <summary>A peer has read everything: where its clock equals the node's, the two share memory.</summary>

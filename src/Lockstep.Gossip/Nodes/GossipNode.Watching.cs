@@ -7,10 +7,10 @@ public abstract partial class GossipNode
     private readonly GossipWatchers _watchers = new();
 
     /// <summary>
-    /// The updates that a clock lacks, followed by those that come, forever. It reads the history at the consumer's pace: what is replaced
-    /// before the consumer reads it is left out, and nothing piles up.
+    /// The updates that a clock lacks, followed by new ones, forever. It reads the history at the consumer's pace: what is replaced before
+    /// the consumer reads it is left out, and nothing piles up.
     /// </summary>
-    /// <param name="since">Where to begin; null for now.</param>
+    /// <param name="since">Where to start; null for now.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="GossipException">The node forgot events before the consumer read them: it needs a longer retention.</exception>
     public IAsyncEnumerable<GossipUpdate> WatchUpdatesAsync(GossipClock? since = null, CancellationToken cancellationToken = default)

@@ -12,7 +12,7 @@ public abstract partial class GossipNode
 
     /// <summary>Creates an update of this node's own, applies it and sends it to the peers.</summary>
     /// <param name="change">One JSON value.</param>
-    /// <param name="floor">The update's timestamp will be above this one, and above now and all that is known of this node.</param>
+    /// <param name="floor">The update's timestamp will be above this one, and above now and everything known of this node.</param>
     /// <exception cref="ArgumentException">The change has an unpaired surrogate in a text.</exception>
     /// <exception cref="JsonException">The change is not one JSON value.</exception>
     /// <exception cref="GossipChangeException">The change is nested more than 510 deep, or the update is longer than
@@ -33,7 +33,8 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Writes one JSON value as it goes into a local update: without white space, and as JavaScript would write it if it will be signed.
+    /// Writes a JSON value in the form it has in a local update: without white space and, if it will be signed, as JavaScript would write
+    /// it.
     /// </summary>
     /// <exception cref="JsonException">The text is not one JSON value.</exception>
     /// <exception cref="GossipChangeException">It is nested too deep.</exception>
@@ -83,7 +84,9 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>A line that peers do not accept would end every stream that it goes over, and nothing after it would reach them.</summary>
+    /// <summary>
+    /// A line that peers do not accept would end every stream over which it is sent, and nothing after it would reach them.
+    /// </summary>
     private void CheckLength(GossipUpdate update)
     {
         const int LongestEscape = 6;

@@ -69,7 +69,7 @@ public abstract partial class GossipNode : IAsyncDisposable
 
     /// <summary>
     /// A node without history. A derived type whose state does not exist before its constructor has run calls <see cref="OpenFile"/> at the
-    /// end of it.
+    /// end of its constructor.
     /// </summary>
     /// <exception cref="GossipIdentityException">The id cannot be used.</exception>
     protected GossipNode(GossipNodeOptions? options)
@@ -100,7 +100,7 @@ public abstract partial class GossipNode : IAsyncDisposable
         }
     }
 
-    /// <summary>The node's id: the source of what is written here.</summary>
+    /// <summary>The node's id: the source of updates written here.</summary>
     public string Id { get; private set; }
 
     /// <summary>The number of updates kept.</summary>
@@ -116,8 +116,8 @@ public abstract partial class GossipNode : IAsyncDisposable
     }
 
     /// <summary>
-    /// How many of the kept updates this data type cannot apply: it passes them on, to nodes that may know better. See <see
-    /// cref="GossipUpdate.Misfit"/>.
+    /// How many of the kept updates this data type cannot apply: it passes them on to nodes that may be able to. See
+    /// <see cref="GossipUpdate.Misfit"/>.
     /// </summary>
     public int MisfitCount
     {
@@ -130,7 +130,7 @@ public abstract partial class GossipNode : IAsyncDisposable
         }
     }
 
-    /// <summary>How many lines from peers did not belong to the protocol, and were ignored as npm's scuttlebutt does.</summary>
+    /// <summary>How many lines from peers did not belong to the protocol, and were ignored as in npm's scuttlebutt.</summary>
     public long IgnoredLineCount
     {
         get
@@ -143,8 +143,8 @@ public abstract partial class GossipNode : IAsyncDisposable
     }
 
     /// <summary>
-    /// How many updates were refused because their source was one more than <see cref="GossipNodeOptions.MaxSources"/>. They are requested
-    /// again when a peer connects.
+    /// How many updates were refused because their source would have exceeded <see cref="GossipNodeOptions.MaxSources"/>. They are
+    /// requested again when a peer connects.
     /// </summary>
     public long RefusedUpdateCount
     {
@@ -157,7 +157,7 @@ public abstract partial class GossipNode : IAsyncDisposable
         }
     }
 
-    /// <summary>How the node was created.</summary>
+    /// <summary>The options with which the node was created.</summary>
     protected internal GossipNodeOptions Options { get; }
 
     internal bool IsDisposed => Volatile.Read(ref _disposed);
@@ -173,7 +173,7 @@ public abstract partial class GossipNode : IAsyncDisposable
         }
     }
 
-    /// <summary>A copy of what the clock lacks (null: of everything that is kept), in order of time.</summary>
+    /// <summary>A copy of what the clock lacks (null: of everything kept), in order of time.</summary>
     public IReadOnlyList<GossipUpdate> GetHistory(GossipClock? since = null)
     {
         lock (Gate)
@@ -252,7 +252,7 @@ public abstract partial class GossipNode : IAsyncDisposable
 
     /// <summary>
     /// Rejects a peer's change that <see cref="Apply"/> could not handle. Called outside the lock. Such a change is kept and passed on
-    /// unchanged; so is one with an unpaired surrogate in it, which never comes here.
+    /// unchanged; so is one that contains an unpaired surrogate, which is never passed to this method.
     /// </summary>
     /// <exception cref="GossipProtocolException">The change is not one of this data type; the message becomes
     /// <see cref="GossipUpdate.Misfit"/>.</exception>
@@ -286,7 +286,7 @@ public abstract partial class GossipNode : IAsyncDisposable
         _file.Add(update);
     }
 
-    /// <summary>Removes an update that another replaces. Only within <see cref="Apply"/>.</summary>
+    /// <summary>Removes an update replaced by another. Only within <see cref="Apply"/>.</summary>
     protected void Drop(GossipUpdate update)
     {
         if (!_history.Remove(update))
@@ -327,7 +327,7 @@ public abstract partial class GossipNode : IAsyncDisposable
         }
     }
 
-    /// <summary>One JSON value as an element of its own, however deep peers may nest it.</summary>
+    /// <summary>A JSON value as a separate element, however deep peers may nest it.</summary>
     /// <exception cref="JsonException">The text is not one JSON value.</exception>
     protected static JsonElement Parse(ReadOnlySpan<byte> json)
     {
@@ -337,9 +337,9 @@ public abstract partial class GossipNode : IAsyncDisposable
         return value;
     }
 
-    /// <summary>As <see cref="Validate"/>, for data types that only need what was observed while the line was parsed.</summary>
-    /// <returns>Why the change does not belong to the data type; null if it does.</returns>
-    /// <exception cref="GossipProtocolException">The change would harm any node that got it: it ends the stream.</exception>
+    /// <summary>As <see cref="Validate"/>, for data types that need only what was observed while the line was parsed.</summary>
+    /// <returns>Why the change does not fit the data type; null if it does.</returns>
+    /// <exception cref="GossipProtocolException">The change would harm any node that received it: it ends the stream.</exception>
     private protected virtual string? MisfitOf(ReadOnlySpan<byte> change, ChangeShape shape)
     {
         if (GossipJson.HasUnpairedSurrogate(change))

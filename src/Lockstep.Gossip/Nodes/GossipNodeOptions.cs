@@ -7,8 +7,8 @@ public sealed record GossipNodeOptions
 {
     /// <summary>
     /// The node's id; by default that of <see cref="Path"/>'s file or <see cref="Security"/>'s key, or else a random one. One live process
-    /// per id: two that write under one id lose each other's updates. A node that is restarted under the same id needs its file, because
-    /// its own earlier updates are older than what it writes now.
+    /// per id: two that write under one id lose each other's updates. A node restarted under the same id needs its file, because its own
+    /// earlier updates are older than what it writes now.
     /// </summary>
     public string? Id { get; init; }
 
@@ -22,14 +22,14 @@ public sealed record GossipNodeOptions
     public GossipSecurity? Security { get; init; }
 
     /// <summary>
-    /// The name that all nodes of the model have for it, which modern signatures cover: what is signed for one model is not accepted in
-    /// another. Null, with signatures, is a name too, that of all models without one.
+    /// The name that all nodes of the model share, which modern signatures cover: what is signed for one model is not accepted in another.
+    /// Null counts as a name too: that of all models without one.
     /// </summary>
     public string? SharedName { get; init; }
 
     /// <summary>
-    /// Whether to refuse updates without a modern signature, whoever signed and passed them on: those of npm's nodes and of nodes before
-    /// there were any. It needs <see cref="Security"/> and <see cref="SharedName"/>. Default false.
+    /// Whether to refuse updates without a modern signature, whoever signed or passed them on: those of npm's nodes, and of nodes from
+    /// before modern signatures. Requires <see cref="Security"/> and <see cref="SharedName"/>. Default false.
     /// </summary>
     public bool ModernOnly { get; init; }
 
@@ -43,15 +43,15 @@ public sealed record GossipNodeOptions
     public int MaxHeldUpdates { get; init; } = 1024;
 
     /// <summary>
-    /// How many sources the node may know, each of which costs memory permanently. Changes of further ones are refused, and requested again
-    /// when a peer connects; what is written here and what comes from the sources known is not. Default 100,000. Whatever it is, their ids
-    /// must fit into a header that peers accept: about 7.5 MiB.
+    /// How many sources the node may know, each of which costs memory permanently. Changes from further ones are refused, and requested
+    /// again when a peer connects; changes written here or from known sources are not. Default 100,000. Whatever the limit, their ids must
+    /// fit into a header that peers accept: about 7.5 MiB.
     /// </summary>
     public int MaxSources { get; init; } = 100_000;
 
     /// <summary>
-    /// The longest update that may be written here, as a line in bytes. Default 16 MiB, which other nodes accept by default (<see
-    /// cref="GossipStreamOptions.MaxLineBytes"/>): a longer one could reach none of them, nor could anything after it.
+    /// The longest update that may be written here, as a line in bytes. Default 16 MiB, which other nodes accept by default
+    /// (<see cref="GossipStreamOptions.MaxLineBytes"/>): a longer one could not reach any of them, nor could anything after it.
     /// </summary>
     public int MaxUpdateBytes { get; init; } = GossipStreamOptions.DefaultMaxLineBytes;
 

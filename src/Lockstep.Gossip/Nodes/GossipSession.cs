@@ -9,8 +9,8 @@ namespace Lockstep.Gossip.Nodes;
 
 /// <summary>
 /// One stream's side of the protocol, without I/O: lines in, lines out. One thread feeds it and one drains it. Nothing is queued for the
-/// peer: what it gets is read from the history, by the clock of what was handed out so far, so that history and live updates are one
-/// sequence and a slow peer costs no memory.
+/// peer: what it gets is read from the history, by a clock of what was handed out so far, so that history and live updates are one sequence
+/// and a slow peer costs no memory.
 /// </summary>
 internal sealed class GossipSession
 {
@@ -23,21 +23,22 @@ internal sealed class GossipSession
     /// <summary>The amount handed out at a time; a slow peer's clock is never further ahead than what was written.</summary>
     public const int BatchBytes = 64 * 1024;
 
-    /// <summary>A change of at least this size is written from where it is kept, and not copied for each peer.</summary>
+    /// <summary>The size from which a change is written directly from where it is kept instead of being copied for each peer.</summary>
     public const int LargeBytes = 64 * 1024;
 
-    /// <summary>How many messages of a peer are processed at a time.</summary>
+    /// <summary>How many of a peer's messages are processed at a time.</summary>
     public const int MaxInbox = 4096;
 
     /// <summary>
-    /// With more of its own, the clock of a peer is compared with the node's. Not for a few: what is shared is copied when it changes.
+    /// The number of own pages above which a peer's clock is compared to the node's. Not worthwhile for a few: a shared page is copied when
+    /// it changes.
     /// </summary>
     private const int MaxOwnPages = 16;
 
-    /// <summary>How often a peer may ask again for everything that it lacks.</summary>
+    /// <summary>How many times per minute a peer may ask again for everything that it lacks.</summary>
     public const int MaxHellosPerMinute = 10;
 
-    /// <summary>How long this side waits before it says hello again itself.</summary>
+    /// <summary>How long this side waits before it says hello again.</summary>
     private static readonly TimeSpan AskingPause = TimeSpan.FromSeconds(15);
 
     private readonly Queue<long> _hellos = [];
@@ -45,7 +46,7 @@ internal sealed class GossipSession
     private readonly GossipClock _peerClock;
     private readonly GossipClock _toldHorizon;
 
-    /// <summary>The newest arrival of what the peer gets before "SYNC"; null when it has that, or has not asked.</summary>
+    /// <summary>The newest arrival of what the peer gets before "SYNC"; null if it has that, or has not asked.</summary>
     private long? _target;
     private HeaderWriter? _header;
     private bool _headerWritten;
@@ -55,7 +56,7 @@ internal sealed class GossipSession
     private int _asked;
     private long? _askedAgainAt;
 
-    // Not a list: one of a type of ours is compiled again in each process, and a peer that comes has all of its history to send.
+    // Not a list: a list of one of our types is compiled again in each process, and a connecting peer has its whole history to send.
     private GossipNode.Received[] _inbox = new GossipNode.Received[64];
     private int _inboxCount;
 
@@ -75,7 +76,7 @@ internal sealed class GossipSession
 
     public GossipMessageParser Parser { get; } = new();
 
-    /// <summary>The content of the lines of one read, until it is processed under the node's lock.</summary>
+    /// <summary>The contents of the lines from one read, until they are processed under the node's lock.</summary>
     public ReadOnlySpan<GossipNode.Received> Inbox => _inbox.AsSpan(0, _inboxCount);
 
     internal int InboxCapacity => _inbox.Length;
@@ -89,10 +90,10 @@ internal sealed class GossipSession
 
     public JsonElement? Meta { get; }
 
-    /// <summary>What the peer has, as far as it is known.</summary>
+    /// <summary>What the peer has, as far as known.</summary>
     internal GossipClock PeerClock => _peerClock;
 
-    /// <summary>Whether the peer has identified itself, in what was read so far.</summary>
+    /// <summary>Whether the peer has identified itself in what has been read so far.</summary>
     public bool Introduced { get; set; }
 
     public bool Receives => Options.Direction != GossipDirection.SendOnly;
@@ -103,10 +104,10 @@ internal sealed class GossipSession
 
     public bool SyncReceived { get; private set; }
 
-    /// <summary>A stream that should not stay has done its work.</summary>
+    /// <summary>A stream that is not to stay open has done its work.</summary>
     public bool Finished => !Options.Tail && (SyncSent || !Sends) && SyncReceived;
 
-    /// <summary>The peer's history is under way; even at the peer's end it is worth finishing.</summary>
+    /// <summary>The peer's history is in progress; worth finishing even if the peer ends.</summary>
     public bool Syncing => _target is not null;
 
     public Action Wake { get; init; } = static () => { };
@@ -134,7 +135,7 @@ internal sealed class GossipSession
     /// <summary>Takes whole lines, or the last one without its end.</summary>
     public void Receive(ReadOnlySpan<byte> lines) => _node.Receive(this, lines);
 
-    /// <summary>Whether what was written last is the beginning of a line, whose next piece is written next.</summary>
+    /// <summary>Whether the last thing written is the start of a line, whose next piece is written next.</summary>
     public bool IsInLine => _header is not null;
 
     /// <summary>Writes what must be sent now; false if there is nothing.</summary>
@@ -164,8 +165,8 @@ internal sealed class GossipSession
     public void PeerHas(GossipUpdate update) => _peerClock.Advance(update.Source, update.Timestamp);
 
     /// <summary>
-    /// The peer may lack an update although its clock is past it: it is sent with everything that came after it from its source. Not to
-    /// peers that do not count, which would ignore it.
+    /// The peer may lack an update although its clock is past it: it is sent with everything that followed it from its source. Not to peers
+    /// without counts, which would ignore it.
     /// </summary>
     public void OfferLate(GossipUpdate update)
     {
@@ -179,10 +180,10 @@ internal sealed class GossipSession
     {
         Options.Hello?.Invoke();
 
-        // What was sent before the first header came, the peer has as well.
+        // The peer also has what was sent before its first header arrived.
         if (PeerHeader is not null)
         {
-            // A peer that says hello again wants everything since, which costs it a line and this node all of its history.
+            // A peer that says hello again wants everything since, which costs it a line and this node its whole history.
             var now = _node.Options.TimeProvider.GetTimestamp();
             while (_hellos.TryPeek(out var first) && _node.Options.TimeProvider.GetElapsedTime(first, now) >= TimeSpan.FromMinutes(1))
             {
@@ -207,7 +208,7 @@ internal sealed class GossipSession
         Wake();
     }
 
-    /// <summary>The stream has ended: what it still reads is discarded.</summary>
+    /// <summary>The stream has ended: whatever it still reads is discarded.</summary>
     public void End()
     {
         HasEnded = true;
@@ -216,7 +217,7 @@ internal sealed class GossipSession
         PeerHorizon?.Clear();
     }
 
-    /// <summary>What this version is about was requested, or this is the peer that did not send it.</summary>
+    /// <summary>What this version reveals as missing was requested, or this is the peer that did not send it.</summary>
     public void NoteAsked(int version) => _asked = version;
 
     public void TakeSync()
@@ -310,7 +311,7 @@ internal sealed class GossipSession
 
     /// <summary>
     /// Says hello again, with a clock from before what is missing. Not to npm's nodes, which would listen twice from then on: they are
-    /// asked when they come again.
+    /// asked when they reconnect.
     /// </summary>
     private bool AskForMissing(ArrayBufferWriter<byte> output)
     {
@@ -330,7 +331,7 @@ internal sealed class GossipSession
         return true;
     }
 
-    /// <summary>Tells a peer that it fell behind what is kept, if it understands that.</summary>
+    /// <summary>Tells a peer that it has fallen behind what is kept, if it understands that.</summary>
     private bool TellHorizon(ArrayBufferWriter<byte> output)
     {
         if (!Sends || PeerHeader?.Horizon is null || _node.HorizonUnderLock is not { } horizon)
@@ -359,7 +360,7 @@ internal sealed class GossipSession
         byte[] sourceText = [];
         foreach (var update in _node.HistoryFor(_peerClock))
         {
-            // Until "SYNC" only what was known when the peer's header came, or a busy node would never get there.
+            // Until "SYNC" only what was known when the peer's header arrived, or a busy node would never get there.
             if (update.Arrival > _target)
             {
                 continue;

@@ -40,22 +40,22 @@ public sealed class GossipStream : IAsyncDisposable
     }
 
     /// <summary>
-    /// The peer's header, or null before it came. Its clocks are empty: <see cref="IGossipObserver.OnHeader"/> gets the whole one.
+    /// The peer's header; null until it arrives. Its clocks are empty: <see cref="IGossipObserver.OnHeader"/> gets the complete header.
     /// </summary>
     public GossipHeader? Peer => _session.PeerHeader;
 
     /// <summary>
-    /// Completes when both sides have what the other had at the beginning; faults or is cancelled if the stream ends before.
+    /// Completes when both sides have what the other had at the start; faults or is cancelled if the stream ends before that.
     /// </summary>
     public Task Synced => _synced.Task;
 
     /// <summary>
-    /// Completes when the stream has ended at either side's request; faults if it broke (<see cref="IOException"/>) or the peer sent what
-    /// is no message (<see cref="GossipProtocolException"/>).
+    /// Completes when the stream has ended at either side's request; faults if it broke (<see cref="IOException"/>) or the peer sent
+    /// something that is not a message (<see cref="GossipProtocolException"/>).
     /// </summary>
     public Task Completion => _completion.Task;
 
-    /// <summary>Ends the stream and waits until it has ended. The peer asks for what was not written when it comes again.</summary>
+    /// <summary>Ends the stream and waits until it has ended. The peer requests what was not written when it reconnects.</summary>
     public async ValueTask DisposeAsync()
     {
         Stop();
@@ -91,14 +91,14 @@ public sealed class GossipStream : IAsyncDisposable
 
     private async Task RunAsync()
     {
-        // The caller continues; what it does next need not wait for the first write.
+        // The caller continues; it need not wait for the first write.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
 
         using var hello = _session.Options.HelloTimeout is { } wait
             ? _node.Options.TimeProvider.CreateTimer(_ => EndIfSilent(), null, wait, Timeout.InfiniteTimeSpan)
             : null;
 
-        // On a thread of its own to begin with: some streams (standard input) read synchronously whatever is asked of them.
+        // On a separate thread at first: some streams (standard input) read synchronously whatever method is called.
         var reading = Task.Run(() => GuardAsync(ReadAsync()));
         await GuardAsync(WriteAsync()).ConfigureAwait(false);
         await EndWritingAsync(reading).ConfigureAwait(false);
@@ -159,7 +159,7 @@ public sealed class GossipStream : IAsyncDisposable
         }
     }
 
-    /// <summary>Some streams cannot be stopped from reading; that must not keep this one from ending.</summary>
+    /// <summary>Some streams cannot be stopped from reading, which must not keep this one from ending.</summary>
     private async Task WaitShortlyAsync(Task reading)
     {
         try
@@ -168,7 +168,7 @@ public sealed class GossipStream : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            // What it still reads is discarded: the session is unregistered.
+            // Whatever it still reads is discarded: the session is unregistered.
         }
     }
 
@@ -180,7 +180,7 @@ public sealed class GossipStream : IAsyncDisposable
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
-            // Ended from this side.
+            // Ended from our side.
         }
         catch (Exception error)
         {
@@ -296,7 +296,7 @@ public sealed class GossipStream : IAsyncDisposable
         }
     }
 
-    /// <summary>Writes a line that the session makes piece by piece.</summary>
+    /// <summary>Writes a line that the session produces piece by piece.</summary>
     private async Task WriteLineAsync(ArrayBufferWriter<byte> output)
     {
         var message = (_stream as DuplexStream)?.BeginMessage?.Invoke();
@@ -316,7 +316,7 @@ public sealed class GossipStream : IAsyncDisposable
     }
 
     /// <summary>
-    /// Writes an update piece by piece from where it is kept: a thousand peers that read it slowly do not have a thousand copies.
+    /// Writes an update piece by piece from where it is kept, so that a thousand peers that read it slowly do not have a thousand copies.
     /// </summary>
     private async Task WriteLargeAsync(GossipUpdate update)
     {

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Lockstep.Gossip.Nodes;
 
-/// <summary>Which way updates go over a stream.</summary>
+/// <summary>The direction in which updates go over a stream.</summary>
 public enum GossipDirection
 {
     /// <summary>Both ways.</summary>
@@ -21,12 +21,12 @@ public sealed record GossipStreamOptions
 {
     internal const int DefaultMaxLineBytes = 16 * 1024 * 1024;
 
-    /// <summary>Which way updates go. Default both.</summary>
+    /// <summary>The direction of updates. Default both.</summary>
     public GossipDirection Direction { get; init; }
 
     /// <summary>
-    /// Whether a receive-only stream says what the node has. Without it a peer that goes both ways sends nothing; one that only sends sends
-    /// everything. Default true.
+    /// Whether a receive-only stream says what the node has. Without that, a peer with both directions sends nothing, and one that only
+    /// sends, everything. Default true.
     /// </summary>
     public bool SendClock { get; init; } = true;
 
@@ -36,42 +36,39 @@ public sealed record GossipStreamOptions
     /// </summary>
     public bool AwaitClock { get; init; }
 
-    /// <summary>Whether the stream stays open after both sides have what the other had, and carries what is new. Default true.</summary>
+    /// <summary>Whether the stream stays open after both sides have what the other had, to carry new updates. Default true.</summary>
     public bool Tail { get; init; } = true;
 
     /// <summary>Sent to the peer in the header.</summary>
     public JsonElement? Meta { get; init; }
 
     /// <summary>
-    /// The largest line that is accepted, in bytes. Default 16 MiB. A longer update ends the stream each time it comes; see <see
-    /// cref="GossipNodeOptions.MaxUpdateBytes"/>.
+    /// The largest line to accept, in bytes. Default 16 MiB. A longer update ends the stream each time it arrives; see
     /// <see cref="GossipNodeOptions.MaxUpdateBytes"/>.
     /// </summary>
     public int MaxLineBytes { get; init; } = DefaultMaxLineBytes;
 
     /// <summary>
-    /// Whether to accept a peer with this node's own id, as in a file that the node wrote itself. Default false: it would be a second live
-    /// process of that id.
+    /// Whether to accept a peer with this node's own id, as when importing a file that the node itself wrote. Default false: it would be a
+    /// second live process with that id.
     /// </summary>
     public bool AllowOwnId { get; init; }
 
     /// <summary>Whether to leave the underlying stream open at the end. Default false.</summary>
     public bool LeaveOpen { get; init; }
 
-    /// <summary>
-    /// The peer's address, for limits per address; null if it has none, as on a pipe.
-    /// </summary>
+    /// <summary>The peer's address, for limits per address; null if it has none, as on a pipe.</summary>
     public IPAddress? From { get; init; }
 
-    /// <summary>Called for each hello of the peer; an exception ends the stream. Null if nobody counts them.</summary>
+    /// <summary>Called for each of the peer's hellos; an exception ends the stream. Null if they are not counted.</summary>
     internal Action? Hello { get; init; }
 
-    /// <summary>How long a peer of a listener may take to send its header; null for no limit.</summary>
+    /// <summary>How long a listener's peer may take to send its header; null for no limit.</summary>
     internal TimeSpan? HelloTimeout { get; init; }
 
-    /// <summary>Called whenever the peer is heard from; null if nobody wants to know.</summary>
+    /// <summary>Called whenever something is received from the peer; null if nobody needs to know.</summary>
     internal Action? Heard { get; init; }
 
-    /// <summary>The name by which a listener offers the model: a peer that asks for another is refused.</summary>
+    /// <summary>The name under which a listener offers the model: a peer that asks for another is refused.</summary>
     internal string? OfferedName { get; init; }
 }

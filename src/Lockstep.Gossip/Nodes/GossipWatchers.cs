@@ -4,8 +4,8 @@ using Lockstep.Gossip.Clock;
 namespace Lockstep.Gossip.Nodes;
 
 /// <summary>
-/// The readers of a node's history who wait for more. Each reads at its own pace, by a clock of what it has seen: what is replaced before
-/// it reads it is left out, and nothing piles up for it.
+/// The readers of a node's history that wait for more. Each reads at its own pace, with a clock of what it has seen: what is replaced
+/// before it reads it is left out, and nothing piles up for it.
 /// </summary>
 internal sealed class GossipWatchers
 {
@@ -22,7 +22,9 @@ internal sealed class GossipWatchers
         }
     }
 
-    /// <summary>An update came after newer ones of its source: for readers that have read past it. Under the node's lock.</summary>
+    /// <summary>
+    /// An update arrived after newer ones of its source: for readers that have already read past it. Under the node's lock.
+    /// </summary>
     public void AddLate(GossipUpdate update)
     {
         foreach (var reader in _readers.Where(reader => reader.Clock.Covers(update) && reader.Late.Count <= MostLate))
@@ -31,10 +33,10 @@ internal sealed class GossipWatchers
         }
     }
 
-    /// <summary>What a clock lacks, followed by what comes.</summary>
+    /// <summary>What a clock lacks, followed by new updates.</summary>
     /// <param name="gate">The node's lock.</param>
     /// <param name="clock">What the reader has seen; it advances.</param>
-    /// <param name="read">What a clock lacks now, in order of time; null at the end. Called and enumerated under the lock.</param>
+    /// <param name="read">Returns what a clock lacks now, in order of time; null at the end. Called and enumerated under the lock.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public async IAsyncEnumerable<GossipUpdate> WatchAsync(
         Lock gate,

@@ -3,8 +3,8 @@ using Lockstep.Gossip.Clock;
 namespace Lockstep.Gossip.Nodes;
 
 /// <summary>
-/// What a node's streams brought and is refused for now: per stream and source the refused update first, then everything later. It neither
-/// verifies nor applies, and has no timer: its caller does, under the node's lock.
+/// What a node's streams brought and was refused for now: per stream and source the refused update first, then everything later. It neither
+/// verifies nor applies, and has no timer: its caller has those, under the node's lock.
 /// </summary>
 /// <param name="maxUpdates">How many updates of one stream are kept; beyond that a source is requested again when due.</param>
 internal sealed class HoldBook<TStream>(int maxUpdates)
@@ -16,7 +16,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
     /// <summary>How many sources of all streams together.</summary>
     public const int MaxSourcesInAll = 50_000;
 
-    /// <summary>How many bytes of updates of one stream are kept, as with the number of updates.</summary>
+    /// <summary>How many bytes of updates of one stream are kept; handled like the number of updates.</summary>
     public const long MaxBytes = 64L << 20;
 
     /// <summary>How many bytes of updates of all streams together.</summary>
@@ -24,16 +24,14 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
 
     private readonly Dictionary<TStream, StreamHolds> _streams = [];
 
-    /// <summary>What must be checked, in the order in which something changed for it; holds that ended meanwhile are skipped.</summary>
+    /// <summary>What must be checked, in order of change; holds that ended meanwhile are skipped.</summary>
     private readonly Queue<(TStream Stream, HeldSource Held)> _changed = [];
     private int _sources;
     private long _bytes;
 
     public bool IsEmpty => _streams.Count == 0;
 
-    /// <summary>
-    /// Whether something has changed that may end a hold, and <see cref="TakeNext"/> has not yet found all of them checked.
-    /// </summary>
+    /// <summary>Whether something has changed that may end a hold and has not yet been returned by <see cref="TakeNext"/>.</summary>
     public bool MustLook => _changed.Count > 0;
 
     /// <summary>When the first of the updates stamped too far ahead may be applied; null if there is none.</summary>
@@ -41,7 +39,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
 
     private IEnumerable<HeldSource> All => _streams.Values.SelectMany(static holds => holds.Sources.Values);
 
-    /// <summary>A source once, in the order of their ids.</summary>
+    /// <summary>Each held source once, in order of id.</summary>
     public IReadOnlyList<GossipHold> List() =>
         [
             .. All.Select(static held => new GossipHold(held.Source, held.Due, held.Updates.Count))
@@ -62,9 +60,9 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
         return true;
     }
 
-    /// <summary>Begins to hold a source on a stream.</summary>
+    /// <summary>Starts holding a source on a stream.</summary>
     /// <param name="from">The stream.</param>
-    /// <param name="update">The update that is refused.</param>
+    /// <param name="update">The refused update.</param>
     /// <param name="due">When it may be applied; null to wait for a key.</param>
     public void Begin(TStream from, GossipUpdate update, DateTimeOffset? due)
     {
@@ -94,7 +92,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
         Keep(from, held, update);
     }
 
-    /// <summary>The stream has ended: the next one asks its peer again.</summary>
+    /// <summary>A stream has ended: the next one asks its peer again.</summary>
     public void End(TStream from)
     {
         if (_streams.Remove(from, out var holds))
@@ -116,13 +114,13 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
         }
     }
 
-    /// <summary>A key may have come: what waits for one is checked again.</summary>
+    /// <summary>A key may have been added: holds waiting for one are checked again.</summary>
     public void NoteKeys() => LookAgain(static held => held.Due is null);
 
     /// <summary>Time has passed: what is due is checked again.</summary>
     public void NoteTime(DateTimeOffset now) => LookAgain(held => held.Due <= now);
 
-    /// <summary>A hold to check, with what it holds now: to be verified outside the lock and passed to <see cref="Release"/>.</summary>
+    /// <summary>A hold to check, with its current updates: to be verified outside the lock and passed to <see cref="Release"/>.</summary>
     public HoldTicket<TStream>? TakeNext()
     {
         while (_changed.TryDequeue(out var next))
@@ -143,11 +141,11 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
     /// Applies what may be applied now, in order, up to the first update that may not. The hold ends when nothing remains.
     /// </summary>
     /// <param name="ticket">The hold that was checked.</param>
-    /// <param name="verified">Which of the updates are signed as they must be.</param>
+    /// <param name="verified">Which of the updates are signed as required.</param>
     /// <param name="clock">The node's clock, which applying advances.</param>
     /// <param name="dueTime">When an update may be applied; null for now.</param>
-    /// <param name="apply">Applies one.</param>
-    /// <returns>Whether the stream must be renewed, because what was dropped is due and comes no other way.</returns>
+    /// <param name="apply">Applies an update.</param>
+    /// <returns>Whether the stream must be renewed, because dropped updates are due and no other stream brings them.</returns>
     public bool Release(
         HoldTicket<TStream> ticket,
         bool[] verified,
@@ -167,7 +165,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
 
         if (held.LookAgain)
         {
-            // Something changed while it was verified.
+            // Something changed during the verification.
             _changed.Enqueue((ticket.Stream, held));
         }
 
@@ -191,7 +189,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
 
         if (held.Updates.Count > 0)
         {
-            // More came while these were verified.
+            // More arrived while these were being verified.
             LookAgain(ticket.Stream, held);
             return false;
         }
@@ -285,7 +283,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
     private static long BytesOf(string? text) => sizeof(char) * (long)(text?.Length ?? 0);
 
     /// <summary>
-    /// What one stream brought, counted as it comes and goes: a stream that brings much must not make the others wait for a sum.
+    /// What one stream brought, counted incrementally: a stream that brings much must not make the others wait for a sum.
     /// </summary>
     private sealed class StreamHolds
     {

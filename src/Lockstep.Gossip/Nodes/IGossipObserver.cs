@@ -4,36 +4,37 @@ using Lockstep.Gossip.Wire;
 namespace Lockstep.Gossip.Nodes;
 
 /// <summary>
-/// Notified of what happens to a node, in the order in which it happens, one call at a time, from whichever thread made it happen and
-/// outside the node's lock, so that it may call the node. What it hears of has been applied and, if the node has a file, written. Keep it
-/// quick: the stream that an update came from waits. The stream is null for what did not come over one.
+/// Notified of what happens to a node, in order, one call at a time, on whichever thread made it happen and outside the node's lock, so
+/// that it may call the node. What it is told of has been applied and, if the node has a file, written. Return quickly: the stream that an
+/// update came from waits. The stream is null for what did not come over one.
 /// </summary>
 public interface IGossipObserver
 {
     /// <summary>A peer identified itself.</summary>
     void OnHeader(GossipStream? stream, GossipHeader header) { }
 
-    /// <summary>Both sides of a stream have what the other had when it began.</summary>
+    /// <summary>Both sides of a stream have what the other had when it started.</summary>
     void OnSynced(GossipStream? stream) { }
 
     /// <summary>An update, local or a peer's, was applied.</summary>
     void OnUpdate(GossipUpdate update) { }
 
-    /// <summary>An update came that was known already.</summary>
+    /// <summary>A received update was already known.</summary>
     void OnOldData(GossipUpdate update) { }
 
-    /// <summary>An update came that the data type cannot apply, see <see cref="GossipUpdate.Misfit"/>: it is kept and passed on.</summary>
+    /// <summary>The data type cannot apply a received update, see <see cref="GossipUpdate.Misfit"/>: it is kept and passed on.</summary>
     void OnMisfit(GossipUpdate update) { }
 
-    /// <summary>A peer sent something that does not belong to the protocol, wholly or in part: that was ignored.</summary>
+    /// <summary>A peer sent something that does not belong to the protocol, wholly or in part; it was ignored.</summary>
     void OnIgnored(GossipStream? stream, string what) { }
 
     /// <summary>
-    /// An update of a new source was refused, because the node knows as many as it may: see <see cref="GossipNodeOptions.MaxSources"/>.
+    /// An update from a new source was refused, because the node already knows as many as it may: see
+    /// <see cref="GossipNodeOptions.MaxSources"/>.
     /// </summary>
     void OnRefused(GossipUpdate update) { }
 
-    /// <summary>An update's signature is missing, wrong or of an unknown key. Its source is held on that stream.</summary>
+    /// <summary>An update's signature is missing, wrong or from an unknown key. Its source is held on that stream.</summary>
     void OnUnverified(GossipUpdate update) { }
 
     /// <summary>An update is stamped too far ahead. Its source is held on that stream until the update is due.</summary>
@@ -46,8 +47,8 @@ public interface IGossipObserver
     void OnGap(string source, double from, double horizon) { }
 
     /// <summary>
-    /// A source's signed count shows that updates of it have not come: a peer withholds them, or another node's change replaced them before
-    /// their source knew of it. Called again whenever more are missing. Other peers are asked for them.
+    /// A source's signed count shows that updates are missing: a peer withholds them, or another node's change replaced them before their
+    /// source knew of it. Called again whenever more are missing. Other peers are asked for them.
     /// </summary>
     void OnMissing(GossipMissing missing) { }
 

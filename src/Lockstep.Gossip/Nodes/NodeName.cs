@@ -5,14 +5,14 @@ using Lockstep.Gossip.Wire;
 
 namespace Lockstep.Gossip.Nodes;
 
-/// <summary>The name of the node that a peer wants, if several are offered: member <c>model</c> of its header's <c>meta</c>.</summary>
+/// <summary>The name of the node that a peer wants if several are offered: member <c>model</c> of its header's <c>meta</c>.</summary>
 internal static class NodeName
 {
     private const string Member = "model";
 
     public static string? In(GossipHeader header) => header.MetaText(Member);
 
-    /// <summary>A stream's options with the name of the wanted node.</summary>
+    /// <summary>A stream's options, with the name of the wanted node.</summary>
     public static GossipStreamOptions Asking(GossipStreamOptions options, string name)
     {
         if (options.Meta is { ValueKind: not JsonValueKind.Object })

@@ -3,22 +3,23 @@ using Lockstep.Gossip.Clock;
 namespace Lockstep.Gossip.Nodes;
 
 /// <summary>
-/// Carries notifications out of a node's lock: queued under it, delivered after it in the same order by whichever thread comes first.
+/// Carries notifications out of a node's lock: queued under it, and delivered after it in the same order by whichever thread gets there
+/// first.
 /// </summary>
 internal sealed class NotificationQueue
 {
     private readonly Lock _gate = new();
 
     /// <summary>
-    /// A <see cref="GossipUpdate"/> that was applied, the most frequent case, or an <see cref="Action{T}"/> of an observer. Lists of
-    /// objects are precompiled with the framework, those of a type of ours are compiled in each new process.
+    /// An applied <see cref="GossipUpdate"/>, the most frequent case, or an <see cref="Action{T}"/> of an observer. Lists of objects are
+    /// precompiled with the framework; those of our own types are compiled in each new process.
     /// </summary>
     private List<object> _pending = [];
     private List<object> _taken = [];
     private volatile IGossipObserver[] _observers = [];
     private bool _delivering;
 
-    /// <summary>Whether anybody listens; saves creating what nobody hears.</summary>
+    /// <summary>Whether anybody listens; saves creating notifications that nobody receives.</summary>
     public bool Any => _observers.Length > 0;
 
     public IDisposable Subscribe(IGossipObserver observer)
@@ -33,11 +34,11 @@ internal sealed class NotificationQueue
 
     public void Add(Action<IGossipObserver> notification) => Queue(notification);
 
-    /// <summary>Queues that an update was applied.</summary>
+    /// <summary>Queues the notification of an applied update.</summary>
     public void AddApplied(GossipUpdate update) => Queue(update);
 
     /// <summary>
-    /// Delivers what is queued, unless another thread, or a caller further up on this one, is doing so: that one delivers it.
+    /// Delivers what is queued, unless another thread, or a caller further up the stack, is already delivering: that one continues.
     /// </summary>
     public void Deliver()
     {
@@ -89,7 +90,7 @@ internal sealed class NotificationQueue
         }
     }
 
-    /// <summary>Takes what is queued; if there is nothing, delivering is over.</summary>
+    /// <summary>Takes what is queued; if there is nothing, delivery is over.</summary>
     private bool TakeAll()
     {
         lock (_gate)

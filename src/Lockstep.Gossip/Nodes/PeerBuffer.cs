@@ -3,24 +3,24 @@ using System.Buffers;
 namespace Lockstep.Gossip.Nodes;
 
 /// <summary>
-/// What was read from a peer and is not a whole line yet. It grows with a long line and shrinks after it; the total above the minimum, over
-/// all buffers of the process, is bounded, so that many peers that begin a long line and never end it do not fill the memory. One user at a
+/// What was read from a peer and is not yet a whole line. It grows with a long line and shrinks after it; the total above the minimum, over
+/// all buffers of the process, is bounded, so that many peers that start a long line and never end it do not fill the memory. One user at a
 /// time.
 /// </summary>
-/// <param name="all">The shared bound; null for that of the process.</param>
+/// <param name="all">The shared bound; null for the process-wide one.</param>
 internal sealed class PeerBuffer(PeerBuffer.Budget? all = null) : IDisposable
 {
     private const int Least = GossipSession.BatchBytes;
     private readonly Budget _all = all ?? Budget.OfProcess;
     private byte[] _bytes = ArrayPool<byte>.Shared.Rent(Least);
 
-    /// <summary>How much has been read that is not a whole line.</summary>
+    /// <summary>How much has been read that is not yet a whole line.</summary>
     public int Length { get; private set; }
 
     public ReadOnlySpan<byte> Written => _bytes.AsSpan(0, Length);
 
     /// <summary>Room to read into, at least one byte.</summary>
-    /// <exception cref="GossipProtocolException">There is too much already.</exception>
+    /// <exception cref="GossipProtocolException">There is already too much.</exception>
     public Memory<byte> Room()
     {
         if (Length == _bytes.Length)
@@ -34,7 +34,7 @@ internal sealed class PeerBuffer(PeerBuffer.Budget? all = null) : IDisposable
 
     public void Advance(int read) => Length += read;
 
-    /// <summary>Drops what was taken, from the beginning.</summary>
+    /// <summary>Drops what has been processed from the start.</summary>
     public void Drop(int taken)
     {
         _bytes.AsSpan(taken, Length - taken).CopyTo(_bytes);
@@ -56,7 +56,7 @@ internal sealed class PeerBuffer(PeerBuffer.Budget? all = null) : IDisposable
 
     private void Replace(int size)
     {
-        // Rented arrays are powers of two, so each one counts what it has above the minimum.
+        // Rented arrays are powers of two, so each buffer counts its size above the minimum.
         var other = ArrayPool<byte>.Shared.Rent(size);
         Written.CopyTo(other);
         ArrayPool<byte>.Shared.Return(_bytes);

@@ -6,14 +6,14 @@ namespace Lockstep.Gossip.Peers;
 public sealed record GossipConnectorOptions
 {
     /// <summary>
-    /// How to use the stream. With <see cref="GossipStreamOptions.Tail"/> false the connector ends after it has synced once.
+    /// How to use the stream. If <see cref="GossipStreamOptions.Tail"/> is false, the connector ends after it has synced once.
     /// </summary>
     public GossipStreamOptions Stream { get; init; } = new();
 
     /// <summary>How to reach the peer.</summary>
     public GossipDialOptions Dial { get; init; } = new();
 
-    /// <summary>How long to wait before the second attempt; doubled for each further one until one syncs. Default 250 ms.</summary>
+    /// <summary>The wait before the second attempt; doubled for each further one until one syncs. Default 250 ms.</summary>
     public TimeSpan FirstDelay { get; init; } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>The longest wait. Default 30 s.</summary>
@@ -64,7 +64,7 @@ public sealed class GossipConnector : IAsyncDisposable
     /// <summary>The peer's address.</summary>
     public Uri Uri { get; }
 
-    /// <summary>The stream that is attached now, or null between two.</summary>
+    /// <summary>The currently attached stream; null between two.</summary>
     public GossipStream? Current { get; private set; }
 
     /// <summary>How many times a connection was made.</summary>
@@ -74,14 +74,14 @@ public sealed class GossipConnector : IAsyncDisposable
     public Exception? LastError { get; private set; }
 
     /// <summary>
-    /// Completes when there is nothing left to try: disposed, or synced once without tail. Faults with what trying again cannot repair:
-    /// <see cref="GossipIdentityException"/>, <see cref="GossipKindException"/>, <see cref="GossipSecurityException"/>, <see
-    /// cref="GossipStoreException"/>; or with <see cref="GossipUnreachableException"/> when <see
-    /// cref="GossipConnectorOptions.MaximumRetryCount"/> is used up.
+    /// Completes when there is nothing left to try: disposed, or synced once without tail. Faults with errors that retrying cannot fix:
+    /// <see cref="GossipIdentityException"/>, <see cref="GossipKindException"/>, <see cref="GossipSecurityException"/>,
+    /// <see cref="GossipStoreException"/>; or with <see cref="GossipUnreachableException"/> when
+    /// <see cref="GossipConnectorOptions.MaximumRetryCount"/> is used up.
     /// </summary>
     public Task Completion => _running;
 
-    /// <summary>Waits until the stream that is attached now, or else the next one, has synced.</summary>
+    /// <summary>Waits until the currently attached stream, or else the next one, has synced.</summary>
     public async Task WaitForSyncAsync(CancellationToken cancellationToken = default)
     {
         Task synced;
@@ -205,7 +205,7 @@ public sealed class GossipConnector : IAsyncDisposable
         }
     }
 
-    /// <summary>From now on a wait is for the next stream; a connector that is done keeps what it reached.</summary>
+    /// <summary>From now on waiting means waiting for the next stream; a finished connector keeps its result.</summary>
     private void ExpectSync()
     {
         lock (_gate)
@@ -224,7 +224,7 @@ public sealed class GossipConnector : IAsyncDisposable
     )]
     private async Task WaitAsync(TimeSpan delay)
     {
-        // A fifth more or less, so that nodes that lost the same peer do not all come back at once.
+        // A fifth more or less, so that nodes that lost the same peer do not all reconnect at once.
         var spread = delay * (0.8 + (Random.Shared.NextDouble() * 0.4));
         await Task.Delay(spread, _node.Options.TimeProvider, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }

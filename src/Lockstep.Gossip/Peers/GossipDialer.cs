@@ -11,8 +11,8 @@ namespace Lockstep.Gossip.Peers;
 public sealed record GossipDialOptions
 {
     /// <summary>
-    /// What <c>tls</c> requires of the peer's certificate; null for the system's rules. If it names no host to expect, the URI's host is
-    /// used.
+    /// What <c>tls</c> requires of the peer's certificate; null for the system's rules. If it does not name an expected host, the URI's
+    /// host is used.
     /// </summary>
     public SslClientAuthenticationOptions? Tls { get; init; }
 
@@ -68,7 +68,7 @@ public static class GossipDialer
         }
     }
 
-    /// <summary>The model that a URI names; null if it names none or the server takes it from the path.</summary>
+    /// <summary>The model named by a URI; null if it names none, or the server takes it from the path.</summary>
     internal static string? ModelIn(Uri uri) =>
         uri.Scheme switch
         {
@@ -77,9 +77,7 @@ public static class GossipDialer
             _ => null,
         };
 
-    /// <summary>
-    /// Updates are small and each is wanted at once; a peer that vanished silently is noticed within a minute or two.
-    /// </summary>
+    /// <summary>Updates are small and each is wanted at once; a peer that silently vanished is noticed within a minute or two.</summary>
     internal static void Configure(Socket socket)
     {
         socket.NoDelay = true;
@@ -170,7 +168,7 @@ public static class GossipDialer
 
     /// <summary>
     /// An open WebSocket, of either side, as a stream for <see cref="GossipNode.Attach(Stream, GossipStreamOptions?)"/>: each write is one
-    /// text message of whole lines, so that browsers read it too.
+    /// text message of whole lines, so that browsers can read it too.
     /// </summary>
     public static Stream OverWebSocket(WebSocket socket)
     {

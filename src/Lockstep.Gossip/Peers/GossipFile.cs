@@ -4,11 +4,12 @@ using Lockstep.Gossip.Nodes;
 namespace Lockstep.Gossip.Peers;
 
 /// <summary>
-/// The original's way to keep a node: a file with what would go over a stream, a header, the updates and "SYNC", one JSON value per line.
+/// The original's way to store a node: a file with what would be sent over a stream, a header, the updates and "SYNC", one JSON value per
+/// line.
 /// </summary>
 public static class GossipFile
 {
-    /// <summary>Writes everything that a node keeps. The file appears under its name when it is complete.</summary>
+    /// <summary>Writes everything that a node keeps. The file appears under its name once it is complete.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static async Task ExportAsync(GossipNode node, string path, CancellationToken cancellationToken = default)
     {
@@ -33,7 +34,7 @@ public static class GossipFile
     }
 
     /// <summary>
-    /// Applies the content of a file. Signatures are verified as those of a peer; the file may be one that this node wrote.
+    /// Applies the contents of a file. Signatures are verified like those from a peer; the file may be one that this node wrote.
     /// </summary>
     /// <exception cref="GossipProtocolException">The file does not consist of gossip lines; those before the fault are applied.</exception>
     /// <exception cref="EndOfStreamException">The last line is cut off; those before it are applied.</exception>
@@ -53,7 +54,7 @@ public static class GossipFile
         }
     }
 
-    /// <summary>Applies the content of a stream to its end; the stream stays open.</summary>
+    /// <summary>Applies the contents of a stream to its end; the stream stays open.</summary>
     /// <exception cref="GossipProtocolException">The stream does not consist of gossip lines; those before the fault are
     /// applied.</exception>
     /// <exception cref="EndOfStreamException">The last line is cut off; those before it are applied.</exception>

@@ -5,8 +5,8 @@ using Lockstep.Gossip.Wire;
 namespace Lockstep.Gossip.Peers;
 
 /// <summary>
-/// Nodes by name, for whatever listens: <see cref="GossipListener"/>, or a web server that hands over its WebSockets as streams. A peer
-/// names the node that it wants as member <c>model</c> of its header's <c>meta</c>, or the server takes the name from elsewhere (a path).
+/// Nodes by name, for anything that listens: <see cref="GossipListener"/>, or a web server that hands over its WebSockets as streams. A
+/// peer names the node it wants as member <c>model</c> of its header's <c>meta</c>, or the server takes the name from elsewhere (a path).
 /// All members may be called from any thread.
 /// </summary>
 public sealed class GossipHub
@@ -43,12 +43,13 @@ public sealed class GossipHub
 
     /// <summary>Talks to a peer until the stream ends. The stream is disposed.</summary>
     /// <param name="stream">A duplex stream.</param>
-    /// <param name="name">The node that the peer wants, or null to take it from the peer's header; where only one is offered, that
-    /// one.</param>
+    /// <param name="name">
+    /// The node that the peer wants, or null to take it from the peer's header; if only one is offered, that one.
+    /// </param>
     /// <param name="options">How to use the stream.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="GossipException">No node of that name is offered, or the peer did not name one.</exception>
-    /// <exception cref="GossipProtocolException">The peer sent what is no message.</exception>
+    /// <exception cref="GossipProtocolException">The peer sent something that is not a message.</exception>
     /// <exception cref="IOException">The stream broke.</exception>
     public async Task RunAsync(
         Stream stream,
@@ -78,7 +79,7 @@ public sealed class GossipHub
                 throw NodeName.Unknown(name);
             }
 
-            // A peer that only sends, and does not wait for a clock, is owed no header.
+            // A peer that only sends, and does not wait for a clock, needs no header.
             var spoken = options with
             {
                 OfferedName = name,

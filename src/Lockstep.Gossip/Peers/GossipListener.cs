@@ -16,7 +16,7 @@ public sealed record GossipListenerOptions
     public SslServerAuthenticationOptions? Tls { get; init; }
 
     /// <summary>
-    /// How many peers may be connected at once; above 0, default 1,024. One more takes the place of the peer that has been silent for
+    /// How many peers may be connected at once; above 0, default 1,024. Another one takes the place of the peer that has been silent
     /// longest, if that is ten minutes or more; otherwise it is disconnected at once.
     /// </summary>
     public int MaxPeers { get; init; } = 1024;
@@ -34,7 +34,7 @@ public sealed record GossipListenerOptions
     public Action<IPAddress?, Exception>? ConnectionFailed { get; init; }
 }
 
-/// <summary>Accepts peers over TCP, TLS or a named pipe and connects them with the nodes of a hub, until it is disposed.</summary>
+/// <summary>Accepts peers over TCP, TLS or a named pipe and connects them to the nodes of a hub, until it is disposed.</summary>
 public sealed class GossipListener : IAsyncDisposable
 {
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(30);
@@ -65,7 +65,7 @@ public sealed class GossipListener : IAsyncDisposable
     public Uri Uri { get; }
 
     /// <summary>Listens on a TCP address; port 0 chooses a free one.</summary>
-    /// <exception cref="SocketException">The address is in use or not this machine's.</exception>
+    /// <exception cref="SocketException">The address is in use, or is not this machine's.</exception>
     public static GossipListener Start(IPEndPoint address, GossipHub hub, GossipListenerOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(address);
@@ -162,7 +162,7 @@ public sealed class GossipListener : IAsyncDisposable
                     return;
                 }
 
-                // A peer that came and went, or a moment without free handles.
+                // A peer that disconnected immediately, or a moment without free handles.
                 _options.ConnectionFailed?.Invoke(null, error);
                 await Task.Delay(100, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -190,7 +190,7 @@ public sealed class GossipListener : IAsyncDisposable
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
-            // Ended from this side.
+            // Ended from our side.
         }
         catch (OperationCanceledException) when (place.Wanted.IsCancellationRequested)
         {

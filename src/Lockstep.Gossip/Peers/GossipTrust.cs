@@ -6,8 +6,8 @@ namespace Lockstep.Gossip.Peers;
 /// <summary>Which certificates of peers are accepted beyond those that the system trusts.</summary>
 public static class GossipTrust
 {
-    /// <summary>How to reach a peer whose certificate, or whose issuer's, is one of these. Its name must match nonetheless.</summary>
-    /// <param name="trusted">The certificates, without private keys. They are used for as long as the result is.</param>
+    /// <summary>Options to reach a peer whose certificate, or its issuer's, is one of these. Its name must still match.</summary>
+    /// <param name="trusted">The certificates, without private keys. They are in use as long as the result is.</param>
     /// <param name="skipCheck">Accepts any certificate, including that of an impostor.</param>
     public static GossipDialOptions Dial(X509Certificate2Collection trusted, bool skipCheck)
     {

@@ -5,15 +5,15 @@ using Lockstep.Gossip.Wire;
 namespace Lockstep.Gossip.Peers;
 
 /// <summary>
-/// How often peers said hello within a minute: a hello costs them a line and this node all of its history, and a peer that comes again and
-/// again is another peer each time. All members may be called from any thread.
+/// How many times peers said hello within a minute: a hello costs them a line and this node its whole history, and a peer that keeps
+/// reconnecting is a different peer each time. All members may be called from any thread.
 /// </summary>
 internal sealed class HelloBook
 {
-    /// <summary>How many from one address: a site with as many peers as may be connected, which all come again.</summary>
+    /// <summary>The limit per address: a site with as many peers as may be connected, all of which reconnect.</summary>
     public const int MostPerAddress = 1024;
 
-    /// <summary>How many together.</summary>
+    /// <summary>The limit for all together.</summary>
     public const int Most = 8192;
 
     private static readonly TimeSpan Span = TimeSpan.FromMinutes(1);
@@ -26,7 +26,7 @@ internal sealed class HelloBook
     /// <summary>Counts a hello.</summary>
     /// <param name="from">The peer's address; null if peers have none.</param>
     /// <param name="time">The clock.</param>
-    /// <exception cref="GossipProtocolException">There were too many; this one ends its stream.</exception>
+    /// <exception cref="GossipProtocolException">There were too many; the exception ends the stream.</exception>
     public void Note(IPAddress? from, TimeProvider time)
     {
         var client = from is null ? null : ClientAddress.Of(from);

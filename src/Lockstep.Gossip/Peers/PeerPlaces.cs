@@ -5,8 +5,8 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Gossip.Peers;
 
 /// <summary>
-/// A listener's places for peers: a limit in total and one per address. If all are taken, a peer that has been silent for long makes room.
-/// All members may be called from any thread.
+/// A listener's places for peers: a limit in total and one per address. If all are taken, a peer that has long been silent makes room. All
+/// members may be called from any thread.
 /// </summary>
 internal sealed class PeerPlaces(GossipListenerOptions options)
 {
@@ -16,7 +16,7 @@ internal sealed class PeerPlaces(GossipListenerOptions options)
     private readonly Lock _gate = new();
     private readonly HashSet<PeerPlace> _taken = [];
 
-    /// <summary>How to talk to the peers that have a place.</summary>
+    /// <summary>The connections of the peers that have a place.</summary>
     public IReadOnlyList<Task> Connections
     {
         get
@@ -28,7 +28,7 @@ internal sealed class PeerPlaces(GossipListenerOptions options)
         }
     }
 
-    /// <summary>A place for a peer that came from an address; null if there is none.</summary>
+    /// <summary>A place for a peer from an address; null if there is none.</summary>
     public PeerPlace? Take(IPAddress? address)
     {
         lock (_gate)
@@ -64,7 +64,7 @@ internal sealed class PeerPlaces(GossipListenerOptions options)
         }
     }
 
-    /// <summary>Where a peer came from, IPv6 by its /64; null if that is not known.</summary>
+    /// <summary>A peer's address, IPv6 by its /64; null if unknown.</summary>
     public static IPAddress? AddressOf(Stream stream)
     {
         try
@@ -75,13 +75,13 @@ internal sealed class PeerPlaces(GossipListenerOptions options)
         }
         catch (SocketException)
         {
-            // It came and went.
+            // It disconnected immediately.
             return null;
         }
     }
 }
 
-/// <summary>A peer's place at a listener. Disposed when it leaves.</summary>
+/// <summary>A peer's place at a listener. Disposed when the peer disconnects.</summary>
 internal sealed class PeerPlace(IPAddress? address, TimeProvider time, Action<PeerPlace> leave) : IDisposable
 {
     private readonly CancellationTokenSource _wanted = new();
@@ -89,17 +89,17 @@ internal sealed class PeerPlace(IPAddress? address, TimeProvider time, Action<Pe
 
     public IPAddress? Address => address;
 
-    /// <summary>How to talk to it.</summary>
+    /// <summary>The connection to the peer.</summary>
     public Task Connection { get; set; } = Task.CompletedTask;
 
-    /// <summary>Cancelled when another peer should have the place.</summary>
+    /// <summary>Cancelled when another peer is to have the place.</summary>
     public CancellationToken Wanted => _wanted.Token;
 
     public TimeSpan Silence => time.GetElapsedTime(Volatile.Read(ref _heard));
 
     public void NoteHeard() => Volatile.Write(ref _heard, time.GetTimestamp());
 
-    /// <summary>Makes it give up its place; only while it has not left.</summary>
+    /// <summary>Makes the peer give up its place; only while it is still connected.</summary>
     public void Give() => _ = _wanted.CancelAsync();
 
     public void Dispose()

@@ -7,9 +7,9 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Gossip.Persistence;
 
 /// <summary>
-/// The SQLite file of one node: its id, the updates that it keeps and its clock, which change in one transaction. A commit has reached the
-/// disk when it returns: an update of this node that a peer has and the file does not would be lost when the node restarts. Held open by
-/// one process at a time. Not safe for concurrent use.
+/// The SQLite file of a node: its id, the updates it keeps and its clock, which change in one transaction. A commit is on disk when it
+/// returns, because an update of this node that a peer has and the file does not would be lost when the node restarts. Held open by one
+/// process at a time. Not safe for concurrent use.
 /// </summary>
 internal sealed class GossipStore : IDisposable
 {
@@ -17,7 +17,7 @@ internal sealed class GossipStore : IDisposable
 
     /// <summary>
     /// The format of the file. A newer one is refused by name; anything that an earlier Lockstep would lose or misread makes a new format.
-    /// The first had no numbers of updates: it is upgraded.
+    /// The first had no update numbers; it is upgraded.
     /// </summary>
     private const int Format = 2;
     private readonly FileStream _lock;
@@ -69,7 +69,7 @@ internal sealed class GossipStore : IDisposable
     /// <param name="kind">The data type.</param>
     /// <param name="requiredId">The id that the file must have, or null for any.</param>
     /// <param name="newId">The id that a new file gets.</param>
-    /// <param name="sealedFor">The name of the model that the node signs for; null if it does not sign.</param>
+    /// <param name="sealedFor">The name of the model for which the node signs; null if it does not sign.</param>
     public static GossipStore Open(string path, string kind, string? requiredId, string newId, string? sealedFor)
     {
         SqliteLibrary.Require();
@@ -174,7 +174,7 @@ internal sealed class GossipStore : IDisposable
         _changed.Add(source);
     }
 
-    /// <summary>Ends the transaction of everything since the last one.</summary>
+    /// <summary>Commits everything since the last commit.</summary>
     /// <exception cref="GossipStoreException">It could not be written.</exception>
     public void Commit() =>
         Try(() =>
@@ -213,7 +213,7 @@ internal sealed class GossipStore : IDisposable
     {
         try
         {
-            // Outside SQLite: its own locks do not exclude a second copy of SQLite in this process.
+            // Outside SQLite, because its own locks do not exclude a second copy of SQLite in this process.
             return LockFile.Open(RealPath.Of(path) + "-lock");
         }
         catch (NoLockFileException error)
@@ -222,9 +222,16 @@ internal sealed class GossipStore : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
+            if (System.IO.Path.GetDirectoryName(path) is { Length: > 0 } folder && MissingFolder.Describe(folder) is { } missing)
+                throw new GossipStoreException(missing, $"{MissingFolder.Advice(folder)} a file in a folder that exists.", error);
             throw new GossipStoreException(
-                $"'{path}' is open in another process, or its folder cannot be written. ({error.Message})",
-                "Close it there: there can be one live process per node.",
+                error is UnauthorizedAccessException
+                        ? $"'{path}' cannot be opened: its folder, or the file beside it that locks it, may not be written to."
+                    : error.Message.Contains("another process", StringComparison.Ordinal) ? $"'{path}' is open in another process."
+                    : $"'{path}' cannot be opened: {error.Message}",
+                error.Message.Contains("another process", StringComparison.Ordinal)
+                    ? "Close it there: there can be one live process per node."
+                    : "Choose a file in a folder that you may write to.",
                 error
             );
         }
@@ -295,7 +302,7 @@ internal sealed class GossipStore : IDisposable
         }
     }
 
-    /// <summary>What the file has is signed for one model, and new updates would be for another.</summary>
+    /// <summary>The file's updates are signed for one model, and new ones would be for another.</summary>
     private static void RequireModel(SqliteConnection connection, string path, string? sealedFor)
     {
         if (sealedFor is null)

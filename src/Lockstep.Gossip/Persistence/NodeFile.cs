@@ -4,8 +4,9 @@ using Lockstep.Gossip.Wire;
 namespace Lockstep.Gossip.Persistence;
 
 /// <summary>
-/// A node's file: none, one that is written in step with it, or one that failed. A failure is remembered, because what is in memory is then
-/// not on disk: nothing more is written, and every later commit fails too. Not safe for concurrent use: a node calls it under its lock.
+/// A node's file: none, one that is written in step with the node, or one that failed. A failure is remembered, because what is in memory
+/// is then not on disk: nothing more is written, and every later commit fails too. Not safe for concurrent use: a node calls it under its
+/// lock.
 /// </summary>
 internal sealed class NodeFile : IDisposable
 {
@@ -13,12 +14,12 @@ internal sealed class NodeFile : IDisposable
     private GossipStoreException? _failure;
     private bool _restoring;
 
-    /// <summary>Opens or creates the file, and returns the id of the node that it holds.</summary>
+    /// <summary>Opens or creates the file, and returns the id of the node in it.</summary>
     /// <param name="path">The file.</param>
     /// <param name="kind">The data type.</param>
     /// <param name="requiredId">The id that the file must have, or null for any.</param>
     /// <param name="newId">The id that a new file gets.</param>
-    /// <param name="sealedFor">The name of the model that the node signs for; null if it does not sign.</param>
+    /// <param name="sealedFor">The name of the model for which the node signs; null if it does not sign.</param>
     public string Open(string path, string kind, string? requiredId, string newId, string? sealedFor = null)
     {
         if (_store is not null)
@@ -30,16 +31,16 @@ internal sealed class NodeFile : IDisposable
         return _store.Id;
     }
 
-    /// <summary>Reads back what the file holds; what is kept meanwhile is in the file already.</summary>
-    /// <param name="update">Gets each update, in order of time, with what was observed of its change.</param>
-    /// <param name="known">Gets each source.</param>
+    /// <summary>Reads back the file's contents; what is kept meanwhile is already in the file.</summary>
+    /// <param name="update">Receives each update, in order of time, with the observed shape of its change.</param>
+    /// <param name="known">Receives each source.</param>
     public void Restore(Action<GossipUpdate, ChangeShape> update, Action<string, SourceEntry> known)
     {
         _restoring = true;
         var parser = new GossipMessageParser();
         foreach (var line in _store!.ReadUpdates())
         {
-            // Written here after it was verified: not verified again.
+            // It was verified before it was written, so it is not verified again.
             if (parser.Parse(line) is { Update: { } found, Shape: var shape })
             {
                 update(found, shape);
@@ -64,7 +65,7 @@ internal sealed class NodeFile : IDisposable
 
     public void SetHorizon(string source, double horizon) => _store?.SetHorizon(source, horizon);
 
-    /// <summary>Ends the transaction of everything since the last one.</summary>
+    /// <summary>Commits everything since the last commit.</summary>
     public void Commit() => Write(null, static (store, _) => store.Commit());
 
     /// <exception cref="GossipStoreException">The file failed before.</exception>
@@ -76,7 +77,9 @@ internal sealed class NodeFile : IDisposable
         }
     }
 
-    /// <summary>What is in memory must not reach the file or a peer: nothing more is accepted, even if there is no file.</summary>
+    /// <summary>
+    /// Stops the node, because what is in memory must not reach the file or a peer: nothing more is accepted, even if there is no file.
+    /// </summary>
     /// <exception cref="GossipStoreException">The failure.</exception>
     public void Fail(GossipStoreException failure)
     {

@@ -2,8 +2,8 @@ using Lockstep.Gossip.Clock;
 
 namespace Lockstep.Gossip.Persistence;
 
-/// <summary>What a node's file has about a source.</summary>
+/// <summary>What a node's file records about a source.</summary>
 /// <param name="Timestamp">The clock's entry.</param>
 /// <param name="Horizon">Up to where its updates are forgotten; null if none are.</param>
-/// <param name="Count">What was counted of its updates; null if they have no numbers.</param>
+/// <param name="Count">The counts of its updates; null if they have no numbers.</param>
 internal readonly record struct SourceEntry(double Timestamp, double? Horizon, SourceCount? Count);

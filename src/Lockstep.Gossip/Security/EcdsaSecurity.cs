@@ -4,9 +4,9 @@ using System.Security.Cryptography;
 namespace Lockstep.Gossip.Security;
 
 /// <summary>
-/// ECDSA on P-256 with SHA-256 (FIPS 186-5), for nodes that agree on it in their headers; npm scuttlebutt does not know it. What is written
-/// has a modern signature and no other. P-256, because .NET has no Ed25519 without a package. A signature is the two numbers of 32 bytes
-/// each (IEEE P1363); an id is the SHA-256 of the public key's SubjectPublicKeyInfo in base64. May be used from any thread.
+/// ECDSA on P-256 with SHA-256 (FIPS 186-5), for nodes that agree on it in their headers; npm scuttlebutt does not know it. Updates written
+/// here have only a modern signature. P-256, because .NET has no Ed25519 without a package. A signature is the two numbers of 32 bytes each
+/// (IEEE P1363); an id is the SHA-256 of the public key's SubjectPublicKeyInfo in base64. May be used from any thread.
 /// </summary>
 public sealed class EcdsaSecurity : GossipSecurity, IDisposable
 {
@@ -51,7 +51,7 @@ public sealed class EcdsaSecurity : GossipSecurity, IDisposable
         return key.ExportPkcs8PrivateKeyPem();
     }
 
-    /// <summary>Accepts what the owner of this public key signs.</summary>
+    /// <summary>Accepts updates signed by the owner of this public key.</summary>
     /// <returns>The owner's id.</returns>
     /// <exception cref="GossipSecurityException">The key cannot be read or is not on P-256.</exception>
     public string Trust(string publicKeyPem)

@@ -3,7 +3,7 @@ namespace Lockstep.Gossip.Security;
 /// <summary>How updates are signed.</summary>
 public enum GossipSignature
 {
-    /// <summary>ECDSA on P-256 with SHA-256, see <see cref="EcdsaSecurity"/>: for nodes that all are of Lockstep.</summary>
+    /// <summary>ECDSA on P-256 with SHA-256, see <see cref="EcdsaSecurity"/>: if all nodes use Lockstep.</summary>
     EcdsaP256,
 
     /// <summary>npm scuttlebutt's RSA with SHA-1, see <see cref="RsaSha1Security"/>. Legacy: only if npm nodes take part.</summary>
@@ -13,15 +13,15 @@ public enum GossipSignature
 /// <summary>A node's keys as files in PEM form.</summary>
 public sealed record GossipKeyFiles
 {
-    /// <summary>How updates are signed. All nodes of a model sign alike.</summary>
+    /// <summary>How updates are signed. All nodes of a model sign the same way.</summary>
     public GossipSignature Signature { get; init; }
 
     /// <summary>The private key's file. Null only with <see cref="GossipSignature.RsaSha1"/>, for a node that writes nothing.</summary>
     public string? PrivateKey { get; init; }
 
     /// <summary>
-    /// The public key's file, which <see cref="GossipSignature.RsaSha1"/> needs: its text determines the node's id. With <see
-    /// cref="GossipSignature.EcdsaP256"/> the key follows from the private one.
+    /// The public key's file, which <see cref="GossipSignature.RsaSha1"/> needs: its text determines the node's id. With
+    /// <see cref="GossipSignature.EcdsaP256"/> the key is derived from the private one.
     /// </summary>
     public string? PublicKey { get; init; }
 
@@ -30,7 +30,7 @@ public sealed record GossipKeyFiles
 
     /// <summary>Reads the keys. The caller disposes the result, which is an <see cref="IDisposable"/>, after the node.</summary>
     /// <exception cref="IOException">A file cannot be read.</exception>
-    /// <exception cref="GossipSecurityException">A key cannot be read or one is missing.</exception>
+    /// <exception cref="GossipSecurityException">A key is missing or cannot be read.</exception>
     public GossipSecurity Load()
     {
         if (Signature == GossipSignature.RsaSha1)

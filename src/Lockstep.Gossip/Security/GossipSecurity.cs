@@ -7,7 +7,7 @@ namespace Lockstep.Gossip.Security;
 /// </summary>
 public abstract class GossipSecurity
 {
-    /// <summary>Raised when a key was added, so that updates held for lack of it are checked again.</summary>
+    /// <summary>Raised when a key has been added, so that updates held for lack of it are checked again.</summary>
     public event EventHandler? KeysChanged;
 
     /// <summary>This node's id, derived from its public key.</summary>

@@ -5,10 +5,10 @@ using System.Text;
 namespace Lockstep.Gossip.Security;
 
 /// <summary>
-/// The signatures of npm <c>scuttlebutt/security</c>: RSA (PKCS #1 v1.5) with SHA-1, ids that are the SHA-1 of the public key's PEM text in
-/// base64. Legacy: SHA-1 is broken for collisions, so use it only if npm nodes take part, and <see cref="EcdsaSecurity"/> everywhere else.
-/// What is written here also has a modern signature, RSASSA-PSS with SHA-256 (RFC 8017) by the same key, so that trusting a node takes only
-/// one key. May be used from any thread.
+/// The signatures of npm <c>scuttlebutt/security</c>: RSA (PKCS #1 v1.5) with SHA-1, and ids that are the SHA-1 of the public key's PEM
+/// text in base64. Legacy: SHA-1 is broken for collisions, so use it only if npm nodes take part, and <see cref="EcdsaSecurity"/>
+/// everywhere else. Updates written here also have a modern signature, RSASSA-PSS with SHA-256 (RFC 8017) by the same key, so that trusting
+/// a node takes only one key. May be used from any thread.
 /// </summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage(
     "Security",
@@ -65,7 +65,7 @@ public sealed class RsaSha1Security : GossipSecurity, IDisposable
     /// <summary>The id of a public key.</summary>
     public static string IdOf(string publicKeyPem) => Convert.ToBase64String(SHA1.HashData(Encoding.UTF8.GetBytes(publicKeyPem)));
 
-    /// <summary>Accepts what the owner of this public key signs.</summary>
+    /// <summary>Accepts updates signed by the owner of this public key.</summary>
     /// <returns>The owner's id.</returns>
     /// <exception cref="GossipSecurityException">The key cannot be read.</exception>
     public string Trust(string publicKeyPem)

@@ -1,7 +1,7 @@
 namespace Lockstep.Gossip.Wire;
 
 /// <summary>
-/// What was observed of a change while its line was parsed, so that it need not be parsed again to see whether it belongs to the data type.
+/// What was observed of a change while its line was parsed, so that it need not be parsed again to see whether it fits the data type.
 /// </summary>
 /// <param name="IsArray">Whether it is an array.</param>
 /// <param name="Count">How many elements that has.</param>

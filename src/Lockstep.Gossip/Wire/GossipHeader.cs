@@ -3,7 +3,7 @@ using Lockstep.Gossip.Clock;
 
 namespace Lockstep.Gossip.Wire;
 
-/// <summary>What each side of a stream says first: who it is and what it knows.</summary>
+/// <summary>What each side of a stream sends first: who it is and what it knows.</summary>
 /// <param name="Id">The id of the node.</param>
 /// <param name="Clock">What the node knew when the header was written.</param>
 /// <param name="Meta">Whatever the node's owner wants its peers to know, or null.</param>
@@ -12,14 +12,14 @@ namespace Lockstep.Gossip.Wire;
 public sealed record GossipHeader(string Id, GossipClock Clock, JsonElement? Meta, GossipClock? Horizon)
 {
     /// <summary>
-    /// Above this many bytes, what a header says of sources that the node does not know is dropped. If the node gets to know one later, the
-    /// peer is sent what it has already.
+    /// Above this size in bytes, a header's entries for sources that the node does not know are dropped. If the node gets to know one
+    /// later, the peer is sent what it already has.
     /// </summary>
     internal const int LargeBytes = 65_536;
 
     internal bool IsLarge { get; init; }
 
-    /// <summary>The header as it is kept while the stream is open.</summary>
+    /// <summary>The header in the form kept while the stream is open.</summary>
     internal GossipHeader WithoutEntries() => this with { Clock = new GossipClock(), Horizon = Horizon is null ? null : new GossipClock() };
 
     /// <summary>A text that is a member of the meta; null if there is none.</summary>

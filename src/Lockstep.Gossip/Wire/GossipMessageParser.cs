@@ -15,10 +15,10 @@ internal enum GossipMessageKind
     Nothing,
 }
 
-/// <param name="Kind">What it is.</param>
+/// <param name="Kind">Its kind.</param>
 /// <param name="Update">The update, if it is one.</param>
 /// <param name="Header">The header, if it is one.</param>
-/// <param name="Shape">What was observed of the update's change.</param>
+/// <param name="Shape">The observed shape of the update's change.</param>
 /// <param name="Oddity">What is wrong with it, in a way that npm's scuttlebutt ignores; null if nothing is.</param>
 internal readonly record struct GossipMessage(
     GossipMessageKind Kind,
@@ -29,7 +29,7 @@ internal readonly record struct GossipMessage(
 );
 
 /// <summary>
-/// Parses one line to one message, without I/O. Keeps one string for each source that it meets. Not safe for concurrent use.
+/// Parses a line into a message, without I/O. Keeps one string for each source that it encounters. Not safe for concurrent use.
 /// </summary>
 internal sealed class GossipMessageParser
 {
@@ -37,7 +37,7 @@ internal sealed class GossipMessageParser
         "An array is not an update: expected [change,timestamp,source] or [change,timestamp,source,signature].";
     private const string NotAHeaderText = "An object is not a header: expected {\"id\":...,\"clock\":{...}}.";
 
-    /// <summary>How long a header's meta may be, in bytes.</summary>
+    /// <summary>The maximum length of a header's meta, in bytes.</summary>
     public const int MaxMetaBytes = 65_536;
 
     private const int MaxSources = 10_000;
@@ -122,7 +122,7 @@ internal sealed class GossipMessageParser
         }
         else if (reader.TokenType == JsonTokenType.Null)
         {
-            // What JavaScript writes for a signature that is undefined.
+            // JavaScript writes this for an undefined signature.
             reader.Read();
         }
 
@@ -182,7 +182,7 @@ internal sealed class GossipMessageParser
         return text is not null;
     }
 
-    /// <summary>What can be observed of a change by itself.</summary>
+    /// <summary>The shape of a change on its own.</summary>
     public static ChangeShape ShapeOf(ReadOnlySpan<byte> change)
     {
         var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);
@@ -302,7 +302,7 @@ internal sealed class GossipMessageParser
             reader.Read();
             if (reader.TokenType == JsonTokenType.Null)
             {
-                // What JavaScript writes for an invalid time.
+                // JavaScript writes this for an invalid time.
                 oddity = $"The header's clock has no time for '{source}'.";
                 continue;
             }

@@ -6,8 +6,9 @@ using Lockstep.Gossip.Json;
 namespace Lockstep.Gossip.Wire;
 
 /// <summary>
-/// Writes a node's own header piece by piece, so that a peer that does not read it costs one piece, however many sources the node knows.
-/// The clocks may advance between two pieces: an entry is true when it is written, and a source that comes meanwhile is written too.
+/// Writes a node's own header piece by piece, so that a peer that does not read it costs only one piece, however many sources the node
+/// knows. The clocks may advance between two pieces: an entry is correct when it is written, and a source that arrives meanwhile is written
+/// too.
 /// </summary>
 /// <param name="id">The id of the node.</param>
 /// <param name="clock">What the node knows.</param>
@@ -28,7 +29,7 @@ internal sealed class HeaderWriter(string id, GossipClock clock, JsonElement? me
         Done,
     }
 
-    /// <summary>Writes the next piece, of about so many bytes; false if it was the last.</summary>
+    /// <summary>Writes the next piece, of about this many bytes; false if it was the last.</summary>
     /// <param name="output">Where to write.</param>
     /// <param name="bytes">The size of a piece.</param>
     /// <param name="show">The time to show for a source and its entry in the clock.</param>
@@ -89,7 +90,7 @@ internal sealed class HeaderWriter(string id, GossipClock clock, JsonElement? me
 
     private void WriteEntry(ArrayBufferWriter<byte> output, string source, double timestamp)
     {
-        // Of a source whose first update is missing, nothing is known.
+        // If a source's first update is missing, nothing is known of it.
         if (double.IsNegativeInfinity(timestamp))
         {
             return;

@@ -18,7 +18,7 @@ internal static class FeedColumns
         {
             throw new PostgresTableException(
                 $"{table} was tracked by an earlier version, which left its column {odd.Name} out of records"
-                    + (deleted is null ? "." : " and took rows where it is true for deleted."),
+                    + (deleted is null ? "." : " and treated rows where it is true as deleted."),
                 $"Declare once what the column is: {Term.EnableTracking.For(table.ToString())} makes it data like any other; "
                     + $"{Term.SoftDelete} keeps deleted as a mark. All clients of the feed then resync."
             );
@@ -35,8 +35,8 @@ internal static class FeedColumns
             Tombstones = tracked.Tombstones,
             TrackingId = tracked.Name,
             Notice = tracked.IsLax
-                ? $"the triggers that track {table} no longer fire for what logical replication or pg_restore "
-                    + $"--disable-triggers writes. Track the table again, which has them fire always."
+                ? $"the triggers that track {table} no longer fire for rows written by logical replication or by pg_restore "
+                    + $"--disable-triggers. Track the table again, so that they always fire."
                 : null,
         };
     }
@@ -55,7 +55,7 @@ internal static class FeedColumns
         {
             throw new PostgresTableException(
                 $"The column deleted of {table} is of type {deleted.Type}; a feed needs boolean.",
-                "Serve a view that renames it; or track the table, and it is a column like any other."
+                "Serve a view that renames it; or track the table, which makes it a column like any other."
             );
         }
 
@@ -116,7 +116,7 @@ internal static class FeedColumns
             .. names.Select(name =>
                 columns.Find(c => c.Name == name)
                 ?? throw new PostgresTableException(
-                    $"{table} has no column {name}, which is to be its key.",
+                    $"{table} has no column {name} to be its key.",
                     "Name one of its columns. If a tracked table's key was renamed, enable tracking again."
                 )
             ),

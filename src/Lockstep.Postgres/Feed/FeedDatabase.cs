@@ -31,6 +31,10 @@ internal sealed class FeedDatabase(
 {
     private const int DescriptionAttempts = 5;
     private const int MostEarlier = 100;
+
+    /// <summary>How many rows are looked at to find some that nobody has written since tracking began.</summary>
+    private const int FirstRows = 10_000;
+
     private volatile TableDescription? _description;
     private volatile string[] _keyNames = [];
     private readonly Lock _gate = new();
@@ -106,12 +110,47 @@ internal sealed class FeedDatabase(
             return false;
         }
 
+        // By polling a rewritten table may have been unlogged in between, and empty after a crash.
+        if (
+            stamp.Table.Changes == ChangeSource.Tracked
+            && TableFacts.FileOf(fingerprint) != facts.File
+            && !await HasRowBelowAsync(connection, stamp.Table, cursor, cancellationToken).ConfigureAwait(false)
+        )
+        {
+            return false;
+        }
+
         var known = stamp.Table.Earlier.Contains(fingerprint) ? TableFacts.PartitionsOf(fingerprint) : facts.PartitionsAt(fingerprint);
         return known == facts.PartitionCount
             || (
                 known is { } count
                 && await NewPartitions.BroughtNothingAsync(connection, stamp.Table, count, cursor, cancellationToken).ConfigureAwait(false)
             );
+    }
+
+    /// <summary>
+    /// Whether a table has a row that was stamped before a cursor: then it has not been emptied since, because what came later has later
+    /// stamps. If it has none, starting over brings no more rows than going on would.
+    /// </summary>
+    private static async Task<bool> HasRowBelowAsync(
+        NpgsqlConnection connection,
+        TableDescription table,
+        long cursor,
+        CancellationToken cancellationToken
+    )
+    {
+        // By the index first, which leaves out what was there before tracking began. Of that, some would be among the first rows: a whole
+        // large table is not read to find a few.
+        var found = await connection
+            .QueryAsync(
+                $"SELECT EXISTS (SELECT FROM {table.SqlName} WHERE txid > 0 AND txid < $1) "
+                    + $"OR EXISTS (SELECT FROM (SELECT txid FROM {table.SqlName} LIMIT $2) AS first WHERE (txid > 0) IS NOT TRUE)",
+                [cursor, FirstRows],
+                r => r.GetBoolean(0),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        return found[0];
     }
 
     /// <summary>What a snapshot taken now would belong to.</summary>

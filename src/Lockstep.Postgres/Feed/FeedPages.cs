@@ -106,6 +106,14 @@ internal static class FeedPages
         return new FeedPage<ChangePosition>(stamp, lines, next);
     }
 
+    /// <summary>The query for all rows of a table that cannot be read in pages; rows that a filter leaves out may be missing.</summary>
+    public static FeedQuery WholeQuery(TableDescription table, FeedFilter? filter)
+    {
+        List<object?> parameters = [];
+        var conditions = ConditionSql.Of(table, filter, parameters);
+        return new FeedQuery(FeedSql.Whole(table, conditions), [.. parameters]);
+    }
+
     /// <summary>The query for the changes that a snapshot does not show.</summary>
     public static FeedQuery ChangesQuery(TableDescription table, PgSnapshot known, ChangePosition? after, int limit)
     {

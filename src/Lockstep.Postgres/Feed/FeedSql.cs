@@ -10,6 +10,8 @@ internal static class FeedSql
 
     public const string Commit = "COMMIT";
 
+    private const string Alive = "r.deleted IS NOT TRUE";
+
     /// <summary>A short lock timeout: waiting for a locked table would hold up others waiting for the connection.</summary>
     public const string LockPatience = "SET LOCAL lock_timeout = '250ms'";
 
@@ -61,7 +63,7 @@ internal static class FeedSql
         sql.Append(Invariant($"\nFROM (SELECT * FROM {table.SqlName} AS r"));
         var conditions = new List<string>(filter);
         if (table.HasDeleted)
-            conditions.Add("r.deleted IS NOT TRUE");
+            conditions.Add(Alive);
         if (after)
         {
             var values = table.Key.Select((k, i) => $"${i + 2}::text::{k.Type}");
@@ -75,8 +77,11 @@ internal static class FeedSql
     }
 
     /// <summary>Every row, in no order. Columns: txid, deleted, data.</summary>
-    public static string Whole(TableDescription table) =>
-        $"SELECT r.txid::bigint, false, {Json("d")}\nFROM {table.SqlName} AS r, {Data(table.Columns, "r")}" + Living(table);
+    /// <param name="table">The table.</param>
+    /// <param name="filter">Conditions on the row <c>r</c>.</param>
+    public static string Whole(TableDescription table, IReadOnlyList<string> filter) =>
+        $"SELECT r.txid::bigint, false, {Json("d")}\nFROM {table.SqlName} AS r, {Data(table.Columns, "r")}"
+        + string.Concat(filter.Prepend(table.HasDeleted ? Alive : "true").Select((c, i) => i == 0 ? $"\nWHERE {c}" : $" AND {c}"));
 
     /// <summary>Every row of a view, in no order. Columns: data, and its share of the <see cref="Digest"/>.</summary>
     public static string Shown(TableDescription table) =>
@@ -89,7 +94,7 @@ internal static class FeedSql
         $"SELECT count(*), coalesce(sum(hashtextextended({Json("d")}, 0)), 0)::text\nFROM {table.SqlName} AS r, {Data(table.Columns, "r")}"
         + Living(table);
 
-    private static string Living(TableDescription table) => table.HasDeleted ? "\nWHERE r.deleted IS NOT TRUE" : "";
+    private static string Living(TableDescription table) => table.HasDeleted ? $"\nWHERE {Alive}" : "";
 
     /// <summary>The changed rows of one relation; their JSON is built after the limit has been applied.</summary>
     private static string Branch(TableDescription table, string relation, IReadOnlyList<TableColumn> columns, string deleted, string where)

@@ -33,7 +33,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
         {
             var whole = IsView
                 ? ReadViewAsync(PgSnapshot.Below(0), cancellationToken)
-                : ReadWholeAsync(t => new FeedQuery(FeedSql.Whole(t)), PgSnapshot.Below(0), cancellationToken);
+                : ReadWholeAsync(t => FeedPages.WholeQuery(t, filter), PgSnapshot.Below(0), cancellationToken);
             await foreach (var step in whole.ConfigureAwait(false))
                 yield return step;
             yield break;

@@ -97,6 +97,13 @@ internal sealed record TableFacts(string Core, string Columns, string Labels, st
             ? n
             : null;
 
+    /// <summary>The table's file at a fingerprint; null if it is none.</summary>
+    public static long? FileOf(string fingerprint) =>
+        fingerprint.Split('.') is [_, _, _, _, var file, _]
+        && long.TryParse(file, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : null;
+
     /// <summary>
     /// How many partitions there were at an earlier fingerprint, if only additions distinguish it from these facts; otherwise null.
     /// </summary>

@@ -7,13 +7,16 @@ namespace Lockstep.Postgres.Feed;
 /// </summary>
 internal static class StateSql
 {
-    /// <summary>The table, its partitions and children, and for a view everything it reads. $1 is the table's quoted name.</summary>
+    /// <summary>
+    /// The table, its partitions and children, and for a view everything it reads. $1 is the table's quoted name. A partition that is
+    /// being detached concurrently, or whose detaching was interrupted, no longer counts: the table does not show its rows.
+    /// </summary>
     public const string Related = """
         WITH RECURSIVE related(oid) AS (
             SELECT to_regclass($1)::oid
             UNION
             SELECT next.oid FROM related, LATERAL (
-                SELECT inhrelid FROM pg_inherits WHERE inhparent = related.oid
+                SELECT inhrelid FROM pg_inherits WHERE inhparent = related.oid AND NOT inhdetachpending
                 UNION ALL
                 SELECT d.refobjid FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
                     AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class WHERE r.ev_class = related.oid
@@ -101,7 +104,7 @@ internal static class StateSql
             )}
                 UNION ALL
                 {RowSecurity}
-                {(table.Changes == ChangeSource.Stream ? Dropped : "")}
+                {(table.Changes == ChangeSource.Stream ? Dropped + Publication(table) : "")}
                 {Composites(table)}
                 {(table.Columns.Any(c => c.IsHidden) ? "UNION ALL SELECT 'hidden'" : "")}
                 {(table.Registry ? SoftDelete : "")}
@@ -156,9 +159,18 @@ internal static class StateSql
     /// The file of a relation's rows, which TRUNCATE and every DDL that rewrites rows replace. Where a trigger or the stream reports the
     /// former, and the columns the latter, nothing is added.
     /// </summary>
+    /// <remarks>
+    /// What is in a publication by its own name cannot become unlogged while it is. A partition can, and what is published with everything
+    /// or with its schema; its changes are not in the stream then. It is rewritten for that, and so gets another table for its long values,
+    /// if it has one: VACUUM FULL and CLUSTER keep that.
+    /// </remarks>
     private static string Storage(TableDescription table) =>
         table.Changes == ChangeSource.Stream
-            ? "NULL"
+            ? $"""
+                coalesce((SELECT format('published %s', m.oid) FROM pg_publication_rel m JOIN pg_publication p ON p.oid = m.prpubid
+                    WHERE m.prrelid = c.oid AND p.pubname = {Sql.Literal(table.Publication!)}),
+                    coalesce(nullif(c.reltoastrelid, 0), c.relfilenode)::text)
+                """
             : """
                 CASE WHEN NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'zz_lockstep_truncate' AND tgenabled = 'A'
                     AND c.oid = to_regclass($1)) THEN c.relfilenode END
@@ -175,6 +187,25 @@ internal static class StateSql
         table.Changes == ChangeSource.Stream
             ? ReplicaIdentity + Attachment
             : $"SELECT string_agg(f, ' ' ORDER BY f COLLATE \"C\") FROM ({Triggers("tgrelid = c.oid")}) AS own(f)";
+
+    // What is published otherwise for a while is missing in the stream; so is what is not published at all (see the storage).
+    private static string Publication(TableDescription table) =>
+        $"""
+
+            UNION ALL
+            SELECT format('publication %s %s', oid, xmin) FROM pg_publication WHERE pubname = {Sql.Literal(table.Publication!)}
+            """
+        + (
+            table.HasSchemaPublications
+                ? $"""
+
+                    UNION ALL
+                    SELECT format('schema %s', n.oid) FROM pg_publication_namespace n JOIN pg_publication p ON p.oid = n.pnpubid
+                        JOIN pg_class c ON c.relnamespace = n.pnnspid
+                        WHERE c.oid = to_regclass($1) AND p.pubname = {Sql.Literal(table.Publication!)}
+                    """
+                : ""
+        );
 
     // Renaming an attribute of a composite type changes the JSON of rows that nobody writes.
     private static string Composites(TableDescription table) =>

@@ -200,7 +200,7 @@ internal static class TableCatalog
         if (tracked.IsOff)
         {
             throw new PostgresTableException(
-                $"The triggers that track {table} are disabled or missing, so changes of it are missed.",
+                $"The triggers that track {table} are disabled or missing, so its changes are missed.",
                 "Track the table again, which enables them; if one is missing, end its tracking first."
             );
         }
@@ -208,7 +208,7 @@ internal static class TableCatalog
         if (tracked.HasHeirs)
         {
             throw new PostgresTableException(
-                $"Other tables inherit from {table}; triggers are not inherited, so changes of their rows are missed.",
+                $"Other tables inherit from {table}; triggers are not inherited, so changes to their rows are missed.",
                 "Track and serve each of them, and end their inheritance."
             );
         }
@@ -217,7 +217,7 @@ internal static class TableCatalog
         {
             throw new PostgresTableException(
                 $"{table} is tracked by {string.Join(", ", tracked.Key)}, which is no longer unique, so its rows cannot be told apart.",
-                "End its tracking and begin it again, by its new key."
+                "Stop tracking it, and track it again by its new key."
             );
         }
     }

@@ -115,6 +115,12 @@ internal sealed record TableDescription
     /// <summary>With replication: the table and its partitions, by oid; their changes are the table's.</summary>
     public IReadOnlySet<uint> Relations { get; init; } = new HashSet<uint>();
 
+    /// <summary>With replication: the publication that has the table's changes.</summary>
+    public string? Publication { get; init; }
+
+    /// <summary>With replication: whether the server knows publications of whole schemas.</summary>
+    public bool HasSchemaPublications { get; init; }
+
     /// <summary>What an operator should know about how the table is served, as a sentence; null for nothing.</summary>
     public string? Notice { get; init; }
 

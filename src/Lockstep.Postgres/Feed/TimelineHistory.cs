@@ -105,14 +105,14 @@ internal sealed class TimelineHistory(NpgsqlDataSource source, PostgresFeedOptio
         catch (Exception e) when (e is OperationCanceledException || PostgresErrors.IsPassing(e))
         {
             // The server may answer later, so clients wait rather than start over.
-            throw new FeedUnavailableException("The server does not tell yet where it left its earlier timelines.", options.RetryAfter, e);
+            throw new FeedUnavailableException("The server does not say yet where its earlier timelines ended.", options.RetryAfter, e);
         }
         catch (PostgresException e)
         {
             PostgresLog.Notice(
                 options.Logger,
-                $"{options.Table}: the server does not tell where it left its earlier timelines ({e.Message.TrimEnd('.')}), "
-                    + $"so clients from before a failover have to resync. Have a superuser make the function {Function}: see "
+                $"{options.Table}: the server does not say where its earlier timelines ended ({e.Message.TrimEnd('.')}), "
+                    + $"so clients from before a failover have to resync. Have a superuser create the function {Function}: see "
                     + $"OPERATING.md."
             );
             return null;

@@ -331,8 +331,8 @@ internal sealed class ViewReader
                 change == RowChange.Duplicate
                     ? $"the rows of {view._options.Table} cannot be told apart by their key, so all clients start over "
                         + $"whenever it changes. Name the columns that identify a row."
-                    : $"{view._options.Table} has too many rows to compare them in memory, so all clients start over whenever "
-                        + $"it changes. A view with txid and tombstones needs no comparing."
+                    : $"{view._options.Table} has too many rows to compare in memory, so all clients start over whenever "
+                        + $"it changes. The rows of a view with txid and tombstones need not be compared."
             );
         }
 

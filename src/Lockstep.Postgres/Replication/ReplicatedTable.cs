@@ -27,16 +27,20 @@ internal static class ReplicatedTable
             AND CASE $2 WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END
         """;
 
+    /// <summary>The version from which on a publication can have whole schemas.</summary>
+    private const int SchemaPublicationsVersion = 15;
+
     private const string Partitions = "SELECT relid::oid::bigint FROM pg_partition_tree($1::bigint::oid)";
 
     /// <summary>Describes a table, in the connection's transaction.</summary>
     /// <exception cref="PostgresTableException">It does not exist, or cannot be replicated in its current form.</exception>
     public static async Task<TableDescription> DescribeAsync(
         NpgsqlConnection connection,
-        TableName table,
+        PostgresFeedOptions options,
         CancellationToken cancellationToken
     )
     {
+        var table = options.Table;
         var found = await connection
             .QueryAsync(
                 Relation,
@@ -79,7 +83,7 @@ internal static class ReplicatedTable
         if (t.Inherited)
         {
             throw new PostgresTableException(
-                $"Other tables inherit from {table}, and are replicated under names of their own.",
+                $"Other tables inherit from {table}, and are replicated under their own names.",
                 "Serve each of them, or a partitioned table."
             );
         }
@@ -92,13 +96,14 @@ internal static class ReplicatedTable
             );
         }
 
+        await TableCatalog.CheckLoggedAsync(connection, table, t.Name, cancellationToken).ConfigureAwait(false);
         var keys = await connection
             .QueryAsync(Key, [t.Oid, t.Identity], r => r.GetFieldValue<string[]>(0), cancellationToken)
             .ConfigureAwait(false);
         if (keys is not [{ Length: > 0 } key])
         {
             throw new PostgresTableException(
-                $"{table} has no primary key that is checked at once, so its rows cannot be told apart.",
+                $"{table} has no primary key, or only a deferrable one, so its rows cannot be told apart.",
                 "Give it a primary key that is not deferrable, or a replica identity by a unique index."
             );
         }
@@ -108,7 +113,7 @@ internal static class ReplicatedTable
         if (tracked?.SoftDelete == true)
         {
             throw new PostgresTableException(
-                $"{table} is tracked with its column deleted as a mark, which replication does not know.",
+                $"{table} is tracked with its column deleted as a deletion mark, which replication does not support.",
                 "Serve it by polling, or track it with deleted as data."
             );
         }
@@ -121,7 +126,7 @@ internal static class ReplicatedTable
         if (Array.Find(keyColumns, k => k.IsGenerated) is { } generated)
         {
             throw new PostgresTableException(
-                $"The key column {generated.Name} of {table} is generated, and the stream does not say what it is.",
+                $"The key column {generated.Name} of {table} is generated, and the stream does not contain its value.",
                 "Serve the table by polling, or give it a replica identity by a unique index over other columns."
             );
         }
@@ -146,6 +151,8 @@ internal static class ReplicatedTable
             Registry = false,
             Changes = ChangeSource.Stream,
             IsPartitioned = t.Kind == "p",
+            Publication = ReplicationNames.For(options.Replication!, connection.Database).Publication,
+            HasSchemaPublications = connection.PostgreSqlVersion.Major >= SchemaPublicationsVersion,
             Relations = new HashSet<uint>(partitions) { (uint)t.Oid },
         };
     }

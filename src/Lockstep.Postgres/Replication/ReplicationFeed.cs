@@ -17,7 +17,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
     private readonly SemaphoreSlim _marking = new(1);
 
     private ReplicationFeed(string connectionString, PostgresFeedOptions options, TimeProvider time, ChangeLog log)
-        : base(connectionString, options, time, (connection, token) => ReplicatedTable.DescribeAsync(connection, options.Table, token))
+        : base(connectionString, options, time, (connection, token) => ReplicatedTable.DescribeAsync(connection, options, token))
     {
         Log = log;
         if (log.Epoch is { } epoch)
@@ -164,7 +164,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
         }
 
         throw new FeedUnavailableException(
-            $"A transaction that changed {Options.Table} has committed and is not shown by snapshots yet: it may wait for a standby.",
+            $"A transaction that changed {Options.Table} has committed but is not visible yet: it may be waiting for a standby.",
             Options.RetryAfter
         );
     }

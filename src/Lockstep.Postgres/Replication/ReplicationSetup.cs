@@ -122,7 +122,7 @@ internal static class ReplicationSetup
     }
 
     /// <summary>Makes the publication publish every change of the table.</summary>
-    /// <returns>Whether it already did: if not, an existing slot has passed over changes that were not published.</returns>
+    /// <returns>Whether it already did: if not, an existing slot covers changes from before the table was published.</returns>
     public static async Task<bool> EnsurePublicationAsync(
         NpgsqlConnection connection,
         ReplicationNames names,
@@ -145,9 +145,7 @@ internal static class ReplicationSetup
                 .ExecuteAsync(
                     found is null
                         ? $"BEGIN; SET LOCAL lock_timeout = '2s'; {create}; COMMIT"
-                        : $"BEGIN; SET LOCAL lock_timeout = '2s'; {Take(names, table.SqlName)};"
-                            + $"ALTER PUBLICATION {name} SET (publish = 'insert, update, delete, truncate', "
-                            + $"publish_via_partition_root = false);"
+                        : $"BEGIN; SET LOCAL lock_timeout = '2s'; {Take(names, table.SqlName)};{PublishAll(names)};"
                             + $"ALTER PUBLICATION {name} ADD TABLE {table.SqlName}; COMMIT",
                     cancellationToken
                 )
@@ -179,6 +177,18 @@ internal static class ReplicationSetup
                 $"Let the owner of the table run: {create}"
             );
     }
+
+    /// <summary>Has the publication publish all kinds of changes; if it does, it stays as it is, for the other tables' sake.</summary>
+    private static string PublishAll(ReplicationNames names) =>
+        $"""
+            DO $do$ BEGIN
+                IF EXISTS (SELECT FROM pg_publication WHERE pubname = {Sql.Literal(names.Publication)}
+                    AND NOT (pubinsert AND pubupdate AND pubdelete AND pubtruncate AND NOT pubviaroot)) THEN
+                    ALTER PUBLICATION {Sql.Quote(names.Publication)}
+                        SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = false);
+                END IF;
+            END $do$
+            """;
 
     /// <summary>Removes a table from the publication, if it is there.</summary>
     private static string Take(ReplicationNames names, string table) =>
@@ -290,7 +300,7 @@ internal static class ReplicationSetup
     public static FeedUnavailableException InUse(string name, Exception? inner = null) =>
         new(
             $"The replication slot {name} is in use: another process serves tables of this database from it, or one that "
-                + $"was cut off has not been missed yet. A second one needs a slot of its own.",
+                + $"was cut off still holds it. A second process needs its own slot.",
             TimeSpan.FromSeconds(1),
             inner
         );

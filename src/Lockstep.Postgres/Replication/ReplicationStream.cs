@@ -178,7 +178,7 @@ internal sealed class ReplicationStream
         Attention.Raise();
     }
 
-    /// <summary>Whether some tables must be examined; the caller then does it.</summary>
+    /// <summary>Whether some tables must be examined; resets the mark, so the caller has to examine them.</summary>
     public bool TakeTick() => Interlocked.Exchange(ref _ticked, 0) == 1;
 
     private async Task RunAsync(CancellationToken cancellationToken)

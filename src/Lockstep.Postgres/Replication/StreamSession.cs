@@ -62,8 +62,8 @@ internal sealed class StreamSession(
         else
         {
             table.Waits(
-                $"{table.Options.Table} joins the replication stream when the transactions that are open have ended: what "
-                    + $"they wrote before may not be told."
+                $"{table.Options.Table} joins the replication stream once all open transactions have ended: the stream may not "
+                    + $"report what they wrote before."
             );
             added.Wait(stamp, names.Slot);
         }

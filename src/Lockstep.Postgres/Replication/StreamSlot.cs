@@ -60,8 +60,8 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
                     foreach (var (table, _, _) in tables)
                     {
                         table.Waits(
-                            $"The replication slot for {table.Options.Table} is being made: PostgreSQL waits for the "
-                                + $"transactions that are open to end."
+                            $"The replication slot for {table.Options.Table} is being created: PostgreSQL waits for "
+                                + $"all open transactions to end."
                         );
                     }
                 },
@@ -82,8 +82,11 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
         return (long)(ulong)slot.ConsistentPoint;
     }
 
-    /// <summary>Drops the slot because the server keeps too much for it; all tables start over.</summary>
-    public async Task GiveUpAsync(NpgsqlDataSource source, long lag, CancellationToken cancellationToken)
+    /// <summary>Drops the slot; all tables start over.</summary>
+    /// <param name="source">The database.</param>
+    /// <param name="lag">How many bytes too many the server keeps for it; null if it is older than the publication.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task GiveUpAsync(NpgsqlDataSource source, long? lag, CancellationToken cancellationToken)
     {
         var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
@@ -109,7 +112,10 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
         foreach (var table in tables)
         {
             table.Metrics.SlotDropped();
-            PostgresLog.SlotDropped(table.Options.Logger, table.Options.Table, names.Slot, lag >> 20, bound >> 20);
+            if (lag is { } bytes)
+                PostgresLog.SlotDropped(table.Options.Logger, table.Options.Table, names.Slot, bytes >> 20, bound >> 20);
+            else
+                PostgresLog.Resync(table.Options.Logger, table.Options.Table, $"the publication {names.Publication} was made again");
         }
     }
 

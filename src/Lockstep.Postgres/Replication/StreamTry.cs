@@ -22,6 +22,7 @@ internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source
             var watcher = new SlotWatcher(source, names.Slot, owner.Members, time);
             owner.WatchedBy(watcher);
             long? excess = null;
+            var isOlder = false;
             var watching = WatchAsync();
             try
             {
@@ -32,13 +33,18 @@ internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source
             {
                 // Cancelled by the watcher; handled below.
             }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UndefinedObject)
+            {
+                // The publication is there, but was not at the point in the log where the slot is: it would never get past that.
+                isOlder = true;
+            }
             finally
             {
                 await session.CancelAsync().ConfigureAwait(false);
                 await watching.ConfigureAwait(false);
             }
 
-            await slot.GiveUpAsync(source, excess ?? 0, cancellationToken).ConfigureAwait(false);
+            await slot.GiveUpAsync(source, isOlder ? null : excess ?? 0, cancellationToken).ConfigureAwait(false);
 
             async Task WatchAsync()
             {

@@ -75,7 +75,7 @@ internal sealed record TableLook(StreamedTable Table, FeedStamp Stamp, string? W
         if (!table.IsPublished)
             return $"the publication {names.Publication} did not publish the table";
         if (Math.Max(slot.Confirmed, confirmed) > log.Position)
-            return $"the replication slot {names.Slot} was moved on by others";
+            return $"the replication slot {names.Slot} was advanced by another program";
         if (server.End < log.Position || !FeedIdentity.IsSameDatabase(epoch.Table, stamp.Identity))
             return "another server answers, or this one was restored";
         if (told == now)
@@ -86,7 +86,7 @@ internal sealed record TableLook(StreamedTable Table, FeedStamp Stamp, string? W
         var ends = epoch.Base.Mark is { } shown ? Math.Max(shown.Place, log.Position) : long.MaxValue;
         return await table.History.HasAsync(new FeedMark(told, ends), now, cancellationToken).ConfigureAwait(false)
             ? null
-            : "another server has taken over, to which not everything had come that was served";
+            : "another server has taken over that had not received everything that was served";
     }
 
     /// <summary>Tells the operator why clients of some tables start over.</summary>

@@ -197,7 +197,7 @@ internal sealed class TableSession : IDisposable
             await FlushAsync(_session.Position).ConfigureAwait(false);
             StartOver(
                 await LookAtAsync(ended.Transaction.Txid).ConfigureAwait(false),
-                ended.IsOdd ? "its definition or storage has changed" : "it was truncated, or a change did not tell its row",
+                ended.IsOdd ? "its definition or storage has changed" : "it was truncated, or a change did not identify its row",
                 end
             );
             return;

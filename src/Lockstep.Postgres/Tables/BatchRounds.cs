@@ -9,7 +9,7 @@ internal static class BatchRounds
 {
     /// <summary>
     /// The indexes of the batch's records, in rounds in which no key occurs twice; if only the newest record of each key is to be applied,
-    /// a single round of those.
+    /// a single round of those. What deletes the children of a parent is a round of its own.
     /// </summary>
     public static IReadOnlyList<IReadOnlyList<int>> Of(RecordBatch batch)
     {
@@ -17,10 +17,19 @@ internal static class BatchRounds
             return [Newest(batch)];
         var seen = new Dictionary<string, int>(StringComparer.Ordinal);
         List<List<int>> rounds = [];
+        var before = 0;
         for (var i = 0; i < batch.Count; i++)
         {
+            if (batch[i].Flags.HasFlag(EntryFlags.Parent))
+            {
+                rounds.Add([i]);
+                before = rounds.Count;
+                seen.Clear();
+                continue;
+            }
+
             var key = Encoding.Latin1.GetString(KeyOf(batch, batch[i]));
-            var round = seen[key] = seen.GetValueOrDefault(key) + 1;
+            var round = seen[key] = seen.GetValueOrDefault(key, before) + 1;
             if (rounds.Count < round)
                 rounds.Add([]);
             rounds[round - 1].Add(i);

@@ -208,6 +208,9 @@ internal sealed class FilterPushdown
         token.Kind is FilterTokenKind.Name or FilterTokenKind.Word
         && !FilterTokens.IsReserved(token)
         && _fields.TryGetValue(token.Value, out var field)
-            ? field
+            // A name as the field spells it means that field, as for SQLite's columns.
+            ? _fields.Values.Contains(token.Value, StringComparer.Ordinal)
+                ? token.Value
+                : field
             : null;
 }

@@ -11,6 +11,9 @@ internal sealed class MergeResult
 
     public ApplyCounts Counts => _tally.Counts;
 
+    /// <summary>By how much the number of live records has grown.</summary>
+    public long Rows => _tally.Rows;
+
     public List<TableChange> Changes { get; } = [];
 
     /// <param name="kind">The change.</param>

@@ -30,7 +30,22 @@ internal sealed class PostgresScan : IRecordScan
 
     public ReadOnlySpan<byte> Json => _json;
 
-    public RecordKey Key => KeyEncoding.Read(_key);
+    /// <inheritdoc/>
+    /// <exception cref="TableDamagedException">It is no key.</exception>
+    public RecordKey Key
+    {
+        get
+        {
+            try
+            {
+                return KeyEncoding.Read(_key);
+            }
+            catch (InvalidDataException e)
+            {
+                throw _store.Damaged(_table, e);
+            }
+        }
+    }
 
     public long Sequence => _rows.GetInt64(1);
 

@@ -18,6 +18,9 @@ public sealed class PostgresTable : ITable
 
     internal PostgresTable(PostgresTableStore store, int table, string name) => (_store, _table, Name) = (store, table, name);
 
+    /// <summary>The table's number.</summary>
+    internal int Id => _table;
+
     /// <summary>The table's name.</summary>
     public string Name { get; }
 
@@ -175,7 +178,7 @@ public sealed class PostgresTable : ITable
         var all = Open(query with { Skip = 0, First = null }, out var state);
         try
         {
-            return state.Shape is null ? all : new FilteredScan(all, state, query, _store.Stop);
+            return state.Shape is null ? all : new FilteredScan(all, state, query, e => _store.Damaged(Name, e), _store.Stop);
         }
         catch
         {

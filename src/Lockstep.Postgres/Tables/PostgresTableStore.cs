@@ -56,6 +56,11 @@ public sealed class PostgresTableStore : TableStore
     /// <summary>Ends any running read within a second, and prevents new ones (I10).</summary>
     public CancellationToken Stop { get; init; }
 
+    /// <summary>
+    /// How long something short waits for the lead: the server may notice a moment late that a leader has disconnected.
+    /// </summary>
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(2);
+
     /// <summary>The tables kept in the database, by name.</summary>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
     /// <exception cref="PostgresAccessException">The login or a privilege is refused.</exception>
@@ -88,8 +93,19 @@ public sealed class PostgresTableStore : TableStore
     /// <inheritdoc/>
     public override void RequireFree(string name)
     {
-        if (Find().FirstOrDefault(table => table.Name == name)?.GetInfo().Writer is { } holder)
-            throw Busy(name, holder, $"Wait for it to end with {Term.Wait}, or stop it.");
+        if (Find().FirstOrDefault(table => table.Name == name) is not { } table || table.GetInfo().Writer is null)
+            return;
+        using var connection = Open();
+        Guard(
+            name,
+            () =>
+            {
+                if (!TryLead(connection, table.Id))
+                    throw Busy(name, HolderOf(connection, table.Id), $"Wait for it to end with {Term.Wait}, or stop it.");
+                using var leave = new NpgsqlCommand(TableSql.GiveUp, connection);
+                return leave.ExecuteNonQuery();
+            }
+        );
     }
 
     /// <summary>Opens a table for its only writer; waits while another writer leads, whatever the options say.</summary>
@@ -114,7 +130,7 @@ public sealed class PostgresTableStore : TableStore
                     return writer;
 
                 // The leader has removed the table, so the name now belongs to a new one.
-                await connection.ExecuteAsync("SELECT pg_advisory_unlock_all()", cancellationToken).ConfigureAwait(false);
+                await connection.ExecuteAsync(TableSql.GiveUp, cancellationToken).ConfigureAwait(false);
             }
         }
         catch (Exception e)
@@ -139,14 +155,8 @@ public sealed class PostgresTableStore : TableStore
                 name,
                 () =>
                 {
-                    using var lead = new NpgsqlCommand(TableSql.TryLead, connection);
-                    lead.Parameters.Add(new NpgsqlParameter { Value = TableSql.LockClass });
-                    lead.Parameters.Add(new NpgsqlParameter { Value = table });
-                    if (!(bool)lead.ExecuteScalar()!)
-                    {
-                        throw Busy(name, TableSql.HolderOf(connection, table) ?? "another sync", "Wait for it to end, or stop it.");
-                    }
-
+                    if (!TryLead(connection, table))
+                        throw Busy(name, HolderOf(connection, table), "Wait for it to end, or stop it.");
                     return TakeOver(connection, table, name, $"the table '{name}' in {Description}") ?? throw Missing(name);
                 }
             );
@@ -159,7 +169,9 @@ public sealed class PostgresTableStore : TableStore
     }
 
     internal TableNotFoundException Missing(string name) =>
-        new(name, $"There is no table '{name}' in {Description}.", $"Check the name, or make the table with {Term.SyncToDatabase}.");
+        new(name, $"There is no table '{name}' in {Description}.", $"Check the name, or create the table with {Term.SyncToDatabase}.");
+
+    internal TableDamagedException Damaged(string name, InvalidDataException e) => new($"the table '{name}' in {Description}", e);
 
     internal static Exception Translate(Exception error, string table) =>
         error switch
@@ -220,6 +232,30 @@ public sealed class PostgresTableStore : TableStore
 
     private TableBusyException Busy(string name, string holder, Remedy advice) =>
         new(Description, holder, $"The table '{name}' in {Description} is being written by {holder}.", advice);
+
+    private static string HolderOf(NpgsqlConnection connection, int table) => TableSql.HolderOf(connection, table) ?? "another sync";
+
+    /// <summary>Takes the lead if it is free, or becomes so in a moment; it ends with the connection.</summary>
+    private bool TryLead(NpgsqlConnection connection, int table)
+    {
+        using (var patience = new NpgsqlCommand(TableSql.Wait(Patience), connection))
+            patience.ExecuteNonQuery();
+        try
+        {
+            using var lead = new NpgsqlCommand(TableSql.Lead, connection);
+            lead.Parameters.Add(new NpgsqlParameter { Value = TableSql.LockClass });
+            lead.Parameters.Add(new NpgsqlParameter { Value = table });
+            lead.ExecuteNonQuery();
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
+        {
+            return false;
+        }
+
+        using var end = new NpgsqlCommand(TableSql.EndWait, connection);
+        end.ExecuteNonQuery();
+        return true;
+    }
 
     /// <summary>Makes the leader the writer, with an epoch above all earlier ones; null if the table is gone.</summary>
     private static PostgresTableWriter? TakeOver(

@@ -102,6 +102,10 @@ internal sealed class PostgresTableWatcher(PostgresTableStore store, int table, 
         {
             return [];
         }
+        catch (InvalidDataException e)
+        {
+            throw store.Damaged(name, e);
+        }
         catch (Exception e) when (PostgresErrors.IsOfDriver(e))
         {
             throw PostgresTableStore.Translate(e, $"{name} in {store.Description}");

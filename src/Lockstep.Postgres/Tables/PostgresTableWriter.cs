@@ -74,9 +74,10 @@ internal sealed class PostgresTableWriter : ITableTarget
         {
             if (hasRecords)
             {
+                var sequence = State.Sequence;
                 foreach (var round in BatchRounds.Of(commit.Batch!))
-                    _merge.Take(commit.Batch!, round, State.Sequence, TableSql.Rows(_table), commit.WantsChanges, merged);
-                wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? State.Sequence + commit.Batch!.Count : State.Sequence);
+                    sequence += _merge.Take(commit.Batch!, round, sequence, TableSql.Rows(_table), commit.WantsChanges, merged);
+                wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? sequence + commit.Batch!.Count : State.Sequence);
             }
 
             State = SetAside(commit, wanted);
@@ -84,9 +85,12 @@ internal sealed class PostgresTableWriter : ITableTarget
         });
     }
 
+    public long SnapshotRows { get; private set; }
+
     public void BeginSnapshot()
     {
         DiscardSnapshot();
+        SnapshotRows = 0;
         InTransaction(() => _connection.Run(TableSql.CreateSnapshot));
         _hasSnapshot = true;
         _snapshotSequence = State.Sequence;
@@ -95,21 +99,28 @@ internal sealed class PostgresTableWriter : ITableTarget
     public ApplyCounts CommitToSnapshot(TableCommit commit)
     {
         RequireSnapshot();
-        var counts = InTransaction(() =>
+        var sequence = _snapshotSequence;
+        var (counts, rows) = InTransaction(() =>
         {
             var merged = new MergeResult();
             if (commit.Batch is { } batch)
             {
                 var isArrival = batch.OrderKind == OrderKind.Arrival;
                 foreach (var round in isArrival ? BatchRounds.Of(batch) : [BatchRounds.Newest(batch)])
-                    _merge.Take(batch, round, _snapshotSequence, TableSql.Snapshot, wantsChanges: false, merged);
+                {
+                    // What the table has of a parent's children is staged, so that their deletion is.
+                    if (batch.HasParents && batch[round[0]] is { } parent && parent.Flags.HasFlag(EntryFlags.Parent))
+                        _connection.Run(TableSql.CopyBelow(_table), batch.Key(parent).ToArray(), KeyEncoding.EndOf(batch.Key(parent)));
+                    sequence += _merge.Take(batch, round, sequence, TableSql.Snapshot, wantsChanges: false, merged);
+                }
             }
 
             State = SetAside(commit, State);
-            return merged.Counts;
+            return (merged.Counts, merged.Rows);
         });
+        SnapshotRows += rows;
         if (commit.Batch is { } added)
-            _snapshotSequence += added.Count;
+            _snapshotSequence = sequence + added.Count;
         _newFields.AddRange(commit.NewFields);
         return counts;
     }

@@ -21,10 +21,35 @@ internal sealed class StageMerge(WriterConnection connection)
     /// <param name="target">The table.</param>
     /// <param name="wantsChanges">Whether each change is kept in the result.</param>
     /// <param name="merged">Receives what was done.</param>
-    public void Take(RecordBatch batch, IReadOnlyList<int> places, long sequence, string target, bool wantsChanges, MergeResult merged)
+    /// <returns>How many sequence numbers it took beyond one for each record, for what was deleted with a parent.</returns>
+    public long Take(RecordBatch batch, IReadOnlyList<int> places, long sequence, string target, bool wantsChanges, MergeResult merged)
     {
+        if (places is [var only] && batch[only].Flags.HasFlag(EntryFlags.Parent))
+            return DeleteChildren(batch.Key(batch[only]).ToArray(), sequence + only, target, wantsChanges, merged);
         var patches = Fill(batch, places, sequence);
         Run(target, TableSql.Stage, wantsChanges, batch.OrderKind == OrderKind.Arrival, patches, merged);
+        return 0;
+    }
+
+    /// <summary>Deletes all records whose keys begin with a parent's; each has a number of its own (I11).</summary>
+    private long DeleteChildren(byte[] parent, long sequence, string target, bool wantsChanges, MergeResult merged)
+    {
+        long count = 0;
+        connection.Read(
+            TableSql.DeleteBelow(target, wantsChanges),
+            row =>
+            {
+                var deleted = wantsChanges ? 1 : row.GetInt64(0);
+                count += deleted;
+                merged.Add(ChangeKind.Deleted, was: 0, deleted);
+                if (wantsChanges)
+                    merged.Keep(ChangeKind.Deleted, row, 0);
+            },
+            parent,
+            KeyEncoding.EndOf(parent),
+            sequence
+        );
+        return Math.Max(0, count - 1);
     }
 
     /// <summary>Copies records of a batch to the stage, one per key.</summary>

@@ -58,10 +58,22 @@ internal static class StateJson
     }
 
     /// <exception cref="TableFormatException">A newer Lockstep wrote it.</exception>
+    /// <exception cref="TableDamagedException">No Lockstep wrote it.</exception>
     public static TableState Read(string name, string text)
     {
-        using var document = JsonDocument.Parse(text);
-        var json = document.RootElement;
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            return Read(name, document.RootElement);
+        }
+        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or ArgumentException)
+        {
+            throw new TableDamagedException($"the table '{name}'", "what is known of it", e);
+        }
+    }
+
+    private static TableState Read(string name, JsonElement json)
+    {
         if (Number("format") is > Format and var format)
             throw new TableFormatException(name, format, Format);
         return new TableState

@@ -25,6 +25,19 @@ internal static class TableSql
     /// <summary>Tries to take the lead: $1 is the class, $2 the table's number.</summary>
     public const string TryLead = "SELECT pg_try_advisory_lock($1, $2)";
 
+    /// <summary>Waits for the lead as long as <see cref="Wait"/> says; the same parameters.</summary>
+    public const string Lead = "SELECT pg_advisory_lock($1, $2)";
+
+    /// <summary>Gives up the lead.</summary>
+    public const string GiveUp = "SELECT pg_advisory_unlock_all()";
+
+    /// <summary>From here on locks are waited for so long.</summary>
+    public static string Wait(TimeSpan patience) =>
+        FormattableString.Invariant($"SET lock_timeout = {Math.Max(1, (long)patience.TotalMilliseconds)}");
+
+    /// <summary>From here on locks are waited for as they were.</summary>
+    public const string EndWait = "RESET lock_timeout";
+
     /// <summary>Keeps two sessions from creating the same objects at once, until the end of the transaction.</summary>
     public const string LockCreation = "SELECT pg_advisory_xact_lock(1282102132, -1)";
 
@@ -160,6 +173,26 @@ internal static class TableSql
                     WHERE gone = 0 AND key <> ALL ($2::bytea[]) AND NOT EXISTS (SELECT FROM {Snapshot} s WHERE s.key = t.key)) lost
                 WHERE lost.key = r.key RETURNING r.seq, r.key, r.body)
             SELECT seq, key, body FROM swept ORDER BY seq
+            """;
+
+    /// <summary>
+    /// Deletes the live records between the keys $1 and $2, with sequence numbers after $3; returns the changes, or how many they are.
+    /// </summary>
+    public static string DeleteBelow(string target, bool wantsChanges) =>
+        $"""
+            WITH deleted AS (
+                UPDATE {target} r SET gone = 1, seq = d.seq
+                FROM (SELECT key, $3::bigint + row_number() OVER (ORDER BY key) AS seq FROM {target}
+                    WHERE gone = 0 AND key > $1 AND key < $2) d
+                WHERE d.key = r.key RETURNING r.seq, r.key, r.body)
+            SELECT {(wantsChanges ? "seq, key, body FROM deleted ORDER BY seq" : "count(*) FROM deleted")}
+            """;
+
+    /// <summary>Copies to the snapshot what the table has between the keys $1 and $2 and the snapshot lacks.</summary>
+    public static string CopyBelow(int table) =>
+        $"""
+            INSERT INTO {Snapshot} (key, seq, born, ord, txid, gone, body) SELECT key, seq, born, ord, txid, gone, body FROM {Rows(table)}
+            WHERE gone = 0 AND key > $1 AND key < $2 ON CONFLICT (key) DO NOTHING
             """;
 
     /// <summary>Empties a table; not with TRUNCATE, which would wait for all readers and keep new ones out.</summary>

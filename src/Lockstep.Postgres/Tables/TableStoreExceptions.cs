@@ -33,9 +33,24 @@ public sealed class TableSetBackException : TableStoreException
         : base(
             ErrorKind.TableSetBack,
             FormattableString.Invariant($"{table} was set back: it is at change {now}, but change {seen} had already been seen."),
-            $"Read all records, then watch again with {Term.Since} {now}; what came after change {now} is gone, or "
+            $"Read all records, then watch again with {Term.Since} {now}; the changes after {now} are gone, or "
                 + $"will come again under the same numbers."
         ) { }
+}
+
+/// <summary>A table in PostgreSQL holds what Lockstep does not write: somebody has changed it by hand.</summary>
+public sealed class TableDamagedException : TableStoreException
+{
+    internal TableDamagedException(string table, string what, Exception inner)
+        : base(
+            ErrorKind.FileUnusable,
+            $"{char.ToUpperInvariant(table[0])}{table[1..]} cannot be used: {what} is damaged.",
+            "Restore the database from a backup, or sync to a table of another name.",
+            inner
+        ) { }
+
+    internal TableDamagedException(string table, InvalidDataException inner)
+        : this(table, "the key of a record", inner) { }
 }
 
 /// <summary>

@@ -7,6 +7,9 @@ namespace Lockstep.Postgres.Tables;
 /// <param name="description">A description of the table, for errors.</param>
 internal sealed class WriterConnection(NpgsqlConnection connection, string description) : IDisposable
 {
+    /// <summary>How long a server that has become silent is waited for at the end.</summary>
+    private const int MostSeconds = 1;
+
     private NpgsqlCommand? _running;
     private volatile bool _interrupted;
 
@@ -27,6 +30,7 @@ internal sealed class WriterConnection(NpgsqlConnection connection, string descr
     /// <summary>Runs work in its own transaction, and commits it.</summary>
     /// <exception cref="OperationCanceledException">It was interrupted; nothing of the work is kept.</exception>
     /// <exception cref="TableStoreUnavailableException">The connection to the database was lost.</exception>
+    /// <exception cref="TableDamagedException">The table holds what is no key.</exception>
     public T InTransaction<T>(Func<T> work)
     {
         try
@@ -41,6 +45,8 @@ internal sealed class WriterConnection(NpgsqlConnection connection, string descr
         {
             if (_interrupted)
                 throw new OperationCanceledException("The commit was interrupted.", e);
+            if (e is InvalidDataException damaged)
+                throw new TableDamagedException(description, damaged);
             if (e is InvalidOperationException or IOException || PostgresErrors.IsOfDriver(e))
                 throw PostgresTableStore.Translate(e, description);
             throw;
@@ -75,7 +81,26 @@ internal sealed class WriterConnection(NpgsqlConnection connection, string descr
         Volatile.Write(ref _running, null);
     }
 
-    public void Dispose() => connection.Dispose();
+    /// <summary>Gives up the lead at once: the server would notice a moment later that the connection is closed.</summary>
+    public void Dispose()
+    {
+        try
+        {
+            if (!_interrupted && connection.FullState == System.Data.ConnectionState.Open)
+            {
+                using var command = new NpgsqlCommand(TableSql.GiveUp, connection) { CommandTimeout = MostSeconds };
+                command.ExecuteNonQuery();
+            }
+        }
+        catch (Exception e) when (e is InvalidOperationException or IOException || PostgresErrors.IsOfDriver(e))
+        {
+            // It ends with the connection.
+        }
+        finally
+        {
+            connection.Dispose();
+        }
+    }
 
     private NpgsqlCommand Begin(string sql, object[] parameters)
     {

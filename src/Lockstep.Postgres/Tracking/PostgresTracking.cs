@@ -189,7 +189,7 @@ public static class PostgresTracking
                     : next.ByStatement
                         ? $"{name} gets a trigger for each INSERT in place of one for each row, which costs writers less. "
                             + $"Clients of its feed start over once."
-                    : $"{name} gets a trigger for each row that is inserted, since a subscription writes it. Clients of its "
+                    : $"{name} gets a trigger that runs for each inserted row, since a subscription writes to it. Clients of its "
                         + $"feed start over once.",
             };
         }

@@ -91,7 +91,7 @@ internal static class TrackingCatalog
         {
             throw new PostgresTableException(
                 $"{name} is not a table.",
-                "A view brings txid and deleted itself, from the tables it reads: track those."
+                "A view takes txid and deleted from the tables it reads: track those."
             );
         }
 
@@ -100,7 +100,7 @@ internal static class TrackingCatalog
         if (t.Inherited)
         {
             throw new PostgresTableException(
-                $"Other tables inherit from {name}; triggers are not inherited, so changes of their rows would be missed.",
+                $"Other tables inherit from {name}; triggers are not inherited, so changes to their rows would be missed.",
                 "Track and serve each of them."
             );
         }

@@ -75,8 +75,8 @@ internal static class TrackingTransaction
         new(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{table} was locked by others at each of {options.Attempts} tries, and nothing was changed ({error.SqlState})."
+                $"{table} was locked by others on each of {options.Attempts} attempts, and nothing was changed ({error.SqlState})."
             ),
-            "An open transaction has used the table: pg_locks and pg_stat_activity show which. Try again when it has ended."
+            "An open transaction is using the table: pg_locks and pg_stat_activity show which. Try again when it has ended."
         );
 }

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Management.Automation;
 using System.Security;
 using System.Security.Cryptography.X509Certificates;
+using Lockstep.Parameters;
 using Lockstep.Pipeline;
 
 namespace Lockstep.Bases;
@@ -13,6 +14,7 @@ public abstract class FeedCmdlet : LockstepCmdlet
 
     /// <summary>Where in the request the cursor goes.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [OneOf(typeof(CursorStyle))]
     public CursorStyle CursorStyle { get; set; }
 
     /// <summary>
@@ -44,6 +46,7 @@ public abstract class FeedCmdlet : LockstepCmdlet
 
     /// <summary>A bearer token; it takes precedence over user and password.</summary>
     [Parameter]
+    [SecretText]
     public SecureString? Token { get; set; }
 
     /// <summary>Sends credentials over plain http to hosts other than loopback.</summary>

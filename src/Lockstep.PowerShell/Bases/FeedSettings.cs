@@ -9,10 +9,10 @@ using Lockstep.Sync;
 
 namespace Lockstep.Bases;
 
-/// <summary>How a cmdlet's parameters say to reach a feed, for the engine.</summary>
+/// <summary>Turns a cmdlet's parameters for reaching a feed into the engine's options.</summary>
 internal static class FeedSettings
 {
-    /// <exception cref="InvalidOptionException">It is not a feed's URI.</exception>
+    /// <exception cref="InvalidOptionException">It is not the URI of a feed.</exception>
     public static void Require(Uri uri)
     {
         if (!uri.IsAbsoluteUri || uri.Scheme is not ("http" or "https"))

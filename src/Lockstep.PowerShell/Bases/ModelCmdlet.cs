@@ -36,7 +36,7 @@ public abstract class ModelsCmdlet : LockstepCmdlet
 
     private protected override object? ErrorTarget => _current?.ToString();
 
-    /// <summary>Does something with each model. An error with one does not stop the others.</summary>
+    /// <summary>Runs an action for each model. An error with one does not stop the others.</summary>
     private protected void ForEachModel(Action<SessionModel> use)
     {
         if (Model.Length == 0)

@@ -11,7 +11,7 @@ using Lockstep.Tables;
 
 namespace Lockstep.Bases;
 
-/// <summary>The parameters of a sync that the cmdlets share: from where, into which table, and by which rules.</summary>
+/// <summary>The parameters of a sync shared by the cmdlets: the source, the table, and the rules.</summary>
 public abstract class SyncCmdlet : FeedCmdlet
 {
     private protected SyncCmdlet() { }
@@ -84,7 +84,8 @@ public abstract class SyncCmdlet : FeedCmdlet
 
     /// <summary>
     /// How to read the feed: Auto, Record, Transaction, the name of another server's dialect, a hashtable that describes one, or a file
-    /// that ends in <c>.json</c>. The table stores it, so the next sync does not need it.
+    /// that ends in <c>.json</c>. ODataDelta:members@delta reads the members in a feed of groups, for a table of their own. The table
+    /// stores it, so the next sync does not need it.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(DialectCompleter))]
@@ -154,6 +155,7 @@ public abstract class SyncCmdlet : FeedCmdlet
 
     /// <summary>What to do with a malformed record.</summary>
     [Parameter]
+    [OneOf(typeof(MalformedRecordAction))]
     public MalformedRecordAction MalformedRecord { get; set; }
 
     /// <summary>How many malformed records the table quarantines at most; the newest replace the oldest.</summary>
@@ -175,7 +177,7 @@ public abstract class SyncCmdlet : FeedCmdlet
     [Parameter]
     public SwitchParameter Wait { get; set; }
 
-    /// <summary>Which feed to sync into which table.</summary>
+    /// <summary>Determines which feed to sync into which table.</summary>
     /// <exception cref="InvalidOptionException">A parameter is invalid.</exception>
     private protected SyncPlan Locate()
     {
@@ -195,7 +197,7 @@ public abstract class SyncCmdlet : FeedCmdlet
         var feed = FeedSettings.Of(this, Uri);
         var destination = TableDestination.Resolve(
             SessionState.Path,
-            feed.Address.DefaultTableName,
+            feed.Address.TableNameFor(DialectSetting.Of(Dialect, SessionState.Path).Foreign),
             Table,
             Disk,
             IsMeant(nameof(Path)) ? Path : null,
@@ -206,7 +208,7 @@ public abstract class SyncCmdlet : FeedCmdlet
         return new SyncPlan(feed, destination);
     }
 
-    /// <summary>A table that exists, and the feed that it belongs to.</summary>
+    /// <summary>An existing table, and the feed to which it belongs.</summary>
     private SyncPlan LocateOwn()
     {
         var path = IsMeant(nameof(Path)) && !string.IsNullOrEmpty(Path) ? FileSystemPath.ResolveOne(SessionState.Path, Path) : null;
@@ -256,8 +258,8 @@ public abstract class SyncCmdlet : FeedCmdlet
         }
     }
 
-    /// <summary>The plan with everything the parameters say.</summary>
-    /// <param name="plan">From where into which table.</param>
+    /// <summary>The plan completed with all parameters.</summary>
+    /// <param name="plan">The feed and the table.</param>
     /// <param name="log">As for <see cref="SyncOptions.LoggedTo"/>; null for nobody.</param>
     /// <exception cref="InvalidOptionException">A parameter is invalid.</exception>
     private protected SyncPlan Complete(SyncPlan plan, Action<bool, string>? log = null)
@@ -303,6 +305,6 @@ public abstract class SyncCmdlet : FeedCmdlet
     /// <summary>A feed read from a CSV file has empty texts where nothing is given.</summary>
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 
-    /// <summary>With a database, the path that an object from the pipeline brings only says where that object's own table is.</summary>
+    /// <summary>With a database, the path of an object from the pipeline only says where that object's own table is.</summary>
     private bool IsMeant(string path) => ConnectionString is null || IsNamed(path);
 }

@@ -57,7 +57,7 @@ public abstract class TableCmdlet : LockstepCmdlet
 
     private protected override object? ErrorTarget => _current;
 
-    /// <summary>Warns of what a database has reported since, such as a lost connection. Pipeline thread.</summary>
+    /// <summary>Warns of what a database has reported since the last call, such as a lost connection. Pipeline thread.</summary>
     private protected void WriteNotices()
     {
         while (_notices.TryDequeue(out var notice))
@@ -65,7 +65,7 @@ public abstract class TableCmdlet : LockstepCmdlet
     }
 
     /// <summary>Warns if records of a table's first load are missing.</summary>
-    /// <param name="note">What is known of that load; null if it has ended.</param>
+    /// <param name="note">What is known about that load; null if it has ended.</param>
     private protected void WarnOfLoad(string? note)
     {
         if (note is not null)
@@ -78,11 +78,11 @@ public abstract class TableCmdlet : LockstepCmdlet
     /// <summary>Whether a pattern may match no table without an error, as with PowerShell's own Get- and Remove- cmdlets.</summary>
     private protected virtual bool PatternMayMatchNone => false;
 
-    /// <summary>Why a table is missing, if the cmdlet knows more than that it is.</summary>
-    /// <param name="name">How it was named; empty if it was not.</param>
+    /// <summary>Why a table is missing, if the cmdlet knows the reason.</summary>
+    /// <param name="name">The name given; empty if there was none.</param>
     private protected virtual Exception? WhyMissing(string name) => null;
 
-    /// <summary>Does something with each table that the parameters name. An error with one does not stop the others.</summary>
+    /// <summary>Runs an action for each table that the parameters name. An error with one does not stop the others.</summary>
     private protected void ForEachTable(Action<FoundTable> use)
     {
         var paths = SessionState.Path;
@@ -123,7 +123,7 @@ public abstract class TableCmdlet : LockstepCmdlet
         }
     }
 
-    /// <summary>Does something with each of these tables. An error with one does not stop the others.</summary>
+    /// <summary>Runs an action for each of these tables. An error with one does not stop the others.</summary>
     private protected void ForEachFound(IEnumerable<FoundTable> tables, Action<FoundTable> use)
     {
         foreach (var table in tables)
@@ -173,7 +173,7 @@ public abstract class FilteredTableCmdlet : TableCmdlet
     [Parameter]
     public IDictionary? FilterParameter { get; set; }
 
-    /// <summary>Warns of names that are not fields of a table: a typo would become an empty column.</summary>
+    /// <summary>Warns of names that are not fields of a table, because a typo would become an empty column.</summary>
     private protected void WarnOfUnknown(FoundTable found, IReadOnlyList<string>? properties)
     {
         if (properties is null || found.Table.GetInfo() is not { Fields: { Count: > 0 and < MostKnownFields } fields } info)
@@ -182,7 +182,7 @@ public abstract class FilteredTableCmdlet : TableCmdlet
         string[] known = [.. fields.Select((_, i) => names[i])];
         foreach (var wanted in properties)
         {
-            // Of what is inside a field, only the field is known.
+            // For a path into a field, only the field is known.
             if (FieldPath.IsPointer(wanted) && FieldPath.IsValid(wanted) && fields.Contains(FieldPath.Names(wanted)[0]))
                 continue;
             var pattern = WildcardPattern.Get(wanted, PatternOptions.AnyCase);

@@ -28,7 +28,7 @@ public abstract class VariableCmdlet : LockstepCmdlet
 
     private protected StoreConnections Stores => _stores ??= new StoreConnections(this, SessionState.Path, StopToken);
 
-    /// <summary>Does something with each variable that the names or patterns match. An error with one does not stop the others.</summary>
+    /// <summary>Runs an action for each variable that the names or patterns match. An error with one does not stop the others.</summary>
     private protected void ForEach(string[] names, Action<StoreConnection, string> use)
     {
         var store = Stores[Store];

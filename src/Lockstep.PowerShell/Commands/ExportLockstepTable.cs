@@ -32,6 +32,7 @@ public sealed class ExportLockstepTableCommand : FilteredTableCmdlet
     /// The format of the records; Auto follows the file's extension: csv, json for an array, or ndjson, jsonl, txt and none.
     /// </summary>
     [Parameter]
+    [OneOf(typeof(ExportFormat))]
     public ExportFormat Format { get; set; }
 
     /// <summary>The columns of a CSV file, in this order; wildcards are allowed. By default all fields.</summary>

@@ -13,7 +13,9 @@ using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 
-/// <summary>Fills a table from files with one JSON object per line, or from the pipeline, by the same rules as a feed.</summary>
+/// <summary>
+/// Fills a table from files of JSON objects, one per line or in an array, or from the pipeline, by the same rules as a feed.
+/// </summary>
 [Cmdlet(
     VerbsData.Import,
     "LockstepTable",
@@ -38,12 +40,12 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     [Parameter(ParameterSetName = FromPipeline, Mandatory = true, ValueFromPipeline = true)]
     public object[] InputObject { get; set; } = [];
 
-    /// <summary>Files with one JSON object per line.</summary>
+    /// <summary>Files with one JSON object per line, or an array of them.</summary>
     [Parameter(ParameterSetName = FromPath, Mandatory = true, Position = 0)]
     [SupportsWildcards]
     public string[] Path { get; set; } = [];
 
-    /// <summary>Files with one JSON object per line, their names taken literally, without wildcards.</summary>
+    /// <summary>Files with one JSON object per line, or an array of them; their names are taken literally, without wildcards.</summary>
     [Parameter(ParameterSetName = FromLiteralPath, Mandatory = true)]
     [Alias("PSPath", "LP")]
     public string[] LiteralPath { get; set; } = [];
@@ -96,10 +98,12 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     /// <summary>The dialect of the records; Auto detects it from the first one.</summary>
     [Parameter]
     [ValidateSet(nameof(FeedDialect.Auto), nameof(FeedDialect.Record), nameof(FeedDialect.Transaction))]
+    [OneOf(typeof(FeedDialect))]
     public FeedDialect Dialect { get; set; }
 
     /// <summary>What to do with a malformed record.</summary>
     [Parameter]
+    [OneOf(typeof(MalformedRecordAction))]
     public MalformedRecordAction MalformedRecord { get; set; }
 
     /// <summary>Waits for a sync of the same table to end, instead of failing.</summary>
@@ -197,7 +201,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
             }
             catch
             {
-                // The table has what was committed before; what follows has nowhere to go.
+                // What was committed before stays in the table; the rest has nowhere to go.
                 _failed = true;
                 throw;
             }
@@ -211,6 +215,14 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
             _current = file;
             Attempt(() =>
             {
+                if (System.IO.Path.GetExtension(file).Equals(".csv", StringComparison.OrdinalIgnoreCase))
+                {
+                    throw new InvalidOptionException(
+                        $"'{file}' is a CSV file, in which every value is text.",
+                        "Import-Csv FILE | Import-LockstepTable imports it so; NDJSON and JSON keep numbers, true, false and null."
+                    );
+                }
+
                 var destination = ResolveDestination(System.IO.Path.GetFileNameWithoutExtension(file));
                 if (!ShouldProcess(destination.Description, $"Import {file}"))
                     return;

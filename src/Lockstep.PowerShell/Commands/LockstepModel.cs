@@ -23,6 +23,7 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
     /// <summary>What it holds: values by key, events, or one of the data types of npm packages.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Alias("Type")]
+    [OneOf(typeof(ModelKind))]
     public ModelKind Kind { get; set; }
 
     /// <summary>The SQLite file that keeps it, created if it does not exist; without one the model lives as long as the session.</summary>

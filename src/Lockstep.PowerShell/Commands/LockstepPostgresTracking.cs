@@ -101,6 +101,7 @@ public sealed class DisableLockstepPostgresTrackingCommand : PostgresTrackingCmd
     /// Replication removes the slot and the publication of a stopped server. An unread slot keeps the database from truncating its log.
     /// </summary>
     [Parameter]
+    [OneOf(typeof(ServerMode))]
     public ServerMode Mode { get; set; }
 
     private protected override void Process()

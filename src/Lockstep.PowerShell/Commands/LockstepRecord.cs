@@ -105,11 +105,11 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
             WarnOfLoad(found.Table.GetInfo().LoadNote);
             WarnOfUnknown(found, Property);
             using var scan = found.Table.Read(query);
-            var name = found.Table.GetInfo().Name;
+            var info = found.Table.GetInfo();
             RecordOutput.Write(
                 this,
                 scan,
-                Raw ? null : warn => new RecordObjects(name, warn, Property),
+                Raw ? null : warn => new RecordObjects(info.Name, warn, Property, info.Fields),
                 tellsState: IncludeDeleted || Since is not null
             );
         });

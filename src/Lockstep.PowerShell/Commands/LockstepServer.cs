@@ -72,6 +72,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
 
     /// <summary>How changes are detected. Replication needs no change to the table, but the REPLICATION attribute, and -LogPath.</summary>
     [Parameter(ParameterSetName = ByConnection)]
+    [OneOf(typeof(ServerMode))]
     public ServerMode Mode { get; set; }
 
     /// <summary>

@@ -36,6 +36,7 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
     /// DurableStream answer as those servers do.
     /// </summary>
     [Parameter]
+    [OneOf(typeof(TestServerFeed))]
     public TestServerFeed Feed { get; set; }
 
     /// <summary>

@@ -120,7 +120,7 @@ public sealed class SyncLockstepTableCommand : SyncCmdlet
             },
         };
 
-        // From here on only the form without user and password is shown (I9).
+        // From here on, only the form without user and password is shown (I9).
         _feed = plan.Feed.Address.Display;
         var effect = "";
         if (Resync && IsWhatIf)
@@ -133,7 +133,7 @@ public sealed class SyncLockstepTableCommand : SyncCmdlet
             }
             catch (LockstepException e) when (e.Kind == ErrorKind.NotFound)
             {
-                // There is no table yet: nothing to compare with.
+                // There is no table yet, so there is nothing to compare with.
             }
         }
 
@@ -189,8 +189,8 @@ public sealed class SyncLockstepTableCommand : SyncCmdlet
     }
 
     /// <summary>
-    /// Until the job has created its table's file, which takes a moment: whoever asks for the table next must find it. Does not wait for a
-    /// job that ends, or that has to wait for another writer.
+    /// Waits until the job has created its table's file, which takes a moment: whoever asks for the table next must find it. Does not wait
+    /// for a job that has ended, or that has to wait for another writer.
     /// </summary>
     private void AwaitTable(SyncJob job, SyncPlan plan)
     {

@@ -54,7 +54,7 @@ public abstract class CompareTableCmdlet : FeedCmdlet
 
     private protected FoundTable Locate()
     {
-        // With a database, the path that an object from the pipeline brings only says where that object's own table is.
+        // With a database, the path of an object from the pipeline only says where that object's own table is.
         var path = ConnectionString is null || IsNamed(nameof(Path)) ? Path : null;
         if (ConnectionString is not null && !string.IsNullOrEmpty(path))
             throw new InvalidOptionException("The table can be in a file or in a database.", "Use -ConnectionString or -Path.");

@@ -54,7 +54,7 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
             while (Task.WaitAny([waiting], millisecondsTimeout: 200) < 0)
             {
                 WriteNotices();
-                // A job that has failed will not bring what this waits for.
+                // A failed job will not bring what this is waiting for.
                 if (NewestJob(job => IsOf(job, found)) is { Failure: { } failure } job && !HasAnotherSync(found, job.PSEndTime))
                     ExceptionDispatchInfo.Throw(failure);
             }
@@ -79,7 +79,7 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
             && (Count is null || info.Rows >= Count);
     }
 
-    /// <summary>What is known of the table now; null if it does not exist, or cannot be read at the moment.</summary>
+    /// <summary>The table's current description; null if it does not exist, or cannot be read at the moment.</summary>
     private static TableInfo? Described(FoundTable found)
     {
         try
@@ -96,13 +96,15 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
     private protected override Exception? WhyMissing(string name) =>
         NewestJob(job => name.Length == 0 || string.Equals(job.Sync.Table, name, StringComparison.OrdinalIgnoreCase))?.Failure;
 
-    /// <summary>Whether a sync in this process follows the feed, and has received all that existed when it connected.</summary>
+    /// <summary>Whether a sync in this process follows the feed, and has received everything that existed when it connected.</summary>
     private static bool IsFollowed(string path, string table, DateTimeOffset? lastSync) =>
         RunningSyncs.Find(path, table) is { State.Phase: SyncPhase.Live or SyncPhase.Waiting }
         && SyncHealth.Find(path, table) is { ConnectedAt: { } connected }
         && lastSync >= connected;
 
-    /// <summary>Whether a sync other than the failed job may bring what this waits for: one that runs, or has run since.</summary>
+    /// <summary>
+    /// Whether a sync other than the failed job may bring what this is waiting for: one that is running, or has run since.
+    /// </summary>
     private static bool HasAnotherSync(FoundTable found, DateTime? failedAt)
     {
         try

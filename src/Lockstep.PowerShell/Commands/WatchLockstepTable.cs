@@ -26,7 +26,8 @@ public sealed class WatchLockstepTableCommand : TableCmdlet
         ForEachTable(found =>
         {
             var start = TimeProvider.System.GetTimestamp();
-            var objects = new RecordObjects(found.Table.GetInfo().Name, WriteWarning);
+            var info = found.Table.GetInfo();
+            var objects = new RecordObjects(info.Name, WriteWarning, properties: null, info.Fields);
             using var ended = CancellationTokenSource.CreateLinkedTokenSource(StopToken);
             Pump(
                 found.Table.WatchAsync(Since, TimeProvider.System, ended.Token),

@@ -8,7 +8,7 @@ namespace Lockstep.Completers;
 /// <summary>What completers share. Completers open no connection and change nothing.</summary>
 internal static class Completion
 {
-    /// <summary>The paths of the session that asks for completion.</summary>
+    /// <summary>The paths of the session that requests completion.</summary>
     public static PathIntrinsics Paths
     {
         get
@@ -18,9 +18,9 @@ internal static class Completion
         }
     }
 
-    /// <summary>Whether a parameter takes patterns, in which a bracket of a name has to be escaped.</summary>
+    /// <summary>Whether a parameter accepts patterns, in which brackets in a name must be escaped.</summary>
     /// <param name="command">The cmdlet's name.</param>
-    /// <param name="parameter">The parameter's.</param>
+    /// <param name="parameter">The parameter's name.</param>
     public static bool TakesPatterns(string command, string parameter) =>
         typeof(Completion)
             .Assembly.GetExportedTypes()
@@ -34,10 +34,10 @@ internal static class Completion
                     )
             );
 
-    /// <summary>The names that begin with a word, escaped and quoted where they need it.</summary>
+    /// <summary>The names that start with a word, escaped and quoted where necessary.</summary>
     /// <param name="word">What has been typed.</param>
     /// <param name="names">The names.</param>
-    /// <param name="arePatterns">Whether what is typed there is a pattern.</param>
+    /// <param name="arePatterns">Whether the parameter accepts patterns.</param>
     public static IEnumerable<CompletionResult> Of(string? word, IEnumerable<string> names, bool arePatterns = false)
     {
         var begun = Unquoted(word);
@@ -53,24 +53,24 @@ internal static class Completion
         }
     }
 
-    /// <summary>What was typed, without the quotes that it is in.</summary>
+    /// <summary>What was typed, without surrounding quotes.</summary>
     public static string Unquoted(string? word)
     {
         word ??= "";
         return word.Length > 0 && word[0] is '\'' or '"' ? word.Trim(word[0]).Replace("''", "'", StringComparison.Ordinal) : word;
     }
 
-    /// <summary>A path, quoted where it needs it.</summary>
+    /// <summary>A path, quoted where necessary.</summary>
     public static string Quote(string path) =>
         path.All(letter => char.IsLetterOrDigit(letter) || "_-./\\:".Contains(letter)) ? path : Quoted(path);
 
-    /// <summary>A text in quotes; PowerShell takes four characters for a single quote.</summary>
+    /// <summary>A text in quotes; PowerShell treats four characters as a single quote.</summary>
     public static string Quoted(string text) => $"'{CodeGeneration.EscapeSingleQuotedStringContent(text)}'";
 
-    /// <summary>A result shows something, also for a name that is empty.</summary>
+    /// <summary>A completion result must show something, even for an empty name.</summary>
     private static string Shown(string name) => name.Length > 0 ? name : "''";
 
-    /// <summary>Whether a text is the same without quotes: in a list, digits would be a number and not text.</summary>
+    /// <summary>Whether a text is the same without quotes: in a list, digits would be a number rather than text.</summary>
     private static bool IsWord(string name) =>
         name.Length > 0 && !char.IsDigit(name[0]) && name.All(letter => char.IsLetterOrDigit(letter) || letter == '_');
 }

@@ -17,7 +17,7 @@ public sealed class DialectCompleter : IArgumentCompleter
         IDictionary fakeBoundParameters
     ) => Completion.Of(wordToComplete, Names()).Concat(parameterName == "Dialect" ? Files(wordToComplete) : []);
 
-    /// <summary>Files of descriptions, once a path has been begun.</summary>
+    /// <summary>Description files, once a path has been started.</summary>
     private static IEnumerable<CompletionResult> Files(string word) =>
         Completion.Unquoted(word).AsSpan().ContainsAny("./\\~")
             ? FileCompletion.Of(word, static file => file.EndsWith(".json", StringComparison.OrdinalIgnoreCase), arePatterns: true)

@@ -3,7 +3,7 @@ using Lockstep.Parameters;
 
 namespace Lockstep.Completers;
 
-/// <summary>Completes paths of files of a kind, in the form in which the user started them: relative, absolute, from home.</summary>
+/// <summary>Completes paths of certain files, in the form in which the user started them: relative, absolute, from home.</summary>
 internal static class FileCompletion
 {
     private static readonly EnumerationOptions Visible = new()
@@ -14,7 +14,7 @@ internal static class FileCompletion
 
     /// <param name="word">What has been typed.</param>
     /// <param name="isWanted">Whether to offer a file, given by its full path.</param>
-    /// <param name="arePatterns">Whether the parameter takes patterns.</param>
+    /// <param name="arePatterns">Whether the parameter accepts patterns.</param>
     public static IEnumerable<CompletionResult> Of(string? word, Func<string, bool> isWanted, bool arePatterns = false)
     {
         var typed = Completion.Unquoted(word);
@@ -22,7 +22,7 @@ internal static class FileCompletion
             typed = WildcardPattern.Unescape(typed);
         var nameStart = typed.LastIndexOfAny(['/', '\\']) + 1;
         var (folder, begun) = (typed[..nameStart], typed[nameStart..]);
-        // As PowerShell does: a file here is written ./name, with the separator of the system.
+        // As in PowerShell, a file here is written ./name, with the system's separator.
         var shownFolder = (folder.Length > 0 ? folder : "./").Replace('/', Path.DirectorySeparatorChar);
         DirectoryInfo there;
         try
@@ -33,7 +33,7 @@ internal static class FileCompletion
         }
         catch (Exception error) when (error is RuntimeException or Engine.LockstepException)
         {
-            // The drive does not exist, or is not of the file system: there is nothing to complete.
+            // The drive does not exist, or is not a file system drive: there is nothing to complete.
             return [];
         }
 

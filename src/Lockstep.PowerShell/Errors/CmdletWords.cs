@@ -2,7 +2,7 @@ using Lockstep.Engine;
 
 namespace Lockstep.Errors;
 
-/// <summary>What the module calls the options and commands that advice names.</summary>
+/// <summary>The module's names for the options and commands in remedies.</summary>
 internal static class CmdletWords
 {
     /// <summary>Terms with another name here; any other term is the parameter of that name.</summary>
@@ -32,8 +32,11 @@ internal static class CmdletWords
             (nameof(Term.EnableTracking), _) => $"Enable-LockstepPostgresTracking -Table {value}",
             (nameof(Term.ReadQuarantined), not null) => $"Get-LockstepRecord {Argument(value)} -Quarantined",
             (nameof(Term.ReadSchedule), not null) => $"Get-LockstepVariableSchedule {Argument(value)}",
-            (nameof(Term.RemoveScheduled), _) => $"Remove-LockstepVariable -ActiveAt '{value}'",
+            (nameof(Term.RemoveScheduled), _) => value?.Split(' ', 2) is [var at, var name]
+                ? $"Remove-LockstepVariable {Argument(name)} -ActiveAt '{at}'"
+                : "Remove-LockstepVariable -ActiveAt",
             (nameof(Term.Dialect), not null) => $"-Dialect {value}",
+            (nameof(Term.Table), not null) => $"-Table {Argument(value)}",
             (nameof(Term.DialectWith), not null) => $"-Dialect {HashtableText.Of(value)}",
             (nameof(Term.FilterParameter), not null) => $"-FilterParameter @{{ {value} = ... }}",
             _ => Others.GetValueOrDefault(term) ?? "-" + term,

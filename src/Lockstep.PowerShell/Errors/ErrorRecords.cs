@@ -10,8 +10,8 @@ using Lockstep.TestServer.Scenarios;
 namespace Lockstep.Errors;
 
 /// <summary>
-/// Turns errors into PowerShell's error records. A <see cref="LockstepException"/> brings its kind, id and remedy; the other known errors
-/// have theirs here.
+/// Turns errors into PowerShell's error records. A <see cref="LockstepException"/> carries its kind, id and remedy; those of the other
+/// known errors are here.
 /// </summary>
 internal static class ErrorRecords
 {

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace Lockstep.Errors;
 
 /// <summary>
-/// JSON as PowerShell literals: objects are hashtables, lists arrays. A name from a server cannot break out of its quotes.
+/// JSON as PowerShell literals: objects become hashtables, lists arrays. A name from a server cannot break out of its quotes.
 /// </summary>
 internal static partial class HashtableText
 {
@@ -30,7 +30,7 @@ internal static partial class HashtableText
 
     private static string Name(string name) => Word().IsMatch(name) ? name : Quote(name);
 
-    /// <summary>Typographic quotes are quotes to PowerShell too.</summary>
+    /// <summary>Typographic quotes count as quotes in PowerShell too.</summary>
     private static string Quote(string text) => $"'{SingleQuote().Replace(text, "$0$0")}'";
 
     [GeneratedRegex("['\u2018-\u201b]")]

@@ -21,7 +21,7 @@ internal sealed class CsvExport : IRecordExport
 
     /// <param name="target">Closed when this is disposed.</param>
     /// <param name="fields">The fields of the columns, in this order.</param>
-    /// <param name="headers">What the columns are called.</param>
+    /// <param name="headers">The names of the columns.</param>
     /// <param name="unknown">Called once, with the first field that has no column; null if columns were chosen.</param>
     public CsvExport(Stream target, IReadOnlyList<string> fields, IReadOnlyList<string> headers, Action<string>? unknown)
     {
@@ -75,7 +75,7 @@ internal sealed class CsvExport : IRecordExport
         return Encoding.UTF8.GetString(json[start..(int)reader.BytesConsumed]);
     }
 
-    /// <summary>A text; one with half a surrogate pair, which no text file can hold, keeps its escape.</summary>
+    /// <summary>A text; one with half a surrogate pair, which a text file cannot contain, keeps its escape.</summary>
     private static string Text(ref Utf8JsonReader reader)
     {
         try

@@ -25,7 +25,7 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
         };
 
     /// <summary>The format to use for a file.</summary>
-    /// <exception cref="InvalidOptionException">Its extension names none of them: the file would not be what its name says.</exception>
+    /// <exception cref="InvalidOptionException">Its extension matches no format: the file would not be what its name says.</exception>
     public static ExportFormat Resolve(ExportFormat format, string file) =>
         format != ExportFormat.Auto
             ? format
@@ -108,7 +108,7 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
         );
     }
 
-    /// <summary>A name that is not a field becomes an empty column, so that files of one kind look alike.</summary>
+    /// <summary>A name that is not a field becomes an empty column, so that files of the same kind look alike.</summary>
     private static IReadOnlyList<(string Field, string Header)> Select(
         IReadOnlyList<string> fields,
         PropertyNames names,
@@ -128,6 +128,9 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
 
         int[] Matching(string name)
         {
+            // A name as the field spells it means that field, also where another one that differs by case comes first.
+            if (fields.ToList().IndexOf(name) is >= 0 and var exact)
+                return [exact];
             int[] literal = [.. Enumerable.Range(0, fields.Count).Where(i => names[i].Equals(name, StringComparison.OrdinalIgnoreCase))];
             if (literal.Length > 0)
                 return literal;

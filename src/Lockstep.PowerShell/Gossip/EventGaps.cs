@@ -11,7 +11,7 @@ internal sealed class EventGaps(LockstepCmdlet cmdlet, LockstepEmitter events)
 {
     private GossipClock? _told;
 
-    /// <summary>Warns of what it has not reported yet.</summary>
+    /// <summary>Warns of gaps that have not been reported yet.</summary>
     public void Warn()
     {
         var gaps = events.GetGaps();

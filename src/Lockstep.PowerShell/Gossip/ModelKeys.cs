@@ -7,7 +7,7 @@ namespace Lockstep.Gossip;
 /// <summary>Hides the engine's keys from public types.</summary>
 internal static class ModelKeys
 {
-    /// <summary>The keys that a user names by their files; null if none is named.</summary>
+    /// <summary>The keys in the files named by a user; null if none is named.</summary>
     /// <exception cref="IOException">A file cannot be read.</exception>
     /// <exception cref="GossipSecurityException">A key cannot be read, or one is missing.</exception>
     public static GossipSecurity? Load(

@@ -9,7 +9,7 @@ using Lockstep.Records;
 namespace Lockstep.Gossip;
 
 /// <summary>Writes values and events of one model to the pipeline. Pipeline thread only.</summary>
-/// <param name="cmdlet">Whose output it goes to.</param>
+/// <param name="cmdlet">The cmdlet to whose output it writes.</param>
 /// <param name="model">The model's name.</param>
 /// <param name="raw">Whether values are returned as JSON texts.</param>
 internal sealed class ModelOutput(LockstepCmdlet cmdlet, string model, bool raw)
@@ -20,7 +20,7 @@ internal sealed class ModelOutput(LockstepCmdlet cmdlet, string model, bool raw)
     /// <exception cref="JsonException">The value is nested too deep for an object.</exception>
     public void Write(ModelChange change) => cmdlet.WriteObject(ToModel(change));
 
-    /// <summary>Only the value; an array stays one object.</summary>
+    /// <summary>Writes only the value; an array stays a single object.</summary>
     /// <exception cref="JsonException">The value is nested too deep for an object.</exception>
     public void WriteValue(ModelChange change) => cmdlet.WriteObject(Read(change.Value));
 
@@ -39,7 +39,7 @@ internal sealed class ModelOutput(LockstepCmdlet cmdlet, string model, bool raw)
     private ModelValue ToModel(ModelChange change) =>
         new(model, change.Key, Read(change.Value), change.IsRemoved, change.Update.Source, change.Update.Time.LocalDateTime);
 
-    /// <summary>The factory makes objects of records, so the value becomes the only field of one.</summary>
+    /// <summary>The factory creates objects from records, so the value becomes a record's only field.</summary>
     private object? Read(JsonElement value)
     {
         var json = JsonMarshal.GetRawUtf8Value(value);

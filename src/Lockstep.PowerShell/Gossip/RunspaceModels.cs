@@ -53,7 +53,7 @@ internal sealed class RunspaceModels : IRunspaceState
     /// <exception cref="ModelNotFoundException">There is none.</exception>
     public ModelInfo Find(string name) => TryFind(name) ?? throw ModelNotFoundException.Named(name);
 
-    /// <summary>The model that a cmdlet is given, or the only one if it is given none.</summary>
+    /// <summary>The model given to a cmdlet, or the only one if none is given.</summary>
     /// <exception cref="ModelNotFoundException">There is no such model, or none was named and there are several.</exception>
     public static SessionModel Find(ModelReference? reference) =>
         SessionModel.Of(reference is null ? Current.Only : reference.Model ?? Current.Find(reference.ToString()));
@@ -96,7 +96,7 @@ internal sealed class RunspaceModels : IRunspaceState
             }
         }
 
-        // The runspace closed while the listener started.
+        // The runspace was closed while the listener was starting.
         Wait(SessionListener.Of(listener));
     }
 

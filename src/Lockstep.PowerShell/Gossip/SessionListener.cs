@@ -17,7 +17,7 @@ namespace Lockstep.Gossip;
 /// <param name="Certificate">The certificate with its key, which the caller keeps and disposes; null for no TLS.</param>
 internal sealed record ListeningPlace(IPEndPoint Address, string? PipeName, bool WebSocket, X509Certificate2? Certificate)
 {
-    /// <summary>For WebSocket: by which names clients may reach it, and from which web pages.</summary>
+    /// <summary>For WebSocket: the names under which clients may reach it, and the web pages from which.</summary>
     public SiteRules Site { get; init; } = new();
 }
 
@@ -124,7 +124,7 @@ internal sealed class SessionListener : IModelListenerState, IAsyncDisposable
         }
     }
 
-    /// <summary>Stops offering a model, and ends with the last one.</summary>
+    /// <summary>Stops offering a model; the listener ends with the last one.</summary>
     public async Task WithdrawAsync(string name)
     {
         bool last;

@@ -74,7 +74,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
 
     public bool IsRemoved => Volatile.Read(ref _removed);
 
-    /// <summary>What it is connected to, the oldest first.</summary>
+    /// <summary>Its connections, oldest first.</summary>
     public ModelConnectionInfo[] Connections
     {
         get
@@ -126,7 +126,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
         return WithName(name, () => events.EmitJson(name, arguments));
     }
 
-    /// <summary>Keeps it connected to a peer from now on.</summary>
+    /// <summary>Keeps the model connected to a peer from now on.</summary>
     /// <exception cref="ArgumentException">The engine does not know the URI's form.</exception>
     public ModelConnectionInfo Connect(Uri uri, ModelDirection direction, int? maximumRetryCount, GossipDialOptions dial)
     {
@@ -140,7 +140,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
             }
         }
 
-        // Removed meanwhile: the connector of a node that is gone ends on its own.
+        // Removed meanwhile: a connector whose node is gone ends on its own.
         return connection;
     }
 
@@ -153,7 +153,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
         await SessionConnection.Of(connection).DisposeAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Records a listener that offers the model.</summary>
+    /// <summary>Notes a listener that offers the model.</summary>
     public void OfferBy(SessionListener listener)
     {
         lock (_gate)
@@ -223,7 +223,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
         _keys?.Dispose();
     }
 
-    /// <summary>The user can correct a name that the engine refuses.</summary>
+    /// <summary>Reports a name that the engine refuses as an option, because the user can correct it.</summary>
     private static GossipUpdate WithName(string name, Func<GossipUpdate> use)
     {
         try

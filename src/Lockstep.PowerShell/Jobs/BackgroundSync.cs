@@ -5,7 +5,7 @@ using Lockstep.Sync;
 
 namespace Lockstep.Jobs;
 
-/// <summary>A sync that its own task pulls instead of a pipeline, and that reports to the streams of a job.</summary>
+/// <summary>A sync pulled by its own task rather than by a pipeline, which reports to a job's streams.</summary>
 /// <param name="sync">The sync.</param>
 /// <param name="log">What the engine logs about it.</param>
 /// <param name="passesChanges">Whether the output is the changes; otherwise it is the result.</param>
@@ -50,7 +50,7 @@ internal sealed class BackgroundSync(TableSync sync, EngineLog log, bool passesC
         _work.GetAwaiter().GetResult();
     }
 
-    /// <summary>Call this when it has ended.</summary>
+    /// <summary>To be called after it has ended.</summary>
     public void Dispose() => _stop.Dispose();
 
     private async Task<JobState> RunAsync(JobStreams streams)
@@ -73,7 +73,7 @@ internal sealed class BackgroundSync(TableSync sync, EngineLog log, bool passesC
         }
         catch (Exception error) when (_stop.IsCancellationRequested && error is OperationCanceledException or PipelineStoppedException)
         {
-            // Whoever stopped it asks next for what was committed until then.
+            // Whoever stopped it will ask for what was committed until then.
             if (!passesChanges)
                 streams.Output(Result);
             return JobState.Stopped;

@@ -4,12 +4,12 @@ using System.Management.Automation;
 namespace Lockstep.Jobs;
 
 /// <summary>
-/// A stream of a job that keeps only its newest records, so that a job that nobody reads does not grow (I8). One writer, any number of
+/// A job's stream that keeps only its newest records, so that a job that nobody reads does not grow (I8). One writer, any number of
 /// readers.
 /// </summary>
 internal sealed class BoundedStream<T>(PSDataCollection<T> records, int capacity)
 {
-    /// <summary>How many records were dropped because nobody had taken them.</summary>
+    /// <summary>How many records were dropped because nobody had received them.</summary>
     public long Dropped { get; private set; }
 
     public void Add(T record)

@@ -6,7 +6,7 @@ using Lockstep.Sync;
 namespace Lockstep.Jobs;
 
 /// <summary>
-/// The streams of a job, which <c>Receive-Job</c> empties. Each keeps its newest records: a table must stay in sync whether or not somebody
+/// A job's streams, which <c>Receive-Job</c> empties. Each keeps its newest records: a table must stay in sync whether or not somebody
 /// reads, so a full stream neither stops the sync nor grows. What it drops is counted and reported (I7).
 /// </summary>
 internal sealed class JobStreams : ISyncStreams

@@ -8,8 +8,8 @@ using System.Text;
 namespace Lockstep.Jobs;
 
 /// <summary>
-/// Calls a job's token provider in a runspace of its own, because the pipeline that it came from is gone. As in <c>Start-ThreadJob</c>, it
-/// gets the variables it needs through <c>$using:</c>, with their values when the job started. One thread at a time, except
+/// Calls a job's token provider in its own runspace, because the pipeline that it came from is gone. As in <c>Start-ThreadJob</c>, it gets
+/// the variables it needs through <c>$using:</c>, with their values from when the job started. One thread at a time, except
 /// <see cref="Stop"/>.
 /// </summary>
 internal sealed class TokenRunspace : IDisposable
@@ -60,7 +60,7 @@ internal sealed class TokenRunspace : IDisposable
         }
     }
 
-    /// <summary>Ends the running call, and any later one. Any thread.</summary>
+    /// <summary>Ends the running call, and prevents later ones. Any thread.</summary>
     public void Stop()
     {
         lock (_gate)

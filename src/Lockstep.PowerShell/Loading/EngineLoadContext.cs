@@ -15,8 +15,8 @@ namespace Lockstep.Loading;
 /// </remarks>
 internal sealed class EngineLoadContext : AssemblyLoadContext
 {
-    // The cmdlet assembly's own references. Anything further down is requested from this context, because the assembly that uses it lives
-    // here.
+    // The cmdlet assembly's own references. Their dependencies are requested from this context, because the assemblies that use them are
+    // loaded here.
     private static readonly HashSet<string> EngineAssemblies = new(StringComparer.Ordinal)
     {
         "Lockstep.Engine",
@@ -42,14 +42,14 @@ internal sealed class EngineLoadContext : AssemblyLoadContext
         if (Interlocked.Exchange(ref _attached, 1) != 0)
             return;
 
-        // The SQLite in deps belongs to this module alone: it need not lock at each call.
+        // The SQLite in deps belongs to this module alone, so it need not lock at each call.
         AppContext.SetSwitch("Lockstep.Sqlite.OneThreadPerConnection", true);
         Default.Resolving += (_, name) => EngineAssemblies.Contains(name.Name!) ? Instance.LoadFromAssemblyName(name) : null;
     }
 
     protected override Assembly? Load(AssemblyName assemblyName)
     {
-        // The same assembly, compiled ahead of time for this platform if the module has it, saves the first sync of a session its JIT time.
+        // The same assembly, compiled ahead of time for this platform if the module includes it, saves a session's first sync its JIT time.
         var compiled = Path.Combine(_folder, "runtimes", Platform, "lib", assemblyName.Name + ".dll");
         var path = File.Exists(compiled) ? compiled : Path.Combine(_folder, assemblyName.Name + ".dll");
         return File.Exists(path) ? LoadFromAssemblyPath(path) : null;

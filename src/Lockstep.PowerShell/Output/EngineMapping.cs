@@ -8,8 +8,8 @@ using EngineTableInfo = Lockstep.Engine.Tables.TableInfo;
 namespace Lockstep;
 
 /// <summary>
-/// Maps the engine's values to those that users see. PowerShell inspects public types before the engine can be loaded, so these are types
-/// of their own; their enumerations have the engine's values.
+/// Maps the engine's values to those that users see. PowerShell inspects public types before the engine can be loaded, so these are
+/// separate types; their enumerations have the engine's values.
 /// </summary>
 internal static class EngineMapping
 {
@@ -85,7 +85,7 @@ internal static class EngineMapping
     public static FeedEvent ToModel(this EngineFeedEvent happened) =>
         new((FeedEventKind)happened.Kind, happened.At.LocalDateTime, happened.Render(CmdletWords.Say));
 
-    /// <summary>The key as PowerShell shows it: one value, or an array where there are several fields.</summary>
+    /// <summary>The key as PowerShell shows it: a single value, or an array if there are several fields.</summary>
     public static object ToModel(this RecordKey key)
     {
         object[] parts = [.. key.Parts.Select(part => part is OrderValue number ? number.ToString() : part)];

@@ -23,7 +23,7 @@ public sealed class ModelInfo
     /// <summary>How many keys have a value, or how many events there are.</summary>
     public int Count => State.Count;
 
-    /// <summary>How many peers are connected at this moment, whichever side connected.</summary>
+    /// <summary>How many peers are currently connected, whichever side connected.</summary>
     public int PeerCount => State.PeerCount;
 
     /// <summary>The connections that this session opened, until <c>Disconnect-LockstepModel</c> ends them.</summary>

@@ -1,8 +1,6 @@
 namespace Lockstep;
 
-/// <summary>
-/// What a <see cref="ModelInfo"/> shows, at the moment of asking: the session's model, without its internals. Any thread.
-/// </summary>
+/// <summary>What a <see cref="ModelInfo"/> shows, read live: the session's model, without its internals. Any thread.</summary>
 internal interface IModelState
 {
     string Name { get; }

@@ -24,7 +24,7 @@ internal sealed class RunningFeedServer(FeedServer server, string source, IReadO
         var error = IsRunning ? null : "The server was stopped.";
         try
         {
-            // It answers from what it last saw.
+            // It answers with what it last saw.
             if (IsRunning)
                 state = feed.GetStateAsync(CancellationToken.None).AsTask().GetAwaiter().GetResult();
         }

@@ -26,7 +26,7 @@ public sealed class ScheduledValue
     /// <summary>Who set or moved it last; null if the newest part of the audit trail does not say.</summary>
     public required string? SetBy { get; init; }
 
-    /// <summary>When that was, on the store's clock; null likewise.</summary>
+    /// <summary>When that was, on the store's clock; null in the same case.</summary>
     public required DateTimeOffset? SetAt { get; init; }
 
     /// <summary>Where the variable is kept.</summary>

@@ -4,7 +4,7 @@ using Lockstep.Ticks;
 
 namespace Lockstep;
 
-/// <summary>What stores of variables may be called.</summary>
+/// <summary>The kinds of names that stores of variables have.</summary>
 internal static class StoreNames
 {
     public static TickStoreNames All { get; } = new(new PostgresTickStoreKind(), new RedisTickStoreKind());

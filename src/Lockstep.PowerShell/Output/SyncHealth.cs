@@ -4,8 +4,8 @@ using EngineSyncResult = Lockstep.Engine.Sync.SyncResult;
 namespace Lockstep;
 
 /// <summary>
-/// How a sync in this process gets on with its feed: what went wrong last, when the feed was last heard, when the table last changed. It
-/// stays after the table's last sync has ended. Written by the thread that handles the sync's steps, read by any.
+/// The health of a sync in this process: its last error, when the feed was last heard, when the table last changed. Kept after the table's
+/// last sync has ended. Written by the thread that handles the sync's steps, read by any.
 /// </summary>
 /// <param name="result">What the sync has done so far.</param>
 internal sealed class SyncHealth(Func<EngineSyncResult> result)
@@ -16,7 +16,7 @@ internal sealed class SyncHealth(Func<EngineSyncResult> result)
     private Func<EngineSyncResult>? _result = result;
     private long _changes;
 
-    /// <summary>That of the table's newest sync in this process; null if there was none.</summary>
+    /// <summary>The health of the table's newest sync in this process; null if there was none.</summary>
     /// <param name="path">The file's full path, or the description of the store.</param>
     /// <param name="table">The table's name.</param>
     public static SyncHealth? Find(string path, string table) => OfTables.GetValueOrDefault((path, table));
@@ -24,13 +24,13 @@ internal sealed class SyncHealth(Func<EngineSyncResult> result)
     /// <summary>Forgets it, together with the table.</summary>
     public static void Forget(string path, string table) => OfTables.TryRemove((path, table), out _);
 
-    /// <summary>The last thing that went wrong; null if nothing has. It stays after a recovery.</summary>
+    /// <summary>The last error; null if there was none. Kept after a recovery.</summary>
     public string? LastError => _last.Error;
 
     /// <summary>When the feed was last heard, by an answer or by a byte; null if it never was.</summary>
     public DateTimeOffset? LastContact => _last.Contact;
 
-    /// <summary>When a change of the table was last seen to be committed; null if none was.</summary>
+    /// <summary>When a change of the table was last seen to be committed; null if never.</summary>
     public DateTimeOffset? LastChange => _last.Change;
 
     /// <summary>When the feed last answered with records; null if it never did.</summary>
@@ -51,7 +51,7 @@ internal sealed class SyncHealth(Func<EngineSyncResult> result)
                 or FeedEventKind.ServerError
                 or FeedEventKind.OtherStatus;
         var isAnswer = kind is FeedEventKind.Connect or FeedEventKind.Disconnect or FeedEventKind.Heartbeat;
-        // An answer that is an error is an answer.
+        // An error status is still an answer.
         isAnswer |= wentWrong && kind is not (FeedEventKind.Close or FeedEventKind.SocketError);
         _last = new Reading(
             wentWrong ? happened.Message : _last.Error,
@@ -64,7 +64,7 @@ internal sealed class SyncHealth(Func<EngineSyncResult> result)
         return wentWrong;
     }
 
-    /// <summary>Records how far the sync is.</summary>
+    /// <summary>Notes the sync's progress.</summary>
     public void Note(EngineSyncResult reached)
     {
         var now = DateTimeOffset.UtcNow;

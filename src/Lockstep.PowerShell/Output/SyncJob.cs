@@ -24,7 +24,7 @@ public sealed class SyncJob : Job
         PSJobTypeName = "LockstepSync";
     }
 
-    /// <summary>What the sync has done so far: state, lag and counts, at the moment of asking.</summary>
+    /// <summary>What the sync has done so far: state, lag and counts.</summary>
     public SyncResult Sync => _sync.Result;
 
     /// <summary>
@@ -32,7 +32,7 @@ public sealed class SyncJob : Job
     /// </summary>
     public SyncOutcome Outcome => Sync.Outcome;
 
-    /// <summary>What last went wrong between the feed and the sync; null if nothing has. It stays after a recovery.</summary>
+    /// <summary>The last error between the feed and the sync; null if there was none. Kept after a recovery.</summary>
     public string? LastError => _sync.Health.LastError;
 
     /// <summary>When the feed was last heard, in local time; null if it never was.</summary>
@@ -60,7 +60,7 @@ public sealed class SyncJob : Job
     /// <summary>State and counts, as text.</summary>
     public override string StatusMessage => _sync.Status;
 
-    /// <summary>Stops the sync, and returns once it has released connection and file. What was committed stays.</summary>
+    /// <summary>Stops the sync, and returns once it has released its connection and file. What was committed is kept.</summary>
     public override void StopJob()
     {
         lock (_gate)
@@ -116,7 +116,7 @@ internal interface ISyncWork : IDisposable
     /// <summary>The same as text. Any thread.</summary>
     string Status { get; }
 
-    /// <summary>How it gets on with its feed.</summary>
+    /// <summary>Its health.</summary>
     SyncHealth Health { get; }
 
     /// <summary>What ended it, if it failed; known before it is reported to have ended. Any thread.</summary>

@@ -1,6 +1,6 @@
 namespace Lockstep;
 
-/// <summary>What a table file says of its table, at the moment of asking.</summary>
+/// <summary>A table's description, read when requested.</summary>
 public sealed class TableInfo
 {
     internal TableInfo() { }
@@ -82,7 +82,7 @@ public sealed class TableInfo
     public TimeSpan? SinceLastByte => Sync?.SinceLastByte;
 
     /// <summary>
-    /// What last went wrong between the feed and the table's newest sync in this process; null if nothing has. It stays after a recovery.
+    /// The last error between the feed and the table's newest sync in this process; null if there was none. Kept after a recovery.
     /// </summary>
     public string? LastError { get; internal init; }
 

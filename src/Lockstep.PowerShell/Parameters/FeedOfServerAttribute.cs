@@ -11,7 +11,7 @@ public sealed class FeedOfServerAttribute : ArgumentTransformationAttribute
 {
     /// <summary>Turns a server into the URI of its feed; leaves everything else to PowerShell.</summary>
     /// <param name="engineIntrinsics">Not used.</param>
-    /// <param name="inputData">What was given.</param>
+    /// <param name="inputData">The argument.</param>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData) =>
         (inputData is PSObject wrapped ? wrapped.BaseObject : inputData) switch
         {
@@ -20,7 +20,7 @@ public sealed class FeedOfServerAttribute : ArgumentTransformationAttribute
             ServerInfo => throw new ArgumentTransformationMetadataException(
                 "The server serves several feeds: use one from its property Feed."
             ),
-            // PowerShell's own error would show what was given, including a password in it (I9).
+            // PowerShell's own error would show the argument, including a password in it (I9).
             string text when !Uri.TryCreate(text, UriKind.RelativeOrAbsolute, out _) => throw new ArgumentTransformationMetadataException(
                 "This is not a URI. A feed's URI begins with http:// or https://."
             ),

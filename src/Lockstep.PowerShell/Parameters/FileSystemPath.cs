@@ -8,8 +8,9 @@ namespace Lockstep.Parameters;
 internal static class FileSystemPath
 {
     /// <summary>
-    /// The full paths that -Path names. A file with exactly that name wins, even if the name holds brackets (it may come from an object in
-    /// the pipeline); otherwise a pattern means the files that match it, and anything else the one path, whether or not it exists.
+    /// The full paths named by -Path. A file with exactly that name takes precedence, even if the name contains brackets (it may come from
+    /// an object in the pipeline); otherwise a pattern means the files that match it, and anything else a single path, whether or not it
+    /// exists.
     /// </summary>
     /// <exception cref="PathNotFoundException">No file matches the pattern, or there is no such drive.</exception>
     /// <exception cref="PathProviderException">The path is not in the file system.</exception>
@@ -18,7 +19,7 @@ internal static class FileSystemPath
         var literal = ResolveLiteral(paths, path);
         if (File.Exists(literal))
             return [literal];
-        // What PowerShell would escape may come escaped: web`[1`].db.
+        // The path may arrive escaped as PowerShell would escape it: web`[1`].db.
         if (!WildcardPattern.ContainsWildcardCharacters(path))
             return [path.Contains('`', StringComparison.Ordinal) ? ResolveLiteral(paths, WildcardPattern.Unescape(path)) : literal];
 
@@ -39,7 +40,7 @@ internal static class FileSystemPath
     public static string ResolveOne(PathIntrinsics paths, string path) =>
         Resolve(paths, path) is [var only] ? only : throw new InvalidOptionException($"Several files match '{path}'.", "Name one of them.");
 
-    /// <summary>The full path that -LiteralPath names, whether or not it exists.</summary>
+    /// <summary>The full path named by -LiteralPath, whether or not it exists.</summary>
     /// <exception cref="PathProviderException">The path is not in the file system.</exception>
     public static string ResolveLiteral(PathIntrinsics paths, string path)
     {
@@ -54,7 +55,7 @@ internal static class FileSystemPath
         );
     }
 
-    /// <summary>A table is a file.</summary>
+    /// <summary>Checks that a table's path is not a folder.</summary>
     /// <exception cref="PathIsFolderException">The path is a folder.</exception>
     public static void RequireFile(string fullPath)
     {
@@ -62,11 +63,11 @@ internal static class FileSystemPath
             throw new PathIsFolderException(fullPath);
     }
 
-    /// <summary>A name in the file system's current location, even while the current location is elsewhere.</summary>
+    /// <summary>A name in the file system's current location, even if PowerShell's current location is elsewhere.</summary>
     public static string InCurrentLocation(PathIntrinsics paths, string name) =>
         Path.Combine(paths.CurrentFileSystemLocation.ProviderPath, name);
 
-    /// <summary>An error with one of several paths must not stop the others, so it is an exception of ours.</summary>
+    /// <summary>An error with one of several paths must not stop the others, so it is one of our exceptions.</summary>
     private static T Translated<T>(string path, PathIntrinsics paths, Func<(T Found, ProviderInfo Provider)> resolve)
     {
         try
@@ -84,7 +85,7 @@ internal static class FileSystemPath
         }
         catch (PSInvalidOperationException)
         {
-            // A provider without a home, such as that of Env:, does not know what ~ is.
+            // A provider without a home, such as that of Env:, does not support ~.
             throw new PathProviderException(path, paths.CurrentLocation.Provider.Name);
         }
     }

@@ -12,7 +12,7 @@ public sealed class InstantAttribute : ArgumentTransformationAttribute
 {
     /// <summary>Turns a text into an instant, in local time if it names no zone; leaves everything else to PowerShell.</summary>
     /// <param name="engineIntrinsics">Not used.</param>
-    /// <param name="inputData">What was given.</param>
+    /// <param name="inputData">The argument.</param>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
     {
         var given = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;

@@ -3,7 +3,7 @@ using Lockstep.Postgres;
 
 namespace Lockstep.Parameters;
 
-/// <summary>The database and tables that a user names, for the engine.</summary>
+/// <summary>Converts the database and tables named by a user for the engine.</summary>
 internal static class PostgresTables
 {
     /// <summary>The connection string for the driver.</summary>
@@ -20,7 +20,7 @@ internal static class PostgresTables
         }
     }
 
-    /// <summary>The file that keeps a table's changes, in a folder.</summary>
+    /// <summary>The file in a folder that keeps a table's changes.</summary>
     public static string LogFile(string folder, TableName table) =>
         Path.Combine(folder, string.Concat($"{table}.log".Select(c => Path.GetInvalidFileNameChars().Contains(c) ? '_' : c)));
 

@@ -5,15 +5,15 @@ using Lockstep.Engine;
 namespace Lockstep.Parameters;
 
 /// <summary>
-/// Reads a number as seconds for a TimeSpan parameter, and <c>250ms</c> or <c>2h</c> as that duration. PowerShell by itself would take a
-/// number for ticks.
+/// Reads a number as seconds for a TimeSpan parameter, and <c>250ms</c> or <c>2h</c> as that duration. PowerShell itself would treat a
+/// number as ticks.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
 public sealed class SecondsAttribute : ArgumentTransformationAttribute
 {
     /// <summary>Turns numbers, and texts that are numbers or have a unit, into a TimeSpan; leaves everything else to PowerShell.</summary>
     /// <param name="engineIntrinsics">Not used.</param>
-    /// <param name="inputData">What was given.</param>
+    /// <param name="inputData">The argument.</param>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
     {
         var given = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;

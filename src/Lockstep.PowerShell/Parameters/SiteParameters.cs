@@ -3,7 +3,7 @@ using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Parameters;
 
-/// <summary>Makes a server's rules from -AllowedHost and -AllowedOrigin.</summary>
+/// <summary>Turns -AllowedHost and -AllowedOrigin into a server's rules.</summary>
 internal static class SiteParameters
 {
     /// <exception cref="InvalidOptionException">A value is not a name or an origin.</exception>

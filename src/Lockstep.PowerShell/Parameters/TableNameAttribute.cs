@@ -9,9 +9,9 @@ namespace Lockstep.Parameters;
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
 public sealed class TableNameAttribute : ArgumentTransformationAttribute
 {
-    /// <summary>Turns such an object into the name; leaves everything else to PowerShell.</summary>
+    /// <summary>Replaces such an object with the name; leaves everything else to PowerShell.</summary>
     /// <param name="engineIntrinsics">Not used.</param>
-    /// <param name="inputData">What was given.</param>
+    /// <param name="inputData">The argument.</param>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData) =>
         inputData is PSObject { BaseObject: PSCustomObject } given
         && (given.Properties["Table"] ?? given.Properties["Name"])?.Value is { } name

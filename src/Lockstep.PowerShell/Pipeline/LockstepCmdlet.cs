@@ -17,13 +17,13 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
     /// <summary>Cancelled by Ctrl+C, by <c>Stop-Job</c> and by anything else that ends the pipeline from outside (I10).</summary>
     private protected CancellationToken StopToken => _stopping.Token;
 
-    /// <summary>The target that an error record names: by default nothing, for most cmdlets the feed or file they work on.</summary>
+    /// <summary>The target that an error record names: none by default, for most cmdlets the feed or file on which they work.</summary>
     private protected virtual object? ErrorTarget => null;
 
     /// <inheritdoc/>
     protected sealed override void BeginProcessing()
     {
-        // Before the first object from the pipeline these are those of the command line.
+        // Before the first object from the pipeline, these are the parameters of the command line.
         _named = [.. MyInvocation.BoundParameters.Keys];
         Guard(Begin, ThrowTerminatingError);
     }
@@ -43,7 +43,7 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
         }
         catch (ObjectDisposedException)
         {
-            // PowerShell calls this from another thread, possibly just after the pipeline has ended by itself.
+            // PowerShell calls this from another thread, possibly just after the pipeline has ended on its own.
         }
     }
 
@@ -60,7 +60,7 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
     private protected virtual void End() { }
 
     /// <summary>
-    /// Pulls a sequence of the engine and passes on each element, all on the pipeline thread, so that script blocks, output and progress
+    /// Pulls a sequence from the engine and passes on each element, all on the pipeline thread, so that script blocks, output and progress
     /// may be used in between. Ends the sequence in any case: <c>Select-Object -First 1</c> closes the socket behind it.
     /// </summary>
     private protected void Pump<T>(IAsyncEnumerable<T> sequence, Action<T> handOn)
@@ -101,7 +101,7 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
     /// <param name="disposing">Always true: there is no finalizer.</param>
     protected virtual void Dispose(bool disposing) => _stopping.Dispose();
 
-    /// <summary>Does one of several things; its error does not keep the others from being done.</summary>
+    /// <summary>Does one of several things; an error does not keep the others from being done.</summary>
     private protected void Attempt(Action step) => Guard(step, WriteError);
 
     private void Guard(Action step, Action<ErrorRecord> report)

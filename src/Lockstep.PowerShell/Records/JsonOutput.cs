@@ -4,8 +4,8 @@ using System.Text;
 namespace Lockstep.Records;
 
 /// <summary>
-/// Writes JSON text in UTF-8. Unlike <see cref="System.Text.Json.Utf8JsonWriter"/>, which writes a replacement character, it keeps half a
-/// surrogate pair, as an escape: a record from a feed goes back as it came. The caller is responsible for the structure.
+/// Writes JSON text in UTF-8. Unlike <see cref="System.Text.Json.Utf8JsonWriter"/>, which writes a replacement character, it preserves half
+/// a surrogate pair as an escape, so that a feed's record can be written back unchanged. The caller is responsible for the structure.
 /// </summary>
 internal sealed class JsonOutput
 {
@@ -68,7 +68,7 @@ internal sealed class JsonOutput
         Ascii("\"");
     }
 
-    /// <summary>Writes an escaped character, or a surrogate pair, and returns how many of the text's units it was.</summary>
+    /// <summary>Writes an escaped character, or a surrogate pair, and returns how many of the text's UTF-16 units it consumed.</summary>
     private int WriteSpecial(ReadOnlySpan<char> text)
     {
         if (char.IsHighSurrogate(text[0]) && text.Length > 1 && char.IsLowSurrogate(text[1]))

@@ -5,14 +5,14 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Records;
 
 /// <summary>
-/// A number that no .NET type holds with all its digits: its text, marked by the type name <c>Lockstep.Number</c>, so that it becomes a
+/// A number that no .NET type can hold with all its digits: its text, marked by the type name <c>Lockstep.Number</c>, so that it becomes a
 /// number again when the object is written as a record.
 /// </summary>
 internal static class NumberText
 {
     private const string TypeName = "Lockstep.Number";
 
-    /// <summary>The object for a number, given as JSON has it.</summary>
+    /// <summary>The object for a number in JSON form.</summary>
     public static PSObject Create(string text)
     {
         var number = new PSObject(text);
@@ -20,7 +20,7 @@ internal static class NumberText
         return number;
     }
 
-    /// <summary>The number that an object stands for, as JSON; null for any other object.</summary>
+    /// <summary>The number that an object represents, as JSON; null for any other object.</summary>
     public static string? Of(object? value) =>
         value is PSObject { BaseObject: string text } number
         && number.TypeNames.Contains(TypeName)

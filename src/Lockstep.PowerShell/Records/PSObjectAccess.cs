@@ -5,8 +5,8 @@ using System.Runtime.CompilerServices;
 namespace Lockstep.Records;
 
 /// <summary>
-/// Faster ways to make objects than the reference assembly shows. Each is tried once; if PowerShell lacks it, the public way does the same
-/// at half the speed.
+/// Faster ways to create objects than the reference assembly exposes. Each is tried once; if PowerShell lacks it, the public way does the
+/// same at half the speed.
 /// </summary>
 internal static class PSObjectAccess
 {
@@ -25,13 +25,13 @@ internal static class PSObjectAccess
         ?.CreateDelegate<Action<PSMemberInfo, object>>();
 
     /// <summary>
-    /// The members of an object that are its own, for <see cref="Add"/>; null if PowerShell has no such list. The public way also announces
-    /// to all of PowerShell that objects have a property of this name, at each property of each object: once is enough.
+    /// An object's own members, for <see cref="Add"/>; null if PowerShell has no such list. The public way also announces to all of
+    /// PowerShell that objects have a property of this name, for each property of each object; once is enough.
     /// </summary>
     public static PSMemberInfoCollection<PSMemberInfo>? OwnMembers(PSObject target) =>
         SetOwner is null ? null : InstanceMembers?.Invoke(target);
 
-    /// <summary>Adds a property, without copying it, with a name that another object got in the public way.</summary>
+    /// <summary>Adds a property without copying it; another object must already have got its name in the public way.</summary>
     /// <param name="members">The target's <see cref="OwnMembers"/>.</param>
     /// <param name="target">The object.</param>
     /// <param name="property">The property, which no other object has.</param>

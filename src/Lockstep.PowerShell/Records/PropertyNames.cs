@@ -6,7 +6,7 @@ using Lockstep.Parameters;
 namespace Lockstep.Records;
 
 /// <summary>
-/// The names of fields as properties of an object. PowerShell's names ignore case, cannot be empty, and some are reserved: such a field
+/// The names of fields as properties of an object. PowerShell's names ignore case, cannot be empty, and some are reserved; such a field
 /// gets the first of the suffixes <c>_2</c>, <c>_3</c>... that makes its name unique.
 /// </summary>
 internal sealed class PropertyNames
@@ -18,13 +18,20 @@ internal sealed class PropertyNames
 
     private readonly IReadOnlyList<string> _fields;
     private readonly string[] _names;
+    private readonly Dictionary<string, string> _renamed;
     private IReadOnlyList<SelectedProperty>? _selected;
 
-    public PropertyNames(IReadOnlyList<string> fields)
+    /// <param name="fields">The fields of an object.</param>
+    /// <param name="table">
+    /// The names that fields have in the objects of a table: one whose name another field takes is called the same in an object that lacks
+    /// the other. Null if no table is known.
+    /// </param>
+    public PropertyNames(IReadOnlyList<string> fields, PropertyNames? table = null)
     {
         _fields = fields;
-        // A field that can keep its name keeps it, whatever comes before it.
-        _names = [.. fields];
+        _renamed = table?._renamed ?? [];
+        // A field that can keep its name keeps it, whatever precedes it.
+        _names = [.. fields.Select(field => _renamed.GetValueOrDefault(field, field))];
         var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         var others = Enumerable.Range(0, _names.Length).Where(i => !CanKeep(_names[i]) || !taken.Add(_names[i])).ToArray();
         foreach (var i in others)
@@ -34,11 +41,19 @@ internal sealed class PropertyNames
                 suffix++;
 
             _names[i] = $"{fields[i]}_{suffix}";
+        }
+
+        for (var i = 0; i < _names.Length; i++)
+        {
+            if (ReferenceEquals(_names[i], fields[i]))
+                continue;
             FirstRenamed ??= (fields[i], _names[i]);
+            if (table is null)
+                _renamed[fields[i]] = _names[i];
         }
     }
 
-    /// <summary>The first field whose property has another name, if there is one.</summary>
+    /// <summary>The first field whose property has another name, if any.</summary>
     public (string Field, string Property)? FirstRenamed { get; }
 
     /// <summary>Whether an object got them all in PowerShell's own way, after which PowerShell looks for them in every object.</summary>
@@ -53,8 +68,8 @@ internal sealed class PropertyNames
     public string FieldAt(int field) => _fields[field];
 
     /// <summary>
-    /// The wanted properties, each with the position of its field; -1 for one that does not exist, as in Select-Object. Computed once: the
-    /// caller always wants the same.
+    /// The wanted properties, each with the position of its field; -1 for one that does not exist, as in Select-Object. Computed once,
+    /// because the caller always wants the same.
     /// </summary>
     public IReadOnlyList<SelectedProperty> Select(IReadOnlyList<string> wanted) => _selected ??= SelectOnce(wanted);
 
@@ -73,9 +88,16 @@ internal sealed class PropertyNames
         {
             if (FieldPath.IsPointer(name) && FieldPath.IsValid(name) && !_fields.Contains(name))
             {
-                // What is inside a field keeps its name, if nothing else has it.
+                // A path into a field keeps its name, if nothing else has it.
                 var path = FieldPath.Names(name);
                 Add(CanKeep(path[^1]) && !IsTaken(path[^1]) ? path[^1] : name, IndexOf(path[0]), [.. path.Skip(1)]);
+                continue;
+            }
+
+            // A name as the field spells it means that field, also where another one that differs by case has taken the property.
+            if (_renamed.TryGetValue(name, out var property))
+            {
+                Add(property, IndexOf(name));
                 continue;
             }
 

@@ -10,7 +10,7 @@ namespace Lockstep.Records;
 /// <summary>Turns a user's keys and filter parameters into values for a query.</summary>
 internal static class QueryValues
 {
-    /// <summary>The parts of a key: an array's elements, or the one value.</summary>
+    /// <summary>The parts of a key: an array's elements, or a single value.</summary>
     public static IReadOnlyList<object> Key(object key) =>
         Unwrap(key) is IList parts and not byte[] ? [.. parts.Cast<object>().Select(KeyPart)] : [KeyPart(key)];
 

@@ -3,24 +3,31 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Records;
 
-/// <summary>Makes pipeline objects from records: one note property per field, in the record's order.</summary>
+/// <summary>Creates pipeline objects from records: one note property per field, in the record's order.</summary>
 /// <param name="table">The table's name, for the type name <c>Lockstep.Record#table</c>.</param>
 /// <param name="warn">Called once, with the first field that had to be renamed.</param>
-/// <param name="wanted">The only properties that records get, in this order, wildcards allowed; null for all.</param>
-internal sealed class RecordObjectFactory(string table, Action<string> warn, IReadOnlyList<string>? wanted) : IRecordFactory
+/// <param name="wanted">The only properties to include, in this order, wildcards allowed; null for all.</param>
+/// <param name="fields">The fields of the table's records, as far as they are known.</param>
+internal sealed class RecordObjectFactory(
+    string table,
+    Action<string> warn,
+    IReadOnlyList<string>? wanted,
+    IReadOnlyList<string>? fields = null
+) : IRecordFactory
 {
+    private readonly PropertyNames _table = new(fields ?? []);
     private readonly RecordTypeNames _typeNames = new($"Lockstep.Record#{table}", "Lockstep.Record");
     private bool _warned;
 
     public object Create(FieldNames names, ReadOnlySpan<object?> values, int depth)
     {
-        var properties = names.Attachment as PropertyNames ?? Attach(names);
+        var properties = names.Attachment as PropertyNames ?? Attach(names, depth);
         if (depth > 0)
             return Fill(PSObjectAccess.WithCapacity(values.Length), properties, values);
 
         var record = PSObjectAccess.WithCapacity(values.Length);
         _typeNames.ApplyTo(record);
-        return wanted is null ? Fill(record, properties, values) : FillWanted(record, properties.Select(wanted), values);
+        return wanted is null ? Fill(record, properties, values) : FillWanted(record, properties, values);
     }
 
     public object CreateNumber(string text) => NumberText.Create(text);
@@ -47,20 +54,25 @@ internal sealed class RecordObjectFactory(string table, Action<string> warn, IRe
             ? new RenamedFieldProperty(properties[field], value, properties.FieldAt(field), isAdded)
             : new FieldProperty(properties[field], value, isAdded);
 
-    private static PSObject FillWanted(PSObject record, IReadOnlyList<SelectedProperty> selected, ReadOnlySpan<object?> values)
+    private PSObject FillWanted(PSObject record, PropertyNames properties, ReadOnlySpan<object?> values)
     {
-        foreach (var wanted in selected)
+        foreach (var selected in properties.Select(wanted!))
         {
-            var value = wanted.Field < 0 ? null : wanted.Of(values[wanted.Field]);
-            record.Properties.Add(new FieldProperty(wanted.Property, value), preValidated: true);
+            var value = selected.Field < 0 ? null : selected.Of(values[selected.Field]);
+            record.Properties.Add(
+                selected is { Field: >= 0 and var field, Below.Count: 0 } && properties.IsRenamed(field)
+                    ? new RenamedFieldProperty(selected.Property, value, properties.FieldAt(field), isAdded: false)
+                    : new FieldProperty(selected.Property, value),
+                preValidated: true
+            );
         }
 
         return record;
     }
 
-    private PropertyNames Attach(FieldNames names)
+    private PropertyNames Attach(FieldNames names, int depth)
     {
-        var properties = new PropertyNames(names);
+        var properties = new PropertyNames(names, depth == 0 ? _table : null);
         names.Attachment = properties;
         if (properties.FirstRenamed is { } renamed && !_warned)
         {

@@ -14,14 +14,19 @@ internal sealed class RecordObjects
     /// <param name="table">The table's name.</param>
     /// <param name="warn">Called once, if a field cannot keep its name.</param>
     /// <param name="properties">The only properties wanted, in this order, wildcards allowed; null for all.</param>
-    public RecordObjects(string table, Action<string> warn, IReadOnlyList<string>? properties = null) =>
-        _reader = new RecordReader(new RecordObjectFactory(table, warn, properties));
+    /// <param name="fields">The fields of the table's records, as far as they are known.</param>
+    public RecordObjects(
+        string table,
+        Action<string> warn,
+        IReadOnlyList<string>? properties = null,
+        IReadOnlyList<string>? fields = null
+    ) => _reader = new RecordReader(new RecordObjectFactory(table, warn, properties, fields));
 
     /// <summary>The object for one record, given as its JSON in UTF-8.</summary>
     public PSObject Read(ReadOnlySpan<byte> json) => (PSObject)_reader.Read(json);
 
     /// <summary>The object for a scan's current record.</summary>
-    /// <exception cref="LockstepException">The table holds there what is no record.</exception>
+    /// <exception cref="LockstepException">What the table contains is not a record.</exception>
     public PSObject Read(IRecordScan scan)
     {
         try

@@ -14,13 +14,13 @@ internal static class RecordOutput
 
     /// <param name="cmdlet">The cmdlet that outputs them.</param>
     /// <param name="scan">The records.</param>
-    /// <param name="objects">Makes the factory of their objects, given where its warnings go; null for their JSON text.</param>
+    /// <param name="objects">Creates the factory of their objects, given where its warnings go; null for their JSON text.</param>
     /// <param name="tellsState">Whether the objects carry their sequence number and whether they are deleted.</param>
     public static void Write(LockstepCmdlet cmdlet, IRecordScan scan, Func<Action<string>, RecordObjects>? objects, bool tellsState)
     {
         Action<string> warn = cmdlet.WriteWarning;
         var records = objects?.Invoke(text => warn(text));
-        // A filter may look at many records for one, and a database may make one wait: neither is left for another thread to break off.
+        // A filter may read many records for one, and a database may keep one waiting: neither may be left for another thread to abandon.
         var goesAhead = !tellsState && scan is RecordScan { MayGoAhead: true };
         for (var written = 0; !cmdlet.Stopping && scan.Read(); written++)
         {

@@ -13,9 +13,9 @@ using Lockstep.Errors;
 namespace Lockstep.Records;
 
 /// <summary>
-/// Writes an object of the pipeline as one JSON object in UTF-8: the inverse of <see cref="RecordObjectFactory"/>. Culture plays no part.
-/// Custom objects, instances of PowerShell classes, dictionaries, data rows, XML elements and arrays may be nested, 64 deep as everywhere;
-/// any other kind of object is written, by its properties, only as the record itself. One thread at a time.
+/// Writes an object from the pipeline as one JSON object in UTF-8: the inverse of <see cref="RecordObjectFactory"/>, independent of
+/// culture. Custom objects, instances of PowerShell classes, dictionaries, data rows, XML elements and arrays may be nested, 64 deep as
+/// everywhere; any other kind of object is written, by its properties, only as the record itself. One thread at a time.
 /// </summary>
 internal sealed class RecordSerializer
 {
@@ -32,12 +32,12 @@ internal sealed class RecordSerializer
 
     private readonly JsonOutput _output = new();
 
-    // The objects being written, each within the one before.
+    // The objects being written, each nested in the previous one.
     private readonly List<object> _path = [];
 
     /// <summary>Writes one record.</summary>
     /// <returns>Its bytes, valid until the next call.</returns>
-    /// <exception cref="UnsuitableObjectException">It is not an object, or holds something without a JSON form.</exception>
+    /// <exception cref="UnsuitableObjectException">It is not an object, or contains something without a JSON form.</exception>
     public ReadOnlyMemory<byte> Serialize(object? record)
     {
         _output.Clear();
@@ -48,7 +48,7 @@ internal sealed class RecordSerializer
         if (value is null || (value is IEnumerable && !HasMembers(value)) || Literal(value) is not null || Text(value) is not null)
             throw new UnsuitableObjectException("The record", $"is {Describe(value)}, not an object with properties");
 
-        // A wrapped object keeps its wrapping, which holds the properties added to it.
+        // A wrapped object keeps its wrapper, which has the properties added to it.
         WriteMembers(HasMembers(value) ? value : record!);
         return _output.Written;
     }
@@ -57,7 +57,7 @@ internal sealed class RecordSerializer
     /// <param name="name">Its name in errors.</param>
     /// <param name="given">The value.</param>
     /// <returns>Its bytes, valid until the next call.</returns>
-    /// <exception cref="UnsuitableObjectException">It is, or holds, something without a JSON form.</exception>
+    /// <exception cref="UnsuitableObjectException">It is, or contains, something without a JSON form.</exception>
     public ReadOnlyMemory<byte> SerializeValue(string name, object? given)
     {
         _output.Clear();
@@ -71,7 +71,7 @@ internal sealed class RecordSerializer
         return _output.Written;
     }
 
-    /// <summary>A time in ISO 8601, as records have it.</summary>
+    /// <summary>A time in ISO 8601, as in records.</summary>
     public static string Iso(object time) => ((IFormattable)time).ToString(IsoTime, CultureInfo.InvariantCulture);
 
     private void WriteValue(string name, object? given)
@@ -95,7 +95,7 @@ internal sealed class RecordSerializer
             throw Unsuitable(name, $"is {Describe(value)}, which has no form as JSON");
     }
 
-    /// <summary>What is neither quoted nor an object: numbers, written exactly, and the three words.</summary>
+    /// <summary>Values that are neither quoted nor objects: numbers, written exactly, and the three literals.</summary>
     private static string? Literal(object? value) =>
         value switch
         {
@@ -145,7 +145,7 @@ internal sealed class RecordSerializer
         write();
     }
 
-    /// <summary>Whether an object is written by its members wherever it is, though .NET may treat it as a list.</summary>
+    /// <summary>Whether an object is always written by its members, even if .NET treats it as a list.</summary>
     private static bool HasMembers([NotNullWhen(true)] object? value) =>
         value is IDictionary or IDictionary<string, object?> or DataRow or DataRowView or IDataRecord or XmlElement;
 
@@ -177,7 +177,7 @@ internal sealed class RecordSerializer
 
     private static IEnumerable<(string Name, object? Value)> OfProperties(PSMemberInfoCollection<PSPropertyInfo> properties)
     {
-        // What PowerShell adds to an object from a job or another machine is not part of the record.
+        // Properties that PowerShell adds to an object from a job or another machine are not part of the record.
         var isRemote = properties["RunspaceId"] is { Value: Guid } && properties["PSComputerName"] is not null;
         return properties
             .Where(property => !isRemote || !AddedByRemoting.Contains(property.Name))
@@ -213,7 +213,7 @@ internal sealed class RecordSerializer
         }
     }
 
-    /// <summary>The object behind PowerShell's wrapping; a custom object has none and stays.</summary>
+    /// <summary>The object behind PowerShell's wrapper; a custom object has none and stays as it is.</summary>
     private static object? Unwrap(object? value) =>
         value switch
         {

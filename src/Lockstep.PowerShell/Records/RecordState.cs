@@ -4,7 +4,7 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Records;
 
 /// <summary>
-/// What a table knows of a record besides its fields: sequence number and whether it is deleted. It is a member set of the object,
+/// What a table knows about a record besides its fields: its sequence number and whether it is deleted. It is a member set of the object,
 /// <c>$record.LockstepState.Sequence</c>, so that it is not among the record's own fields.
 /// </summary>
 internal static class RecordState
@@ -13,7 +13,7 @@ internal static class RecordState
 
     public static void Attach(PSObject record, IRecordScan scan)
     {
-        // A field of that name is the record's own and takes precedence.
+        // A field with that name belongs to the record and takes precedence.
         if (record.Properties[MemberSet] is null)
         {
             record.Members.Add(

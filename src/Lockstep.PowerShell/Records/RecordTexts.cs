@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Lockstep.Records;
 
-/// <summary>A user's records, as objects, hashtables, or strings with a JSON object each, collected as JSON.</summary>
+/// <summary>A user's records (objects, hashtables, or strings with a JSON object each), collected as JSON.</summary>
 internal sealed class RecordTexts : IEnumerable<string>
 {
     private readonly RecordSerializer _serializer = new();
@@ -12,13 +12,13 @@ internal sealed class RecordTexts : IEnumerable<string>
 
     public int Count => _texts.Count;
 
-    /// <exception cref="Errors.UnsuitableObjectException">It has no form as a record.</exception>
+    /// <exception cref="Errors.UnsuitableObjectException">It cannot be written as a record.</exception>
     public void Add(object? record) => _texts.Add(TextOf(record) ?? Encoding.UTF8.GetString(_serializer.Serialize(record).Span));
 
     public IEnumerator<string> GetEnumerator() => _texts.GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    /// <summary>The text that a user gave instead of an object; null for anything else.</summary>
+    /// <summary>The text given by a user in place of an object; null for anything else.</summary>
     public static string? TextOf(object? record) => record as string ?? (record as PSObject)?.BaseObject as string;
 }

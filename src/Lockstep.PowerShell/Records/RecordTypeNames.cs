@@ -2,7 +2,7 @@ using System.Management.Automation;
 
 namespace Lockstep.Records;
 
-/// <summary>The type names that all records of a table carry, before those that PowerShell gives any custom object.</summary>
+/// <summary>The type names that all records of a table carry, before those that PowerShell gives every custom object.</summary>
 internal sealed class RecordTypeNames
 {
     private readonly string[] _own;

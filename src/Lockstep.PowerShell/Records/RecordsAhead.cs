@@ -6,8 +6,8 @@ using Lockstep.Pipeline;
 namespace Lockstep.Records;
 
 /// <summary>
-/// Makes the objects of a scan on the thread pool, some records ahead of the pipeline, which meanwhile processes the ones before: each of
-/// the two takes about half of the time of reading a large table. What the pipeline does not take is not made.
+/// Creates the objects of a scan on the thread pool, some records ahead of the pipeline, which meanwhile processes earlier ones: each takes
+/// about half of the time of reading a large table. Objects that the pipeline does not take are not created.
 /// </summary>
 internal sealed class RecordsAhead : IDisposable
 {
@@ -25,14 +25,14 @@ internal sealed class RecordsAhead : IDisposable
     private List<object> _batch = new(MostRecords);
 
     /// <param name="scan">The records; nothing else may read them until this is disposed.</param>
-    /// <param name="objects">Makes objects of them; its warnings go to <see cref="Warn"/>.</param>
+    /// <param name="objects">Creates their objects; its warnings go to <see cref="Warn"/>.</param>
     public RecordsAhead(IRecordScan scan, RecordObjects objects)
     {
         (_scan, _objects) = (scan, objects);
         _making = Task.Run(MakeAsync);
     }
 
-    /// <summary>Writes a warning before the record that it is about.</summary>
+    /// <summary>Writes a warning before the record it is about.</summary>
     public void Warn(string text) => _batch.Add(text);
 
     /// <summary>Writes all remaining records. Pipeline thread.</summary>
@@ -60,7 +60,7 @@ internal sealed class RecordsAhead : IDisposable
     public void Dispose()
     {
         _stop.Cancel();
-        // It ends within a record, and with no error: that is the reader's.
+        // It ends soon, within a record, and without an error: errors belong to the reader.
         _making.GetAwaiter().GetResult();
         _stop.Dispose();
     }
@@ -80,7 +80,7 @@ internal sealed class RecordsAhead : IDisposable
             }
             finally
             {
-                // What could be read goes before an error, also where that has to wait for the pipeline.
+                // Records that could be read are written before an error, even if that has to wait for the pipeline.
                 await PassOnAsync();
             }
 

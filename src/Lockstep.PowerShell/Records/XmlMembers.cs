@@ -10,7 +10,7 @@ internal static class XmlMembers
 {
     private const string Text = "#text";
 
-    /// <summary>The members in the order in which their names first occur; those with the same name form an array.</summary>
+    /// <summary>The members in order of first occurrence; those with the same name form an array.</summary>
     public static IEnumerable<(string Name, object? Value)> Of(XmlElement element) =>
         element
             .Attributes.Cast<XmlAttribute>()
@@ -19,7 +19,7 @@ internal static class XmlMembers
             .GroupBy(member => member.Name, member => member.Value, StringComparer.Ordinal)
             .Select(members => (members.Key, members.ToArray() is [var only] ? only : members.ToArray()));
 
-    /// <summary>An element that contains only text is that text; comments and the like are left out.</summary>
+    /// <summary>An element that contains only text becomes that text; comments and the like are left out.</summary>
     private static (string Name, object? Value)? Child(XmlNode node) =>
         node switch
         {

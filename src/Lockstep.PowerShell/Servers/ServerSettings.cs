@@ -6,7 +6,7 @@ using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Servers;
 
-/// <summary>How a server should listen, as the user says.</summary>
+/// <summary>How a server should listen, as specified by the user.</summary>
 internal sealed record ServerSettings
 {
     public required IPAddress Address { get; init; }
@@ -16,7 +16,7 @@ internal sealed record ServerSettings
 
     public X509Certificate2? Certificate { get; init; }
 
-    /// <summary>By which names requests may reach it, and from which web pages.</summary>
+    /// <summary>The names under which requests may reach it, and the web pages from which.</summary>
     public SiteRules Site { get; init; } = new();
 
     /// <summary>The most connections, in total and from one address.</summary>
@@ -44,7 +44,7 @@ internal sealed record ServerSettings
     public bool ShareUpdates { get; init; }
 }
 
-/// <summary>Which tables of a database to serve, and how to detect changes, as the user says.</summary>
+/// <summary>Which tables of a database to serve, and how to detect changes, as specified by the user.</summary>
 internal sealed record ServedDatabase
 {
     public required string ConnectionString { get; init; }

@@ -77,7 +77,7 @@ internal static class ServerStart
         };
     }
 
-    /// <summary>Serves table files, each by the name of its table.</summary>
+    /// <summary>Serves table files, each under the name of its table.</summary>
     public static RunningFeedServer FromFiles(
         ServerSettings settings,
         IEnumerable<string> paths,
@@ -105,7 +105,7 @@ internal static class ServerStart
             cancellationToken
         );
 
-    /// <summary>The file's table is the one that the user means.</summary>
+    /// <summary>Checks that the file's table is one that the user means.</summary>
     /// <exception cref="TableNotFoundException">It is not.</exception>
     public static void RequireTable(string path, IReadOnlyCollection<string> names)
     {

@@ -7,10 +7,10 @@ namespace Lockstep.Servers;
 
 /// <summary>How to track a table; see the parameters of the cmdlet.</summary>
 /// <param name="Wake">Whether changes notify servers; null leaves it unchanged.</param>
-/// <param name="SoftDelete">What a column deleted means; null leaves it unchanged.</param>
+/// <param name="SoftDelete">Whether a column deleted marks deleted rows; null leaves it unchanged.</param>
 internal sealed record TrackingWish(bool? Wake, bool? SoftDelete);
 
-/// <summary>What to do to a table so that it reports its changes, or no longer does.</summary>
+/// <summary>The change that makes a table report its changes, or stops it.</summary>
 internal sealed class TrackingChange
 {
     private readonly string _connection;
@@ -35,11 +35,11 @@ internal sealed class TrackingChange
     /// <summary>What the user should know before it runs; null for nothing.</summary>
     public string? Warning { get; }
 
-    /// <summary>Works out what to do; changes nothing.</summary>
+    /// <summary>Plans the change; changes nothing.</summary>
     /// <param name="connectionString">As the user gave it.</param>
     /// <param name="table">As the user gave it.</param>
     /// <param name="schema">As the user gave it.</param>
-    /// <param name="wish">How; null to end tracking.</param>
+    /// <param name="wish">How to track it; null to end tracking.</param>
     /// <param name="cancellationToken">Cancels.</param>
     public static TrackingChange Plan(
         string connectionString,
@@ -96,7 +96,7 @@ internal sealed class TrackingChange
             .GetAwaiter()
             .GetResult();
 
-    /// <summary>Does it.</summary>
+    /// <summary>Runs the plan.</summary>
     public void Run(CancellationToken cancellationToken)
     {
         var run = _options is not null

@@ -6,12 +6,12 @@ namespace Lockstep.Sessions;
 /// <summary>What a runspace has running, and what ends with it.</summary>
 internal interface IRunspaceState
 {
-    /// <summary>Ends all of it. Called once, from whichever thread closes the runspace; nothing is added afterwards.</summary>
+    /// <summary>Ends everything. Called once, from whichever thread closes the runspace; nothing is added afterwards.</summary>
     void Close();
 }
 
 /// <summary>
-/// One state for each runspace, created when first requested. It is closed when the runspace closes, or the module is removed there; those
+/// One state for each runspace, created when first requested. It is closed when its runspace closes, or the module is removed there; those
 /// of other runspaces continue. Thread-safe.
 /// </summary>
 internal static class PerRunspace<T>
@@ -19,10 +19,10 @@ internal static class PerRunspace<T>
 {
     private static readonly ConcurrentDictionary<Guid, T> All = new();
 
-    /// <summary>That of this thread's runspace.</summary>
+    /// <summary>The state of this thread's runspace.</summary>
     public static T Current => All.GetOrAdd(Runspace.DefaultRunspace.InstanceId, _ => Follow(Runspace.DefaultRunspace));
 
-    /// <summary>Closes that of this thread's runspace.</summary>
+    /// <summary>Closes the state of this thread's runspace.</summary>
     public static void CloseCurrent()
     {
         if (Runspace.DefaultRunspace is { } runspace)

@@ -54,7 +54,7 @@ internal sealed class SessionServers<T> : IRunspaceState
             }
         }
 
-        // The runspace closed while the server started.
+        // The runspace was closed while the server was starting.
         server.StopAsync().GetAwaiter().GetResult();
     }
 

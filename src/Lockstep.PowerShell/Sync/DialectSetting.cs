@@ -21,7 +21,7 @@ internal sealed record DialectSetting(Engine.Records.Dialect Own, DialectDescrip
     /// <param name="given">A name, a path, a hashtable, an object, or the output of <c>Get-LockstepDialect</c>.</param>
     /// <param name="paths">Resolves a path.</param>
     /// <exception cref="DialectFormatException">It is not a dialect.</exception>
-    /// <exception cref="InvalidOptionException">It has a type that cannot be one.</exception>
+    /// <exception cref="InvalidOptionException">Its type cannot represent a dialect.</exception>
     public static DialectSetting Of(object? given, PathIntrinsics paths)
     {
         var value = given is PSObject { BaseObject: not PSCustomObject } wrapped ? wrapped.BaseObject : given;

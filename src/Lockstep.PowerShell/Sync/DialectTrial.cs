@@ -6,11 +6,11 @@ using Lockstep.Pipeline;
 namespace Lockstep.Sync;
 
 /// <summary>
-/// Shows what the requests of a sync read. They are recorded on the sync's thread and shown on the pipeline's, on which all other members
+/// Shows what a sync's requests read. They are recorded on the sync's thread and shown on the pipeline thread, on which all other members
 /// are called.
 /// </summary>
 /// <param name="cmdlet">The cmdlet that shows them.</param>
-/// <param name="most">How many requests to show at most.</param>
+/// <param name="most">The maximum number of requests to show.</param>
 /// <param name="tokenProvider">Provides a token when the feed asks for one; null for none.</param>
 internal sealed class DialectTrial(LockstepCmdlet cmdlet, int most, ScriptBlock? tokenProvider)
 {

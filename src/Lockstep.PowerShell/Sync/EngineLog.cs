@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Lockstep.Sync;
 
 /// <summary>
-/// What the engine logs about a sync and no step of it reports, on its way to the streams: warnings become warnings, the rest appears with
+/// What the engine logs about a sync and no step reports, on its way to the streams: warnings become warnings, the rest appears with
 /// -Debug. Filled from any thread, emptied by one; while nobody empties it, it keeps its first entries.
 /// </summary>
 internal sealed class EngineLog

@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using Lockstep.Engine;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
@@ -9,8 +10,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Sync;
 
 /// <summary>
-/// Compiles the code that runs for each record while the first sync of a session is still connecting: the runtime compiles those methods
-/// with full optimization, which takes a while, and nothing compiles them ahead of time.
+/// Compiles the code that runs for each record while the first sync of a session is still connecting, unless the engine was compiled ahead
+/// of time: the runtime compiles those methods with full optimization, which takes a while.
 /// </summary>
 internal static class EngineWarmup
 {
@@ -40,7 +41,7 @@ internal static class EngineWarmup
     /// <summary>Starts in the background, on the first call. Any thread.</summary>
     public static void Begin()
     {
-        if (Interlocked.Exchange(ref _begun, 1) == 0 && Environment.ProcessorCount > 1)
+        if (!HotCode.IsCompiledAhead && Interlocked.Exchange(ref _begun, 1) == 0 && Environment.ProcessorCount > 1)
             _ = Task.Run(CompileHot);
     }
 

@@ -5,7 +5,7 @@ namespace Lockstep.Sync;
 
 /// <summary>
 /// Runs several syncs at once. They work on the thread pool; their steps are handled one at a time on the pipeline thread, where output,
-/// script blocks and progress belong, and no sync continues before its step was handled.
+/// script blocks and progress belong, and no sync continues before its step has been handled.
 /// </summary>
 /// <param name="limit">How many run at the same time.</param>
 internal sealed class ParallelSyncs(int limit)
@@ -24,7 +24,7 @@ internal sealed class ParallelSyncs(int limit)
 
         public void Advance() => Next = _steps.MoveNextAsync().AsTask();
 
-        /// <summary>Handles the next step. False at the end, when there is none.</summary>
+        /// <summary>Handles the next step. False if there are no more.</summary>
         /// <remarks>Throws what the sync failed with.</remarks>
         public bool Take()
         {
@@ -57,9 +57,9 @@ internal sealed class ParallelSyncs(int limit)
     public void Add(string feed, TableSync sync, SyncStepHandler steps) => _waiting.Enqueue(new Waiting(feed, sync, steps));
 
     /// <summary>Runs all of them; on the pipeline thread.</summary>
-    /// <param name="attempt">Does something for a feed, and reports its error; what ends the pipeline passes through.</param>
-    /// <param name="ended">Called for each when it ends, with what it did and whether it failed.</param>
-    /// <param name="stop">Ends all.</param>
+    /// <param name="attempt">Runs an action for a feed, and reports its error; whatever ends the pipeline passes through.</param>
+    /// <param name="ended">Called at the end of each, with its result and whether it failed.</param>
+    /// <param name="stop">Ends all of them.</param>
     public void Run(Action<string, Action> attempt, Action<SyncResult, bool> ended, CancellationToken stop)
     {
         using var stopAll = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -79,7 +79,7 @@ internal sealed class ParallelSyncs(int limit)
                     return;
 
                 var ready = running[Task.WaitAny([.. running.Select(sync => sync.Next)], CancellationToken.None)];
-                // To the end of the queue, so that a busy feed does not keep the others waiting.
+                // Move it to the end of the queue, so that a busy feed does not keep the others waiting.
                 running.Remove(ready);
                 running.Add(ready);
                 if (!TakeFrom(ready, attempt, out var failed))

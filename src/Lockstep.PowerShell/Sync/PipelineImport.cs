@@ -4,8 +4,8 @@ using Lockstep.Engine.Sync;
 namespace Lockstep.Sync;
 
 /// <summary>
-/// An import whose records come one by one on the pipeline thread, while it writes on its own. When it falls behind, adding waits for it,
-/// and handles its steps meanwhile. Pipeline thread only.
+/// An import whose records arrive one by one on the pipeline thread, while it writes on its own thread. When it falls behind, adding waits
+/// for it, and handles its steps meanwhile. Pipeline thread only.
 /// </summary>
 internal sealed class PipelineImport : IDisposable
 {
@@ -36,7 +36,7 @@ internal sealed class PipelineImport : IDisposable
         TakeStepsUntil(_pipe.Writer.FlushAsync(CancellationToken.None).AsTask());
     }
 
-    /// <summary>Says that no record follows, and waits until all are in the table.</summary>
+    /// <summary>Ends the records, and waits until all are in the table.</summary>
     public void Complete()
     {
         _pipe.Writer.Complete();
@@ -46,7 +46,7 @@ internal sealed class PipelineImport : IDisposable
         }
     }
 
-    /// <summary>Ends it; what was not committed is not in the table.</summary>
+    /// <summary>Ends the import; what was not committed is not in the table.</summary>
     public void Dispose()
     {
         _stop.Cancel();

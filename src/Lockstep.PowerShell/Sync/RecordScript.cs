@@ -3,7 +3,7 @@ using System.Management.Automation;
 
 namespace Lockstep.Sync;
 
-/// <summary>A script block that is called for one record after another, each in <c>$_</c>; on the pipeline thread only.</summary>
+/// <summary>A script block called for one record after another, each in <c>$_</c>; on the pipeline thread only.</summary>
 internal sealed class RecordScript
 {
     private readonly ScriptBlock _script;
@@ -14,7 +14,7 @@ internal sealed class RecordScript
 
     /// <summary>Calls the script block and returns what it returns.</summary>
     /// <param name="record">The record.</param>
-    /// <param name="failed">Makes the error for what the script block throws.</param>
+    /// <param name="failed">Creates the error for an exception of the script block.</param>
     public Collection<PSObject> Invoke(PSObject record, Func<RuntimeException, Exception> failed)
     {
         // PowerShell removes the variable $_ from the list it is given.

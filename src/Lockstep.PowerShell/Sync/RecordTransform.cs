@@ -13,8 +13,8 @@ internal sealed class RecordTransform(ScriptBlock script)
     private readonly RecordScript _script = new(script);
     private readonly RecordSerializer _serializer = new();
 
-    /// <param name="record">The record; this stores the outcome in it.</param>
-    /// <param name="objects">Makes the object that the script block sees.</param>
+    /// <param name="record">The record, in which the outcome is stored.</param>
+    /// <param name="objects">Creates the object that the script block sees.</param>
     /// <exception cref="TransformException">The script block threw, or returned something else. (The key is checked by the
     /// engine.)</exception>
     public void Apply(TransformableRecord record, RecordObjects objects)

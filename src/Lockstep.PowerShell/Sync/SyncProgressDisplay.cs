@@ -4,7 +4,7 @@ using EngineSyncResult = Lockstep.Engine.Sync.SyncResult;
 
 namespace Lockstep.Sync;
 
-/// <summary>Shows how far a sync is: records, rate, and the share done and time left if the feed tells its length.</summary>
+/// <summary>Shows a sync's progress: records, rate, and the share done and time left if the feed states its length.</summary>
 internal sealed class SyncProgressDisplay(ISyncStreams streams, string activity)
 {
     private readonly int _id = Random.Shared.Next();
@@ -28,7 +28,7 @@ internal sealed class SyncProgressDisplay(ISyncStreams streams, string activity)
             streams.Progress(new ProgressRecord(_id, activity, "Done") { RecordType = ProgressRecordType.Completed });
     }
 
-    /// <summary>How far it is, as text.</summary>
+    /// <summary>The progress, as text.</summary>
     public static string Describe(EngineSyncResult result) =>
         string.Create(
             CultureInfo.CurrentCulture,

@@ -9,10 +9,10 @@ using Lockstep.Records;
 namespace Lockstep.Sync;
 
 /// <summary>
-/// Passes the steps of a sync, or of an import, to where they are seen: changes, callbacks, events, progress. One thread at a time; for a
-/// cmdlet the pipeline thread.
+/// Passes the steps of a sync or an import to their destinations: changes, callbacks, events, progress. One thread at a time; for a cmdlet
+/// the pipeline thread.
 /// </summary>
-/// <param name="streams">Where they go.</param>
+/// <param name="streams">The streams to write to.</param>
 /// <param name="activity">The progress bar's title.</param>
 internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
 {
@@ -27,12 +27,12 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
         : this(new CmdletStreams(cmdlet), activity) { }
 
     /// <summary>
-    /// The name of the table, for the type name of its records; evaluated once there is one, because the name is known only after the file
+    /// The table's name, for the type name of its records; evaluated once there is a record, because the name is known only after the file
     /// is open.
     /// </summary>
     public Func<string> Table { get; init; } = static () => "";
 
-    /// <summary>Records how the sync gets on with its feed; null if nobody asks.</summary>
+    /// <summary>Records the sync's health; null if nobody asks.</summary>
     public SyncHealth? Health { get; init; }
 
     /// <summary>Called for each record received, its output discarded; null for none.</summary>
@@ -50,7 +50,7 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
     /// <summary>Whether changes go to the output.</summary>
     public bool PassesChanges { get; init; }
 
-    /// <summary>What has been done so far, as of the last step that said so.</summary>
+    /// <summary>What has been done so far, as of the last step with a result.</summary>
     public Engine.Sync.SyncResult? Result { get; private set; }
 
     public void Take(SyncStep step)
@@ -88,7 +88,7 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
         }
     }
 
-    /// <summary>Removes the progress; call it however the sync ended.</summary>
+    /// <summary>Removes the progress bar; call it however the sync ended.</summary>
     public void End() => _progress.End();
 
     private RecordObjects Objects => _objects ??= new RecordObjects(Table(), streams.Warn);
@@ -98,7 +98,7 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
 
     private void Pass(IReadOnlyList<TableChange> changes)
     {
-        // Make no object of what would be dropped again at once.
+        // Do not create objects that would be dropped again at once.
         var first = Math.Max(0, changes.Count - streams.Capacity);
         streams.Drop(first);
         for (var i = first; i < changes.Count; i++)
@@ -128,8 +128,8 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
     }
 
     /// <summary>
-    /// A sync that keeps trying says why, once for each kind of failure. The failure that ends it is an error, and needs no warning as
-    /// well.
+    /// A sync that keeps retrying reports the reason, once for each kind of failure. The failure that ends it is an error, and needs no
+    /// warning as well.
     /// </summary>
     private void WarnOfFailures(FeedEvent happened, DateTimeOffset at)
     {

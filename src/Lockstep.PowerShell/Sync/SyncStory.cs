@@ -1,7 +1,7 @@
 namespace Lockstep.Sync;
 
 /// <summary>
-/// Reports with -Verbose what was committed, and how a sync ended, beside what happens to the connection. One thread at a time.
+/// Reports with -Verbose what was committed and how a sync ended, in addition to connection events. One thread at a time.
 /// </summary>
 internal sealed class SyncStory(Action<string> tell)
 {

@@ -4,16 +4,16 @@ using Lockstep.Pipeline;
 
 namespace Lockstep.Sync;
 
-/// <summary>Where a sync's reports go: the streams of a cmdlet, or those of a job. One thread at a time.</summary>
+/// <summary>The destination of a sync's reports: a cmdlet's streams, or a job's. One thread at a time.</summary>
 internal interface ISyncStreams
 {
-    /// <summary>How many untaken objects the output can hold.</summary>
+    /// <summary>How many unreceived objects the output can hold.</summary>
     int Capacity { get; }
 
     /// <summary>Writes an object.</summary>
     void Output(object value);
 
-    /// <summary>Records that this many objects were not returned, because newer ones would replace them at once.</summary>
+    /// <summary>Notes that this many objects were not output, because newer ones would replace them at once.</summary>
     void Drop(int count);
 
     /// <summary>Writes an event to the information stream, tagged <c>Lockstep</c>.</summary>
@@ -28,12 +28,12 @@ internal interface ISyncStreams
     /// <summary>Writes a debug message.</summary>
     void Debug(string message);
 
-    /// <summary>Shows how far it is.</summary>
+    /// <summary>Shows the progress.</summary>
     void Progress(ProgressRecord progress);
 }
 
 /// <summary>
-/// The streams of a cmdlet. Output waits until the pipeline has taken it, so that a slow consumer slows the feed. Pipeline thread only.
+/// A cmdlet's streams. Output waits until the pipeline has taken it, so that a slow consumer slows the feed. Pipeline thread only.
 /// </summary>
 internal sealed class CmdletStreams(LockstepCmdlet cmdlet) : ISyncStreams
 {

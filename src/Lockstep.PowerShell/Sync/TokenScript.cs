@@ -9,7 +9,7 @@ using Lockstep.Errors;
 
 namespace Lockstep.Sync;
 
-/// <summary>What a script supplies to continue with; null leaves a thing as it is.</summary>
+/// <summary>What a script supplies to continue with; null keeps the current value.</summary>
 /// <param name="Token">A bearer token.</param>
 /// <param name="Uri">The feed's address.</param>
 /// <param name="Headers">Headers of the request.</param>
@@ -17,11 +17,11 @@ internal sealed record SuppliedAccess(string? Token, Uri? Uri = null, KeyValuePa
 
 /// <summary>
 /// Calls a script that supplies access to a feed: a token as text or SecureString, or a hashtable of Token, Uri and Headers. Its <c>$_</c>
-/// is the answer that refused, null at the start.
+/// is the refusing answer, null at the start.
 /// </summary>
 internal static class TokenScript
 {
-    /// <summary>Answers the engine's question with what the script returns last.</summary>
+    /// <summary>Answers the engine's question with the script's last return value.</summary>
     /// <exception cref="TokenProviderException">The script threw.</exception>
     /// <exception cref="InvalidOptionException">It returned something invalid.</exception>
     public static void Answer(CredentialsNeeded question, Func<RefusedResponse?, Collection<PSObject>> script)
@@ -34,7 +34,7 @@ internal static class TokenScript
         (question.NewToken, question.NewUri, question.NewHeaders) = (supplied.Token, supplied.Uri, supplied.Headers);
     }
 
-    /// <summary>What the script returns last; null if it returns nothing.</summary>
+    /// <summary>The script's last return value; null if it returns nothing.</summary>
     /// <inheritdoc cref="Answer"/>
     public static SuppliedAccess? Call(Func<RefusedResponse?, Collection<PSObject>> script, RefusedResponse? refused = null)
     {
@@ -84,7 +84,7 @@ internal static class TokenScript
 
     private static object? Unwrap(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
 
-    /// <summary>The returned value is not shown: it may be secret (I9).</summary>
+    /// <summary>The returned value is not shown, because it may be secret (I9).</summary>
     private static InvalidOptionException Wrong(string what) =>
         new(
             $"-TokenProvider returned {what}.",

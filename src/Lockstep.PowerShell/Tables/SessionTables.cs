@@ -6,7 +6,7 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Tables;
 
 /// <summary>
-/// The tables that live as long as the process: table files in a private temporary folder, known by name in the whole process. They end
+/// The tables that live as long as the process: table files in a private temporary folder, known by name throughout the process. They end
 /// with the process; if it is killed, the next process removes them. Any thread.
 /// </summary>
 internal static class SessionTables
@@ -20,19 +20,19 @@ internal static class SessionTables
     public static IReadOnlyList<string> Names =>
         [.. Paths.Where(pair => File.Exists(pair.Value)).Select(pair => pair.Key).Order(StringComparer.OrdinalIgnoreCase)];
 
-    /// <summary>Where the table of that name is kept, whether it exists or not.</summary>
+    /// <summary>The path of the table with that name, whether it exists or not.</summary>
     /// <exception cref="ArgumentException">The name cannot be a table's.</exception>
     public static string PathOf(string name) =>
         Paths.GetOrAdd(TableNaming.Require(name), static n => Path.Combine(Folder.Value, Guid.NewGuid().ToString("N") + "-" + n + ".db"));
 
-    /// <summary>What keeps the table of that name; nobody else may read it.</summary>
+    /// <summary>The store for the table with that name; nobody else may read it.</summary>
     /// <exception cref="ArgumentException">The name cannot be a table's.</exception>
     public static FileTableStore StoreOf(string name) => new(PathOf(name)) { IsPrivate = !OperatingSystem.IsWindows() };
 
     /// <summary>The path of a table that exists in this process; null if there is none.</summary>
     public static string? Find(string name) => Paths.TryGetValue(name, out var path) && File.Exists(path) ? path : null;
 
-    /// <summary>The name of the table that a file holds; null if the file is not a table of this process.</summary>
+    /// <summary>The name of the table in a file; null if the file is not a table of this process.</summary>
     public static string? NameOf(string path) => Names.FirstOrDefault(name => Find(name) == path);
 
     private static string CreateFolder()
@@ -41,8 +41,7 @@ internal static class SessionTables
         var folder = Directory
             .CreateTempSubdirectory(string.Create(CultureInfo.InvariantCulture, $"{Prefix}{Environment.ProcessId}-"))
             .FullName;
-        // Held as long as the process lives, wherever process ids may mean something else: a container may share the folder but not the
-        // ids.
+        // Held as long as the process lives, because process ids may be ambiguous: a container may share the folder but not the ids.
         var held = LockFile.Open(LockOf(folder));
         AppDomain.CurrentDomain.ProcessExit += (_, _) =>
         {
@@ -57,18 +56,19 @@ internal static class SessionTables
     {
         foreach (var folder in Directory.EnumerateDirectories(parent, Prefix + "*"))
         {
-            // One without a lock is just being created, or belongs to an older version; that one goes when the temporary folder is cleaned.
+            // A folder without a lock is only just being created, or belongs to an older version; that one goes when the temporary folder
+            // is cleaned.
             if (!File.Exists(LockOf(folder)))
                 continue;
             try
             {
-                // Whoever created it holds it for good, so a free one stays free.
+                // Its creator holds the lock until the end, so a free one stays free.
                 LockFile.Open(LockOf(folder)).Dispose();
                 Delete(folder);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // Its process lives, or it is another user's.
+                // Its process is alive, or it belongs to another user.
             }
         }
     }
@@ -83,7 +83,7 @@ internal static class SessionTables
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Another user's, or still open: the next process tries again.
+            // It belongs to another user, or is still open: the next process tries again.
         }
     }
 }

@@ -6,19 +6,19 @@ using Lockstep.Postgres.Tables;
 
 namespace Lockstep.Tables;
 
-/// <summary>The tables that a PostgreSQL database keeps for many machines to share.</summary>
+/// <summary>The tables in a PostgreSQL database, shared by many machines.</summary>
 internal sealed class SharedTables : TablePlace
 {
     private readonly PostgresTableStore _store;
 
     /// <param name="connectionString">The database.</param>
     /// <param name="notify">Called when a watcher loses its connection; from any thread.</param>
-    /// <param name="stop">Ends each reading within a second.</param>
+    /// <param name="stop">Ends each read within a second.</param>
     /// <exception cref="InvalidOptionException">The connection string cannot be parsed; the message does not repeat it (I9).</exception>
     public SharedTables(string connectionString, Action<string>? notify = null, CancellationToken stop = default) =>
         _store = new PostgresTableStore(PostgresTables.Connection(connectionString)) { WarningsTo = notify, Stop = stop };
 
-    /// <summary>The database itself, to keep tables in.</summary>
+    /// <summary>The database as a store of tables.</summary>
     public TableStore Store => _store;
 
     public override IEnumerable<FoundTable> All() => _store.Find().Select(Found);

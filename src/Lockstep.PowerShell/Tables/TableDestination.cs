@@ -18,19 +18,19 @@ internal sealed class TableDestination
         _store = store;
     }
 
-    /// <summary>The table's name; null for the one that the file says.</summary>
+    /// <summary>The table's name; null for the one in the file.</summary>
     public string? Name { get; }
 
     /// <summary>A description of the place, for <c>-WhatIf</c>.</summary>
     public string Description { get; }
 
-    /// <summary>Works it out from the parameters.</summary>
+    /// <summary>Determines the destination from the parameters.</summary>
     /// <param name="paths">The session's paths.</param>
     /// <param name="defaultName">The name if neither the user nor an existing file gives one.</param>
     /// <param name="table">-Table.</param>
     /// <param name="disk">-Disk.</param>
     /// <param name="path">The path with wildcards.</param>
-    /// <param name="literalPath">The path without.</param>
+    /// <param name="literalPath">The literal path.</param>
     /// <param name="connectionString">-ConnectionString, for a database.</param>
     /// <param name="isPrivate">-Private; session tables always are.</param>
     /// <exception cref="InvalidOptionException">The parameters contradict each other, or the name cannot be a table's.</exception>
@@ -94,13 +94,13 @@ internal sealed class TableDestination
             : new TableDestination(name, $"the session's table '{name}'", () => SessionTables.StoreOf(name));
     }
 
-    /// <summary>A table that exists.</summary>
+    /// <summary>The destination for an existing table.</summary>
     public static TableDestination Of(FoundTable found, string name, bool isPrivate) =>
         found.File is { } file
             ? new(name, $"the table '{found.DisplayName}'", () => new FileTableStore(file) { IsPrivate = isPrivate })
             : new(name, $"the table '{name}' in {found.Location}", () => found.Store);
 
-    /// <summary>What will keep the table. For a session table this creates its folder.</summary>
+    /// <summary>The store for the table. For a session table this creates its folder.</summary>
     public TableStore GetStore() => _store();
 
     private static TableDestination OfFile(string? name, string file, bool isPrivate) =>

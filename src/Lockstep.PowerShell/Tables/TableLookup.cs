@@ -10,15 +10,15 @@ internal static class TableLookup
 {
     private const string Extension = ".db";
 
-    /// <summary>The file that a table of a name has in the current location.</summary>
+    /// <summary>The file for a table of that name in the current location.</summary>
     public static string FileInCurrentLocation(PathIntrinsics paths, string table) =>
         FileSystemPath.InCurrentLocation(paths, table + Extension);
 
-    /// <summary>The table of that name, even if the name holds brackets; otherwise the tables that match it as a pattern.</summary>
+    /// <summary>The table with that name, even if the name contains brackets; otherwise the tables that match it as a pattern.</summary>
     /// <exception cref="TableNotFoundException">There is none.</exception>
     public static IReadOnlyList<string> ByName(PathIntrinsics paths, string name, CancellationToken stop = default)
     {
-        // The session's table precedes one in a file, and the file of that name precedes others whose table has that name.
+        // A session table takes precedence over one in a file, and the file of that name over others whose table has that name.
         if (SessionTables.Find(name) is { } inSession)
             return [inSession];
 
@@ -30,7 +30,7 @@ internal static class TableLookup
         if (found.Count > 0)
             return WildcardPattern.ContainsWildcardCharacters(name) ? [.. found.Select(table => table.Path)] : [found[0].Path];
 
-        // A file of that name that is not a table is not skipped: whoever opens it says what is wrong with it.
+        // A file of that name that is not a table is not skipped: opening it reports what is wrong with it.
         return File.Exists(file)
             ? [file]
             : throw new TableNotFoundException(
@@ -40,7 +40,7 @@ internal static class TableLookup
             );
     }
 
-    /// <summary>The table to use when none is named: the only one of the session, else the only file here.</summary>
+    /// <summary>The table to use when none is named: the only one of the session, otherwise the only file here.</summary>
     /// <exception cref="TableNotFoundException">There is none, or there are several.</exception>
     public static string Only(PathIntrinsics paths, CancellationToken stop = default)
     {
@@ -84,7 +84,7 @@ internal static class TableLookup
 
     private static IReadOnlyList<string> Here(PathIntrinsics paths) => Table.FindIn(paths.CurrentFileSystemLocation.ProviderPath);
 
-    /// <summary>The name of the table in a file; null if the file cannot be read, which does not matter while looking for others.</summary>
+    /// <summary>The name of the table in a file; null if the file cannot be read, which does not matter while searching.</summary>
     private static string? NameIn(string path, CancellationToken stop)
     {
         try

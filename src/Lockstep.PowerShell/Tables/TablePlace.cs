@@ -3,13 +3,13 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Tables;
 
-/// <summary>Where tables are looked for by name.</summary>
+/// <summary>A place where tables are looked up by name.</summary>
 internal abstract class TablePlace
 {
     /// <summary>All tables there, including those that cannot be read.</summary>
     public abstract IEnumerable<FoundTable> All();
 
-    /// <summary>The table of that name, even if the name holds brackets; otherwise the tables that match it as a pattern.</summary>
+    /// <summary>The table with that name, even if the name contains brackets; otherwise the tables that match it as a pattern.</summary>
     /// <exception cref="TableNotFoundException">There is none.</exception>
     public abstract IReadOnlyList<FoundTable> ByName(string name);
 

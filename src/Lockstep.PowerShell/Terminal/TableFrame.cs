@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Lockstep.Terminal;
 
-/// <summary>Lays out a table as lines of text that fit a window. It draws what it is given and knows nothing of terminals.</summary>
+/// <summary>Lays out a table as lines of text that fit a window. It only formats its input and knows nothing about terminals.</summary>
 internal static class TableFrame
 {
     private const int WidestColumn = 40;

@@ -7,7 +7,7 @@ using Lockstep.Tables;
 
 namespace Lockstep.Terminal;
 
-/// <summary>The visible state of a changing table: its first records, what just happened to them, and how fast changes come.</summary>
+/// <summary>The visible state of a changing table: its first records, what has just happened to them, and the rate of changes.</summary>
 internal sealed class TableScene(
     FoundTable table,
     RecordQuery query,
@@ -40,12 +40,12 @@ internal sealed class TableScene(
 
     /// <summary>The lines to show.</summary>
     /// <param name="width">Characters per line.</param>
-    /// <param name="height">The most lines; 0 for as many as there are records.</param>
+    /// <param name="height">The maximum number of lines; 0 for as many as there are records.</param>
     public IReadOnlyList<string> Draw(int width, int height)
     {
         const int OtherLines = 4;
         var info = table.Table.GetInfo();
-        var objects = new RecordObjects(info.Name, warn, properties);
+        var objects = new RecordObjects(info.Name, warn, properties, info.Fields);
         var columns = new List<string>();
         var records = new List<(char Mark, PSObject Record)>();
         using (var scan = table.Table.Read(query with { First = height > 0 ? Math.Max(1, height - OtherLines) : query.First }))

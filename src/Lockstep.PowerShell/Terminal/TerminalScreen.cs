@@ -4,8 +4,7 @@ using System.Text;
 namespace Lockstep.Terminal;
 
 /// <summary>
-/// A terminal's alternate screen, for as long as something is shown there; afterwards the first one is back as it was. On the pipeline
-/// thread.
+/// A terminal's alternate screen, for as long as something is shown on it; afterwards the main screen is restored. On the pipeline thread.
 /// </summary>
 internal sealed class TerminalScreen : IDisposable
 {
@@ -15,7 +14,7 @@ internal sealed class TerminalScreen : IDisposable
     private const string ClearLine = "\e[K";
     private const string ClearBelow = "\e[J";
 
-    // Not through the host: if colours are not wanted (NO_COLOR), it removes the sequences that switch screens.
+    // Not through the host: without colours (NO_COLOR), it removes the sequences that switch screens.
     private readonly TextWriter _terminal = Console.Out;
     private string _shown = "";
 
@@ -24,7 +23,7 @@ internal sealed class TerminalScreen : IDisposable
     /// <summary>Whether a host has a terminal that can be drawn on.</summary>
     public static bool IsThere(PSHost host) => !Console.IsOutputRedirected && host.UI is { SupportsVirtualTerminal: true };
 
-    /// <summary>The window's size in characters; a usual one if the host cannot say.</summary>
+    /// <summary>The window's size in characters; a default if the host cannot say.</summary>
     public static (int Width, int Height) SizeOf(PSHost host)
     {
         try
@@ -37,7 +36,7 @@ internal sealed class TerminalScreen : IDisposable
         }
     }
 
-    /// <summary>Shows these lines, unless they are already there: so an idle table costs nothing and nothing flickers.</summary>
+    /// <summary>Shows these lines, unless they are already shown: an idle table costs nothing, and nothing flickers.</summary>
     public void Show(IReadOnlyList<string> lines)
     {
         var text = new StringBuilder(Home);

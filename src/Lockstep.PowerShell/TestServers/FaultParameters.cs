@@ -13,8 +13,8 @@ namespace Lockstep.TestServers;
 internal static class FaultParameters
 {
     /// <summary>
-    /// None before a kind is given. If there is no such kind, all parameters of all kinds, of any type: the command then says what is
-    /// wrong, which is the kind and not its parameters.
+    /// None before a kind is given. If there is no such kind, all parameters of all kinds, of any type, so that the command can report that
+    /// the kind is wrong rather than its parameters.
     /// </summary>
     public static RuntimeDefinedParameterDictionary Of(string? kind)
     {
@@ -57,7 +57,7 @@ internal static class FaultParameters
             nameof(Int64) => typeof(long),
             nameof(TimeSpan) => typeof(TimeSpan),
             "Dictionary" => typeof(IDictionary),
-            // A secret may come as a SecureString.
+            // A secret may be given as a SecureString.
             nameof(String) => typeof(object),
             _ => typeof(string),
         };

@@ -5,7 +5,7 @@ using Lockstep.TestServer.Scenarios;
 
 namespace Lockstep.TestServers;
 
-/// <summary>Makes a scenario from what a user gives: the path of a JSON file, or steps as hashtables, objects, or JSON.</summary>
+/// <summary>Creates a scenario from what a user gives: the path of a JSON file, or steps as hashtables, objects, or JSON.</summary>
 internal static class ScenarioTexts
 {
     /// <exception cref="InvalidScenarioException">It is invalid.</exception>

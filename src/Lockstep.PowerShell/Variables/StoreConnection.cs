@@ -8,11 +8,11 @@ using Lockstep.Ticks;
 
 namespace Lockstep.Variables;
 
-/// <summary>A store as a cmdlet uses it: asks the engine, waits on the pipeline thread, and answers with what users see.</summary>
+/// <summary>A store as a cmdlet uses it: calls the engine, waits on the pipeline thread, and returns what users see.</summary>
 internal sealed class StoreConnection(VariableStore name, VariableValues values, LockstepCmdlet cmdlet, CancellationToken stop)
     : IDisposable
 {
-    /// <summary>How many lines of the audit trail to search for who set a value: those of the longest ramp, twice.</summary>
+    /// <summary>How many lines of the audit trail to search for who set a value: twice those of the longest ramp.</summary>
     private const int AuditLines = 2 * TickRamp.MaximumSteps;
 
     private static readonly string Who = $"{Environment.UserName}@{Environment.MachineName}";
@@ -31,7 +31,7 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
     }
 
     /// <summary>
-    /// The names that a name or pattern matches. A variable of exactly that name wins, even if the name looks like a pattern.
+    /// The names that a name or pattern matches. A variable with exactly that name takes precedence, even if the name looks like a pattern.
     /// </summary>
     public IReadOnlyList<string> Find(string pattern)
     {
@@ -41,7 +41,7 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
         var all = Names();
         if (all.Contains(pattern))
             return [pattern];
-        // What PowerShell would escape may come escaped: web`[1`].
+        // The name may arrive escaped as PowerShell would escape it: web`[1`].
         if (!WildcardPattern.ContainsWildcardCharacters(pattern))
             return [WildcardPattern.Unescape(pattern)];
         var wildcard = WildcardPattern.Get(pattern, PatternOptions.AnyCase);
@@ -74,7 +74,7 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
 
     /// <summary>Whether a percentage includes keys, now or as planned for a time.</summary>
     /// <exception cref="VariableNotFoundException">The variable has no value at any time.</exception>
-    /// <exception cref="InvalidOptionException">It is not a percentage then.</exception>
+    /// <exception cref="InvalidOptionException">At that time it is not a percentage.</exception>
     public IEnumerable<VariableInclusion> GetInclusions(string variable, IEnumerable<string> keys, DateTimeOffset? at)
     {
         var reading = Read(variable);
@@ -178,7 +178,7 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
             throw new VariableNotFoundException(variable, $"{Name}");
     }
 
-    /// <summary>What becomes active, and what goes wrong meanwhile; an <see cref="ActivationOutput"/> writes it.</summary>
+    /// <summary>What becomes active, and what goes wrong meanwhile; written by an <see cref="ActivationOutput"/>.</summary>
     public IAsyncEnumerable<TickNotice> Watch(IReadOnlyCollection<string> variables, bool includeCurrent) =>
         TickWatch.RunAsync(_store ?? Open(null), variables, includeCurrent, cancellationToken: stop);
 
@@ -256,7 +256,7 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
             Store = Name,
         };
 
-    // Does not wait after the pipeline is stopped, even if the store is slow to notice (I10).
+    // Does not wait after the pipeline has been stopped, even if the store is slow to notice (I10).
     private T Ask<T>(Func<ITickStore, Task<T>> question)
     {
         var store = Open(null);

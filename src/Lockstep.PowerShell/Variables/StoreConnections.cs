@@ -4,7 +4,7 @@ using Lockstep.Pipeline;
 
 namespace Lockstep.Variables;
 
-/// <summary>The stores that one cmdlet uses, each opened once. Hides the engine from public types. On the pipeline thread.</summary>
+/// <summary>The stores used by one cmdlet, each opened once. Hides the engine from public types. On the pipeline thread.</summary>
 /// <param name="cmdlet">The cmdlet that writes warnings.</param>
 /// <param name="paths">The session's paths.</param>
 /// <param name="stop">Ends what is running.</param>

@@ -24,7 +24,7 @@ internal sealed class VariableValues(Action<string> warn)
         )
     );
 
-    /// <exception cref="Errors.UnsuitableObjectException">The value holds something without a JSON form.</exception>
+    /// <exception cref="Errors.UnsuitableObjectException">The value contains something without a JSON form.</exception>
     /// <exception cref="InvalidOptionException">It is a script block.</exception>
     public string ToJson(object? value) =>
         (value is PSObject wrapped ? wrapped.BaseObject : value) is ScriptBlock

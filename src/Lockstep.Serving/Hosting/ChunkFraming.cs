@@ -3,10 +3,10 @@ using System.Buffers.Text;
 
 namespace Lockstep.Serving.Hosting;
 
-/// <summary>What stands around a chunk's payload (RFC 9112, section 7.1).</summary>
+/// <summary>The framing around a chunk's payload (RFC 9112, section 7.1).</summary>
 internal static class ChunkFraming
 {
-    /// <summary>How many bytes stand around one payload at most.</summary>
+    /// <summary>The maximum size of the framing around one payload.</summary>
     public const int MostBytes = 12;
 
     public static void Begin(IBufferWriter<byte> output, int length)
@@ -17,7 +17,7 @@ internal static class ChunkFraming
         output.Advance(written + 2);
     }
 
-    /// <summary>A whole chunk; of an empty payload nothing, for it would end the body.</summary>
+    /// <summary>Writes a whole chunk; nothing for an empty payload, because that would end the body.</summary>
     public static void Write(IBufferWriter<byte> output, ReadOnlySpan<byte> payload)
     {
         if (payload.IsEmpty)

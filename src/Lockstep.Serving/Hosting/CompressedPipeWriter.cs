@@ -4,8 +4,8 @@ using System.IO.Pipelines;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Compresses what is written to a response. Each flush sends everything: nothing meant for the client now stays in the compressor. One
-/// writer at a time.
+/// Compresses what is written to a response. Each flush sends everything, so nothing the client should have now stays in the compressor.
+/// One writer at a time.
 /// </summary>
 internal sealed class CompressedPipeWriter : PipeWriter, IDisposable
 {
@@ -48,7 +48,7 @@ internal sealed class CompressedPipeWriter : PipeWriter, IDisposable
 
     public override void Complete(Exception? exception = null) => Dispose();
 
-    /// <summary>Discards the end of the compressed body: one that is cut off must not pass for a complete one (I6).</summary>
+    /// <summary>Discards the end of the compressed body: one that is cut off must not be mistaken for a complete one (I6).</summary>
     public void Dispose()
     {
         _compressor.Dispose();

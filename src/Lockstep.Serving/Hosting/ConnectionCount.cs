@@ -5,10 +5,10 @@ namespace Lockstep.Serving.Hosting;
 /// <summary>Whether a connection has a place within the limits.</summary>
 internal enum Admission
 {
-    /// <summary>It has.</summary>
+    /// <summary>There is a place.</summary>
     Within,
 
-    /// <summary>It has not, and gets an answer that says so.</summary>
+    /// <summary>There is none, and the connection gets an answer that says so.</summary>
     Excess,
 
     /// <summary>There is not even room for that answer.</summary>
@@ -38,7 +38,7 @@ internal sealed class ConnectionCount(ConnectionLimits limits)
         }
     }
 
-    /// <summary>It has gone.</summary>
+    /// <summary>A counted connection has ended.</summary>
     public void Left(IPAddress client)
     {
         lock (_gate)

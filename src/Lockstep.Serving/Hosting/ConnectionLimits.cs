@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Lockstep.Serving.Hosting;
 
-/// <summary>How many connections a server holds. A client beyond that is asked to come back later (503) and disconnected.</summary>
+/// <summary>How many connections a server holds. A client beyond that is asked to retry later (503) and disconnected.</summary>
 public sealed record ConnectionLimits
 {
     /// <summary>In total; at least 1, default 2,048. Fewer if the process may not open that many files.</summary>
@@ -15,8 +15,8 @@ public sealed record ConnectionLimits
     public int MostPerAddress { get; init; } = 1_024;
 
     /// <summary>
-    /// Files that are still opened besides connections: tables, databases, and the program's own libraries; a library that cannot be loaded
-    /// when it is first needed stays missing.
+    /// Files that are still opened besides connections: tables, databases, and the program's own libraries. A library that cannot be loaded
+    /// when first needed stays missing.
     /// </summary>
     internal const int FilesBesides = 64;
 
@@ -28,9 +28,9 @@ public sealed record ConnectionLimits
 
     /// <summary>These limits, or what the process may still open if that is less.</summary>
     /// <param name="filesLeft">How many more files it may open; null for any number.</param>
-    /// <param name="asked">Where it should listen, for an error.</param>
+    /// <param name="asked">The requested address, for an error.</param>
     /// <exception cref="ArgumentOutOfRangeException">A limit is below 1.</exception>
-    /// <exception cref="ListenException">It may open so few that it would fail when clients come.</exception>
+    /// <exception cref="ListenException">It may open so few files that it would fail once clients connect.</exception>
     internal ConnectionLimits Within(long? filesLeft, IPEndPoint asked)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(Most, 1, nameof(Most));

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Encodes a server's answers as the client asks (RFC 9110, section 12.5.3). Each one being sent holds up to 300 KB of the compressor's
+/// Encodes a server's answers as the client requests (RFC 9110, section 12.5.3). Each answer in progress holds up to 300 KB of compressor
 /// memory, so their number is limited: beyond it answers are not compressed. Thread-safe.
 /// </summary>
 internal sealed class ContentCodings(bool isOn)
@@ -13,7 +13,7 @@ internal sealed class ContentCodings(bool isOn)
     /// <summary>How many answers may be compressed at once.</summary>
     public const int Most = 64;
 
-    /// <summary>Anything shorter stays as it is.</summary>
+    /// <summary>Anything shorter is not compressed.</summary>
     public const int LeastBytes = 1024;
 
     private int _running;
@@ -32,7 +32,7 @@ internal sealed class ContentCodings(bool isOn)
         return null;
     }
 
-    /// <summary>The best coding of a request's header; null where it is to be none.</summary>
+    /// <summary>The best coding for a request's header; null for none.</summary>
     public static string? Choose(string accepted)
     {
         if (accepted.Length == 0)
@@ -76,10 +76,10 @@ internal sealed class ContentCodings(bool isOn)
     {
         private bool _isDisposed;
 
-        /// <summary>Names it in the headers.</summary>
+        /// <summary>Names the coding in the headers.</summary>
         public void Announce(HttpResponse response) => response.Headers.ContentEncoding = name;
 
-        /// <summary>Compresses what is written to it; leaves the other stream open.</summary>
+        /// <summary>Compresses what is written to the result; leaves the other stream open.</summary>
         public Stream Compress(Stream output) =>
             name == "br"
                 ? new BrotliStream(output, CompressionLevel.Fastest, leaveOpen: true)

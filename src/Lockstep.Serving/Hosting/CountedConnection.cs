@@ -12,7 +12,7 @@ internal sealed class CountedConnection : ConnectionContext
     private Action? _left;
 
     /// <param name="connection">The connection; taken over.</param>
-    /// <param name="isExcess">Whether it is beyond the limit, and only gets an answer that says so.</param>
+    /// <param name="isExcess">Whether it exceeds the limit, and only gets an answer that says so.</param>
     /// <param name="left">Called once, when its socket is closed.</param>
     public CountedConnection(ConnectionContext connection, bool isExcess, Action left)
     {
@@ -20,7 +20,7 @@ internal sealed class CountedConnection : ConnectionContext
         Features.Set(this);
     }
 
-    /// <summary>Whether the server has all the connections it may have, without this one.</summary>
+    /// <summary>Whether the server already has the maximum number of connections without this one.</summary>
     public bool IsExcess { get; }
 
     /// <inheritdoc/>

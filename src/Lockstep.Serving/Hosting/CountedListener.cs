@@ -8,12 +8,12 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Accepts connections and counts each one before anything else is done for it: however many come at once, the process holds at most one
-/// socket more than it has places. If the system has no file left for a connection, it waits in the system's queue.
+/// Accepts connections and counts each one before anything else is done for it: however many arrive at once, the process holds at most one
+/// socket more than it has places. If the system is out of files, a connection waits in the system's queue.
 /// </summary>
 internal sealed class CountedListener : IConnectionListener
 {
-    /// <summary>How long the listener stops accepting when the system has no file or no memory for another connection.</summary>
+    /// <summary>How long the listener stops accepting when the system has no file or memory for another connection.</summary>
     public static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(100);
 
     private readonly Socket _socket;
@@ -60,7 +60,7 @@ internal sealed class CountedListener : IConnectionListener
             }
             catch (SocketException)
             {
-                // Its client had gone before it was accepted.
+                // The client had disconnected before the connection was accepted.
             }
         }
 
@@ -83,7 +83,7 @@ internal sealed class CountedListener : IConnectionListener
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Gives a connection its place; null if there is none, in which case it is reset.</summary>
+    /// <summary>Gives a connection its place; null if there is none, and the connection was reset.</summary>
     private CountedConnection? Admit(Socket accepted)
     {
         IPAddress? counted = null;

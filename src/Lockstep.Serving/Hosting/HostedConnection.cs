@@ -22,26 +22,28 @@ internal sealed class HostedConnection
 
     public HttpEndpoint Endpoint { get; }
 
-    /// <summary>Whether the server has all the connections it may have, without this one.</summary>
+    /// <summary>Whether the server already has the maximum number of connections without this one.</summary>
     public bool IsExcess { get; }
 
-    /// <summary>The connection's socket. What is sent here goes around TLS, and must not meet a flush of <see cref="RawOutput"/>.</summary>
+    /// <summary>
+    /// The connection's socket. Bytes sent here bypass TLS, and must not coincide with a flush of <see cref="RawOutput"/>.
+    /// </summary>
     public Socket Socket { get; }
 
-    /// <summary>Whether TLS lies between what is written and the socket.</summary>
+    /// <summary>Whether what is written passes through TLS.</summary>
     public bool IsTls { get; private set; }
 
     /// <summary>
-    /// The bytes below HTTP: inside TLS, outside Kestrel's own chunk writer. Bytes framed once can go to every client unchanged, and a
-    /// response can be made that Kestrel would never write. When a flush is done, the system has the bytes. Use it only while Kestrel
-    /// itself writes nothing: they share one pipe.
+    /// The bytes below HTTP: inside TLS, but bypassing Kestrel's chunk writer. Bytes framed once can be sent to every client unchanged, and
+    /// responses are possible that Kestrel would never write. When a flush completes, the system has the bytes. Use it only while Kestrel
+    /// itself writes nothing: both share one pipe.
     /// </summary>
     public PipeWriter RawOutput { get; private set; }
 
     public static HostedConnection Of(IFeatureCollection features) =>
         features.Get<HostedConnection>() ?? throw new InvalidOperationException("The request did not come through an HttpHost.");
 
-    /// <summary>Takes over the sending side of a connection just accepted; its requests find this as a feature.</summary>
+    /// <summary>Takes over the sending side of a newly accepted connection; its requests find this as a feature.</summary>
     public static HostedConnection Attach(ConnectionContext connection, HttpEndpoint endpoint)
     {
         var socket = connection.Features.GetRequiredFeature<IConnectionSocketFeature>().Socket;
@@ -51,7 +53,7 @@ internal sealed class HostedConnection
         return hosted;
     }
 
-    /// <summary>From now on, TLS lies between what is written and the socket.</summary>
+    /// <summary>From now on, what is written passes through TLS.</summary>
     public void UseTls(PipeWriter output)
     {
         IsTls = true;
@@ -59,10 +61,12 @@ internal sealed class HostedConnection
     }
 
     /// <summary>
-    /// Ends the connection after the last flushed byte. Afterwards nothing can be written; abort the request, which sends nothing more.
+    /// Ends the connection after the last flushed byte. Nothing can be written afterwards; abort the request, which sends nothing more.
     /// </summary>
-    /// <param name="how">With <see cref="CutKind.Fin"/> the client gets all that was sent and then the end; this waits until it has closed
-    /// its side, or the host stops.</param>
+    /// <param name="how">
+    /// With <see cref="CutKind.Fin"/> the client gets everything that was sent and then the end; this waits until it has closed its side,
+    /// or the host stops.
+    /// </param>
     public async Task EndAsync(CutKind how)
     {
         if (how == CutKind.Reset)

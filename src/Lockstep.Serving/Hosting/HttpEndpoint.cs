@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// One address that an <see cref="HttpHost"/> listens on, and what it answers there. Do not change it once its host has started.
+/// An address on which an <see cref="HttpHost"/> listens, and what it answers there. Do not change it once its host has started.
 /// </summary>
 public sealed class HttpEndpoint
 {
@@ -15,20 +15,21 @@ public sealed class HttpEndpoint
     public int Port { get; init; }
 
     /// <summary>
-    /// A certificate with its private key makes the endpoint speak TLS; without one it speaks plain HTTP. The caller keeps and disposes it.
+    /// With a certificate and its private key the endpoint uses TLS; without one, plain HTTP. The caller keeps and disposes it.
     /// </summary>
     public X509Certificate2? Certificate { get; init; }
 
     /// <summary>
-    /// Called at each handshake for a certificate to use instead; null, or a result of null, means <see cref="Certificate"/>.
+    /// Called at each handshake for a certificate to use instead; if it is or returns null, <see cref="Certificate"/> is used.
     /// </summary>
     internal Func<X509Certificate2?>? SelectCertificate { get; set; }
 
     /// <summary>
-    /// Under which names clients, and from which web pages browsers, may ask the endpoint. Checked before any route except the exempt ones.
+    /// The names under which clients, and the web pages from which browsers, may send requests. Checked before any route except the exempt
+    /// ones.
     /// </summary>
     public SiteRules Site { get; init; } = new();
 
-    /// <summary>What is answered, by path prefix.</summary>
+    /// <summary>The handlers, by path prefix.</summary>
     public RouteTable Routes { get; } = new();
 }

@@ -24,7 +24,7 @@ public sealed class HttpHost : IAsyncDisposable
     private HttpHost(IReadOnlyList<HttpEndpoint> endpoints, ConnectionLimits limits)
     {
         KestrelServerOptions options = new() { AddServerHeader = false, ApplicationServices = EmptyServices.Instance };
-        // A feed may be silent for hours and a test may read as slowly as it likes.
+        // A feed may be silent for hours, and a test may read as slowly as it likes.
         options.Limits.MinResponseDataRate = null;
         options.Limits.MinRequestBodyDataRate = null;
         foreach (var endpoint in endpoints)
@@ -34,7 +34,7 @@ public sealed class HttpHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// Signalled when the host begins to stop: a handler that never ends must end now, or is cut off a quarter of a second later.
+    /// Cancelled when the host starts to stop: a handler that never ends must end now, or is cut off a quarter of a second later.
     /// </summary>
     public CancellationToken Stopping => _stopping.Token;
 
@@ -71,10 +71,7 @@ public sealed class HttpHost : IAsyncDisposable
         }
     }
 
-    /// <summary>
-    /// The root of an endpoint with the bound port. A wildcard address becomes loopback, where this machine can reach it.
-    /// it.
-    /// </summary>
+    /// <summary>An endpoint's root URI with the bound port. A wildcard address becomes loopback, where this machine can reach it.</summary>
     /// <exception cref="KeyNotFoundException">The endpoint is not one of this host.</exception>
     public Uri GetUri(HttpEndpoint endpoint)
     {
@@ -89,7 +86,7 @@ public sealed class HttpHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// Stops listening, ends idle connections at once and cuts the others after a quarter of a second. May be called more than once.
+    /// Stops listening, closes idle connections at once and cuts off the others after a quarter of a second. May be called more than once.
     /// </summary>
     public Task StopAsync()
     {

@@ -4,7 +4,7 @@ using System.Net.Sockets;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// The server could not listen on the requested address: not an address of this machine, or a port that needs more rights.
+/// The server could not listen on the requested address: it is not an address of this machine, or the port needs more rights.
 /// </summary>
 public class ListenException : IOException
 {
@@ -17,7 +17,7 @@ public class ListenException : IOException
     /// <summary>What to do, as a sentence.</summary>
     public string RecommendedAction { get; }
 
-    /// <summary>The error for one of the system's.</summary>
+    /// <summary>The error for a system error.</summary>
     public static ListenException Of(IPEndPoint endPoint, SocketException error) =>
         error.SocketErrorCode switch
         {

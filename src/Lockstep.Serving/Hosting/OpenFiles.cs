@@ -5,7 +5,7 @@ namespace Lockstep.Serving.Hosting;
 /// <summary>How many files and connections this process may have open.</summary>
 internal static class OpenFiles
 {
-    /// <summary>How many more it may open at this moment; null if there is no limit, or it is unknown.</summary>
+    /// <summary>How many more it may open now; null if there is no limit, or it is unknown.</summary>
     public static long? Left
     {
         get

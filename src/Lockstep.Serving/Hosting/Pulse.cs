@@ -1,18 +1,18 @@
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Wakes everybody who waits, each time it is raised. Thread-safe; waiters are woken on the pool and not by the thread that raises it.
+/// Wakes all waiters each time it is raised. Thread-safe; waiters run on the pool rather than on the thread that raises it.
 /// </summary>
 internal sealed class Pulse
 {
     private TaskCompletionSource _next = New();
 
-    /// <summary>Completes when it is raised next. Take it before checking what it signals.</summary>
+    /// <summary>Completes when it is next raised. Take it before checking what it signals.</summary>
     public Task Next => Volatile.Read(ref _next).Task;
 
     public void Raise() => Interlocked.Exchange(ref _next, New()).SetResult();
 
-    /// <summary>Waits until a condition holds; checks it once now and once after each raise.</summary>
+    /// <summary>Waits until a condition holds; checks it now and after each raise.</summary>
     public async Task WaitUntilAsync(Func<bool> condition, CancellationToken cancellationToken)
     {
         for (var next = Next; !condition(); next = Next)

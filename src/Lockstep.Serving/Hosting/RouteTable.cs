@@ -10,9 +10,9 @@ public sealed class RouteTable
     private readonly Lock _gate = new();
     private volatile Route[] _routes = [];
 
-    /// <summary>What is answered below a prefix.</summary>
+    /// <summary>The handler of a prefix.</summary>
     /// <param name="Prefix">The prefix, without a slash at its end.</param>
-    /// <param name="Handler">Answers.</param>
+    /// <param name="Handler">Answers requests.</param>
     /// <param name="AnySite">Whether it answers whatever the endpoint's <see cref="SiteRules"/> say.</param>
     internal sealed record Route(PathString Prefix, RequestDelegate Handler, bool AnySite);
 
@@ -41,7 +41,7 @@ public sealed class RouteTable
         return this;
     }
 
-    /// <summary>Removes a prefix; does nothing if it is not there. Requests in progress continue.</summary>
+    /// <summary>Removes a prefix; does nothing if it does not exist. Requests in progress continue.</summary>
     public void Remove(string prefix)
     {
         PathString path = new(prefix.TrimEnd('/'));

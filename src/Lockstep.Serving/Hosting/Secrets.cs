@@ -5,7 +5,7 @@ using Microsoft.Extensions.Primitives;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Removes the secrets from what a server shows of a request (I9). It goes by names, since a server cannot know what a value means.
+/// Removes the secrets from what a server shows of a request (I9). It decides by name, since a server cannot know what a value means.
 /// </summary>
 internal static class Secrets
 {

@@ -1,6 +1,6 @@
 namespace Lockstep.Serving.Hosting;
 
-/// <summary>What a server has sent since its start, in ended and in open requests. Thread-safe.</summary>
+/// <summary>What a server has sent since it started, in finished and open requests. Thread-safe.</summary>
 internal sealed class SentTotals<T>
     where T : ISentCount
 {
@@ -25,7 +25,7 @@ internal sealed class SentTotals<T>
         }
     }
 
-    /// <summary>In one step, so that no reading of the totals sees a request twice or not at all.</summary>
+    /// <summary>Ends a request in one step, so that no reading of the totals counts it twice or not at all.</summary>
     public void End(T request)
     {
         lock (_gate)
@@ -36,7 +36,7 @@ internal sealed class SentTotals<T>
         }
     }
 
-    /// <summary>Records and bytes of bodies, as of now.</summary>
+    /// <summary>Records and bytes of bodies sent so far.</summary>
     public (long Records, long Bytes) Now
     {
         get

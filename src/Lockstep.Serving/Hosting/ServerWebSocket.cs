@@ -17,8 +17,8 @@ public static class ServerWebSocket
     /// <param name="context">A request that has not been answered yet.</param>
     /// <param name="keepAlive">How often a ping is sent; <see cref="TimeSpan.Zero"/> for never.</param>
     /// <returns>
-    /// The socket; null if the request does not ask for one, or wrongly, in which case the answer (400, or 426 with the supported version)
-    /// is set.
+    /// The socket; null if the request does not ask for one, or does so incorrectly, in which case the answer (400, or 426 with the
+    /// supported version) is set.
     /// </returns>
     public static async Task<WebSocket?> AcceptAsync(HttpContext context, TimeSpan keepAlive)
     {

@@ -4,9 +4,9 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// The names under which clients may reach a server, and the web pages that may ask. A malicious page can make its own name resolve to any
-/// address, even this machine's (DNS rebinding); its browser then sends the page's name as Host. Such a page has a name, so an IP address
-/// is always accepted, and so is a missing Host, which browsers never omit.
+/// The names under which clients may reach a server, and the web pages that may send requests. A malicious page can make its own name
+/// resolve to any address, even this machine's (DNS rebinding); its browser then sends the page's name as Host. Such a page has a name, so
+/// an IP address is always accepted, and so is a missing Host, which browsers never omit.
 /// </summary>
 public sealed record SiteRules
 {
@@ -16,17 +16,17 @@ public sealed record SiteRules
     /// </summary>
     public IReadOnlyCollection<string> AllowedHosts { get; init; } = [];
 
-    /// <summary>Web pages that may ask besides the server's own, each by its origin such as <c>https://app.example</c>.</summary>
+    /// <summary>Web pages that may send requests besides the server's own, each by its origin such as <c>https://app.example</c>.</summary>
     public IReadOnlyCollection<string> AllowedOrigins { get; init; } = [];
 
     /// <summary>
-    /// Whether any name is accepted on a server that listens beyond loopback, while no name is listed: for content that needs a credential,
-    /// which a page of another name does not have.
+    /// Whether any name is accepted on a server that listens beyond loopback as long as no name is listed: for content that needs a
+    /// credential, which a page under another name does not have.
     /// </summary>
     public bool AnyNameBeyondLoopback { get; init; }
 
     /// <summary>Checks that the lists hold names and origins.</summary>
-    /// <exception cref="ArgumentException">One is neither; the message says which.</exception>
+    /// <exception cref="ArgumentException">An entry is not valid; the message says which.</exception>
     public SiteRules Checked()
     {
         foreach (var host in AllowedHosts)
@@ -45,7 +45,7 @@ public sealed record SiteRules
     }
 
     /// <summary>
-    /// Whether a request names no server where it must: an http URI without a host is invalid (RFC 9110, 4.2.1). HTTP/1.0 may omit the
+    /// Whether a request lacks a host where one is required: an http URI without a host is invalid (RFC 9110, 4.2.1). HTTP/1.0 may omit the
     /// header.
     /// </summary>
     internal static bool HasEmptyHost(HttpRequest request) => !request.Host.HasValue && !HttpProtocol.IsHttp10(request.Protocol);
@@ -76,13 +76,13 @@ public sealed record SiteRules
             return false;
         if (Lists(origin))
             return false;
-        // A proxy may speak TLS for a plain server; a plain page never belongs to a site that speaks TLS.
+        // A proxy may speak TLS in front of a plain server; but a plain page never belongs to a site that uses TLS.
         return !Uri.TryCreate(origin, UriKind.Absolute, out var site)
             || (request.IsHttps && site.Scheme != Uri.UriSchemeHttps)
             || !site.Authority.Equals(request.Host.Value, StringComparison.OrdinalIgnoreCase);
     }
 
-    /// <summary>Whether an origin is one of the pages that may ask.</summary>
+    /// <summary>Whether an origin is one of the allowed pages.</summary>
     internal bool Lists(string? origin) =>
         origin is not null && AllowedOrigins.Any(allowed => origin.Equals(allowed.TrimEnd('/'), StringComparison.OrdinalIgnoreCase));
 

@@ -5,9 +5,9 @@ using System.Net.Sockets;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Writes to a socket with no queue in between: when a flush is done, the system has every byte. So a connection can be cut after an exact
-/// byte, and the socket can be lent to a writer that serves many at once. One writer at a time; memory is held only between the first byte
-/// and the flush.
+/// Writes to a socket without a queue: when a flush completes, the system has every byte. So a connection can be cut after an exact byte,
+/// and the socket can be lent to a writer that serves many at once. One writer at a time; memory is held only between the first byte and
+/// the flush.
 /// </summary>
 internal sealed class SocketPipeWriter(Socket socket) : PipeWriter
 {
@@ -62,10 +62,12 @@ internal sealed class SocketPipeWriter(Socket socket) : PipeWriter
         return new FlushResult(isCanceled: false, isCompleted: _closed);
     }
 
-    /// <summary>Does nothing: to give up on a connection, close its socket, which ends a flush.</summary>
+    /// <summary>Does nothing: to abandon a connection, close its socket, which ends a flush.</summary>
     public override void CancelPendingFlush() { }
 
-    /// <summary>What the system has not taken yet stays with the flush: in the pool, another client could get its memory.</summary>
+    /// <summary>
+    /// What the system has not taken yet stays with the flush: if it were returned to the pool, another client could get its memory.
+    /// </summary>
     public override void Complete(Exception? exception = null)
     {
         if (_isFlushing)

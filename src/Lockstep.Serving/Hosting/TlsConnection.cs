@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// TLS on one accepted connection. Kestrel's own UseHttps needs services that only its dependency injection can create, so this does the
+/// TLS on an accepted connection. Kestrel's own UseHttps needs services that only its dependency injection can create, so this does the
 /// little that it would do.
 /// </summary>
 internal static class TlsConnection
@@ -31,7 +31,7 @@ internal static class TlsConnection
             }
             catch (Exception error) when (error is AuthenticationException or IOException or OperationCanceledException)
             {
-                // The client refused the certificate or went away: that is its right, and there is nobody left to answer.
+                // The client refused the certificate or disconnected: that is its right, and there is nobody left to answer.
                 return;
             }
             connection.Features.Set<ITlsConnectionFeature>(new TlsFeature());
@@ -46,7 +46,7 @@ internal static class TlsConnection
             }
             catch (IOException)
             {
-                // Closed by the client while the last bytes were on their way.
+                // The client closed the connection while the last bytes were on their way.
             }
             finally
             {

@@ -3,8 +3,8 @@ using System.Net.Sockets;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Keeps the system from buffering megabytes for each client that does not read: it limits what the system holds of a connection beyond
-/// what is in flight; the rest stays where it is counted. Data in flight is not limited, so distant clients are as fast as before.
+/// Keeps the system from buffering megabytes for each client that does not read: it limits what the system holds for a connection beyond
+/// what is in flight, so that the rest stays where it is counted. Data in flight is not limited, so distant clients are as fast as before.
 /// </summary>
 internal static class UnsentLimit
 {
@@ -14,7 +14,7 @@ internal static class UnsentLimit
     private const int Tcp = 6;
 
     /// <summary>
-    /// Sets the limit on a listening socket, for those that it accepts. If the system has no such limit, nothing changes.
+    /// Sets the limit on a listening socket, for the connections it accepts. If the system has no such limit, nothing changes.
     /// </summary>
     public static void Set(Socket listening)
     {

@@ -6,17 +6,17 @@ using System.Text;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Makes a server answer a request of its own before clients come. The first answer loads the libraries that answering needs; if a rush of
-/// connections had used up all files that the process may open, a library that could not be loaded would stay missing.
+/// Makes a server answer a request of its own before clients connect. The first answer loads the libraries needed for answering; if a burst
+/// of connections had used up all the files that the process may open, a library that could not be loaded would stay missing.
 /// </summary>
 internal static class WarmUp
 {
-    /// <summary>With more files to open than this, no rush uses them all up.</summary>
+    /// <summary>With more files to open than this, no burst uses them all up.</summary>
     private const long Plenty = 4096;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    /// <summary>Does it where it matters: not in a native program, which contains its libraries.</summary>
+    /// <summary>Warms up where it matters: not in a native program, which contains its libraries.</summary>
     public static async Task RunAsync(Uri server, CancellationToken cancellationToken)
     {
         if (!RuntimeFeature.IsDynamicCodeSupported || server.Scheme != Uri.UriSchemeHttp || OpenFiles.Left is null or > Plenty)
@@ -41,7 +41,7 @@ internal static class WarmUp
         catch (Exception e)
             when (e is SocketException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            // Then the first client has them loaded.
+            // The first client loads them instead.
         }
     }
 }

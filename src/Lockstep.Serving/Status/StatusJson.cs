@@ -4,10 +4,10 @@ using System.Text.Json.Nodes;
 
 namespace Lockstep.Serving.Status;
 
-/// <summary>How a server's description of itself is written as JSON, by the feed server and the test server alike.</summary>
+/// <summary>Writes a server's description of itself as JSON, for the feed server and the test server alike.</summary>
 internal static class StatusJson
 {
-    // It is JSON for programs, and never part of a page.
+    // JSON for programs, never embedded in a page.
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static byte[] Write(JsonNode? answer)

@@ -39,7 +39,7 @@ internal static class StatusPage
         response.ContentLength = file.Content.Length;
         response.Headers.CacheControl = "no-cache";
         response.Headers.XContentTypeOptions = "nosniff";
-        // Records come from anywhere: whatever one of them contains, none of it is run, and no other page embeds this one.
+        // Records come from anywhere: nothing in them may run, and no other page may embed this one.
         response.Headers.ContentSecurityPolicy =
             "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
         if (!HttpMethods.IsHead(request.Method))

@@ -8,21 +8,23 @@ namespace Lockstep.TestServer.Faults;
 [Description("Points somewhere else instead of sending the feed.")]
 public sealed class RedirectFault : Fault
 {
-    /// <summary>The header Location as it is sent: absolute, or relative to the request.</summary>
-    [Description("The header Location as it is sent: absolute, or relative to the request. Default: / (a loop, for a feed there).")]
-    public string To { get; init; } = "/";
+    /// <summary>The header Location as it is sent: absolute, or relative to the request. Empty for the request's own address.</summary>
+    [Description("The header Location as it is sent: absolute, or relative to the request. Default: the request's own address (a loop).")]
+    public string To { get; init; } = "";
 
     /// <summary>The status code, 300 to 399.</summary>
     [Description("The status code. Default: 307.")]
     public int Code { get; init; } = StatusCodes.Status307TemporaryRedirect;
 
-    internal override string Describe() => $"Redirect ({Code}) to {To}";
+    internal override string Describe() => $"Redirect ({Code}) to {(To.Length > 0 ? To : "itself")}";
 
     internal override void Apply(FaultedResponse response) =>
         response.AnswerWith(cancellationToken =>
         {
-            response.ChangeHead(head => head.Headers.Location = To);
-            return Refusal.SendAsync(response.Context, response.Log, Code, $"See {To}", cancellationToken);
+            var request = response.Context.Request;
+            var to = To.Length > 0 ? To : request.Path.ToUriComponent() + request.QueryString.ToUriComponent();
+            response.ChangeHead(head => head.Headers.Location = to);
+            return Refusal.SendAsync(response.Context, response.Log, Code, $"See {to}", cancellationToken);
         });
 
     internal override void Validate()

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Lockstep.TestServer.Foreign;
 
-/// <summary>One change of one record. Immutable except for what comes after it.</summary>
+/// <summary>One change of one record. Immutable except for the link to its successor.</summary>
 internal sealed class Change(
     int sequence,
     string key,
@@ -29,24 +29,24 @@ internal sealed class Change(
     /// <summary>Whether the record is gone.</summary>
     public bool IsRemoval { get; } = isRemoval;
 
-    /// <summary>The change of the same record before it.</summary>
+    /// <summary>The previous change of the same record.</summary>
     public Change? Previous { get; } = previous;
 
-    /// <summary>The change of the same record after it; null while it is the newest.</summary>
+    /// <summary>The next change of the same record; null while this is the newest.</summary>
     public Change? Next
     {
         get => _next;
         internal set => _next = value;
     }
 
-    /// <summary>Whether the record was not there before.</summary>
+    /// <summary>Whether the record did not exist before.</summary>
     public bool IsCreation => !IsRemoval && Previous is null or { IsRemoval: true };
 
     /// <summary>Whether it is the record's newest change up to a sequence.</summary>
     public bool IsNewestAt(int sequence) => Sequence <= sequence && (Next is null || Next.Sequence > sequence);
 
     /// <summary>
-    /// What a client that has everything up to a sequence lacks of this record: the fields that changed, or all fields if it is new.
+    /// What a client that has everything up to a sequence still needs of this record: the fields that changed, or all fields if it is new.
     /// </summary>
     public ReadOnlyMemory<byte> Since(int sequence)
     {

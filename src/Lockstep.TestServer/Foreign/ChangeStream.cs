@@ -12,29 +12,30 @@ internal sealed record ChangeStream
     public required Func<Change, ReadOnlyMemory<byte>> Frame { get; init; }
 
     /// <summary>
-    /// Streams with the same text here send the same bytes, so their live clients are served together. Null for one that is served alone.
+    /// Streams with the same text here send the same bytes, so their live clients are served together. Null for a stream that is served
+    /// alone.
     /// </summary>
     public string? Shared { get; init; }
 
-    /// <summary>How many changes are sent between two checks for anything else to send.</summary>
+    /// <summary>How many changes are sent before checking whether there is anything else to send.</summary>
     public int Batch { get; init; } = 256;
 
-    /// <summary>What comes first.</summary>
+    /// <summary>What is sent first.</summary>
     public string Greeting { get; init; } = "";
 
-    /// <summary>What follows changes when there are no more for now, given the sequence reached.</summary>
+    /// <summary>What is sent after changes when there are no more for now, given the sequence reached.</summary>
     public Func<int, string> CaughtUp { get; init; } = _ => "";
 
-    /// <summary>The heartbeat after silence.</summary>
+    /// <summary>The heartbeat to send after silence.</summary>
     public Func<int, string> Heartbeat { get; init; } = _ => "";
 
-    /// <summary>After how much silence.</summary>
+    /// <summary>The silence before a heartbeat.</summary>
     public TimeSpan Interval { get; init; } = Forever;
 
-    /// <summary>How long it stays open.</summary>
+    /// <summary>How long the answer stays open.</summary>
     public TimeSpan Lasts { get; init; } = Forever;
 
-    /// <summary>What comes last when that time is over.</summary>
+    /// <summary>What is sent last when that time is over.</summary>
     public Func<int, string> Farewell { get; init; } = _ => "";
 
     /// <summary>Longer than any test, and short enough for a timer.</summary>

@@ -11,8 +11,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// The changes of a CouchDB database: normal, longpoll, continuous and eventsource, with opaque sequences and only the newest change of a
-/// document; the database itself tells its identity.
+/// The changes of a CouchDB database: normal, longpoll, continuous and eventsource, with opaque sequences and only the newest change of
+/// each document; the database itself reports its identity.
 /// </summary>
 internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
     : DialectFeed(FeedKind.CouchDb, "/db/_changes", options, time, delivered)
@@ -77,7 +77,7 @@ internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time,
         var limit = Query(context, "limit") is { } asked ? PageSize(asked) + since - first : int.MaxValue;
         var found = Log.Read(first, int.MaxValue, change => change.IsNewestAt(there));
         var rows = found.Take(limit).ToList();
-        // The sequence advances even without a row: what a filter leaves out has been read.
+        // The sequence advances even without a row, because what a filter leaves out has been read.
         var last = rows.Count == found.Count ? Math.Max(there, since) : rows[^1].Sequence;
         var page = new JsonPage(
             "{\"results\":[\n",
@@ -96,7 +96,7 @@ internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time,
             Frame = change => IsShown(change) ? (byte[])[.. Row(change, withDocuments).Span, (byte)'\n'] : default,
             Heartbeat = _ => "\n",
             Interval = Milliseconds(context, "heartbeat") ?? Options.HeartbeatInterval,
-            // A heartbeat keeps it open forever, whatever the timeout.
+            // A heartbeat keeps the answer open forever, whatever the timeout.
             Lasts = Query(context, "heartbeat") is null ? Milliseconds(context, "timeout") ?? Options.LongestWait : ChangeStream.Forever,
             Farewell = at => $"{{\"last_seq\":\"{Sequence(at)}\",\"pending\":0}}\n",
         };
@@ -175,7 +175,7 @@ internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time,
     private protected override string RefusalOf(int status, string code, string reason) =>
         $$"""{"error":{{JsonBody.Quote(code)}},"reason":{{JsonBody.Quote(reason)}}}""" + "\n";
 
-    /// <summary>In a real cluster the number says nothing about the order of two answers, so clients must not rely on it.</summary>
+    /// <summary>In a real cluster the number does not order answers, so clients must not rely on it.</summary>
     private static string Sequence(int sequence) => sequence.ToString(CultureInfo.InvariantCulture) + SequenceTail;
 
     private bool TryParse(string text, out int sequence)

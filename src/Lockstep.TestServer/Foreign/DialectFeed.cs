@@ -13,8 +13,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// What the feeds in other servers' dialects share: a test's records as changes; pages of them, streams of them, and waits for them. The
-/// dialect's description says where the key is, what marks a removal, and whether a change is merged into the record. Thread-safe.
+/// What the feeds in other servers' dialects share: a test's records as changes, in pages, in streams, or awaited. The dialect's
+/// description defines where the key is, what marks a removal, and whether a change is merged into the record. Thread-safe.
 /// </summary>
 internal abstract class DialectFeed : IRecordFeed
 {
@@ -101,11 +101,11 @@ internal abstract class DialectFeed : IRecordFeed
         CancellationToken cancellationToken
     ) => SendAsync(context, log, status, RefusalOf(status, code, reason), cancellationToken);
 
-    /// <summary>The body of such an error.</summary>
+    /// <summary>The body of an error.</summary>
     private protected virtual string RefusalOf(int status, string code, string reason) =>
         $$"""{"error":{{JsonBody.Quote(code)}},"message":{{JsonBody.Quote(reason)}}}""";
 
-    /// <summary>Adds to a record what servers of the dialect add, such as an id, a version or a revision.</summary>
+    /// <summary>Adds to a record what the dialect's servers add, such as an id, a version or a revision.</summary>
     private protected virtual void Complete(JsonObject record, int sequence, bool isRemoval, Func<string, Change?> find) { }
 
     /// <summary>The record's key; null if it has none.</summary>
@@ -121,7 +121,7 @@ internal abstract class DialectFeed : IRecordFeed
         return string.Join('\n', parts);
     }
 
-    /// <summary>The key of a change whose record has none; null if each record needs one.</summary>
+    /// <summary>The key for a change whose record has none; null if every record needs one.</summary>
     private protected virtual string? KeyOf(int sequence) => null;
 
     /// <summary>The value at a field or a JSON Pointer of a record; null if there is none.</summary>
@@ -142,14 +142,14 @@ internal abstract class DialectFeed : IRecordFeed
         return there;
     }
 
-    /// <summary>Goes back as many changes as a fault asks to repeat.</summary>
+    /// <summary>Goes back by as many changes as a fault wants repeated.</summary>
     private protected static int Replay(HttpContext context, int sequence) =>
         Math.Max(0, sequence - (context.Features.Get<Distortion>()?.Replayed ?? 0));
 
     private protected static string? Query(HttpContext context, string name) =>
         context.Request.Query.TryGetValue(name, out var value) ? value.ToString() : null;
 
-    /// <summary>The size of a page: the server's own, or fewer if the client asks for fewer.</summary>
+    /// <summary>The size of a page: the server's own, or less if the client asks for less.</summary>
     private protected int PageSize(string? asked) =>
         int.TryParse(asked, NumberStyles.None, CultureInfo.InvariantCulture, out var most) && most > 0
             ? Math.Min(most, Options.PageSize)
@@ -190,7 +190,7 @@ internal abstract class DialectFeed : IRecordFeed
         await body.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Waits for a change after a sequence. False if none comes in that time.</summary>
+    /// <summary>Waits for a change after a sequence. False if none arrives in time.</summary>
     private protected async Task<bool> WaitAsync(TestRequest log, int after, TimeSpan most, CancellationToken cancellationToken)
     {
         log.LivePosition = after;
@@ -208,7 +208,7 @@ internal abstract class DialectFeed : IRecordFeed
         }
     }
 
-    /// <summary>Sends changes as they come, until the client disconnects or the time is over.</summary>
+    /// <summary>Sends changes as they arrive, until the client disconnects or the time is up.</summary>
     private protected async Task FollowAsync(HttpContext context, TestRequest log, ChangeStream stream, CancellationToken cancellationToken)
     {
         context.Response.ContentType ??= stream.ContentType;
@@ -266,7 +266,9 @@ internal abstract class DialectFeed : IRecordFeed
         }
     }
 
-    /// <summary>The loop that serves all live clients of such a stream. One of another word begins another; the old one goes on.</summary>
+    /// <summary>
+    /// The loop that serves all live clients of a stream. A stream with another text starts another loop; the old one keeps running.
+    /// </summary>
     private FanOut FanOutOf(ChangeStream stream)
     {
         lock (_asks)
@@ -306,7 +308,7 @@ internal abstract class DialectFeed : IRecordFeed
         {
             var merged = before.ToObject();
             if (!isRemoval)
-                JsonBody.LayOver(merged, record);
+                JsonBody.LayOver(merged, record, isWhole: true);
             whole = JsonBody.Write(merged);
         }
         return new Change(sequence, key, whole, given, isRemoval, before);

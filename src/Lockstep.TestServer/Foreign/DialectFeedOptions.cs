@@ -5,18 +5,18 @@ namespace Lockstep.TestServer.Foreign;
 /// <summary>How a feed in another server's dialect behaves. Set before the server starts.</summary>
 public sealed class DialectFeedOptions
 {
-    /// <summary>
-    /// Where the feed is, such as <c>/v1.0/groups/delta</c>; null for the dialect's usual place. Any other path gets 404.
-    /// </summary>
+    /// <summary>Where the feed is, such as <c>/v1.0/groups/delta</c>; null for the dialect's usual path. Any other path gets 404.</summary>
     public string? Path { get; set; }
 
-    /// <summary>How many items a page holds, unless the client asks for fewer; 1 to 1,000,000.</summary>
+    /// <summary>How many items are on a page, unless the client asks for fewer; 1 to 1,000,000.</summary>
     public int PageSize { get; set; } = 100;
 
-    /// <summary>How long a stream is silent before it sends a heartbeat, if the client does not say. At least one millisecond.</summary>
+    /// <summary>
+    /// How long a stream is silent before it sends a heartbeat, unless the client says otherwise. At least one millisecond.
+    /// </summary>
     public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>How long an answer that waits for a change is held, if the client does not say. At least one millisecond.</summary>
+    /// <summary>How long an answer that waits for a change is held, unless the client says otherwise. At least one millisecond.</summary>
     public TimeSpan LongestWait { get; set; } = TimeSpan.FromSeconds(20);
 
     /// <summary>

@@ -53,14 +53,14 @@ internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider
         };
     }
 
-    /// <summary>The stream itself has no removals: the record says so.</summary>
+    /// <summary>The stream has no removals of its own: a field of the record marks them.</summary>
     private protected override void Complete(JsonObject record, int sequence, bool isRemoval, Func<string, Change?> find)
     {
         if (isRemoval && record["deleted"] is null && record["deleted_at"] is null)
             record["deleted"] = true;
     }
 
-    /// <summary>A stream is a log: a record without a key is an entry of its own.</summary>
+    /// <summary>A stream is a log: a record without a key is an entry in its own right.</summary>
     private protected override string? KeyOf(int sequence) => $"#{sequence}";
 
     private Task PageAsync(HttpContext context, TestRequest log, int after, CancellationToken cancellationToken)
@@ -136,7 +136,7 @@ internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider
         return $"event: control\ndata:{{\"streamNextOffset\":\"{Offset(sequence)}\",\"streamCursor\":\"{cursor}\"{isUpToDate}}}\n\n";
     }
 
-    /// <summary>What distinguishes requests for caches: the time, and always more than what the client sends back.</summary>
+    /// <summary>Tells requests apart for caches: the time, and always more than the value that the client sends back.</summary>
     private string Cursor(HttpContext context)
     {
         var now = Time.GetUtcNow().ToUnixTimeSeconds() / 20;

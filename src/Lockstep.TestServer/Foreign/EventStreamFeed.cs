@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// Server-sent events: all of them to a client without an id, then each as it comes; a removal is an event named <c>delete</c>.
+/// Server-sent events: all of them for a client without an id, then each as it occurs; a removal is an event named <c>delete</c>.
 /// </summary>
 internal sealed class EventStreamFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
     : DialectFeed(FeedKind.EventStream, "/events", options, time, delivered)
@@ -21,7 +21,7 @@ internal sealed class EventStreamFeed(DialectFeedOptions options, TimeProvider t
         : request.Query["lastEventID"].ToString() is { Length: > 0 } asked ? asked
         : null;
 
-    /// <summary>A hub that no longer has the event continues with what comes next, and says from which event.</summary>
+    /// <summary>A hub that no longer has the event continues with the next one to occur, and says after which event.</summary>
     public override Task ExpireAsync(HttpContext context, TestRequest log, ExpiryForm form, CancellationToken cancellationToken)
     {
         if (form is ExpiryForm.Gone or ExpiryForm.Location or ExpiryForm.Error)
@@ -50,7 +50,7 @@ internal sealed class EventStreamFeed(DialectFeedOptions options, TimeProvider t
             Interval = Options.HeartbeatInterval,
         };
 
-    /// <summary>Events without a key are a log: each is one.</summary>
+    /// <summary>Events without a key form a log: each is an entry of its own.</summary>
     private protected override string? KeyOf(JsonObject record) => base.KeyOf(record) ?? Guid.NewGuid().ToString();
 
     private static string Id(int sequence) => "event-" + sequence.ToString(CultureInfo.InvariantCulture);

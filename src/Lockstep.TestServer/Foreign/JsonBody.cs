@@ -43,7 +43,7 @@ internal static class JsonBody
     /// <summary>A text as a JSON string, with its quotes.</summary>
     public static string Quote(string text) => Encoding.UTF8.GetString(Write(JsonValue.Create(text)).Span);
 
-    /// <summary>A key's value as text: a string's content, else the JSON; null if there is none.</summary>
+    /// <summary>A key's value as text: a string's content, otherwise the JSON; null if there is none.</summary>
     public static string? Text(JsonNode? value) =>
         value switch
         {
@@ -52,12 +52,36 @@ internal static class JsonBody
             _ => value.ToJsonString(),
         };
 
-    /// <summary>Merges the members of one object into another.</summary>
-    public static void LayOver(JsonObject under, JsonObject over)
+    /// <summary>How the name of a list of changes ends, such as <c>members@delta</c>.</summary>
+    public const string ChangesSuffix = "@delta";
+
+    /// <summary>Merges the members of one object into another; of a list of changes, element by element.</summary>
+    /// <param name="under">What changes.</param>
+    /// <param name="over">The newer members.</param>
+    /// <param name="isWhole">Whether the result is all that there is, so that no element of such a list is one that is gone.</param>
+    public static void LayOver(JsonObject under, JsonObject over, bool isWhole = false)
     {
         foreach ((var name, var value) in over)
-            under[name] = value?.DeepClone();
+        {
+            var isChanges = name.EndsWith(ChangesSuffix, StringComparison.Ordinal);
+            under[name] =
+                isChanges && value is JsonArray newer && under[name] is JsonArray older ? Fold(older, newer, isWhole) : value?.DeepClone();
+        }
     }
+
+    /// <summary>Two lists of changes as one: the newest of each element.</summary>
+    private static JsonArray Fold(JsonArray older, JsonArray newer, bool isWhole)
+    {
+        var changed = newer.Select(IdOf).ToHashSet();
+        var kept = older.Where(element => !changed.Contains(IdOf(element))).Concat(newer);
+        return
+        [
+            .. kept.Where(element => !isWhole || element is not JsonObject { } child || !child.ContainsKey("@removed"))
+                .Select(element => element?.DeepClone()),
+        ];
+    }
+
+    private static string? IdOf(JsonNode? element) => Text(element is JsonObject child ? child["id"] : element);
 
     public static ReadOnlyMemory<byte> Bytes(string text) => Encoding.UTF8.GetBytes(text);
 

@@ -1,10 +1,10 @@
 namespace Lockstep.TestServer.Foreign;
 
-/// <summary>A document with a list in it, as bytes.</summary>
+/// <summary>A document that contains a list, as bytes.</summary>
 /// <param name="head">The text before the items.</param>
 /// <param name="items">The items.</param>
 /// <param name="tail">The text after them.</param>
-/// <param name="separator">The text between two.</param>
+/// <param name="separator">The text between two items.</param>
 internal sealed class JsonPage(string head, IReadOnlyList<ReadOnlyMemory<byte>> items, string tail, string separator = ",")
 {
     public ReadOnlyMemory<byte> Head { get; } = JsonBody.Bytes(head);

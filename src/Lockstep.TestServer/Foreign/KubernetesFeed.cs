@@ -49,7 +49,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
             context.Response.ContentType = "application/json";
             return SendAsync(context, log, 200, $$"""{"type":"ERROR","object":{{status}}}""" + "\n", cancellationToken);
         }
-        // The rest of a list can still be read, but not at the version that it started with.
+        // The rest of a list can still be read, but not at the version with which it started.
         if (Query(context, "continue") is { } token && TryParse(token, out _, out var at))
             status["metadata"] = new JsonObject { ["continue"] = Token(Log.Count, at) };
         return SendAsync(context, log, 410, status.ToJsonString(), cancellationToken);
@@ -57,7 +57,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
 
     private protected override Task AnswerAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
     {
-        // Wrong data would be worse than none.
+        // Refuse rather than return wrong data.
         if (Query(context, "labelSelector") is { Length: > 0 } || Query(context, "fieldSelector") is { Length: > 0 })
             return RefuseAsync(context, log, 400, "BadRequest", "this test server has no selectors", cancellationToken);
         if (IsWatch(context))
@@ -122,7 +122,8 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
             return RefuseAsync(context, log, 500, "InternalError", "resourceVersion: " + reason, cancellationToken);
         }
         var there = Log.Count;
-        // Without a version it starts with the existing objects, as if they were just added. A version from the future gets silence.
+        // Without a version it starts with the existing objects, as if they had just been added. For a version in the future it stays
+        // silent.
         var greeting =
             version > 0
                 ? ""
@@ -152,7 +153,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
     private static string Event(Change change)
     {
         var item = change.ToObject();
-        // A deletion carries its own version, and the last state.
+        // A deletion carries its own version and the object's last state.
         if (item["metadata"] is JsonObject metadata)
             metadata["resourceVersion"] = Text(change.Sequence);
         return Line(
@@ -193,7 +194,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
             metadata["name"] = name;
         if (!metadata.ContainsKey("name"))
             throw new InvalidRecordException("An object of Kubernetes needs its name: {\"metadata\":{\"name\":\"web-1\"}}.");
-        // An object that is deleted and created again has another uid.
+        // An object that is deleted and created again gets another uid.
         if (!metadata.ContainsKey("uid"))
             metadata["uid"] = Uid(metadata, find);
         metadata["resourceVersion"] = Text(sequence);

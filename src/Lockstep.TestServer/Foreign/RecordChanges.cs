@@ -3,7 +3,7 @@ using Lockstep.Serving.Hosting;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// The records of a feed as the changes that made them, in order of arrival; append-only. Each dialect serves a view of it. Thread-safe.
+/// A feed's records as the changes that made them, in order of arrival; append-only. Each dialect serves a view of it. Thread-safe.
 /// </summary>
 internal sealed class RecordChanges
 {

@@ -11,8 +11,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// Serves a list as any list dialect describes it: items, links and tokens are where the dialect looks for them. Without a cursor it serves
-/// the full set; with the largest value of a field, what was updated since; with a token or a link, what came after it.
+/// Serves a list the way any list dialect describes it: items, links and tokens are where the dialect looks for them. Without a cursor it
+/// serves the full set; with the largest value of a field, what was updated since; with a token or a link, what followed it.
 /// </summary>
 internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
     : DialectFeed(FeedKind.Rest, "/items", options, time, delivered)
@@ -52,7 +52,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
         await SendPageAsync(context, log, Split(document, page), cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>The existing records, ordered by the field that says when they were updated, if there is one.</summary>
+    /// <summary>The existing records, ordered by their update time if they have one.</summary>
     private List<Change> Set(string? since)
     {
         var set = Log.Read(0, int.MaxValue, change => change.Next is null && !change.IsRemoval);
@@ -71,7 +71,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
 
     private static bool Takes(Change change, int start) => change.Next is null && (!change.IsRemoval || change.Sequence > start);
 
-    /// <summary>A page of a list, and what asks for the next one; null if there is none.</summary>
+    /// <summary>A page of a list, and the token for the next one; null if there is none.</summary>
     private (List<Change> Page, string? Next) Cut(HttpContext context, List<Change> list, int extra)
     {
         var size = PageSize(Sizes.Select(name => Query(context, name)).FirstOrDefault(text => text is not null)) + extra;
@@ -87,7 +87,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
         }
         else if (!HasToken && PageToken(context) is { } token && Number(token) is { } sequence)
         {
-            // After the record that ended the previous page, wherever that is by now.
+            // Continue after the record that ended the previous page, wherever it is by now.
             first = list.FindIndex(change => change.Sequence == sequence) is >= 0 and var at
                 ? at + 1
                 : list.FindIndex(change => change.Sequence > sequence);
@@ -129,7 +129,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
         return document;
     }
 
-    /// <summary>Sets the field with which a dialect signals something, such as <c>isLastBatch</c> or <c>status</c>.</summary>
+    /// <summary>Sets the field by which a dialect signals something, such as <c>isLastBatch</c> or <c>status</c>.</summary>
     private void Mark(string key, JsonObject target, bool holds)
     {
         var condition = JsonNode.Parse(Description.Json)![key];
@@ -175,7 +175,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
         }
     }
 
-    /// <summary>The request's own URI, with the position of the next page in it.</summary>
+    /// <summary>The request's own URI with the next page's position.</summary>
     private string LinkTo(HttpContext context, string token)
     {
         var query = new StringBuilder();
@@ -205,7 +205,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
             .Select(parameter => parameter.Value.Find("cursor", request.Query[parameter.Name].ToString()))
             .FirstOrDefault(cursor => cursor is not null);
 
-    /// <summary>Whether the client already has this answer; if so, it gets a 304.</summary>
+    /// <summary>Whether the client already has this answer; then it gets a 304.</summary>
     private bool IsUnchanged(HttpContext context)
     {
         if (HasToken)
@@ -241,7 +241,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
     {
         if (isRemoval && HasToken)
             Mark("Deleted", record, holds: true);
-        // A dialect that asks for what was updated since needs a server that sets the update time.
+        // A dialect that asks for what was updated since a time needs a server that sets the update time.
         if (Largest is { } place && At(record, place) is null)
         {
             Set(
@@ -261,9 +261,9 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
     private static int? Number(string? text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
 
-    /// <summary>What a token holds.</summary>
+    /// <summary>What a token contains.</summary>
     /// <param name="At">The sequence read so far.</param>
-    /// <param name="Start">What had been removed by this sequence is left out.</param>
+    /// <param name="Start">Records removed by this sequence are left out.</param>
     private readonly record struct Position(int At, int Start)
     {
         public static bool TryParse(string token, int there, out Position position)

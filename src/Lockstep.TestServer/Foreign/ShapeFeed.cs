@@ -12,7 +12,7 @@ namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
 /// An Electric shape: a log of inserts, updates and deletes with values as PostgreSQL writes them, requested by offset and handle, then
-/// live. Updates have only the columns that changed, unless the client asks for whole rows.
+/// live. Updates contain only the changed columns, unless the client asks for whole rows.
 /// </summary>
 internal sealed class ShapeFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
     : DialectFeed(FeedKind.Shape, "/v1/shape?table=items", options, time, delivered)
@@ -30,7 +30,7 @@ internal sealed class ShapeFeed(DialectFeedOptions options, TimeProvider time, P
         request.Query["offset"].ToString() is { Length: > 0 } offset and not "-1" ? offset : null;
 
     public override Task ExpireAsync(HttpContext context, TestRequest log, ExpiryForm form, CancellationToken cancellationToken) =>
-        // A new handle each time, which leads to the same shape.
+        // A new handle each time, leading to the same shape.
         RefetchAsync(context, log, $"{_handle}-{Interlocked.Increment(ref _renewals)}", cancellationToken);
 
     private protected override Task AnswerAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
@@ -120,7 +120,7 @@ internal sealed class ShapeFeed(DialectFeedOptions options, TimeProvider time, P
         return JsonBody.Write(message);
     }
 
-    /// <summary>Values as PostgreSQL shows them: text, whatever their type.</summary>
+    /// <summary>Values as PostgreSQL prints them: text, whatever their type.</summary>
     private static JsonObject Row(JsonObject value)
     {
         var row = new JsonObject();

@@ -19,6 +19,23 @@ public sealed class EventStreamTests : DialectTest
         });
 
     [Theory]
+    [InlineData("Text/Event-Stream")]
+    [InlineData("TEXT/EVENT-STREAM; charset=UTF-8")]
+    public async Task The_case_of_the_content_type_does_not_matter(string type)
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync($"Content-Type: {type}\r\n");
+            await exchange.ChunkAsync("id: 1\ndata: {\"id\":1}\n\n");
+            await exchange.StallAsync();
+        });
+
+        await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+
+        Assert.Equal(["1"], Keys);
+    }
+
+    [Theory]
     [InlineData("\"deleted_at\":170", "deleted_at")]
     [InlineData("\"deleted\":true", "deleted")]
     [InlineData("\"is_deleted\":1", "is_deleted")]
@@ -154,6 +171,69 @@ public sealed class EventStreamTests : DialectTest
 
         Assert.Contains("text/event-stream", error.Message);
         Assert.Contains(second.Events, e => e.Kind == FeedEventKind.Warning && e.Message.Contains("missing"));
+    }
+
+    [Theory]
+    [InlineData("id: 3\ndata: {\"id\":3}")]
+    [InlineData("id: 3\ndata: {\"id\":3}\n")]
+    [InlineData("id: 3\ndata: {\"id\"")]
+    [InlineData("id: 3\nda")]
+    [InlineData("id: 3")]
+    [InlineData("event: dele")]
+    [InlineData("event: delete\n")]
+    public async Task A_stream_that_ends_within_an_event_is_not_complete_and_the_next_sync_asks_from_before_it(string cut)
+    {
+        await using var server = Serve(
+            (_, number) =>
+                Status(
+                    "200 OK",
+                    "Content-Type: text/event-stream\r\n",
+                    number == 1 ? "id: 1\ndata: {\"id\":1}\n\nid: 2\ndata: {\"id\":2}\n\n" + cut : "id: 3\ndata: {\"id\":3}\n\n"
+                )
+        );
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+        Assert.Equal((2, "2", SyncOutcome.Incomplete), (Info.Rows, Info.Cursor.ToString(), first.Result.Outcome));
+        Assert.Contains("within an event", Assert.Single(first.Events, e => e.Kind == FeedEventKind.Warning).Message);
+
+        var second = await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+
+        Assert.Contains("Last-Event-ID: 2\r\n", server.Requests.Last(), StringComparison.Ordinal);
+        Assert.Equal((3, SyncOutcome.Complete), (Info.Rows, second.Result.Outcome));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(": bye")]
+    [InlineData(": bye\n")]
+    [InlineData("retry: 50\n\n")]
+    public async Task A_stream_that_ends_between_events_is_complete(string end)
+    {
+        await using var server = Serve(
+            (_, _) => Status("200 OK", "Content-Type: text/event-stream\r\n", "id: 1\ndata: {\"id\":1}\n\n" + end)
+        );
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+
+        Assert.Equal((1, SyncOutcome.Complete), (Info.Rows, run.Result.Outcome));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("Content-Type: text/plain\r\n")]
+    [InlineData("Content-Type: application/octet-stream\r\n")]
+    public async Task Events_of_a_server_that_does_not_call_them_so_are_read_where_the_user_names_the_dialect(string type)
+    {
+        await using var server = Serve(
+            (_, number) => Status("200 OK", type, number < 3 ? $"id: {number}\ndata: {{\"id\":{number}}}\n\n" : "not ready")
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+        await SyncRun.ToEndAsync(Dialect(server, "stream", dialect: null));
+        (var error, _) = await SyncRun.ToErrorAsync<DialectException>(Dialect(server, "stream", dialect: null));
+
+        Assert.Equal(2, Info.Rows);
+        Assert.Contains("sent no event", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

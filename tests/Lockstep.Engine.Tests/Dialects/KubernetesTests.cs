@@ -252,7 +252,7 @@ public sealed class KubernetesTests : DialectTest
 
         var events = await FollowUntilAsync(server, () => Has("a"), FeedEventKind.Warning);
 
-        Assert.Contains(events, e => e.Kind == FeedEventKind.Warning && e.Message.Contains("does not know"));
+        Assert.Contains(events, e => e.Kind == FeedEventKind.Warning && e.Message.Contains("unknown to the dialect"));
     }
 
     [Fact]

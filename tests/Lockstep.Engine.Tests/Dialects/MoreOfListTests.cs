@@ -312,6 +312,112 @@ public sealed class MoreOfListTests : DialectTest
         Assert.Contains(third.Events, e => e.Message.Contains("1 record is in none of the pages", StringComparison.Ordinal));
     }
 
+    /// <summary>A list in pages of three, of which the last record of a page may come again as the first of the next.</summary>
+    private static RawServer ServeMixed(Func<int, IReadOnlyList<int>> list, Func<int, int> announced) =>
+        Serve(
+            (path, number) =>
+            {
+                var page = path.Contains("page=2", StringComparison.Ordinal) ? 1 : 0;
+                var items = string.Join(',', list(number).Skip(page * 3).Take(3).Select(id => $$"""{"id":{{id}}}"""));
+                var next = page == 0 ? ",\"next\":\"/items?page=2\"" : "";
+                return Json($$"""{"total":{{announced(number)}},"items":[{{items}}]{{next}}}""");
+            }
+        );
+
+    [Theory]
+    [InlineData("Rest", true)]
+    [InlineData("Rest", false)]
+    [InlineData(
+        """{ "From": "Rest", "Cursor": "max:id", "CursorType": "Number", "Changes": { "Query": { "after": "{cursor}" } } }""",
+        true
+    )]
+    [Trait("Invariant", "D9")]
+    public async Task A_list_that_announces_more_records_than_its_pages_hold_is_read_again_and_not_called_complete(
+        string dialect,
+        bool staysMixed
+    )
+    {
+        // Six records, of which 4 came twice and 6 not at all.
+        await using var server = ServeMixed(number => staysMixed || number <= 2 ? [1, 2, 3, 3, 4, 5] : [1, 2, 3, 4, 5, 6], _ => 6);
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "items", dialect));
+
+        Assert.Equal(4, server.Requests.Count);
+        if (!staysMixed)
+        {
+            Assert.Equal((6, SyncOutcome.Complete), (Info.Rows, run.Result.Outcome));
+            return;
+        }
+
+        Assert.Equal((5, SyncOutcome.Incomplete, "0"), (Info.Rows, run.Result.Outcome, Info.Cursor.ToString()));
+        var warning = Assert.Single(run.Events, e => e.Kind == FeedEventKind.Warning);
+        Assert.Contains("'total' announces 6 records, and 5 different ones came", warning.Message, StringComparison.Ordinal);
+        Assert.Contains("\"Whole\": true", warning.Remedy!.ToString(), StringComparison.Ordinal);
+        // Its pages came: nobody waits forever for a count that may always be wrong.
+        Assert.NotNull(Info.LastSync);
+        Assert.False(Info.IsLoadUnfinished);
+    }
+
+    [Fact]
+    [Trait("Invariant", "D9")]
+    public async Task A_count_that_the_pages_do_not_bear_out_removes_nothing_unless_the_user_says_that_it_is_wrong()
+    {
+        var list = new List<int> { 1, 2, 3, 4, 5 };
+        await using var server = ServeMixed(_ => list, _ => list.Count);
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        list[4] = 4;
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        Assert.Equal((5, SyncOutcome.Incomplete, 0L), (Info.Rows, run.Result.Outcome, run.Result.Swept));
+
+        var told = await SyncRun.ToEndAsync(Dialect(server, "items", """{ "From": "Rest", "Whole": true }"""));
+        Assert.Equal((4, SyncOutcome.Complete, 1L), (Info.Rows, told.Result.Outcome, told.Result.Swept));
+    }
+
+    [Fact]
+    public async Task Items_that_are_no_records_count_for_what_a_list_announces()
+    {
+        await using var server = Serve(
+            (path, _) =>
+                path.Contains("page=2", StringComparison.Ordinal)
+                    ? Json("""{"total":4,"items":[{"id":3},{"id":4,"gone":true}]}""")
+                    : Json("""{"total":4,"items":[{"id":1},{"id":2}],"next":"/items?page=2"}""")
+        );
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "items", """{ "From": "Rest", "Deleted": "gone" }"""));
+
+        Assert.Equal((3, SyncOutcome.Complete, 2), (Info.Rows, run.Result.Outcome, server.Requests.Count));
+    }
+
+    [Fact]
+    [Trait("Invariant", "D13")]
+    public async Task A_record_that_comes_as_it_is_and_then_deleted_is_gone_although_it_came()
+    {
+        var isGone = false;
+        await using var server = Serve(
+            (path, _) =>
+                path.Contains("page=2", StringComparison.Ordinal)
+                    ? Json(isGone ? """{"items":[{"id":3},{"id":1,"gone":true}]}""" : """{"items":[{"id":3}]}""")
+                    : Json("""{"items":[{"id":1},{"id":2}],"next":"/items?page=2"}""")
+        );
+        const string WithDeleted = """{ "From": "Rest", "Deleted": "gone" }""";
+        await SyncRun.ToEndAsync(Dialect(server, "items", WithDeleted));
+        isGone = true;
+
+        // With an observer each page is staged by itself.
+        var run = await SyncRun.ToEndAsync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions { Uri = new Uri(server.Root, "items") },
+                Store = new FileTableStore(TablePath),
+                Foreign = DialectDescription.Parse(WithDeleted, "test"),
+                DialectObserver = _ => { },
+            }
+        );
+
+        Assert.Equal((2, 1L), (Info.Rows, run.Result.Deleted));
+    }
+
     [Fact]
     public async Task What_a_list_lacks_that_may_go_on_is_no_difference_of_the_table()
     {

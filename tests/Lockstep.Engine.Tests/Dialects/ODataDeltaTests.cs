@@ -80,7 +80,7 @@ public sealed class ODataDeltaTests : DialectTest
 
         (var error, _) = await SyncRun.ToErrorAsync<DialectException>(Dialect(server, Users, dialect: null));
 
-        Assert.Contains("already come", error.Message);
+        Assert.Contains("already read", error.Message);
     }
 
     [Fact]

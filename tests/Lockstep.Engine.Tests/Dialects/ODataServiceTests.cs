@@ -47,14 +47,35 @@ public sealed class ODataServiceTests : SyncTest
         Assert.Equal(["1", "2", "4", "5", "6"], Keys);
     }
 
-    private async Task<string> SyncAsync(WebApplication service)
+    [Theory]
+    [InlineData("4.0")]
+    [InlineData("4.01")]
+    public async Task Nested_deltas_of_an_OData_service_fill_a_table_of_children(string version)
+    {
+        People people = new();
+        people.Set(1, "one", null, friends: [2, 3]);
+        people.Set(2, "two", null, friends: [3]);
+        people.Set(3, "three", null);
+        await using var service = await StartAsync(people, version);
+
+        var first = await SyncAsync(service, "ODataDelta:Friends@delta");
+        people.Set(1, "one", null, friends: [-2, 4]);
+        people.Set(3, "drei", null);
+        people.Remove(2);
+        var second = await SyncAsync(service, "ODataDelta:Friends@delta");
+
+        Assert.Equal(("3 0 0", "1 0 2"), (first, second));
+        Assert.Equal(["1,3", "1,4"], Keys);
+    }
+
+    private async Task<string> SyncAsync(WebApplication service, string dialect = "ODataDelta")
     {
         var run = await SyncRun.ToEndAsync(
             new SyncOptions
             {
                 Feed = new FeedOptions { Uri = new Uri(service.Urls.First() + "/odata/People") },
                 Store = new FileTableStore(TablePath),
-                Foreign = DialectDescription.Load("ODataDelta").With(["Id"], null),
+                Foreign = DialectDescription.Load(dialect).With(["Id"], null),
             }
         );
         return string.Create(CultureInfo.InvariantCulture, $"{run.Result.Added} {run.Result.Updated} {run.Result.Deleted}");
@@ -99,18 +120,24 @@ public sealed class Person
     public string? Name { get; set; }
 
     public string? Mail { get; set; }
+
+    public IList<Person> Friends { get; } = [];
 }
 
 /// <summary>The service's people, and when each changed last.</summary>
 public sealed class People
 {
-    private readonly Dictionary<int, (int At, string? Name, string? Mail, bool IsRemoved)> _people = [];
+    private readonly Dictionary<int, (int At, string? Name, string? Mail, bool IsRemoved, int[] Friends)> _people = [];
 
     public int Now { get; private set; }
 
-    public void Set(int id, string name, string? mail) => _people[id] = (++Now, name, mail, false);
+    /// <param name="id">The person's key.</param>
+    /// <param name="name">A property.</param>
+    /// <param name="mail">Another one.</param>
+    /// <param name="friends">The keys of new friends; of those who are none any more, negative.</param>
+    public void Set(int id, string name, string? mail, params int[] friends) => _people[id] = (++Now, name, mail, false, friends);
 
-    public void Remove(int id) => _people[id] = (++Now, null, null, true);
+    public void Remove(int id) => _people[id] = (++Now, null, null, true, []);
 
     /// <summary>What changed after an instant, as a delta.</summary>
     public DeltaSet<Person> Since(int at, int skip, int take)
@@ -120,13 +147,7 @@ public sealed class People
         {
             if (person.IsRemoved)
             {
-                DeltaDeletedResource<Person> removed = new()
-                {
-                    Id = new Uri($"People({id})", UriKind.Relative),
-                    Reason = DeltaDeletedEntryReason.Deleted,
-                };
-                removed.TrySetPropertyValue("Id", id);
-                set.Add(removed);
+                set.Add(Removed(id));
                 continue;
             }
 
@@ -134,10 +155,36 @@ public sealed class People
             changed.TrySetPropertyValue("Id", id);
             changed.TrySetPropertyValue("Name", person.Name);
             changed.TrySetPropertyValue("Mail", person.Mail);
+            if (person.Friends.Length > 0)
+            {
+                DeltaSet<Person> friends = [];
+                foreach (var friend in person.Friends)
+                    friends.Add(friend < 0 ? Removed(-friend) : Of(friend));
+                changed.TrySetPropertyValue("Friends", friends);
+            }
+
             set.Add(changed);
         }
 
         return set;
+    }
+
+    private static Delta<Person> Of(int id)
+    {
+        Delta<Person> person = new();
+        person.TrySetPropertyValue("Id", id);
+        return person;
+    }
+
+    private static DeltaDeletedResource<Person> Removed(int id)
+    {
+        DeltaDeletedResource<Person> removed = new()
+        {
+            Id = new Uri($"People({id})", UriKind.Relative),
+            Reason = DeltaDeletedEntryReason.Deleted,
+        };
+        removed.TrySetPropertyValue("Id", id);
+        return removed;
     }
 }
 

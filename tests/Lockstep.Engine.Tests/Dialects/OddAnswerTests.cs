@@ -109,6 +109,100 @@ public sealed class OddAnswerTests : DialectTest
         Assert.Equal(["0", "10", "10"], server.Cursors.Take(3));
     }
 
+    [Theory]
+    [InlineData("ODataDelta")]
+    [InlineData("CouchDB")]
+    public async Task A_follower_outlives_a_feed_that_asks_again_and_again_to_start_over(string dialect)
+    {
+        var gone =
+            dialect == "CouchDB"
+                ? Status(
+                    "400 Bad Request",
+                    Type,
+                    """{"error":"bad_request","reason":"Malformed sequence supplied in 'since' parameter."}"""
+                )
+                : Status("410 Gone");
+        await using var server = Count(number => number is > 1 and < 9 ? gone : Json(Set(dialect, number)));
+
+        var events = await FollowUntilAsync(Following(server, dialect), step => Brings(step, "9"));
+
+        Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.Resync));
+        Assert.Contains(events, e => e.Message.Contains("4 times in a row", StringComparison.Ordinal));
+        Assert.Equal(["1", "9"], Keys);
+    }
+
+    [Theory]
+    [InlineData("410 Gone")]
+    [InlineData("409 Conflict")]
+    public async Task A_follower_of_records_outlives_a_feed_that_asks_again_and_again_to_start_over(string status)
+    {
+        await using var server = new RawServer(exchange =>
+            exchange.Number is > 1 and < 9
+                ? exchange.StatusAsync(status)
+                : exchange.BodyAsync(Record(1, 10) + (exchange.Number > 1 ? Record(9, 90) : ""))
+        );
+
+        var events = await FollowUntilAsync(Options(server, follow: true), step => Brings(step, "9"));
+
+        Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.Resync));
+        Assert.Equal(["1", "9"], Keys);
+        Assert.All(server.Cursors.Skip(2), cursor => Assert.Equal("0", cursor));
+    }
+
+    [Fact]
+    public async Task A_feed_that_never_worked_and_only_asks_to_start_over_ends_a_follower()
+    {
+        await using var server = Serve((_, _) => Status("410 Gone"));
+
+        await SyncRun.ToErrorAsync<ResyncLoopException>(Following(server, "ODataDelta"));
+
+        Assert.Equal(4, server.Requests.Count);
+    }
+
+    [Theory]
+    [InlineData("<html>gateway</html>")]
+    [InlineData("{\"error\":\"busy\",\"reason\":\"later\"}")]
+    [InlineData("upstream connect error")]
+    [InlineData("{bad")]
+    [InlineData("[]")]
+    [InlineData("")]
+    public async Task A_follower_of_records_outlives_an_answer_that_begins_with_no_record(string body)
+    {
+        await using var server = new RawServer(exchange =>
+            exchange.BodyAsync(exchange.Number == 2 ? body : Record(exchange.Number, exchange.Number * 10))
+        );
+        SyncProgress? last = null;
+
+        var events = await FollowUntilAsync(
+            Options(server, follow: true),
+            step =>
+            {
+                last = step as SyncProgress ?? last;
+                return Brings(step, "3");
+            }
+        );
+
+        if (body.Length > 0)
+            Assert.Contains(events, e => e.Kind == FeedEventKind.Close);
+        Assert.Equal(["0", "10", "10"], server.Cursors.Take(3));
+        Assert.Equal(["1", "3"], Keys);
+        Assert.Equal(0, last?.Result.Malformed ?? 0);
+    }
+
+    [Fact]
+    public async Task A_malformed_record_among_others_ends_a_follower_and_the_error_says_how_to_set_it_aside()
+    {
+        await using var server = new RawServer(exchange =>
+            exchange.BodyAsync(Record(exchange.Number, exchange.Number * 10) + (exchange.Number == 2 ? "{bad}\n" : ""))
+        );
+
+        (var error, _) = await SyncRun.ToErrorAsync<MalformedRecordException>(Options(server, follow: true));
+
+        Assert.Contains("MalformedRecord Quarantine", error.RecommendedAction, StringComparison.Ordinal);
+        Assert.Equal(2, server.Requests.Count);
+        Assert.Equal(["1", "2"], Keys);
+    }
+
     [Fact]
     public async Task A_refusal_that_a_token_provider_has_no_answer_to_ends_the_follower()
     {

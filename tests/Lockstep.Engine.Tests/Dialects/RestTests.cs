@@ -34,7 +34,7 @@ public sealed class RestTests : DialectTest
     [InlineData("null", "its key 'id' is null")]
     [InlineData("{}", "its key 'id' is an object")]
     [InlineData("[]", "its key 'id' is an array")]
-    [InlineData("true", "its key 'id' is a truth value")]
+    [InlineData("true", "its key 'id' is true or false")]
     public async Task A_key_that_is_there_and_is_none_is_told_for_what_it_is(string key, string says)
     {
         await using var server = Serve((_, _) => Json($$"""[{"id":{{key}}}]"""));
@@ -555,7 +555,7 @@ public sealed class RestTests : DialectTest
         );
 
         Assert.Equal(["/logs", "/logs?after=1", "/logs?after=1"], Paths(okta));
-        Assert.Contains("already come", error.Message);
+        Assert.Contains("already read", error.Message);
     }
 
     [Theory]

@@ -35,6 +35,92 @@ public sealed class StrangeAnswerTests : DialectTest
     }
 
     [Theory]
+    [InlineData("Rest", """{"items":[{"id":1},{"id":2}],"items":[{"id":2}]}""")]
+    [InlineData("Rest", """{"items":[],"\u0069tems":[{"id":1},{"id":2}]}""")]
+    [InlineData("Rest", """{"items":[{"id":2}],"items":null}""")]
+    [InlineData("""{ "From": "Rest", "Items": "/data/list" }""", """{"data":{"list":[{"id":2}],"list":[{"id":1}]}}""")]
+    [InlineData("""{ "From": "Rest", "Items": "/data/list" }""", """{"data":{"list":[{"id":2}]},"data":{"list":[{"id":1}]}}""")]
+    [InlineData("""{ "From": "Rest", "Items": "/data/list" }""", """{"data":{"list":null,"list":[{"id":1}]}}""")]
+    public async Task A_list_that_comes_twice_in_an_answer_is_an_error_and_removes_nothing(string dialect, string body)
+    {
+        var first = dialect == "Rest" ? """{"items":[{"id":1},{"id":2}]}""" : """{"data":{"list":[{"id":1},{"id":2}]}}""";
+        await using var server = Serve((_, number) => Json(number == 1 ? first : body));
+        await SyncRun.ToEndAsync(Dialect(server, "items", dialect));
+
+        (var error, _) = await SyncRun.ToErrorAsync<DialectException>(Dialect(server, "items", dialect));
+
+        Assert.Contains("twice", error.Message, StringComparison.Ordinal);
+        Assert.Equal(["1", "2"], Keys);
+    }
+
+    [Theory]
+    [InlineData("ODataDelta", """{"value":[{"id":"b"}]}""")]
+    [InlineData("ODataDelta", """{"value":[]}""")]
+    [InlineData("ODataDelta", """{"value":[{"id":"b"}],"@odata.deltaLink":null}""")]
+    [InlineData("ODataDelta", """{"value":[{"id":"b"}],"@odata.deltaLink":""}""")]
+    [InlineData("Shape", """[{"headers":{"operation":"insert"},"key":"b","value":{"id":"b"}}]""")]
+    [InlineData("DurableStream", """[{"id":"b"}]""")]
+    public async Task Changes_that_name_neither_a_next_page_nor_a_cursor_have_not_come_in_full(string dialect, string body)
+    {
+        var signs =
+            "electric-handle: h\r\nelectric-offset: 1_0\r\nelectric-up-to-date: \r\nstream-next-offset: 1\r\nstream-up-to-date: true\r\n";
+        var first = dialect switch
+        {
+            "Shape" => """[{"headers":{"operation":"insert"},"key":"a","value":{"id":"a"}}]""",
+            "DurableStream" => """[{"id":"a"}]""",
+            _ => """{"value":[{"id":"a"}],"@odata.deltaLink":"?$deltatoken=one"}""",
+        };
+        await using var server = Serve((_, number) => number == 1 ? Json(first, signs) : Json(body));
+        await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", dialect));
+
+        await SyncRun.ToErrorAsync<DialectException>(Dialect(server, "v1/shape?table=t", dialect));
+
+        Assert.Single(Keys);
+    }
+
+    [Fact]
+    public async Task A_first_round_whose_link_to_the_changes_is_empty_is_an_error_and_not_a_cursor_that_finds_no_deletion()
+    {
+        await using var server = Serve((_, _) => Json("""{"value":[{"id":"a"}],"@odata.deltaLink":""}"""));
+
+        await SyncRun.ToErrorAsync<DialectException>(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Single(server.Requests);
+    }
+
+    [Theory]
+    [InlineData("""[{"id":1,}]""")]
+    [InlineData(
+        "[{\"id\":1},{\"id\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+            + "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}]"
+    )]
+    public async Task What_is_wrong_with_JSON_is_said_without_words_for_programmers(string body)
+    {
+        await using var server = Serve((_, _) => Json(body));
+
+        (var error, _) = await SyncRun.ToErrorAsync<FeedException>(Dialect(server, "items", "Rest"));
+
+        Assert.DoesNotContain("reader options", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("LineNumber", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Rest", """{"items":[{"items":[1],"id":1}],"more":{"items":[2]},"list":[{"items":[3]}]}""")]
+    [InlineData(
+        """{ "From": "Rest", "Items": "/data/list" }""",
+        """{"list":[1],"data":{"list":[{"id":1}],"more":{"list":[]}},"other":{"list":null}}"""
+    )]
+    public async Task Lists_of_that_name_elsewhere_in_an_answer_are_none_of_its_list(string dialect, string body)
+    {
+        await using var server = Serve((_, _) => Json(body));
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "items", dialect));
+
+        Assert.Equal(SyncOutcome.Complete, run.Result.Outcome);
+        Assert.Equal(["1"], Keys);
+    }
+
+    [Theory]
     [InlineData("https://127.0.0.1:{port}/")]
     [InlineData("//elsewhere.example/x")]
     [InlineData("http://127.0.0.1:{port}@elsewhere.example/x")]

@@ -42,4 +42,19 @@ public sealed class RetryAfterTests
     {
         Assert.Null(RetryAfter.Parse(text, Now));
     }
+
+    [Theory]
+    [InlineData("Wed, 02 Jan 2030 17:04:15 GMT", "Wed, 02 Jan 2030 17:04:05 GMT", 10)]
+    [InlineData("Tue, 01 Jan 2030 13:04:15 GMT", "Tue, 01 Jan 2030 13:04:05 GMT", 10)]
+    [InlineData("Wed, 02 Jan 2030 03:04:15 GMT", null, 10)]
+    [InlineData("Wed, 02 Jan 2030 03:04:15 GMT", "today", 10)]
+    [InlineData("7", "Wed, 02 Jan 2030 17:04:05 GMT", 7)]
+    public void A_date_is_a_time_of_the_servers_clock(string text, string? date, double seconds)
+    {
+        using var response = new HttpResponseMessage();
+        response.Headers.TryAddWithoutValidation("Retry-After", text);
+        response.Headers.TryAddWithoutValidation("Date", date);
+
+        Assert.Equal(new RetryAfter(TimeSpan.FromSeconds(seconds), null), RetryAfter.Of(response, Now));
+    }
 }

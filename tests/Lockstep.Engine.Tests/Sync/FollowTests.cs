@@ -174,7 +174,7 @@ public sealed class FollowTests : SyncTest
         (var sync, pace) = Paced(Options(server, follow: true, idle: 0.4));
         var events = await FollowUntilAsync(sync, "2");
 
-        Assert.Contains(events, e => e.Kind == FeedEventKind.Close && e.Message.Contains("nothing came", StringComparison.Ordinal));
+        Assert.Contains(events, e => e.Kind == FeedEventKind.Close && e.Message.Contains("nothing was received", StringComparison.Ordinal));
     }
 
     [Fact(Timeout = Pace.Limit)]

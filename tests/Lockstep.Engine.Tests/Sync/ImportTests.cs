@@ -54,6 +54,62 @@ public sealed class ImportTests : SyncTest
     }
 
     [Theory]
+    [InlineData("[\n{\"id\":1,\"updated_at\":1},\n{\"id\":2,\"updated_at\":2}\n]\n", 2, 0)]
+    [InlineData("\uFEFF [{\"id\":1,\"updated_at\":1,\"a\":[1,{\"b\":[2,3]}],\"s\":\"],[\\\",{\"}, {\"id\":2,\"updated_at\":2}]", 2, 0)]
+    [InlineData("[]", 0, 0)]
+    [InlineData("[{\"id\":1,\"updated_at\":1},5,{\"id\":2,\"updated_at\":2}]", 2, 1)]
+    [InlineData("[{\"id\":1,\"updated_at\":1}]\n{\"id\":2,\"updated_at\":2}", 2, 0)]
+    public async Task A_file_that_is_one_array_is_its_elements(string text, int records, int malformed)
+    {
+        for (var size = 1; size < 9; size += 3)
+        {
+            File.Delete(TablePath);
+            var result = await ImportAsync(text, MalformedRecordPolicy.Quarantine, size);
+
+            Assert.Equal((records, malformed), ((int)result.Received, (int)result.Malformed));
+            Assert.Equal(malformed == 0 ? SyncOutcome.Complete : SyncOutcome.Quarantined, result.Outcome);
+            Assert.Equal(SyncPhase.Ended, result.State.Phase);
+        }
+    }
+
+    [Theory]
+    [InlineData("[{\"id\":1,\"updated_at\":1}")]
+    [InlineData("[{\"id\":1,\"updated_at\":1},")]
+    [InlineData("[")]
+    public async Task An_array_without_its_end_is_cut_off(string text)
+    {
+        var error = await Assert.ThrowsAsync<FeedCutException>(() => ImportAsync(text, MalformedRecordPolicy.Stop, 4096));
+
+        Assert.Contains("ended within its list", error.Message, StringComparison.Ordinal);
+    }
+
+    private async Task<SyncResult> ImportAsync(string text, MalformedRecordPolicy policy, int size)
+    {
+        var options = new SyncOptions
+        {
+            Feed = new FeedOptions { Uri = new Uri(Folder("records.json")) },
+            Store = new FileTableStore(TablePath),
+            MalformedRecord = policy,
+        };
+        await using var source = new SlowStream(Encoding.UTF8.GetBytes(text), size);
+        SyncResult? result = null;
+        await foreach (var step in new TableImport(options, source).RunAsync(Cancellation))
+        {
+            if (step is SyncEnded ended)
+                result = ended.Result;
+        }
+
+        return result!;
+    }
+
+    /// <summary>Gives a few bytes at a time.</summary>
+    private sealed class SlowStream(byte[] bytes, int size) : MemoryStream(bytes)
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            base.ReadAsync(buffer[..Math.Min(size, buffer.Length)], cancellationToken);
+    }
+
+    [Theory]
     [InlineData("{\"id\":1,\"updated_at\":1}\nnonsense\n", "holds a malformed record at byte 24", "import with MalformedRecord Quarantine")]
     [InlineData("{\"id\":1,\"updated_at\":1}\n{\"id\":2", "ended within a record that begins at byte 24", "import again")]
     public async Task Its_errors_speak_of_the_file_and_not_of_a_feed(string text, string message, string advice)

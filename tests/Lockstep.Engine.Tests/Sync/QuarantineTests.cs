@@ -41,7 +41,7 @@ public sealed class QuarantineTests : SyncTest
         Assert.Equal((10L, 4L), (run.Result.Malformed, run.Result.Quarantined));
         Assert.Contains(
             run.Events,
-            e => e.Kind == FeedEventKind.Warning && e.Message.Contains("the oldest 6 had to go", StringComparison.Ordinal)
+            e => e.Kind == FeedEventKind.Warning && e.Message.Contains("the oldest 6 were dropped", StringComparison.Ordinal)
         );
     }
 

@@ -317,7 +317,7 @@ public sealed class WholeSetTests : SyncTest
         );
         await SyncRun.ToEndAsync(Options(server));
 
-        await SyncRun.ToErrorAsync<ResyncLoopException>(Options(server, follow: true));
+        await SyncRun.ToErrorAsync<ResyncLoopException>(Options(server));
 
         Assert.Equal(["1"], Keys);
     }

@@ -40,6 +40,37 @@ public sealed class FilterTests : IDisposable
     }
 
     [Theory]
+    [InlineData("Port = 5", "2")]
+    [InlineData("\"Port\" is not null", "2")]
+    [InlineData("Port between 4 and 6 and port > 100", "2")]
+    [InlineData("coalesce(Port, port) = 5", "2")]
+    [InlineData("port in (5, 8080)", "2")]
+    [InlineData("PORT = 80", "1")]
+    [InlineData("port_2 = 5", "2")]
+    public void Of_fields_that_differ_by_case_the_one_that_is_spelled_so_is_meant(string filter, string expected) =>
+        Assert.Equal(expected, string.Join(",", Keys(filter)));
+
+    [Theory]
+    [InlineData("p = 5", "3")]
+    [InlineData("p is null", "1,4")]
+    [InlineData("p is not null", "2,3")]
+    [InlineData("p || '' = '1'", "2")]
+    [InlineData("coalesce(p, 0) > 4", "3")]
+    public void A_name_that_goes_on_after_a_NUL_is_another_name(string filter, string expected)
+    {
+        using var table = new TestTable();
+        table.Apply(
+            """{"id":1,"updated_at":1,"p\u0000":5}""",
+            """{"id":2,"updated_at":2,"p\u0000x":7,"p":1}""",
+            """{"id":3,"updated_at":3,"p":5}""",
+            """{"id":4,"updated_at":4,"note":"p\u0000"}"""
+        );
+
+        Assert.Equal(expected, string.Join(",", Keys(table, filter)));
+        Assert.Equal(expected.Split(',').Length, table.Table.Count(new RecordQuery { Filter = filter }));
+    }
+
+    [Theory]
     [InlineData("length(printf('%.*c', 500000000, 'x')) > 0")]
     [InlineData("length(replace(printf('%.*c', 60000000, 'x'), 'x', 'xxxxxxxxxx')) > 0")]
     [InlineData("length(hex(printf('%.*c', 60000000, 'x'))) > 0")]
@@ -112,10 +143,12 @@ public sealed class FilterTests : IDisposable
         Assert.Throws<FilterException>(() => Keys("ip = :ip", ("ip", new object())));
     }
 
-    private List<string> Keys(string filter, params (string Name, object? Value)[] parameters)
+    private List<string> Keys(string filter, params (string Name, object? Value)[] parameters) => Keys(_table, filter, parameters);
+
+    private static List<string> Keys(TestTable table, string filter, params (string Name, object? Value)[] parameters)
     {
         var keys = new List<string>();
-        using var scan = _table.Table.Read(
+        using var scan = table.Table.Read(
             new RecordQuery { Filter = filter, FilterParameters = parameters.ToDictionary(p => p.Name, p => p.Value) }
         );
         while (scan.Read())

@@ -90,6 +90,32 @@ public sealed class TidyFolderTests : IDisposable
         Assert.Equal(["1", "2"], table.Live.Keys);
     }
 
+    /// <summary>A reader keeps the log from being written over; when it has gone, the disk gets the space back.</summary>
+    [Fact]
+    public void A_log_that_a_long_reader_let_grow_shrinks_once_it_has_gone()
+    {
+        const long Limit = 16 << 20;
+        using var table = new TestTable();
+        table.Apply("""{"id":1,"updated_at":1}""");
+        var log = new FileInfo(table.Path + "-wal");
+        var text = new string('x', 1 << 20);
+        using (var reader = new Table(table.Path).Read())
+        {
+            Assert.True(reader.Read());
+            for (var id = 2; id < 22; id++)
+                table.Apply($$"""{"id":{{id}},"updated_at":{{id}},"text":"{{text}}"}""");
+            log.Refresh();
+            Assert.InRange(log.Length, Limit + 1, long.MaxValue);
+        }
+
+        // The first commit is followed by a checkpoint, the second begins the log at its start.
+        table.Apply("""{"id":22,"updated_at":22}""");
+        table.Apply("""{"id":23,"updated_at":23}""");
+
+        log.Refresh();
+        Assert.InRange(log.Length, 1, Limit);
+    }
+
     private void RequireTidy(string what, Action work)
     {
         work();

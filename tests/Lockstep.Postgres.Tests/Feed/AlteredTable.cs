@@ -2,17 +2,32 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
+/// <summary>What an altered table consists of.</summary>
+public enum AlteredShape
+{
+    /// <summary>Of itself.</summary>
+    Plain,
+
+    /// <summary>Of partitions p0, p1 and p2, some of which may be elsewhere.</summary>
+    Parts,
+
+    /// <summary>Of a partition p0, and of one that has p1 and p2.</summary>
+    PartsOfParts,
+}
+
 /// <summary>
 /// A table <c>items</c> that is written and altered at random, by one connection and by one whose transaction began before. What happens
 /// follows from the seed.
 /// </summary>
 /// <param name="db">Its database.</param>
 /// <param name="random">What happens.</param>
-/// <param name="isPartitioned">Whether it has partitions.</param>
+/// <param name="shape">What it consists of.</param>
 /// <param name="track">Tracks it; null by replication.</param>
-internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartitioned, Func<Task>? track) : IAsyncDisposable
+internal sealed class AlteredTable(TestDatabase db, Random random, AlteredShape shape, Func<Task>? track) : IAsyncDisposable
 {
     private const int Keys = 30;
+    private readonly bool _isPartitioned = shape != AlteredShape.Plain;
+    private readonly string _parent = shape == AlteredShape.PartsOfParts ? "middle" : "items";
     private readonly List<string> _story = [];
     private NpgsqlConnection? _open;
     private int _number;
@@ -27,11 +42,13 @@ internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartit
     public async Task CreateAsync()
     {
         await RunAsync(
-            isPartitioned
-                ? "CREATE TABLE items (id int PRIMARY KEY, v int) PARTITION BY RANGE (id); "
+            !_isPartitioned
+                ? "CREATE TABLE items (id int PRIMARY KEY, v int)"
+                : "CREATE TABLE items (id int PRIMARY KEY, v int) PARTITION BY RANGE (id); "
                     + "CREATE TABLE p0 PARTITION OF items FOR VALUES FROM (0) TO (10)"
-                : "CREATE TABLE items (id int PRIMARY KEY, v int)"
         );
+        if (shape == AlteredShape.PartsOfParts)
+            await RunAsync($"CREATE TABLE middle PARTITION OF items {Middle} PARTITION BY RANGE (id)");
         if (track is not null)
             await track();
         await RunAsync("INSERT INTO items SELECT g, g FROM generate_series(1, 9) g");
@@ -80,7 +97,15 @@ internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartit
     {
         await EndAsync();
         await RunAsync("ALTER TABLE IF EXISTS elsewhere RENAME TO items");
-        await RunAsync("ALTER TABLE items SET LOGGED");
+        foreach (var part in _isPartitioned ? (string[])["p0", "p1", "p2"] : ["items"])
+        {
+            await RunAsync($"ALTER TABLE IF EXISTS {part} SET LOGGED");
+            if (part is "p1" or "p2")
+                await RunAsync($"ALTER TABLE {_parent} DETACH PARTITION {part} FINALIZE");
+        }
+
+        if (_parent != "items")
+            await RunAsync("ALTER TABLE items DETACH PARTITION middle FINALIZE");
         await RunAsync("ALTER TABLE items ADD PRIMARY KEY (id)");
         if (track is not null)
         {
@@ -118,7 +143,9 @@ internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartit
     private async Task<string> AlterAsync()
     {
         Alterations++;
-        if (isPartitioned && random.Next(3) > 0)
+        if (_parent != "items" && random.Next(4) == 0)
+            return await MiddleAsync();
+        if (_isPartitioned && random.Next(3) > 0)
             return await PartitionAsync();
         var name = $"c{++_number}";
         var fill = $"UPDATE items SET {name} = {_number} WHERE id % 3 = 1";
@@ -130,7 +157,7 @@ internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartit
         ).Split(' ', StringSplitOptions.RemoveEmptyEntries);
         var some = columns.Length > 0 ? columns[random.Next(columns.Length)] : name;
         var other = columns.Length > 0 ? columns[random.Next(columns.Length)] : name;
-        return random.Next(isPartitioned ? 16 : 24) switch
+        return random.Next(_isPartitioned ? 16 : 26) switch
         {
             0 or 1 => $"ALTER TABLE items ADD COLUMN {name} int; {fill}",
             2 => $"ALTER TABLE items ADD COLUMN {name} int DEFAULT {_number}",
@@ -161,17 +188,43 @@ internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartit
                 + $"{-_number}); DELETE FROM items WHERE v = {-_number}; ALTER TABLE items ADD PRIMARY KEY (id)",
             22 => $"ALTER TABLE items DROP CONSTRAINT items_pkey; INSERT INTO items (id, v) VALUES ({Keys + _number}, 1); "
                 + "ALTER TABLE items ADD PRIMARY KEY (id)",
+            24 when track is not null => $"ALTER TABLE items SET UNLOGGED; {Write()}",
+            25 when track is not null => "ALTER TABLE items SET LOGGED",
             _ => $"ALTER TABLE items ADD COLUMN {name} int",
         };
     }
+
+    /// <summary>The partition that has partitions comes and goes with them.</summary>
+    private async Task<string> MiddleAsync()
+    {
+        var attach = $"ALTER TABLE items ATTACH PARTITION middle {Middle}";
+        var id = 10 + random.Next(20);
+        var write = random.Next(3) switch
+        {
+            0 => $"DELETE FROM middle WHERE id = {id}",
+            1 => $"UPDATE middle SET v = {random.Next(1000)}",
+            _ => $"INSERT INTO middle (id, v) VALUES ({id}, 1) ON CONFLICT (id) DO NOTHING",
+        };
+        if (await db.ScalarAsync("SELECT relispartition FROM pg_class WHERE oid = to_regclass('middle')") != "True")
+            return random.Next(2) == 0 ? $"{write}; {attach}" : $"{attach}; {write}";
+        return random.Next(4) switch
+        {
+            0 => "ALTER TABLE items DETACH PARTITION middle",
+            1 when _open is null => "ALTER TABLE items DETACH PARTITION middle CONCURRENTLY",
+            2 => "TRUNCATE middle",
+            _ => $"ALTER TABLE items DETACH PARTITION middle; {write}; {attach}",
+        };
+    }
+
+    private const string Middle = "FOR VALUES FROM (10) TO (30)";
 
     private async Task<string> PartitionAsync()
     {
         var (at, n) = (1 + random.Next(2), random.Next(1000));
         var (name, row) = ($"p{at}", (at * 10) + random.Next(10));
         var bounds = $"FOR VALUES FROM ({at * 10}) TO ({(at * 10) + 10})";
-        var attach = $"ALTER TABLE items ATTACH PARTITION {name} {bounds}";
-        var detach = $"ALTER TABLE items DETACH PARTITION {name}";
+        var attach = $"ALTER TABLE {_parent} ATTACH PARTITION {name} {bounds}";
+        var detach = $"ALTER TABLE {_parent} DETACH PARTITION {name}";
         var write = random.Next(3) switch
         {
             0 => $"DELETE FROM {name}",
@@ -182,8 +235,14 @@ internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartit
         var isAttached = exists && await db.ScalarAsync($"SELECT relispartition FROM pg_class WHERE oid = to_regclass('{name}')") == "True";
         if (isAttached)
         {
-            return random.Next(6) switch
+            return random.Next(11) switch
             {
+                // These two wait for every transaction that has begun before.
+                6 when _open is null => $"{detach} CONCURRENTLY",
+                8 when _open is null => $"{detach} FINALIZE",
+                7 => $"BEGIN; SELECT count(*) FROM {name}; -- elsewhere {detach} CONCURRENTLY; COMMIT; {write}",
+                9 => $"ALTER TABLE {name} SET UNLOGGED; {write}",
+                10 => $"ALTER TABLE {name} SET UNLOGGED; {write}; ALTER TABLE {name} SET LOGGED",
                 0 => $"DROP TABLE {name}",
                 1 => detach,
                 2 => $"{detach}; {write}; {attach}",
@@ -196,7 +255,7 @@ internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartit
 
         if (exists)
         {
-            return random.Next(2) == 0 ? $"{write}; {attach}"
+            return random.Next(2) == 0 ? $"{write}; ALTER TABLE {name} SET LOGGED; {attach}"
                 : random.Next(3) == 0 ? $"DROP TABLE {name}"
                 : $"{attach}; {write}";
         }
@@ -204,12 +263,28 @@ internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartit
         var like = $"CREATE TABLE {name} (LIKE items INCLUDING ALL)";
         return random.Next(5) switch
         {
-            0 => $"CREATE TABLE {name} PARTITION OF items {bounds}",
-            1 => $"CREATE TABLE {name} PARTITION OF items {bounds}; {write}",
+            0 => $"CREATE TABLE {name} PARTITION OF {_parent} {bounds}",
+            1 => $"CREATE TABLE {name} PARTITION OF {_parent} {bounds}; {write}",
             2 => $"{like}; {attach}; INSERT INTO items (id, v) VALUES ({row}, {n})",
             3 => $"{like}; {write}; {attach}",
             _ => $"{like}; INSERT INTO {name} (id, v) VALUES ({row}, {n})",
         };
+    }
+
+    private const string Elsewhere = "-- elsewhere ";
+
+    /// <summary>Runs a statement on another connection, where it waits and is interrupted.</summary>
+    private async Task InterruptAsync(string sql)
+    {
+        await using var connection = await db.ConnectAsync();
+        await TryAsync(connection, $"SET statement_timeout = '200ms'; {sql}");
+    }
+
+    /// <summary>The server is gone, and with it what was open.</summary>
+    public async Task CrashedAsync()
+    {
+        Tell("The server crashes.");
+        await EndAsync();
     }
 
     /// <summary>One statement after the other, each in a transaction of its own unless they begin one.</summary>
@@ -225,7 +300,12 @@ internal sealed class AlteredTable(TestDatabase db, Random random, bool isPartit
         try
         {
             foreach (var statement in sql.Split("; "))
-                await connection.ExecuteAsync(statement, Cancel);
+            {
+                if (statement.StartsWith(Elsewhere, StringComparison.Ordinal))
+                    await InterruptAsync(statement[Elsewhere.Length..]);
+                else
+                    await connection.ExecuteAsync(statement, Cancel);
+            }
         }
         catch (PostgresException e) when (!e.SqlState.StartsWith("57P", StringComparison.Ordinal))
         {

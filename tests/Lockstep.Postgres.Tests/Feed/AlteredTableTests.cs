@@ -17,19 +17,19 @@ public sealed class AlteredTableTests(LogicalPostgres postgres) : IClassFixture<
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public static TheoryData<PostgresFeedMode, bool, int> Cases
+    public static TheoryData<PostgresFeedMode, AlteredShape, int> Cases
     {
         get
         {
             var seeds = Environment.GetEnvironmentVariable("LOCKSTEP_LONG") == "1" ? 40 : 1;
-            var cases = new TheoryData<PostgresFeedMode, bool, int>();
+            var cases = new TheoryData<PostgresFeedMode, AlteredShape, int>();
             var isOne = int.TryParse(Environment.GetEnvironmentVariable("LOCKSTEP_SEED"), CultureInfo.InvariantCulture, out var one);
             foreach (var mode in Enum.GetValues<PostgresFeedMode>())
             {
-                foreach (var isPartitioned in (bool[])[false, true])
+                foreach (var shape in Enum.GetValues<AlteredShape>())
                 {
                     foreach (var seed in isOne ? [one] : Enumerable.Range(1, seeds))
-                        cases.Add(mode, isPartitioned, seed);
+                        cases.Add(mode, shape, seed);
                 }
             }
 
@@ -41,12 +41,12 @@ public sealed class AlteredTableTests(LogicalPostgres postgres) : IClassFixture<
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public async Task Every_client_ends_with_the_table_and_stays(PostgresFeedMode mode, bool isPartitioned, int seed)
+    public async Task Every_client_ends_with_the_table_and_stays(PostgresFeedMode mode, AlteredShape shape, int seed)
     {
         await using var db = await postgres.CreateAsync("SELECT 1");
         var random = new Random(seed);
         var isPolling = mode == PostgresFeedMode.Polling;
-        await using var table = new AlteredTable(db, random, isPartitioned, isPolling ? () => TrackAsync(db) : null);
+        await using var table = new AlteredTable(db, random, shape, isPolling ? () => TrackAsync(db) : null);
         await table.CreateAsync();
         var feed = await StartAsync(db, mode);
         try
@@ -59,6 +59,12 @@ public sealed class AlteredTableTests(LogicalPostgres postgres) : IClassFixture<
             for (var step = 0; step < Steps; step++)
             {
                 await table.StepAsync();
+                if (random.Next(20) == 0)
+                {
+                    await postgres.CrashAsync();
+                    await table.CrashedAsync();
+                }
+
                 if (random.Next(8) == 0)
                 {
                     table.Tell("The feed ends.");

@@ -120,6 +120,25 @@ public sealed class SchemaChangeTests(SharedPostgres postgres)
     }
 
     [Fact]
+    public async Task A_partition_that_is_being_detached_is_gone_at_clients_as_it_is_in_the_table()
+    {
+        await using var items = await TableCase.MakeAsync(postgres, Parts);
+        await items.Db.RunAsync(SchemaChanges.RowsOf(Parts));
+        await items.ServeAsync();
+        await items.CatchUpAsync();
+        await SchemaChanges.DetachHalfwayAsync(items.Db);
+        await items.Db.RunAsync("CREATE TABLE p1 PARTITION OF items FOR VALUES FROM (100) TO (200); INSERT INTO items VALUES (150)");
+        foreach (var finalize in (bool[])[false, true])
+        {
+            if (finalize)
+                await items.Db.RunAsync("ALTER TABLE items DETACH PARTITION p0 FINALIZE");
+            await items.CatchUpAsync();
+            Assert.Equal("150", Assert.Single(await items.Db.RowsAsync("items")).Key);
+            Assert.Equal(await items.Db.RowsAsync("items"), items.Client.Rows);
+        }
+    }
+
+    [Fact]
     public async Task The_operator_is_told_too_if_nobody_follows_when_it_is_noticed()
     {
         await using var items = await TableCase.MakeAsync(postgres, Plain);

@@ -1,3 +1,5 @@
+using Lockstep.Testing;
+
 namespace Lockstep.Postgres.Tests.Feed;
 
 /// <summary>Changes of a table <c>items</c>, by what they mean for its followers.</summary>
@@ -145,6 +147,19 @@ public static class SchemaChanges
     public const string FilledBefore = "CREATE TABLE p1 (LIKE items INCLUDING ALL); INSERT INTO p1 VALUES (150)" + Then + Attach;
 
     private const string Attach = "ALTER TABLE items ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200)";
+
+    /// <summary>Detaches p0 concurrently, and is interrupted halfway: the table no longer shows its rows.</summary>
+    internal static async Task DetachHalfwayAsync(TestDatabase db)
+    {
+        var cancel = TestContext.Current.CancellationToken;
+        await using var reader = await db.ConnectAsync();
+        await reader.ExecuteAsync("BEGIN; SELECT count(*) FROM items", cancel);
+        await using var dba = await db.ConnectAsync();
+        var detaching = dba.ExecuteAsync(DetachFirst + " CONCURRENTLY", cancel);
+        await Eventually.TrueAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == "1");
+        await db.RunAsync($"SELECT pg_cancel_backend({dba.ProcessID})");
+        await Assert.ThrowsAsync<Npgsql.PostgresException>(() => detaching);
+    }
 
     /// <summary>Two rows for the table.</summary>
     public static string RowsOf(string sql) =>

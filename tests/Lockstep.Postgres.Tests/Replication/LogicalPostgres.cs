@@ -37,6 +37,13 @@ public sealed class LogicalPostgres : IAsyncDisposable
         return db;
     }
 
+    /// <summary>Has the server crash and recover.</summary>
+    internal async Task CrashAsync()
+    {
+        await _server!.CrashAsync(Cancel);
+        await _server.StartAsync(Cancel);
+    }
+
     internal static PostgresFeedOptions Options(
         TempFolder folder,
         Func<PostgresReplicationOptions, PostgresReplicationOptions>? change = null

@@ -208,7 +208,7 @@ public sealed class ReplicationServerTests
             cancellationToken: Cancel
         );
         await Eventually.TrueAsync(() =>
-            feed.Error?.Message.Contains("waits for the transactions that are open", StringComparison.Ordinal) == true
+            feed.Error?.Message.Contains("waits for all open transactions to end", StringComparison.Ordinal) == true
         );
         await Assert.ThrowsAsync<FeedUnavailableException>(async () => await feed.GetStateAsync(Cancel));
         await open.ExecuteAsync("COMMIT", Cancel);

@@ -78,7 +78,7 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
         await open.ExecuteAsync("BEGIN; INSERT INTO later VALUES (2, 'before')", Cancel);
         await using var later = await StartAsync(db, "later", o => o with { Patience = TimeSpan.FromMilliseconds(200) });
         await Eventually.TrueAsync(() =>
-            later.Error?.Message.Contains("when the transactions that are open have ended", StringComparison.Ordinal) == true
+            later.Error?.Message.Contains("once all open transactions have ended", StringComparison.Ordinal) == true
         );
         await db.RunAsync("INSERT INTO items VALUES (1, 'n'); INSERT INTO later VALUES (3, 'n'); UPDATE later SET name = 'x' WHERE id = 1");
         await CatchUpAsync(first, db, "items");

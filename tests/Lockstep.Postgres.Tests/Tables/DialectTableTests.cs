@@ -62,6 +62,59 @@ public sealed class DialectTableTests(SharedPostgres postgres)
         Assert.Equal("ODataDelta", store.Get("users").GetInfo().DialectName);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_parent_that_goes_takes_its_children_also_while_the_whole_set_comes_again(bool seesChanges)
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        const string Gone = """{"id":"g1","@removed":{"reason":"changed"}}""";
+        static string Group(string id, params string[] members) =>
+            $"{{\"id\":\"{id}\",\"members@delta\":[{string.Join(',', members.Select(member => $"{{\"id\":\"{member}\"}}"))}]}}";
+        string[] pages =
+        [
+            $"{Group("g1", "a", "b")},{Group("g10", "a")},{Group("g2", "x")}",
+            $"{Group("g1", "c", "d")},{Gone},{Group("g1", "b", "e")},{Gone},{Group("g1", "a")}",
+            "", // The token has expired.
+            $"{Group("g1", "a", "b")},{Group("g10", "a")},{Gone},{Group("g1", "b")}",
+        ];
+        await using var server = new RawServer(exchange =>
+            exchange.Number == 3
+                ? exchange.SendAsync("HTTP/1.1 410 Gone\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+                : exchange.BodyAsync(
+                    $"{{\"value\":[{pages[exchange.Number - 1]}],\"@odata.deltaLink\":\"/groups/delta?$deltatoken={exchange.Number}\"}}"
+                )
+        );
+
+        List<string> counts = [];
+        List<TableChange> changes = [];
+        for (var i = 0; i < 3; i++)
+            counts.Add(await SyncAsync(server, "groups/delta", store, "ODataDelta:members@delta", seesChanges ? changes : null));
+
+        Assert.Equal(["4 0 0", "5 0 6", "1 0 2"], counts);
+        var table = store.Get("groups.members");
+        Assert.Equal((2L, 5L), (table.GetInfo().Rows, table.GetInfo().Tombstones));
+        List<string> keys = [];
+        using (var live = table.Read())
+        {
+            while (live.Read())
+                keys.Add(live.Key.ToString());
+        }
+
+        Assert.Equal(["g1,b", "g10,a"], keys);
+        List<long> sequences = [];
+        using (var all = table.Read(new RecordQuery { Since = 0 }))
+        {
+            while (all.Read())
+                sequences.Add(all.Sequence);
+        }
+
+        Assert.Equal(sequences.Distinct().Order(), sequences);
+        Assert.Equal(seesChanges ? 18 : 0, changes.Count);
+        Assert.Equal(changes.Select(change => change.Sequence).Distinct().Order(), changes.Select(change => change.Sequence));
+    }
+
     [Fact]
     public async Task A_whole_set_that_comes_again_writes_no_row_and_one_that_lacks_most_is_refused_and_owed()
     {
@@ -100,19 +153,27 @@ public sealed class DialectTableTests(SharedPostgres postgres)
         Assert.False(scan.Read());
     }
 
-    private static async Task<string> SyncAsync(RawServer server, string path, TableStore store)
+    private static async Task<string> SyncAsync(
+        RawServer server,
+        string path,
+        TableStore store,
+        string? dialect = null,
+        List<TableChange>? changes = null
+    )
     {
         var sync = new TableSync(
             new SyncOptions
             {
                 Feed = new FeedOptions { Uri = new Uri(server.Root, path) },
                 Store = store,
-                Foreign = path == "items" ? DialectDescription.Load("Rest") : null,
+                Foreign = (dialect ?? (path == "items" ? "Rest" : null)) is { } name ? DialectDescription.Load(name) : null,
+                WantsChanges = changes is not null,
             }
         );
         await foreach (var step in sync.RunAsync(Cancel))
         {
-            // To its end.
+            if (step is ChangesCommitted committed)
+                changes?.AddRange(committed.Changes);
         }
 
         return $"{sync.Result.Added} {sync.Result.Updated} {sync.Result.Deleted}";

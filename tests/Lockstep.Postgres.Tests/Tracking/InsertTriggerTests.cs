@@ -209,7 +209,7 @@ public sealed class InsertTriggerTests(SharedPostgres postgres)
             )
         );
         var plan = await PostgresTracking.EnableAsync(copy.ConnectionString, TableCase.Items, cancellationToken: Cancel);
-        Assert.Contains("a subscription writes it", plan.Warning, StringComparison.Ordinal);
+        Assert.Contains("a subscription writes to it", plan.Warning, StringComparison.Ordinal);
         Assert.Equal("1", await copy.ScalarAsync(RowTriggers));
 
         const string Rows = "SELECT string_agg(id::text, ',' ORDER BY id) FROM items";

@@ -1,5 +1,6 @@
 using System.Text;
 using Lockstep.TestServer.Faults;
+using Lockstep.TestServer.Feeds;
 using static Lockstep.TestServer.Tests.Faults.FaultServer;
 
 namespace Lockstep.TestServer.Tests.Faults;
@@ -39,6 +40,18 @@ public sealed class AnswerFaultTests
         (var head, _) = await server.ReadAllAsync(Cancelled);
         Assert.StartsWith("HTTP/1.1 302 ", head, StringComparison.Ordinal);
         Assert.Contains("Location: /servers/0\r\n", head, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(FeedKind.Finite, "/servers/17")]
+    [InlineData(FeedKind.ODataDelta, "/v1.0/users/delta?$select=id")]
+    public async Task Redirect_that_is_told_nothing_is_a_loop_on_any_feed(FeedKind feed, string path)
+    {
+        await using var server = await TestServers.StartAsync(feed, Cancelled);
+        server.Faults.Add(new RedirectFault());
+        (var head, _) = await server.ReadAllAsync(Cancelled, path);
+        Assert.StartsWith("HTTP/1.1 307 ", head, StringComparison.Ordinal);
+        Assert.Contains($"Location: {path}\r\n", head, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -57,6 +57,67 @@ public sealed class ODataDeltaFeedTests : DialectFeedTest
     }
 
     [Fact]
+    public async Task A_list_of_changes_comes_in_slices_over_pages_and_later_as_what_changed()
+    {
+        await StartAsync(
+            FeedKind.ODataDelta,
+            o => (o.PageSize, o.Path) = (2, "/groups/delta"),
+            """{"id":"g","n":1,"members@delta":[{"id":"a"},{"id":"b"},{"id":"c"},{"id":"d"},{"id":"e"}]}""",
+            """{"id":"h","members@delta":[{"id":"a"}]}"""
+        );
+
+        var first = await GetAsync();
+        var second = await GetAsync(Next(first));
+        Assert.Equal(
+            """[{"id":"g","n":1,"members@delta":[{"id":"a"},{"id":"b"}]},{"id":"g","members@delta":[{"id":"c"},{"id":"d"}]}]""",
+            Value(first)
+        );
+        Assert.Equal("""[{"id":"g","members@delta":[{"id":"e"}]},{"id":"h","members@delta":[{"id":"a"}]}]""", Value(second));
+        var link = Delta(second);
+
+        Server.AddRecord("""{"id":"g","members@delta":[{"id":"a","@removed":{"reason":"deleted"}},{"id":"f"}]}""");
+        Server.AddRecord("""{"id":"g","n":2,"members@delta":[{"id":"f","@removed":{"reason":"deleted"}}]}""");
+
+        var third = await GetAsync(link);
+        Assert.Equal(
+            """[{"id":"g","members@delta":[{"id":"a","@removed":{"reason":"deleted"}},{"id":"f","@removed":{"reason":"deleted"}}]"""
+                + ""","n":2}]""",
+            Value(third)
+        );
+        Assert.Equal("[]", Value(await GetAsync(Delta(third))));
+        var again = await GetAsync("?$select=members");
+        Assert.Equal("""[{"id":"h","members@delta":[{"id":"a"}]},{"id":"g","members@delta":[{"id":"b"},{"id":"c"}]}]""", Value(again));
+        Assert.Equal("""[{"id":"g","members@delta":[{"id":"d"},{"id":"e"}]}]""", Value(await GetAsync(Next(again))));
+    }
+
+    [Fact]
+    public async Task An_item_that_changes_between_its_slices_comes_again_as_a_whole()
+    {
+        await StartAsync(
+            FeedKind.ODataDelta,
+            o => o.PageSize = 1,
+            """{"id":"g","members@delta":[{"id":"a"},{"id":"b"}]}""",
+            """{"id":"h"}"""
+        );
+
+        var first = await GetAsync();
+        Server.AddRecord("""{"id":"g","members@delta":[{"id":"c"}]}""");
+        List<string> rest = [];
+        for (var answer = first; answer.Json["@odata.nextLink"] is not null; )
+            rest.Add(Value(answer = await GetAsync(Next(answer))));
+
+        Assert.Equal(
+            [
+                """[{"id":"h"}]""",
+                """[{"id":"g","members@delta":[{"id":"a"}]}]""",
+                """[{"id":"g","members@delta":[{"id":"b"}]}]""",
+                """[{"id":"g","members@delta":[{"id":"c"}]}]""",
+            ],
+            rest
+        );
+    }
+
+    [Fact]
     public async Task What_changes_while_a_round_is_read_comes_on_a_later_page_of_it()
     {
         await StartAsync(FeedKind.ODataDelta, o => o.PageSize = 2, """{"id":"a","x":1}""", """{"id":"b"}""", """{"id":"c","y":1,"z":1}""");

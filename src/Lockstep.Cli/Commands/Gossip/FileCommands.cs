@@ -5,7 +5,7 @@ using Lockstep.Gossip.Peers;
 
 namespace Lockstep.Cli.Commands.Gossip;
 
-/// <summary>lockstep gossip export and import: the files of npm scuttlebutt, which are what goes over a stream.</summary>
+/// <summary>lockstep gossip export and import: the files of npm scuttlebutt, which contain what is sent over a stream.</summary>
 internal static class FileCommands
 {
     public static Command Export() =>

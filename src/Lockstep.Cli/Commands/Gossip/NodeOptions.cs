@@ -7,7 +7,7 @@ using Lockstep.Gossip.Security;
 
 namespace Lockstep.Cli.Commands.Gossip;
 
-/// <summary>Which model or events to use, the id and keys to write them with, and how to print them.</summary>
+/// <summary>Which model or events to use, with which id and keys to write, and how to print.</summary>
 internal sealed class NodeOptions
 {
     public const string JsonHelp = "Print one line of JSON for each value or event.";
@@ -95,12 +95,12 @@ internal sealed class NodeOptions
             command.Options.Add(_maxEvents);
     }
 
-    /// <summary>Reports what goes wrong with the opened node.</summary>
+    /// <summary>Reports problems of the opened node.</summary>
     public NodeTroubles Troubles { get; } = new();
 
     /// <summary>A model of the requested type.</summary>
     /// <exception cref="ArgumentException">
-    /// There is no such type of values, or an option is invalid, such as one that only events have.
+    /// There is no such type of values, or an option is invalid, for example one that applies only to events.
     /// </exception>
     public GossipNode OpenModel(ParseResult result)
     {

@@ -7,7 +7,7 @@ using Lockstep.Gossip.Peers;
 
 namespace Lockstep.Cli.Commands.Gossip;
 
-/// <summary>How a peer is reached.</summary>
+/// <summary>How to reach a peer.</summary>
 internal sealed class PeerOptions
 {
     private readonly Option<string[]> _trusted = new("--trusted-certificate")
@@ -17,7 +17,7 @@ internal sealed class PeerOptions
     };
     private readonly Option<bool> _skipCheck = new("--skip-certificate-check") { Description = "Accept any certificate from the peer." };
 
-    /// <summary>The option that names the peer if there may be none.</summary>
+    /// <summary>The option that names the peer, for commands that work without one.</summary>
     public static Option<Uri?> Peer(string description) =>
         new("--peer")
         {

@@ -93,7 +93,7 @@ internal static class ValueCommands
                 var model = node.OpenModel(result);
                 await using var _ = model.ConfigureAwait(false);
 
-                // What the peer has comes first, so that what is set here is newer than it, whatever the clocks say.
+                // Receive from the peer first, so that what is set here is newer than what the peer has, whatever the clocks say.
                 if (result.GetValue(peer) is { } before)
                     await peers.SyncOnceAsync(result, model, before, GossipDirection.Both, cancellationToken).ConfigureAwait(false);
                 if (json)
@@ -145,7 +145,7 @@ internal static class ValueCommands
         return command;
     }
 
-    // The model decides how deep a value may be nested: JSON must not become a text because it is deep.
+    // The model decides how deep a value may be nested: JSON must not be treated as text because it is deep.
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
     /// <summary>JSON as it is; anything else as a text.</summary>

@@ -5,7 +5,7 @@ using Lockstep.Ticks;
 
 namespace Lockstep.Cli.Commands.Variables;
 
-/// <summary>lockstep var get and list: what the store has.</summary>
+/// <summary>lockstep var get and list: reads the store.</summary>
 internal static class ReadCommands
 {
     public static Command Get(StoreOptions store)

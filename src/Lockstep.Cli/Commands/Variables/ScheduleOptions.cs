@@ -6,9 +6,7 @@ using Lockstep.Ticks;
 
 namespace Lockstep.Cli.Commands.Variables;
 
-/// <summary>
-/// What the commands that set values share: how a value is written, when it becomes active, and what is printed about it.
-/// </summary>
+/// <summary>What the commands that set values share: how a value is written, when it becomes active, and what is printed.</summary>
 internal sealed class ScheduleOptions
 {
     private readonly Option<bool> _text = new("--text") { Description = "Treat each value as text." };

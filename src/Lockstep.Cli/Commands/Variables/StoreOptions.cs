@@ -10,8 +10,8 @@ namespace Lockstep.Cli.Commands.Variables;
 internal sealed class StoreOptions
 {
     /// <summary>
-    /// The environment variable that names the store if no option does: a password is then not among the arguments, which others can see
-    /// (I9).
+    /// The environment variable that names the store if no option does, so that a password need not be among the arguments, which others
+    /// can see (I9).
     /// </summary>
     private const string StoreVariable = "LOCKSTEP_STORE";
 
@@ -33,7 +33,7 @@ internal sealed class StoreOptions
         command.Add(_json);
     }
 
-    /// <summary>Prints in the requested form.</summary>
+    /// <summary>Prints in the requested format.</summary>
     public VariableLines Lines(ParseResult result) => new(result.GetValue(_json));
 
     /// <summary>Opens the store for a command.</summary>

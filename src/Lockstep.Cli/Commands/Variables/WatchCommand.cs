@@ -55,7 +55,7 @@ internal static class WatchCommand
                         }
                         catch (OperationCanceledException)
                         {
-                            // Ctrl+C and SIGTERM are the way to end watching.
+                            // Ctrl+C and SIGTERM are the normal ways to end watching.
                         }
 
                         return ExitCodes.Ok;

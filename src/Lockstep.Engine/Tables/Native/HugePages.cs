@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Lockstep.Engine.Tables.Native;
 
 /// <summary>
-/// Asks Linux to back memory with huge pages. A batch is read in the order of its keys, so all over its memory: with pages of 4 KB, most of
-/// that time goes into finding the page, and much of the time to fill it into allocating one.
+/// Asks Linux to back memory with huge pages. A batch is read in key order, so all over its memory: with pages of 4 KB, most of that time
+/// goes into looking up pages, and much of the time to fill it into allocating them.
 /// </summary>
 internal static unsafe partial class HugePages
 {
@@ -14,7 +14,7 @@ internal static unsafe partial class HugePages
     private static bool _isUnknown = !OperatingSystem.IsLinux();
 
     /// <summary>
-    /// Asks for them, for memory that stays in place and has not been touched; does nothing on systems without them.
+    /// Requests huge pages for memory that stays in place and has not been touched; does nothing on systems without them.
     /// </summary>
     public static void Advise(ReadOnlySpan<byte> memory)
     {
@@ -22,7 +22,7 @@ internal static unsafe partial class HugePages
             return;
         fixed (byte* pointer = memory)
         {
-            // Rounded outwards to whole pages: the pieces of a batch are adjacent, and a page that two of them share is worth having too.
+            // Rounded outwards to whole pages: the pieces of a batch are adjacent, and a page shared by two of them is worth having too.
             var start = (nuint)pointer & ~(Size - 1);
             var end = ((nuint)pointer + (nuint)memory.Length + Size - 1) & ~(Size - 1);
             try

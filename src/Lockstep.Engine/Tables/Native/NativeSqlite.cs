@@ -4,9 +4,9 @@ using System.Runtime.InteropServices;
 namespace Lockstep.Engine.Tables.Native;
 
 /// <summary>
-/// The few functions of SQLite's C interface that run once per row. They are bound statically to the same library that
-/// Microsoft.Data.Sqlite opens its connections with, so one connection serves both; its own command per row costs 1.8 times as much.
-/// Functions that only store or fetch a value skip the runtime's transition: they return in nanoseconds and never block.
+/// The few functions of SQLite's C interface that run once per row. They are bound statically to the library with which
+/// Microsoft.Data.Sqlite opens its connections, so one connection serves both; a command of its own per row costs 1.8 times as much.
+/// Functions that only store or fetch a value skip the runtime's transition: they return within nanoseconds and never block.
 /// </summary>
 internal static unsafe partial class NativeSqlite
 {
@@ -32,6 +32,11 @@ internal static unsafe partial class NativeSqlite
     [LibraryImport(Library, EntryPoint = "sqlite3_reset")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int Reset(nint statement);
+
+    [LibraryImport(Library, EntryPoint = "sqlite3_changes")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    [SuppressGCTransition]
+    public static partial int Changes(nint database);
 
     [LibraryImport(Library, EntryPoint = "sqlite3_finalize")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]

@@ -1,12 +1,12 @@
 namespace Lockstep.Engine.Tables.Native;
 
 /// <summary>
-/// The copy of SQLite that this process uses: loads it, and refuses one that can lose commits. Whoever opens a connection asks for it
-/// first. Any thread.
+/// The copy of SQLite that this process uses: loads it, and refuses one that can lose commits. Call <see cref="Require()"/> before opening
+/// a connection. Any thread.
 /// </summary>
 internal static class SqliteLibrary
 {
-    /// <summary>The switch by which a program that owns its SQLite saves the locks at each call.</summary>
+    /// <summary>The switch by which a program that owns its copy of SQLite avoids the locks at each call.</summary>
     private const string UnlockedSwitch = "Lockstep.Sqlite.OneThreadPerConnection";
 
     /// <summary>SQLITE_DBCONFIG_ENABLE_TRIGGER.</summary>
@@ -16,7 +16,7 @@ internal static class SqliteLibrary
     private const int TrustedSchema = 1017;
 
     /// <summary>
-    /// Older versions can restart the write-ahead log while another process still needs it, which a sync beside a server makes likely:
+    /// Older versions can restart the write-ahead log while another process still needs it, which is likely with a sync beside a server:
     /// commits are lost, or the file is damaged.
     /// </summary>
     public static readonly Version Oldest = new(3, 51, 3);
@@ -35,8 +35,8 @@ internal static class SqliteLibrary
     }
 
     /// <summary>
-    /// The schema of a file is not trusted, for it may come from anybody: none of its triggers fires, and its views, indexes and checks
-    /// call no function with side effects. For each connection to a file, once it is open.
+    /// Does not trust a file's schema, since it may come from anybody: none of its triggers fire, and its views, indexes and checks call no
+    /// function with side effects. To be called on each connection to a file, once it is open.
     /// </summary>
     public static void Distrust(Microsoft.Data.Sqlite.SqliteConnection connection)
     {
@@ -47,8 +47,8 @@ internal static class SqliteLibrary
     private static Version Load()
     {
         SQLitePCL.Batteries_V2.Init();
-        // Every connection here is used by one thread at a time, so SQLite need not lock at each call. But that setting applies to
-        // everything that uses this copy of SQLite, so only its owner may ask for it. If a connection was opened before, SQLite refuses it.
+        // Every connection here is used by one thread at a time, so SQLite need not lock at each call. But the setting applies to
+        // everything that uses this copy of SQLite, so only its owner may request it. SQLite refuses it once a connection has been opened.
         if (AppContext.TryGetSwitch(UnlockedSwitch, out var isUnlocked) && isUnlocked)
             _ = SQLitePCL.raw.sqlite3_config(SQLitePCL.raw.SQLITE_CONFIG_MULTITHREAD);
         var number = SQLitePCL.raw.sqlite3_libversion_number();

@@ -5,8 +5,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables.Native;
 
 /// <summary>
-/// One prepared statement. Bound memory is not copied: it must stay where it is (pinned) until the next <see cref="Reset"/>.
-/// One thread at a time; disposed before its connection.
+/// A prepared statement. Bound memory is not copied: it must stay in place (pinned) until the next <see cref="Reset"/>. One thread at a
+/// time; disposed before its connection.
 /// </summary>
 internal sealed unsafe class Statement : IDisposable
 {
@@ -30,7 +30,7 @@ internal sealed unsafe class Statement : IDisposable
         }
     }
 
-    /// <summary>Whether something follows the first statement of the text.</summary>
+    /// <summary>Whether anything follows the first statement in the text.</summary>
     public bool HasTail { get; }
 
     /// <summary>The names of the parameters with their prefix, by index from 1.</summary>
@@ -51,14 +51,14 @@ internal sealed unsafe class Statement : IDisposable
 
     public void BindNull(int index) => Check(NativeSqlite.BindNull(_handle, index));
 
-    /// <summary>Binds UTF-8 text that lies in pinned memory.</summary>
+    /// <summary>Binds UTF-8 text in pinned memory.</summary>
     public void BindPinnedText(int index, ReadOnlySpan<byte> pinned)
     {
         fixed (byte* pointer = pinned)
             Check(NativeSqlite.BindStaticText(_handle, index, NotNull(pointer), pinned.Length, 0));
     }
 
-    /// <summary>Binds bytes that lie in pinned memory.</summary>
+    /// <summary>Binds bytes in pinned memory.</summary>
     public void BindPinnedBlob(int index, ReadOnlySpan<byte> pinned)
     {
         fixed (byte* pointer = pinned)
@@ -92,14 +92,23 @@ internal sealed unsafe class Statement : IDisposable
         throw error;
     }
 
-    /// <summary>Runs a statement that returns no row, and makes it ready to run again.</summary>
+    /// <summary>Runs a statement that returns no rows, and resets it.</summary>
     public void Execute()
     {
         Step();
         Reset();
     }
 
-    /// <summary>Makes it ready to run again. <see cref="Step"/> has reported how the last run ended; SQLite repeats it here.</summary>
+    /// <summary>Like <see cref="Execute"/>; returns the number of rows that it changed.</summary>
+    public int ExecuteAndCount()
+    {
+        Execute();
+        return NativeSqlite.Changes(_database);
+    }
+
+    /// <summary>
+    /// Makes it ready to run again. <see cref="Step"/> has already reported how the last run ended; SQLite repeats that here.
+    /// </summary>
     public void Reset() => _ = NativeSqlite.Reset(_handle);
 
     public bool IsNull(int column) => NativeSqlite.ColumnType(_handle, column) == NativeSqlite.NullType;

@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Lockstep.Engine.Tables.Native;
 
 /// <summary>
-/// Opens a file as the runtime cannot on Unix: without the advisory lock that the runtime takes on every file whatever the share mode, and
-/// without following a symbolic link. Opening a pipe or a device does not block.
+/// Opens a file in ways that the runtime cannot on Unix: without the advisory lock that the runtime takes on every file whatever the share
+/// mode, and without following a symbolic link. Opening a pipe or a device does not block.
 /// </summary>
 internal static partial class UnixFile
 {
@@ -18,12 +18,12 @@ internal static partial class UnixFile
     private const int LockWithoutWaiting = 4;
     private const int LockRelease = 8;
 
-    /// <summary>The rights of a file that belongs to one user alone.</summary>
+    /// <summary>The permissions of a file that belongs to a single user.</summary>
     public const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     private static readonly int WouldBlock = OperatingSystem.IsLinux() ? 11 : 35;
 
-    /// <summary>O_NOFOLLOW, O_NONBLOCK and O_CLOEXEC; the first is a different bit on ARM than elsewhere on Linux.</summary>
+    /// <summary>O_NOFOLLOW, O_NONBLOCK and O_CLOEXEC; the first is a different bit on ARM than on other Linux platforms.</summary>
     private static readonly int Careful = OperatingSystem.IsLinux()
         ? (RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm ? 0x8000 : 0x20000) | 0x800 | 0x80000
         : 0x100 | 0x4 | 0x1000000;
@@ -48,10 +48,10 @@ internal static partial class UnixFile
         }
     }
 
-    /// <summary>Whether a path still names an open file. Somebody who reads the file just now may make it look as if not.</summary>
+    /// <summary>Whether a path still names an open file. May wrongly say no while somebody is reading the file.</summary>
     public static bool IsAt(SafeFileHandle file, string path)
     {
-        // What the runtime says of both is the same to the last bit, whatever the order of its fields, among which is the file's number.
+        // The runtime's status of the two is the same to the last bit, whatever the order of its fields, which include the file's number.
         Span<long> opened = stackalloc long[64];
         Span<long> named = stackalloc long[64];
         opened.Clear();
@@ -75,8 +75,8 @@ internal static partial class UnixFile
             : throw new IOException($"'{path}' cannot be opened.");
     }
 
-    /// <summary>Opens an existing file, and takes the advisory lock that the runtime would take; null if there is no file.</summary>
-    /// <exception cref="IOException">Another has the lock, or the file is a link.</exception>
+    /// <summary>Opens an existing file and takes the advisory lock that the runtime would take; null if there is no file.</summary>
+    /// <exception cref="IOException">Somebody else has the lock, or the file is a link.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be written to.</exception>
     public static FileStream? OpenToLock(string path)
     {
@@ -92,7 +92,7 @@ internal static partial class UnixFile
         }
 
         var handle = new SafeFileHandle(opened, ownsHandle: true);
-        // As in the runtime, a file system without such locks is no obstacle.
+        // As in the runtime, a file system without such locks is not an obstacle.
         if (Lock((int)opened, LockExclusive | LockWithoutWaiting) < 0 && Marshal.GetLastPInvokeError() == WouldBlock)
         {
             handle.Dispose();
@@ -103,8 +103,8 @@ internal static partial class UnixFile
     }
 
     /// <summary>
-    /// Releases its lock before it is closed, as the runtime does with its own: a child process that is being started has the file too
-    /// until it executes its program, and would keep the lock that long.
+    /// Releases its lock before it is closed, as the runtime does with its own: a child process being started also has the file until it
+    /// executes its program, and would hold the lock that long.
     /// </summary>
     private sealed class LockedFile(SafeFileHandle handle) : FileStream(handle, FileAccess.ReadWrite, bufferSize: 1)
     {

@@ -6,7 +6,7 @@ namespace Lockstep.Engine.Tests.Dialects.Soak;
 /// Delta queries: pages with tokens for the next page, then a token for what comes later. As in Graph, with partial updates and links, or
 /// as in calendars, with whole records and parameters.
 /// </summary>
-internal sealed class DeltaSoakServer(int seed, bool isGraph) : SoakServer(seed)
+internal class DeltaSoakServer(int seed, bool isGraph) : SoakServer(seed)
 {
     private readonly Dictionary<string, Position> _tokens = [];
     private int _lastToken;
@@ -62,16 +62,11 @@ internal sealed class DeltaSoakServer(int seed, bool isGraph) : SoakServer(seed)
         if (at.From is not null && at.Keys is null)
             at = at with { UpTo = Source.Version };
         var keys =
-            at.Keys
-            ?? (
-                at.From is { } from
-                    ? Shuffled(Source.Log.Where(change => change.Version > from).Select(change => change.Key).Distinct())
-                    : [.. Source.Live.Keys.Where(key => string.CompareOrdinal(key, at.After) > 0)]
-            );
+            at.Keys ?? (at.From is { } from ? Changed(from) : [.. Source.Live.Keys.Where(key => string.CompareOrdinal(key, at.After) > 0)]);
         // Empty pages link to the next one too.
         var size = Chance(6) ? 0 : Random.Next(1, 9);
         var now = keys.Take(size).ToList();
-        var items = now.SelectMany(key => Items(key, at.From)).ToList();
+        var items = Items(now, at.From);
         if (isGraph && at.From is null && Chance(3))
             items.Insert(0, """{"id":"nobody","@removed":{"reason":"deleted"}}""");
         var rest = keys.Skip(size).ToList();
@@ -103,6 +98,13 @@ internal sealed class DeltaSoakServer(int seed, bool isGraph) : SoakServer(seed)
         return new SoakAnswer(body, "Content-Type: application/json\r\n");
     }
 
+    /// <summary>The keys of what changed after a version, in any order.</summary>
+    protected virtual IReadOnlyList<string> Changed(long from) =>
+        Shuffled(Source.Log.Where(change => change.Version > from).Select(change => change.Key).Distinct());
+
+    /// <summary>The items of a page.</summary>
+    protected virtual List<string> Items(IReadOnlyList<string> keys, long? from) => [.. keys.SelectMany(key => Items(key, from))];
+
     private IEnumerable<string> Items(string key, long? from)
     {
         var died = Source.Died.GetValueOrDefault(key);
@@ -131,7 +133,7 @@ internal sealed class DeltaSoakServer(int seed, bool isGraph) : SoakServer(seed)
             yield return $"{{\"id\":\"{key}\"{record.Since(since)}}}";
     }
 
-    private string Gone(string key) =>
+    protected string Gone(string key) =>
         !isGraph
             ? $$"""{"id":"{{key}}","status":"cancelled"}"""
             : Random.Next(3) switch

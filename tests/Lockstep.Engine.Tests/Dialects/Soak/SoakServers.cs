@@ -4,12 +4,13 @@ namespace Lockstep.Engine.Tests.Dialects.Soak;
 internal static class SoakServers
 {
     public static IEnumerable<TheoryDataRow<string>> Names() =>
-        ["graph", "calendar", "rest", "since", "kubernetes", "couch", "pouch", "events", "shape", "stream"];
+        ["graph", "members", "calendar", "rest", "since", "kubernetes", "couch", "pouch", "events", "shape", "stream"];
 
     public static SoakServer Create(string name, int seed) =>
         name switch
         {
             "graph" => new DeltaSoakServer(seed, isGraph: true),
+            "members" => new MembersSoakServer(seed),
             "calendar" => new DeltaSoakServer(seed, isGraph: false),
             "rest" => new RestSoakServer(seed),
             "since" => new SinceSoakServer(seed),
