@@ -102,7 +102,8 @@ internal static class SyncCommand
         };
         var retryInterval = new Option<double>("--retry-interval-sec")
         {
-            Description = "The wait before another attempt; it doubles with each that fails.",
+            Description =
+                "The wait before another attempt; it doubles with each that fails, unless the server says when to come back (503).",
             HelpName = "SECONDS",
             DefaultValueFactory = _ => 5,
         };

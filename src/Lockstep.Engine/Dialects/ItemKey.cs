@@ -37,6 +37,9 @@ internal sealed class ItemKey
     /// <summary>The encoded key; empty if it is an integer.</summary>
     public ReadOnlySpan<byte> Encoded => Shape!.KeyLayout == KeyLayout.Encoded ? _reader.Encoded : default;
 
+    /// <summary>The key that somebody chose and an event lacked, so that its id was taken; null if there was none.</summary>
+    public string? MissingInEvent { get; private set; }
+
     /// <summary>Reads the key of an item. False when it has none; <see cref="Reason"/> says why.</summary>
     public bool Read(DialectRules rules, ItemPlaces places, JsonItem body, bool isDeleted)
     {
@@ -50,7 +53,12 @@ internal sealed class ItemKey
                 value = OfAddress(rules, places, value, i);
             // Events without a key of their own are a log, by their ids.
             if (value is null && rules.Key.Count == 1 && places.Origin.EventId is { Length: > 0 } id)
+            {
+                if (key.Field != WireNames.DefaultKeyField)
+                    MissingInEvent ??= key.Field;
                 value = new PlaceValue(id);
+            }
+
             if (!Take(i, key, value, body, isDeleted))
                 return false;
         }

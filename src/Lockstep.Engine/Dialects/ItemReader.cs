@@ -68,6 +68,9 @@ internal sealed class ItemReader
     /// <inheritdoc cref="ItemKey.IsMissing"/>
     public bool LacksKey => _key.IsMissing;
 
+    /// <inheritdoc cref="ItemKey.MissingInEvent"/>
+    public string? KeyMissingInEvent => _key.MissingInEvent;
+
     /// <summary>The item's cursor, valid until the next call; null if it has none.</summary>
     public PlaceValue? Cursor { get; private set; }
 

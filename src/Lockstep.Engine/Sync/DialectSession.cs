@@ -176,7 +176,8 @@ internal sealed class DialectSession
         Remedy remedy;
         if (BuiltInDialects.Find(Dialect.Name) is null)
         {
-            remedy = $"For a table of what it lists, sync the same feed with {table} too, by the same dialect with Children = '{field}' in it.";
+            remedy =
+                $"For a table of what it lists, sync the same feed with {table} too, by the same dialect with Children = '{field}' in it.";
         }
         else
         {
@@ -207,6 +208,23 @@ internal sealed class DialectSession
                 + $"wrong, name it with {Term.Key}; if its count is wrong, sync with {Term.DialectWith(MoreOfList.Whole(Dialect))}."
         );
     }
+
+    /// <summary>Warns once that events lack the key that was chosen, and are records of their own.</summary>
+    public async Task SayIfKeyIsMissingAsync(CancellationToken cancellationToken)
+    {
+        if (_hasToldOfKey || Writer.Items.KeyMissingInEvent is not { } key)
+            return;
+        _hasToldOfKey = true;
+        await SayAsync(
+                FeedEventKind.Warning,
+                $"There are events without '{key}': the event's id is the key instead, so each of them is a record of its own.",
+                cancellationToken,
+                $"Name the field that is the key with {Term.Key}, or leave it out if the table is to be a log of the events."
+            )
+            .ConfigureAwait(false);
+    }
+
+    private bool _hasToldOfKey;
 
     /// <summary>Reports once that a stream ended within an event.</summary>
     public async Task SayThatAnEventWasCutAsync(CancellationToken cancellationToken)

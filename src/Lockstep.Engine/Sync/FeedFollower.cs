@@ -1,3 +1,4 @@
+using System.Net;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Tables;
@@ -43,6 +44,7 @@ internal sealed class FeedFollower(
         if (_foreign is null && !_hasDetected)
             await TakeDialectAsync(DialectChoice.Of(options, context.Target.State, feed), cancellationToken).ConfigureAwait(false);
         int failures = 0,
+            growth = 0,
             refusals = 0;
         if (options.AsksForToken)
             await AskForCredentialsAsync(null, cancellationToken).ConfigureAwait(false);
@@ -68,7 +70,7 @@ internal sealed class FeedFollower(
                     continue;
                 }
 
-                refusals = failures = 0;
+                refusals = failures = growth = 0;
                 isWell = outcome == ConnectionEnd.Again && status.IsComplete && plan.SetsInARow < 2;
                 if (outcome == ConnectionEnd.GoOn && plan.SetsInARow < 2)
                     continue;
@@ -183,7 +185,7 @@ internal sealed class FeedFollower(
                 retryAfter = Later(retryAfter, judge.UntilDue);
             // A feed that leads back to the whole set each time is asked at growing intervals, whatever the set brings.
             var broughtNews = status.Counters.Changes > before && (failures == 0 || held) && plan.SetsInARow < 2;
-            var tries = Math.Max(1, Math.Max(failures, plan.SetsInARow));
+            var tries = Math.Max(1, Math.Max(growth, plan.SetsInARow));
             var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(tries, retryAfter);
             if (!await pacer.BackOffAsync(wait, cancellationToken, note).ConfigureAwait(false))
                 return;
@@ -202,6 +204,9 @@ internal sealed class FeedFollower(
                     status.Counters.Heartbeats - beatsBefore
                 );
                 failures = held ? 1 : failures + 1;
+                // A server that says when it will be back, as one does that is loading, need not be asked less and less often.
+                var isTold = e is FeedStatusException { Status: HttpStatusCode.ServiceUnavailable, RetryAfter: { Ticks: > 0 } };
+                growth = held || isTold ? 1 : growth + 1;
                 return retry.Allows(failures);
             }
         }

@@ -248,6 +248,7 @@ internal sealed class StreamRound(DialectSession session)
     private async Task WarnAsync(CancellationToken cancellationToken)
     {
         await session.SayIfDeletionIsUnknownAsync(cancellationToken).ConfigureAwait(false);
+        await session.SayIfKeyIsMissingAsync(cancellationToken).ConfigureAwait(false);
         if (!_hasUnknown || _hasWarned)
             return;
         _hasWarned = true;

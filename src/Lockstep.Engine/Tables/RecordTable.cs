@@ -95,6 +95,35 @@ internal sealed class RecordTable(SqliteConnection connection, Interruption inte
         return removed;
     }
 
+    /// <summary>The changes of a batch together with those of the records that went with their parents, in order of sequence.</summary>
+    /// <param name="changes">The other changes, in order of sequence.</param>
+    /// <param name="deleted">What went with parents, in that order too.</param>
+    public IEnumerable<TableChange> WithDeleted(IReadOnlyList<TableChange> changes, IReadOnlyList<DeletedChildren> deleted)
+    {
+        var next = 0;
+        foreach (var children in deleted)
+        {
+            using var row = new Statement(
+                connection,
+                $"SELECT key, seq, body FROM {TableSchema.Rows} WHERE key > ?1 AND key < ?2 AND seq > ?3 AND seq <= ?4 ORDER BY key"
+            );
+            row.BindBlob(1, children.Parent);
+            row.BindBlob(2, KeyEncoding.EndOf(children.Parent));
+            row.Bind(3, children.After);
+            row.Bind(4, children.Last);
+            while (row.Step())
+            {
+                var sequence = row.Integer(1);
+                for (; next < changes.Count && changes[next].Sequence < sequence; next++)
+                    yield return changes[next];
+                yield return new TableChange(ChangeKind.Deleted, KeyEncoding.Read(row.Bytes(0)), sequence, row.Bytes(2).ToArray());
+            }
+        }
+
+        for (; next < changes.Count; next++)
+            yield return changes[next];
+    }
+
     public void Dispose() => Release();
 
     private void Show(TableState state)

@@ -26,6 +26,11 @@ internal sealed class RowApplier(RowStatements rows)
     /// <summary>How many sequence numbers the batch took beyond one for each of its records, for what was deleted with a parent.</summary>
     public long Extra { get; private set; }
 
+    /// <summary>
+    /// What was deleted with parents, if changes are wanted: they are not among the other changes, except those of records that came again.
+    /// </summary>
+    public List<DeletedChildren> Deleted { get; } = [];
+
     /// <summary>Applies all records of the batch.</summary>
     /// <param name="batch">The records.</param>
     /// <param name="sequence">
@@ -78,6 +83,9 @@ internal sealed class RowApplier(RowStatements rows)
             else if (Leaves?.Invoke(batch, ref entry) != true)
                 Apply(batch, i, sequence + Extra, changes);
         }
+
+        if (Deleted.Count > 0)
+            changes?.Sort(static (a, b) => a.Sequence.CompareTo(b.Sequence));
     }
 
     /// <summary>Deletes all records whose keys begin with a parent's; each keeps its content, and has a number of its own (I11).</summary>
@@ -97,11 +105,22 @@ internal sealed class RowApplier(RowStatements rows)
             delete.Bind(RowStatements.SequenceParameter, sequence + ++count);
             delete.Execute();
             Tally.Add(ChangeKind.Deleted, RowState.Live);
-            changes?.Add(new TableChange(ChangeKind.Deleted, KeyEncoding.Read(child), sequence + count, select.Bytes(1).ToArray()));
         }
 
         select.Reset();
         Extra += Math.Max(0, count - 1);
+        if (changes is not null && count > 0)
+            Deleted.Add(new DeletedChildren(key, sequence, sequence + count));
+    }
+
+    /// <summary>A record that was deleted with its parent comes again: after that, the table does not show its deletion.</summary>
+    private void NoteDeletion(RecordBatch batch, in RecordEntry entry, List<TableChange> changes)
+    {
+        var select = rows.SelectChange;
+        BindKey(select, RowStatements.KeyParameter, batch, entry);
+        if (select.Step() && select.Integer(0) is var sequence && Deleted.Exists(deleted => deleted.Has(sequence)))
+            changes.Add(new TableChange(ChangeKind.Deleted, batch.KeyOf(entry), sequence, select.Bytes(1).ToArray()));
+        select.Reset();
     }
 
     /// <summary>Keeps the places of the records that are to be applied.</summary>
@@ -217,6 +236,8 @@ internal sealed class RowApplier(RowStatements rows)
             RaiseOrder(batch, entry);
         if (verdict.Change() is not { } kind)
             return;
+        if (changes is not null && Deleted.Count > 0 && stored == RowState.Deleted)
+            NoteDeletion(batch, entry, changes);
         BindRow(rows.Update, 0, batch, entry, sequence);
         rows.Update.Execute();
         _replaces |= kind == ChangeKind.Updated;

@@ -33,6 +33,7 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
     private Statement? _insertMany;
     private Statement? _selectBelow;
     private Statement? _deleteBelow;
+    private Statement? _selectChange;
 
     /// <summary>The stored record of a key.</summary>
     public Statement Select { get; } = new(connection, $"SELECT gone, ord, body FROM {table} WHERE key = ?1");
@@ -72,9 +73,12 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
     /// <summary>The same content arrived with a higher order value: the order value is stored, and nothing has changed.</summary>
     public Statement UpdateOrder { get; } = new(connection, $"UPDATE {table} SET ord = ?2, txid = ?3 WHERE key = ?1");
 
-    /// <summary>Key and content of the live records between two keys, in the order of their keys.</summary>
+    /// <summary>The number of a record's last change, and its content.</summary>
+    public Statement SelectChange => _selectChange ??= new Statement(connection, $"SELECT seq, body FROM {table} WHERE key = ?1");
+
+    /// <summary>The keys of the live records between two keys, in order.</summary>
     public Statement SelectBelow =>
-        _selectBelow ??= new Statement(connection, $"SELECT key, body FROM {table} WHERE key > ?1 AND key < ?2 AND gone = 0 ORDER BY key");
+        _selectBelow ??= new Statement(connection, $"SELECT key FROM {table} WHERE key > ?1 AND key < ?2 AND gone = 0 ORDER BY key");
 
     /// <summary>Deletes a record, whose content stays.</summary>
     public Statement DeleteBelow =>
@@ -91,6 +95,7 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
         _insertMany?.Dispose();
         _selectBelow?.Dispose();
         _deleteBelow?.Dispose();
+        _selectChange?.Dispose();
         Update.Dispose();
         Replace.Dispose();
         UpdateOrder.Dispose();

@@ -95,6 +95,7 @@ internal sealed class TableWriter : ITableTarget
             return CommitResult.Nothing;
 
         var changes = commit.WantsChanges ? new List<TableChange>() : null;
+        IReadOnlyList<DeletedChildren> deleted = [];
         if (hasRecords)
             BeginFirstLoad(commit.Batch!);
         InTransaction(
@@ -102,7 +103,7 @@ internal sealed class TableWriter : ITableTarget
             () =>
             {
                 if (hasRecords)
-                    wanted = Apply(commit.Batch!, wanted, changes);
+                    (wanted, deleted) = Apply(commit.Batch!, wanted, changes);
                 State = SetAside(commit, wanted);
             }
         );
@@ -111,7 +112,12 @@ internal sealed class TableWriter : ITableTarget
             return CommitResult.Nothing;
         var counts = _uncommitted;
         _uncommitted = default;
-        return new CommitResult(counts, (IReadOnlyList<TableChange>?)changes ?? []);
+        return new CommitResult(
+            counts,
+            changes is null ? []
+                : deleted.Count == 0 ? changes
+                : _rows.WithDeleted(changes, deleted)
+        );
     }
 
     /// <summary>Prepares for the first records of an empty table.</summary>
@@ -122,17 +128,22 @@ internal sealed class TableWriter : ITableTarget
             _firstLoad.Begin(batch.MemoryUsed);
     }
 
-    private TableState Apply(RecordBatch batch, TableState wanted, List<TableChange>? changes)
+    private (TableState State, IReadOnlyList<DeletedChildren> Deleted) Apply(
+        RecordBatch batch,
+        TableState wanted,
+        List<TableChange>? changes
+    )
     {
         var applier = new RowApplier(_rows.Open(wanted.Shape!, State, batch));
         applier.Apply(batch, State.Sequence, changes);
         _uncommitted += applier.Tally.Counts;
-        return wanted with
+        var after = wanted with
         {
             Rows = State.Rows + applier.Tally.Rows,
             Tombstones = State.Tombstones + applier.Tally.Tombstones,
             Sequence = applier.Tally.Counts.Changes > 0 ? State.Sequence + batch.Count + applier.Extra : State.Sequence,
         };
+        return (after, applier.Deleted);
     }
 
     /// <summary>Begins a snapshot that is built apart from the records, which readers continue to see (I6).</summary>

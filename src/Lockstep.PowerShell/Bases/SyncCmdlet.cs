@@ -168,7 +168,10 @@ public abstract class SyncCmdlet : FeedCmdlet
     [ValidateRange(0, int.MaxValue)]
     public int? MaximumRetryCount { get; set; }
 
-    /// <summary>The shortest wait before another attempt, in seconds; it doubles with each failure, up to a minute.</summary>
+    /// <summary>
+    /// The shortest wait before another attempt, in seconds; it doubles with each failure, up to a minute, unless the server says when to
+    /// come back (503).
+    /// </summary>
     [Parameter]
     [ValidateRange(0.0, 86400.0)]
     public double RetryIntervalSec { get; set; } = 5;

@@ -140,6 +140,15 @@ public sealed class ChildrenTests : DialectTest
         var run = await SyncRun.ToEndAsync(Dialect(server, Groups, null));
 
         Assert.Equal("g1,a g1,d g2,x g2,y", Live());
+        if (seesChanges)
+        {
+            Assert.Equal(
+                "Deleted g1,a; Added g1,a; Deleted g1,b; Added g1,c; Deleted g1,a; Deleted g1,c; Added g1,b; Deleted g1,b; Added g1,d; "
+                    + "Added g1,a; Added g2,y",
+                string.Join("; ", run.Changes.Select(change => $"{change.Kind} {change.Key}"))
+            );
+        }
+
         var sequences = run.Changes.Select(change => change.Sequence).ToList();
         Assert.Equal(sequences.Order(), sequences);
         Assert.Equal(sequences.Count, sequences.Distinct().Count());

@@ -141,6 +141,18 @@ public sealed class EventStreamTests : DialectTest
     }
 
     [Fact]
+    public async Task A_key_that_was_chosen_and_that_events_lack_is_warned_of()
+    {
+        await using var server = Stream(_ => "id: e1\ndata: {\"host\":\"x\"}\n\nid: e2\ndata: {\"name\":\"y\"}\n\n");
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "stream", """{ "From": "EventStream", "Key": "host" }"""));
+
+        Assert.Equal(["e2", "x"], Keys);
+        var warning = Assert.Single(run.Events, e => e.Kind == FeedEventKind.Warning && e.Message.Contains("'host'"));
+        Assert.Contains("log of the events", warning.Remedy!.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_is_no_JSON_is_skipped_by_a_condition_or_is_malformed()
     {
         const string Skips =

@@ -310,6 +310,39 @@ public sealed class FollowTests : SyncTest
         Assert.Equal(2, server.Requests.Count);
     }
 
+    [Theory]
+    [InlineData("503 Loading", "Retry-After: 2\r\n", false)]
+    [InlineData("503 Loading", "Retry-After: 20\r\n", false)]
+    [InlineData("503 Loading", "", true)]
+    [InlineData("429 Too Many", "Retry-After: 2\r\n", true)]
+    public async Task A_server_that_is_loading_and_says_when_to_come_back_is_not_asked_less_and_less_often(
+        string status,
+        string headers,
+        bool grows
+    )
+    {
+        await using var server = new RawServer(exchange =>
+            exchange.Number <= 5 ? exchange.StatusAsync(status, headers) : exchange.BodyAsync(Record(1, 1))
+        );
+        var time = new ManualTimeProvider();
+        var sync = new TableSync(Options(server, retries: 9, connect: -0.001, idle: -0.001, interval: 5), time);
+        var waits = new List<double>();
+
+        await foreach (var step in sync.RunAsync(Cancellation))
+        {
+            if (step is FeedEventOccurred { Event: { Kind: FeedEventKind.Retry } retry })
+                waits.Add(double.Parse(retry.Message.Split(" in ")[1].Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture));
+            if (sync.Result.State.Phase == SyncPhase.BackingOff)
+                _ = Task.Run(() => time.Advance(TimeSpan.FromMinutes(2)), Cancellation);
+        }
+
+        Assert.Equal(5, waits.Count);
+        if (grows)
+            Assert.InRange(waits[^1], 40, 60);
+        else
+            Assert.All(waits, wait => Assert.InRange(wait, 4, 20));
+    }
+
     [Fact]
     public async Task A_retry_after_beyond_an_hour_is_cut_to_one_and_that_is_said()
     {
