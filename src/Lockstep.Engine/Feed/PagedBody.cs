@@ -34,7 +34,9 @@ internal sealed class PagedBody : ReadOnlyStream
     /// <param name="stream">Its decoded content; taken over.</param>
     /// <param name="fetch">Fetches a further page; throws if it is not available.</param>
     /// <param name="open">Gives a response's decoded content.</param>
-    /// <param name="live">For live updates: the clock by which further pages are requested, of the same server; null for a snapshot.</param>
+    /// <param name="live">
+    /// For live updates: the clock by which further pages are requested, of the same server; null for a snapshot.
+    /// </param>
     public PagedBody(
         FeedUri feed,
         Uri page,
