@@ -12,8 +12,9 @@ namespace Lockstep.Serving;
 /// <summary>
 /// One source over HTTP. <c>GET /name?since=N</c> or <c>/name/N</c>: the snapshot if N is 0, then live updates, in one endless chunked
 /// body. <c>GET /name/pages</c>: the snapshot in pages that caches can store; with <c>since</c> above 0, or <c>update=true</c>, the updates
-/// after it, so that a client which reads pages continues at the same address. The filter is in <c>columns</c> and <c>where</c>. A body
-/// that cannot continue is cut off, never ended: a clean end would pass for the end of a snapshot (I6).
+/// after it, so that a client which reads pages continues at the same address. <c>GET /name/updates</c>: a page of the live updates that
+/// clients share. The filter is in <c>columns</c> and <c>where</c>. A body that cannot continue is cut off, never ended: a clean end would
+/// pass for the end of a snapshot (I6).
 /// </summary>
 internal sealed class FeedEndpoint(
     IFeedSource source,
@@ -21,6 +22,7 @@ internal sealed class FeedEndpoint(
     FeedAccess access,
     ServingMetrics metrics,
     FeedClients clients,
+    SharedUpdates shared,
     SendBudget budget,
     ContentCodings codings,
     TimeProvider time,
@@ -36,6 +38,7 @@ internal sealed class FeedEndpoint(
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
     private readonly ILogger _logger = options.LoggerFactory.CreateLogger(ServingLog.Category);
     private readonly PageEndpoint _pages = new(source, options, access, clients, codings, time);
+    private readonly UpdatesEndpoint _updates = new(source, shared, access, clients);
 
     public async Task HandleAsync(HttpContext context)
     {
@@ -63,12 +66,18 @@ internal sealed class FeedEndpoint(
         string? filterIdentity = null;
         try
         {
+            var rest = request.Path.Value![PathOf(source.Name).Length..].Trim('/');
+            if (rest == UpdatesEndpoint.Segment && options.ShareUpdates)
+            {
+                await _updates.HandleAsync(context, share, ending.Token).ConfigureAwait(false);
+                return;
+            }
+
             RequireKnownOptions(request);
             var filter = FeedFilter.Parse(request.Query["columns"], request.Query["where"]);
             filterIdentity = VariantOf(filter);
             if (filter is not null)
                 filter.RequireColumns((await source.GetStateAsync(ending.Token).ConfigureAwait(false)).Columns);
-            var rest = request.Path.Value![PathOf(source.Name).Length..].Trim('/');
             if (rest == PagesSegment && !WantsUpdates(request))
             {
                 await _pages.HandleAsync(context, filter, share, ending.Token).ConfigureAwait(false);
@@ -165,6 +174,15 @@ internal sealed class FeedEndpoint(
         }
     }
 
+    /// <summary>
+    /// Whether the client gets live updates in shared pages. A cache may not keep what needs a credential: those clients get a stream.
+    /// </summary>
+    private bool SharesUpdates(HttpRequest request) =>
+        options.ShareUpdates
+        && access.IsOpen
+        && source.RecordOrderField is null
+        && request.Headers[WireNames.FollowHeader] == WireNames.FollowByPages;
+
     private static bool WantsUpdates(HttpRequest request) => CursorOf(request, "") is null or > 0 || request.Query["update"] == "true";
 
     private static long? CursorOf(HttpRequest request, string rest)
@@ -186,6 +204,18 @@ internal sealed class FeedEndpoint(
         var variant = VariantOf(filter);
         var identity = FeedName.ForSource(context.Request.Headers[WireNames.FeedIdentityHeader], variant);
         var response = context.Response;
+        var shares = filter is null && SharesUpdates(context.Request);
+        if (shares && since == 0 && context.Request.Query["update"] != "true")
+        {
+            var pages = await source.GetStateAsync(cancellationToken).ConfigureAwait(false);
+            if (pages.Pages)
+            {
+                await _pages.RedirectAsync(context, filter, cancellationToken).ConfigureAwait(false);
+                response.Headers.CacheControl = "no-store";
+                return;
+            }
+        }
+
         response.ContentType = ContentType;
         response.Headers.CacheControl = "no-store";
         if (HttpMethods.IsHead(context.Request.Method))
@@ -196,6 +226,8 @@ internal sealed class FeedEndpoint(
             return;
         }
 
+        // Before what the client lacks is read: nothing is missed in between.
+        var place = shares && since > 0 ? await shared.JoinAsync(cancellationToken).ConfigureAwait(false) : null;
         var reading = await source
             .OpenAsync(
                 new FeedRequest(since, identity, options.HeartbeatInterval)
@@ -222,6 +254,10 @@ internal sealed class FeedEndpoint(
         );
         if (takesBlankLines || (source.RecordOrderField is not null && filter is null))
             response.Headers[WireNames.CaughtUpHeader] = WireNames.CaughtUpByHeartbeat;
+        if (place?.Identity == reading.Identity)
+            _updates.Announce(response, place);
+        else
+            place = null;
         using var client = clients.Begin(context.Request, since);
         using var measurement = metrics.Client(source.Name);
 
@@ -247,6 +283,7 @@ internal sealed class FeedEndpoint(
                     client,
                     measurement,
                     share,
+                    endsCaughtUp: place is not null,
                     cancellationToken
                 )
                 .ConfigureAwait(false);
@@ -267,6 +304,7 @@ internal sealed class FeedEndpoint(
         ServedClient client,
         ServingMetrics.ClientMeasurement measurement,
         SendShare share,
+        bool endsCaughtUp,
         CancellationToken cancellationToken
     )
     {
@@ -317,6 +355,8 @@ internal sealed class FeedEndpoint(
                 chunk.Kind is FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp ? chunk.Since : null
             );
             measurement.Sent(writer.Bytes);
+            if (endsCaughtUp && chunk.Kind == FeedChunkKind.CaughtUp)
+                return;
         }
     }
 }

@@ -124,7 +124,8 @@ public sealed class FeedServer : IAsyncDisposable
             source,
             new FeedClients(_time),
             new LatestRecords(source, _time, _stopping.Token),
-            new FeedHealth(source, _time, _stopping.Token)
+            new FeedHealth(source, _time, _stopping.Token),
+            new SharedUpdates(source, _options.HeartbeatInterval, _time, _stopping.Token)
         );
         var path = FeedEndpoint.PathOf(source.Name);
 
@@ -133,7 +134,18 @@ public sealed class FeedServer : IAsyncDisposable
             _routes.Remove(path);
         _routes.Add(
             path,
-            new FeedEndpoint(source, _options, _access, _metrics, feed.Clients, _budget, _codings, _time, _stopping.Token).HandleAsync
+            new FeedEndpoint(
+                source,
+                _options,
+                _access,
+                _metrics,
+                feed.Clients,
+                feed.Shared,
+                _budget,
+                _codings,
+                _time,
+                _stopping.Token
+            ).HandleAsync
         );
         _feeds.Add(feed);
         ServingLog.Added(_logger, source.Name);
@@ -147,7 +159,7 @@ public sealed class FeedServer : IAsyncDisposable
             return;
         _routes.Remove(FeedEndpoint.PathOf(name));
         await feed.Source.DisposeAsync().ConfigureAwait(false);
-        await feed.Latest.Following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await feed.Following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         ServingLog.Removed(_logger, name);
     }
 
@@ -167,7 +179,7 @@ public sealed class FeedServer : IAsyncDisposable
         if (_host is not null)
             await _host.DisposeAsync().ConfigureAwait(false);
         foreach (var feed in _feeds.All)
-            await feed.Latest.Following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await feed.Following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         foreach (var source in _feeds.Sources)
             await source.DisposeAsync().ConfigureAwait(false);
         _operating.Dispose();
@@ -199,5 +211,9 @@ public sealed class FeedServer : IAsyncDisposable
     }
 }
 
-/// <summary>A source being served: its readers, its newest records, and whether it can be read.</summary>
-internal sealed record ServedFeed(IFeedSource Source, FeedClients Clients, LatestRecords Latest, FeedHealth Health);
+/// <summary>A source being served: its readers, its newest records, whether it can be read, and the updates that clients share.</summary>
+internal sealed record ServedFeed(IFeedSource Source, FeedClients Clients, LatestRecords Latest, FeedHealth Health, SharedUpdates Shared)
+{
+    /// <summary>Ends when nothing of the server's own reads the source any more.</summary>
+    public Task Following => Task.WhenAll(Latest.Following, Shared.Following);
+}

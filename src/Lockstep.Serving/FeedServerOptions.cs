@@ -37,6 +37,12 @@ public sealed record FeedServerOptions
     /// </summary>
     public bool Compress { get; init; }
 
+    /// <summary>
+    /// Whether clients that can take live updates in pages get them so, for a cache in front of the server, which then requests each page
+    /// once for all of them. Default: no, since each page is a request, and updates come a little later. Only of feeds without credentials.
+    /// </summary>
+    public bool ShareUpdates { get; init; }
+
     /// <summary>The limits on connections.</summary>
     public ConnectionLimits Connections { get; init; } = new();
 
@@ -52,7 +58,7 @@ public sealed record FeedServerOptions
     /// <summary>How long new clients get the pages of one snapshot before a new one is started; default 60 s.</summary>
     public TimeSpan SnapshotAge { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>How long a cache may keep a page; default 10 minutes.</summary>
+    /// <summary>How long a cache may keep a page of a snapshot; default 10 minutes.</summary>
     public TimeSpan PageAge { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>

@@ -51,7 +51,9 @@ internal sealed class PageEndpoint(
         await WriteAsync(context, page, filter, share, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task RedirectAsync(HttpContext context, FeedFilter? filter, CancellationToken cancellationToken)
+    /// <summary>Leads to the first page of the newest snapshot.</summary>
+    /// <exception cref="NotSupportedException">The source has no pages.</exception>
+    public async Task RedirectAsync(HttpContext context, FeedFilter? filter, CancellationToken cancellationToken)
     {
         var state = await source.GetStateAsync(cancellationToken).ConfigureAwait(false);
         if (!state.Pages)
@@ -59,7 +61,8 @@ internal sealed class PageEndpoint(
         Generation shared;
         lock (_gate)
         {
-            if (_shared is null || _shared.Identity != state.Identity || time.GetElapsedTime(_shared.Begun) > options.SnapshotAge)
+            var isOver = _shared is null || _shared.Identity != state.Identity || _shared.Horizon < state.Floor;
+            if (isOver || time.GetElapsedTime(_shared!.Begun) > options.SnapshotAge)
                 _shared = new Generation(state.Identity, state.Horizon, time.GetTimestamp());
             shared = _shared;
         }

@@ -60,6 +60,33 @@ public sealed class CacheTests : IDisposable
         Assert.Equal(ScriptedSource.Row(1), await stream.ReadLineAsync(Cancel));
     }
 
+    [Fact]
+    public async Task Many_clients_that_follow_cost_the_server_each_page_of_updates_once()
+    {
+        var source = new ScriptedSource("items");
+        source.Chunks.Add(ScriptedSource.Chunk(Engine.Serving.FeedChunkKind.CaughtUp, 9));
+        source.Later = ScriptedSource.Chunk(Engine.Serving.FeedChunkKind.CaughtUp, 10, ScriptedSource.Row(10));
+        await using var server = await FeedServer.StartAsync([source], new FeedServerOptions { ShareUpdates = true }, null, Cancel);
+        await using var cache = await StartAsync(server.Uri);
+        using var request = new HttpRequestMessage(HttpMethod.Get, "items?since=5") { Headers = { { "Lockstep-Follow", "pages" } } };
+        using var answer = await cache.Client.SendAsync(request, Cancel);
+        var next = answer.Headers.GetValues("Link").Single().Split('<', '>')[1];
+
+        // The page that has ended, and then the one that ends once all clients wait for it.
+        var page = next[..(next.LastIndexOf('=') + 1)];
+        await cache.Client.GetStringAsync(page + "0", Cancel);
+        var waiting = Enumerable.Range(0, 100).Select(_ => cache.Client.GetAsync(page + "1", Cancel)).ToList();
+        await Eventually.TrueAsync(() => cache.Connections >= 100);
+        source.MoveOn();
+        var answers = await Task.WhenAll(waiting);
+
+        Assert.All(answers, each => Assert.Equal(HttpStatusCode.OK, each.StatusCode));
+        Assert.Equal(1, answers.Count(each => each.Headers.GetValues("X-Cache-Status").Single() == "MISS"));
+        Assert.Equal(99, answers.Count(each => each.Headers.GetValues("X-Cache-Status").Single() == "HIT"));
+        var bodies = await Task.WhenAll(answers.Select(each => each.Content.ReadAsStringAsync(Cancel)));
+        Assert.StartsWith(ScriptedSource.Row(10) + "\n", Assert.Single(bodies.Distinct()), StringComparison.Ordinal);
+    }
+
     /// <summary>The rows of all pages.</summary>
     private static async Task<List<string>> LoadAsync(HttpClient client)
     {
@@ -137,30 +164,38 @@ public sealed class CacheTests : IDisposable
             .FirstOrDefault(File.Exists);
 
     /// <summary>A running nginx, and a client of it.</summary>
-    private sealed class Cache(Process process, string socket) : IAsyncDisposable
+    private sealed class Cache : IAsyncDisposable
     {
-        public HttpClient Client { get; } =
-            new(
-                new SocketsHttpHandler
-                {
-                    ConnectCallback = async (_, cancellationToken) =>
-                    {
-                        var connection = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-                        await connection.ConnectAsync(new UnixDomainSocketEndPoint(socket), cancellationToken);
-                        return new NetworkStream(connection, ownsSocket: true);
-                    },
-                }
-            )
+        private readonly Process _process;
+        private int _connections;
+
+        public Cache(Process process, string socket)
+        {
+            _process = process;
+            var handler = new SocketsHttpHandler
             {
-                BaseAddress = new Uri("http://localhost/"),
+                ConnectCallback = async (_, cancellationToken) =>
+                {
+                    var connection = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                    await connection.ConnectAsync(new UnixDomainSocketEndPoint(socket), cancellationToken);
+                    Interlocked.Increment(ref _connections);
+                    return new NetworkStream(connection, ownsSocket: true);
+                },
             };
+            Client = new HttpClient(handler) { BaseAddress = new Uri("http://localhost/") };
+        }
+
+        public HttpClient Client { get; }
+
+        /// <summary>How many the client has opened.</summary>
+        public int Connections => Volatile.Read(ref _connections);
 
         public async ValueTask DisposeAsync()
         {
             Client.Dispose();
-            process.Kill(entireProcessTree: true);
-            await process.WaitForExitAsync(CancellationToken.None);
-            process.Dispose();
+            _process.Kill(entireProcessTree: true);
+            await _process.WaitForExitAsync(CancellationToken.None);
+            _process.Dispose();
         }
     }
 }

@@ -19,6 +19,13 @@ internal sealed class ScriptedSource(string name) : IFeedSource
     /// <summary>Rows of a page.</summary>
     public int Rows { get; set; } = 1;
 
+    /// <summary>What comes after <see cref="Chunks"/>, once <see cref="MoveOn"/> is called; null for nothing.</summary>
+    public FeedChunk? Later { get; set; }
+
+    private readonly TaskCompletionSource _moved = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void MoveOn() => _moved.TrySetResult();
+
     public Exception? OpenError { get; set; }
 
     public Exception? EndError { get; set; }
@@ -89,6 +96,12 @@ internal sealed class ScriptedSource(string name) : IFeedSource
             yield return chunk;
         if (EndError is not null)
             throw EndError;
+        if (Later is { } later)
+        {
+            await _moved.Task.WaitAsync(cancellationToken);
+            yield return later;
+        }
+
         await Task.Delay(Timeout.Infinite, cancellationToken);
     }
 }

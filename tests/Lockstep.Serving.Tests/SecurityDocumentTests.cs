@@ -24,6 +24,7 @@ public sealed class SecurityDocumentTests
             { "CountedListener.Rest", (long)CountedListener.Rest.TotalMilliseconds },
             { "UnsentLimit.Bytes", UnsentLimit.Bytes },
             { "PageSize.Bytes", PageSize.Bytes },
+            { "SharedUpdates.KeptBytes", SharedUpdates.KeptBytes },
             { "RowLimits.MaximumDepth", RowLimits.MaximumDepth },
             { "ContentCodings.Most", ContentCodings.Most },
             { "DialectDescription.MaximumLength", DialectDescription.MaximumLength },

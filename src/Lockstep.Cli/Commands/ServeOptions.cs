@@ -77,6 +77,11 @@ internal sealed class ServeOptions
         Description = "Compress answers for clients that ask for it (br, gzip). Not where secrets lie beside rows that others may write.",
     };
 
+    private readonly Option<bool> _shareUpdates = new("--share-updates")
+    {
+        Description = "Send live updates in pages that a cache in front of the server keeps and requests once for all clients.",
+    };
+
     private readonly SiteOptions _site = new();
 
     public CertificateOptions Certificate { get; } = new();
@@ -95,6 +100,7 @@ internal sealed class ServeOptions
                     _instance,
                     _noStatusPage,
                     _compress,
+                    _shareUpdates,
                     _connections,
                     _perAddress,
                 ]
@@ -119,6 +125,7 @@ internal sealed class ServeOptions
             InstanceName = result.GetValue(_instance),
             StatusPage = !result.GetValue(_noStatusPage),
             Compress = result.GetValue(_compress),
+            ShareUpdates = result.GetValue(_shareUpdates),
             Certificate = certificate,
             Connections = new ConnectionLimits
             {

@@ -36,6 +36,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             StatusPage = config.Listen.StatusPage,
             ExpectsFeeds = true,
             Compress = config.Listen.Compress,
+            ShareUpdates = config.Listen.ShareUpdates,
             AllowedHosts = config.Listen.AllowedHosts,
             AllowedOrigins = config.Listen.AllowedOrigins,
             Credentials = ConfiguredCredentials.Read(config.Credentials),

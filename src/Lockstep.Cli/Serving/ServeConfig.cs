@@ -66,6 +66,8 @@ internal sealed record ListenConfig
 
     public bool Compress { get; set; }
 
+    public bool ShareUpdates { get; set; }
+
     public IReadOnlyList<string> AllowedHosts { get; set; } = [];
 
     public IReadOnlyList<string> AllowedOrigins { get; set; } = [];

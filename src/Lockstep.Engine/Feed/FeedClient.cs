@@ -43,7 +43,13 @@ internal sealed class FeedClient : IDisposable
             isPage: false,
             range: null,
             updatesOnly,
-            headers => AddHeaders(headers, feedIdentity, isWhole: cursor.IsStart && !updatesOnly),
+            headers =>
+            {
+                AddHeaders(headers, feedIdentity, isWhole: cursor.IsStart && !updatesOnly);
+                // A recording is of one body.
+                if (_http.Options.Tap is null)
+                    headers.TryAddWithoutValidation(WireNames.FollowHeader, WireNames.FollowByPages);
+            },
             cancellationToken
         );
 
@@ -184,16 +190,21 @@ internal sealed class FeedClient : IDisposable
             throw;
         }
 
-        // Only a snapshot that the feed led to is fetched page by page: elsewhere a link says nothing about the body.
-        var isPaged = isSnapshot && PagedBody.NextOf(response, target) is not null;
-        PagedBody? pages = null;
-        if (isPaged)
-            stream = pages = new PagedBody(Uri, target, response, stream, FetchPageAsync, OpenContentAsync);
-
         string? Header(string name) =>
             response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values)
                 ? values.FirstOrDefault()
                 : null;
+
+        // Only a snapshot that the feed led to, and updates of which it says so, are fetched page by page: elsewhere a link says nothing
+        // about the body.
+        var isLive = !isSnapshot && Header(WireNames.FollowHeader) == WireNames.FollowByPages;
+        var isPaged = (isSnapshot || isLive) && PagedBody.NextOf(response, target) is not null;
+        PagedBody? pages = null;
+        if (isPaged && isLive)
+            stream = new PagedBody(Uri, target, response, stream, FetchUpdatesAsync, OpenContentAsync, _time);
+        else if (isPaged)
+            stream = pages = new PagedBody(Uri, target, response, stream, FetchPageAsync, OpenContentAsync);
+
         return new FeedResponse(response, stream, isSnapshot)
         {
             FeedIdentity = Header(WireNames.FeedIdentityHeader),
@@ -249,6 +260,31 @@ internal sealed class FeedClient : IDisposable
             return response;
         using (response)
             throw await RefusalAsync(response, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Fetches a page of updates, which the feed holds until there is one. One that is no longer there is no reason to start over: the feed
+    /// is asked from the cursor, as after any cut.
+    /// </summary>
+    private async Task<HttpResponseMessage> FetchUpdatesAsync(Uri page, CancellationToken cancellationToken)
+    {
+        var response = await _http
+            .AskAsync(
+                page,
+                headers => AddHeaders(headers, feedIdentity: null, isWhole: false),
+                body: null,
+                _http.Options.OperationTimeout,
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        if (response.IsSuccessStatusCode)
+            return response;
+        using (response)
+        {
+            if ((int)response.StatusCode is 400 or 404 or 409 or 410)
+                throw new FeedCutException(Uri, "the next page of its updates is no longer available.");
+            throw await RefusalAsync(response, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private Stream Decode(Stream stream, string encoding) =>

@@ -6,17 +6,27 @@ namespace Lockstep.Engine.Feed;
 /// <summary>
 /// A snapshot in pages, each of which names the next one in <c>Link: ...; rel="next"</c> (RFC 8288), as one body: it ends where the last
 /// page ends, and a page that is missing, cut or from another feed cuts it off, so that half a snapshot never passes for a whole one (I6).
-/// One reader.
+/// Likewise the live updates in pages, as one body without end. One reader.
 /// </summary>
 internal sealed class PagedBody : ReadOnlyStream
 {
+    /// <summary>Live pages are requested no more often than this, unless they are large.</summary>
+    private static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>So many bytes in a page are worth a request at once.</summary>
+    private const int LargePage = 64 * 1024;
+
     private readonly FeedUri _feed;
+    private readonly TimeProvider? _live;
+    private readonly CancellationTokenSource _closing = new();
     private readonly string? _identity;
     private readonly Func<Uri, CancellationToken, Task<HttpResponseMessage>> _fetch;
     private readonly Func<HttpResponseMessage, CancellationToken, Task<Stream>> _open;
     private Uri _page;
     private HttpResponseMessage _response;
     private Stream _stream;
+    private long _requested;
+    private long _received;
 
     /// <param name="feed">The feed, for errors.</param>
     /// <param name="page">The first page's address.</param>
@@ -24,18 +34,24 @@ internal sealed class PagedBody : ReadOnlyStream
     /// <param name="stream">Its decoded content; taken over.</param>
     /// <param name="fetch">Fetches a further page; throws if it is not available.</param>
     /// <param name="open">Gives a response's decoded content.</param>
+    /// <param name="live">
+    /// For live updates: the clock by which further pages are requested, of the same server; null for a snapshot.
+    /// </param>
     public PagedBody(
         FeedUri feed,
         Uri page,
         HttpResponseMessage response,
         Stream stream,
         Func<Uri, CancellationToken, Task<HttpResponseMessage>> fetch,
-        Func<HttpResponseMessage, CancellationToken, Task<Stream>> open
+        Func<HttpResponseMessage, CancellationToken, Task<Stream>> open,
+        TimeProvider? live = null
     )
     {
         (_feed, _page, _response, _stream, _fetch, _open) = (feed, page, response, stream, fetch, open);
         _identity = IdentityOf(response);
         Mark = MarkOf(response);
+        _live = live;
+        _requested = live?.GetTimestamp() ?? 0;
     }
 
     /// <summary>How far the pages so far cover every change; null unless all of them say so.</summary>
@@ -73,6 +89,7 @@ internal sealed class PagedBody : ReadOnlyStream
         while (true)
         {
             var count = await _stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+            _received += count;
             if (count > 0 || buffer.Length == 0 || NextOf(_response, _page) is not { } next)
                 return count;
             await TurnAsync(next, cancellationToken).ConfigureAwait(false);
@@ -83,6 +100,9 @@ internal sealed class PagedBody : ReadOnlyStream
     {
         if (disposing)
         {
+            // A page that is still awaited comes in vain.
+            _closing.Cancel();
+
             // The response goes first, as in FeedResponse.
             _response.Dispose();
             _stream.Dispose();
@@ -94,7 +114,26 @@ internal sealed class PagedBody : ReadOnlyStream
     private async Task TurnAsync(Uri next, CancellationToken cancellationToken)
     {
         if (next == _page)
-            throw new FeedCutException(_feed, "a page of its snapshot names itself as the next one.");
+            throw new FeedCutException(_feed, $"a page of its {What} names itself as the next one.");
+        if (_live is null)
+        {
+            await FetchAsync(next, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        if (Uri.Compare(next, _page, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) != 0)
+            throw new FeedRedirectException(_feed, "a page of its updates leads to another server.");
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _closing.Token);
+        if (_received < LargePage && ShortestWait - _live.GetElapsedTime(_requested) is var wait && wait > TimeSpan.Zero)
+            await Task.Delay(wait, _live, either.Token).ConfigureAwait(false);
+        (_requested, _received) = (_live.GetTimestamp(), 0);
+        await FetchAsync(next, either.Token).ConfigureAwait(false);
+    }
+
+    private string What => _live is null ? "snapshot" : "updates";
+
+    private async Task FetchAsync(Uri next, CancellationToken cancellationToken)
+    {
         if (next.Scheme is not ("http" or "https"))
             throw new FeedRedirectException(_feed, $"a page of its snapshot leads to the scheme '{next.Scheme}'.");
         if (_page.Scheme == "https" && next.Scheme != "https")
@@ -103,7 +142,8 @@ internal sealed class PagedBody : ReadOnlyStream
         try
         {
             if (IdentityOf(response) != _identity)
-                throw new FeedCutException(_feed, "a page of its snapshot is of another feed than the one before.");
+                throw new FeedCutException(_feed, $"a page of its {What} is of another feed than the one before.");
+            cancellationToken.ThrowIfCancellationRequested();
             var stream = await _open(response, cancellationToken).ConfigureAwait(false);
             _response.Dispose();
             await _stream.DisposeAsync().ConfigureAwait(false);

@@ -57,6 +57,15 @@ internal static class WireNames
     /// <summary>The value of <see cref="ResumeHeader"/>, and the type of the control rows that it requests.</summary>
     public const string ResumeByPage = "page";
 
+    /// <summary>
+    /// The request header in which a client says how else than in one body it takes live updates, and the response header in which the feed
+    /// says that it sends them so; its value is <see cref="FollowByPages"/>.
+    /// </summary>
+    public const string FollowHeader = "Lockstep-Follow";
+
+    /// <summary>The value of <see cref="FollowHeader"/>: in pages, each of which ends, and names the next one in <c>Link</c>.</summary>
+    public const string FollowByPages = "pages";
+
     internal static ReadOnlySpan<byte> DeletedAt => "deleted_at"u8;
 
     internal static ReadOnlySpan<byte> Heartbeat => "heartbeat"u8;

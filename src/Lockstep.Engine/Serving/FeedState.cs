@@ -10,6 +10,9 @@ namespace Lockstep.Engine.Serving;
 /// <param name="Pages">Whether <see cref="IFeedSource.ReadPageAsync"/> works.</param>
 internal sealed record FeedState(string Identity, long Horizon, IReadOnlyList<string> KeyColumns, bool Pages)
 {
+    /// <summary>The lowest cursor from which a client can continue.</summary>
+    public long Floor { get; init; }
+
     /// <summary>All members that <c>data</c> may have; null if the source does not know. A filter on another one is refused.</summary>
     public IReadOnlyList<string>? Columns { get; init; }
 }

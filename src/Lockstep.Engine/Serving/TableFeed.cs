@@ -120,6 +120,7 @@ public sealed class TableFeed : IFeedSource
         return ValueTask.FromResult(
             new FeedState(stamp.Identity, stamp.Sequence, stamp.KeyFields, Pages: _options.Dialect == ServedDialect.Transaction)
             {
+                Floor = stamp.Range.Floor,
                 Columns = stamp.Columns,
             }
         );

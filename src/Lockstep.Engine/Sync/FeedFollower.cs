@@ -115,10 +115,15 @@ internal sealed class FeedFollower(
                     )
                     .ConfigureAwait(false);
                 plan.Resync(isAnotherFeed: false);
+
+                // A set in pages may be refused in its middle.
+                if (status.Phase is SyncPhase.Snapshot or SyncPhase.Live)
+                    status.Move(SyncTrigger.Interrupted);
                 if (!context.StopsWhenCaughtUp && judge.UntilDue is { } early)
                 {
                     // The feed wants a whole set to be fetched that has just arrived and could not be applied (I6).
-                    status.Move(SyncTrigger.Interrupted);
+                    if (status.Phase != SyncPhase.BackingOff)
+                        status.Move(SyncTrigger.Interrupted);
                     if (!await pacer.BackOffAsync(early, cancellationToken).ConfigureAwait(false))
                         return;
                 }

@@ -56,6 +56,7 @@ internal sealed class PollingFeed : DatabaseFeed
         var stamp = await CurrentAsync(0, cancellationToken).ConfigureAwait(false);
         return new FeedState(stamp.Identity, stamp.Snapshot.Xmin, KeyNames(stamp.Table), stamp.Table.Pages)
         {
+            Floor = Range(stamp).Floor,
             Columns = [.. stamp.Table.Columns.Select(column => column.Name)],
         };
     }

@@ -67,7 +67,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
     public override ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken)
     {
         var epoch = Current();
-        return ValueTask.FromResult(new FeedState(epoch.Identity, Log.Position, Database.KeyNames, Pages: true));
+        return ValueTask.FromResult(new FeedState(epoch.Identity, Log.Position, Database.KeyNames, Pages: true) { Floor = Log.Floor });
     }
 
     public override async ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)

@@ -153,6 +153,13 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     public SwitchParameter Compress { get; set; }
 
     /// <summary>
+    /// Sends live updates in pages that a cache in front of the server keeps and requests once for all clients. They come a little later
+    /// than in a stream, which clients with a credential or a filter still get.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter ShareUpdates { get; set; }
+
+    /// <summary>
     /// The most connections; further ones are told to try again later. Fewer if the process may not open that many files.
     /// </summary>
     [Parameter]
@@ -248,6 +255,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
             MaximumRecordSize = MaximumRecordSize,
             StatusPage = !NoStatusPage,
             Compress = Compress,
+            ShareUpdates = ShareUpdates,
         };
 
     private ServedDatabase Database() =>

@@ -39,6 +39,9 @@ internal sealed record ServerSettings
 
     /// <summary>Whether answers are compressed for clients that ask for it.</summary>
     public bool Compress { get; init; }
+
+    /// <summary>Whether live updates come in pages that a cache can share.</summary>
+    public bool ShareUpdates { get; init; }
 }
 
 /// <summary>Which tables of a database to serve, and how to detect changes, as specified by the user.</summary>

@@ -140,6 +140,7 @@ internal static class ServerStart
             InstanceName = settings.InstanceName,
             StatusPage = settings.StatusPage,
             Compress = settings.Compress,
+            ShareUpdates = settings.ShareUpdates,
             Credentials =
             [
                 .. settings.Credential.Select(credential => Basic(credential.GetNetworkCredential())),

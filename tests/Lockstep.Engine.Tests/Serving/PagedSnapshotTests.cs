@@ -64,6 +64,45 @@ public sealed class PagedSnapshotTests : IDisposable
     }
 
     [Fact]
+    public async Task A_page_that_is_refused_because_the_table_became_another_starts_the_set_over()
+    {
+        _table.Apply(Enumerable.Range(1, 300).Select(id => Record(id, id)));
+        var source = new CountingSource(await StartFeedAsync());
+        await using var server = await ServeAsync(source);
+        await SyncAsync(server);
+
+        var emptyAt = source.Pages + 3;
+        source.OnPage = () =>
+        {
+            if (source.Pages != emptyAt)
+                return;
+            _table.Writer.Clear();
+            _table.Reopen();
+            _table.Apply(Record(7, 5000));
+        };
+        var run = await SyncAsync(server, resync: true);
+        Assert.Equal(SyncEndReason.CaughtUp, run.EndReason);
+        Assert.Equal(_table.Live, SyncRun.Read(_folder["copy.db"]));
+    }
+
+    [Fact]
+    public async Task A_snapshot_whose_updates_are_no_longer_kept_is_followed_by_a_new_one_at_once()
+    {
+        _table.Apply(Enumerable.Range(1, 300).Select(id => Record(id, id)));
+        await using var feed = await StartFeedAsync();
+        await using var server = await ServeAsync(new CountingSource(feed), TimeSpan.FromDays(1));
+        await SyncAsync(server);
+
+        _table.Apply(Gone(1, 301), Record(2, 302));
+        Assert.Equal(1, _table.Writer.ClearTombstones(Lockstep.Engine.Records.Cursor.Parse("302")));
+        await Eventually.TrueAsync(async () => (await feed.GetStateAsync(Cancel)).Floor > 300);
+        File.Delete(_folder["copy.db"]);
+        var run = await SyncAsync(server);
+        Assert.Equal((299L, SyncEndReason.CaughtUp), (run.Added, run.EndReason));
+        Assert.Equal(_table.Live, SyncRun.Read(_folder["copy.db"]));
+    }
+
+    [Fact]
     public async Task An_empty_table_has_one_page_and_its_updates_come_as_a_stream()
     {
         _table.EndSync();
@@ -90,10 +129,10 @@ public sealed class PagedSnapshotTests : IDisposable
 
     private static string Gone(int id, long order) => $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":{{order}}}""";
 
-    private static Task<FeedServer> ServeAsync(IFeedSource source) =>
+    private static Task<FeedServer> ServeAsync(IFeedSource source, TimeSpan snapshotAge = default) =>
         FeedServer.StartAsync(
             [source],
-            new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200), SnapshotAge = TimeSpan.Zero },
+            new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200), SnapshotAge = snapshotAge },
             cancellationToken: Cancel
         );
 

@@ -120,6 +120,75 @@ public sealed class RelayProperties
         await Task.WhenAll(followers);
     }
 
+    [Theory]
+    [InlineData(21)]
+    [InlineData(22)]
+    [InlineData(23)]
+    [InlineData(24)]
+    public async Task Clients_that_share_updates_through_a_cache_while_all_that_goes_on_end_with_the_table(int seed)
+    {
+        var random = new Random(seed);
+        using var source = new RandomTable(random);
+        await using var relay = await Relay.StartAsync(source.Path, shareUpdates: true);
+        await using var cache = await TinyCache.StartAsync(new Uri(relay.Uri, "/"));
+        using var folder = new TempFolder();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        var feed = new Uri(cache.Uri, "table");
+        var running = Enumerable.Range(0, 4).Select(i => Start(folder[$"{i}.db"])).ToArray();
+        for (var step = 0; step < 60; step++)
+        {
+            switch (random.Next(24))
+            {
+                case 0:
+                    source.Resync(isAnotherFeed: random.Next(2) == 0);
+                    break;
+                case 1:
+                    source.ClearTombstones();
+                    break;
+                case 2 when step % 20 == 0:
+                    source.Clear();
+                    break;
+                case 3:
+                    await relay.RestartAsync();
+                    break;
+                case 4:
+                    // One stays away for a while; its pages may have gone meanwhile.
+                    await running[1].Stop.CancelAsync();
+                    await running[1].Work;
+                    for (var i = 0; i < 5; i++)
+                        source.Change();
+                    running[1] = Start(running[1].File);
+                    break;
+                default:
+                    source.Change();
+                    break;
+            }
+
+            await Task.Delay(random.Next(3) == 0 ? random.Next(60) : 0, Cancel);
+        }
+
+        source.Change();
+        foreach (var follower in running)
+        {
+            await Eventually.TrueAsync(() =>
+            {
+                Assert.False(follower.Work.IsFaulted, follower.Work.Exception?.ToString());
+                return Equal(follower.File, source);
+            });
+        }
+
+        // The heartbeats come in pages too.
+        await Eventually.TrueAsync(() => cache.Shared > 0);
+        await stop.CancelAsync();
+        await Task.WhenAll(running.Select(follower => follower.Work));
+
+        (string File, CancellationTokenSource Stop, Task Work) Start(string file)
+        {
+            var own = CancellationTokenSource.CreateLinkedTokenSource(stop.Token);
+            return (file, own, FollowAsync(feed, file, own.Token));
+        }
+    }
+
     [Fact]
     public async Task A_filtered_client_has_what_fits_the_filter()
     {
@@ -208,12 +277,12 @@ public sealed class RelayProperties
 
         public string Name => "table";
 
-        public static async Task<Relay> StartAsync(string path)
+        public static async Task<Relay> StartAsync(string path, bool shareUpdates = false)
         {
             var relay = new Relay(path, await OpenAsync(path));
             relay._server = await FeedServer.StartAsync(
                 [relay],
-                new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) },
+                new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200), ShareUpdates = shareUpdates },
                 cancellationToken: Cancel
             );
             return relay;
