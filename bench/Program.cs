@@ -13,7 +13,7 @@ namespace Lockstep.Bench;
 /// beside curl, <c>dialects</c> reads other servers' feeds beside a node script, <c>polls</c> polls unchanged lists of up to a million
 /// items, <c>endless</c> follows a long feed, <c>read</c> reads a table back, <c>gossip</c> a model beside npm's scuttlebutt,
 /// <c>gossip-loss</c> many nodes whose meetings fail, <c>fanout</c> serves many live clients, <c>durable-streams</c> the same beside the
-/// server of Durable Streams, <c>cache</c> new ones through nginx, <c>slow</c> many that do not read, <c>relay</c> a table file that is
+/// server of Durable Streams, <c>cache</c> both through nginx, <c>slow</c> many that do not read, <c>relay</c> a table file that is
 /// being synced, <c>postgres</c> a table feed, <c>postgres-writers</c> what tracking costs, <c>variables</c> a change of a tick variable
 /// in each store; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
 /// </summary>
@@ -91,6 +91,10 @@ internal static class Program
                 break;
             case ["cache", .. var rest]:
                 CacheRun.RunAsync(clients: Number(rest, 0, 10_000), rows: Number(rest, 1, 2000)).GetAwaiter().GetResult();
+                CacheRun
+                    .FollowAsync(clients: Number(rest, 2, 1000), rate: Number(rest, 3, 10), seconds: Number(rest, 4, 10))
+                    .GetAwaiter()
+                    .GetResult();
                 break;
             case ["slow", var program, .. var served]:
                 return SlowRun.Run(program, served) ? 0 : 1;

@@ -19,9 +19,7 @@ internal static class CacheRun
 
     public static async Task RunAsync(int clients, int rows)
     {
-        var nginx =
-            EndToEndRun.Tool.Find("nginx")
-            ?? (File.Exists("/usr/sbin/nginx") ? "/usr/sbin/nginx" : throw new InvalidOperationException("There is no nginx here."));
+        var nginx = FindNginx();
         var folder = Directory.CreateTempSubdirectory("lockstep-bench-");
         try
         {
@@ -108,6 +106,162 @@ internal static class CacheRun
         }
     }
 
+    /// <summary>
+    /// Clients that follow a table: through nginx with shared pages, and directly with a stream for each. A record's latency counts from
+    /// the end of its commit; its order value says when that was.
+    /// </summary>
+    public static async Task FollowAsync(int clients, int rate, int seconds)
+    {
+        var nginx = FindNginx();
+        var folder = Directory.CreateTempSubdirectory("lockstep-bench-");
+        try
+        {
+            var table = Path.Combine(folder.FullName, "items.db");
+            var parser = new RecordParser(new RecordShapeRequest(Dialect.Auto, null, WireNames.DefaultOrderField));
+            using var writer = TableWriter.Open(table, "items", WriterLock.Take(table));
+            RelayRun.Commit(writer, parser, 0, 1000, order: 1);
+            Console.WriteLine($"\n{clients:N0} followers, {rate:N0} commits of one record in a second, {seconds} s measured.\n");
+            Console.WriteLine(
+                "| way | requests/s | of the server/s | the server's processor s/s | nginx's processor s/s | the clients' processor s/s | "
+                    + "p50 ms | p99 ms |"
+            );
+            Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- | --- |");
+            using (var server = new Server(table, clients, "--share-updates"))
+            using (var cache = new Cache(nginx, folder.FullName, server.Feed, clients))
+                await MeasureAsync("shared pages behind nginx", cache.Feed, server, cache);
+            using (var server = new Server(table, clients))
+                await MeasureAsync("a stream for each", server.Feed, server, null);
+
+            async Task MeasureAsync(string name, Uri feed, Server server, Cache? cache)
+            {
+                using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false, MaxConnectionsPerServer = clients + 10 })
+                {
+                    Timeout = Timeout.InfiniteTimeSpan,
+                };
+                using var stop = new CancellationTokenSource();
+                var tally = new Tally();
+                var since = writer.State.Sequence;
+                Task[] followers =
+                [
+                    .. Enumerable.Range(0, clients).Select(number => FollowOneAsync(number, http, feed, since, tally, stop.Token)),
+                ];
+                while (Volatile.Read(ref tally.Following) < clients)
+                {
+                    await Task.Delay(50);
+                    if (followers.FirstOrDefault(follower => follower.IsFaulted) is { } failed)
+                        await failed;
+                }
+
+                await CommitAsync(2, null);
+                var (requests, atServer) = (Volatile.Read(ref tally.Requests), cache?.AtServer ?? 0);
+                var (serverCpu, cacheCpu, ownCpu) = (server.Cpu, cache?.Cpu ?? 0, Environment.CpuUsage.TotalTime);
+                await CommitAsync(seconds, tally);
+                var own = (Environment.CpuUsage.TotalTime - ownCpu).TotalSeconds / seconds;
+                var (used, usedByCache) = ((server.Cpu - serverCpu) / seconds, ((cache?.Cpu ?? 0) - cacheCpu) / seconds);
+                var asked = (Volatile.Read(ref tally.Requests) - requests) / (double)seconds;
+                var askedServer = cache is null ? asked : (cache.AtServer - atServer) / (double)seconds;
+                await Task.Delay(1500);
+                Volatile.Write(ref tally.Counts, false);
+                await stop.CancelAsync();
+                foreach (var follower in followers)
+                    await follower.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                double[] times = [.. tally.Times.Order()];
+                if (times.Length != clients * rate * seconds)
+                    Console.WriteLine($"{times.Length:N0} of {clients * rate * seconds:N0} records came.");
+                Console.WriteLine(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"| {name} | {asked:N0} | {askedServer:N1} | {used:0.00} | {usedByCache:0.00} | {own:0.00} | "
+                            + $"{times[times.Length / 2]:0.0} | {times[times.Length * 99 / 100]:0.0} |"
+                    )
+                );
+            }
+
+            async Task CommitAsync(int duration, Tally? tally)
+            {
+                var began = Stopwatch.GetTimestamp();
+                if (tally is not null)
+                    (tally.From, tally.Counts) = (Stopwatch.GetTimestamp(), true);
+                for (var i = 0; i < rate * duration; i++)
+                {
+                    var due = TimeSpan.FromSeconds((double)i / rate) - Stopwatch.GetElapsedTime(began);
+                    if (due > TimeSpan.Zero)
+                        await Task.Delay(due);
+                    RelayRun.Commit(writer, parser, i % 1000, 1, order: Stopwatch.GetTimestamp());
+                }
+
+                if (tally is not null)
+                    tally.To = Stopwatch.GetTimestamp();
+            }
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>Follows as the client does: what it lacks, then page after page, or the stream.</summary>
+    private static async Task FollowOneAsync(int number, HttpClient http, Uri feed, long since, Tally tally, CancellationToken stop)
+    {
+        await Task.Delay(TimeSpan.FromSeconds(number / 500.0), stop);
+        var isFollowing = false;
+        for (var address = new Uri(feed, $"{feed.AbsolutePath}?since={since}"); ; )
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, address);
+            request.Headers.TryAddWithoutValidation(WireNames.FollowHeader, WireNames.FollowByPages);
+            var asked = Stopwatch.GetTimestamp();
+            Interlocked.Increment(ref tally.Requests);
+            using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stop);
+            response.EnsureSuccessStatusCode();
+            using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(stop));
+            if (!isFollowing)
+                Interlocked.Increment(ref tally.Following);
+            isFollowing = true;
+            while (await lines.ReadLineAsync(stop) is { } line)
+            {
+                const string Member = "\"updated_at\":";
+                if (line.IndexOf(Member, StringComparison.Ordinal) is > 0 and var at)
+                    tally.Add(
+                        long.Parse(
+                            line.AsSpan(at + Member.Length)[..line.AsSpan(at + Member.Length).IndexOf(',')],
+                            CultureInfo.InvariantCulture
+                        )
+                    );
+            }
+
+            if (!response.Headers.TryGetValues("Link", out var links))
+                throw new InvalidDataException("The feed ended.");
+            address = new Uri(feed, links.Single().Split('<', '>')[1]);
+            if (TimeSpan.FromMilliseconds(100) - Stopwatch.GetElapsedTime(asked) is var wait && wait > TimeSpan.Zero)
+                await Task.Delay(wait, stop);
+        }
+    }
+
+    private sealed class Tally
+    {
+        public int Following;
+        public long Requests;
+        public bool Counts;
+        public long From;
+        public long To = long.MaxValue;
+        private readonly Lock _gate = new();
+
+        public List<double> Times { get; } = [];
+
+        public void Add(long committed)
+        {
+            if (!Volatile.Read(ref Counts) || committed < From || committed > To)
+                return;
+            var time = Stopwatch.GetElapsedTime(committed).TotalMilliseconds;
+            lock (_gate)
+                Times.Add(time);
+        }
+    }
+
+    private static string FindNginx() =>
+        EndToEndRun.Tool.Find("nginx")
+        ?? (File.Exists("/usr/sbin/nginx") ? "/usr/sbin/nginx" : throw new InvalidOperationException("There is no nginx here."));
+
     private sealed record Result(long Requests, long AtServer, double ServerCpu, double CacheCpu, double Seconds);
 
     /// <summary><c>lockstep serve</c>, in its own process.</summary>
@@ -116,12 +270,12 @@ internal static class CacheRun
         private readonly Process _process;
         private readonly TimeSpan _before;
 
-        public Server(string table, int clients)
+        public Server(string table, int clients, params string[] more)
         {
             var limit = (clients + 100).ToString(CultureInfo.InvariantCulture);
             string[] limits = ["--connection-limit", limit, "--connection-limit-per-address", limit];
             _process = Process.Start(
-                new ProcessStartInfo(EndToEndRun.Lockstep, ["serve", "--path", table, "--port", "0", .. limits])
+                new ProcessStartInfo(EndToEndRun.Lockstep, ["serve", "--path", table, "--port", "0", .. limits, .. more])
                 {
                     RedirectStandardOutput = true,
                 }
@@ -174,7 +328,7 @@ internal static class CacheRun
                 master_process off;
                 pid {{In("nginx.pid")}};
                 error_log {{In("error.log")}};
-                events { worker_connections {{clients + 1000}}; }
+                events { worker_connections {{(3 * clients) + 1000}}; }
                 http {
                     log_format asked '$upstream_addr';
                     access_log {{_log}} asked;
