@@ -220,13 +220,11 @@ internal static class CacheRun
             while (await lines.ReadLineAsync(stop) is { } line)
             {
                 const string Member = "\"updated_at\":";
-                if (line.IndexOf(Member, StringComparison.Ordinal) is > 0 and var at)
-                    tally.Add(
-                        long.Parse(
-                            line.AsSpan(at + Member.Length)[..line.AsSpan(at + Member.Length).IndexOf(',')],
-                            CultureInfo.InvariantCulture
-                        )
-                    );
+                var at = line.IndexOf(Member, StringComparison.Ordinal);
+                if (at <= 0)
+                    continue;
+                var value = line.AsSpan(at + Member.Length);
+                tally.Add(long.Parse(value[..value.IndexOf(',')], CultureInfo.InvariantCulture));
             }
 
             if (!response.Headers.TryGetValues("Link", out var links))

@@ -18,7 +18,8 @@ public sealed class ManyWritersTests(ITestOutputHelper output)
     private const int Processes = 20;
     private const int Writes = 25;
 
-    private static readonly TimeSpan LongestP99 = TimeSpan.FromSeconds(2);
+    // A tenth of a second is usual on a quiet machine; whoever waits as long as this is starved.
+    private static readonly TimeSpan LongestP99 = TimeSpan.FromSeconds(10);
     private static readonly TickSettings Settings = TickSettings.Default;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
