@@ -315,11 +315,13 @@ public sealed class TableCommandsTests : IDisposable
     {
         await using var feed = new TextFeed(Record);
         await RunAsync("sync", feed.Uri, "--path", "busy.db", "-q");
+        var before = feed.Requests.Count;
         using var sync = CliProcess.Start(_folder.Path, "sync", feed.Uri, "--path", "busy.db", "--follow", "-q");
         try
         {
+            await Eventually.TrueAsync(() => feed.Requests.Count > before);
             var cleared = await RunAsync("clear", "--path", "busy.db", "--quarantined");
-            await Eventually.TrueAsync(async () => (cleared = await RunAsync("clear", "--path", "busy.db", "--quarantined")).ExitCode == 4);
+            Assert.Equal(4, cleared.ExitCode);
             Assert.Contains("Stop that sync", cleared.Error, StringComparison.Ordinal);
             Assert.DoesNotContain("--wait", cleared.Error, StringComparison.Ordinal);
 

@@ -394,7 +394,7 @@ Describe 'Sync-LockstepTable' {
             $result = $server |
                 Sync-LockstepTable -Disk @quick -Since 0 -MalformedRecord Quarantine -WarningVariable warned -WarningAction SilentlyContinue
             $result.Malformed, $result.Quarantined | Should -Be 2, 2
-            $result | Out-String | Should -BeLike '*Quarantined*'
+            $result | Out-String -Width 120 | Should -BeLike '*Quarantined*'
             "$warned" | Should -BeLike '*2 malformed records came in this sync; the quarantine holds 2.*Clear-LockstepTable -Quarantined*'
             $null = $server |
                 Sync-LockstepTable -Disk @quick -Since 0 -MalformedRecord Quarantine -QuarantineLimit 1 -WarningAction SilentlyContinue
