@@ -128,6 +128,62 @@ public sealed class HintTests : IDisposable
         Assert.Contains("Did you mean 'servers.db'?", run.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("clear")]
+    [InlineData("clear", "--quarantined")]
+    [InlineData("records", "--json")]
+    [InlineData("test")]
+    [InlineData("repair")]
+    [InlineData("index", "id")]
+    [InlineData("backup", "copy.db")]
+    [InlineData("sync")]
+    [InlineData("serve", "--port", "0")]
+    public async Task A_table_of_another_name_than_the_file_holds_is_refused_and_untouched(params string[] arguments)
+    {
+        await using var feed = new TextFeed(Record);
+        await RunAsync("sync", feed.Uri, "-q");
+
+        var run = await RunAsync([.. arguments, "-t", "other", "-p", "servers.db"]);
+        var kept = await RunAsync("records", "-t", "servers", "-p", "servers.db", "--json");
+
+        Assert.Equal(4, run.ExitCode);
+        Assert.Contains("holds the table 'servers', not 'other'", run.Error, StringComparison.Ordinal);
+        Assert.Contains("[TableMismatch]", run.Error, StringComparison.Ordinal);
+        Assert.Single(kept.Lines);
+        Assert.False(File.Exists(_folder["copy.db"]));
+    }
+
+    [Fact]
+    public async Task A_table_in_a_database_is_not_cleared_unless_it_is_named()
+    {
+        var run = await RunAsync("clear", "--postgres", "Host=127.0.0.1;Port=1;Username=a");
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains("Name the table with --table.", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("sync", "http://127.0.0.1:9/x/", "-p", "folder")]
+    [InlineData("sync", "http://127.0.0.1:9/x/", "-p", "folder/")]
+    [InlineData("sync", "http://127.0.0.1:9/x/", "-t", "named")]
+    [InlineData("sync", "-p", "folder")]
+    [InlineData("records", "-p", "folder")]
+    [InlineData("clear", "-p", "folder")]
+    [InlineData("serve", "-p", "folder", "--port", "0")]
+    public async Task A_folder_in_place_of_a_table_file_is_told_that_it_is_a_folder(params string[] arguments)
+    {
+        Directory.CreateDirectory(_folder["folder"]);
+        Directory.CreateDirectory(_folder["named.db"]);
+
+        var run = await RunAsync(arguments);
+
+        Assert.Equal(4, run.ExitCode);
+        Assert.Contains("is a folder. A table is a file.", run.Error, StringComparison.Ordinal);
+        Assert.Contains("Name a file in it with --path", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("SQLite", run.Error, StringComparison.Ordinal);
+        Assert.Equal(2, Directory.GetFileSystemEntries(_folder.Path).Length);
+    }
+
     [Fact]
     public async Task Help_is_a_word_too()
     {

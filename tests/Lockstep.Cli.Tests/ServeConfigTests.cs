@@ -132,6 +132,46 @@ public sealed class ServeConfigTests : IDisposable
         Assert.Contains(reason, run.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("""{ "listen": { "prot": 1 } }""", "listen.prot", "Did you mean 'port'?", "address, port")]
+    [InlineData("""{ "listen": { "zzzzz": 1 } }""", "listen.zzzzz", "address, port")]
+    [InlineData("""{ "lisen": {} }""", "'lockstep.json'", "lisen", "Did you mean 'listen'?")]
+    [InlineData("""{ "databases": [{}, { "conection": "" }] }""", "databases[1].conection", "Did you mean 'connection'?")]
+    [InlineData("""{ "listen": { "port": "x" } }""", "listen.port", "a whole number")]
+    [InlineData("""{ "listen": { "port": 1.5 } }""", "listen.port", "a whole number")]
+    [InlineData("""{ "listen": { "port": 99999999999 } }""", "listen.port", "a whole number")]
+    [InlineData("""{ "listen": { "heartbeatSeconds": true } }""", "listen.heartbeatSeconds", "a number")]
+    [InlineData("""{ "listen": { "compress": "yes" } }""", "listen.compress", "true or false")]
+    [InlineData("""{ "listen": { "address": 5 } }""", "listen.address", "text")]
+    [InlineData("""{ "listen": { "address": null } }""", "listen.address", "text")]
+    [InlineData("""{ "listen": { "allowedHosts": "a" } }""", "listen.allowedHosts", "a list")]
+    [InlineData("""{ "listen": { "allowedHosts": ["a", 1] } }""", "listen.allowedHosts[1]", "text")]
+    [InlineData("""{ "listen": null }""", "listen", "an object")]
+    [InlineData("""{ "files": [null] }""", "files[0]", "an object")]
+    [InlineData("""{ "files": [{ "table": "a" }] }""", "files[0]", "'path'")]
+    [InlineData("""{ "files": [{ "path": "a", "dialect": "Recrod" }] }""", "files[0].dialect", "Record", "Did you mean 'Record'?")]
+    [InlineData("""[]""", "an object")]
+    [InlineData("""{ "\ud800": 1 }""", "cannot be used")]
+    public async Task A_configuration_with_a_wrong_member_or_value_is_told_where_it_is_and_what_belongs_there(
+        string json,
+        params string[] told
+    )
+    {
+        await File.WriteAllTextAsync(_folder["lockstep.json"], json, Cancel);
+        var run = await CliProcess.RunAsync(_folder.Path, "serve", "--config", "lockstep.json");
+        Assert.Equal(2, run.ExitCode);
+        foreach (var part in told)
+            Assert.Contains(
+                part.Replace("'lockstep.json'", _folder["lockstep.json"], StringComparison.Ordinal),
+                run.Error,
+                StringComparison.Ordinal
+            );
+        Assert.DoesNotContain(".NET", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("System.", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("Lockstep.Cli", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("unexpected", run.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_server_that_is_told_to_end_while_it_starts_ends_in_order()
     {

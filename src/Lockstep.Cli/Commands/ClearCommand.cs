@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Lockstep.Cli.Output;
 using Lockstep.Engine;
+using Lockstep.Engine.Tables;
 
 namespace Lockstep.Cli.Commands;
 
@@ -25,8 +26,10 @@ internal static class ClearCommand
         command.SetAction(result =>
         {
             // A command that empties a table does not guess which one.
-            if (table.Store(result) is null)
+            if (table.Store(result) is not { } store)
                 throw new ArgumentException("Name the table with --table or --path.");
+            if (store is not FileTableStore && result.GetValue(table.Table) is null)
+                throw new ArgumentException("Name the table with --table.");
             var found = table.Find(result);
             var info = found.GetInfo();
             string done;

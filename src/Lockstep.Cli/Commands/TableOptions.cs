@@ -48,10 +48,15 @@ internal sealed class TableOptions
     }
 
     /// <summary>The named table, otherwise the only one in the current folder or database.</summary>
+    /// <exception cref="TableMismatchException">The file of --path holds a table of another name than that of --table.</exception>
     public ITable Find(ParseResult result)
     {
         switch (Store(result))
         {
+            // Without --path, --table names the file.
+            case FileTableStore file when result.GetValue(Path) is not null && result.GetValue(Table) is { } name:
+                var actual = file.Table.GetInfo().Name;
+                return name == actual ? file.Table : throw TableMismatchException.OfName(file.Path, actual, name);
             case FileTableStore file:
                 return file.Table;
             case { } store when result.GetValue(Table) is { } table:

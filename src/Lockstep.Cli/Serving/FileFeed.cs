@@ -25,13 +25,7 @@ internal static class FileFeed
             var path = Path.GetFullPath(file);
             var name = new Table(path).GetInfo().Name;
             if (tables.Length > 0 && !tables.Contains(name, StringComparer.Ordinal))
-            {
-                throw new TableNotFoundException(
-                    path,
-                    $"The file '{path}' holds the table '{name}', not '{string.Join(", ", tables)}'.",
-                    "Leave --table out, or name another file with --path."
-                );
-            }
+                throw TableMismatchException.OfName(path, name, string.Join(", ", tables));
 
             return await TableFeed
                 .StartAsync(

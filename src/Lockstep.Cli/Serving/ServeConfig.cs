@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres;
 
@@ -9,6 +10,8 @@ namespace Lockstep.Cli.Serving;
 /// <remarks>Its members are settable, because generated code would not apply the defaults of init-only ones.</remarks>
 internal sealed record ServeConfig
 {
+    private static readonly JsonDocumentOptions Tolerant = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
+
     public ListenConfig Listen { get; set; } = new();
 
     public IReadOnlyList<DatabaseConfig> Databases { get; set; } = [];
@@ -23,15 +26,18 @@ internal sealed record ServeConfig
     {
         try
         {
-            var config =
-                JsonSerializer.Deserialize(File.ReadAllBytes(path), ServeConfigJson.Default.ServeConfig)
-                ?? throw new ArgumentException($"The configuration '{path}' is empty.");
+            using var json = JsonDocument.Parse(File.ReadAllBytes(path), Tolerant);
+            var type = ServeConfigJson.Default.ServeConfig;
+            ConfigShape.Check(json.RootElement, type);
+            var config = json.RootElement.Deserialize(type)!;
             config.Check();
             return config;
         }
-        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        // InvalidOperationException: text that is not Unicode.
+        catch (Exception e)
+            when (e is JsonException or IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException)
         {
-            throw new ArgumentException($"The configuration '{path}' cannot be used: {e.Message}");
+            throw new ArgumentException($"The configuration '{path}' cannot be used: {PlainText.MessageOf(e)}");
         }
     }
 

@@ -14,13 +14,7 @@ internal static class TableBinding
         var path = options.Store.Description;
         Remedy advice = $"Sync to another file with {Term.Path}, or empty this one with {Term.ClearTable}.";
         if (options.TableName is { } name && name != state.Name)
-        {
-            throw new TableMismatchException(
-                path,
-                $"The file '{path}' holds the table '{state.Name}', not '{name}'.",
-                $"Sync to another file with {Term.Path}, or leave {Term.Table} out."
-            );
-        }
+            throw TableMismatchException.OfName(path, state.Name, name);
 
         var isForeign = state.Foreign is not null;
         if (feed is not null && IsOfAnotherFeed(state, feed) && !options.Rebind && !MayHaveMoved(state, feed))

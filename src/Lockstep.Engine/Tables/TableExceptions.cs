@@ -18,6 +18,14 @@ public sealed class TableMismatchException : LockstepException
     internal TableMismatchException(string path, string message, Remedy remedy)
         : base(ErrorKind.TableMismatch, message, remedy) => Path = path;
 
+    /// <summary>The file holds a table of another name than the caller gives.</summary>
+    internal static TableMismatchException OfName(string path, string actual, string given) =>
+        new(
+            path,
+            $"The file '{path}' holds the table '{actual}', not '{given}'.",
+            $"Name another file with {Term.Path}, or leave {Term.Table} out."
+        );
+
     /// <summary>The file's full path.</summary>
     public string Path { get; }
 }

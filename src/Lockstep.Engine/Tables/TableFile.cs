@@ -270,11 +270,13 @@ internal static class TableFile
     }
 
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
-    /// <exception cref="TableFileException">It, or what SQLite keeps beside it, is a pipe or a device.</exception>
+    /// <exception cref="TableFileException">It is a folder; or it, or what SQLite keeps beside it, is a pipe or a device.</exception>
     public static void RequireFile(string path)
     {
         if (!File.Exists(path))
         {
+            if (Directory.Exists(path))
+                throw TableFolder.InPlaceOf(path);
             throw new TableNotFoundException(
                 path,
                 $"There is no table file '{path}'.",

@@ -4,10 +4,12 @@ namespace Lockstep.Engine.Tables;
 internal static class TableFolder
 {
     /// <summary>
-    /// Checks that the folder exists, and is on a file system that provides the shared memory for SQLite's write-ahead log.
+    /// Checks that the path is not a folder itself, and that its folder exists and is on a file system that provides the shared memory for SQLite's write-ahead log.
     /// </summary>
     public static void RequireWritable(string path)
     {
+        if (Directory.Exists(path))
+            throw InPlaceOf(path);
         var folder = Path.GetDirectoryName(path);
         if (string.IsNullOrEmpty(folder) || MissingFolder.Describe(folder) is not null)
         {
@@ -37,4 +39,8 @@ internal static class TableFolder
             );
         }
     }
+
+    /// <summary>The error for a folder where a table file is expected.</summary>
+    public static TableFileException InPlaceOf(string path) =>
+        new(path, $"'{path}' is a folder. A table is a file.", $"Name a file in it with {Term.Path}.");
 }
