@@ -167,7 +167,10 @@ public abstract class SyncCmdlet : FeedCmdlet
     [ValidateRange(1, int.MaxValue)]
     public int QuarantineLimit { get; set; } = 10_000;
 
-    /// <summary>How many attempts may fail in a row; by default none, and with -Follow any number.</summary>
+    /// <summary>
+    /// How many attempts may fail in a row; by default none, and with -Follow any number. Within an attempt, each request to another
+    /// server's feed that answers 429 or 503 is repeated up to five times, when that server says.
+    /// </summary>
     [Parameter]
     [ValidateRange(0, int.MaxValue)]
     public int? MaximumRetryCount { get; set; }
