@@ -3,7 +3,9 @@
 BeforeDiscovery {
     $common = [System.Management.Automation.PSCmdlet]::CommonParameters
     $cmdlets = Get-Command -Module Lockstep -CommandType Cmdlet | ForEach-Object {
-        @{ Name = $_.Name; Parameters = @($_.Parameters.Keys | Where-Object { $_ -notin $common }) }
+        # A hidden parameter only binds what comes through the pipeline.
+        $shown = $_.Parameters.Values | Where-Object { $_.Attributes.DontShow -notcontains $true }
+        @{ Name = $_.Name; Parameters = @($shown.Name | Where-Object { $_ -notin $common }) }
     }
     $topics = 'about_Lockstep', 'about_Lockstep_Feeds', 'about_Lockstep_TestServer', 'about_Lockstep_Models',
         'about_Lockstep_Variables' | ForEach-Object { @{ Topic = $_ } }

@@ -48,6 +48,7 @@ Describe 'Import-LockstepTable' {
         $failure = Get-ErrorOf { Import-LockstepTable x.csv -Table copy -Disk -ErrorAction Stop }
         $failure.ErrorDetails.RecommendedAction | Should -BeLike 'Import-Csv * | Import-LockstepTable*'
         (Import-Csv x.csv | Import-LockstepTable -Table copy -Disk).Outcome | Should -Be Complete
+        "$(Get-ErrorOf { Import-LockstepTable nope.csv -ErrorAction Stop })" | Should -BeLike 'Could not find file *nope.csv*'
         (Get-LockstepRecord copy).updated_at | Should -Be '5'
         (Get-LockstepRecord copy).updated_at | Should -BeOfType string
     }

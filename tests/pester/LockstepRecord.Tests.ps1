@@ -212,6 +212,16 @@ Describe 'Which table Get-LockstepRecord reads' {
         (Get-LockstepRecord).id | Should -Be 2
     }
 
+    It 'is named by its file or by its name, and the name is not taken for a key' {
+        $null = @{ id = 'file'; updated_at = 1 } | Import-LockstepTable -Table file -Disk
+        foreach ($both in { Get-LockstepRecord file -Path ./file.db }, { Get-LockstepRecord file -LiteralPath ./file.db }) {
+            (Get-ErrorOf $both).FullyQualifiedErrorId | Should -BeLike 'PositionalParameterNotFound,*'
+        }
+
+        (Get-LockstepRecord file file).id | Should -Be file
+        (Get-LockstepRecord -Path ./file.db -Key file).id | Should -Be file
+    }
+
     It 'is asked for where there are none or several, with the candidates' {
         (Get-ErrorOf { Get-LockstepRecord -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TableNotFound,*'
         foreach ($name in 'one', 'two') { $null = @{ id = 1; updated_at = 1 } | Import-LockstepTable -Table $name -Disk }

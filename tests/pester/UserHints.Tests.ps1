@@ -77,6 +77,10 @@ Describe 'What a user is told' {
         $wrong.Exception.Message | Should -BeLike "The key of the table 'groups' in * is 'id', not 'parentId, id'."
         Export-LockstepTable groups.members members.csv
         (Import-Csv members.csv).id | Should -Be u2, u3, u4
+        (Get-LockstepTable groups.members | Sync-LockstepTable).Outcome | Should -Be Complete
+        (Get-LockstepTable groups.members | Sync-LockstepTable -Dialect ODataDelta:members@delta).Outcome | Should -Be Complete
+        $key = (Get-LockstepTable groups.members).KeyProperty
+        (Sync-LockstepTable -Table groups.members -KeyProperty $key).Outcome | Should -Be Complete
     }
 
     It 'warns once for each table of what looks like a mark of deletion' {
@@ -120,12 +124,36 @@ Describe 'What a user is told' {
     It 'shows the outcome of a sync on 80 columns' {
         $server = Start-LockstepTestServer -Port 0 -Feed Finite
         $result = $server | Sync-LockstepTable
+        foreach ($width in 79, 80) {
+            foreach ($shown in ($result | Out-String -Width $width), ($result | Format-Table | Out-String -Width $width)) {
+                @($shown.Trim() -split '\r?\n').Count | Should -Be 3 -Because "no header wraps at $width columns"
+                $shown | Should -Match " Duration *\r?\n"
+                $shown | Should -Match ' \d\d:\d\d:\d\d\.\d{3} *\r?\n'
+            }
+        }
+
         $shown = Show-Narrow $result
         $shown | Should -BeLike '*Outcome*Complete*'
         # No column is squeezed: the last one is there in full, and the others are left out.
         $shown | Should -Match ' Duration *\r?\n'
         $shown | Should -Match ' \d\d:\d\d:\d\d\.\d{3} *\r?\n'
         $result | Out-String -Width 120 | Should -Match " 00:\S+ +\d+ +0 $($result.Cursor) *\r?\n"
+    }
+
+    It 'syncs a table from the pipeline as the table knows its feed, in whatever dialect' {
+        $server = Start-Text '[{"key":"a"},{"key":"b"}]'
+        try {
+            $null = Sync-LockstepTable $server.Uri -Dialect @{ From = 'Rest'; Key = 'key' } -Disk
+            $null = Sync-LockstepTable $server.Uri -Dialect @{ From = 'Rest'; Key = 'key' } -Table mine
+            (Get-LockstepTable servers).Dialect | Should -Be custom
+            @(Get-LockstepTable | Sync-LockstepTable).Unchanged | Should -Be 2, 2
+            $wrong = Get-ErrorOf { Get-LockstepTable servers | Sync-LockstepTable -KeyProperty other -ErrorAction Stop }
+            $wrong.Exception.Message | Should -BeLike "*is 'key', not 'other'*"
+            # What anything else brings still counts.
+            $other = [pscustomobject]@{ Uri = $server.Uri; Table = 'servers'; Disk = $true; KeyProperty = 'other' }
+            (Get-ErrorOf { $other | Sync-LockstepTable -ErrorAction Stop }).Exception.Message | Should -BeLike "*not 'other'*"
+        }
+        finally { Stop-Text $server }
     }
 
     It 'syncs a table without a URI with the feed that it belongs to, and says which' {

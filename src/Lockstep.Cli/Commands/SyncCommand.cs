@@ -97,7 +97,9 @@ internal static class SyncCommand
         };
         var retries = new Option<int?>("--maximum-retry-count")
         {
-            Description = "How many attempts may fail in a row. Default: none, or any number with --follow.",
+            Description =
+                "How many attempts may fail in a row. Default: none, or any number with --follow. Within an attempt, each request to "
+                + "another server's feed that answers 429 or 503 is repeated up to five times, when that server says.",
             HelpName = "N",
         };
         var retryInterval = new Option<double>("--retry-interval-sec")

@@ -132,6 +132,9 @@ public sealed class DialectDescription
     /// <param name="orderBy">A field or JSON Pointer; null for the dialect's own.</param>
     public DialectDescription With(IReadOnlyList<string>? keys, string? orderBy)
     {
+        // A table of children shows its whole key, with the parent's part; alone, that would be read as the key of both.
+        if (Snapshot.Children is not null && keys is not null && keys.SequenceEqual(Snapshot.Key.Select(key => key.Field)))
+            keys = null;
         if (keys is null && orderBy is null)
             return this;
         var output = new ArrayBufferWriter<byte>();

@@ -25,7 +25,8 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
     /// <param name="rules">The rules to apply.</param>
     /// <param name="body">The record in the item; an object.</param>
     /// <param name="list">What the surrounding list says about its items; null for nothing.</param>
-    public ReadOnlySpan<byte> Read(DialectRules rules, JsonItem body, ListType? list)
+    /// <param name="isDeleted">Whether it is a deletion: its fields are the server's words, not the table's.</param>
+    public ReadOnlySpan<byte> Read(DialectRules rules, JsonItem body, ListType? list, bool isDeleted)
     {
         Fields.BeginRecord();
         _lacks.Clear();
@@ -49,7 +50,7 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
             {
                 isWhole = false;
             }
-            else
+            else if (!isDeleted)
             {
                 Fields.Note(name);
             }

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Unicode;
 using Lockstep.Engine.Records;
 
@@ -76,6 +77,12 @@ internal sealed class ItemReader
 
     /// <summary>The item's values for the next page, for parameters that are places of the last item.</summary>
     public Dictionary<string, string> NextValues { get; } = [];
+
+    /// <summary>Whether an item had the list whose elements are the records.</summary>
+    public bool HasChildren { get; private set; }
+
+    /// <summary>The lists of changes that an item had instead; null if every item had the one that is read.</summary>
+    public IReadOnlyList<string>? LackedChildren { get; private set; }
 
     /// <inheritdoc cref="ItemBody.Dropped"/>
     public string? Dropped => _body.Dropped;
@@ -189,7 +196,7 @@ internal sealed class ItemReader
     {
         if (!_key.Settle(order))
             return Malformed(_key.Reason);
-        var json = _body.Read(rules, body, list);
+        var json = _body.Read(rules, body, list, isDeleted);
         record = new RoutedRecord
         {
             KeyLayout = Shape!.KeyLayout,
@@ -211,8 +218,14 @@ internal sealed class ItemReader
     {
         var isDeleted = rules.Deleted?.Holds(places) == true;
         var list = isDeleted ? null : places.Item.Find(rules.Children!);
+        HasChildren |= list is not null;
         if (!isDeleted && list is not { Kind: not JsonKind.Null })
+        {
+            if (LackedChildren is not { Count: > 0 })
+                LackedChildren = ListsOfChanges(places.Item);
             return ItemKind.Nothing;
+        }
+
         if (!_key.ReadParent(rules, places, isDeleted))
             return Malformed(_key.Reason);
         if (isDeleted)
@@ -320,6 +333,18 @@ internal sealed class ItemReader
             return false;
         order = time.UtcTicks;
         return true;
+    }
+
+    private static List<string> ListsOfChanges(JsonItem item)
+    {
+        var names = new List<string>();
+        for (var i = 0; i < item.Count; i++)
+        {
+            if (item.Name(i).EndsWith("@delta"u8))
+                names.Add(Encoding.UTF8.GetString(item.Name(i)));
+        }
+
+        return names;
     }
 
     private ItemKind Malformed(string reason)

@@ -195,6 +195,7 @@ internal sealed class DialectFollower(
         }
 
         CaughtUp(session);
+        await session.SayIfThereWereNoChildrenAsync(cancellationToken).ConfigureAwait(false);
         if (round.IsResumed)
             return Again();
         if (kind == RequestKind.Snapshot)

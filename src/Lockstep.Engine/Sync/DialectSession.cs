@@ -167,10 +167,14 @@ internal sealed class DialectSession
     }
 
     /// <summary>
-    /// Warns that a list of changes, of which no record can be made, is left out, and how the same feed fills a table with what it lists.
+    /// Warns once that a list of changes, of which no record can be made, is left out, and how the same feed fills a table with what it
+    /// lists.
     /// </summary>
-    public Task SayThatChildrenAreLeftOutAsync(string field, CancellationToken cancellationToken)
+    public async Task SayIfChildrenAreLeftOutAsync(CancellationToken cancellationToken)
     {
+        if (_hasToldOfChildren || Writer.Items.Dropped is not { } field)
+            return;
+        _hasToldOfChildren = true;
         var of = Dialect.OfChildren(field);
         var table = Term.Table.For(of.TableNameOf(State.Name));
         Remedy remedy;
@@ -184,13 +188,38 @@ internal sealed class DialectSession
             remedy = $"For a table of what it lists, sync the same feed with {table} {Term.Dialect.For(of.Name)} too.";
         }
 
-        return SayAsync(
-            FeedEventKind.Warning,
-            $"The field '{field}' is left out: it lists changes of what a record has, a part at a time.",
-            cancellationToken,
-            remedy
-        );
+        await SayAsync(
+                FeedEventKind.Warning,
+                $"The field '{field}' is left out: it lists changes of what a record has, a part at a time.",
+                cancellationToken,
+                remedy
+            )
+            .ConfigureAwait(false);
     }
+
+    private bool _hasToldOfChildren;
+
+    /// <summary>Warns once that no item had the list whose elements are the records: its name may be misspelled.</summary>
+    public async Task SayIfThereWereNoChildrenAsync(CancellationToken cancellationToken)
+    {
+        var items = Writer.Items;
+        if (_hasToldOfNoChildren || Dialect.Snapshot.Children is not { } children || items.HasChildren || State.Rows > 0)
+            return;
+        if (items.LackedChildren is not { } others)
+            return;
+        _hasToldOfNoChildren = true;
+        await SayAsync(
+                FeedEventKind.Warning,
+                $"No item of the feed has '{children.Text}', so the table stays empty.",
+                cancellationToken,
+                others.Count > 0
+                    ? $"There is {string.Join(", ", others.Take(5).Select(name => $"'{PlainText.Of(name)}'"))}."
+                    : "Check its name in the dialect; upper and lower case differ."
+            )
+            .ConfigureAwait(false);
+    }
+
+    private bool _hasToldOfNoChildren;
 
     /// <summary>Reports that all pages came, and not the records that the list announces (D9).</summary>
     public Task SayThatRecordsAreMissingAsync(UnmetCount unmet, CancellationToken cancellationToken)

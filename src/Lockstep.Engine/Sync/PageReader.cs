@@ -42,7 +42,6 @@ internal sealed class PageReader(DialectSession session)
     /// <summary>How much white space may follow the document.</summary>
     private const int MostBlank = 1024 * 1024;
 
-    private bool _hasWarnedOfDrop;
     private bool _hasWarnedOfUnknown;
 
     /// <summary>Reads the page of a successful answer.</summary>
@@ -216,12 +215,7 @@ internal sealed class PageReader(DialectSession session)
     private async Task WarnAsync(Items items, CancellationToken cancellationToken)
     {
         await session.SayIfDeletionIsUnknownAsync(cancellationToken).ConfigureAwait(false);
-        if (session.Writer.Items.Dropped is { } dropped && !_hasWarnedOfDrop)
-        {
-            _hasWarnedOfDrop = true;
-            await session.SayThatChildrenAreLeftOutAsync(dropped, cancellationToken).ConfigureAwait(false);
-        }
-
+        await session.SayIfChildrenAreLeftOutAsync(cancellationToken).ConfigureAwait(false);
         if (items.HasUnknown && !_hasWarnedOfUnknown)
         {
             _hasWarnedOfUnknown = true;

@@ -3,7 +3,8 @@ using System.Text.RegularExpressions;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Recognises what a user meant by a filter that is not SQL over the fields: operators such as <c>-eq</c>, or a field within a field.
+/// Recognises what a user meant by a filter that is not SQL over the fields: operators such as <c>-eq</c>, <c>$_.</c> before
+/// a field, or a field within a field.
 /// </summary>
 internal static partial class FilterMistake
 {
@@ -31,10 +32,10 @@ internal static partial class FilterMistake
     /// <param name="fields">The fields of the table.</param>
     public static string? Find(string filter, string error, IEnumerable<string> fields)
     {
-        if (filter.Length <= 1000 && DashedOperator().IsMatch(filter))
+        if (filter.Length <= 1000 && (DashedOperator().IsMatch(filter) || PipelineObject().IsMatch(filter)))
         {
             var sql = DashedOperator().Replace(filter, found => Operators[found.Groups[1].Value]);
-            return $"A filter is SQL: {PlainText.Of(sql)}";
+            return $"A filter is SQL: {PlainText.Of(PipelineObject().Replace(sql, "").Trim())}";
         }
 
         return
@@ -46,6 +47,10 @@ internal static partial class FilterMistake
 
     [GeneratedRegex(@"(?<=^|[\s)])-(eq|ne|gt|ge|lt|le|like|notlike|and|or|not|in|notin)(?=[\s(]|$)", RegexOptions.IgnoreCase)]
     private static partial Regex DashedOperator();
+
+    /// <summary>The record, as a script block names it.</summary>
+    [GeneratedRegex(@"(?<![\w'])\$(_|PSItem)\.", RegexOptions.IgnoreCase)]
+    private static partial Regex PipelineObject();
 
     [GeneratedRegex(@"no such column: (\w+)\.(\w+)$")]
     private static partial Regex NestedField();

@@ -24,6 +24,8 @@ internal sealed class TableWriter : ITableTarget
     private bool _isOpen;
     private bool _isServed;
     private ApplyCounts _uncommitted;
+    private readonly List<TableChange> _uncommittedChanges = [];
+    private readonly List<DeletedChildren> _uncommittedDeleted = [];
 
     private TableWriter(string path, WriterLock writerLock, SqliteConnection connection, bool isServed, bool removesUnused)
     {
@@ -109,15 +111,34 @@ internal sealed class TableWriter : ITableTarget
         );
         _firstLoad.RestoreCache();
         if (_isOpen)
+        {
+            // The batch, which has their content, is used again before they are committed.
+            _uncommittedChanges.AddRange((changes ?? []).Select(change => change with { Record = change.Record.ToArray() }));
+            _uncommittedDeleted.AddRange(deleted);
             return CommitResult.Nothing;
+        }
+
+        if (_uncommittedChanges.Count > 0 || _uncommittedDeleted.Count > 0)
+        {
+            changes = [.. _uncommittedChanges, .. changes ?? []];
+            deleted = [.. _uncommittedDeleted, .. deleted];
+        }
+
         var counts = _uncommitted;
-        _uncommitted = default;
+        ForgetUncommitted();
         return new CommitResult(
             counts,
             changes is null ? []
                 : deleted.Count == 0 ? changes
                 : _rows.WithDeleted(changes, deleted)
         );
+    }
+
+    private void ForgetUncommitted()
+    {
+        _uncommitted = default;
+        _uncommittedChanges.Clear();
+        _uncommittedDeleted.Clear();
     }
 
     /// <summary>Prepares for the first records of an empty table.</summary>
@@ -324,7 +345,7 @@ internal sealed class TableWriter : ITableTarget
                 catch
                 {
                     State = Committed;
-                    _uncommitted = default;
+                    ForgetUncommitted();
                     _isOpen = false;
                     _rows.Release();
                     if (SQLitePCL.raw.sqlite3_get_autocommit(_connection.Handle) == 0)

@@ -78,6 +78,10 @@ public abstract class SyncCmdlet : FeedCmdlet
     [AllowEmptyCollection]
     public string[] KeyProperty { get; set; } = [];
 
+    /// <summary>A table from the pipeline, which knows its key, its order and its dialect, so that nobody gives them again.</summary>
+    [Parameter(ValueFromPipeline = true, DontShow = true)]
+    public TableInfo? KnownTable { get; set; }
+
     /// <summary>The cursor to start from, instead of the table's.</summary>
     [Parameter]
     public string? Since { get; set; }
@@ -163,7 +167,10 @@ public abstract class SyncCmdlet : FeedCmdlet
     [ValidateRange(1, int.MaxValue)]
     public int QuarantineLimit { get; set; } = 10_000;
 
-    /// <summary>How many attempts may fail in a row; by default none, and with -Follow any number.</summary>
+    /// <summary>
+    /// How many attempts may fail in a row; by default none, and with -Follow any number. Within an attempt, each request to another
+    /// server's feed that answers 429 or 503 is repeated up to five times, when that server says.
+    /// </summary>
     [Parameter]
     [ValidateRange(0, int.MaxValue)]
     public int? MaximumRetryCount { get; set; }
@@ -200,7 +207,7 @@ public abstract class SyncCmdlet : FeedCmdlet
         var feed = FeedSettings.Of(this, Uri);
         var destination = TableDestination.Resolve(
             SessionState.Path,
-            feed.Address.TableNameFor(DialectSetting.Of(Dialect, SessionState.Path).Foreign),
+            feed.Address.TableNameFor(DialectSetting.Of(KnownTable is null ? Dialect : null, SessionState.Path).Foreign),
             Table,
             Disk,
             IsMeant(nameof(Path)) ? Path : null,
@@ -267,17 +274,20 @@ public abstract class SyncCmdlet : FeedCmdlet
     /// <exception cref="InvalidOptionException">A parameter is invalid.</exception>
     private protected SyncPlan Complete(SyncPlan plan, Action<bool, string>? log = null)
     {
-        var dialect = DialectSetting.Of(Dialect, SessionState.Path);
+        var store = plan.Destination.GetStore();
+        var isKnown = KnownTable is { } known && known.Path == store.Description && known.Name == plan.Destination.Name;
+        bool Counts(string parameter) => !isKnown || IsNamed(parameter);
+        var dialect = DialectSetting.Of(Counts(nameof(Dialect)) ? Dialect : null, SessionState.Path);
         var options = new SyncOptions
         {
             Feed = plan.Feed,
-            Store = plan.Destination.GetStore(),
+            Store = store,
             TableName = plan.Destination.Name,
             Dialect = dialect.Own,
             Foreign = dialect.Foreign,
             PollInterval = IntervalSec,
-            OrderBy = NullIfEmpty(OrderBy),
-            KeyFields = FeedSettings.Named(KeyProperty) is { Length: > 0 } keys ? keys : null,
+            OrderBy = Counts(nameof(OrderBy)) ? NullIfEmpty(OrderBy) : null,
+            KeyFields = Counts(nameof(KeyProperty)) && FeedSettings.Named(KeyProperty) is { Length: > 0 } keys ? keys : null,
             Since = NullIfEmpty(Since),
             Follow = Follow,
             FollowFor = FollowFor,

@@ -215,7 +215,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
             _current = file;
             Attempt(() =>
             {
-                if (System.IO.Path.GetExtension(file).Equals(".csv", StringComparison.OrdinalIgnoreCase))
+                if (System.IO.Path.GetExtension(file).Equals(".csv", StringComparison.OrdinalIgnoreCase) && File.Exists(file))
                 {
                     throw new InvalidOptionException(
                         $"'{file}' is a CSV file, in which every value is text.",

@@ -14,8 +14,13 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
 {
     private protected override bool PatternMayMatchNone => true;
 
-    /// <summary>The keys of the records; an array for each if the key has several fields.</summary>
-    [Parameter(Position = 1)]
+    /// <summary>
+    /// The keys of the records; an array for each if the key has several fields. With -Path or -LiteralPath it has no position: write -Key.
+    /// </summary>
+    [Parameter(ParameterSetName = ByTable, Position = 1)]
+    [Parameter(ParameterSetName = ByDatabase, Position = 1)]
+    [Parameter(ParameterSetName = ByPath)]
+    [Parameter(ParameterSetName = ByLiteralPath)]
     public object[]? Key { get; set; }
 
     /// <summary>Only what changed after this sequence number, deleted records too, in the order of the changes.</summary>

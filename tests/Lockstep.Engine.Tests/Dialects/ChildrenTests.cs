@@ -316,6 +316,45 @@ public sealed class ChildrenTests : DialectTest
         );
     }
 
+    [Theory]
+    [InlineData("member@delta")]
+    [InlineData("Members@delta")]
+    public async Task A_list_that_no_item_has_is_warned_of_with_the_lists_that_there_are(string children)
+    {
+        await using var server = Rounds(Group("g1", "a", "b"));
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, Groups, $"ODataDelta:{children}"));
+
+        var warning = Assert.Single(run.Events, e => e.Kind == FeedEventKind.Warning);
+        Assert.Contains($"No item of the feed has '{children}'", warning.Message);
+        Assert.Contains("'members@delta'", warning.Remedy?.ToString());
+    }
+
+    [Fact]
+    public async Task A_member_that_goes_adds_no_field_to_the_table()
+    {
+        await using var server = Rounds(Group("g1", "a", "b"), Group("g1", "-a"));
+        await SyncRun.ToEndAsync(Dialect(server, Groups, Members));
+        await SyncRun.ToEndAsync(Dialect(server, Groups, dialect: null));
+
+        Assert.DoesNotContain("@removed", Info.Fields);
+    }
+
+    [Fact]
+    public async Task What_is_left_out_is_warned_of_once_in_all_rounds()
+    {
+        await using var server = Rounds(Group("g1", "a"), Group("g1", "b"), Group("g2", "c"), Group("g2", "d"));
+        var warnings = 0;
+        await foreach (var step in new TableSync(Dialect(server, Groups, "ODataDelta", Follows)).RunAsync(Cancellation))
+        {
+            warnings += step is FeedEventOccurred { Event.Kind: FeedEventKind.Warning } ? 1 : 0;
+            if (server.Requests.Count > 4)
+                break;
+        }
+
+        Assert.Equal(1, warnings);
+    }
+
     [Fact]
     public async Task Followers_see_members_come_and_go()
     {

@@ -1,3 +1,4 @@
+using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
@@ -66,6 +67,25 @@ public sealed class ODataDeltaTests : DialectTest
             ["$select=displayName,mail", "$skiptoken=2", "$deltatoken=one", "$deltatoken=two"],
             Paths(server).Select(path => path.Split('?')[1])
         );
+    }
+
+    [Fact]
+    public async Task All_changes_of_a_page_are_reported_where_its_keys_are_whole_numbers_and_then_fractions()
+    {
+        RawServer server = null!;
+        await using var _ = server = Serve(
+            (path, _) =>
+                path.Contains("$deltatoken=one")
+                    ? Json(Page(server, """{"id":1,"a":2},{"id":7.25},{"id":2,"@removed":{"reason":"deleted"}}""", delta: "two"))
+                    : Json(Page(server, """{"id":1,"a":1},{"id":2},{"id":2.5},{"id":3}""", delta: "one"))
+        );
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, Users, dialect: null));
+
+        Assert.Equal(["Added 1", "Added 2", "Added 2.5", "Added 3"], first.Changes.Select(change => $"{change.Kind} {change.Key}"));
+        Assert.Equal(["Updated 1", "Added 7.25", "Deleted 2"], second.Changes.Select(change => $"{change.Kind} {change.Key}"));
+        Assert.Equal("""{"id":1,"a":1}""", Encoding.UTF8.GetString(first.Changes[0].Record.Span));
     }
 
     [Fact]
