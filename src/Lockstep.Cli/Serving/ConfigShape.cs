@@ -8,7 +8,9 @@ namespace Lockstep.Cli.Serving;
 /// <remarks>The errors of <c>System.Text.Json</c> name types of .NET, which tell nothing to who wrote the file.</remarks>
 internal static class ConfigShape
 {
-    /// <exception cref="ArgumentException">A member is unknown or missing, or a value is of another kind; the message says where.</exception>
+    /// <exception cref="ArgumentException">
+    /// A member is unknown or missing, or a value is of another kind; the message says where.
+    /// </exception>
     /// <param name="value">The configuration, or a part of it.</param>
     /// <param name="type">What it is to become.</param>
     /// <param name="at">Where it is, such as <c>databases[0].tables</c>; empty for the whole.</param>

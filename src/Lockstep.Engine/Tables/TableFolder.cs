@@ -4,7 +4,8 @@ namespace Lockstep.Engine.Tables;
 internal static class TableFolder
 {
     /// <summary>
-    /// Checks that the path is not a folder itself, and that its folder exists and is on a file system that provides the shared memory for SQLite's write-ahead log.
+    /// Checks that the path is not a folder itself, and that its folder exists and is on a file system that provides the shared
+    /// memory for SQLite's write-ahead log.
     /// </summary>
     public static void RequireWritable(string path)
     {
