@@ -161,11 +161,11 @@ public sealed class ServeConfigTests : IDisposable
         var run = await CliProcess.RunAsync(_folder.Path, "serve", "--config", "lockstep.json");
         Assert.Equal(2, run.ExitCode);
         foreach (var part in told)
-            Assert.Contains(
-                part.Replace("'lockstep.json'", _folder["lockstep.json"], StringComparison.Ordinal),
-                run.Error,
-                StringComparison.Ordinal
-            );
+        {
+            var shown = part.Replace("'lockstep.json'", _folder["lockstep.json"], StringComparison.Ordinal);
+            Assert.Contains(shown, run.Error, StringComparison.Ordinal);
+        }
+
         Assert.DoesNotContain(".NET", run.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("System.", run.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("Lockstep.Cli", run.Error, StringComparison.Ordinal);
