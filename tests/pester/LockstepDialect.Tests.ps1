@@ -2,10 +2,19 @@ BeforeAll {
     Import-Module $PSScriptRoot/Support.psm1 -Force
 
     # A list that changes with each request, on a plain listener: two records, then one of them and a new one.
-    $listener = [System.Net.HttpListener]::new()
-    $port = Get-Random -Minimum 20000 -Maximum 60000
-    $listener.Prefixes.Add("http://127.0.0.1:$port/")
-    $listener.Start()
+    # It cannot ask for any free port, so that it tries until it has one.
+    $listener = $null
+    for ($tries = 1; -not $listener; $tries++) {
+        $port = Get-Random -Minimum 20000 -Maximum 32000
+        $candidate = [System.Net.HttpListener]::new()
+        $candidate.Prefixes.Add("http://127.0.0.1:$port/")
+        try {
+            $candidate.Start()
+            $listener = $candidate
+        }
+        catch [System.Net.HttpListenerException] { if ($tries -eq 20) { throw } }
+    }
+
     $uri = "http://127.0.0.1:$port/incident"
     $answering = Start-ThreadJob -ScriptBlock {
         $listener = $using:listener
