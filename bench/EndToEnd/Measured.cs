@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 
@@ -24,9 +25,9 @@ internal sealed record Measured(double Seconds, double ProcessorSeconds, double 
                 peak = Math.Max(peak, process.PeakWorkingSet64 / 1e6);
                 cpu = process.TotalProcessorTime.TotalSeconds;
             }
-            catch (InvalidOperationException)
+            catch (Exception e) when (e is InvalidOperationException or Win32Exception)
             {
-                // It has just ended.
+                // It has just ended, before the look or during it.
             }
         }
 
