@@ -68,11 +68,21 @@ public sealed class ChunkedBodyTests : DialectTest
     public static TheoryData<string, string, string?, string[]> Feeds =>
         new()
         {
-            { "Rest", "items", null, ["", "", """ {"a":{"items":[9]},"items" : [ {"id":1,"x":[1,{"y":"]}"}]} , {"id":2} ] , "total":2 } """] },
+            {
+                "Rest",
+                "items",
+                null,
+                ["", "", """ {"a":{"items":[9]},"items" : [ {"id":1,"x":[1,{"y":"]}"}]} , {"id":2} ] , "total":2 } """]
+            },
             { "Rest", "items", null, ["", "", """[{"id":"ü","n":1e400},{"id":"\u00fc2","n":-0.0}]"""] },
             { "ODataDelta", "users/delta", null, ["", "", Delta] },
             { "Kubernetes", "api/v1/pods", "9", ["Version=9", "", Bookmark, "watch=true", "", Watch, "", "", Pods] },
-            { "CouchDb", "db/_changes", "9-e", ["since=9-e", "", "\n", "feed=continuous", "", Continuous, "_changes", "", Rows, "", "", "{}"] },
+            {
+                "CouchDb",
+                "db/_changes",
+                "9-e",
+                ["since=9-e", "", "\n", "feed=continuous", "", Continuous, "_changes", "", Rows, "", "", "{}"]
+            },
             { "Shape", "v1/shape?table=t", null, ["", "electric-handle: h\r\nelectric-offset: 0_1\r\n", Shape] },
             {
                 "DurableStream",
