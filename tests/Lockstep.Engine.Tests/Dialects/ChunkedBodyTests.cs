@@ -61,8 +61,8 @@ public sealed class ChunkedBodyTests : DialectTest
         + """{"id":"b","@removed":{"reason":"deleted"}},{"id":"a","x":null}]}""";
 
     private const string Events =
-        "\uFEFFretry: 5\r\n: ü\r\rid: 1\ndata: {\"id\":1,\ndata: \"v\":2}\r\n\r\nid: 2\ndata: [{\"id\":2},{\"id\":3}]\n\nevent: delete\rid: 3\r"
-        + "data: {\"id\":2}\r\r";
+        "\uFEFFretry: 5\r\n: ü\r\rid: 1\ndata: {\"id\":1,\ndata: \"v\":2}\r\n\r\nid: 2\ndata: [{\"id\":2},{\"id\":3}]\n\n"
+        + "event: delete\rid: 3\rdata: {\"id\":2}\r\r";
 
     /// <summary>Each dialect: its address, and what is answered; the first answer whose part is in a request's address counts.</summary>
     public static TheoryData<string, string, string?, string[]> Feeds =>
