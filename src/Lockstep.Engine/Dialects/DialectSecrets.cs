@@ -35,7 +35,8 @@ internal static class DialectSecrets
                 case "Path" when pair.Value.ValueKind == JsonValueKind.String && pair.Value.GetString()!.Split('?', 2) is [_, var query]:
                     SecretNames.ReplaceValues(
                         "?" + query,
-                        (option, value) => IsSecret(Uri.UnescapeDataString(value)) ? throw Found("Path", option.Split('=')[0], name) : option
+                        (option, value) =>
+                            IsSecret(Uri.UnescapeDataString(value)) ? throw Found("Path", option.Split('=')[0], name) : option
                     );
                     break;
             }

@@ -32,7 +32,9 @@ public sealed class DialectSecretTests : DialectTest
     [InlineData("""{ "From": "Rest", "Cursor": "t", "Changes": { "Body": { "token": "since-{cursor}" } } }""")]
     [InlineData("""{ "From": "Rest", "Snapshot": { "Query": { "token": "latest", "pageToken": "", "include_tokens": "false" } } }""")]
     [InlineData("""{ "From": "Rest", "Query": { "sysparm_query": "ORDERBYsys_updated_on", "continue": "0123456789" } }""")]
-    [InlineData("""{ "From": "Rest", "Body": { "query": "query($token: String) { a(token: $token) }", "sort": { "code": "ascending" } } }""")]
+    [InlineData(
+        """{ "From": "Rest", "Body": { "query": "query($token: String) { a(token: $token) }", "sort": { "code": "ascending" } } }"""
+    )]
     [InlineData("""{ "From": "Rest", "Snapshot": { "Path": "../changes/startPageToken" } }""")]
     public void What_only_has_such_a_name_is_not(string json) => Assert.Equal("mine", DialectDescription.Parse(json, "mine").Name);
 
@@ -46,12 +48,13 @@ public sealed class DialectSecretTests : DialectTest
                 server,
                 "items",
                 "Rest",
-                o => new()
-                {
-                    Feed = o.Feed,
-                    Store = o.Store,
-                    Foreign = earlier,
-                }
+                o =>
+                    new()
+                    {
+                        Feed = o.Feed,
+                        Store = o.Store,
+                        Foreign = earlier,
+                    }
             )
         );
 

@@ -82,10 +82,7 @@ public sealed class EntityTagTests : DialectTest
                 Transforms = true,
             }
         );
-        await SyncRun.ToEndAsync(
-            options,
-            step => (step as RecordsToTransform)?.Records[0].Replace("""{"id":1,"n":1}"""u8.ToArray())
-        );
+        await SyncRun.ToEndAsync(options, step => (step as RecordsToTransform)?.Records[0].Replace("""{"id":1,"n":1}"""u8.ToArray()));
 
         await SyncRun.ToEndAsync(Dialect(server, "items", List));
 

@@ -97,7 +97,9 @@ public sealed class PartialUpdateTests : DialectTest
         await using var server = Serve(
             (path, number) =>
                 path.Contains("latest") ? Json(Page("", 1))
-                : path.Contains("deltatoken") ? expires && number > 2 ? Status("410 Gone") : Json(Page("""{"id":"a","n":1}""", 2))
+                : path.Contains("deltatoken")
+                    ? expires && number > 2 ? Status("410 Gone")
+                        : Json(Page("""{"id":"a","n":1}""", 2))
                 : Json(Page("""{"id":"a","n":1,"m":1},{"id":"b"}""", 3))
         );
         SyncOptions Options(bool resync = false) =>
