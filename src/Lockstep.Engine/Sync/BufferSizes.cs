@@ -26,7 +26,7 @@ internal sealed record BufferSizes
     public int BatchWhileWriting { get; private init; } = 48 * Megabyte;
 
     /// <summary>The batch size for an endless feed, so that following it takes little memory.</summary>
-    public int EndlessBatch { get; private init; } = 12 * Megabyte;
+    public int EndlessBatch { get; private init; } = 6 * Megabyte;
 
     /// <summary>
     /// The batch size for records that arrive in key order. They gain nothing by waiting, so they are written while the next ones are read.
