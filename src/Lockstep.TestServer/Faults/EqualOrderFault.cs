@@ -1,6 +1,6 @@
 using System.ComponentModel;
-using System.Text.Json;
 using System.Text;
+using System.Text.Json;
 using Lockstep.TestServer.Faults.Stages;
 using Lockstep.TestServer.Feeds;
 

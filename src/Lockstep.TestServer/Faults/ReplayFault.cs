@@ -16,7 +16,8 @@ public sealed class ReplayFault : Fault
 
     internal override string Describe() => $"Send the {Changes} changes before the cursor again";
 
-    internal override string? Misfit(IFeed feed) => feed.HasChanges ? null : "only a feed of changes in another server's dialect sends some again";
+    internal override string? Misfit(IFeed feed) =>
+        feed.HasChanges ? null : "only a feed of changes in another server's dialect sends some again";
 
     internal override void Apply(FaultedResponse response) =>
         response.Context.Features.Set(

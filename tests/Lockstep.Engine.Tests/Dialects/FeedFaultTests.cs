@@ -48,7 +48,11 @@ public sealed class FeedFaultTests : SyncTest
             catch (ArgumentException e)
             {
                 refused.Add(kind.Name);
-                Assert.StartsWith($"{kind.Name} can do nothing to the {world.Server.Feed} feed of this server: ", e.Message, StringComparison.Ordinal);
+                Assert.StartsWith(
+                    $"{kind.Name} can do nothing to the {world.Server.Feed} feed of this server: ",
+                    e.Message,
+                    StringComparison.Ordinal
+                );
             }
         }
 

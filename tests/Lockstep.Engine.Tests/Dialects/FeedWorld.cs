@@ -60,16 +60,20 @@ internal sealed class FeedWorld : IAsyncDisposable
             "DurableStream" => """{"From":"DurableStream","Deleted":"deleted"}""",
             "Rest by page" => """{"From":"Rest","Items":"data","Next":{"page":"page:"}}""",
             "Rest by offset" => """{"From":"Rest","Items":"/list/rows","Next":{"skip":"offset:"}}""",
-            "Rest by token" =>
-                """{"From":"Rest","Items":"items","Deleted":{"status":"cancelled"},"Next":{"pageToken":"nextPageToken"}"""
-                    + ""","Cursor":"nextSyncToken","Resync":410,"Changes":{"Query":{"syncToken":"{cursor}"}}}""",
+            "Rest by token" => """{"From":"Rest","Items":"items","Deleted":{"status":"cancelled"},"Next":{"pageToken":"nextPageToken"}"""
+                + ""","Cursor":"nextSyncToken","Resync":410,"Changes":{"Query":{"syncToken":"{cursor}"}}}""",
             "Rest by link" => """{"From":"Rest","Items":"values","Deleted":{"/fields/gone":true}"""
                 + ""","Next":"nextLink","Cursor":"nextLink","UpToDate":"isLastBatch","Resync":410}""",
             "Rest by time" => """{"From":"Rest","Cursor":"max:updated_at","Changes":{"Query":{"since":"{cursor}"}}}""",
             _ => $$"""{"From":"{{name}}"}""",
         };
         var dialect = DialectDescription.Parse(json, "test");
-        var options = new TestServerOptions { Port = 0, Feed = Enum.Parse<FeedKind>(name.Split(' ')[0]), Certificate = certificate };
+        var options = new TestServerOptions
+        {
+            Port = 0,
+            Feed = Enum.Parse<FeedKind>(name.Split(' ')[0]),
+            Certificate = certificate,
+        };
         options.DialectFeed.PageSize = random.Next(1, 8);
         options.DialectFeed.LongestWait = TimeSpan.FromMilliseconds(200);
         options.DialectFeed.HeartbeatInterval = TimeSpan.FromMilliseconds(20);
@@ -105,9 +109,7 @@ internal sealed class FeedWorld : IAsyncDisposable
             var next = (V: ++_count, W: _random.Next(100));
             var isPatch = there && Merges;
             _truth[key] = isPatch ? (next.V, value.W) : next;
-            Server.AddRecord(
-                isPatch ? $$"""{"id":"{{key}}","v":{{next.V}}}""" : $$"""{"id":"{{key}}","v":{{next.V}},"w":{{next.W}}}"""
-            );
+            Server.AddRecord(isPatch ? $$"""{"id":"{{key}}","v":{{next.V}}}""" : $$"""{"id":"{{key}}","v":{{next.V}},"w":{{next.W}}}""");
         }
     }
 
