@@ -275,9 +275,7 @@ public sealed class CouchDbTests : DialectTest
         const string Stub = ",\"_attachments\":{\"a.png\":{\"digest\":\"md5-x\",\"length\":9,\"stub\":true}}";
         await using var server = Serve(
             (path, _) =>
-                path == "/db/"
-                    ? Root("1")
-                    : Json(Page(Row("a", path.Contains("since") ? "1-b" : "1-a", Stub), "1-z"), "ETag: \"ABC\"\r\n")
+                path == "/db/" ? Root("1") : Json(Page(Row("a", path.Contains("since") ? "1-b" : "1-a", Stub), "1-z"), "ETag: \"ABC\"\r\n")
         );
 
         await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));

@@ -744,8 +744,9 @@ public sealed class RestTests : DialectTest
     {
         await using var server = Serve(
             (_, number) =>
-                number is 2 or 3 ? Status("202 Accepted", "Content-Type: application/json\r\n", body)
-                : Json(number == 1 ? """[{"id":1}]""" : """[{"id":1},{"id":2}]""")
+                number is 2 or 3
+                    ? Status("202 Accepted", "Content-Type: application/json\r\n", body)
+                    : Json(number == 1 ? """[{"id":1}]""" : """[{"id":1},{"id":2}]""")
         );
         var sync = new TableSync(
             Dialect(
@@ -791,9 +792,7 @@ public sealed class RestTests : DialectTest
                 )
         );
 
-        await SyncRun.ToEndAsync(
-            Dialect(server, "items?per_page=1000", $$$"""{ "From": "Rest", "Next": { "page": "{{{count}}}" } }""")
-        );
+        await SyncRun.ToEndAsync(Dialect(server, "items?per_page=1000", $$$"""{ "From": "Rest", "Next": { "page": "{{{count}}}" } }"""));
 
         Assert.Equal(4, Info.Rows);
         Assert.Equal(pages.Select(page => "/items?per_page=1000" + page), Paths(server));
