@@ -422,7 +422,8 @@ public sealed class KubernetesTests : DialectTest
     {
         const string Behind = """
             {"kind":"Status","status":"Failure","message":"Timeout: Too large resource version: 9, current: 5","reason":"Timeout",
-             "details":{"causes":[{"reason":"ResourceVersionTooLarge","message":"Too large resource version"}],"retryAfterSeconds":1},"code":504}
+             "details":{"causes":[{"reason":"ResourceVersionTooLarge","message":"Too large resource version"}],"retryAfterSeconds":1},
+             "code":504}
             """;
         var refusals = 0;
         await using var server = new RawServer(async exchange =>
