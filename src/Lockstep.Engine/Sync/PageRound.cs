@@ -120,7 +120,7 @@ internal sealed class PageRound(DialectSession session)
             session.Requests.Last = new ResponsePlaces(response);
             _began ??= response.Headers.Date;
             using var page = await _reader
-                .ReadAsync(rules, response, _maximum, _pages < ManyPages ? null : _news, cancellationToken)
+                .ReadAsync(rules, response, _maximum, _pages == 0, _pages < ManyPages ? null : _news, cancellationToken)
                 .ConfigureAwait(false);
             // No content after the last counted page is the end; in place of a page that the server named, it is a page missing (D3).
             if (response.StatusCode == HttpStatusCode.NoContent && (_pages == 0 ? _isWhole : _links.WasNamed))
