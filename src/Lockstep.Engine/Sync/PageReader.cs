@@ -237,13 +237,7 @@ internal sealed class PageReader(DialectSession session)
     }
 
     /// <summary>Takes the items of one page.</summary>
-    private sealed class Items(
-        DialectSession session,
-        DialectRules rules,
-        DocumentReader document,
-        MaximumCursor? maximum,
-        RoundNews? news
-    )
+    private sealed class Items(DialectSession session, DialectRules rules, DocumentReader document, MaximumCursor? maximum, RoundNews? news)
     {
         private readonly DialectWriter _writer = session.Writer;
         private readonly ItemPlaces _places = new() { Item = document.Item };

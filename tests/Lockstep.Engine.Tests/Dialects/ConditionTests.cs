@@ -54,8 +54,7 @@ public sealed class ConditionTests
     [InlineData("""{"a":"*"}""", """{"a":""}""", true)]
     [InlineData("""{"a":"*1"}""", """{"a":1}""", false)]
     [InlineData("""{"a":"a*"}""", """{"a":"ab"}""", false)]
-    public void A_value_is_compared_by_its_type(string condition, string item, bool holds) =>
-        Assert.Equal(holds, OfItem(condition, item));
+    public void A_value_is_compared_by_its_type(string condition, string item, bool holds) => Assert.Equal(holds, OfItem(condition, item));
 
     [Theory]
     [InlineData("410", 410, true)]

@@ -27,8 +27,7 @@ public sealed class DetectionTests : DialectTest
     [InlineData("https://x.example/api/v2/items", null)]
     [InlineData("https://x.example/api/v1", null)]
     [InlineData("https://x.example/", null)]
-    public void An_address_suggests_a_dialect(string uri, string? dialect) =>
-        Assert.Equal(dialect, DialectDetection.ByUri(new Uri(uri)));
+    public void An_address_suggests_a_dialect(string uri, string? dialect) => Assert.Equal(dialect, DialectDetection.ByUri(new Uri(uri)));
 
     [Theory]
     [InlineData("electric-handle: h-1", "Shape")]

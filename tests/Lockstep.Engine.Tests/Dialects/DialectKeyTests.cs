@@ -25,9 +25,7 @@ public sealed class DialectKeyTests : DialectTest
             """;
         await using var server = Serve(
             (_, number) =>
-                Json(
-                    $$$"""{"items":[{"id":1,"n":{{{number}}},"meta":{"v":{{{(number == 1 ? first : second)}}}}}],"c":"{{{number}}}"}"""
-                )
+                Json($$$"""{"items":[{"id":1,"n":{{{number}}},"meta":{"v":{{{(number == 1 ? first : second)}}}}}],"c":"{{{number}}}"}""")
         );
 
         await SyncRun.ToEndAsync(Dialect(server, "items", Ordered));
@@ -205,7 +203,8 @@ public sealed class DialectKeyTests : DialectTest
     {
         const string Only = """{ "From": "Rest", "Only": { "kind": ["user", "group"] }, "Skip": { "name": "test" } }""";
         await using var server = Serve(
-            (_, _) => Json("""[{"id":1,"kind":"user"},{"id":2,"kind":"robot"},{"id":3,"kind":"group"},{"id":4,"kind":"user","name":"test"}]""")
+            (_, _) =>
+                Json("""[{"id":1,"kind":"user"},{"id":2,"kind":"robot"},{"id":3,"kind":"group"},{"id":4,"kind":"user","name":"test"}]""")
         );
 
         var run = await SyncRun.ToEndAsync(Dialect(server, "items", Only));
