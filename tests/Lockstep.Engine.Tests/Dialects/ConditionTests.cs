@@ -4,7 +4,7 @@ using Lockstep.Engine.Dialects;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
-/// <summary>What must hold for an answer or an item: a place that is there, a value of the same JSON type, a status, or any of these.</summary>
+/// <summary>What must hold for an answer or an item: a place that is there, a value of its JSON type, a status, any of these.</summary>
 public sealed class ConditionTests
 {
     [Theory]

@@ -21,7 +21,10 @@ public sealed class DialectKeyTests : DialectTest
     public async Task An_older_version_of_a_record_is_not_applied(string first, string second, bool isNewer)
     {
         const string Ordered = """
-            { "From": "Rest", "Next": null, "OrderBy": "/meta/v", "Deleted": "gone", "Cursor": "c", "Changes": { "Query": { "c": "{cursor}" } } }
+            {
+              "From": "Rest", "Next": null, "OrderBy": "/meta/v", "Deleted": "gone", "Cursor": "c",
+              "Changes": { "Query": { "c": "{cursor}" } }
+            }
             """;
         await using var server = Serve(
             (_, number) =>
@@ -137,7 +140,10 @@ public sealed class DialectKeyTests : DialectTest
     public async Task A_cursor_that_the_user_types_without_a_zone_is_of_that_zone_too()
     {
         const string Berlin = """
-            { "From": "Rest", "Next": null, "Cursor": "max:at", "TimeZone": "Europe/Berlin", "Changes": { "Query": { "since": "{cursor}" } } }
+            {
+              "From": "Rest", "Next": null, "Cursor": "max:at", "TimeZone": "Europe/Berlin",
+              "Changes": { "Query": { "since": "{cursor}" } }
+            }
             """;
         await using var server = Serve((_, _) => Json("[]", Date));
 
