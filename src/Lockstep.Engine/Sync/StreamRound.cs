@@ -23,6 +23,8 @@ internal sealed class StreamRound(DialectSession session)
 
     private string? _cursor;
     private string? _committed;
+    private int _told;
+    private Action<int, bool>? _tell;
     private bool _isUnlabelled;
     private long _began;
     private long _uncommittedSince;
@@ -52,6 +54,8 @@ internal sealed class StreamRound(DialectSession session)
         if (session.Since is { } since)
             (_cursor, session.Since) = (since, null);
         var target = session.Requests.Address(rules, _cursor);
+        if (session.Context.Options.DialectObserver is not null)
+            _tell = (count, isUpToDate) => session.Tell(kind, Step(kind, target, count, isUpToDate));
         var limit = session.Client.ConnectionTimeout;
         var patience = limit != Timeout.InfiniteTimeSpan && rules.Timeout + Grace > limit ? rules.Timeout + Grace : limit;
         using var response = await session
@@ -152,7 +156,7 @@ internal sealed class StreamRound(DialectSession session)
 
             if (session.Context.Time.GetElapsedTime(_uncommittedSince) >= LongestHold)
                 await CommitAsync(isUpToDate: false, cancellationToken).ConfigureAwait(false);
-            else if (session.Writer.IsWorthWriting)
+            else if (session.Writer.IsWorthWriting && _tell is null)
                 await session.Writer.KeepAsync(session.Position(_cursor, null, isUpToDate: false), cancellationToken).ConfigureAwait(false);
             await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
         }
@@ -225,9 +229,20 @@ internal sealed class StreamRound(DialectSession session)
     {
         if (!session.Writer.HasUncommitted && _cursor == _committed)
             return;
+        if (Signs + Skipped > _told)
+            _tell?.Invoke(Signs + Skipped - _told, isUpToDate);
+        _told = Signs + Skipped;
         await session.Writer.CommitAsync(session.Position(_cursor, null, isUpToDate), cancellationToken).ConfigureAwait(false);
         _committed = _cursor;
     }
+
+    private DialectStep Step(RequestKind kind, Uri target, int count, bool isUpToDate) =>
+        new(FeedUri.Parse(target).Display, kind.ToString(), (int)HttpStatusCode.OK)
+        {
+            Items = count,
+            Cursor = _cursor is null ? null : CursorText.Shorten(_cursor),
+            IsUpToDate = isUpToDate,
+        };
 
     private async Task CheckHeadAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
     {
