@@ -48,12 +48,14 @@ internal sealed class PageReader(DialectSession session)
     /// <param name="rules">The rules to apply.</param>
     /// <param name="response">The answer.</param>
     /// <param name="maximum">Receives the values for a cursor that is the largest one; null if there is none.</param>
+    /// <param name="isFirst">Whether it is the round's first page.</param>
     /// <param name="news">Knows which items have been seen before; null if that does not matter.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<Page> ReadAsync(
         DialectRules rules,
         HttpResponseMessage response,
         MaximumCursor? maximum,
+        bool isFirst,
         RoundNews? news,
         CancellationToken cancellationToken
     )
@@ -77,7 +79,8 @@ internal sealed class PageReader(DialectSession session)
             session.Context.Time,
             session.NoteBytes
         );
-        await ReadBodyAsync(rules, stream, document, items, cancellationToken).ConfigureAwait(false);
+        if (!await ReadBodyAsync(rules, stream, document, items, cancellationToken).ConfigureAwait(false))
+            throw (int)response.StatusCode == Accepted ? NotReady() : session.Requests.Wrong("its body is empty");
         await RequireEndAsync(stream, document, cancellationToken).ConfigureAwait(false);
         var around = document.Around();
         var places = new ResponsePlaces(response, around.RootElement);
@@ -101,8 +104,9 @@ internal sealed class PageReader(DialectSession session)
                 throw session.Requests.Wrong($"it answers with an error: {error}");
             if (!document.HasItems && !page.AsksForResync)
                 throw Missing(rules, response, around.RootElement);
-            // Kubernetes sends null for an empty list; from others it may be a list that failed, with a valid cursor (D3).
-            if (document.IsNull && !rules.TypesItems)
+            // Some servers send null for an empty list. Elsewhere it may be a list that failed, with a valid cursor (D3); an empty set is
+            // not believed at once (D4).
+            if (document.IsNull && !rules.TypesItems && !(isFirst && session.Dialect.IsList))
                 throw session.Requests.Wrong("its list is null, which is not an empty list");
             session.IsConfirmed = true;
             await WarnAsync(items, cancellationToken).ConfigureAwait(false);
@@ -115,7 +119,8 @@ internal sealed class PageReader(DialectSession session)
         }
     }
 
-    private async Task ReadBodyAsync(
+    /// <summary>Reads the document. False if there is none: the body is empty.</summary>
+    private async Task<bool> ReadBodyAsync(
         DialectRules rules,
         IdleStream stream,
         DocumentReader document,
@@ -141,7 +146,9 @@ internal sealed class PageReader(DialectSession session)
             {
                 if (count == 0 && total > 0)
                     throw new FeedCutException(session.Client.Uri, "its body ends before the JSON does.", e);
-                throw session.Requests.Wrong(total == 0 ? "its body is empty" : "its body is not JSON: " + JsonText.Explain(e));
+                if (total == 0)
+                    return false;
+                throw session.Requests.Wrong("its body is not JSON: " + JsonText.Explain(e));
             }
             catch (InvalidDataException e)
             {
@@ -151,10 +158,12 @@ internal sealed class PageReader(DialectSession session)
             if (count == 0 && !document.IsWhole)
             {
                 if (total == 0)
-                    throw session.Requests.Wrong("its body is empty");
+                    return false;
                 throw new FeedCutException(session.Client.Uri, "its body ends before the JSON does.");
             }
         }
+
+        return true;
     }
 
     /// <summary>The first error of GraphQL, which arrives with status 200, perhaps along with part of the data (D3).</summary>
@@ -198,11 +207,13 @@ internal sealed class PageReader(DialectSession session)
         }
     }
 
+    private FeedCutException NotReady() => new(session.Client.Uri, "it says that its answer is not ready yet.");
+
     /// <summary>An answer without its list is an error, never an empty set (D3).</summary>
     private FeedException Missing(DialectRules rules, HttpResponseMessage response, JsonElement body)
     {
         if ((int)response.StatusCode == Accepted)
-            return new FeedCutException(session.Client.Uri, "it says that its answer is not ready yet.");
+            return NotReady();
         var has =
             body.ValueKind == JsonValueKind.Object ? string.Join(", ", body.EnumerateObject().Take(8).Select(p => $"'{p.Name}'")) : "";
         var wanted = rules.Items is { } place ? $"no list in '{place}'" : "no list where lists usually are";
