@@ -37,7 +37,11 @@ internal static class Program
         Recursive = true,
     };
 
-    private static readonly InvocationConfiguration Invocation = new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+    private static readonly InvocationConfiguration Invocation = new()
+    {
+        EnableDefaultExceptionHandler = false,
+        ProcessTerminationTimeout = null,
+    };
 
     /// <summary>Always ends with an exit code and a line, never with an unhandled exception.</summary>
     private static async Task<int> Main(string[] args)

@@ -16,8 +16,7 @@ internal sealed class Termination : IDisposable
     private readonly PosixSignalRegistration[] _signals;
 
     public Termination() =>
-        _signals =
-        [
+        _signals = [
             PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Cancel(context, 130)),
             PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Cancel(context, 143)),
         ];

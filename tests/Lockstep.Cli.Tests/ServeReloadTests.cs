@@ -75,8 +75,14 @@ public sealed class ServeReloadTests : IDisposable
     [InlineData("""{ "listen": { "certificate": "lockstep.json" } }""", "lockstep.json' cannot be used")]
     [InlineData("""{ "log": { "level": "Loud" } }""", "log.level must be one of")]
     [InlineData("""{ "log": { "format": "Json" } }""", "log.format needs a log.level")]
-    [InlineData("""{ "databases": [{ "connection": "Host=a", "tables": ["a"], "maximumSlotLag": 16777215 }] }""", "maximumSlotLag is 16777216")]
-    [InlineData("""{ "databases": [{ "connection": "Host=a", "tables": ["a"], "maximumSlotLag": "4GB" }] }""", "maximumSlotLag must be a whole")]
+    [InlineData(
+        """{ "databases": [{ "connection": "Host=a", "tables": ["a"], "maximumSlotLag": 16777215 }] }""",
+        "maximumSlotLag is 16777216"
+    )]
+    [InlineData(
+        """{ "databases": [{ "connection": "Host=a", "tables": ["a"], "maximumSlotLag": "4GB" }] }""",
+        "maximumSlotLag must be a whole"
+    )]
     public async Task What_the_file_cannot_say_is_refused_by_the_name_of_the_member(string json, string reason)
     {
         await WriteAsync(json);
@@ -175,8 +181,14 @@ public sealed class ServeReloadTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""{ "listen": { "port": 0, "shareUpdates": true }, "credentials": [{ "tokenFile": "token" }] }""", "updates are not shared")]
-    [InlineData("""{ "listen": { "port": 0, "address": "0.0.0.0" }, "credentials": [{ "tokenFile": "token" }] }""", "with listen.certificate")]
+    [InlineData(
+        """{ "listen": { "port": 0, "shareUpdates": true }, "credentials": [{ "tokenFile": "token" }] }""",
+        "updates are not shared"
+    )]
+    [InlineData(
+        """{ "listen": { "port": 0, "address": "0.0.0.0" }, "credentials": [{ "tokenFile": "token" }] }""",
+        "with listen.certificate"
+    )]
     [InlineData("""{ "listen": { "port": 0, "address": "0.0.0.0" } }""", "with listen.allowedHosts")]
     public async Task What_a_configuration_does_unexpectedly_is_told_at_the_start_and_at_a_reload(string json, string told)
     {
