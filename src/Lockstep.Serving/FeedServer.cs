@@ -173,7 +173,9 @@ public sealed class FeedServer : IAsyncDisposable
         _access.Use(credentials);
     }
 
-    /// <summary>Replaces the certificate from the next connection on. The caller keeps both, as handshakes may still use the first.</summary>
+    /// <summary>
+    /// Replaces the certificate from the next connection on. The caller keeps both, because handshakes may still use the first.
+    /// </summary>
     /// <exception cref="InvalidOperationException">The server was started without one, so it does not use TLS.</exception>
     public void UseCertificate(X509Certificate2 certificate)
     {

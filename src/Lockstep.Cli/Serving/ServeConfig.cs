@@ -47,7 +47,7 @@ internal sealed record ServeConfig
         }
     }
 
-    /// <summary>The members that differ from the configuration with which the server was started, and that only a restart changes.</summary>
+    /// <summary>The members that only a restart changes, and that differ from what the server was started with.</summary>
     public IEnumerable<string> RestartMembers(ServeConfig started)
     {
         var type = ServeConfigJson.Default.ListenConfig;

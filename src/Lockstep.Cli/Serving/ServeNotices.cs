@@ -13,7 +13,10 @@ internal static class ServeNotices
         var (certificate, hosts) = isFile ? ("listen.certificate", "listen.allowedHosts") : ("--certificate", "--allowed-host");
         var isPublic = !IPAddress.IsLoopback(options.Address);
         if (options.Credentials.Count > 0 && options.Certificate is null && isPublic)
-            yield return $"passwords and tokens cross the network unencrypted; give a certificate with {certificate}, or have a proxy speak TLS.";
+        {
+            yield return "passwords and tokens cross the network unencrypted; "
+                + $"give a certificate with {certificate}, or have a proxy speak TLS.";
+        }
 
         if (options.Credentials.Count == 0 && options.AllowedHosts.Count == 0 && isPublic)
             yield return $"anyone may read, so only requests to an IP address are answered; allow the server's names with {hosts}.";
