@@ -62,7 +62,7 @@ internal sealed class DialectSession
     /// <summary>The shortest interval between polls that the server asks for.</summary>
     public TimeSpan? ServerInterval { get; set; }
 
-    /// <summary>The entity tag of the last set, if it was a single page; null otherwise.</summary>
+    /// <summary>The entity tag of the set in the table, if it was a single page; null otherwise.</summary>
     public string? EntityTag { get; set; }
 
     /// <summary>Whether the user wants the whole set again, whatever its tag.</summary>
@@ -86,7 +86,12 @@ internal sealed class DialectSession
     public TableState State => Context.Target.State;
 
     /// <summary>The table's record of the dialect, with the URI that was requested.</summary>
-    public string Description => new ForeignState(Dialect.Name, Dialect.Json, Client.Uri.Display) { DeletionMark = ToldOf }.ToString();
+    /// <param name="entityTag">The tag of the set in the table; null for none.</param>
+    public string Describe(string? entityTag) =>
+        new ForeignState(Dialect.Name, Dialect.Json, Client.Uri.Display) { DeletionMark = ToldOf, EntityTag = entityTag }.ToString();
+
+    /// <summary>Whether the feed's URI asks only for what changes from now on, as OData servers allow.</summary>
+    private bool IsFromNow => DialectRequests.WithoutLatest(Client.Uri.Location) != Client.Uri.Location;
 
     /// <summary>The field that a warning has named as a possible deletion mark, in this sync or an earlier one.</summary>
     public string? ToldOf { get; set; }
@@ -104,7 +109,7 @@ internal sealed class DialectSession
             Resume = isKnown ? resume : null,
             Identity = Requests.Identity,
             IsUpToDate = isUpToDate,
-            Description = isKnown ? Description : null,
+            Description = isKnown ? Describe(EntityTag) : null,
         };
     }
 
@@ -165,6 +170,30 @@ internal sealed class DialectSession
             remedy
         );
     }
+
+    /// <summary>
+    /// Warns once that the feed is not read from its beginning, although it sends only the changed fields of what came before: no item
+    /// shows whether it is a new record or a part of one.
+    /// </summary>
+    public async Task SayIfRecordsMayBePartialAsync(RequestKind kind, CancellationToken cancellationToken)
+    {
+        var isFromNow = kind == RequestKind.Snapshot && IsFromNow;
+        if (_hasToldOfParts || !Dialect.Merges || !State.Cursor.IsStart || (Since is null && !isFromNow))
+            return;
+        _hasToldOfParts = true;
+        await SayAsync(
+                FeedEventKind.Warning,
+                "The feed sends only the fields that changed, and the table lacks what came before: a record that changes is stored with "
+                    + "those fields alone.",
+                cancellationToken,
+                isFromNow
+                    ? (Remedy)$"For whole records, sync again with {Term.Resync}, which fetches the whole set."
+                    : (Remedy)$"For whole records, leave {Term.Since} out, and sync with {Term.Resync}."
+            )
+            .ConfigureAwait(false);
+    }
+
+    private bool _hasToldOfParts;
 
     /// <summary>
     /// Warns once that a list of changes, of which no record can be made, is left out, and how the same feed fills a table with what it

@@ -16,11 +16,15 @@ internal sealed class StreamRound(DialectSession session)
     private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long a stream is followed before a server that describes itself is asked again which feed it has.</summary>
+    private static readonly TimeSpan LongestUnasked = TimeSpan.FromMinutes(5);
+
     private const string EventType = "text/event-stream";
 
     private string? _cursor;
     private string? _committed;
     private bool _isUnlabelled;
+    private long _began;
     private long _uncommittedSince;
     private long? _notedAt;
     private bool _hasWarned;
@@ -61,7 +65,7 @@ internal sealed class StreamRound(DialectSession session)
             throw session.RefusalOf(response, error);
         }
 
-        var began = time.GetTimestamp();
+        _began = time.GetTimestamp();
         session.Begin(isStaged: false);
         await session.SayConnectedAsync(cancellationToken).ConfigureAwait(false);
         if (response.StatusCode == HttpStatusCode.NoContent)
@@ -88,7 +92,7 @@ internal sealed class StreamRound(DialectSession session)
         }
         finally
         {
-            Lasted = time.GetElapsedTime(began);
+            Lasted = time.GetElapsedTime(_began);
             // The response goes first: otherwise disposing a decoder would wait for the rest of an endless body.
             response.Dispose();
         }
@@ -140,6 +144,12 @@ internal sealed class StreamRound(DialectSession session)
                 return RoundEnd.StreamEnded;
             }
 
+            if (MustAskAgain)
+            {
+                await CommitAsync(isUpToDate: false, cancellationToken).ConfigureAwait(false);
+                return RoundEnd.StreamEnded;
+            }
+
             if (session.Context.Time.GetElapsedTime(_uncommittedSince) >= LongestHold)
                 await CommitAsync(isUpToDate: false, cancellationToken).ConfigureAwait(false);
             else if (session.Writer.IsWorthWriting)
@@ -147,6 +157,13 @@ internal sealed class StreamRound(DialectSession session)
             await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
         }
     }
+
+    /// <summary>Whether the stream has to be left for a question: what is purged from a database, say, its changes never tell.</summary>
+    private bool MustAskAgain =>
+        session.Dialect.Begin is not null
+        && Signs > 0
+        && !session.Context.StopsWhenCaughtUp
+        && session.Context.Time.GetElapsedTime(_began) >= LongestUnasked;
 
     /// <summary>Waits for bytes; meanwhile commits what has arrived. False when nothing new has arrived for the settling time.</summary>
     private async Task<bool> WaitAsync(Task<int> pending, CancellationToken cancellationToken)
