@@ -73,8 +73,9 @@ internal static class FeedColumns
         {
             Notice =
                 isByColumns ? $"{table} is served by its own columns txid and deleted: its writers must maintain both."
-                : deleted is not null && kind is 'r' or 'p' or 'v' ? $"{table} has rows of {unstamped}, whose changes bear no stamp of this "
-                    + $"server, so its rows are compared as a whole, in spite of its columns txid and deleted."
+                : deleted is not null && kind is 'r' or 'p' or 'v'
+                    ? $"{table} has rows of {unstamped}, whose changes bear no stamp of this "
+                        + $"server, so its rows are compared as a whole, in spite of its columns txid and deleted."
                 : null,
         };
     }

@@ -133,14 +133,7 @@ public sealed class ReplicationCrashTests : IDisposable
     }
 
     private Task<PostgresFeed> StartAsync(TestDatabase db) =>
-        PostgresFeed.StartAsync(
-            db.ConnectionString,
-            LogicalPostgres.Options(_folder) with
-            {
-                Name = "crashed",
-            },
-            cancellationToken: Cancel
-        );
+        PostgresFeed.StartAsync(db.ConnectionString, LogicalPostgres.Options(_folder) with { Name = "crashed" }, cancellationToken: Cancel);
 
     /// <summary>Waits until a client reads no more.</summary>
     private static async Task OverAsync(Task reading)

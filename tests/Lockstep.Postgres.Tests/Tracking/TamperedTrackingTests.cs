@@ -70,7 +70,10 @@ public sealed class TamperedTrackingTests(SharedPostgres postgres)
     [InlineData($"ALTER TABLE {Tombstones} SET UNLOGGED; TRUNCATE {Tombstones}; ALTER TABLE {Tombstones} SET LOGGED")]
     public async Task Who_missed_tombstones_that_were_removed_by_hand_starts_over(string sql)
     {
-        await using var items = await TableCase.MakeAsync(postgres, "CREATE TABLE items (id int PRIMARY KEY); INSERT INTO items VALUES (1), (2)");
+        await using var items = await TableCase.MakeAsync(
+            postgres,
+            "CREATE TABLE items (id int PRIMARY KEY); INSERT INTO items VALUES (1), (2)"
+        );
         await items.ServeAsync();
         await items.CatchUpAsync();
         await items.Db.RunAsync("DELETE FROM items WHERE id = 1");
