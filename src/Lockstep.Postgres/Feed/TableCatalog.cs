@@ -274,8 +274,8 @@ internal static class TableCatalog
         {
             throw new PostgresTableException(
                 $"{table} has the triggers of a tracked table, but its entry in lockstep.tracked is gone or hidden from this user.",
-                "Restore the entry. If it is lost, run DROP SCHEMA lockstep CASCADE, which ends the tracking of all tables of the database, "
-                    + "and track them again."
+                "Restore the entry. If it is lost, run DROP SCHEMA lockstep CASCADE, which ends the tracking of all tables of the "
+                    + "database, and track them again."
             );
         }
     }

@@ -127,7 +127,8 @@ public sealed class ForeignTableTests(SharedPostgres postgres, LogicalPostgres l
         var at = new NpgsqlConnectionStringBuilder(db.ConnectionString);
         await db.RunAsync(
             $"CREATE EXTENSION postgres_fdw; CREATE SERVER own FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{at.Host}', "
-                + $"port '{at.Port}', dbname '{at.Database}'); CREATE USER MAPPING FOR CURRENT_USER SERVER own OPTIONS (user '{at.Username}')"
+                + $"port '{at.Port}', dbname '{at.Database}'); "
+                + $"CREATE USER MAPPING FOR CURRENT_USER SERVER own OPTIONS (user '{at.Username}')"
         );
     }
 }

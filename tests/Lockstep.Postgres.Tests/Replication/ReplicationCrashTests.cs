@@ -8,7 +8,7 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tests.Replication;
 
-/// <summary>What a crash of the server undoes is never served by replication: neither by the stream nor by what is read beside it.</summary>
+/// <summary>What a crash of the server undoes is never served by replication: neither from the stream nor from the table.</summary>
 public sealed class ReplicationCrashTests : IDisposable
 {
     private readonly TempFolder _folder = new();
