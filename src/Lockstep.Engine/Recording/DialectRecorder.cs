@@ -205,8 +205,7 @@ public static class DialectRecorder
             : request[..at]
                 + SecretNames.ReplaceValues(
                     request[at..],
-                    (pair, value) =>
-                        value != RecordingScrubber.Own && answers.Contains(value, StringComparison.Ordinal) ? pair : null
+                    (pair, value) => value != RecordingScrubber.Own && answers.Contains(value, StringComparison.Ordinal) ? pair : null
                 );
     }
 }

@@ -167,7 +167,10 @@ internal sealed partial class RecordingScrubber
         {
             // Such as the token after Bearer, or each of several cookies.
             if (SecretNames.Contain(name))
-                HideOwn([value, .. value.Split([' ', ';', ','], StringSplitOptions.RemoveEmptyEntries).Select(part => part[(part.IndexOf('=') + 1)..])]);
+                HideOwn([
+                    value,
+                    .. value.Split([' ', ';', ','], StringSplitOptions.RemoveEmptyEntries).Select(part => part[(part.IndexOf('=') + 1)..]),
+                ]);
         }
 
         SecretNames.ReplaceValues(own.Address.Location.Query, HideOption);
@@ -241,9 +244,12 @@ internal sealed partial class RecordingScrubber
     }
 
     /// <summary>A token that no request has had yet, such as <c>nextSyncToken</c>, in a field of its own.</summary>
-    [GeneratedRegex("""
-        "(?:next|new)[_-]?\w*token"\s*:\s*"(?<value>[^"\s\\]{8,})"
-        """, RegexOptions.IgnoreCase | RegexOptions.IgnorePatternWhitespace)]
+    [GeneratedRegex(
+        """
+            "(?:next|new)[_-]?\w*token"\s*:\s*"(?<value>[^"\s\\]{8,})"
+            """,
+        RegexOptions.IgnoreCase | RegexOptions.IgnorePatternWhitespace
+    )]
     private static partial Regex NextToken();
 
     [GeneratedRegex("""(?:[?&]|\\u0026|&amp;)(?<name>[\w$%.\-\[\]]+)=(?<value>[^&"'\s<>\\]+)""")]

@@ -116,7 +116,8 @@ public sealed class ScrubbingTests : SyncTest
             Encoding.ASCII.GetBytes(string.Join("\r\n", [.. lines.Where(l => !l.StartsWith("Connection")), "Connection: close", "", ""])),
             exchange.Stopping
         );
-        string Header(string name) => lines.FirstOrDefault(line => line.StartsWith(name + ": ", StringComparison.OrdinalIgnoreCase)) ?? ": ";
+        string Header(string name) =>
+            lines.FirstOrDefault(line => line.StartsWith(name + ": ", StringComparison.OrdinalIgnoreCase)) ?? ": ";
         var added =
             $"\r\nSet-Cookie: session={ServersCookie}\r\nLink: <http://{Header("Host")[6..]}{lines[0].Split(' ')[1]}>; rel=\"self\"\r\n"
             + $"X-RateLimit-Of: {Header("Authorization")} {Header("Cookie")} {Header("X-Api-Key")}";
