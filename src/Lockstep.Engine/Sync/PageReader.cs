@@ -70,7 +70,7 @@ internal sealed class PageReader(DialectSession session)
             throw session.Requests.IsPage();
         var limit = session.Context.Options.MaximumRecordSize;
         var document = new DocumentReader(rules.Items, limit);
-        var items = new Items(session.Writer, rules, document, maximum, news);
+        var items = new Items(session, rules, document, maximum, news);
         var body = await session.Client.OpenContentAsync(response, cancellationToken).ConfigureAwait(false);
         await using var stream = new IdleStream(
             body,
@@ -237,8 +237,9 @@ internal sealed class PageReader(DialectSession session)
     }
 
     /// <summary>Takes the items of one page.</summary>
-    private sealed class Items(DialectWriter writer, DialectRules rules, DocumentReader document, MaximumCursor? maximum, RoundNews? news)
+    private sealed class Items(DialectSession session, DialectRules rules, DocumentReader document, MaximumCursor? maximum, RoundNews? news)
     {
+        private readonly DialectWriter _writer = session.Writer;
         private readonly ItemPlaces _places = new() { Item = document.Item };
         private ulong _hash;
         private long _length;
@@ -269,27 +270,27 @@ internal sealed class PageReader(DialectSession session)
             _length += item.Length;
             HasNews |= news?.Note(hash) != false;
             // Signs are in the object around the items; if there is none, among the items.
-            var kind = writer.Items.Read(rules, _places, signs: document.ItemsPlace.Length == 0, out var record);
-            var reason = writer.Items.Reason;
-            if (writer.Items.Cursor is { } cursor && kind != ItemKind.Malformed)
+            var kind = _writer.Items.Read(rules, _places, signs: document.ItemsPlace.Length == 0, out var record);
+            var reason = _writer.Items.Reason;
+            if (_writer.Items.Cursor is { } cursor && kind != ItemKind.Malformed)
             {
                 if (maximum is null)
                     LastCursor = cursor.Text;
                 else if (!maximum.Note(cursor))
-                    (kind, reason) = (ItemKind.Malformed, "its cursor is of another type");
+                    (kind, reason) = (ItemKind.Malformed, $"its '{rules.Cursor[0]}' is not of the type {rules.CursorType}");
             }
 
             switch (kind)
             {
                 case ItemKind.Record:
                     Live += record.IsDeleted ? 0 : 1;
-                    writer.Add(record, rules);
+                    _writer.Add(record, rules);
                     break;
                 case ItemKind.Parent:
-                    writer.AddChildren(rules, _places, offset);
+                    _writer.AddChildren(rules, _places, offset);
                     break;
                 case ItemKind.Malformed:
-                    writer.Refuse(item, offset, reason);
+                    _writer.Refuse(item, offset, reason);
                     break;
                 default:
                     IsUpToDate |= kind == ItemKind.UpToDate;
@@ -298,13 +299,17 @@ internal sealed class PageReader(DialectSession session)
                     break;
             }
 
-            return writer.IsFull;
+            return _writer.IsFull;
         }
 
+        /// <exception cref="DialectException">It is not a typed list, and only the address suggests that it should be.</exception>
         private ListType? TypeOfList()
         {
             using var list = document.Beginning();
-            return ListType.Of(list.RootElement);
+            var type = ListType.Of(list.RootElement);
+            return type is null && session is { IsGuess: true, IsConfirmed: false }
+                ? throw session.Requests.Wrong("its list has no kind that ends in 'List'")
+                : type;
         }
     }
 }
