@@ -328,8 +328,7 @@ public sealed class ShapeTests : DialectTest
         await using var server = Serve(
             (path, number) =>
                 path.Contains("offset=-1") ? Json("""[{"id":1}]""", "Stream-Next-Offset: 1\r\nStream-Up-To-Date: true\r\n")
-                : number < 5
-                    ? Status("204 No Content", $"Stream-Next-Offset: 1\r\nStream-Up-To-Date: true\r\nStream-Cursor: c{number}\r\n")
+                : number < 5 ? Status("204 No Content", $"Stream-Next-Offset: 1\r\nStream-Up-To-Date: true\r\nStream-Cursor: c{number}\r\n")
                 : Json("""[{"id":2}]""", "Stream-Next-Offset: 2\r\nStream-Up-To-Date: true\r\nStream-Closed: true\r\n")
         );
 
