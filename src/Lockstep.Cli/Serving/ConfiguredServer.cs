@@ -1,9 +1,11 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres;
 using Lockstep.Postgres.Serving;
 using Lockstep.Serving;
+using Lockstep.Serving.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Cli.Serving;
@@ -39,8 +41,18 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             ShareUpdates = config.Listen.ShareUpdates,
             AllowedHosts = config.Listen.AllowedHosts,
             AllowedOrigins = config.Listen.AllowedOrigins,
+            Connections = new ConnectionLimits
+            {
+                Most = config.Listen.ConnectionLimit,
+                MostPerAddress = config.Listen.ConnectionLimitPerAddress,
+            },
             Credentials = ConfiguredCredentials.Read(config.Credentials),
         };
+
+    /// <summary>The certificate, read again at each call; null for none.</summary>
+    /// <exception cref="ArgumentException">It cannot be used.</exception>
+    public static X509Certificate2? CertificateOf(ServeConfig config) =>
+        config.Listen.Certificate is { } file ? CertificateFile.Load(file, config.Listen.CertificateKey) : null;
 
     /// <summary>Serves a configuration, and looks for new tables, until cancelled or until there is another configuration.</summary>
     /// <param name="config">What to serve.</param>
@@ -150,6 +162,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
                 database.Mode,
                 database.LogPath,
                 database.Publication,
+                database.MaximumSlotLag,
                 database.PollIntervalSeconds,
                 database.Listen,
                 database.MaxReaders,
@@ -196,6 +209,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             {
                 LogPath = Path.Combine(database.LogPath!, Uri.EscapeDataString(name) + ".log"),
                 Publication = database.Publication,
+                MaxSlotLagBytes = database.MaximumSlotLag,
             };
         }
 

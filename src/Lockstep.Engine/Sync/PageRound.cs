@@ -190,6 +190,9 @@ internal sealed class PageRound(DialectSession session)
                 rules = session.Dialect.Changes! with { IsAtomic = rules.IsAtomic };
                 cursor = said;
                 target = session.Requests.Address(rules, cursor);
+                // An answer that leads nowhere may be a cache's, whose handle is the feed's all the same.
+                if (standstills > 0 && rules.Identity.Count > 0)
+                    target = DialectRequests.With(target, "cache-buster", Guid.NewGuid().ToString("N"), replaces: true);
                 _pages++;
                 continue;
             }
@@ -337,9 +340,14 @@ internal sealed class PageRound(DialectSession session)
         if (rules.Resync?.Holds(places) != true)
             throw session.RefusalOf(response, error);
         NoteRestart(response);
-        // If no new identity is named, one that differs from the old keeps caches from repeating the old answer.
-        if (!MeetsAnotherFeed(rules, places, isKnown: true) && rules.Identity.Count > 0 && session.Requests.Identity is { } identity)
-            session.Requests.Identity = NextOf(identity);
+        if (session.Requests.Identity is { } asked && rules.Identity.Count > 0)
+        {
+            // If no new identity is named, or one that was refused already, one that nobody has keeps caches from repeating the old answer.
+            session.RefusedIdentities.Add(asked);
+            if (!MeetsAnotherFeed(rules, places, isKnown: true) || session.RefusedIdentities.Contains(session.Requests.Identity))
+                session.Requests.Identity = NextOf(asked);
+        }
+
         return RoundEnd.Resync;
     }
 

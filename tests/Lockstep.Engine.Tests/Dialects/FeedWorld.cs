@@ -45,6 +45,8 @@ internal sealed class FeedWorld : IAsyncDisposable
 
     public LockstepTestServer Server { get; }
 
+    public DialectDescription Dialect => _dialect;
+
     public DateTimeOffset? LastSync => Look(() => new Table(_path).GetInfo().LastSync);
 
     /// <summary>What was updated since a time does not include what is gone.</summary>
