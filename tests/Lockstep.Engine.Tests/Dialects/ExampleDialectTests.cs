@@ -122,7 +122,9 @@ public sealed class ExampleDialectTests : DialectTest
         await using var server = Serve(
             (path, _) =>
             {
-                var after = path.Contains("after=") ? int.Parse(path.Split("after=")[1], System.Globalization.CultureInfo.InvariantCulture) : 0;
+                var after = path.Contains("after=")
+                    ? int.Parse(path.Split("after=")[1], System.Globalization.CultureInfo.InvariantCulture)
+                    : 0;
                 var page = log.Skip(after).Take(2).ToList();
                 return Json(
                     $"[{string.Join(',', page.Select(id => $$"""{"uuid":"{{id}}","eventType":"user.session.start"}"""))}]",
@@ -156,12 +158,21 @@ public sealed class ExampleDialectTests : DialectTest
     [Fact]
     public async Task The_nodes_of_PuppetDB_come_in_pages_and_what_is_deactivated_goes()
     {
-        var nodes = new SortedDictionary<string, int> { ["a"] = 1, ["b"] = 1, ["c"] = 1, ["d"] = 1, ["e"] = 1 };
+        var nodes = new SortedDictionary<string, int>
+        {
+            ["a"] = 1,
+            ["b"] = 1,
+            ["c"] = 1,
+            ["d"] = 1,
+            ["e"] = 1,
+        };
         await using var server = Serve(
             (path, _) =>
             {
                 Assert.Contains("""order_by=[{"field":"certname"}]""", path, StringComparison.Ordinal);
-                var offset = path.Contains("offset=") ? int.Parse(path.Split("offset=")[1], System.Globalization.CultureInfo.InvariantCulture) : 0;
+                var offset = path.Contains("offset=")
+                    ? int.Parse(path.Split("offset=")[1], System.Globalization.CultureInfo.InvariantCulture)
+                    : 0;
                 var page = nodes.Skip(offset).Take(2).Select(node => $$"""{"certname":"{{node.Key}}","catalog":{{node.Value}}}""");
                 return Json($"[{string.Join(',', page)}]");
             }

@@ -18,8 +18,7 @@ public sealed class NestedKeyOfStreamTests : DialectTest
                     "Content-Type: text/event-stream\r\n",
                     number == 1
                         ? "id: 1\ndata: {\"meta\":{\"id\":\"a\",\"n\":1},\"id\":7}\n\nid: 2\ndata: {\"meta\":{\"id\":\"b\"}}\n\n"
-                        : "id: 3\ndata: {\"meta\":{\"id\":\"a\",\"n\":2}}\n\n"
-                            + "id: 4\nevent: delete\ndata: {\"meta\":{\"id\":\"b\"}}\n\n"
+                        : "id: 3\ndata: {\"meta\":{\"id\":\"a\",\"n\":2}}\n\n" + "id: 4\nevent: delete\ndata: {\"meta\":{\"id\":\"b\"}}\n\n"
                 )
         );
         SyncOptions Options(bool isNamed) =>
