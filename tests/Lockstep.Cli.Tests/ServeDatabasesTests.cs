@@ -43,7 +43,8 @@ public sealed class ServeDatabasesTests : IDisposable
                 "databases": [
                     { "connectionVariable": "DOWN", "tables": ["public.*"], "prefix": "down-" },
                     {
-                        "connectionVariable": "FIRST", "prefix": "first-", "tables": ["public.*"], "exclude": ["public.tmp_*", "public.orders"],
+                        "connectionVariable": "FIRST", "prefix": "first-",
+                        "tables": ["public.*"], "exclude": ["public.tmp_*", "public.orders"],
                         "feeds": [{ "table": "public.report", "name": "daily report", "key": ["who"] }], "pollIntervalSeconds": 0.1
                     },
                     { "connectionVariable": "SECOND", "tables": ["public.items", "public.orders"], "pollIntervalSeconds": 0.1 },

@@ -146,7 +146,9 @@ internal static class StateSql
                 {(countsTombstones ? TombstoneCount(table.Tombstones!) : "NULL::bigint")}
             """;
 
-    /// <summary>From the server's statistics, because counting reads the whole table. A replica has those of the last VACUUM or ANALYZE.</summary>
+    /// <summary>
+    /// From the server's statistics, because counting reads the whole table. A replica has those of the last VACUUM or ANALYZE.
+    /// </summary>
     private static string TombstoneCount(string tombstones) =>
         $"""
             (SELECT CASE WHEN pg_is_in_recovery() THEN greatest(reltuples, 0)::bigint ELSE pg_stat_get_live_tuples(oid) END
