@@ -366,6 +366,8 @@ internal sealed class DialectFollower(
                 .ConfigureAwait(false);
         }
 
+        if (_emptyEnds >= MostEmptyEnds && dialect.For(kind).Framing == DialectFraming.EventStream)
+            await session.SayThatAProxyMayBufferAsync("ends again and again with nothing in it", cancellationToken).ConfigureAwait(false);
         return await WaitAsync(retry.Delay(_emptyEnds, session.ServerInterval), cancellationToken).ConfigureAwait(false);
     }
 

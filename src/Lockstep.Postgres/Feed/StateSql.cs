@@ -66,6 +66,18 @@ internal static class StateSql
             WHERE relation = to_regclass($1) AND attname = 'deleted' AND atttypid = 'bool'::regtype AND NOT attisdropped
         """;
 
+    /// <summary>
+    /// The file of the tombstones, once it is no longer the one with which they were created: they were truncated, or were unlogged for a
+    /// while, when a crash may have emptied them. And whether a policy hides some.
+    /// </summary>
+    private const string Tombstones = """
+
+        UNION ALL
+        SELECT format('tombstones %s %s', c.relfilenode, row_security_active(c.oid))
+            FROM lockstep.tracked t JOIN pg_class c ON c.oid = t.tombstones
+            WHERE relation = to_regclass($1) AND (c.relfilenode <> c.oid OR row_security_active(c.oid))
+        """;
+
     private const string ReplicaIdentity =
         "SELECT format('identity %s %s', c.relreplident, (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND "
         + "i.indisreplident))";
@@ -109,7 +121,7 @@ internal static class StateSql
                 {(table.Changes == ChangeSource.Stream ? Dropped + Publication(table) : "")}
                 {Composites(table)}
                 {(table.Columns.Any(c => c.IsHidden) ? "UNION ALL SELECT 'hidden'" : "")}
-                {(table.Registry ? SoftDelete : "")}
+                {(table.Registry ? SoftDelete : "")}{(table.TrackingId is null ? "" : Tombstones)}
             )
             SELECT {Formats}, pg_current_snapshot()::text,
                 pg_is_in_recovery(),

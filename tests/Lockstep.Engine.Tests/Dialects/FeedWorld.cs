@@ -45,6 +45,8 @@ internal sealed class FeedWorld : IAsyncDisposable
 
     public LockstepTestServer Server { get; }
 
+    public DialectDescription Dialect => _dialect;
+
     public DateTimeOffset? LastSync => Look(() => new Table(_path).GetInfo().LastSync);
 
     /// <summary>What was updated since a time does not include what is gone.</summary>
@@ -142,7 +144,7 @@ internal sealed class FeedWorld : IAsyncDisposable
             new ReplayFault { Changes = _random.Next(1, 10) },
             new DuplicateFault(),
             new RechunkFault { Size = _random.Next(1, 40) },
-            new CompressFault(),
+            new CompressFault { Forced = true },
             new HeartbeatFault(),
             new EpochFault { Identity = $"epoch-{_random.Next(3)}" },
         ];
