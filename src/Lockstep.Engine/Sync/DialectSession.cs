@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
@@ -119,21 +120,35 @@ internal sealed class DialectSession
     /// <summary>Reports a page to the observer.</summary>
     public void Tell(RequestKind kind, Uri target, Page page, string? cursor, Uri? next, bool isLast)
     {
-        if (Context.Options.DialectObserver is not { } observer)
+        if (Context.Options.DialectObserver is null)
             return;
-        var first = Writer.First;
-        observer(
-            new DialectStep(FeedUri.Parse(target).Display, kind.ToString(), page.Places.Status)
+        var step = new DialectStep(FeedUri.Parse(target).Display, kind.ToString(), page.Places.Status)
+        {
+            Items = page.Count,
+            Place = page.ItemsPlace,
+            Cursor = cursor is null ? null : CursorText.Shorten(cursor),
+            Next = next is null ? null : CursorText.Shorten(next.PathAndQuery),
+            IsUpToDate = page.IsUpToDate || isLast,
+        };
+        Tell(kind, step);
+    }
+
+    /// <summary>Reports what arrived to the observer, with the first record that is not yet written.</summary>
+    public void Tell(RequestKind kind, DialectStep step)
+    {
+        if (Writer.First is { } first)
+        {
+            using var record = JsonDocument.Parse(first.Json);
+            step = step with
             {
-                Items = page.Count,
-                Place = page.ItemsPlace,
-                FirstKey = first?.Key.ToString(),
-                FirstRecord = first?.Json,
-                Cursor = cursor is null ? null : CursorText.Shorten(cursor),
-                Next = next is null ? null : CursorText.Shorten(next.PathAndQuery),
-                IsUpToDate = page.IsUpToDate || isLast,
-            }
-        );
+                FirstKey = first.Key.ToString(),
+                FirstOrder =
+                    Dialect.For(kind).OrderBy is { } by && by.TryFind(record.RootElement, out var order) ? order.GetRawText() : null,
+                FirstRecord = first.Json,
+            };
+        }
+
+        Context.Options.DialectObserver?.Invoke(step);
     }
 
     public void NoteBytes(int count)

@@ -157,7 +157,14 @@ internal sealed class PageRound(DialectSession session)
                 _links.NoteGuess(guess);
             linked ??= more?.Next ?? (more is null ? null : _links.AfterLargest(rules, kind, _maximum));
             var goesOn = !page.IsUpToDate && GoesOnFrom(rules, page, said, cursor);
-            session.Tell(kind, target, page, said, linked, isLast: more is null && !goesOn && (linked is null || _links.HasAsked(linked)));
+            session.Tell(
+                kind,
+                target,
+                page,
+                said ?? _maximum?.Largest,
+                linked,
+                isLast: more is null && !goesOn && (linked is null || _links.HasAsked(linked))
+            );
             if (linked is { } next)
             {
                 var counted = next;

@@ -23,6 +23,8 @@ internal sealed class StreamRound(DialectSession session)
 
     private string? _cursor;
     private string? _committed;
+    private int _told;
+    private Action<int, bool>? _tell;
     private bool _isUnlabelled;
     private long _began;
     private long _uncommittedSince;
@@ -55,6 +57,9 @@ internal sealed class StreamRound(DialectSession session)
         if (session.Since is { } since)
             (_cursor, session.Since) = (since, null);
         using var response = await AskAsync(rules, cancellationToken).ConfigureAwait(false);
+        var asked = _cursor;
+        if (session.Context.Options.DialectObserver is not null)
+            _tell = (count, isUpToDate) => session.Tell(kind, Step(kind, session.Requests.Address(rules, asked), count, isUpToDate));
         if (!response.IsSuccessStatusCode)
         {
             using var error = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
@@ -179,7 +184,7 @@ internal sealed class StreamRound(DialectSession session)
 
             if (session.Context.Time.GetElapsedTime(_uncommittedSince) >= LongestHold)
                 await CommitAsync(isUpToDate: false, cancellationToken).ConfigureAwait(false);
-            else if (session.Writer.IsWorthWriting)
+            else if (session.Writer.IsWorthWriting && _tell is null)
                 await session.Writer.KeepAsync(session.Position(_cursor, null, isUpToDate: false), cancellationToken).ConfigureAwait(false);
             await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
         }
@@ -252,9 +257,20 @@ internal sealed class StreamRound(DialectSession session)
     {
         if (!session.Writer.HasUncommitted && _cursor == _committed)
             return;
+        if (Signs + Skipped > _told)
+            _tell?.Invoke(Signs + Skipped - _told, isUpToDate);
+        _told = Signs + Skipped;
         await session.Writer.CommitAsync(session.Position(_cursor, null, isUpToDate), cancellationToken).ConfigureAwait(false);
         _committed = _cursor;
     }
+
+    private DialectStep Step(RequestKind kind, Uri target, int count, bool isUpToDate) =>
+        new(FeedUri.Parse(target).Display, kind.ToString(), (int)HttpStatusCode.OK)
+        {
+            Items = count,
+            Cursor = _cursor is null ? null : CursorText.Shorten(_cursor),
+            IsUpToDate = isUpToDate,
+        };
 
     private async Task CheckHeadAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
     {
