@@ -199,7 +199,10 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     {
         var accept = rules.Framing == DialectFraming.EventStream ? "text/event-stream" : "application/json, */*;q=0.5";
         headers.TryAddWithoutValidation("Accept", accept);
-        if (!client.Http.Options.DisableCompression)
+        // What compresses an endless answer may hold it back until its window is full, heartbeats included.
+        if (rules.Framing is DialectFraming.JsonLines or DialectFraming.EventStream)
+            headers.TryAddWithoutValidation("Accept-Encoding", "identity");
+        else if (!client.Http.Options.DisableCompression)
             headers.TryAddWithoutValidation("Accept-Encoding", "gzip, deflate, br");
         foreach (var header in rules.Headers)
         {
