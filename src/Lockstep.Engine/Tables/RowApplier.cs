@@ -230,7 +230,12 @@ internal sealed class RowApplier(RowStatements rows)
             batch.ReplaceBody(ref entry, JsonMerge.Lay(batch.Body(entry), select.Bytes(RowStatements.BodyColumn)));
         var order = CompareWithStored(batch, entry, select);
         var coming = StateOf(entry);
-        var verdict = RecordRule.Judge(stored, order, coming, isSame: order >= 0 && stored == coming && IsSame(batch, entry, select, order));
+        var verdict = RecordRule.Judge(
+            stored,
+            order,
+            coming,
+            isSame: order >= 0 && stored == coming && IsSame(batch, entry, select, order)
+        );
         select.Reset();
         if (verdict == Verdict.OrderRises)
             RaiseOrder(batch, entry);

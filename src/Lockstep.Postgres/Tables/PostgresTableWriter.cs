@@ -76,7 +76,15 @@ internal sealed class PostgresTableWriter : ITableTarget
             {
                 var sequence = State.Sequence;
                 foreach (var round in BatchRounds.Of(commit.Batch!))
-                    sequence += _merge.Take(commit.Batch!, round, sequence, TableSql.Rows(_table), commit.WantsChanges, IsForeign(wanted), merged);
+                    sequence += _merge.Take(
+                        commit.Batch!,
+                        round,
+                        sequence,
+                        TableSql.Rows(_table),
+                        commit.WantsChanges,
+                        IsForeign(wanted),
+                        merged
+                    );
                 wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? sequence + commit.Batch!.Count : State.Sequence);
             }
 
