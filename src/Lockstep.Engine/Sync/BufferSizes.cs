@@ -25,7 +25,7 @@ internal sealed record BufferSizes
     /// <summary>The size beyond which a batch does not grow while another one is being written.</summary>
     public int BatchWhileWriting { get; private init; } = 48 * Megabyte;
 
-    /// <summary>The batch size for an endless feed, so that following it takes little memory.</summary>
+    /// <summary>The batch size for an endless feed, and for pages, so that following them takes little memory.</summary>
     public int EndlessBatch { get; private init; } = 12 * Megabyte;
 
     /// <summary>
