@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using Lockstep.Cli.Commands;
 using Lockstep.Cli.Commands.Gossip;
@@ -36,11 +37,10 @@ internal static class Program
         Recursive = true,
     };
 
-    /// <summary>A server that is stopped may take a while to close its connections, and still exits normally.</summary>
     private static readonly InvocationConfiguration Invocation = new()
     {
         EnableDefaultExceptionHandler = false,
-        ProcessTerminationTimeout = TimeSpan.FromSeconds(20),
+        ProcessTerminationTimeout = null,
     };
 
     /// <summary>Always ends with an exit code and a line, never with an unhandled exception.</summary>
@@ -90,7 +90,10 @@ internal static class Program
             return exitCode;
         }
 
-        return await command.InvokeAsync(Invocation).ConfigureAwait(false);
+        if (command.Action is not AsynchronousCommandLineAction)
+            return await command.InvokeAsync(Invocation).ConfigureAwait(false);
+        using var termination = new Termination();
+        return await termination.WaitAsync(command.InvokeAsync(Invocation, termination.Token)).ConfigureAwait(false);
     }
 
     /// <summary>Parses a command line; does nothing yet.</summary>

@@ -106,6 +106,9 @@ public readonly ref struct Term
     /// <summary>How long to wait between polls of another server's feed.</summary>
     public static Term PollInterval => Named();
 
+    /// <summary>Query options to send with each request.</summary>
+    public static Term Query => Named();
+
     /// <summary>How many malformed records are set aside.</summary>
     public static Term QuarantineLimit => Named();
 

@@ -6,6 +6,12 @@ namespace Lockstep.Postgres;
 /// </summary>
 public sealed record PostgresReplicationOptions
 {
+    /// <summary>The default of <see cref="MaxSlotLagBytes"/>.</summary>
+    public const long DefaultSlotLagBytes = 4L << 30;
+
+    /// <summary>The least value of <see cref="MaxSlotLagBytes"/>.</summary>
+    public const int LeastSlotLagBytes = 16 << 20;
+
     /// <summary>
     /// The file that keeps the changes for clients (SQLite; created if it does not exist). It belongs to one feed at a time and to its
     /// slot; if it is lost, the feed starts over and every client resyncs.
@@ -32,13 +38,13 @@ public sealed record PostgresReplicationOptions
     /// the disk; it is then created again, and all clients of all its tables resync. Only a running feed enforces this;
     /// <c>max_slot_wal_keep_size</c> on the server always does. At least 16 MiB; default 4 GiB.
     /// </summary>
-    public long MaxSlotLagBytes { get; init; } = 4L << 30;
+    public long MaxSlotLagBytes { get; init; } = DefaultSlotLagBytes;
 
     internal void Check()
     {
         ArgumentException.ThrowIfNullOrEmpty(LogPath);
         ArgumentOutOfRangeException.ThrowIfLessThan(LogBytes, 64 << 10);
-        ArgumentOutOfRangeException.ThrowIfLessThan(MaxSlotLagBytes, 16 << 20);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxSlotLagBytes, LeastSlotLagBytes);
         if (
             Slot is not null
             && (Slot.Length is 0 or > 63 || !Slot.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '_'))

@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Lockstep.Engine.Serving;
 using Lockstep.Serving.Hosting;
 using Lockstep.Serving.Status;
@@ -32,6 +33,7 @@ public sealed class FeedServer : IAsyncDisposable
     private readonly SendBudget _budget;
     private readonly ContentCodings _codings;
     private readonly ILogger _logger;
+    private X509Certificate2? _certificate;
     private HttpHost? _host;
 
     private FeedServer(FeedServerOptions options, RouteTable routes, TimeProvider time)
@@ -95,6 +97,7 @@ public sealed class FeedServer : IAsyncDisposable
             }.Checked(),
         };
         var server = new FeedServer(options, endpoint.Routes, time ?? TimeProvider.System);
+        endpoint.SelectCertificate = () => Volatile.Read(ref server._certificate);
         try
         {
             server.AddRoutes();
@@ -168,6 +171,18 @@ public sealed class FeedServer : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(credentials);
         _access.Use(credentials);
+    }
+
+    /// <summary>
+    /// Replaces the certificate from the next connection on. The caller keeps both, because handshakes may still use the first.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The server was started without one, so it does not use TLS.</exception>
+    public void UseCertificate(X509Certificate2 certificate)
+    {
+        ArgumentNullException.ThrowIfNull(certificate);
+        if (_options.Certificate is null)
+            throw new InvalidOperationException("The server was started without a certificate.");
+        Volatile.Write(ref _certificate, certificate);
     }
 
     /// <summary>Stops listening, cuts off the streams and disposes the sources.</summary>

@@ -52,6 +52,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
             FeedKind.DurableStream => new DurableStreamFeed(options.DialectFeed, time, _changed),
             _ => throw new ArgumentOutOfRangeException(nameof(options), options.Feed, "There is no such feed."),
         };
+        Faults = new FaultList(options.Feed, _feed, isSecure: options.Certificate is not null);
         _runner = new RequestRunner(_log, Faults, time, _feed, _changed);
         _endpoint = new HttpEndpoint
         {
@@ -70,7 +71,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
         if (options.EffectiveRedirectPort is { } port)
         {
             // The redirecting port is logged, but faults are for the feed.
-            RequestRunner redirects = new(_log, new FaultList(), time, _feed, _changed);
+            RequestRunner redirects = new(_log, new FaultList(options.Feed, _feed, isSecure: false), time, _feed, _changed);
             _redirect = new HttpEndpoint
             {
                 Address = options.ListenAddress,
@@ -108,7 +109,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
     public IReadOnlyList<TestRequest> Requests => _log.ToList();
 
     /// <summary>What the server does wrong on purpose.</summary>
-    public FaultList Faults { get; } = new();
+    public FaultList Faults { get; }
 
     /// <summary>The clock of the feed, the faults and the scenarios.</summary>
     public TimeProvider Time { get; }

@@ -1,7 +1,5 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
-using System.Text;
 using Lockstep.Testing;
 
 namespace Lockstep.Cli.Tests;
@@ -28,7 +26,7 @@ public sealed class ServeConfigTests : IDisposable
         await postgres.StopAsync(Cancel);
         await File.WriteAllTextAsync(_folder["first"], "token-of-one\n", Cancel);
         await WriteAsync("""["public.*"]""");
-        await using var server = await Service.StartAsync(
+        await using var server = await ServeService.StartAsync(
             _folder.Path,
             new() { ["ITS_DATABASE"] = postgres.ConnectionString, ["EVERYTHING"] = "token-of-all" },
             "--config",
@@ -98,7 +96,7 @@ public sealed class ServeConfigTests : IDisposable
                 + """, "pollIntervalSeconds": 0.1 }] }""",
             Cancel
         );
-        await using var server = await Service.StartAsync(
+        await using var server = await ServeService.StartAsync(
             _folder.Path,
             new() { ["ITS_DATABASE"] = postgres.ConnectionString },
             "--config",
@@ -179,7 +177,7 @@ public sealed class ServeConfigTests : IDisposable
         using var silent = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
         silent.Start();
         var port = ((IPEndPoint)silent.LocalEndpoint).Port;
-        await using var server = Service.Begin(
+        await using var server = ServeService.Begin(
             _folder.Path,
             [],
             "--postgres",
@@ -191,67 +189,14 @@ public sealed class ServeConfigTests : IDisposable
         Assert.Equal(0, await server.TerminateAsync());
     }
 
-    /// <summary>The process; ends with the test.</summary>
-    private sealed class Service : IAsyncDisposable
+    [Fact]
+    public async Task A_server_that_is_told_to_end_as_soon_as_it_listens_ends_in_order()
     {
-        private readonly Process _process;
-        private readonly StringBuilder _errors = new();
-
-        private Service(Process process)
+        await File.WriteAllTextAsync(_folder["lockstep.json"], """{ "listen": { "port": 0 } }""", Cancel);
+        for (var times = 0; times < 4; times++)
         {
-            _process = process;
-            process.ErrorDataReceived += (_, e) =>
-            {
-                lock (_errors)
-                    _errors.AppendLine(e.Data);
-            };
-            process.BeginErrorReadLine();
-        }
-
-        public Uri Uri { get; private set; } = new("http://localhost/");
-
-        public string Error
-        {
-            get
-            {
-                lock (_errors)
-                    return _errors.ToString();
-            }
-        }
-
-        public static Service Begin(string folder, Dictionary<string, string> environment, params string[] arguments) =>
-            new(CliProcess.Start(folder, environment, ["serve", .. arguments]));
-
-        public static async Task<Service> StartAsync(string folder, Dictionary<string, string> environment, params string[] arguments)
-        {
-            var service = Begin(folder, environment, arguments);
-            const string Greeting = "Listening on ";
-            var first = await service._process.StandardOutput.ReadLineAsync(Cancel);
-            Assert.True(first?.StartsWith(Greeting, StringComparison.Ordinal) == true, service.Error);
-            service.Uri = new Uri(first[Greeting.Length..]);
-            return service;
-        }
-
-        public void Signal(string name)
-        {
-            Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no signals.");
-            using var kill = Process.Start("sh", ["-c", $"kill -{name} {_process.Id}"]);
-            kill.WaitForExit();
-        }
-
-        public async Task<int> TerminateAsync()
-        {
-            Signal("TERM");
-            await _process.WaitForExitAsync(Cancel);
-            return _process.ExitCode;
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            if (!_process.HasExited)
-                _process.Kill();
-            await _process.WaitForExitAsync(CancellationToken.None);
-            _process.Dispose();
+            await using var server = await ServeService.StartAsync(_folder.Path, [], "--config", "lockstep.json");
+            Assert.Equal(0, await server.TerminateAsync());
         }
     }
 }

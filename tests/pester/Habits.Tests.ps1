@@ -105,6 +105,11 @@ Describe 'Completion' {
         Complete 'Get-LockstepRecord -Path su' | Should -Be (Join-Path . sub) -Because 'tables may lie in it'
     }
 
+    It 'of dialects, also of the members in a feed of groups' {
+        Complete 'Sync-LockstepTable http://x/ -Dialect OData' | Should -Be ODataDelta, "'ODataDelta:members@delta'"
+        Complete 'Get-LockstepDialect OData' | Should -Be ODataDelta
+    }
+
     It 'of fields, quoted where they need it' {
         Complete 'Get-LockstepRecord things -Property ' | Should -Be id, updated_at, "'two words'"
         Complete 'Export-LockstepTable -Path things.db -Property tw' | Should -Be "'two words'"

@@ -1,17 +1,17 @@
 using System.CommandLine;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Lockstep.Cli.Serving;
 
 namespace Lockstep.Cli.Commands;
 
 /// <summary>The TLS certificate of a command that listens.</summary>
 internal sealed class CertificateOptions
 {
-    private const string PasswordVariable = "LOCKSTEP_CERTIFICATE_PASSWORD";
-
     private readonly Option<FileInfo?> _certificate = new("--certificate")
     {
-        Description = $"Use TLS with this certificate: PEM with --certificate-key, or PKCS #12, its password in {PasswordVariable}.",
+        Description =
+            "Use TLS with this certificate: PEM with --certificate-key, or PKCS #12, its password in "
+            + $"{CertificateFile.PasswordVariable}.",
         HelpName = "FILE",
     };
     private readonly Option<FileInfo?> _key = new("--certificate-key")
@@ -30,21 +30,9 @@ internal sealed class CertificateOptions
     /// <exception cref="ArgumentException">There is no key, or it is not a certificate.</exception>
     public X509Certificate2? Load(ParseResult result)
     {
-        if (result.GetValue(_certificate) is not { } file)
-            return null;
-        try
-        {
-            var password = Environment.GetEnvironmentVariable(PasswordVariable);
-            if (X509Certificate2.GetCertContentType(file.FullName) == X509ContentType.Pkcs12)
-                return X509CertificateLoader.LoadPkcs12FromFile(file.FullName, password);
-            var key = (result.GetValue(_key) ?? file).FullName;
-            return password is null
-                ? X509Certificate2.CreateFromPemFile(file.FullName, key)
-                : X509Certificate2.CreateFromEncryptedPemFile(file.FullName, password, key);
-        }
-        catch (CryptographicException e)
-        {
-            throw new ArgumentException($"The certificate in '{file}' cannot be used: {e.Message}");
-        }
+        var key = result.GetValue(_key)?.FullName;
+        if (result.GetValue(_certificate) is { } file)
+            return CertificateFile.Load(file.FullName, key);
+        return key is null ? null : throw new ArgumentException("--certificate-key needs a --certificate.");
     }
 }

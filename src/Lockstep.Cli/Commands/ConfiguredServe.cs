@@ -8,15 +8,19 @@ using Lockstep.Serving;
 namespace Lockstep.Cli.Commands;
 
 /// <summary>lockstep serve --config: runs until stopped, and reloads the configuration at each SIGHUP.</summary>
-internal static class ConfiguredServe
+/// <param name="result">The command line, which may give the certificate and the log.</param>
+/// <param name="path">The configuration's file.</param>
+/// <param name="listening">The options of a server.</param>
+internal sealed class ConfiguredServe(ParseResult result, string path, ServeOptions listening)
 {
-    public static async Task<int> RunAsync(ParseResult result, string path, ServeOptions listening, CancellationToken cancellationToken)
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        using var logs = LogOptions.ForServer(result);
+        ConfigPlaces.Check(result);
+        var first = ServeConfig.Read(path);
+        var config = first;
+        using var logs = new SwitchedLog(LogOptions.ForServer(result, config.Log));
         var log = new ServeLog(logs.CreateLogger(ServeLog.Category));
-        var config = ServeConfig.Read(path);
-        using var certificate = listening.Certificate.Load(result);
-        var options = ConfiguredServer.OptionsOf(config) with { Certificate = certificate, LoggerFactory = logs };
+        var options = OptionsOf(config) with { LoggerFactory = logs };
         var reload = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var signal = PosixSignalRegistration.Create(
             PosixSignal.SIGHUP,
@@ -34,18 +38,25 @@ internal static class ConfiguredServe
             await using (server.ConfigureAwait(false))
             {
                 Console.WriteLine($"Listening on {server.Uri}");
+                foreach (var notice in ServeNotices.Of(options, isFile: true))
+                    log.Say(notice);
                 SystemdNotice.Send("READY=1");
-                var configured = new ConfiguredServer(server, log, logs.CreateLogger(ServeLog.FeedsCategory));
-                while (!cancellationToken.IsCancellationRequested)
+                try
                 {
-                    await configured.RunAsync(config, reload.Task, cancellationToken).ConfigureAwait(false);
-                    if (cancellationToken.IsCancellationRequested)
-                        break;
-                    Volatile.Write(ref reload, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-                    config = Reread(path, config, server, log);
+                    var configured = new ConfiguredServer(server, log, logs.CreateLogger(ServeLog.FeedsCategory));
+                    while (!cancellationToken.IsCancellationRequested)
+                    {
+                        await configured.RunAsync(config, reload.Task, cancellationToken).ConfigureAwait(false);
+                        if (cancellationToken.IsCancellationRequested)
+                            break;
+                        Volatile.Write(ref reload, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+                        config = Reread(first, server, logs, log) ?? config;
+                    }
                 }
-
-                SystemdNotice.Send("STOPPING=1");
+                finally
+                {
+                    SystemdNotice.Send("STOPPING=1");
+                }
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -56,24 +67,55 @@ internal static class ConfiguredServe
         return ExitCodes.Ok;
     }
 
-    /// <summary>Reads the configuration again; keeps the previous one if the new one cannot be used.</summary>
-    private static ServeConfig Reread(string path, ServeConfig now, FeedServer server, ServeLog log)
+    /// <exception cref="ArgumentException">An address or a certificate is invalid, or a secret is missing or unused.</exception>
+    private FeedServerOptions OptionsOf(ServeConfig config)
+    {
+        // A token meant to keep people out must not be ignored.
+        if (
+            Environment.GetEnvironmentVariable(ServeOptions.TokenVariable) is { Length: > 0 }
+            && config.Credentials.All(credential => credential.TokenVariable != ServeOptions.TokenVariable)
+        )
+        {
+            throw new ArgumentException(
+                $"The environment variable {ServeOptions.TokenVariable} has no effect beside {ConfigPlaces.Config}: name it in "
+                    + "credentials[].tokenVariable there, or unset it."
+            );
+        }
+
+        return ConfiguredServer.OptionsOf(config) with
+        {
+            Certificate = listening.Certificate.Load(result) ?? ConfiguredServer.CertificateOf(config),
+        };
+    }
+
+    /// <summary>
+    /// Reads the configuration again and applies what differs from the first, with which the server was started; null if it cannot be used,
+    /// so that the previous one stays.
+    /// </summary>
+    private ServeConfig? Reread(ServeConfig first, FeedServer server, SwitchedLog logs, ServeLog log)
     {
         try
         {
             var config = ServeConfig.Read(path);
-            server.UseCredentials(ConfiguredCredentials.Read(config.Credentials));
+            var options = OptionsOf(config);
+            server.UseCredentials(options.Credentials);
+            if (server.Uri.Scheme == Uri.UriSchemeHttps && options.Certificate is { } certificate)
+                server.UseCertificate(certificate);
+            logs.Use(LogOptions.ForServer(result, config.Log));
+            var kept = config.RestartMembers(first).ToArray();
             log.Say(
-                config.Listen.Port == now.Listen.Port && config.Listen.Address == now.Listen.Address
+                kept.Length == 0
                     ? "The configuration was reloaded."
-                    : "The configuration was reloaded; another address or port needs a restart."
+                    : $"The configuration was reloaded, except what needs a restart: {string.Join(", ", kept)}."
             );
+            foreach (var notice in ServeNotices.Of(options, isFile: true))
+                log.Say(notice);
             return config;
         }
         catch (ArgumentException e)
         {
             log.Say($"The configuration is unchanged: {PlainText.MessageOf(e)}");
-            return now;
+            return null;
         }
     }
 }

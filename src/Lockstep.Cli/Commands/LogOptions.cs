@@ -28,8 +28,17 @@ internal static class LogOptions
     /// <summary>Whether there is a log. What it contains need not be printed again.</summary>
     public static bool IsOn(ParseResult result) => result.GetValue(Level) is { } level and not LogLevel.None;
 
-    /// <summary>A server's log; if the command line requests none, what its operator must know.</summary>
-    public static ILoggerFactory ForServer(ParseResult result) => IsOn(result) ? Read(result) : new OperatorLog();
+    /// <summary>
+    /// A server's log, by the command line or else by its configuration; if neither requests one, what its operator must know.
+    /// </summary>
+    public static ILoggerFactory ForServer(ParseResult result, LogConfig? configured = null)
+    {
+        var level = result.GetValue(Level) ?? configured?.Level;
+        var format = result.GetResult(Format) is { Implicit: false } ? result.GetValue(Format) : configured?.Format;
+        return level is null or LogLevel.None
+            ? new OperatorLog()
+            : new StandardErrorLog(level.Value, format ?? LogFormat.Text, Console.Error, TimeProvider.System);
+    }
 
     /// <summary>The log that the command line requests; a null logger if it requests none.</summary>
     public static ILoggerFactory Read(ParseResult result) =>

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Net;
 using Lockstep.Cli.Output;
 using Lockstep.Cli.Serving;
 using Lockstep.Engine.Serving;
@@ -73,18 +72,26 @@ internal static class ServeCommand
             Description = "With --mode Replication: the publication that the tables' owner created.",
             HelpName = "NAME",
         };
+        var slotLag = new Option<long?>("--maximum-slot-lag")
+        {
+            Description =
+                "With --mode Replication: how much of its log the database may have to keep for the slot, as 4GB, the default. "
+                + "Beyond that the slot is dropped and created again, and all clients start over.",
+            HelpName = "BYTES",
+            CustomParser = BytesOption.Parse,
+        };
         var maximumSize = new Option<int>("--maximum-record-size")
         {
             Description = "The largest record in bytes: a larger one, which clients would refuse, is left out and logged.",
             HelpName = "BYTES",
             DefaultValueFactory = _ => TableFeedOptions.DefaultMaximumRowBytes,
         };
-        var config = new Option<FileInfo?>("--config")
+        var config = new Option<FileInfo?>(ConfigPlaces.Config)
         {
             Description =
                 "Serve what this JSON file configures: several databases, patterns of tables, credentials for feeds. SIGHUP "
-                + "reloads it; clients of unchanged feeds stay connected. Only --certificate and the log may be "
-                + "given besides.",
+                + "reloads it; clients of unchanged feeds stay connected. Besides, only --certificate, --certificate-key, --log-level and "
+                + "--log-format may be given, which take precedence over the file.",
             HelpName = "FILE",
         };
         var listening = new ServeOptions();
@@ -106,6 +113,7 @@ internal static class ServeCommand
             mode,
             logPath,
             publication,
+            slotLag,
             maximumSize,
             config,
         };
@@ -114,11 +122,12 @@ internal static class ServeCommand
             async (result, cancellationToken) =>
             {
                 if (result.GetValue(config) is { } file)
-                    return await ConfiguredServe.RunAsync(result, file.FullName, listening, cancellationToken).ConfigureAwait(false);
+                    return await new ConfiguredServe(result, file.FullName, listening).RunAsync(cancellationToken).ConfigureAwait(false);
                 var tables = result.GetValue(table) ?? [];
                 var maximum = result.GetValue(maximumSize) is >= 1024 and var size
                     ? size
                     : throw new ArgumentException("--maximum-record-size is 1024 or more.");
+                var maximumLag = OptionValue.AtLeast(PostgresReplicationOptions.LeastSlotLagBytes, result, slotLag);
                 using var logs = LogOptions.ForServer(result);
                 var feedLog = logs.CreateLogger(ServeLog.FeedsCategory);
                 var connection = postgres.Read(result);
@@ -141,6 +150,8 @@ internal static class ServeCommand
                     var replicates = result.GetValue(mode) == PostgresFeedMode.Replication;
                     if (replicates != result.GetValue(logPath) is not null)
                         throw new ArgumentException("--mode Replication and --log-path belong together.");
+                    if (!replicates && (maximumLag is not null || result.GetValue(publication) is not null))
+                        throw new ArgumentException("--publication and --maximum-slot-lag need --mode Replication.");
                     if (replicates)
                         Directory.CreateDirectory(result.GetValue(logPath)!);
                     starts.AddRange(
@@ -155,6 +166,7 @@ internal static class ServeCommand
                                         {
                                             LogPath = LogFile(result.GetValue(logPath)!, name),
                                             Publication = result.GetValue(publication),
+                                            MaxSlotLagBytes = maximumLag ?? PostgresReplicationOptions.DefaultSlotLagBytes,
                                         }
                                         : null,
                                     Logger = feedLog,
@@ -205,25 +217,9 @@ internal static class ServeCommand
             Console.WriteLine($"Listening on {server.Uri}");
             foreach (var source in sources)
                 Console.WriteLine(new Uri(server.Uri, Uri.EscapeDataString(source.Name)).AbsoluteUri);
-            if (options.Credentials.Count > 0 && options.Certificate is null && !IPAddress.IsLoopback(options.Address))
-            {
-                await Console
-                    .Error.WriteLineAsync(
-                        "lockstep: passwords and tokens cross the network unencrypted; give a --certificate, or have a proxy speak TLS."
-                    )
-                    .ConfigureAwait(false);
-            }
-
-            if (options.Credentials.Count == 0 && options.AllowedHosts.Count == 0 && !IPAddress.IsLoopback(options.Address))
-            {
-                await Console
-                    .Error.WriteLineAsync(
-                        "lockstep: anyone may read, so only requests to an IP address are answered; allow the server's "
-                            + "names with --allowed-host."
-                    )
-                    .ConfigureAwait(false);
-            }
-
+            foreach (var notice in ServeNotices.Of(options))
+                await Console.Error.WriteLineAsync($"lockstep: {notice}").ConfigureAwait(false);
+            SystemdNotice.Send("READY=1");
             try
             {
                 await ReportTroubleAsync(sources, cancellationToken).ConfigureAwait(false);
@@ -231,6 +227,10 @@ internal static class ServeCommand
             catch (OperationCanceledException)
             {
                 // Ctrl+C and SIGTERM are the normal ways to end it: clients are cut off, and resume from their cursors.
+            }
+            finally
+            {
+                SystemdNotice.Send("STOPPING=1");
             }
         }
 

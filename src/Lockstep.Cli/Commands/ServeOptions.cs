@@ -14,7 +14,7 @@ namespace Lockstep.Cli.Commands;
 internal sealed class ServeOptions
 {
     private const string PasswordVariable = "LOCKSTEP_SERVER_PASSWORD";
-    private const string TokenVariable = "LOCKSTEP_SERVER_TOKEN";
+    public const string TokenVariable = "LOCKSTEP_SERVER_TOKEN";
 
     private readonly Option<int> _port = new("--port")
     {

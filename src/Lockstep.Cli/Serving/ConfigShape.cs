@@ -81,6 +81,10 @@ internal static class ConfigShape
         {
             throw Wrong(at, $"a whole number of at most {int.MaxValue}, without quotes");
         }
+        else if (type == typeof(long) && !(value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out _)))
+        {
+            throw Wrong(at, "a whole number, without quotes");
+        }
         else if (type == typeof(double) && value.ValueKind != JsonValueKind.Number)
         {
             throw Wrong(at, "a number, without quotes");

@@ -1,9 +1,11 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres;
 using Lockstep.Postgres.Serving;
 using Lockstep.Serving;
+using Lockstep.Serving.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Cli.Serving;
@@ -19,6 +21,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
     /// <summary>How soon to retry a database that was unavailable: until then its feeds may be unknown.</summary>
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
     private readonly Dictionary<string, FeedPlan> _served = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, IReadOnlyList<TableName>> _found = new(StringComparer.Ordinal);
     private readonly HashSet<string> _told = [];
     private readonly HashSet<string> _troubled = [];
 
@@ -39,8 +42,18 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             ShareUpdates = config.Listen.ShareUpdates,
             AllowedHosts = config.Listen.AllowedHosts,
             AllowedOrigins = config.Listen.AllowedOrigins,
+            Connections = new ConnectionLimits
+            {
+                Most = config.Listen.ConnectionLimit,
+                MostPerAddress = config.Listen.ConnectionLimitPerAddress,
+            },
             Credentials = ConfiguredCredentials.Read(config.Credentials),
         };
+
+    /// <summary>The certificate, read again at each call; null for none.</summary>
+    /// <exception cref="ArgumentException">It cannot be used.</exception>
+    public static X509Certificate2? CertificateOf(ServeConfig config) =>
+        config.Listen.Certificate is { } file ? CertificateFile.Load(file, config.Listen.CertificateKey) : null;
 
     /// <summary>Serves a configuration, and looks for new tables, until cancelled or until there is another configuration.</summary>
     /// <param name="config">What to serve.</param>
@@ -104,6 +117,9 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
     {
         var plans = new Dictionary<string, FeedPlan>(StringComparer.Ordinal);
         var isWhole = true;
+
+        // The prefixes of databases whose tables are not known yet: any name may be one of theirs.
+        var unknown = new HashSet<string>(StringComparer.Ordinal);
         foreach (var file in config.Files)
         {
             var path = Path.GetFullPath(file.Path);
@@ -121,23 +137,50 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             try
             {
                 var connection = database.ReadConnection();
+                if (unknown.Contains(database.Prefix))
+                {
+                    isWhole = false;
+                    const string Why = "waits for the database before it, whose tables may have the same names; give each a prefix.";
+                    if (_told.Add(connection))
+                        log.Say($"{PostgresConnectionString.Describe(connection)} {Why}");
+                    continue;
+                }
+
                 foreach (var feed in database.Feeds)
                     AddTable(database, connection, TableName.Parse(feed.Table), feed);
-                var found = await PostgresCatalog
-                    .FindAsync(connection, database.Tables, database.Exclude, database.Mode, cancellationToken)
-                    .ConfigureAwait(false);
+                var found = await FindAsync(database, connection).ConfigureAwait(false);
                 foreach (var table in found)
                     AddTable(database, connection, table, new TableConfig { Table = table.ToString(), Name = NameOf(table, found) });
             }
             catch (Exception e) when (e is LockstepException or ArgumentException or FormatException)
             {
                 isWhole = false;
+                unknown.Add(database.Prefix);
                 if (_told.Add(e.Message))
                     log.Warn("databases", e);
             }
         }
 
         return (plans, isWhole);
+
+        // What an unavailable database had at the last look keeps its names, which must not lead to another database's tables meanwhile.
+        async Task<IReadOnlyList<TableName>> FindAsync(DatabaseConfig database, string connection)
+        {
+            var question = string.Join('\n', [connection, $"{database.Mode}", .. database.Tables, "", .. database.Exclude]);
+            try
+            {
+                return _found[question] = await PostgresCatalog
+                    .FindAsync(connection, database.Tables, database.Exclude, database.Mode, cancellationToken)
+                    .ConfigureAwait(false);
+            }
+            catch (LockstepException e) when (_found.TryGetValue(question, out var before))
+            {
+                isWhole = false;
+                if (_told.Add(e.Message))
+                    log.Warn("databases", e);
+                return before;
+            }
+        }
 
         void AddTable(DatabaseConfig database, string connection, TableName table, TableConfig own)
         {
@@ -150,6 +193,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
                 database.Mode,
                 database.LogPath,
                 database.Publication,
+                database.MaximumSlotLag,
                 database.PollIntervalSeconds,
                 database.Listen,
                 database.MaxReaders,
@@ -196,6 +240,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             {
                 LogPath = Path.Combine(database.LogPath!, Uri.EscapeDataString(name) + ".log"),
                 Publication = database.Publication,
+                MaxSlotLagBytes = database.MaximumSlotLag,
             };
         }
 

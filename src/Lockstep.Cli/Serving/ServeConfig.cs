@@ -1,8 +1,12 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Lockstep.Cli.Output;
 using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres;
+using Lockstep.Serving.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Cli.Serving;
 
@@ -13,6 +17,8 @@ internal sealed record ServeConfig
     private static readonly JsonDocumentOptions Tolerant = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
 
     public ListenConfig Listen { get; set; } = new();
+
+    public LogConfig Log { get; set; } = new();
 
     public IReadOnlyList<DatabaseConfig> Databases { get; set; } = [];
 
@@ -41,12 +47,36 @@ internal sealed record ServeConfig
         }
     }
 
+    /// <summary>The members that only a restart changes, and that differ from what the server was started with.</summary>
+    public IEnumerable<string> RestartMembers(ServeConfig started)
+    {
+        var type = ServeConfigJson.Default.ListenConfig;
+        foreach (var member in type.Properties)
+        {
+            // With TLS, another certificate is used from the next connection on.
+            var isCertificate = member.Name is "certificate" or "certificateKey";
+            if (isCertificate && (Listen.Certificate is null) == (started.Listen.Certificate is null))
+                continue;
+            if (Text(member, this) != Text(member, started))
+                yield return $"listen.{member.Name}";
+        }
+
+        string Text(JsonPropertyInfo member, ServeConfig config) =>
+            JsonSerializer.Serialize(member.Get!(config.Listen), type.Options.GetTypeInfo(member.PropertyType));
+    }
+
     private void Check()
     {
         if (Listen.Port is < 0 or > 65535)
             throw new ArgumentException("listen.port takes a port, 0 to 65535.");
         if (Listen.HeartbeatSeconds is not (> 0 and <= 86400))
             throw new ArgumentException("listen.heartbeatSeconds takes seconds, above 0 and up to a day.");
+        if (Listen.ConnectionLimit < 1 || Listen.ConnectionLimitPerAddress < 1)
+            throw new ArgumentException("listen.connectionLimit and listen.connectionLimitPerAddress are 1 or more.");
+        if (Listen.CertificateKey is not null && Listen.Certificate is null)
+            throw new ArgumentException("listen.certificateKey needs a listen.certificate.");
+        if (Log is { Format: not null, Level: null })
+            throw new ArgumentException("log.format needs a log.level.");
         foreach (var database in Databases)
             database.Check();
         foreach (var file in Files)
@@ -57,7 +87,7 @@ internal sealed record ServeConfig
     }
 }
 
-/// <summary>Where the server listens. Changes need a restart.</summary>
+/// <summary>Where the server listens, and how. Changes need a restart, except of the certificate.</summary>
 internal sealed record ListenConfig
 {
     public string Address { get; set; } = "127.0.0.1";
@@ -77,6 +107,25 @@ internal sealed record ListenConfig
     public IReadOnlyList<string> AllowedHosts { get; set; } = [];
 
     public IReadOnlyList<string> AllowedOrigins { get; set; } = [];
+
+    public int ConnectionLimit { get; set; } = new ConnectionLimits().Most;
+
+    public int ConnectionLimitPerAddress { get; set; } = new ConnectionLimits().MostPerAddress;
+
+    /// <summary>The file of the TLS certificate; null for plain HTTP.</summary>
+    public string? Certificate { get; set; }
+
+    /// <summary>The file of its private key; null if the certificate's file has it.</summary>
+    public string? CertificateKey { get; set; }
+}
+
+/// <summary>What is logged to standard error.</summary>
+internal sealed record LogConfig
+{
+    /// <summary>The lowest level; null for only what an operator must know.</summary>
+    public LogLevel? Level { get; set; }
+
+    public LogFormat? Format { get; set; }
 }
 
 /// <summary>A database, and what is served from it.</summary>
@@ -104,6 +153,9 @@ internal sealed record DatabaseConfig
 
     public string? Publication { get; set; }
 
+    /// <summary>With replication: how many bytes of its log the database may have to keep for the slot.</summary>
+    public long MaximumSlotLag { get; set; } = PostgresReplicationOptions.DefaultSlotLagBytes;
+
     public double PollIntervalSeconds { get; set; } = 1;
 
     public bool Listen { get; set; } = true;
@@ -129,6 +181,8 @@ internal sealed record DatabaseConfig
             throw new ArgumentException("The mode Replication needs a logPath.");
         if (PollIntervalSeconds <= 0 || MaxReaders < 1 || TombstoneRetentionDays < 0)
             throw new ArgumentException("pollIntervalSeconds is above 0, maxReaders at least 1, tombstoneRetentionDays not below 0.");
+        if (MaximumSlotLag < PostgresReplicationOptions.LeastSlotLagBytes)
+            throw new ArgumentException($"maximumSlotLag is {PostgresReplicationOptions.LeastSlotLagBytes} or more.");
         if (MaximumRecordSize < 1024)
             throw new ArgumentException("maximumRecordSize is 1024 or more.");
     }

@@ -61,6 +61,9 @@ public sealed class DialectDescription
     /// <summary>Whether it is a plain list, whose server reports a deletion only by leaving the record out.</summary>
     internal bool IsList => Snapshot.IsWhole && (Snapshot.Cursor.Count == 0 || Snapshot.HasMaximumCursor);
 
+    /// <summary>Whether some items have only the changed fields of a record.</summary>
+    internal bool Merges => Snapshot.Merges || Changes?.Merges == true || Live?.Merges == true;
+
     /// <summary>Whether the cursor is sent as a parameter; otherwise it is the URL to request.</summary>
     internal bool CursorIsParameter => (Changes ?? Live) is not { } rules || rules.CursorIsParameter;
 
@@ -78,6 +81,15 @@ public sealed class DialectDescription
     /// <param name="name">What to call it, in messages and in the table.</param>
     /// <exception cref="DialectFormatException">It is not a dialect's description; the message names what is wrong.</exception>
     public static DialectDescription Parse(string json, string name)
+    {
+        var description = Stored(json, name);
+        using var document = JsonDocument.Parse(description.Json);
+        DialectSecrets.Refuse(document.RootElement, name);
+        return description;
+    }
+
+    /// <summary>Reads a description that was stored with a table, perhaps by a Lockstep that accepted more.</summary>
+    internal static DialectDescription Stored(string json, string name)
     {
         ArgumentNullException.ThrowIfNull(json);
         if (json.Length > MaximumLength)
@@ -291,10 +303,10 @@ public sealed class DialectDescription
 /// <summary>A dialect's description is invalid.</summary>
 public sealed class DialectFormatException : LockstepException
 {
-    internal DialectFormatException(string name, string reason)
+    internal DialectFormatException(string name, string reason, Remedy? remedy = null)
         : base(
             ErrorKind.InvalidArgument,
             $"The dialect '{name}' cannot be used: {reason}{(reason[^1] is '?' or '.' ? "" : ".")}",
-            "Correct it; docs/DIALECTS.md lists everything that a dialect may contain."
+            remedy ?? "Correct it; docs/DIALECTS.md lists everything that a dialect may contain."
         ) { }
 }

@@ -13,6 +13,9 @@ internal sealed record ForeignState(string Name, string Json, string Uri)
     /// <summary>The field that a warning has named as a possible deletion mark; null if none has.</summary>
     public string? DeletionMark { get; init; }
 
+    /// <summary>The entity tag of the whole set that the table holds, for a set that is one answer; null otherwise.</summary>
+    public string? EntityTag { get; init; }
+
     /// <summary>Parses what <see cref="ToString"/> wrote; null for null.</summary>
     public static ForeignState? Parse(string? text)
     {
@@ -27,11 +30,12 @@ internal sealed record ForeignState(string Name, string Json, string Uri)
         )
         {
             DeletionMark = root.TryGetProperty("deletionMark", out var mark) ? mark.GetString() : null,
+            EntityTag = root.TryGetProperty("entityTag", out var tag) ? tag.GetString() : null,
         };
     }
 
     /// <summary>The dialect by which the table is read.</summary>
-    public DialectDescription Dialect => DialectDescription.Parse(Json, Name);
+    public DialectDescription Dialect => DialectDescription.Stored(Json, Name);
 
     /// <summary>Why the table cannot continue with another URI or dialect; null if it can.</summary>
     public string? WhatDiffers(string uri, DialectDescription dialect) =>
@@ -55,6 +59,8 @@ internal sealed record ForeignState(string Name, string Json, string Uri)
             json.WriteString("uri", Uri);
             if (DeletionMark is not null)
                 json.WriteString("deletionMark", DeletionMark);
+            if (EntityTag is not null)
+                json.WriteString("entityTag", EntityTag);
             json.WritePropertyName("dialect");
             json.WriteRawValue(Json);
             json.WriteEndObject();

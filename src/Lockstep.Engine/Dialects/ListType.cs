@@ -29,10 +29,9 @@ internal sealed class ListType
         }
 
         var kind = found.GetString()!;
-        if (kind.EndsWith("List", StringComparison.Ordinal))
-            kind = kind[..^4];
-        if (kind.Length == 0)
+        if (!kind.EndsWith("List", StringComparison.Ordinal) || kind.Length == 4)
             return null;
+        kind = kind[..^4];
         var bytes = new ArrayBufferWriter<byte>();
         bytes.Write("\"kind\":"u8);
         bytes.Write(JsonSerializer.SerializeToUtf8Bytes(kind, EngineJson.Default.String));

@@ -96,7 +96,7 @@ internal sealed class MaximumCursor(DialectRules rules)
         if (began is { } at && at - Granularity - window < time)
             time = at - Granularity - window;
         // A round never moves the cursor back: everything before it has been read.
-        if (stored is not null && TimeText.Parse(stored, TimeZoneInfo.Utc) is { } kept && kept > time)
+        if (stored is not null && TimeText.Parse(stored, rules.Zone) is { } kept && kept > time)
             time = kept;
         return time.ToString("O", CultureInfo.InvariantCulture);
     }
@@ -104,7 +104,7 @@ internal sealed class MaximumCursor(DialectRules rules)
     /// <summary>Writes a kept cursor as the server expects it.</summary>
     public string Write(string cursor, string? format)
     {
-        if (!IsTime || TimeText.Parse(cursor, TimeZoneInfo.Utc) is not { } time)
+        if (!IsTime || TimeText.Parse(cursor, rules.Zone) is not { } time)
             return cursor;
         return rules.CursorType switch
         {

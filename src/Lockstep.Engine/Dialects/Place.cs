@@ -138,7 +138,7 @@ internal sealed record Place
     /// <inheritdoc/>
     public override string ToString() => Text;
 
-    /// <summary>Whether a segment is the number of an element.</summary>
+    /// <summary>Whether a segment is the number of an element, which has no leading zeros.</summary>
     public static bool TryIndex(ReadOnlySpan<byte> segment, out int index) =>
-        int.TryParse(segment, NumberStyles.None, CultureInfo.InvariantCulture, out index);
+        int.TryParse(segment, NumberStyles.None, CultureInfo.InvariantCulture, out index) && segment is not [(byte)'0', _, ..];
 }

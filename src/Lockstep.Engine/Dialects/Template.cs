@@ -24,11 +24,11 @@ internal sealed record Template
             }
 
             var variable = text[(open + 1)..close];
-            // JSON in a parameter has braces of its own.
+            // JSON in a parameter has braces of its own, around those of a name.
             if (variable.Length == 0 || !char.IsAsciiLetter(variable[0]))
             {
-                _parts.Add((text[at..(close + 1)], null));
-                at = close + 1;
+                _parts.Add((text[at..(open + 1)], null));
+                at = open + 1;
                 continue;
             }
 

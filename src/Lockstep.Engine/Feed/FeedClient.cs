@@ -313,7 +313,7 @@ internal sealed class FeedClient : IDisposable
             response.ReasonPhrase,
             RetryAfterOf(response),
             ExcerptOf(body),
-            FeedStatusException.AdviceOf(response.StatusCode, dialect)
+            FeedStatusException.AdviceOf(response.StatusCode, dialect, RetryAfterOf(response) is not null)
         )
         {
             Headers = ResponseHeaders.Of(response),

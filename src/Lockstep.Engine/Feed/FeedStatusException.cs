@@ -25,11 +25,11 @@ public sealed class FeedStatusException : FeedException
         Remedy? remedy = null
     )
         : base(
-            KindOf(status),
+            KindOf(status, retryAfter is not null),
             feed,
             string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} answered {(int)status} {reason ?? status.ToString()}")
                 + (excerpt is null ? "." : $": {excerpt}{(excerpt[^1] is '.' or '!' or '?' or '…' ? "" : ".")}"),
-            remedy ?? Advise(status)
+            remedy ?? AdviceOf(status, dialect: null, retryAfter is not null)
         )
     {
         (_feed, _reason, _excerpt) = (feed, reason, excerpt);
@@ -51,10 +51,10 @@ public sealed class FeedStatusException : FeedException
     internal string? RetryAfterNote { get; }
 
     /// <inheritdoc/>
-    public override bool IsTransient => IsPassing(Status);
+    public override bool IsTransient => IsPassing(Status) || IsLimit(Status, RetryAfter is not null);
 
     /// <summary>Whether the server wants other credentials.</summary>
-    public bool IsRefusal => Status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden;
+    public bool IsRefusal => Status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden && !IsTransient;
 
     /// <summary>The same error, where a script supplies the tokens: what else to give it would be no advice.</summary>
     /// <param name="times">How many tokens were refused in a row.</param>
@@ -90,9 +90,13 @@ public sealed class FeedStatusException : FeedException
                 or HttpStatusCode.Conflict
                 or HttpStatusCode.RequestedRangeNotSatisfiable;
 
-    private static ErrorKind KindOf(HttpStatusCode status) =>
+    /// <summary>A 403 that says when to come back is a limit of requests, and no judgement of the credentials (D8).</summary>
+    private static bool IsLimit(HttpStatusCode status, bool saysWhen) => status == HttpStatusCode.Forbidden && saysWhen;
+
+    private static ErrorKind KindOf(HttpStatusCode status, bool saysWhen) =>
         status switch
         {
+            _ when IsLimit(status, saysWhen) => ErrorKind.Unavailable,
             HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => ErrorKind.AccessDenied,
             HttpStatusCode.NotFound => ErrorKind.FeedNotFound,
             _ when IsPassing(status) => ErrorKind.Unavailable,
@@ -100,15 +104,20 @@ public sealed class FeedStatusException : FeedException
         };
 
     private static bool IsPassing(HttpStatusCode status) =>
-        status is >= HttpStatusCode.InternalServerError or HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests;
+        status
+            is HttpStatusCode.RequestTimeout
+                or HttpStatusCode.TooManyRequests
+                or (>= HttpStatusCode.InternalServerError and not HttpStatusCode.NotImplemented);
 
     /// <summary>What to do about a status.</summary>
     /// <param name="status">The status.</param>
     /// <param name="dialect">The dialect of another server that was asked in; null for Lockstep's own.</param>
-    internal static Remedy AdviceOf(HttpStatusCode status, string? dialect) =>
-        dialect is not null && status == HttpStatusCode.NotFound
+    /// <param name="saysWhen">Whether the server says when to come back.</param>
+    internal static Remedy AdviceOf(HttpStatusCode status, string? dialect, bool saysWhen) =>
+        IsLimit(status, saysWhen) ? Advise(HttpStatusCode.TooManyRequests)
+        : dialect is not null && status == HttpStatusCode.NotFound
             ? (Remedy)$"Check the URI, and that the feed is of the dialect '{dialect}'; another one is named with {Term.Dialect}."
-            : Advise(status);
+        : Advise(status);
 
     private static Remedy Advise(HttpStatusCode status) =>
         status switch
@@ -125,6 +134,8 @@ public sealed class FeedStatusException : FeedException
                 $"The feed waited too long for the request, often behind a proxy: try again; with {Term.Follow} or "
                     + $"{Term.MaximumRetryCount} Lockstep does so by itself.",
             HttpStatusCode.Gone or HttpStatusCode.Conflict => $"Sync again with {Term.Resync}.",
+            HttpStatusCode.NotImplemented =>
+                "The server cannot do what the URI asks for: leave that out, such as a property whose changes it does not track.",
             >= HttpStatusCode.InternalServerError =>
                 $"Try again later; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep does so by itself.",
             _ => "Check the URI and the options of the request.",

@@ -73,7 +73,7 @@ public static class DialectRecorder
             isStopped = true;
         }
 
-        await WriteAsync(unfinished.Stream, feed.Address.Location, exchanges).ConfigureAwait(false);
+        await WriteAsync(unfinished.Stream, feed, exchanges).ConfigureAwait(false);
         unfinished.Complete();
         var end = isStopped || exchanges.Count == 0 ? RecordingEnd.Stopped : exchanges[^1].End;
         return new FeedRecording(path, exchanges.Count == 0 ? 0 : exchanges[0].Status, bytes, time.GetElapsedTime(began), end);
@@ -152,9 +152,10 @@ public static class DialectRecorder
             .Where(header => RecordingFormat.CanSend(header.Value))
             .ToDictionary(header => header.Key, header => header.Value, StringComparer.OrdinalIgnoreCase);
 
-    private static async Task WriteAsync(Stream target, Uri feed, List<RecordedExchange> exchanges)
+    private static async Task WriteAsync(Stream target, FeedOptions options, List<RecordedExchange> exchanges)
     {
-        var scrubber = new RecordingScrubber(feed, exchanges);
+        var feed = options.Address.Location;
+        var scrubber = new RecordingScrubber(feed, exchanges, options);
         var answers = string.Concat(
             exchanges.Select(exchange =>
                 string.Concat(exchange.Headers.Values) + string.Concat(exchange.Body.Select(part => Encoding.UTF8.GetString(part.Bytes)))
@@ -204,7 +205,7 @@ public static class DialectRecorder
             : request[..at]
                 + SecretNames.ReplaceValues(
                     request[at..],
-                    (pair, value) => answers.Contains(value, StringComparison.Ordinal) ? pair : null
+                    (pair, value) => value != RecordingScrubber.Own && answers.Contains(value, StringComparison.Ordinal) ? pair : null
                 );
     }
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Net;
 using System.Text;
 using System.Text.RegularExpressions;
 using Lockstep.Engine.Feed;
@@ -15,7 +16,10 @@ internal sealed partial class RecordingScrubber
     public const string Origin = "http://recorded.invalid";
 
     /// <summary>Anything shorter is a word such as <c>latest</c>, not a secret.</summary>
-    private const int ShortestSecret = 8;
+    public const int ShortestSecret = 8;
+
+    /// <summary>Stands for a secret that the client brought along: whoever replays the recording need not have it.</summary>
+    public const string Own = "hidden-own";
 
     /// <summary>
     /// More would make the search for them slow and large: the server must not decide how long it takes to write down its answer.
@@ -32,10 +36,13 @@ internal sealed partial class RecordingScrubber
 
     /// <param name="feed">The feed.</param>
     /// <param name="exchanges">Everything that was said.</param>
+    /// <param name="own">What the client knew: its secrets are removed from the answers too, for servers repeat what they are sent.</param>
     /// <exception cref="IOException">There are too many secrets in it.</exception>
-    public RecordingScrubber(Uri feed, IReadOnlyList<RecordedExchange> exchanges)
+    public RecordingScrubber(Uri feed, IReadOnlyList<RecordedExchange> exchanges, FeedOptions? own = null)
     {
         _origin = feed.GetLeftPart(UriPartial.Authority);
+        if (own is not null)
+            LearnOwn(own);
         foreach (var exchange in exchanges)
         {
             Learn(exchange.Request);
@@ -145,8 +152,65 @@ internal sealed partial class RecordingScrubber
         }
     }
 
+    private void LearnOwn(FeedOptions own)
+    {
+        foreach (var credential in (NetworkCredential?[])[own.Credential, own.Address.Credential])
+        {
+            if (credential is null)
+                continue;
+            HideOwn(credential.Password);
+            HideOwn(Convert.ToBase64String(Encoding.UTF8.GetBytes($"{credential.UserName}:{credential.Password}")));
+        }
+
+        HideOwn(own.BearerToken);
+        foreach (var (name, value) in own.Headers)
+        {
+            // Such as the token after Bearer, or each of several cookies.
+            if (SecretNames.Contain(name))
+                HideOwn([
+                    value,
+                    .. value.Split([' ', ';', ','], StringSplitOptions.RemoveEmptyEntries).Select(part => part[(part.IndexOf('=') + 1)..]),
+                ]);
+        }
+
+        SecretNames.ReplaceValues(own.Address.Location.Query, HideOption);
+        foreach (var (name, value) in own.Query)
+        {
+            if (SecretNames.Contain(name))
+                HideOption($"{name}={value}", value);
+        }
+
+        string? HideOption(string option, string value)
+        {
+            if (value.Length < ShortestSecret)
+            {
+                // Too short to be found alone.
+                var name = option[..^value.Length];
+                foreach (var form in (string[])[option, Uri.UnescapeDataString(option), name + Uri.EscapeDataString(value)])
+                    _hidden[form] = name + Own;
+            }
+
+            HideOwn(value);
+            return null;
+        }
+    }
+
+    private void HideOwn(params IEnumerable<string?> secrets)
+    {
+        foreach (var secret in secrets)
+        {
+            if (secret is not { Length: >= ShortestSecret })
+                continue;
+            var plain = Uri.UnescapeDataString(secret);
+            foreach (var form in (string[])[secret, plain, Uri.EscapeDataString(plain), Uri.EscapeDataString(secret)])
+                _hidden[form] = Own;
+        }
+    }
+
     private void Learn(string text)
     {
+        foreach (Match match in NextToken().Matches(text))
+            Hide(match.Groups["value"].Value);
         foreach (Match match in Parameter().Matches(text))
         {
             var value = match.Groups["value"].Value;
@@ -178,6 +242,15 @@ internal sealed partial class RecordingScrubber
         _hidden[plain] = instead;
         _hidden[Uri.EscapeDataString(plain)] = instead;
     }
+
+    /// <summary>A token that no request has had yet, such as <c>nextSyncToken</c>, in a field of its own.</summary>
+    [GeneratedRegex(
+        """
+            "(?:next|new)[_-]?\w*token"\s*:\s*"(?<value>[^"\s\\]{8,})"
+            """,
+        RegexOptions.IgnoreCase | RegexOptions.IgnorePatternWhitespace
+    )]
+    private static partial Regex NextToken();
 
     [GeneratedRegex("""(?:[?&]|\\u0026|&amp;)(?<name>[\w$%.\-\[\]]+)=(?<value>[^&"'\s<>\\]+)""")]
     private static partial Regex Parameter();

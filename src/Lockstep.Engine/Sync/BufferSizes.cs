@@ -25,8 +25,13 @@ internal sealed record BufferSizes
     /// <summary>The size beyond which a batch does not grow while another one is being written.</summary>
     public int BatchWhileWriting { get; private init; } = 48 * Megabyte;
 
-    /// <summary>The batch size for an endless feed, and for pages, so that following them takes little memory.</summary>
-    public int EndlessBatch { get; private init; } = 12 * Megabyte;
+    /// <summary>
+    /// The batch size for an endless feed. Following one then takes 80 MB in all; twice the size would save a fifth of the processor time.
+    /// </summary>
+    public int EndlessBatch { get; private init; } = 6 * Megabyte;
+
+    /// <summary>The batch size for pages whose keys come out of order. Three batches may be alive.</summary>
+    public int PageBatch { get; private init; } = 12 * Megabyte;
 
     /// <summary>
     /// The batch size for records that arrive in key order. They gain nothing by waiting, so they are written while the next ones are read.
@@ -50,6 +55,7 @@ internal sealed record BufferSizes
             _room = room,
             Batch = (int)Math.Min(WithSorting(room), Usual.Batch),
             EndlessBatch = (int)Math.Min(WithSorting(room / 3), Usual.EndlessBatch),
+            PageBatch = (int)Math.Min(WithSorting(room / 3), Usual.PageBatch),
             Cache = cache,
         };
     }

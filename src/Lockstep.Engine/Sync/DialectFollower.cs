@@ -103,8 +103,17 @@ internal sealed class DialectFollower(
     /// <summary>Compares the dialect with what the table knows of its feed, and reconciles the two.</summary>
     private async Task<DialectSession> BindAsync(SyncContext context, CancellationToken cancellationToken)
     {
+        if (options.Transforms && dialect.Merges)
+        {
+            throw new TableMismatchException(
+                options.Store.Description,
+                $"Records of the dialect '{dialect.Name}' come in parts, which cannot be transformed.",
+                $"Leave the transform out, or say in {Term.Dialect} that Update is Replace."
+            );
+        }
+
         var state = context.Target.State;
-        var requests = new DialectRequests(dialect, client, time)
+        var requests = new DialectRequests(dialect, client)
         {
             Identity = state.FeedIdentity,
             WaitAsync = async (wait, error) =>
@@ -138,6 +147,10 @@ internal sealed class DialectFollower(
                     .SayAsync(FeedEventKind.Resync, $"The whole set is fetched again: {reason}.", cancellationToken)
                     .ConfigureAwait(false);
             }
+            else if (state.Asked == options.Feed.Asked && !options.Transforms)
+            {
+                session.EntityTag = known.EntityTag;
+            }
         }
 
         return session;
@@ -149,6 +162,7 @@ internal sealed class DialectFollower(
         var kind = Choose(session);
         if (kind == RequestKind.Snapshot && !session.IsForced)
             session.Judge.RequireDue();
+        await session.SayIfRecordsMayBePartialAsync(kind, cancellationToken).ConfigureAwait(false);
 
         if (session.Dialect.For(kind).Framing is DialectFraming.JsonLines or DialectFraming.EventStream)
             return await StreamAsync(session, kind, cancellationToken).ConfigureAwait(false);
@@ -352,6 +366,8 @@ internal sealed class DialectFollower(
                 .ConfigureAwait(false);
         }
 
+        if (_emptyEnds >= MostEmptyEnds && dialect.For(kind).Framing == DialectFraming.EventStream)
+            await session.SayThatAProxyMayBufferAsync("ends again and again with nothing in it", cancellationToken).ConfigureAwait(false);
         return await WaitAsync(retry.Delay(_emptyEnds, session.ServerInterval), cancellationToken).ConfigureAwait(false);
     }
 

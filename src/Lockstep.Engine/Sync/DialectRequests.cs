@@ -9,7 +9,7 @@ namespace Lockstep.Engine.Sync;
 /// Builds a dialect's requests and sends them: only to the feed's own origin (D5), and waiting if the server asks for it (D8). One thread
 /// at a time.
 /// </summary>
-internal sealed class DialectRequests(DialectDescription dialect, FeedClient client, TimeProvider time)
+internal sealed class DialectRequests(DialectDescription dialect, FeedClient client)
 {
     private const int MostWaits = 5;
 
@@ -45,7 +45,16 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
 
         foreach ((var name, var value) in client.Http.Options.Query)
             uri = With(uri, name, value, replaces: true);
-        return uri;
+        // Who names a feed in a header means caches to have its answers, and they know a request by its text.
+        return rules.Identity.Any(place => place.Kind == PlaceKind.Header) ? Sorted(uri) : uri;
+    }
+
+    private static Uri Sorted(Uri uri)
+    {
+        var builder = new UriBuilder(uri);
+        var pairs = builder.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries);
+        builder.Query = string.Join('&', pairs.Order(StringComparer.Ordinal));
+        return builder.Uri;
     }
 
     /// <summary>Resolves a link from the server, which must lead to the feed's own origin (D5).</summary>
@@ -77,8 +86,11 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
         return builder.Uri;
     }
 
+    /// <summary>A URI of OData without the parameter that asks only for what changes from now on.</summary>
+    public static Uri WithoutLatest(Uri uri) => Without(Without(uri, "token", "latest"), "$deltatoken", "latest");
+
     /// <summary>A URI without a parameter, if it has this value.</summary>
-    public static Uri Without(Uri uri, string name, string value)
+    private static Uri Without(Uri uri, string name, string value)
     {
         var builder = new UriBuilder(uri);
         var pairs = builder.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries);
@@ -166,39 +178,31 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     /// <param name="isNamed">Whether the server says how long.</param>
     private TimeSpan? Pause(HttpResponseMessage response, out bool isNamed)
     {
-        isNamed = false;
-        var places = new ResponsePlaces(response);
-        var isLimited =
-            response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout
-            || (
-                response.StatusCode == HttpStatusCode.Forbidden
-                && (places.Header("x-ratelimit-remaining") == "0" || client.RetryAfterOf(response) is not null)
-            );
-        if (!isLimited)
-            return null;
-        var now = time.GetUtcNow();
-        var longest = client.RetryAfterOf(response)?.Wait;
+        var named = client.RetryAfterOf(response)?.Wait;
+        isNamed = named is not null;
+        var isLimit = response.StatusCode is HttpStatusCode.Forbidden && (isNamed || RetryAfter.IsUsedUp(response));
         if (
-            long.TryParse(places.Header("x-ratelimit-reset"), NumberStyles.None, CultureInfo.InvariantCulture, out var reset)
-            && reset is > 0 and < 253402300799
+            !isLimit
+            && response.StatusCode
+                is not (HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout)
         )
         {
-            longest = Longer(longest, DateTimeOffset.FromUnixTimeSeconds(reset) - (response.Headers.Date ?? now));
+            return null;
         }
 
-        isNamed = longest is not null;
-        if (!isNamed && response.StatusCode is HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests)
-            longest = SecondaryLimit;
-        return longest is { } wait && wait < TimeSpan.Zero ? TimeSpan.Zero : longest;
+        if (named is { } wait)
+            return wait < TimeSpan.Zero ? TimeSpan.Zero : wait;
+        return isLimit || response.StatusCode == HttpStatusCode.TooManyRequests ? SecondaryLimit : null;
     }
-
-    private static TimeSpan Longer(TimeSpan? left, TimeSpan right) => left > right ? left.Value : right;
 
     private void AddHeaders(System.Net.Http.Headers.HttpRequestHeaders headers, DialectRules rules, string? cursor, string? entityTag)
     {
         var accept = rules.Framing == DialectFraming.EventStream ? "text/event-stream" : "application/json, */*;q=0.5";
         headers.TryAddWithoutValidation("Accept", accept);
-        if (!client.Http.Options.DisableCompression)
+        // What compresses an endless answer may hold it back until its window is full, heartbeats included.
+        if (rules.Framing is DialectFraming.JsonLines or DialectFraming.EventStream)
+            headers.TryAddWithoutValidation("Accept-Encoding", "identity");
+        else if (!client.Http.Options.DisableCompression)
             headers.TryAddWithoutValidation("Accept-Encoding", "gzip, deflate, br");
         foreach (var header in rules.Headers)
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
@@ -62,7 +63,7 @@ internal sealed class DialectSession
     /// <summary>The shortest interval between polls that the server asks for.</summary>
     public TimeSpan? ServerInterval { get; set; }
 
-    /// <summary>The entity tag of the last set, if it was a single page; null otherwise.</summary>
+    /// <summary>The entity tag of the set in the table, if it was a single page; null otherwise.</summary>
     public string? EntityTag { get; set; }
 
     /// <summary>Whether the user wants the whole set again, whatever its tag.</summary>
@@ -73,6 +74,9 @@ internal sealed class DialectSession
 
     /// <summary>Whether the feed is not the one the table knows.</summary>
     public bool IsAnotherFeed { get; set; }
+
+    /// <summary>The feed's identities from which it could not continue: to ask for them again leads nowhere.</summary>
+    public HashSet<string> RefusedIdentities { get; } = [];
 
     /// <summary>How many times in a row the feed refused to continue between two pages.</summary>
     public int RefusedPages { get; set; }
@@ -86,7 +90,12 @@ internal sealed class DialectSession
     public TableState State => Context.Target.State;
 
     /// <summary>The table's record of the dialect, with the URI that was requested.</summary>
-    public string Description => new ForeignState(Dialect.Name, Dialect.Json, Client.Uri.Display) { DeletionMark = ToldOf }.ToString();
+    /// <param name="entityTag">The tag of the set in the table; null for none.</param>
+    public string Describe(string? entityTag) =>
+        new ForeignState(Dialect.Name, Dialect.Json, Client.Uri.Display) { DeletionMark = ToldOf, EntityTag = entityTag }.ToString();
+
+    /// <summary>Whether the feed's URI asks only for what changes from now on, as OData servers allow.</summary>
+    private bool IsFromNow => DialectRequests.WithoutLatest(Client.Uri.Location) != Client.Uri.Location;
 
     /// <summary>The field that a warning has named as a possible deletion mark, in this sync or an earlier one.</summary>
     public string? ToldOf { get; set; }
@@ -104,28 +113,42 @@ internal sealed class DialectSession
             Resume = isKnown ? resume : null,
             Identity = Requests.Identity,
             IsUpToDate = isUpToDate,
-            Description = isKnown ? Description : null,
+            Description = isKnown ? Describe(EntityTag) : null,
         };
     }
 
     /// <summary>Reports a page to the observer.</summary>
     public void Tell(RequestKind kind, Uri target, Page page, string? cursor, Uri? next, bool isLast)
     {
-        if (Context.Options.DialectObserver is not { } observer)
+        if (Context.Options.DialectObserver is null)
             return;
-        var first = Writer.First;
-        observer(
-            new DialectStep(FeedUri.Parse(target).Display, kind.ToString(), page.Places.Status)
+        var step = new DialectStep(FeedUri.Parse(target).Display, kind.ToString(), page.Places.Status)
+        {
+            Items = page.Count,
+            Place = page.ItemsPlace,
+            Cursor = cursor is null ? null : CursorText.Shorten(cursor),
+            Next = next is null ? null : CursorText.Shorten(next.PathAndQuery),
+            IsUpToDate = page.IsUpToDate || isLast,
+        };
+        Tell(kind, step);
+    }
+
+    /// <summary>Reports what arrived to the observer, with the first record that is not yet written.</summary>
+    public void Tell(RequestKind kind, DialectStep step)
+    {
+        if (Writer.First is { } first)
+        {
+            using var record = JsonDocument.Parse(first.Json);
+            step = step with
             {
-                Items = page.Count,
-                Place = page.ItemsPlace,
-                FirstKey = first?.Key.ToString(),
-                FirstRecord = first?.Json,
-                Cursor = cursor is null ? null : CursorText.Shorten(cursor),
-                Next = next is null ? null : CursorText.Shorten(next.PathAndQuery),
-                IsUpToDate = page.IsUpToDate || isLast,
-            }
-        );
+                FirstKey = first.Key.ToString(),
+                FirstOrder =
+                    Dialect.For(kind).OrderBy is { } by && by.TryFind(record.RootElement, out var order) ? order.GetRawText() : null,
+                FirstRecord = first.Json,
+            };
+        }
+
+        Context.Options.DialectObserver?.Invoke(step);
     }
 
     public void NoteBytes(int count)
@@ -165,6 +188,30 @@ internal sealed class DialectSession
             remedy
         );
     }
+
+    /// <summary>
+    /// Warns once that the feed is not read from its beginning, although it sends only the changed fields of what came before: no item
+    /// shows whether it is a new record or a part of one.
+    /// </summary>
+    public async Task SayIfRecordsMayBePartialAsync(RequestKind kind, CancellationToken cancellationToken)
+    {
+        var isFromNow = kind == RequestKind.Snapshot && IsFromNow;
+        if (_hasToldOfParts || !Dialect.Merges || !State.Cursor.IsStart || (Since is null && !isFromNow))
+            return;
+        _hasToldOfParts = true;
+        await SayAsync(
+                FeedEventKind.Warning,
+                "The feed sends only the fields that changed, and the table lacks what came before: a record that changes is stored with "
+                    + "those fields alone.",
+                cancellationToken,
+                isFromNow
+                    ? (Remedy)$"For whole records, sync again with {Term.Resync}, which fetches the whole set."
+                    : (Remedy)$"For whole records, leave {Term.Since} out, and sync with {Term.Resync}."
+            )
+            .ConfigureAwait(false);
+    }
+
+    private bool _hasToldOfParts;
 
     /// <summary>
     /// Warns once that a list of changes, of which no record can be made, is left out, and how the same feed fills a table with what it
@@ -271,6 +318,42 @@ internal sealed class DialectSession
     }
 
     private bool _hasToldOfCut;
+
+    /// <summary>Warns that a stream continues without the id of the last event, so that something may be missing.</summary>
+    public Task SayThatTheIdIsTooLongAsync(CancellationToken cancellationToken)
+    {
+        Context.HasToldOfMore = true;
+        var query = MoreOfList.Over(
+            Dialect,
+            "\"Changes\": { \"Headers\": { \"Last-Event-ID\": null }, \"Query\": { \"lastEventID\": \"{cursor}\" } }"
+        );
+        return SayAsync(
+            FeedEventKind.Warning,
+            "The server refuses the id of the last event as too long (431), and is asked without it: what came since that event may be "
+                + "missing.",
+            cancellationToken,
+            $"If the server takes the id as a parameter too, sync with {Term.DialectWith(query)}."
+        );
+    }
+
+    /// <summary>Warns once that an event stream brings nothing at all, which is what a proxy that waits for its end makes of it.</summary>
+    /// <param name="how">What the stream did.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task SayThatAProxyMayBufferAsync(string how, CancellationToken cancellationToken)
+    {
+        if (_hasToldOfBuffering)
+            return;
+        _hasToldOfBuffering = true;
+        await SayAsync(
+                FeedEventKind.Warning,
+                $"The event stream {how}: it may have nothing to send, or a proxy in between holds it back.",
+                cancellationToken,
+                "Have the proxy pass this address on unbuffered (nginx: proxy_buffering off), or the server send 'X-Accel-Buffering: no'."
+            )
+            .ConfigureAwait(false);
+    }
+
+    private bool _hasToldOfBuffering;
 
     /// <summary>Warns, once per table, that a field looks like a deletion mark for which the dialect has no rule.</summary>
     public async Task SayIfDeletionIsUnknownAsync(CancellationToken cancellationToken)

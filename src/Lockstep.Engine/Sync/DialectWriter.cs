@@ -87,7 +87,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     public bool HasUncommitted => HasKept || _batch is { Count: > 0 } || _finished.Count > 0 || _quarantined.Count > 0;
 
     /// <summary>Whether enough has arrived to be written while more arrives.</summary>
-    public bool IsWorthWriting => context.Queue.IsIdle && _batch?.MemoryUsed >= (IsOutOfOrder ? context.Buffers.EndlessBatch : IdleStageBytes);
+    public bool IsWorthWriting => context.Queue.IsIdle && _batch?.MemoryUsed >= (IsOutOfOrder ? context.Buffers.PageBatch : IdleStageBytes);
 
     /// <summary>
     /// Whether keys have not come in their order. The more of them are sorted and written at once, the fewer pages of the file each write
@@ -108,7 +108,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     public bool IsFull => _batch is { } batch && batch.MemoryUsed >= Math.Min(context.Buffers.Batch, IsStaged ? WriteBytes : PageBytes);
 
     /// <summary>The batch size at which to write even if that means waiting.</summary>
-    private int WriteBytes => IsOutOfOrder ? context.Buffers.EndlessBatch : StageBytes;
+    private int WriteBytes => IsOutOfOrder ? context.Buffers.PageBatch : StageBytes;
 
     /// <summary>
     /// Whether to stage what has arrived of a set after this page. Not after every page: the more records are written at once, the fewer

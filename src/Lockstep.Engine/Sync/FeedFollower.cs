@@ -263,7 +263,12 @@ internal sealed class FeedFollower(
     {
         var outcome = await foreign.RunAsync(context, cancellationToken).ConfigureAwait(false);
         if (outcome == RoundOutcome.NotOfThisDialect)
+        {
             (_foreign, _doubt) = (null, foreign.Doubt);
+            // Paths such as /api/v1/items are those of many APIs besides Kubernetes': the answer may still show what this one is.
+            _hasDetected = !foreign.Dialect.Snapshot.TypesItems;
+        }
+
         return outcome == RoundOutcome.Done ? ConnectionEnd.Done : ConnectionEnd.GoOn;
     }
 

@@ -43,17 +43,23 @@ internal sealed class PageCommits(DialectSession session)
     /// <param name="isStaged">Whether a whole set is staged.</param>
     /// <param name="cursor">The cursor up to which everything has arrived; null keeps the stored one.</param>
     /// <param name="isKnownWhole">Whether nothing suggests that there is more; otherwise no record missing from the set is removed.</param>
+    /// <param name="entityTag">The tag of the whole set, to be kept with it; null for none.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<bool> EndAsync(bool isStaged, string? cursor, bool isKnownWhole, CancellationToken cancellationToken)
+    public async Task<bool> EndAsync(
+        bool isStaged,
+        string? cursor,
+        bool isKnownWhole,
+        string? entityTag,
+        CancellationToken cancellationToken
+    )
     {
-        var position = session.Position(cursor, null, isKnownWhole) with { Description = session.Description };
+        var position = session.Position(cursor, null, isKnownWhole) with { Description = session.Describe(entityTag) };
         if (!isStaged)
-        {
             await session.Writer.CommitAsync(position, cancellationToken).ConfigureAwait(false);
-            return true;
-        }
-
-        return await EndSetAsync(position, isKnownWhole, cancellationToken).ConfigureAwait(false);
+        else if (!await EndSetAsync(position, isKnownWhole, cancellationToken).ConfigureAwait(false))
+            return false;
+        session.EntityTag = entityTag;
+        return true;
     }
 
     /// <summary>Applies a staged whole set: it replaces the table, is merged, or is refused (I6).</summary>

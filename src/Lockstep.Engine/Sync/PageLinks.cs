@@ -64,7 +64,7 @@ internal sealed class PageLinks(DialectSession session)
             return text;
         var uri = session.Requests.Own(text, target);
         // Some servers leave "from now on" in the link to what comes next, which would then return nothing forever.
-        return DialectRequests.Without(DialectRequests.Without(uri, "token", "latest"), "$deltatoken", "latest").AbsoluteUri;
+        return DialectRequests.WithoutLatest(uri).AbsoluteUri;
     }
 
     /// <summary>The next page; null if the page names none.</summary>

@@ -49,12 +49,14 @@ internal sealed class PageReader(DialectSession session)
     /// <param name="rules">The rules to apply.</param>
     /// <param name="response">The answer.</param>
     /// <param name="maximum">Receives the values for a cursor that is the largest one; null if there is none.</param>
+    /// <param name="isFirst">Whether it is the round's first page.</param>
     /// <param name="news">Knows which items have been seen before; null if that does not matter.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<Page> ReadAsync(
         DialectRules rules,
         HttpResponseMessage response,
         MaximumCursor? maximum,
+        bool isFirst,
         RoundNews? news,
         CancellationToken cancellationToken
     )
@@ -70,7 +72,7 @@ internal sealed class PageReader(DialectSession session)
         var limit = session.Context.Options.MaximumRecordSize;
         var document = new DocumentReader(rules.Items, limit, _buffer);
         _buffer = null;
-        var items = new Items(session.Writer, rules, document, maximum, news);
+        var items = new Items(session, rules, document, maximum, news);
         var body = await session.Client.OpenContentAsync(response, cancellationToken).ConfigureAwait(false);
         await using var stream = new IdleStream(
             body,
@@ -79,7 +81,8 @@ internal sealed class PageReader(DialectSession session)
             session.Context.Time,
             session.NoteBytes
         );
-        await ReadBodyAsync(rules, stream, document, items, cancellationToken).ConfigureAwait(false);
+        if (!await ReadBodyAsync(rules, stream, document, items, cancellationToken).ConfigureAwait(false))
+            throw (int)response.StatusCode == Accepted ? NotReady() : session.Requests.Wrong("its body is empty");
         await RequireEndAsync(stream, document, cancellationToken).ConfigureAwait(false);
         _buffer = document.Buffer;
         var around = document.Around();
@@ -104,8 +107,9 @@ internal sealed class PageReader(DialectSession session)
                 throw session.Requests.Wrong($"it answers with an error: {error}");
             if (!document.HasItems && !page.AsksForResync)
                 throw Missing(rules, response, around.RootElement);
-            // Kubernetes sends null for an empty list; from others it may be a list that failed, with a valid cursor (D3).
-            if (document.IsNull && !rules.TypesItems)
+            // Some servers send null for an empty list. Elsewhere it may be a list that failed, with a valid cursor (D3); an empty set is
+            // not believed at once (D4).
+            if (document.IsNull && !rules.TypesItems && !(isFirst && session.Dialect.IsList))
                 throw session.Requests.Wrong("its list is null, which is not an empty list");
             session.IsConfirmed = true;
             await WarnAsync(items, cancellationToken).ConfigureAwait(false);
@@ -118,7 +122,8 @@ internal sealed class PageReader(DialectSession session)
         }
     }
 
-    private async Task ReadBodyAsync(
+    /// <summary>Reads the document. False if there is none: the body is empty.</summary>
+    private async Task<bool> ReadBodyAsync(
         DialectRules rules,
         IdleStream stream,
         DocumentReader document,
@@ -144,7 +149,9 @@ internal sealed class PageReader(DialectSession session)
             {
                 if (count == 0 && total > 0)
                     throw new FeedCutException(session.Client.Uri, "its body ends before the JSON does.", e);
-                throw session.Requests.Wrong(total == 0 ? "its body is empty" : "its body is not JSON: " + JsonText.Explain(e));
+                if (total == 0)
+                    return false;
+                throw session.Requests.Wrong("its body is not JSON: " + JsonText.Explain(e));
             }
             catch (InvalidDataException e)
             {
@@ -154,10 +161,12 @@ internal sealed class PageReader(DialectSession session)
             if (count == 0 && !document.IsWhole)
             {
                 if (total == 0)
-                    throw session.Requests.Wrong("its body is empty");
+                    return false;
                 throw new FeedCutException(session.Client.Uri, "its body ends before the JSON does.");
             }
         }
+
+        return true;
     }
 
     /// <summary>The first error of GraphQL, which arrives with status 200, perhaps along with part of the data (D3).</summary>
@@ -201,11 +210,13 @@ internal sealed class PageReader(DialectSession session)
         }
     }
 
+    private FeedCutException NotReady() => new(session.Client.Uri, "it says that its answer is not ready yet.");
+
     /// <summary>An answer without its list is an error, never an empty set (D3).</summary>
     private FeedException Missing(DialectRules rules, HttpResponseMessage response, JsonElement body)
     {
         if ((int)response.StatusCode == Accepted)
-            return new FeedCutException(session.Client.Uri, "it says that its answer is not ready yet.");
+            return NotReady();
         var has =
             body.ValueKind == JsonValueKind.Object ? string.Join(", ", body.EnumerateObject().Take(8).Select(p => $"'{p.Name}'")) : "";
         var wanted = rules.Items is { } place ? $"no list in '{place}'" : "no list where lists usually are";
@@ -229,8 +240,9 @@ internal sealed class PageReader(DialectSession session)
     }
 
     /// <summary>Takes the items of one page.</summary>
-    private sealed class Items(DialectWriter writer, DialectRules rules, DocumentReader document, MaximumCursor? maximum, RoundNews? news)
+    private sealed class Items(DialectSession session, DialectRules rules, DocumentReader document, MaximumCursor? maximum, RoundNews? news)
     {
+        private readonly DialectWriter _writer = session.Writer;
         private readonly ItemPlaces _places = new() { Item = document.Item };
         private ulong _hash;
         private long _length;
@@ -261,27 +273,27 @@ internal sealed class PageReader(DialectSession session)
             _length += item.Length;
             news?.Note(hash);
             // Signs are in the object around the items; if there is none, among the items.
-            var kind = writer.Items.Read(rules, _places, signs: document.ItemsPlace.Length == 0, out var record);
-            var reason = writer.Items.Reason;
-            if (writer.Items.Cursor is { } cursor && kind != ItemKind.Malformed)
+            var kind = _writer.Items.Read(rules, _places, signs: document.ItemsPlace.Length == 0, out var record);
+            var reason = _writer.Items.Reason;
+            if (_writer.Items.Cursor is { } cursor && kind != ItemKind.Malformed)
             {
                 if (maximum is null)
                     LastCursor = cursor.Text;
                 else if (!maximum.Note(cursor))
-                    (kind, reason) = (ItemKind.Malformed, "its cursor is of another type");
+                    (kind, reason) = (ItemKind.Malformed, $"its '{rules.Cursor[0]}' is not of the type {rules.CursorType}");
             }
 
             switch (kind)
             {
                 case ItemKind.Record:
                     Live += record.IsDeleted ? 0 : 1;
-                    writer.Add(record, rules);
+                    _writer.Add(record, rules);
                     break;
                 case ItemKind.Parent:
-                    writer.AddChildren(rules, _places, offset);
+                    _writer.AddChildren(rules, _places, offset);
                     break;
                 case ItemKind.Malformed:
-                    writer.Refuse(item, offset, reason);
+                    _writer.Refuse(item, offset, reason);
                     break;
                 default:
                     IsUpToDate |= kind == ItemKind.UpToDate;
@@ -290,13 +302,17 @@ internal sealed class PageReader(DialectSession session)
                     break;
             }
 
-            return writer.IsFull;
+            return _writer.IsFull;
         }
 
+        /// <exception cref="DialectException">It is not a typed list, and only the address suggests that it should be.</exception>
         private ListType? TypeOfList()
         {
             using var list = document.Beginning();
-            return ListType.Of(list.RootElement);
+            var type = ListType.Of(list.RootElement);
+            return type is null && session is { IsGuess: true, IsConfirmed: false }
+                ? throw session.Requests.Wrong("its list has no kind that ends in 'List'")
+                : type;
         }
     }
 }

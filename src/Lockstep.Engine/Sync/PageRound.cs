@@ -120,7 +120,7 @@ internal sealed class PageRound(DialectSession session)
             session.Requests.Last = new ResponsePlaces(response);
             _began ??= response.Headers.Date;
             using var page = await _reader
-                .ReadAsync(rules, response, _maximum, _pages < ManyPages ? null : _news, cancellationToken)
+                .ReadAsync(rules, response, _maximum, _pages == 0, _pages < ManyPages ? null : _news, cancellationToken)
                 .ConfigureAwait(false);
             // No content after the last counted page is the end; in place of a page that the server named, it is a page missing (D3).
             if (response.StatusCode == HttpStatusCode.NoContent && (_pages == 0 ? _isWhole : _links.WasNamed))
@@ -157,7 +157,14 @@ internal sealed class PageRound(DialectSession session)
                 _links.NoteGuess(guess);
             linked ??= more?.Next ?? (more is null ? null : _links.AfterLargest(rules, kind, _maximum));
             var goesOn = !page.IsUpToDate && GoesOnFrom(rules, page, said, cursor);
-            session.Tell(kind, target, page, said, linked, isLast: more is null && !goesOn && (linked is null || _links.HasAsked(linked)));
+            session.Tell(
+                kind,
+                target,
+                page,
+                said ?? _maximum?.Largest,
+                linked,
+                isLast: more is null && !goesOn && (linked is null || _links.HasAsked(linked))
+            );
             if (linked is { } next)
             {
                 var counted = next;
@@ -190,6 +197,9 @@ internal sealed class PageRound(DialectSession session)
                 rules = session.Dialect.Changes! with { IsAtomic = rules.IsAtomic };
                 cursor = said;
                 target = session.Requests.Address(rules, cursor);
+                // An answer that leads nowhere may be a cache's, whose handle is the feed's all the same.
+                if (standstills > 0 && rules.Identity.Count > 0)
+                    target = DialectRequests.With(target, "cache-buster", Guid.NewGuid().ToString("N"), replaces: true);
                 _pages++;
                 continue;
             }
@@ -243,13 +253,9 @@ internal sealed class PageRound(DialectSession session)
                 return await EndDoubtfulAsync(isStaged, unmet, cancellationToken).ConfigureAwait(false);
             }
 
-            if (!await _commits.EndAsync(isStaged, end, isKnownWhole: true, cancellationToken).ConfigureAwait(false))
+            var entityTag = IsTagged(kind, rules) ? response.Headers.ETag?.ToString() : null;
+            if (!await _commits.EndAsync(isStaged, end, isKnownWhole: true, entityTag, cancellationToken).ConfigureAwait(false))
                 return RoundEnd.Refused;
-
-            // The first page's tag says nothing about further pages that a set could have, and a set that could not be read is needed
-            // again.
-            session.EntityTag =
-                session.Dialect.IsList && !rules.HasNext && !session.Writer.HasUnreadable ? response.Headers.ETag?.ToString() : null;
             return rules.End?.Holds(page.Places) == true ? RoundEnd.Ended : RoundEnd.UpToDate;
         }
     }
@@ -257,9 +263,8 @@ internal sealed class PageRound(DialectSession session)
     /// <summary>Applies what has arrived, and removes nothing.</summary>
     private async Task<RoundEnd> EndIncompleteAsync(bool isStaged, string? end, MoreOfList more, CancellationToken cancellationToken)
     {
-        if (!await _commits.EndAsync(isStaged, end, isKnownWhole: false, cancellationToken).ConfigureAwait(false))
+        if (!await _commits.EndAsync(isStaged, end, isKnownWhole: false, entityTag: null, cancellationToken).ConfigureAwait(false))
             return RoundEnd.Refused;
-        session.EntityTag = null;
         await session.SayThatMoreMayBeAsync(more, cancellationToken).ConfigureAwait(false);
         return RoundEnd.Incomplete;
     }
@@ -267,9 +272,8 @@ internal sealed class PageRound(DialectSession session)
     /// <summary>The same for a list whose count says that records are missing, although all its pages came.</summary>
     private async Task<RoundEnd> EndDoubtfulAsync(bool isStaged, UnmetCount unmet, CancellationToken cancellationToken)
     {
-        if (!await _commits.EndAsync(isStaged, cursor: null, isKnownWhole: false, cancellationToken).ConfigureAwait(false))
+        if (!await _commits.EndAsync(isStaged, cursor: null, isKnownWhole: false, entityTag: null, cancellationToken).ConfigureAwait(false))
             return RoundEnd.Refused;
-        session.EntityTag = null;
         await session.SayThatRecordsAreMissingAsync(unmet, cancellationToken).ConfigureAwait(false);
         return RoundEnd.Incomplete;
     }
@@ -306,7 +310,9 @@ internal sealed class PageRound(DialectSession session)
         if (kind == RequestKind.Snapshot && session.Restart is { } restart)
             return restart;
         // After two refusals to continue between pages, the set is requested as a single page.
-        return session.Requests.Address(rules, cursor, inPages: session.RefusedPages < 2);
+        var address = session.Requests.Address(rules, cursor, inPages: session.RefusedPages < 2);
+        // What changes from now on is no whole set: it would empty a table that is to be filled again.
+        return kind == RequestKind.Snapshot && !session.State.Cursor.IsStart ? DialectRequests.WithoutLatest(address) : address;
     }
 
     private TimeSpan Patience(DialectRules rules, RequestKind kind)
@@ -341,9 +347,14 @@ internal sealed class PageRound(DialectSession session)
         if (rules.Resync?.Holds(places) != true)
             throw session.RefusalOf(response, error);
         NoteRestart(response);
-        // If no new identity is named, one that differs from the old keeps caches from repeating the old answer.
-        if (!MeetsAnotherFeed(rules, places, isKnown: true) && rules.Identity.Count > 0 && session.Requests.Identity is { } identity)
-            session.Requests.Identity = NextOf(identity);
+        if (session.Requests.Identity is { } asked && rules.Identity.Count > 0)
+        {
+            // If no new identity is named, or one that was refused already, one that nobody has keeps caches from repeating the old answer.
+            session.RefusedIdentities.Add(asked);
+            if (!MeetsAnotherFeed(rules, places, isKnown: true) || session.RefusedIdentities.Contains(session.Requests.Identity))
+                session.Requests.Identity = NextOf(asked);
+        }
+
         return RoundEnd.Resync;
     }
 
@@ -395,6 +406,17 @@ internal sealed class PageRound(DialectSession session)
     private bool MayHaveMissed(DialectRules rules, bool isStaged, bool isEmpty) =>
         (isStaged && !isEmpty)
         || (_maximum is not null && (_isWhole || !rules.IsAscending || !_maximum.IsAscending || _links.WentByNumber));
+
+    /// <summary>
+    /// Whether an answer's tag is that of the table's records: the first page's says nothing about further pages that a set could have, a
+    /// set that could not be read is needed again, and what a script made of records depends on the script too.
+    /// </summary>
+    private bool IsTagged(RequestKind kind, DialectRules rules) =>
+        kind == RequestKind.Snapshot
+        && session.Dialect is { IsList: true, Changes: null }
+        && !rules.HasNext
+        && !session.Writer.HasUnreadable
+        && !session.Context.Options.Transforms;
 
     private bool GoesOnFrom(DialectRules rules, Page page, string? said, string? before) =>
         rules.UpToDate is not null

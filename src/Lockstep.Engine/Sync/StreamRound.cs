@@ -16,11 +16,17 @@ internal sealed class StreamRound(DialectSession session)
     private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long a stream is followed before a server that describes itself is asked again which feed it has.</summary>
+    private static readonly TimeSpan LongestUnasked = TimeSpan.FromMinutes(5);
+
     private const string EventType = "text/event-stream";
 
     private string? _cursor;
     private string? _committed;
+    private int _told;
+    private Action<int, bool>? _tell;
     private bool _isUnlabelled;
+    private long _began;
     private long _uncommittedSince;
     private long? _notedAt;
     private bool _hasWarned;
@@ -47,12 +53,10 @@ internal sealed class StreamRound(DialectSession session)
         _cursor = _committed = kind == RequestKind.Snapshot || session.State.Cursor.IsStart ? null : session.State.Cursor.ToString();
         if (session.Since is { } since)
             (_cursor, session.Since) = (since, null);
-        var target = session.Requests.Address(rules, _cursor);
-        var limit = session.Client.ConnectionTimeout;
-        var patience = limit != Timeout.InfiniteTimeSpan && rules.Timeout + Grace > limit ? rules.Timeout + Grace : limit;
-        using var response = await session
-            .Requests.SendAsync(rules, target, _cursor, null, patience, cancellationToken)
-            .ConfigureAwait(false);
+        using var response = await AskAsync(rules, cancellationToken).ConfigureAwait(false);
+        var asked = _cursor;
+        if (session.Context.Options.DialectObserver is not null)
+            _tell = (count, isUpToDate) => session.Tell(kind, Step(kind, session.Requests.Address(rules, asked), count, isUpToDate));
         if (!response.IsSuccessStatusCode)
         {
             using var error = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
@@ -61,7 +65,7 @@ internal sealed class StreamRound(DialectSession session)
             throw session.RefusalOf(response, error);
         }
 
-        var began = time.GetTimestamp();
+        _began = time.GetTimestamp();
         session.Begin(isStaged: false);
         await session.SayConnectedAsync(cancellationToken).ConfigureAwait(false);
         if (response.StatusCode == HttpStatusCode.NoContent)
@@ -77,6 +81,7 @@ internal sealed class StreamRound(DialectSession session)
                 ? new EventFrames(session.Context.Options.MaximumRecordSize)
                 : new LineFrames(session.Context.Options.MaximumRecordSize);
         session.Context.Queue.ResetLastChange();
+        var before = session.Context.Counters.Bytes;
         try
         {
             return await FollowAsync(rules, stream, frames, cancellationToken).ConfigureAwait(false);
@@ -84,13 +89,41 @@ internal sealed class StreamRound(DialectSession session)
         catch (FeedException)
         {
             await CommitAsync(isUpToDate: false, cancellationToken).ConfigureAwait(false);
+            if (rules.Framing == DialectFraming.EventStream && session.Context.Counters.Bytes == before)
+                await session.SayThatAProxyMayBufferAsync("brought not one byte", cancellationToken).ConfigureAwait(false);
             throw;
         }
         finally
         {
-            Lasted = time.GetElapsedTime(began);
+            Lasted = time.GetElapsedTime(_began);
             // The response goes first: otherwise disposing a decoder would wait for the rest of an endless body.
             response.Dispose();
+        }
+    }
+
+    /// <summary>Sends the request; without the id of the last event if it is too long for the server.</summary>
+    private async Task<HttpResponseMessage> AskAsync(DialectRules rules, CancellationToken cancellationToken)
+    {
+        var limit = session.Client.ConnectionTimeout;
+        var patience = limit != Timeout.InfiniteTimeSpan && rules.Timeout + Grace > limit ? rules.Timeout + Grace : limit;
+        while (true)
+        {
+            var target = session.Requests.Address(rules, _cursor);
+            var response = await session
+                .Requests.SendAsync(rules, target, _cursor, null, patience, cancellationToken)
+                .ConfigureAwait(false);
+            if (
+                response.StatusCode != HttpStatusCode.RequestHeaderFieldsTooLarge
+                || rules.Framing != DialectFraming.EventStream
+                || _cursor is null
+            )
+            {
+                return response;
+            }
+
+            response.Dispose();
+            _cursor = _committed = null;
+            await session.SayThatTheIdIsTooLongAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -140,13 +173,26 @@ internal sealed class StreamRound(DialectSession session)
                 return RoundEnd.StreamEnded;
             }
 
+            if (MustAskAgain)
+            {
+                await CommitAsync(isUpToDate: false, cancellationToken).ConfigureAwait(false);
+                return RoundEnd.StreamEnded;
+            }
+
             if (session.Context.Time.GetElapsedTime(_uncommittedSince) >= LongestHold)
                 await CommitAsync(isUpToDate: false, cancellationToken).ConfigureAwait(false);
-            else if (session.Writer.IsWorthWriting)
+            else if (session.Writer.IsWorthWriting && _tell is null)
                 await session.Writer.KeepAsync(session.Position(_cursor, null, isUpToDate: false), cancellationToken).ConfigureAwait(false);
             await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
         }
     }
+
+    /// <summary>Whether the stream has to be left for a question: what is purged from a database, say, its changes never tell.</summary>
+    private bool MustAskAgain =>
+        session.Dialect.Begin is not null
+        && Signs > 0
+        && !session.Context.StopsWhenCaughtUp
+        && session.Context.Time.GetElapsedTime(_began) >= LongestUnasked;
 
     /// <summary>Waits for bytes; meanwhile commits what has arrived. False when nothing new has arrived for the settling time.</summary>
     private async Task<bool> WaitAsync(Task<int> pending, CancellationToken cancellationToken)
@@ -208,9 +254,20 @@ internal sealed class StreamRound(DialectSession session)
     {
         if (!session.Writer.HasUncommitted && _cursor == _committed)
             return;
+        if (Signs + Skipped > _told)
+            _tell?.Invoke(Signs + Skipped - _told, isUpToDate);
+        _told = Signs + Skipped;
         await session.Writer.CommitAsync(session.Position(_cursor, null, isUpToDate), cancellationToken).ConfigureAwait(false);
         _committed = _cursor;
     }
+
+    private DialectStep Step(RequestKind kind, Uri target, int count, bool isUpToDate) =>
+        new(FeedUri.Parse(target).Display, kind.ToString(), (int)HttpStatusCode.OK)
+        {
+            Items = count,
+            Cursor = _cursor is null ? null : CursorText.Shorten(_cursor),
+            IsUpToDate = isUpToDate,
+        };
 
     private async Task CheckHeadAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
     {

@@ -31,15 +31,6 @@ internal static class TableBinding
             );
         }
 
-        if (options.Foreign is { } merging && merging.Snapshot.Merges && options.Transforms)
-        {
-            throw new TableMismatchException(
-                path,
-                $"Records of the dialect '{merging.Name}' come in parts, which cannot be transformed.",
-                $"Leave the transform out, or say in {Term.Dialect} that Update is Replace."
-            );
-        }
-
         if (state.Shape is not { } shape)
             return;
         if (isForeign && feed is null)

@@ -42,10 +42,14 @@ internal static class FeedColumns
     }
 
     /// <summary>
-    /// An untracked table or view with a column txid, with or without a column deleted. A materialized view or a foreign table is compared
-    /// as a whole, because a refresh ignores txid.
+    /// An untracked table or view with a column txid, with or without a column deleted. What comes from a materialized view or a foreign
+    /// table is compared as a whole: a refresh ignores txid, and another server's transactions have other numbers.
     /// </summary>
-    public static TableDescription Untracked(TableName table, char kind, List<TableColumn> columns)
+    /// <param name="table">Its name.</param>
+    /// <param name="kind">Its kind in the catalog.</param>
+    /// <param name="columns">Its columns.</param>
+    /// <param name="unstamped">A materialized view or a foreign table that it is, reads or is a parent of; null if there is none.</param>
+    public static TableDescription Untracked(TableName table, char kind, List<TableColumn> columns, string? unstamped)
     {
         if (kind is 'v' or 'm' or 'f' && !columns.Exists(c => c.Name == TxidColumn))
             return Make(columns, ChangeSource.SnapshotsOnly, hasDeleted: false, isLockable: kind == 'v');
@@ -59,7 +63,7 @@ internal static class FeedColumns
             );
         }
 
-        var isByColumns = deleted is not null && kind is 'r' or 'p' or 'v';
+        var isByColumns = deleted is not null && unstamped is null;
         return Make(
             columns.Where(c => c.Name is not (TxidColumn or CurrentXmin or Deleted)),
             isByColumns ? ChangeSource.Tracked : ChangeSource.SnapshotsOnly,
@@ -67,7 +71,12 @@ internal static class FeedColumns
             isLockable: kind is 'r' or 'p' or 'v'
         ) with
         {
-            Notice = isByColumns ? $"{table} is served by its own columns txid and deleted: its writers must maintain both." : null,
+            Notice =
+                isByColumns ? $"{table} is served by its own columns txid and deleted: its writers must maintain both."
+                : deleted is not null && kind is 'r' or 'p' or 'v'
+                    ? $"{table} has rows of {unstamped}, whose changes bear no stamp of this "
+                        + $"server, so its rows are compared as a whole, in spite of its columns txid and deleted."
+                : null,
         };
     }
 

@@ -66,6 +66,18 @@ internal static class StateSql
             WHERE relation = to_regclass($1) AND attname = 'deleted' AND atttypid = 'bool'::regtype AND NOT attisdropped
         """;
 
+    /// <summary>
+    /// The file of the tombstones, once it is no longer the one with which they were created: they were truncated, or were unlogged for a
+    /// while, when a crash may have emptied them. And whether a policy hides some.
+    /// </summary>
+    private const string Tombstones = """
+
+        UNION ALL
+        SELECT format('tombstones %s %s', c.relfilenode, row_security_active(c.oid))
+            FROM lockstep.tracked t JOIN pg_class c ON c.oid = t.tombstones
+            WHERE relation = to_regclass($1) AND (c.relfilenode <> c.oid OR row_security_active(c.oid))
+        """;
+
     private const string ReplicaIdentity =
         "SELECT format('identity %s %s', c.relreplident, (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND "
         + "i.indisreplident))";
@@ -84,7 +96,9 @@ internal static class StateSql
     /// A primary's timeline is that of the log it writes; the control file learns of it only at the next checkpoint. A trigger's catalog
     /// row is rewritten when it is disabled and enabled again, however briefly.
     /// </remarks>
-    public static string Query(TableDescription table) =>
+    /// <param name="table">The table.</param>
+    /// <param name="countsTombstones">Whether to ask about how many tombstones it has.</param>
+    public static string Query(TableDescription table, bool countsTombstones = false) =>
         $"""
             {Related}, facts(fact) AS (
                 SELECT format('relation %s %s %s %s %s', c.oid, {Storage(table)}, c.relkind, c.relpersistence,
@@ -107,7 +121,7 @@ internal static class StateSql
                 {(table.Changes == ChangeSource.Stream ? Dropped + Publication(table) : "")}
                 {Composites(table)}
                 {(table.Columns.Any(c => c.IsHidden) ? "UNION ALL SELECT 'hidden'" : "")}
-                {(table.Registry ? SoftDelete : "")}
+                {(table.Registry ? SoftDelete : "")}{(table.TrackingId is null ? "" : Tombstones)}
             )
             SELECT {Formats}, pg_current_snapshot()::text,
                 pg_is_in_recovery(),
@@ -140,7 +154,17 @@ internal static class StateSql
             )},
                 EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = 'zz_lockstep_wake'),
                 coalesce(({Files(table)}), 0)::bigint,
-                CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint END
+                CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint END,
+                {(countsTombstones ? TombstoneCount(table.Tombstones!) : "NULL::bigint")}
+            """;
+
+    /// <summary>
+    /// From the server's statistics, because counting reads the whole table. A replica has those of the last VACUUM or ANALYZE.
+    /// </summary>
+    private static string TombstoneCount(string tombstones) =>
+        $"""
+            (SELECT CASE WHEN pg_is_in_recovery() THEN greatest(reltuples, 0)::bigint ELSE pg_stat_get_live_tuples(oid) END
+                FROM pg_class WHERE oid = to_regclass({Sql.Literal(tombstones)}))
             """;
 
     /// <summary>How many digits each digest of an addable fact has.</summary>

@@ -107,12 +107,21 @@ internal static class TableCatalog
                 AND tgrelid IN (SELECT t.relation UNION SELECT relid FROM pg_partition_tree(t.relation)))
             OR (SELECT count(*) FROM pg_trigger WHERE tgrelid = t.relation
                 AND tgname IN ('zz_lockstep_stamp', 'zz_lockstep_key', 'zz_lockstep_truncate', 'zz_lockstep_rows')) < 4,
-            EXISTS (SELECT FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent WHERE i.inhparent = t.relation AND p.relkind = 'r')
+            EXISTS (SELECT FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent WHERE i.inhparent = t.relation AND p.relkind = 'r'),
+            EXISTS (SELECT FROM pg_class WHERE oid = t.tombstones), row_security_active(t.tombstones),
+            (SELECT min(oid::regclass::text) FROM pg_class WHERE oid IN (t.tombstones, t.tableoid) AND relpersistence = 'u')
         FROM lockstep.tracked t WHERE relation = $1::bigint::oid
         """;
 
+    // A partition's trigger is that of the partitioned table.
+    private const string Stamps =
+        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1::bigint::oid AND tgname = 'zz_lockstep_stamp' AND tgparentid = 0)";
+
     private const string Unlogged =
         StateSql.Related + "SELECT min(c.oid::regclass::text) FROM related JOIN pg_class c USING (oid) WHERE c.relpersistence = 'u'";
+
+    private const string Unstamped =
+        StateSql.Related + "SELECT min(c.oid::regclass::text) FROM related JOIN pg_class c USING (oid) WHERE c.relkind IN ('f', 'm')";
 
     /// <summary>Describes a table, in the connection's transaction.</summary>
     /// <param name="connection">Open.</param>
@@ -154,9 +163,14 @@ internal static class TableCatalog
         var keys = await connection.QueryAsync(Key, [oid], r => r.GetFieldValue<string[]>(0), cancellationToken).ConfigureAwait(false);
         if (tracked is not null)
             CheckTracking(table, tracked, keys);
+        else
+            await CheckRegisteredAsync(connection, table, oid, cancellationToken).ConfigureAwait(false);
         var key = FeedColumns.KeyOf(table, columns, tracked?.Key ?? (namedKey.Count > 0 ? namedKey : keys.FirstOrDefault() ?? []));
         KeyFit.Check(table, key);
-        var description = tracked is null ? FeedColumns.Untracked(table, kind, columns) : FeedColumns.Tracked(table, columns, tracked);
+        var unstamped = await FirstAsync(connection, Unstamped, name, cancellationToken).ConfigureAwait(false);
+        var description = tracked is null
+            ? FeedColumns.Untracked(table, kind, columns, unstamped)
+            : FeedColumns.Tracked(table, columns, tracked);
         return description with
         {
             Enums = enums,
@@ -187,7 +201,12 @@ internal static class TableCatalog
                     r.GetBoolean(4),
                     r.GetBoolean(5),
                     r.GetBoolean(6)
-                ),
+                )
+                {
+                    HasTombstones = r.GetBoolean(7),
+                    HidesTombstones = r.GetBoolean(8),
+                    Unlogged = r.IsDBNull(9) ? null : r.GetString(9),
+                },
                 cancellationToken
             )
             .ConfigureAwait(false);
@@ -202,6 +221,26 @@ internal static class TableCatalog
             throw new PostgresTableException(
                 $"The triggers that track {table} are disabled or missing, so its changes are missed.",
                 "Track the table again, which enables them; if one is missing, end its tracking first."
+            );
+        }
+
+        if (!tracked.HasTombstones || tracked.HidesTombstones)
+        {
+            throw new PostgresTableException(
+                tracked.HasTombstones
+                    ? $"Row level security is in force on {tracked.Tombstones} for this user, which hides what was deleted from {table}."
+                    : $"The tombstones of {table} are gone, and with them what was deleted.",
+                tracked.HasTombstones
+                    ? $"Run: ALTER TABLE {tracked.Tombstones} DISABLE ROW LEVEL SECURITY"
+                    : "End the table's tracking, and track it again."
+            );
+        }
+
+        if (tracked.Unlogged is { } unlogged)
+        {
+            throw new PostgresTableException(
+                $"{unlogged}, by which {table} is tracked, is unlogged: a crash of the server empties it silently.",
+                $"Run: ALTER TABLE {unlogged} SET LOGGED"
             );
         }
 
@@ -222,6 +261,25 @@ internal static class TableCatalog
         }
     }
 
+    /// <summary>A table that has the triggers but is not in the registry would be served as one that nobody tracks.</summary>
+    private static async Task CheckRegisteredAsync(
+        NpgsqlConnection connection,
+        TableName table,
+        long oid,
+        CancellationToken cancellationToken
+    )
+    {
+        var stamps = await connection.QueryAsync(Stamps, [oid], r => r.GetBoolean(0), cancellationToken).ConfigureAwait(false);
+        if (stamps[0])
+        {
+            throw new PostgresTableException(
+                $"{table} has the triggers of a tracked table, but its entry in lockstep.tracked is gone or hidden from this user.",
+                "Restore the entry. If it is lost, run DROP SCHEMA lockstep CASCADE, which ends the tracking of all tables of the "
+                    + "database, and track them again."
+            );
+        }
+    }
+
     /// <summary>An unlogged table is empty after a crash, and nobody learns which rows have gone.</summary>
     public static async Task CheckLoggedAsync(
         NpgsqlConnection connection,
@@ -230,15 +288,26 @@ internal static class TableCatalog
         CancellationToken cancellationToken
     )
     {
-        var unlogged = await connection
-            .QueryAsync(Unlogged, [sqlName], r => r.IsDBNull(0) ? null : r.GetString(0), cancellationToken)
-            .ConfigureAwait(false);
-        if (unlogged[0] is not { } name)
+        if (await FirstAsync(connection, Unlogged, sqlName, cancellationToken).ConfigureAwait(false) is not { } name)
             return;
         throw new PostgresTableException(
             $"{table} holds rows of {name}, which is unlogged: a crash of the server empties it silently.",
             $"Run: ALTER TABLE {name} SET LOGGED"
         );
+    }
+
+    /// <summary>The name that a query over what a table is made of finds; null if it finds none.</summary>
+    private static async Task<string?> FirstAsync(
+        NpgsqlConnection connection,
+        string query,
+        string sqlName,
+        CancellationToken cancellationToken
+    )
+    {
+        var found = await connection
+            .QueryAsync(query, [sqlName], r => r.IsDBNull(0) ? null : r.GetString(0), cancellationToken)
+            .ConfigureAwait(false);
+        return found[0];
     }
 
     /// <summary>The columns of a relation, in their order.</summary>
@@ -306,4 +375,14 @@ internal static class TableCatalog
 /// <param name="IsLax">Whether a trigger is no longer ENABLE ALWAYS.</param>
 /// <param name="IsOff">Whether a required trigger does not fire at all.</param>
 /// <param name="HasHeirs">Whether tables other than partitions inherit from it.</param>
-internal sealed record TableTracking(string Name, string Tombstones, string[] Key, bool? SoftDelete, bool IsLax, bool IsOff, bool HasHeirs);
+internal sealed record TableTracking(string Name, string Tombstones, string[] Key, bool? SoftDelete, bool IsLax, bool IsOff, bool HasHeirs)
+{
+    /// <summary>Whether its tombstone table exists.</summary>
+    public required bool HasTombstones { get; init; }
+
+    /// <summary>Whether a policy hides tombstones from the user.</summary>
+    public required bool HidesTombstones { get; init; }
+
+    /// <summary>Its tombstone table, or the registry, if a crash empties it; else null.</summary>
+    public required string? Unlogged { get; init; }
+}

@@ -68,6 +68,14 @@ internal static class ReplicatedTable
             );
         }
 
+        if (t.Kind == "f")
+        {
+            throw new PostgresTableException(
+                $"{table} is a foreign table, whose changes are not in this server's log.",
+                "Serve it by polling, which compares its rows; or serve the table on its own server."
+            );
+        }
+
         if (t.Kind is not ("r" or "p"))
             throw new PostgresTableException($"{table} is not a table, and only tables can be replicated.", "Serve a view by polling.");
         if (t.Hides)

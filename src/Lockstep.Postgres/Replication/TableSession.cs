@@ -305,9 +305,15 @@ internal sealed class TableSession : IDisposable
         try
         {
             // What is looked up must be at least as new as the change, or nothing would correct it.
-            foreach (var txid in _rows.LookedUp())
+            var lookedUp = _rows.LookedUp();
+            foreach (var txid in lookedUp)
                 await LookAtAsync(txid).ConfigureAwait(false);
-            return await _rows.MakeAsync(_connection, Streamed, Ended).ConfigureAwait(false);
+            var pieces = await _rows.MakeAsync(_connection, Streamed, Ended).ConfigureAwait(false);
+
+            // It may be newer than the change, of a commit that a crash could still undo: a look waits until that is on disk.
+            if (lookedUp.Count > 0)
+                await LookAsync().ConfigureAwait(false);
+            return pieces;
         }
         catch (PostgresException e) when (!PostgresErrors.IsPassing(e))
         {

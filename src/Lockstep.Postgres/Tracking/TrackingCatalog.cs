@@ -87,6 +87,14 @@ internal static class TrackingCatalog
         if (found is not [var t])
             throw Missing(name);
 
+        if (t.Kind == "f")
+        {
+            throw new PostgresTableException(
+                $"{name} is a foreign table, whose rows another server changes.",
+                "Serve it as it is: its rows are compared. Or track and serve the table on its own server."
+            );
+        }
+
         if (t.Kind is not ("r" or "p"))
         {
             throw new PostgresTableException(

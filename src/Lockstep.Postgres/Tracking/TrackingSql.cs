@@ -93,6 +93,8 @@ internal static class TrackingSql
         }
 
         statements.AddRange([
+            // One may be left of tracking whose schema was dropped.
+            $"DROP INDEX IF EXISTS {IndexSchema(table)}.{Sql.Quote(IndexName(table))}",
             $"CREATE INDEX {Sql.Quote(IndexName(table))} ON {table.SqlName} (txid, {keys}) WHERE txid > 0",
             $"CREATE TABLE {tombstones} AS SELECT {string.Join(", ", table.Key.Select(KeyColumn))}"
                 + $" FROM {table.SqlName} AS t WITH NO DATA",

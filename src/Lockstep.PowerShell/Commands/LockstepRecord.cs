@@ -15,7 +15,8 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
     private protected override bool PatternMayMatchNone => true;
 
     /// <summary>
-    /// The keys of the records; an array for each if the key has several fields. With -Path or -LiteralPath it has no position: write -Key.
+    /// The keys of the records; an array for each if the key has several fields. A key that no record has gives nothing. With -Path or
+    /// -LiteralPath it has no position: write -Key.
     /// </summary>
     [Parameter(ParameterSetName = ByTable, Position = 1)]
     [Parameter(ParameterSetName = ByDatabase, Position = 1)]

@@ -15,7 +15,10 @@ public sealed class DialectCompleter : IArgumentCompleter
         string wordToComplete,
         CommandAst commandAst,
         IDictionary fakeBoundParameters
-    ) => Completion.Of(wordToComplete, Names()).Concat(parameterName == "Dialect" ? Files(wordToComplete) : []);
+    ) =>
+        parameterName == "Dialect"
+            ? Completion.Of(wordToComplete, [.. Names(), "ODataDelta:members@delta"]).Concat(Files(wordToComplete))
+            : Completion.Of(wordToComplete, Names());
 
     /// <summary>Description files, once a path has been started.</summary>
     private static IEnumerable<CompletionResult> Files(string word) =>

@@ -134,7 +134,7 @@ internal sealed class ControlPath(IControlledServer server)
         if (body.RootElement.ValueKind != JsonValueKind.Array)
             return ControlJson.Fault(Add(body.RootElement));
         foreach (var fault in body.RootElement.EnumerateArray())
-            FaultKinds.Create(fault, out _);
+            server.Faults.Check(FaultKinds.Create(fault, out _));
         return StatusJson.List(body.RootElement.EnumerateArray().Select(fault => ControlJson.Fault(Add(fault))));
 
         ActiveFault Add(JsonElement json)

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Lockstep.Engine.Records;
+using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Responses;
 
@@ -19,6 +20,8 @@ public sealed class CursorExpiredFault : Fault
 
     internal override string Describe() =>
         "Call cursors " + (Below is { } limit ? $"below {limit} " : "") + "expired" + (As == ExpiryForm.Auto ? "" : $" ({As})");
+
+    internal override string? Misfit(IFeed feed) => feed.HasCursor ? null : "its clients ask for the whole list, without a cursor";
 
     internal override void Apply(FaultedResponse response)
     {

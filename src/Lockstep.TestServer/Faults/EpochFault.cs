@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
@@ -15,6 +16,9 @@ public sealed class EpochFault : Fault
     public string Identity { get; init; } = "another-epoch";
 
     internal override string Describe() => $"Change the feed's identity to {Identity}";
+
+    internal override string? Misfit(IFeed feed) =>
+        feed.HasIdentity ? null : "nothing in it says which feed it is, so that a client cannot see that it is another one";
 
     internal override void Apply(FaultedResponse response)
     {

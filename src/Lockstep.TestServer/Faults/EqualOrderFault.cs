@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Text;
 using System.Text.Json;
 using Lockstep.TestServer.Faults.Stages;
+using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.TestServer.Faults;
 
@@ -15,8 +16,10 @@ public sealed class EqualOrderFault : Fault
 
     internal override string Describe() => $"Give every {Group} records the same order value";
 
+    internal override string? Misfit(IFeed feed) => feed.OrderField is null ? "its records are ordered by arrival, not by a field" : null;
+
     internal override void Apply(FaultedResponse response) =>
-        response.AddToRecords(new Equal(this, Encoding.UTF8.GetBytes(response.Feed.OrderField)));
+        response.AddToRecords(new Equal(this, Encoding.UTF8.GetBytes(response.Feed.OrderField!)));
 
     internal override void Validate()
     {

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.TestServer.Faults;
 
@@ -29,6 +30,9 @@ public abstract class Fault
 
     /// <summary>Takes part in a response that has not begun.</summary>
     internal abstract void Apply(FaultedResponse response);
+
+    /// <summary>Why it can do nothing to the answers of a feed, as a clause; null if it can do something.</summary>
+    internal virtual string? Misfit(IFeed feed) => null;
 
     /// <exception cref="ArgumentException">The parameters make no sense.</exception>
     internal virtual void Validate()

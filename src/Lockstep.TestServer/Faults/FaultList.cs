@@ -17,7 +17,11 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
     private volatile ActiveFault[] _faults = [];
     private int _lastId;
 
-    internal FaultList() { }
+    private readonly FeedKind _kind;
+    private readonly IFeed _feed;
+    private readonly bool _isSecure;
+
+    internal FaultList(FeedKind kind, IFeed feed, bool isSecure) => (_kind, _feed, _isSecure) = (kind, feed, isSecure);
 
     /// <summary>How many there are.</summary>
     public int Count => _faults.Length;
@@ -25,11 +29,12 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
     /// <summary>Adds a fault.</summary>
     /// <param name="fault">May be added to several servers.</param>
     /// <param name="id">A name for it; null to have one assigned.</param>
-    /// <exception cref="ArgumentException">Its parameters make no sense, or the id is taken.</exception>
+    /// <exception cref="ArgumentException">Its parameters make no sense, it can do nothing to this server's answers, or the id is taken.
+    /// </exception>
     public ActiveFault Add(Fault fault, string? id = null)
     {
         ArgumentNullException.ThrowIfNull(fault);
-        fault.Validate();
+        Check(fault);
         lock (_gate)
         {
             if (id is not null && Find(id) is not null)
@@ -41,6 +46,17 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
             return added;
         }
     }
+
+    /// <exception cref="ArgumentException">Its parameters make no sense, or it can do nothing to this server's answers.</exception>
+    internal void Check(Fault fault)
+    {
+        fault.Validate();
+        if (MisfitOf(fault) is { } reason)
+            throw new ArgumentException($"{FaultKinds.Of(fault).Name} can do nothing to the {_kind} feed of this server: {reason}.");
+    }
+
+    private string? MisfitOf(Fault fault) =>
+        fault is TlsFault && !_isSecure ? "it is served without TLS, so start it with a certificate" : fault.Misfit(_feed);
 
     /// <summary>Creates a fault by the name of its kind and adds it; see <see cref="FaultKinds"/>.</summary>
     /// <exception cref="ArgumentException">There is no such kind or parameter, or a value does not fit.</exception>

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Responses;
 
 namespace Lockstep.TestServer.Faults;
@@ -14,6 +15,9 @@ public sealed class ReplayFault : Fault
     public int Changes { get; init; } = 3;
 
     internal override string Describe() => $"Send the {Changes} changes before the cursor again";
+
+    internal override string? Misfit(IFeed feed) =>
+        feed.HasChanges ? null : "only a feed of changes in another server's dialect sends some again";
 
     internal override void Apply(FaultedResponse response) =>
         response.Context.Features.Set(

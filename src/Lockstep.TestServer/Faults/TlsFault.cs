@@ -5,8 +5,8 @@ using System.Security.Cryptography.X509Certificates;
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>
-/// Presents a bad certificate in the TLS handshake. <see cref="Fault.Request"/> and <see cref="Fault.Times"/> count connections; a server
-/// without TLS is unaffected.
+/// Presents a bad certificate in the TLS handshake. <see cref="Fault.Request"/> and <see cref="Fault.Times"/> count connections. A server
+/// without TLS refuses it.
 /// </summary>
 [Description("Shows a bad certificate in the TLS handshake. Request and Times count connections.")]
 public sealed class TlsFault : Fault

@@ -10,8 +10,17 @@ internal interface IFeed
     /// <summary>Where to send clients, relative to the server's root.</summary>
     string Path { get; }
 
-    /// <summary>The field by which it orders its records.</summary>
-    string OrderField => "updated_at";
+    /// <summary>The field by which it orders its records; null if their arrival is their order.</summary>
+    string? OrderField => "updated_at";
+
+    /// <summary>Whether a client can tell from its answers that it was recreated.</summary>
+    bool HasIdentity => true;
+
+    /// <summary>Whether it sends changes after a cursor, of which a fault can have some sent again.</summary>
+    bool HasChanges => false;
+
+    /// <summary>Whether its clients go on from a cursor.</summary>
+    bool HasCursor => true;
 
     /// <summary>The cursor of a request; null if it has none.</summary>
     string? CursorOf(HttpRequest request) => RequestCursor.Of(request);

@@ -70,16 +70,18 @@ internal sealed class RecordedAnswers
     {
         var at = request.IndexOf('?', StringComparison.Ordinal);
         if (at < 0)
-            return Uri.UnescapeDataString(request);
+            return Uri.UnescapeDataString(request) + "?";
         var options = QueryHelpers
             .ParseQuery(request[at..])
-            .Where(option =>
-                !SecretNames.Contain(option.Key)
-                || option.Value.ToString().StartsWith("hidden-", StringComparison.Ordinal)
-                || option.Value.ToString().Length < 8
-            )
+            .Where(option => !SecretNames.Contain(option.Key) || IsServers(option.Value.ToString()))
             .Select(option => $"{option.Key}={option.Value}")
             .Order(StringComparer.Ordinal);
         return $"{Uri.UnescapeDataString(request[..at])}?{string.Join('&', options)}";
     }
+
+    /// <summary>Whether a secret is a token or a word (such as <c>latest</c>) of the server's.</summary>
+    private static bool IsServers(string secret) =>
+        secret.StartsWith("hidden-", StringComparison.Ordinal)
+            ? secret != RecordingScrubber.Own
+            : secret.Length < RecordingScrubber.ShortestSecret;
 }

@@ -23,6 +23,8 @@ internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time,
 
     private string Database => Path[..Path.LastIndexOf('/')];
 
+    public override bool HasIdentity => true;
+
     public override string? CursorOf(HttpRequest request) =>
         request.Query["since"].ToString() is { Length: > 0 } since && since is not ("0" or "now" or "null") ? since : null;
 

@@ -40,6 +40,14 @@ internal abstract class DialectFeed : IRecordFeed
 
     public int RecordCount => Log.Count;
 
+    public virtual string? OrderField => null;
+
+    public virtual bool HasIdentity => false;
+
+    public virtual bool HasChanges => true;
+
+    public virtual bool HasCursor => true;
+
     /// <summary>How to read the feed.</summary>
     public DialectDescription Description { get; }
 

@@ -24,6 +24,13 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
 
     private bool HasToken => Rules.Cursor.Count > 0 && Largest is null;
 
+    /// <summary>The items are the records, so that a fault finds the field in them.</summary>
+    public override string? OrderField => Largest is { Segments: [var name] } ? name : null;
+
+    public override bool HasChanges => HasToken && Description.Live?.IsWhole != true;
+
+    public override bool HasCursor => HasToken || HasCursorParameter(Description.Changes) || HasCursorParameter(Description.Live);
+
     public override string? CursorOf(HttpRequest request) =>
         HasToken && request.Query[After].ToString() is { Length: > 0 } link
             ? link
@@ -204,6 +211,8 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
             ?.Query.Where(parameter => parameter.Value.HasCursor && request.Query.ContainsKey(parameter.Name))
             .Select(parameter => parameter.Value.Find("cursor", request.Query[parameter.Name].ToString()))
             .FirstOrDefault(cursor => cursor is not null);
+
+    private static bool HasCursorParameter(DialectRules? rules) => rules?.Query.Any(parameter => parameter.Value.HasCursor) == true;
 
     /// <summary>Whether the client already has this answer; then it gets a 304.</summary>
     private bool IsUnchanged(HttpContext context)

@@ -26,6 +26,8 @@ internal sealed class ShapeFeed(DialectFeedOptions options, TimeProvider time, P
         Path.Split('?').ElementAtOrDefault(1)?.Split('&').FirstOrDefault(pair => pair.StartsWith("table=", StringComparison.Ordinal))?[6..]
         ?? "items";
 
+    public override bool HasIdentity => true;
+
     public override string? CursorOf(HttpRequest request) =>
         request.Query["offset"].ToString() is { Length: > 0 } offset and not "-1" ? offset : null;
 

@@ -3,6 +3,7 @@ using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tests.Sync;
+using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
@@ -267,6 +268,145 @@ public sealed class CouchDbTests : DialectTest
 
         Assert.Equal(["a", "b"], Keys);
     }
+
+    [Fact]
+    public async Task Attachments_are_kept_as_stubs_what_is_replayed_is_no_change_and_a_tag_is_not_sent_for_a_set_in_pages()
+    {
+        const string Stub = ",\"_attachments\":{\"a.png\":{\"digest\":\"md5-x\",\"length\":9,\"stub\":true}}";
+        await using var server = Serve(
+            (path, _) =>
+                path == "/db/" ? Root("1") : Json(Page(Row("a", path.Contains("since") ? "1-b" : "1-a", Stub), "1-z"), "ETag: \"ABC\"\r\n")
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+
+        Assert.Equal(("0 0 0", $$"""{"_id":"a","_rev":"1-x"{{Stub}}}"""), (Counts(second), Table()));
+        Assert.DoesNotContain(server.Requests, request => request.Contains("If-None-Match", StringComparison.OrdinalIgnoreCase));
+    }
+
+    [Fact]
+    public async Task A_purge_tells_nothing_to_the_changes_and_is_seen_by_the_counter_of_the_database()
+    {
+        var purges = 0;
+        await using var server = Serve(
+            (path, _) =>
+                path == "/db/" ? Json($$"""{"instance_start_time":"1","purge_seq":"{{Volatile.Read(ref purges)}}-g1AAAAB"}""")
+                : path.Contains("since=") ? Json(Page("", "2-b"))
+                : Json(Page(Row("a", "1-a") + (Volatile.Read(ref purges) == 0 ? "," + Row("b", "2-b") : ""), "2-b"))
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+        Volatile.Write(ref purges, 1);
+        var second = await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+
+        Assert.Equal(("0 0 1", 1), (Counts(second), Info.Rows));
+    }
+
+    [Fact]
+    public async Task Under_a_stream_that_never_ends_a_purge_is_seen_within_minutes()
+    {
+        var time = new ManualTimeProvider();
+        int purges = 0,
+            streams = 0;
+        TableSync? sync = null;
+        await using var server = new RawServer(async exchange =>
+        {
+            var path = exchange.Head.Split(' ')[1];
+            if (path == "/db/")
+            {
+                await exchange.BodyAsync($$"""{"instance_start_time":"1","purge_seq":{{Volatile.Read(ref purges)}}}""");
+            }
+            else if (!path.Contains("feed=continuous", StringComparison.Ordinal))
+            {
+                await exchange.BodyAsync(Page(Row("a", "1-a") + (Volatile.Read(ref purges) == 0 ? "," + Row("b", "2-b") : ""), "2-b"));
+            }
+            else
+            {
+                await exchange.ChunkedAsync();
+                await exchange.ChunkAsync(Row("c", "3-c") + "\n");
+                if (Interlocked.Increment(ref streams) == 1)
+                {
+                    await Eventually.TrueAsync(() => sync!.Result.Added == 3);
+                    Volatile.Write(ref purges, 1);
+                    time.Advance(TimeSpan.FromMinutes(5.1));
+                    await exchange.ChunkAsync("\n");
+                }
+
+                await exchange.StallAsync();
+            }
+        });
+        sync = new TableSync(Dialect(server, "db/_changes", "CouchDb", o => Patient(o, Timeout.InfiniteTimeSpan)), time);
+
+        await FollowUntilAsync(sync, time, Pace.Commit, () => sync.Result.Deleted > 0);
+
+        Assert.DoesNotContain("b", Keys);
+    }
+
+    [Fact]
+    public async Task A_server_that_sends_no_heartbeats_is_asked_again_from_the_last_row()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            var path = exchange.Head.Split(' ')[1];
+            if (path == "/db/")
+            {
+                await exchange.BodyAsync("{}");
+            }
+            else if (!path.Contains("feed=continuous", StringComparison.Ordinal))
+            {
+                await exchange.BodyAsync(Page(Row("a", "1-a"), "1-a"));
+            }
+            else
+            {
+                await exchange.ChunkedAsync();
+                await exchange.ChunkAsync(Row(path.Contains("since=2-b") ? "c" : "b", path.Contains("since=2-b") ? "3-c" : "2-b") + "\n");
+                await exchange.StallAsync();
+            }
+        });
+        var time = new ManualTimeProvider();
+        var sync = new TableSync(Dialect(server, "db/_changes", "CouchDb", o => Patient(o, TimeSpan.FromMinutes(1))), time);
+
+        await FollowUntilAsync(sync, time, TimeSpan.FromSeconds(1), () => sync.Result.Added == 3);
+
+        Assert.Equal(["a", "b", "c"], Keys);
+    }
+
+    /// <summary>Follows on a clock that goes by steps, until something has happened.</summary>
+    private static async Task FollowUntilAsync(TableSync sync, ManualTimeProvider time, TimeSpan step, Func<bool> isDone)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        limit.CancelAfter(Eventually.Deadline);
+        var following = Task.Run(
+            async () =>
+            {
+                await foreach (var _ in sync.RunAsync(limit.Token))
+                {
+                    if (isDone())
+                        break;
+                }
+            },
+            Cancellation
+        );
+        await Pace.MoveAsync(time, step, following);
+        await following;
+    }
+
+    private static SyncOptions Patient(SyncOptions o, TimeSpan silence) =>
+        new()
+        {
+            Feed = new FeedOptions
+            {
+                Uri = o.Feed.Uri,
+                OperationTimeout = silence,
+                ConnectionTimeout = Timeout.InfiniteTimeSpan,
+            },
+            Store = o.Store,
+            Foreign = o.Foreign,
+            Follow = true,
+            RetryInterval = TimeSpan.FromMilliseconds(5),
+            PollInterval = TimeSpan.FromMilliseconds(5),
+        };
 
     private static SyncOptions Following(SyncOptions o) =>
         new()

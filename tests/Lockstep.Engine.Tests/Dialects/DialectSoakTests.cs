@@ -22,4 +22,24 @@ public sealed class DialectSoakTests : SyncTest
             File.Delete(path);
         }
     }
+
+    [Theory]
+    [MemberData(nameof(SoakServers.Names), MemberType = typeof(SoakServers))]
+    [Trait("Invariant", "I1")]
+    public async Task A_table_ends_as_its_server_when_the_process_is_killed(string name)
+    {
+        var first = LongForm.Seed(1);
+        var killed = 0;
+        for (var seed = first; seed < first + LongForm.Of(2, 60); seed++)
+        {
+            var path = Folder($"killed {name}{seed}.db");
+            await using var server = SoakServers.Create(name, seed);
+            var sync = new KilledSync(path);
+            await new DialectSoak(server, new FileTableStore(path), () => new Table(path), Cancellation).RunKilledAsync(seed, sync);
+            killed += sync.Killed;
+        }
+
+        Assert.True(killed > 0, "No process was killed while it ran.");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{name}: {killed} processes were killed");
+    }
 }

@@ -1,3 +1,6 @@
+using System.IO.Compression;
+using System.Text;
+using System.Text.Json.Nodes;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
@@ -66,7 +69,9 @@ public sealed class KubernetesTests : DialectTest
         FeedEventKind? kind = null,
         int times = 1,
         TimeProvider? time = null,
-        Action<FeedEvent>? told = null
+        Action<FeedEvent>? told = null,
+        string dialect = "Kubernetes",
+        Action<TransformableRecord>? transform = null
     )
     {
         var events = new List<FeedEvent>();
@@ -74,12 +79,13 @@ public sealed class KubernetesTests : DialectTest
             Dialect(
                 server,
                 "api/v1/pods",
-                "Kubernetes",
+                dialect,
                 o => new SyncOptions
                 {
                     Feed = o.Feed,
                     Store = o.Store,
                     Foreign = o.Foreign,
+                    Transforms = transform is not null,
                     Follow = true,
                     RetryInterval = TimeSpan.FromMilliseconds(5),
                     PollInterval = TimeSpan.FromMilliseconds(5),
@@ -95,6 +101,12 @@ public sealed class KubernetesTests : DialectTest
             {
                 events.Add(happened.Event);
                 told?.Invoke(happened.Event);
+            }
+
+            if (step is RecordsToTransform asked)
+            {
+                foreach (var record in asked.Records)
+                    transform!(record);
             }
 
             if (Lockstep.Engine.Tables.Table.IsTable(TablePath) && isDone() && (kind is null || events.Count(e => e.Kind == kind) >= times))
@@ -203,7 +215,9 @@ public sealed class KubernetesTests : DialectTest
                 // It may go on watching and listing until the test has seen the pod.
                 if (lists == 1)
                     watchesBetween = watches;
-                await exchange.BodyAsync(List(++lists, lists == 1 ? "" : Pod("a", 1)));
+                // The server was set back: its version is below the table's.
+                lists++;
+                await exchange.BodyAsync(lists == 1 ? List(90, "") : List(lists, Pod("a", 1)));
                 return;
             }
 
@@ -229,13 +243,16 @@ public sealed class KubernetesTests : DialectTest
         await following;
 
         Assert.Equal(1, watchesBetween);
+        Assert.InRange(int.Parse(Info.Cursor.ToString(), System.Globalization.CultureInfo.InvariantCulture), 2, lists);
         Assert.Equal("""{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","uid":"a","resourceVersion":"1"}}""", Table());
     }
 
-    [Fact]
-    public async Task An_error_in_the_stream_that_is_no_expiry_is_waited_for_and_keeps_the_version()
+    [Theory]
+    [InlineData(500)]
+    [InlineData(429)]
+    public async Task An_error_in_the_stream_that_is_no_expiry_is_waited_for_and_keeps_the_version(int code)
     {
-        var busy = """{"type":"ERROR","object":{"kind":"Status","code":500,"message":"etcd is busy"}}""" + "\n";
+        var busy = $$$"""{"type":"ERROR","object":{"kind":"Status","code":{{{code}}},"message":"etcd is busy"}}""" + "\n";
         await using var server = Cluster((_, _) => List(5, ""), busy, busy, busy, Event("ADDED", Full("a", 6)));
 
         var events = await FollowUntilAsync(server, () => Has("a"), FeedEventKind.Retry, times: 3);
@@ -327,6 +344,139 @@ public sealed class KubernetesTests : DialectTest
 
         Assert.Equal(("0 0 1", 0), (Counts(second), Info.Rows));
     }
+
+    [Fact]
+    public async Task A_deletion_has_a_version_of_its_own_from_which_the_next_watch_goes_on()
+    {
+        await using var server = Cluster((_, _) => List(5, Pod("a", 1)), Event("DELETED", Full("a", 8)), Event("ADDED", Full("b", 9)));
+
+        await FollowUntilAsync(server, () => Has("b"));
+
+        Assert.Contains("resourceVersion=8", Paths(server).ElementAt(2));
+    }
+
+    [Theory]
+    [InlineData("Kubernetes", 2)]
+    [InlineData("""{ "From": "Kubernetes", "Key": ["/metadata/namespace", "/metadata/name"] }""", 1)]
+    public async Task An_object_that_is_created_again_is_another_one_by_its_uid_and_the_same_one_by_its_name(string dialect, int changes)
+    {
+        static string Named(string uid, int version) =>
+            $$$"""{"metadata":{"namespace":"n","name":"web","uid":"{{{uid}}}","resourceVersion":"{{{version}}}"}}""";
+        await using var server = Cluster((_, number) => List(number, Named($"u{number}", number)));
+
+        await SyncRun.ToEndAsync(Dialect(server, "api/v1/pods", dialect));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "api/v1/pods", dialect: null));
+
+        Assert.Equal((changes == 2 ? "1 0 1" : "0 1 0", 1), (Counts(second), Info.Rows));
+        Assert.Contains("\"uid\":\"u2\"", Table());
+    }
+
+    [Fact]
+    public async Task By_its_name_an_object_that_a_watch_deletes_and_adds_again_is_there()
+    {
+        static string Named(string uid, int version) =>
+            $$$"""{"metadata":{"namespace":"n","name":"web","uid":"{{{uid}}}","resourceVersion":"{{{version}}}"}}""";
+        await using var server = Cluster(
+            (_, _) => List(5, Named("u1", 5)),
+            Event("DELETED", Named("u1", 6)) + Event("ADDED", Named("u2", 7))
+        );
+
+        await FollowUntilAsync(
+            server,
+            () => Info.Cursor.ToString() == "7",
+            dialect: """{ "From": "Kubernetes", "Key": ["/metadata/namespace", "/metadata/name"] }"""
+        );
+
+        Assert.Equal(Named("u2", 7), Table());
+    }
+
+    [Fact]
+    public async Task A_list_may_be_compressed_and_its_watch_is_not()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            if (exchange.Head.Contains("watch=true", StringComparison.Ordinal))
+            {
+                await exchange.ChunkedAsync("Content-Type: application/json\r\n");
+                await exchange.ChunkAsync(Event("ADDED", Full("b", 6)));
+                await exchange.StallAsync();
+                return;
+            }
+
+            var packed = new MemoryStream();
+            await using (var gzip = new GZipStream(packed, CompressionLevel.Fastest))
+                await gzip.WriteAsync(Encoding.UTF8.GetBytes(List(5, Pod("a", 1))), Cancellation);
+            await exchange.BodyAsync(packed.ToArray(), "Content-Type: application/json\r\nContent-Encoding: gzip\r\n");
+        });
+
+        await FollowUntilAsync(server, () => Has("a", "b"));
+
+        Assert.Contains("Accept-Encoding: gzip", server.Requests.First());
+    }
+
+    [Theory]
+    [InlineData(false, "Retry-After: 0\r\n")]
+    [InlineData(true, "Retry-After: 0\r\n")]
+    [InlineData(true, "")]
+    public async Task A_version_that_the_server_has_not_reached_is_asked_for_again_and_is_no_reason_to_start_over(bool ofWatch, string head)
+    {
+        const string Behind = """
+            {"kind":"Status","status":"Failure","message":"Timeout: Too large resource version: 9, current: 5","reason":"Timeout",
+             "details":{"causes":[{"reason":"ResourceVersionTooLarge","message":"Too large resource version"}],"retryAfterSeconds":1},
+             "code":504}
+            """;
+        var refusals = 0;
+        await using var server = new RawServer(async exchange =>
+        {
+            var isWatch = exchange.Head.Contains("watch=true", StringComparison.Ordinal);
+            if (isWatch == ofWatch && refusals++ < 2)
+            {
+                await exchange.SendAsync(
+                    $"HTTP/1.1 504 Gateway Timeout\r\nConnection: close\r\nContent-Length: {Behind.Length}\r\n{head}\r\n{Behind}"
+                );
+            }
+            else if (isWatch)
+            {
+                await exchange.ChunkedAsync();
+                await exchange.ChunkAsync(Event("ADDED", Full("a", 6)));
+                await exchange.StallAsync();
+            }
+            else
+            {
+                await exchange.BodyAsync(List(5, ""));
+            }
+        });
+
+        var events = await FollowUntilAsync(server, () => Has("a"));
+
+        Assert.DoesNotContain(events, e => e.Kind == FeedEventKind.Resync);
+        Assert.Equal(2, events.Count(e => e.Kind == FeedEventKind.ServerError && e.Message.Contains("Too large resource version")));
+        Assert.Equal(ofWatch ? 1 : 3, Paths(server).Count(path => path.Contains("limit=500")));
+        Assert.All(Paths(server).Where(path => path.Contains("watch")), path => Assert.Contains("resourceVersion=5", path));
+    }
+
+    [Fact]
+    public async Task What_a_transformation_leaves_out_of_an_object_is_no_change_in_the_list_or_in_the_watch()
+    {
+        static string Managed(int version, string manager) =>
+            $$$"""{"kind":"Pod","apiVersion":"v1","metadata":{"uid":"a","resourceVersion":"{{{version}}}" """
+            + $$$""","managedFields":[{"manager":"{{{manager}}}"}]}}""";
+        await using var server = Cluster((_, _) => List(5, Managed(1, "kubectl")), Event("MODIFIED", Managed(1, "kubelet")) + Bookmark(7));
+
+        await FollowUntilAsync(server, () => Info.Cursor.ToString() == "7", transform: WithoutManagedFields);
+
+        Assert.Equal("""{"kind":"Pod","apiVersion":"v1","metadata":{"uid":"a","resourceVersion":"1"}}""", Table());
+        Assert.Equal(1, Info.Sequence);
+    }
+
+    private static void WithoutManagedFields(TransformableRecord record)
+    {
+        var json = JsonNode.Parse(record.Record.Span)!;
+        json["metadata"]!.AsObject().Remove("managedFields");
+        record.Replace(Encoding.UTF8.GetBytes(json.ToJsonString()));
+    }
+
+    private static string Bookmark(int version) => Event("BOOKMARK", $$$"""{"metadata":{"resourceVersion":"{{{version}}}"}}""");
 
     [Fact]
     public async Task The_URI_tells_the_dialect_if_the_answer_confirms_it()

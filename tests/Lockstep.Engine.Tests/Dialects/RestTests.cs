@@ -3,6 +3,7 @@ using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tests.Sync;
+using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
@@ -696,6 +697,105 @@ public sealed class RestTests : DialectTest
         }
 
         Assert.Single(differences);
+    }
+
+    [Fact]
+    public async Task A_list_that_is_null_is_an_empty_one_where_the_user_says_that_it_is_the_list_and_empties_no_table_at_once()
+    {
+        const string Named = """{ "From": "Rest", "Items": "items" }""";
+        await using var server = Serve((_, number) => Json(number == 2 ? """{"items":[{"id":1}]}""" : """{"items":null}"""));
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, "items", Named));
+        await SyncRun.ToEndAsync(Dialect(server, "items", Named));
+        await SyncRun.ToErrorAsync<SweepRefusedException>(Dialect(server, "items", Named));
+        await SyncRun.ToErrorAsync<DialectException>(
+            Dialect(
+                server,
+                "items",
+                "Rest",
+                o => new SyncOptions
+                {
+                    Feed = o.Feed,
+                    Foreign = o.Foreign,
+                    Store = new FileTableStore(Folder("guessed.db")),
+                }
+            )
+        );
+
+        Assert.Equal((SyncOutcome.Complete, 1), (first.Result.Outcome, Info.Rows));
+    }
+
+    [Fact]
+    [Trait("Invariant", "I6")]
+    public async Task A_list_that_is_null_on_a_later_page_is_no_end_of_the_list()
+    {
+        await using var server = Serve(
+            (_, number) => Json(number is 2 or 4 ? """{"items":null}""" : """{"items":[{"id":1}],"next":"/items?page=2"}""")
+        );
+
+        await SyncRun.ToErrorAsync<DialectException>(Dialect(server, "items", """{ "From": "Rest", "Items": "items" }"""));
+        await SyncRun.ToErrorAsync<DialectException>(Dialect(server, "items", "Rest"));
+    }
+
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("")]
+    public async Task A_follower_asks_again_for_an_answer_that_is_not_ready(string body)
+    {
+        await using var server = Serve(
+            (_, number) =>
+                number is 2 or 3
+                    ? Status("202 Accepted", "Content-Type: application/json\r\n", body)
+                    : Json(number == 1 ? """[{"id":1}]""" : """[{"id":1},{"id":2}]""")
+        );
+        var sync = new TableSync(
+            Dialect(
+                server,
+                "items",
+                "Rest",
+                o => new SyncOptions
+                {
+                    Feed = o.Feed,
+                    Store = o.Store,
+                    Foreign = o.Foreign,
+                    Follow = true,
+                    RetryInterval = TimeSpan.FromMilliseconds(1),
+                    PollInterval = TimeSpan.FromMilliseconds(1),
+                }
+            )
+        );
+        var events = new List<FeedEvent>();
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        limit.CancelAfter(Eventually.Deadline);
+        await foreach (var step in sync.RunAsync(limit.Token))
+        {
+            if (step is FeedEventOccurred happened)
+                events.Add(happened.Event);
+            if (sync.Result.Added == 2)
+                break;
+        }
+
+        Assert.Equal(2, events.Count(e => e.Kind == FeedEventKind.Close && e.Message.Contains("not ready yet")));
+    }
+
+    [Theory]
+    [InlineData("page:", new[] { "", "&page=2", "&page=3" })]
+    [InlineData("offset:", new[] { "", "&page=2", "&page=4" })]
+    public async Task A_page_that_is_smaller_than_what_was_asked_for_is_not_the_last(string count, string[] pages)
+    {
+        await using var server = Serve(
+            (path, _) =>
+                Json(
+                    path.EndsWith(pages[1], StringComparison.Ordinal) ? """{"data":[{"id":3},{"id":4}]}"""
+                    : path.EndsWith(pages[2], StringComparison.Ordinal) ? """{"data":[]}"""
+                    : """{"data":[{"id":1},{"id":2}]}"""
+                )
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "items?per_page=1000", $$$"""{ "From": "Rest", "Next": { "page": "{{{count}}}" } }"""));
+
+        Assert.Equal(4, Info.Rows);
+        Assert.Equal(pages.Select(page => "/items?per_page=1000" + page), Paths(server));
     }
 
     [Theory]

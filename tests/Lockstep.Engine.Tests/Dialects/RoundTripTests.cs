@@ -22,24 +22,7 @@ namespace Lockstep.Engine.Tests.Dialects;
 /// </summary>
 public sealed class RoundTripTests : SyncTest
 {
-    private const int MostKeys = 12;
-
-    private static readonly string[] Names =
-    [
-        "ODataDelta",
-        "Kubernetes",
-        "CouchDb",
-        "EventStream",
-        "Shape",
-        "DurableStream",
-        "Rest",
-        "Rest by page",
-        "Rest by offset",
-        "Rest by token",
-        "Rest by link",
-    ];
-
-    public static TheoryData<string> Feeds => [.. Names];
+    public static TheoryData<string> Feeds => [.. FeedWorld.Names];
 
     [Theory]
     [MemberData(nameof(Feeds))]
@@ -48,7 +31,7 @@ public sealed class RoundTripTests : SyncTest
         var first = LongForm.Seed(700);
         for (var seed = first; seed < first + LongForm.Of(4, 200); seed++)
         {
-            await using var world = await World.StartAsync(name, seed, Folder($"{name} {seed}.db"));
+            await using var world = await FeedWorld.StartAsync(name, seed, Folder($"{name} {seed}.db"));
             for (var step = 0; step < 6; step++)
             {
                 world.Change();
@@ -71,7 +54,7 @@ public sealed class RoundTripTests : SyncTest
         var first = LongForm.Seed(40);
         for (var seed = first; seed < first + LongForm.Of(1, 60); seed++)
         {
-            await using var world = await World.StartAsync(name, seed, Folder($"live {name} {seed}.db"));
+            await using var world = await FeedWorld.StartAsync(name, seed, Folder($"live {name} {seed}.db"));
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
             var following = Task.Run(() => world.FollowAsync(stop.Token), Cancellation);
             for (var step = 0; step < 6; step++)
@@ -93,12 +76,31 @@ public sealed class RoundTripTests : SyncTest
     }
 
     [Theory]
+    [InlineData("Kubernetes", "watch=")]
+    [InlineData("CouchDb", "feed=continuous")]
+    [InlineData("EventStream", "/events")]
+    public async Task Only_answers_that_end_are_to_be_compressed_for_an_endless_one_would_be_held_back(string name, string stream)
+    {
+        await using var world = await FeedWorld.StartAsync(name, 1, Folder($"compressed {name}.db"));
+        world.Server.AddRecord("""{"id":"k1","v":1,"w":1}""");
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        var following = Task.Run(() => world.FollowAsync(stop.Token), Cancellation);
+        bool IsStream(TestRequest request) => request.Path.Contains(stream, StringComparison.Ordinal);
+        await Eventually.TrueAsync(() => world.Server.Requests.Any(IsStream));
+
+        foreach (var request in world.Server.Requests)
+            Assert.Equal(IsStream(request) ? "identity" : "gzip, deflate, br", request.Headers["Accept-Encoding"]);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => following);
+    }
+
+    [Theory]
     [InlineData("Kubernetes")]
     [InlineData("CouchDb")]
     [InlineData("EventStream")]
     public async Task A_stream_that_is_quiet_has_sent_what_there_was(string name)
     {
-        await using var world = await World.StartAsync(name, 1, Folder($"quiet {name}.db"));
+        await using var world = await FeedWorld.StartAsync(name, 1, Folder($"quiet {name}.db"));
         world.Server.AddRecord("""{"id":"k1","v":1,"w":1}""");
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         var following = Task.Run(() => world.FollowAsync(stop.Token), Cancellation);
@@ -109,201 +111,5 @@ public sealed class RoundTripTests : SyncTest
 
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => following);
-    }
-
-    /// <summary>A server, what it holds, and the table that follows it.</summary>
-    private sealed class World : IAsyncDisposable
-    {
-        private readonly SortedDictionary<string, (int V, int W)> _truth = new(StringComparer.Ordinal);
-        private readonly Random _random;
-        private readonly string _path;
-        private readonly DialectDescription _dialect;
-        private int _count;
-
-        private World(LockstepTestServer server, DialectDescription dialect, Random random, string path) =>
-            (Server, _dialect, _random, _path) = (server, dialect, random, path);
-
-        public LockstepTestServer Server { get; }
-
-        public DateTimeOffset? LastSync => Look(() => new Table(_path).GetInfo().LastSync);
-
-        private bool Merges => Server.Feed is FeedKind.ODataDelta or FeedKind.Shape;
-
-        public static async Task<World> StartAsync(string name, int seed, string path)
-        {
-            var random = new Random(seed);
-            var json = name switch
-            {
-                "DurableStream" => """{"From":"DurableStream","Deleted":"deleted"}""",
-                "Rest by page" => """{"From":"Rest","Items":"data","Next":{"page":"page:"}}""",
-                "Rest by offset" => """{"From":"Rest","Items":"/list/rows","Next":{"skip":"offset:"}}""",
-                "Rest by token" =>
-                    """{"From":"Rest","Items":"items","Deleted":{"status":"cancelled"},"Next":{"pageToken":"nextPageToken"}"""
-                        + ""","Cursor":"nextSyncToken","Resync":410,"Changes":{"Query":{"syncToken":"{cursor}"}}}""",
-                "Rest by link" => """{"From":"Rest","Items":"values","Deleted":{"/fields/gone":true}"""
-                    + ""","Next":"nextLink","Cursor":"nextLink","UpToDate":"isLastBatch","Resync":410}""",
-                _ => $$"""{"From":"{{name}}"}""",
-            };
-            var dialect = DialectDescription.Parse(json, "test");
-            var options = new TestServerOptions { Port = 0, Feed = Enum.Parse<FeedKind>(name.Split(' ')[0]) };
-            options.DialectFeed.PageSize = random.Next(1, 8);
-            options.DialectFeed.LongestWait = TimeSpan.FromMilliseconds(200);
-            options.DialectFeed.HeartbeatInterval = TimeSpan.FromMilliseconds(20);
-            if (options.Feed == FeedKind.Rest)
-                options.DialectFeed.Description = dialect;
-            var server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancellation);
-            return new World(server, dialect, random, path);
-        }
-
-        public ValueTask DisposeAsync() => Server.DisposeAsync();
-
-        public void Change()
-        {
-            for (var changes = _random.Next(0, 15); changes > 0; changes--)
-            {
-                var key = $"k{_random.Next(MostKeys)}";
-                var there = _truth.TryGetValue(key, out var value);
-                if (there && _random.Next(3) == 0)
-                {
-                    _truth.Remove(key);
-                    Server.RemoveRecord($$"""{"id":"{{key}}"}""");
-                    continue;
-                }
-
-                var next = (V: ++_count, W: _random.Next(100));
-                var isPatch = there && Merges;
-                _truth[key] = isPatch ? (next.V, value.W) : next;
-                Server.AddRecord(
-                    isPatch ? $$"""{"id":"{{key}}","v":{{next.V}}}""" : $$"""{"id":"{{key}}","v":{{next.V}},"w":{{next.W}}}"""
-                );
-            }
-        }
-
-        /// <summary>Something that goes wrong once, with one of the next requests.</summary>
-        public void Fault()
-        {
-            Server.Faults.Clear();
-            var request = _random.Next(1, 4);
-            Fault[] faults =
-            [
-                new CursorExpiredFault { Times = 1 },
-                new CursorExpiredFault { Times = 1, As = ExpiryForm.Gone },
-                new CursorExpiredFault { Times = 1, As = ExpiryForm.Location },
-                new CursorExpiredFault { Times = 1, As = ExpiryForm.Error },
-                new CursorExpiredFault { Times = 1, As = ExpiryForm.InStream },
-                new StatusFault
-                {
-                    Code = 429,
-                    RetryAfter = "0",
-                    Request = request,
-                },
-                new StatusFault { Code = 503, Request = request },
-                new CutFault { AtByte = _random.Next(600), Request = request },
-                new CutFault
-                {
-                    AtByte = _random.Next(600),
-                    Request = request,
-                    How = CutKind.Reset,
-                },
-                new ReplayFault { Changes = _random.Next(1, 10) },
-                new DuplicateFault(),
-                new RechunkFault { Size = _random.Next(1, 40) },
-                new CompressFault(),
-                new HeartbeatFault(),
-                new EpochFault { Identity = $"epoch-{_random.Next(3)}" },
-            ];
-            // An event stream that has lost its history never becomes complete again, and one that is a log has nothing to start over with.
-            var isLog = Server.Feed is FeedKind.EventStream or FeedKind.DurableStream;
-            // A client that resumes by counting what arrived cannot do so if records repeat.
-            var isCounted = _dialect.Json.Contains("offset:", StringComparison.Ordinal);
-            Fault[] possible =
-            [
-                .. faults.Where(fault =>
-                    fault switch
-                    {
-                        CursorExpiredFault => !isLog,
-                        DuplicateFault => !isCounted,
-                        _ => true,
-                    }
-                ),
-            ];
-            Server.Faults.Add(possible[_random.Next(possible.Length)]);
-        }
-
-        /// <summary>Syncs, again if a fault leads to an error: what matters is what the next sync makes of it.</summary>
-        public async Task<SyncResult> SyncAsync()
-        {
-            for (var attempt = 1; ; attempt++)
-            {
-                try
-                {
-                    await foreach (var step in new TableSync(Options(follow: false)).RunAsync(Cancellation))
-                    {
-                        if (step is SyncEnded ended)
-                            return ended.Result;
-                    }
-                }
-                catch (FeedException) when (attempt < 4) { }
-            }
-        }
-
-        public async Task FollowAsync(CancellationToken cancellationToken)
-        {
-            await foreach (var step in new TableSync(Options(follow: true)).RunAsync(cancellationToken))
-                _ = step;
-        }
-
-        public void AssertEqual(string story) => Assert.True(IsEqual(), $"{story}: {Story()}");
-
-        public bool IsEqual() => Look(Table) == Truth();
-
-        /// <summary>Looks into the table, which may not have existed for long enough to be one.</summary>
-        private T? Look<T>(Func<T> look)
-        {
-            try
-            {
-                return File.Exists(_path) ? look() : default;
-            }
-            catch (LockstepException e) when (e is TableFileException or TableNotFoundException)
-            {
-                return default;
-            }
-        }
-
-        public string Story() =>
-            $"{Server.Faults.FirstOrDefault()?.Description}; table {Look(Table) ?? "none"}; server {Truth()}; "
-            + $"asked {string.Join(", ", Server.Requests.TakeLast(12).Select(Describe))}";
-
-        private static string Describe(TestRequest r) => $"{Uri.UnescapeDataString(r.Path)} {r.Status} {r.Ending}";
-
-        private string Truth() => string.Join(' ', _truth.Select(pair => $"{pair.Key}={pair.Value.V},{pair.Value.W}"));
-
-        private string Table()
-        {
-            var rows = new SortedDictionary<string, string>(StringComparer.Ordinal);
-            foreach ((var _, var json) in SyncRun.Read(_path))
-            {
-                using var record = JsonDocument.Parse(json);
-                string Field(string name) => record.RootElement.TryGetProperty(name, out var value) ? value.ToString() : "?";
-                rows.Add(Field("id"), $"{Field("v")},{Field("w")}");
-            }
-
-            return string.Join(' ', rows.Select(pair => $"{pair.Key}={pair.Value}"));
-        }
-
-        private SyncOptions Options(bool follow) =>
-            new()
-            {
-                Feed = new FeedOptions { Uri = Server.FeedUri },
-                Store = new FileTableStore(_path),
-                Foreign = _dialect,
-                Settle = TimeSpan.FromMilliseconds(150),
-                RetryInterval = TimeSpan.FromMilliseconds(5),
-                PollInterval = TimeSpan.FromMilliseconds(5),
-                Follow = follow,
-                // A plain list that lost more than half of itself comes from the test, not from an accident.
-                Force = Server.Feed == FeedKind.Rest,
-                WantsChanges = true,
-            };
     }
 }

@@ -57,4 +57,27 @@ public sealed class RetryAfterTests
 
         Assert.Equal(new RetryAfter(TimeSpan.FromSeconds(seconds), null), RetryAfter.Of(response, Now));
     }
+
+    [Theory]
+    [InlineData("X-RateLimit-Remaining: 0|X-RateLimit-Reset: 1893553460", 15)] // GitHub, Okta: a time
+    [InlineData("X-RateLimit-Remaining: 0|X-RateLimit-Reset: 30", 30)]
+    [InlineData("RateLimit-Remaining: 0|RateLimit-Reset: 30", 30)]
+    [InlineData("RateLimit: \"default\";r=0;t=40", 40)]
+    [InlineData("RateLimit: \"hour\";r=7;t=3000, \"minute\";r=0;t=20", 20)]
+    [InlineData("RateLimit: limit=100, remaining=0, reset=50", 50)]
+    [InlineData("Retry-After: 7|X-RateLimit-Remaining: 0|X-RateLimit-Reset: 30", 30)]
+    [InlineData("Retry-After: 40|X-RateLimit-Remaining: 0|X-RateLimit-Reset: 30", 40)]
+    [InlineData("Retry-After: 7|X-RateLimit-Remaining: 4000|X-RateLimit-Reset: 3000", 7)]
+    [InlineData("X-RateLimit-Remaining: 0|X-RateLimit-Reset: 1893553440", -5)]
+    [InlineData("X-RateLimit-Remaining: 0|X-RateLimit-Reset: 9223372036854775807", 3600)]
+    [InlineData("X-RateLimit-Remaining: 4000|X-RateLimit-Reset: 3000", null)]
+    [InlineData("X-RateLimit-Remaining: 0|X-RateLimit-Reset: tomorrow", null)]
+    public void The_end_of_a_limit_counts_where_it_is_used_up(string headers, int? seconds)
+    {
+        using var response = new HttpResponseMessage();
+        foreach (var header in headers.Split('|'))
+            response.Headers.TryAddWithoutValidation(header.Split(": ")[0], header.Split(": ")[1]);
+
+        Assert.Equal(seconds, (int?)RetryAfter.Of(response, Now)?.Wait.TotalSeconds);
+    }
 }

@@ -165,6 +165,17 @@ public sealed class RecordingTests
     }
 
     [Fact]
+    public void A_token_that_no_request_has_had_yet_is_hidden_and_a_field_of_a_record_is_not()
+    {
+        var scrubber = new RecordingScrubber(
+            new Uri("http://feed.example/x"),
+            [Answer("""{"nextSyncToken" : "CPjk9-sync","newStartPageToken":"page-9999"}""")]
+        );
+
+        Assert.Equal("""hidden-1 hidden-2 {"token":"abcdefghij"}""", scrubber.Clean("""CPjk9-sync page-9999 {"token":"abcdefghij"}"""));
+    }
+
+    [Fact]
     public void An_answer_with_tokens_without_an_end_is_refused_and_not_searched_for_hours()
     {
         var links = string.Concat(Enumerable.Range(0, 100_000).Select(i => $"?token=secret-{i:D6} "));

@@ -44,7 +44,7 @@ internal sealed class TableCase : IAsyncDisposable
     }
 
     /// <summary>Starts to serve, or restarts, with another connection string if one is given.</summary>
-    public async Task ServeAsync(string key = "id", string? connectionString = null)
+    public async Task ServeAsync(string key = "id", string? connectionString = null, IReadOnlyList<string>? named = null)
     {
         if (_feed is not null)
             await _feed.DisposeAsync();
@@ -54,6 +54,7 @@ internal sealed class TableCase : IAsyncDisposable
             new PostgresFeedOptions
             {
                 Table = Items,
+                Key = named ?? [],
                 PollInterval = TimeSpan.FromMilliseconds(20),
                 Logger = CallbackLogger.OfWarnings(text =>
                 {

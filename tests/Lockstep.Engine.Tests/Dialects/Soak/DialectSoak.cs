@@ -14,6 +14,7 @@ namespace Lockstep.Engine.Tests.Dialects.Soak;
 internal sealed class DialectSoak(SoakServer server, TableStore store, Func<ITable> table, CancellationToken cancellationToken)
 {
     private const int Rounds = 7;
+    private const int Kills = 3;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private SortedDictionary<string, string> _shadow = new(StringComparer.Ordinal);
@@ -29,16 +30,45 @@ internal sealed class DialectSoak(SoakServer server, TableStore store, Func<ITab
                 await SyncAsync(random.Next(3) == 0 ? random.Next(1, 6) : 0, server.IsFollowed && random.Next(3) > 0, random);
             }
 
-            server.Quiet();
-            await SettleAsync(random);
-            var said = await SyncAsync(0, follows: false, random, sees: true);
-            Assert.True(said == 0, $"{said} changes were reported of a server that is quiet");
-            AssertEqual();
+            await EndAsync(random);
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
             Assert.Fail($"seed {seed}: {e}\n{string.Join('\n', server.Story.TakeLast(200))}");
         }
+    }
+
+    /// <summary>
+    /// Has another process sync, which is killed at a random moment, several times; then one sync brings the table to what the server has.
+    /// </summary>
+    public async Task RunKilledAsync(int seed, KilledSync killed)
+    {
+        var random = new Random(seed + 1);
+        try
+        {
+            for (var kill = 0; kill < Kills; kill++)
+            {
+                server.Change(kill == 0 ? 40 : 6);
+                await killed.RunAsync(server, server.IsFollowed && random.Next(2) == 0, random, cancellationToken);
+                server.Check(Read().Values);
+            }
+
+            Remember();
+            await EndAsync(random);
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            Assert.Fail($"seed {seed}: {e}\n{string.Join('\n', server.Story.TakeLast(200))}");
+        }
+    }
+
+    private async Task EndAsync(Random random)
+    {
+        server.Quiet();
+        await SettleAsync(random);
+        var said = await SyncAsync(0, follows: false, random, sees: true);
+        Assert.True(said == 0, $"{said} changes were reported of a server that is quiet");
+        AssertEqual();
     }
 
     /// <summary>One sync brings the table to the state of the quiet server.</summary>
