@@ -243,7 +243,12 @@ internal sealed class RowApplier(RowStatements rows)
             batch.ReplaceBody(ref entry, JsonMerge.Lay(batch.Body(entry), select.Bytes(RowStatements.BodyColumn)));
         var order = CompareWithStored(batch, entry, select);
         var coming = StateOf(entry);
-        var verdict = RecordRule.Judge(stored, order, coming, isSame: order >= 0 && stored == coming && IsSame(batch, entry, select));
+        var verdict = RecordRule.Judge(
+            stored,
+            order,
+            coming,
+            isSame: order >= 0 && stored == coming && IsSame(batch, entry, select, order)
+        );
         select.Reset();
         if (verdict == Verdict.OrderRises)
             RaiseOrder(batch, entry);
@@ -299,8 +304,8 @@ internal sealed class RowApplier(RowStatements rows)
     }
 
     /// <summary>Content decides what is a change; the transaction that repeated the same content does not.</summary>
-    private static bool IsSame(RecordBatch batch, in RecordEntry entry, Statement stored) =>
-        StageSql.IsSameBody(stored.Bytes(RowStatements.BodyColumn), batch.Body(entry), batch.OrderKind);
+    private static bool IsSame(RecordBatch batch, in RecordEntry entry, Statement stored, int order) =>
+        StageSql.IsSameBody(stored.Bytes(RowStatements.BodyColumn), batch.Body(entry), batch.OrderKind, order);
 
     /// <param name="statement">An insert or the update.</param>
     /// <param name="before">How many of its parameters belong to earlier rows.</param>

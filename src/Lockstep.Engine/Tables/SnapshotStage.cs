@@ -345,7 +345,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
             return RecordRule.Judge(was, 0, coming, isSame: false);
 
         var order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
-        var isSame = StageSql.IsSameBody(stored.Bytes(2), stage.Bytes(4), _orderKind);
+        var isSame = StageSql.IsSameBody(stored.Bytes(2), stage.Bytes(4), _orderKind, order);
         return RecordRule.Judge(was, order, coming, isSame, isOfWholeSet: _orderKind is not (OrderKind.Text or OrderKind.Arrival));
     }
 
