@@ -129,7 +129,8 @@ internal sealed class JsonItem
             return null;
         if (names.Length == 1 || _innerIndex != index)
         {
-            var value = Kind == JsonKind.Object ? PlaceValue.Of(_members[index].Value, _source) : Element(new PlaceValue(Bytes, Kind), index);
+            var value =
+                Kind == JsonKind.Object ? PlaceValue.Of(_members[index].Value, _source) : Element(new PlaceValue(Bytes, Kind), index);
             if (names.Length == 1 || value is not { Kind: JsonKind.Object or JsonKind.Array } outer)
                 return names.Length == 1 ? value : null;
             _inner ??= new JsonItem();

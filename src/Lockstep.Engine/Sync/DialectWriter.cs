@@ -377,9 +377,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     }
 
     private static bool IsAbove((long Integer, byte[] Encoded) last, in RoutedRecord record) =>
-        record.KeyLayout == KeyLayout.Integer
-            ? record.IntegerKey > last.Integer
-            : record.EncodedKey.SequenceCompareTo(last.Encoded) > 0;
+        record.KeyLayout == KeyLayout.Integer ? record.IntegerKey > last.Integer : record.EncodedKey.SequenceCompareTo(last.Encoded) > 0;
 
     private async Task EnqueueAsync(CommitKind kind, TableCommit commit, CancellationToken cancellationToken)
     {

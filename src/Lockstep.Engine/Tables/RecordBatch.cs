@@ -295,11 +295,7 @@ internal sealed class RecordBatch
         ref var last = ref this[Count - 1];
         IsAscending =
             IsAscending
-            && (
-                Layout == KeyLayout.Integer
-                    ? last.IntegerKey < record.IntegerKey
-                    : Key(last).SequenceCompareTo(record.EncodedKey) < 0
-            );
+            && (Layout == KeyLayout.Integer ? last.IntegerKey < record.IntegerKey : Key(last).SequenceCompareTo(record.EncodedKey) < 0);
         // Of opaque order values, the later one is the greater by definition.
         _ordersRise =
             _ordersRise

@@ -55,8 +55,7 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
         );
 
     /// <summary>Inserts a record unless its key is stored: one search instead of two, as <see cref="Replace"/>.</summary>
-    public Statement InsertNew =>
-        _insertNew ??= new Statement(connection, $"{InsertInto(table)}{ValuesOf(0)} ON CONFLICT(key) DO NOTHING");
+    public Statement InsertNew => _insertNew ??= new Statement(connection, $"{InsertInto(table)}{ValuesOf(0)} ON CONFLICT(key) DO NOTHING");
 
     public Statement Update { get; } =
         new(
