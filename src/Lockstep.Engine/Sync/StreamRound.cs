@@ -38,6 +38,9 @@ internal sealed class StreamRound(DialectSession session)
     /// <summary>How many items were skipped by the dialect: they do not show that the feed is well.</summary>
     public int Skipped { get; private set; }
 
+    /// <summary>Whether the last item was skipped: it may be the error that ended the stream.</summary>
+    public bool EndedWithASkippedItem { get; private set; }
+
     /// <summary>Whether it ended within an item, which was dropped: the next request is to bring it again.</summary>
     public bool EndedWithinAnItem { get; private set; }
 
@@ -331,7 +334,8 @@ internal sealed class StreamRound(DialectSession session)
         if (!writer.HasUncommitted)
             _uncommittedSince = session.Context.Time.GetTimestamp();
         var kind = writer.Items.Read(rules, item, signs: true, out var record);
-        if (kind == ItemKind.Nothing)
+        EndedWithASkippedItem = kind == ItemKind.Nothing;
+        if (EndedWithASkippedItem)
             Skipped++;
         else
             Signs++;

@@ -172,6 +172,20 @@ public sealed class EventStreamTests : DialectTest
         Assert.Equal("2", Info.Cursor.ToString());
     }
 
+    [Theory]
+    [InlineData("event: heartbeat\ndata: \n\n")]
+    [InlineData("event: ping\ndata: {\"now\":1}\n\n")]
+    [InlineData("event: keep-alive\ndata: tick\n\n")]
+    [InlineData(":\n\n")]
+    public async Task A_sign_of_life_is_no_record_and_counts_as_one(string sign)
+    {
+        await using var server = Stream(_ => "id: 1\ndata: {\"id\":1}\n\n" + sign + sign);
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+
+        Assert.Equal(("1 0 0", 2), (Counts(run), run.Result.Heartbeats));
+    }
+
     [Fact]
     public async Task Another_content_type_is_an_error_and_another_last_id_is_a_gap()
     {
@@ -373,7 +387,7 @@ public sealed class EventStreamTests : DialectTest
             },
             Cancellation
         );
-        await Pace.MoveAsync(time, TimeSpan.FromSeconds(1), following);
+        await Pace.MoveAsync(time, TimeSpan.FromSeconds(5), following);
         await following;
 
         Assert.Contains("a proxy", Assert.Single(warnings).Message, StringComparison.Ordinal);
