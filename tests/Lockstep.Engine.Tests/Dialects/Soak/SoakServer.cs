@@ -51,7 +51,14 @@ internal abstract class SoakServer : IAsyncDisposable
         Random = new Random(seed);
         Source = new SoakSource(Random);
         // Its clock may be off by a time zone, as those of servers are.
-        _clock = TimeSpan.FromHours(new Random(seed).Next(3) switch { 0 => -14, 1 => 14, _ => 0 });
+        _clock = TimeSpan.FromHours(
+            new Random(seed).Next(3) switch
+            {
+                0 => -14,
+                1 => 14,
+                _ => 0,
+            }
+        );
         _raw = new RawServer(ServeAsync);
     }
 
@@ -156,7 +163,11 @@ internal abstract class SoakServer : IAsyncDisposable
             if (Chance(14))
                 answer = Fault();
             else if (!isMoved && Chance(20))
-                answer = new SoakAnswer("", $"Location: {Moved}{address}\r\n", Random.Next(2) == 0 ? "302 Found" : "307 Temporary Redirect");
+                answer = new SoakAnswer(
+                    "",
+                    $"Location: {Moved}{address}\r\n",
+                    Random.Next(2) == 0 ? "302 Found" : "307 Temporary Redirect"
+                );
             else if (Chance(20) && _cache.TryGetValue(address, out var cached))
                 answer = cached;
             else
