@@ -293,7 +293,9 @@ internal sealed class RecordBatch
     private void CompareWithLast(in RoutedRecord record)
     {
         ref var last = ref this[Count - 1];
-        IsAscending = IsAscending && Layout == KeyLayout.Integer && last.IntegerKey < record.IntegerKey;
+        IsAscending =
+            IsAscending
+            && (Layout == KeyLayout.Integer ? last.IntegerKey < record.IntegerKey : Key(last).SequenceCompareTo(record.EncodedKey) < 0);
         // Of opaque order values, the later one is the greater by definition.
         _ordersRise =
             _ordersRise

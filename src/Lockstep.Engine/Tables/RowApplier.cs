@@ -11,8 +11,9 @@ internal delegate bool RecordFilter(RecordBatch batch, ref RecordEntry entry);
 /// <summary>Applies a batch to a table of records by <see cref="RecordRule"/> (I3), in the caller's transaction.</summary>
 internal sealed class RowApplier(RowStatements rows)
 {
-    // The last record replaced a live one, so the next probably does too.
+    // The last record replaced a live one, or was new, so the next probably is too.
     private bool _replaces;
+    private bool _inserts;
 
     /// <summary>What was changed, and how the numbers of live records and tombstones changed.</summary>
     public RowTally Tally { get; } = new();
@@ -206,6 +207,17 @@ internal sealed class RowApplier(RowStatements rows)
             }
         }
 
+        if (_inserts && !IsOfNothing(batch, entry))
+        {
+            BindRow(rows.InsertNew, 0, batch, entry, sequence);
+            _inserts = rows.InsertNew.ExecuteAndCount() > 0;
+            if (_inserts)
+            {
+                NoteInserted(batch, entry, sequence, changes);
+                return;
+            }
+        }
+
         var select = rows.Select;
         BindKey(select, RowStatements.KeyParameter, batch, entry);
         if (!select.Step())
@@ -216,6 +228,7 @@ internal sealed class RowApplier(RowStatements rows)
             BindRow(rows.Insert, 0, batch, entry, sequence);
             rows.Insert.Execute();
             NoteInserted(batch, entry, sequence, changes);
+            _inserts = true;
             return;
         }
 
