@@ -10,19 +10,19 @@ internal static class DialectHost
 {
     public static void Run(string dialect, int items)
     {
-        var pages = new DialectPages(dialect, items);
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         var root = $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture)}";
+        var pages = new DialectPages(dialect, items, root);
         Console.WriteLine(root);
         while (true)
         {
             var client = listener.AcceptTcpClient();
-            new Thread(() => Serve(client, pages, root)) { IsBackground = true }.Start();
+            new Thread(() => Serve(client, pages)) { IsBackground = true }.Start();
         }
     }
 
-    private static void Serve(TcpClient client, DialectPages pages, string root)
+    private static void Serve(TcpClient client, DialectPages pages)
     {
         try
         {
@@ -41,7 +41,7 @@ internal static class DialectHost
                         length += count;
                     }
 
-                    var (headers, body) = pages.Answer(Encoding.ASCII.GetString(request, 0, length).Split(' ')[1], root);
+                    var (headers, body) = pages.Answer(Encoding.ASCII.GetString(request, 0, length).Split(' ')[1]);
                     var type = headers.Contains("Content-Type", StringComparison.Ordinal) ? "" : "Content-Type: application/json\r\n";
                     SendAll(
                         client.Client,

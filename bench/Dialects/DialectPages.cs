@@ -23,11 +23,12 @@ internal sealed class DialectPages
 
     private readonly string _dialect;
     private readonly int _items;
+    private readonly string _root;
     private readonly byte[][] _pages;
 
-    public DialectPages(string dialect, int items)
+    public DialectPages(string dialect, int items, string root)
     {
-        (_dialect, _items) = (dialect, items);
+        (_dialect, _items, _root) = (dialect, items, root);
         var size = dialect == "EventStream" ? items : PageSize;
         _pages =
         [
@@ -36,7 +37,7 @@ internal sealed class DialectPages
     }
 
     /// <summary>The answer to a request: its headers, each with its line break, and its body.</summary>
-    public (string Headers, ReadOnlyMemory<byte> Body) Answer(string target, string root)
+    public (string Headers, ReadOnlyMemory<byte> Body) Answer(string target)
     {
         if (_dialect == "CouchDb" && !target.Contains("_changes", StringComparison.Ordinal))
             return ("", Encoding.UTF8.GetBytes("""{"instance_start_time":"1","purge_seq":0}"""));
@@ -46,8 +47,7 @@ internal sealed class DialectPages
         var body = index < _pages.Length ? _pages[index] : Render(_items, _items);
         return _dialect switch
         {
-            "Rest" => (isLast ? "" : $"Link: <{root}/items?after={end}>; rel=\"next\"\r\n", body),
-            "ODataDelta" => ("", Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(body).Replace("ROOT", root, StringComparison.Ordinal))),
+            "Rest" => (isLast ? "" : $"Link: <{_root}/items?after={end}>; rel=\"next\"\r\n", body),
             "EventStream" => ("Content-Type: text/event-stream\r\n", body),
             "Shape" => ($"electric-handle: h\r\nelectric-offset: {end}_0\r\n{(isLast ? "electric-up-to-date: \r\n" : "")}", body),
             "DurableStream" => ($"Stream-Next-Offset: {end:D9}\r\n{(isLast ? "Stream-Up-To-Date: true\r\n" : "")}", body),
@@ -77,11 +77,11 @@ internal sealed class DialectPages
         var (head, separator, tail) = _dialect switch
         {
             "ODataDelta" => (
-                """{"@odata.context":"ROOT/v1.0/$metadata#users","value":[""",
+                $$"""{"@odata.context":"{{_root}}/v1.0/$metadata#users","value":[""",
                 ",",
                 to >= _items
-                    ? """],"@odata.deltaLink":"ROOT/v1.0/users/delta?$deltatoken=end"}"""
-                    : $$"""],"@odata.nextLink":"ROOT/v1.0/users/delta?$skiptoken={{to}}"}"""
+                    ? $$"""],"@odata.deltaLink":"{{_root}}/v1.0/users/delta?$deltatoken=end"}"""
+                    : $$"""],"@odata.nextLink":"{{_root}}/v1.0/users/delta?$skiptoken={{to}}"}"""
             ),
             "Kubernetes" => (
                 $$$"""{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"{{{Continue(to)}}}},"items":[""",

@@ -40,6 +40,12 @@ internal sealed class FeedMeasurements : IDisposable
             return _values.Where(v => v.Instrument == instrument).Sum(v => v.Value);
     }
 
+    public long[] Values(string instrument)
+    {
+        lock (_gate)
+            return [.. _values.Where(v => v.Instrument == instrument).Select(v => v.Value)];
+    }
+
     public long Greatest(string instrument)
     {
         lock (_gate)

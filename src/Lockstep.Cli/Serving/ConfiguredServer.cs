@@ -21,6 +21,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
     /// <summary>How soon to retry a database that was unavailable: until then its feeds may be unknown.</summary>
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
     private readonly Dictionary<string, FeedPlan> _served = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, IReadOnlyList<TableName>> _found = new(StringComparer.Ordinal);
     private readonly HashSet<string> _told = [];
     private readonly HashSet<string> _troubled = [];
 
@@ -116,6 +117,9 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
     {
         var plans = new Dictionary<string, FeedPlan>(StringComparer.Ordinal);
         var isWhole = true;
+
+        // The prefixes of databases whose tables are not known yet: any name may be one of theirs.
+        var unknown = new HashSet<string>(StringComparer.Ordinal);
         foreach (var file in config.Files)
         {
             var path = Path.GetFullPath(file.Path);
@@ -133,23 +137,50 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             try
             {
                 var connection = database.ReadConnection();
+                if (unknown.Contains(database.Prefix))
+                {
+                    isWhole = false;
+                    const string Why = "waits for the database before it, whose tables may have the same names; give each a prefix.";
+                    if (_told.Add(connection))
+                        log.Say($"{PostgresConnectionString.Describe(connection)} {Why}");
+                    continue;
+                }
+
                 foreach (var feed in database.Feeds)
                     AddTable(database, connection, TableName.Parse(feed.Table), feed);
-                var found = await PostgresCatalog
-                    .FindAsync(connection, database.Tables, database.Exclude, database.Mode, cancellationToken)
-                    .ConfigureAwait(false);
+                var found = await FindAsync(database, connection).ConfigureAwait(false);
                 foreach (var table in found)
                     AddTable(database, connection, table, new TableConfig { Table = table.ToString(), Name = NameOf(table, found) });
             }
             catch (Exception e) when (e is LockstepException or ArgumentException or FormatException)
             {
                 isWhole = false;
+                unknown.Add(database.Prefix);
                 if (_told.Add(e.Message))
                     log.Warn("databases", e);
             }
         }
 
         return (plans, isWhole);
+
+        // What an unavailable database had at the last look keeps its names, which must not lead to another database's tables meanwhile.
+        async Task<IReadOnlyList<TableName>> FindAsync(DatabaseConfig database, string connection)
+        {
+            var question = string.Join('\n', [connection, $"{database.Mode}", .. database.Tables, "", .. database.Exclude]);
+            try
+            {
+                return _found[question] = await PostgresCatalog
+                    .FindAsync(connection, database.Tables, database.Exclude, database.Mode, cancellationToken)
+                    .ConfigureAwait(false);
+            }
+            catch (LockstepException e) when (_found.TryGetValue(question, out var before))
+            {
+                isWhole = false;
+                if (_told.Add(e.Message))
+                    log.Warn("databases", e);
+                return before;
+            }
+        }
 
         void AddTable(DatabaseConfig database, string connection, TableName table, TableConfig own)
         {

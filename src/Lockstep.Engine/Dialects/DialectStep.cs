@@ -1,6 +1,8 @@
 namespace Lockstep.Engine.Dialects;
 
-/// <summary>What one request of a dialect has read, for authors of dialects. Immutable; holds no secret.</summary>
+/// <summary>
+/// What one request of a dialect has read, for authors of dialects; of a stream, what arrived together. Immutable; holds no secret.
+/// </summary>
 /// <param name="Request">What was requested, without secrets.</param>
 /// <param name="Purpose">Its purpose: Snapshot, Changes or Live.</param>
 /// <param name="Status">The status of the answer.</param>
@@ -14,6 +16,9 @@ public sealed record DialectStep(string Request, string Purpose, int Status)
 
     /// <summary>The key of the first record.</summary>
     public string? FirstKey { get; init; }
+
+    /// <summary>The value by which the first record is older or newer than another, as JSON; null if arrival decides.</summary>
+    public string? FirstOrder { get; init; }
 
     /// <summary>The first record, as it would be stored.</summary>
     public string? FirstRecord { get; init; }

@@ -21,11 +21,13 @@ internal sealed class DocumentReader
 
     private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
 
+    private const int UsualSize = 64 * 1024;
+
     private readonly Place? _items;
     private readonly int _limit;
     private readonly ArrayBufferWriter<byte> _around = new();
     private readonly List<string?> _path = [];
-    private byte[] _buffer = new byte[64 * 1024];
+    private byte[] _buffer;
     private int _start;
     private int _end;
     private long _offset;
@@ -40,14 +42,19 @@ internal sealed class DocumentReader
     /// <summary>Creates a reader of one document.</summary>
     /// <param name="items">Where the items are; null for the usual places.</param>
     /// <param name="limit">The maximum size in bytes of an item, and of what surrounds the items.</param>
-    public DocumentReader(Place? items, int limit)
+    /// <param name="buffer">The buffer of a reader that has finished; null for a new one.</param>
+    public DocumentReader(Place? items, int limit, byte[]? buffer = null)
     {
         _items = items;
         _limit = limit;
+        _buffer = buffer ?? new byte[UsualSize];
     }
 
     /// <summary>The last item found; valid while the sink runs.</summary>
     public JsonItem Item { get; } = new();
+
+    /// <summary>The buffer, for the next reader once the body has ended: a read that was given up may still write into it.</summary>
+    public byte[]? Buffer => _buffer.Length == UsualSize ? _buffer : null;
 
     /// <summary>Whether the items were found, even if there are none.</summary>
     public bool HasItems { get; private set; }

@@ -57,10 +57,10 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
         }
 
         var added = list is not null && rules.TypesItems && !body.Has("kind"u8) ? list : null;
-        return isWhole && _lacks.Count == 0 && added is null ? body.Bytes.Span : Rebuild(rules, body, added);
+        return isWhole && _lacks.Count == 0 && added is null ? body.Bytes.Span : Rebuild(rules, body, isWhole, added);
     }
 
-    private ReadOnlySpan<byte> Rebuild(DialectRules rules, JsonItem body, ListType? list)
+    private ReadOnlySpan<byte> Rebuild(DialectRules rules, JsonItem body, bool isWhole, ListType? list)
     {
         _bytes.ResetWrittenCount();
         _bytes.Write("{"u8);
@@ -81,9 +81,15 @@ internal sealed class ItemBody(ItemKey key, IEnumerable<string> fields)
             _bytes.Write(key.PartText(part));
         }
 
-        for (var i = 0; i < body.Count; i++)
+        if (isWhole && body.Count > 0)
         {
-            if (rules.Drop.Count + rules.ParentParts > 0 && (Drops(rules, body.Name(i)) || IsOfParent(rules, body.Name(i))))
+            Separate();
+            _bytes.Write(body.Members);
+        }
+
+        for (var i = 0; i < body.Count && !isWhole; i++)
+        {
+            if (Drops(rules, body.Name(i)) || IsOfParent(rules, body.Name(i)))
                 continue;
             Separate();
             _bytes.Write(body.Text(i));

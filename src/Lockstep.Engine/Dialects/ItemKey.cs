@@ -183,7 +183,7 @@ internal sealed class ItemKey
     {
         if (!_reader.IsSound)
             return Refuse(_reader.WhatDiffers() ?? "it has no key");
-        var shape = Shape! with { OrderKind = order };
+        var shape = Shape!.OrderKind == order ? Shape : Shape with { OrderKind = order };
         if (!_reader.HasKinds)
         {
             shape = shape with

@@ -11,6 +11,13 @@ namespace Lockstep.Engine.Dialects;
 internal sealed class JsonItem
 {
     private Member[] _members = new Member[16];
+
+    /// <summary>A bit for each name, by its length and first byte: most names that are not there are not compared with any.</summary>
+    private ulong _names;
+
+    /// <summary>The members of one of its members, and which: conditions, cursor and key often are in the same.</summary>
+    private JsonItem? _inner;
+    private int _innerIndex = -1;
     private ReadOnlyMemory<byte> _source;
     private byte[] _copy = [];
     private int _start;
@@ -30,8 +37,11 @@ internal sealed class JsonItem
     public ScanStatus Scan(ReadOnlyMemory<byte> bytes, int maximumDepth = RecordParser.MaximumDepth)
     {
         Count = 0;
+        _names = 0;
+        _innerIndex = -1;
         _source = bytes;
-        var scan = new JsonScanner(bytes.Span, maximumDepth);
+        var span = bytes.Span;
+        var scan = new JsonScanner(span, maximumDepth);
         Kind = scan.Peek();
         _start = scan.Position;
         if (Kind == JsonKind.Object)
@@ -42,6 +52,7 @@ internal sealed class JsonItem
                 if (Count == _members.Length)
                     Array.Resize(ref _members, Count * 2);
                 _members[Count++] = new Member(name, value);
+                _names |= name.IsEscaped ? ulong.MaxValue : BitOf(name.Of(span));
             }
         }
         else if (Kind != JsonKind.None)
@@ -95,25 +106,45 @@ internal sealed class JsonItem
         return _source.Span[start..member.End];
     }
 
+    /// <summary>All members as written, without the braces around them; there is at least one.</summary>
+    public ReadOnlySpan<byte> Members => _source.Span[(_members[0].Name.Start - 1).._members[Count - 1].End];
+
     /// <summary>Whether it is an object with a member of this name.</summary>
     public bool Has(ReadOnlySpan<byte> name) => IndexOf(name) >= 0;
 
     /// <summary>The value at a place; null if there is none. If a name occurs twice, the last value counts.</summary>
-    public PlaceValue? Find(Place place)
+    public PlaceValue? Find(Place place) => place.Kind is PlaceKind.Field or PlaceKind.Pointer ? Find(place.Names) : null;
+
+    private PlaceValue? Find(ReadOnlySpan<byte[]> names)
     {
-        if (place.Kind is not (PlaceKind.Field or PlaceKind.Pointer))
-            return null;
-        var names = place.Names;
         if (Kind == JsonKind.None)
             return null;
-        if (names.Length == 0 || Kind != JsonKind.Object)
-            return Within(new PlaceValue(Bytes, Kind), names);
-        var index = IndexOf(names[0]);
-        return index < 0 ? null : Within(PlaceValue.Of(_members[index].Value, _source), names[1..]);
+        if (names.IsEmpty)
+            return new PlaceValue(Bytes, Kind);
+        var index =
+            Kind == JsonKind.Object ? IndexOf(names[0])
+            : Kind == JsonKind.Array && Place.TryIndex(names[0], out var number) ? number
+            : -1;
+        if (index < 0)
+            return null;
+        if (names.Length == 1 || _innerIndex != index)
+        {
+            var value =
+                Kind == JsonKind.Object ? PlaceValue.Of(_members[index].Value, _source) : Element(new PlaceValue(Bytes, Kind), index);
+            if (names.Length == 1 || value is not { Kind: JsonKind.Object or JsonKind.Array } outer)
+                return names.Length == 1 ? value : null;
+            _inner ??= new JsonItem();
+            _inner.Scan(outer.Json);
+            _innerIndex = index;
+        }
+
+        return _inner!.Find(names[1..]);
     }
 
     private int IndexOf(ReadOnlySpan<byte> name)
     {
+        if ((_names & BitOf(name)) == 0)
+            return -1;
         var source = _source.Span;
         for (var i = Count - 1; i >= 0; i--)
         {
@@ -125,35 +156,7 @@ internal sealed class JsonItem
         return -1;
     }
 
-    private static PlaceValue? Within(PlaceValue value, ReadOnlySpan<byte[]> names)
-    {
-        PlaceValue? found = value;
-        foreach (var name in names)
-        {
-            found =
-                found is not { } outer ? null
-                : outer.Kind == JsonKind.Object ? OfMember(outer, name)
-                : outer.Kind == JsonKind.Array && Place.TryIndex(name, out var index) ? Element(outer, index)
-                : null;
-        }
-
-        return found;
-    }
-
-    private static PlaceValue? OfMember(PlaceValue json, ReadOnlySpan<byte> wanted)
-    {
-        var bytes = json.Json.Span;
-        var scan = new JsonScanner(bytes, RecordParser.MaximumDepth);
-        PlaceValue? found = null;
-        scan.Open();
-        while (scan.NextName(out var name) && scan.ReadValue(out var value))
-        {
-            if (name.IsEscaped ? KeyPart.Unescape(name, bytes).AsSpan().SequenceEqual(wanted) : name.Of(bytes).SequenceEqual(wanted))
-                found = PlaceValue.Of(value, json.Json);
-        }
-
-        return found;
-    }
+    private static ulong BitOf(ReadOnlySpan<byte> name) => name.IsEmpty ? 1 : 1UL << ((name.Length * 5) + name[0]);
 
     private static PlaceValue? Element(PlaceValue json, int index)
     {

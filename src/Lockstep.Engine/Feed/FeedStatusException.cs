@@ -104,7 +104,10 @@ public sealed class FeedStatusException : FeedException
         };
 
     private static bool IsPassing(HttpStatusCode status) =>
-        status is >= HttpStatusCode.InternalServerError or HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests;
+        status
+            is HttpStatusCode.RequestTimeout
+                or HttpStatusCode.TooManyRequests
+                or (>= HttpStatusCode.InternalServerError and not HttpStatusCode.NotImplemented);
 
     /// <summary>What to do about a status.</summary>
     /// <param name="status">The status.</param>
@@ -131,6 +134,8 @@ public sealed class FeedStatusException : FeedException
                 $"The feed waited too long for the request, often behind a proxy: try again; with {Term.Follow} or "
                     + $"{Term.MaximumRetryCount} Lockstep does so by itself.",
             HttpStatusCode.Gone or HttpStatusCode.Conflict => $"Sync again with {Term.Resync}.",
+            HttpStatusCode.NotImplemented =>
+                "The server cannot do what the URI asks for: leave that out, such as a property whose changes it does not track.",
             >= HttpStatusCode.InternalServerError =>
                 $"Try again later; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep does so by itself.",
             _ => "Check the URI and the options of the request.",

@@ -39,10 +39,32 @@ internal readonly struct KeyPart(JsonSlice slice)
     /// <exception cref="InvalidOperationException">It holds half a surrogate pair, which UTF-8 cannot represent.</exception>
     public static byte[] Unescape(JsonSlice text, ReadOnlySpan<byte> json)
     {
+        var bytes = new byte[text.Length];
+        if (TryUnescape(text.Of(json), bytes, out var length))
+            return bytes[..length];
         // A string token on its own, quotes included.
         var reader = new Utf8JsonReader(json.Slice(text.Start - 1, text.Length + 2));
         reader.Read();
-        var unescaped = new byte[text.Length];
-        return unescaped[..reader.CopyString(unescaped)];
+        return bytes[..reader.CopyString(bytes)];
+    }
+
+    /// <summary>Unescapes a valid string in which every escape stands for the character itself: a quote, a backslash or a slash.</summary>
+    private static bool TryUnescape(ReadOnlySpan<byte> text, Span<byte> unescaped, out int length)
+    {
+        length = 0;
+        while (text.IndexOf((byte)'\\') is var at and >= 0)
+        {
+            var escaped = text[at + 1];
+            if (escaped is not ((byte)'"' or (byte)'\\' or (byte)'/'))
+                return false;
+            text[..at].CopyTo(unescaped[length..]);
+            length += at;
+            unescaped[length++] = escaped;
+            text = text[(at + 2)..];
+        }
+
+        text.CopyTo(unescaped[length..]);
+        length += text.Length;
+        return Utf8.IsValid(unescaped[..length]);
     }
 }

@@ -30,6 +30,9 @@ internal sealed record BufferSizes
     /// </summary>
     public int EndlessBatch { get; private init; } = 6 * Megabyte;
 
+    /// <summary>The batch size for pages whose keys come out of order. Three batches may be alive.</summary>
+    public int PageBatch { get; private init; } = 12 * Megabyte;
+
     /// <summary>
     /// The batch size for records that arrive in key order. They gain nothing by waiting, so they are written while the next ones are read.
     /// </summary>
@@ -52,6 +55,7 @@ internal sealed record BufferSizes
             _room = room,
             Batch = (int)Math.Min(WithSorting(room), Usual.Batch),
             EndlessBatch = (int)Math.Min(WithSorting(room / 3), Usual.EndlessBatch),
+            PageBatch = (int)Math.Min(WithSorting(room / 3), Usual.PageBatch),
             Cache = cache,
         };
     }

@@ -282,6 +282,8 @@ internal sealed class DialectFollower(
 
     private async Task<RoundOutcome> StreamAsync(DialectSession session, RequestKind kind, CancellationToken cancellationToken)
     {
+        // A stream that ends is asked for again at once, which must not become a loop.
+        await pacer.KeepDistanceAsync(cancellationToken).ConfigureAwait(false);
         var before = status.Counters.Changes;
         var round = new StreamRound(session);
         RoundEnd end;
@@ -320,7 +322,7 @@ internal sealed class DialectFollower(
             return RoundOutcome.Done;
         }
 
-        if (round.Signs > 0)
+        if (round.Signs > 0 && !(round.EndedWithASkippedItem && round.Lasted < AtOnce))
         {
             _emptyEnds = _skippedEnds = 0;
             return dialect.For(kind).Framing == DialectFraming.EventStream && status.Counters.Changes == before
@@ -366,6 +368,8 @@ internal sealed class DialectFollower(
                 .ConfigureAwait(false);
         }
 
+        if (_emptyEnds >= MostEmptyEnds && dialect.For(kind).Framing == DialectFraming.EventStream)
+            await session.SayThatAProxyMayBufferAsync("ends again and again with nothing in it", cancellationToken).ConfigureAwait(false);
         return await WaitAsync(retry.Delay(_emptyEnds, session.ServerInterval), cancellationToken).ConfigureAwait(false);
     }
 

@@ -45,7 +45,16 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
 
         foreach ((var name, var value) in client.Http.Options.Query)
             uri = With(uri, name, value, replaces: true);
-        return uri;
+        // Who names a feed in a header means caches to have its answers, and they know a request by its text.
+        return rules.Identity.Any(place => place.Kind == PlaceKind.Header) ? Sorted(uri) : uri;
+    }
+
+    private static Uri Sorted(Uri uri)
+    {
+        var builder = new UriBuilder(uri);
+        var pairs = builder.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries);
+        builder.Query = string.Join('&', pairs.Order(StringComparer.Ordinal));
+        return builder.Uri;
     }
 
     /// <summary>Resolves a link from the server, which must lead to the feed's own origin (D5).</summary>
@@ -190,7 +199,10 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     {
         var accept = rules.Framing == DialectFraming.EventStream ? "text/event-stream" : "application/json, */*;q=0.5";
         headers.TryAddWithoutValidation("Accept", accept);
-        if (!client.Http.Options.DisableCompression)
+        // What compresses an endless answer may hold it back until its window is full, heartbeats included.
+        if (rules.Framing is DialectFraming.JsonLines or DialectFraming.EventStream)
+            headers.TryAddWithoutValidation("Accept-Encoding", "identity");
+        else if (!client.Http.Options.DisableCompression)
             headers.TryAddWithoutValidation("Accept-Encoding", "gzip, deflate, br");
         foreach (var header in rules.Headers)
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
@@ -74,6 +75,9 @@ internal sealed class DialectSession
     /// <summary>Whether the feed is not the one the table knows.</summary>
     public bool IsAnotherFeed { get; set; }
 
+    /// <summary>The feed's identities from which it could not continue: to ask for them again leads nowhere.</summary>
+    public HashSet<string> RefusedIdentities { get; } = [];
+
     /// <summary>How many times in a row the feed refused to continue between two pages.</summary>
     public int RefusedPages { get; set; }
 
@@ -116,21 +120,35 @@ internal sealed class DialectSession
     /// <summary>Reports a page to the observer.</summary>
     public void Tell(RequestKind kind, Uri target, Page page, string? cursor, Uri? next, bool isLast)
     {
-        if (Context.Options.DialectObserver is not { } observer)
+        if (Context.Options.DialectObserver is null)
             return;
-        var first = Writer.First;
-        observer(
-            new DialectStep(FeedUri.Parse(target).Display, kind.ToString(), page.Places.Status)
+        var step = new DialectStep(FeedUri.Parse(target).Display, kind.ToString(), page.Places.Status)
+        {
+            Items = page.Count,
+            Place = page.ItemsPlace,
+            Cursor = cursor is null ? null : CursorText.Shorten(cursor),
+            Next = next is null ? null : CursorText.Shorten(next.PathAndQuery),
+            IsUpToDate = page.IsUpToDate || isLast,
+        };
+        Tell(kind, step);
+    }
+
+    /// <summary>Reports what arrived to the observer, with the first record that is not yet written.</summary>
+    public void Tell(RequestKind kind, DialectStep step)
+    {
+        if (Writer.First is { } first)
+        {
+            using var record = JsonDocument.Parse(first.Json);
+            step = step with
             {
-                Items = page.Count,
-                Place = page.ItemsPlace,
-                FirstKey = first?.Key.ToString(),
-                FirstRecord = first?.Json,
-                Cursor = cursor is null ? null : CursorText.Shorten(cursor),
-                Next = next is null ? null : CursorText.Shorten(next.PathAndQuery),
-                IsUpToDate = page.IsUpToDate || isLast,
-            }
-        );
+                FirstKey = first.Key.ToString(),
+                FirstOrder =
+                    Dialect.For(kind).OrderBy is { } by && by.TryFind(record.RootElement, out var order) ? order.GetRawText() : null,
+                FirstRecord = first.Json,
+            };
+        }
+
+        Context.Options.DialectObserver?.Invoke(step);
     }
 
     public void NoteBytes(int count)
@@ -300,6 +318,42 @@ internal sealed class DialectSession
     }
 
     private bool _hasToldOfCut;
+
+    /// <summary>Warns that a stream continues without the id of the last event, so that something may be missing.</summary>
+    public Task SayThatTheIdIsTooLongAsync(CancellationToken cancellationToken)
+    {
+        Context.HasToldOfMore = true;
+        var query = MoreOfList.Over(
+            Dialect,
+            "\"Changes\": { \"Headers\": { \"Last-Event-ID\": null }, \"Query\": { \"lastEventID\": \"{cursor}\" } }"
+        );
+        return SayAsync(
+            FeedEventKind.Warning,
+            "The server refuses the id of the last event as too long (431), and is asked without it: what came since that event may be "
+                + "missing.",
+            cancellationToken,
+            $"If the server takes the id as a parameter too, sync with {Term.DialectWith(query)}."
+        );
+    }
+
+    /// <summary>Warns once that an event stream brings nothing at all, which is what a proxy that waits for its end makes of it.</summary>
+    /// <param name="how">What the stream did.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task SayThatAProxyMayBufferAsync(string how, CancellationToken cancellationToken)
+    {
+        if (_hasToldOfBuffering)
+            return;
+        _hasToldOfBuffering = true;
+        await SayAsync(
+                FeedEventKind.Warning,
+                $"The event stream {how}: it may have nothing to send, or a proxy in between holds it back.",
+                cancellationToken,
+                "Have the proxy pass this address on unbuffered (nginx: proxy_buffering off), or the server send 'X-Accel-Buffering: no'."
+            )
+            .ConfigureAwait(false);
+    }
+
+    private bool _hasToldOfBuffering;
 
     /// <summary>Warns, once per table, that a field looks like a deletion mark for which the dialect has no rule.</summary>
     public async Task SayIfDeletionIsUnknownAsync(CancellationToken cancellationToken)

@@ -60,6 +60,10 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     private readonly List<QuarantinedRecord> _quarantined = [];
     private RecordBatch? _batch;
 
+    /// <summary>Whether what the open transaction has written came in the order of its keys, and the last key.</summary>
+    private bool _isInOrder = true;
+    private (long Integer, byte[] Encoded)? _lastKey;
+
     /// <summary>The position of what arrived in full and is not yet written; null if there is none.</summary>
     private DialectPosition? _kept;
 
@@ -83,7 +87,13 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     public bool HasUncommitted => HasKept || _batch is { Count: > 0 } || _finished.Count > 0 || _quarantined.Count > 0;
 
     /// <summary>Whether enough has arrived to be written while more arrives.</summary>
-    public bool IsWorthWriting => context.Queue.IsIdle && _batch?.MemoryUsed >= IdleStageBytes;
+    public bool IsWorthWriting => context.Queue.IsIdle && _batch?.MemoryUsed >= (IsOutOfOrder ? context.Buffers.PageBatch : IdleStageBytes);
+
+    /// <summary>
+    /// Whether keys have not come in their order. The more of them are sorted and written at once, the fewer pages of the file each write
+    /// touches; those that come in order gain nothing by waiting.
+    /// </summary>
+    private bool IsOutOfOrder => !_isInOrder || _batch is { IsAscending: false };
 
     private bool HasKept => _kept is not null || _open is not null;
 
@@ -95,7 +105,10 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         >= (context.Target.Committed.Sequence == 0 ? FirstCommitInterval : CommitInterval);
 
     /// <summary>Whether what has arrived must be staged before more arrives.</summary>
-    public bool IsFull => _batch is { } batch && batch.MemoryUsed >= Math.Min(context.Buffers.Batch, IsStaged ? StageBytes : PageBytes);
+    public bool IsFull => _batch is { } batch && batch.MemoryUsed >= Math.Min(context.Buffers.Batch, IsStaged ? WriteBytes : PageBytes);
+
+    /// <summary>The batch size at which to write even if that means waiting.</summary>
+    private int WriteBytes => IsOutOfOrder ? context.Buffers.PageBatch : StageBytes;
 
     /// <summary>
     /// Whether to stage what has arrived of a set after this page. Not after every page: the more records are written at once, the fewer
@@ -139,7 +152,12 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             _batch = null;
         }
 
-        _batch ??= context.Batches.Take(record.KeyLayout, record.OrderKind, context.Coalesces && !isOrdered);
+        if (_batch is null)
+        {
+            _batch = context.Batches.Take(record.KeyLayout, record.OrderKind, context.Coalesces && !isOrdered);
+            _isInOrder = _isInOrder && (_lastKey is not { } last || IsAbove(last, record));
+        }
+
         _batch.Add(record);
     }
 
@@ -214,8 +232,8 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         _kept = position;
         _mark = (_finished.Count, _batch?.Count ?? 0, _quarantined.Count);
         // How an empty table is filled depends on how much arrives first.
-        var isEnough = _open is not null || _batch?.MemoryUsed >= IdleStageBytes || context.Target.Committed.Sequence > 0;
-        if (isEnough && (context.Queue.IsIdle || IsFull || _batch?.MemoryUsed >= StageBytes))
+        var isEnough = !IsOutOfOrder && (_open is not null || context.Target.Committed.Sequence > 0);
+        if ((isEnough && context.Queue.IsIdle) || IsWorthWriting || IsFull || _batch?.MemoryUsed >= WriteBytes)
             await WriteAsync(position, staysOpen: true, waits: false, cancellationToken).ConfigureAwait(false);
     }
 
@@ -332,8 +350,10 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     private void NoteWritten(TableCommit? end)
     {
         _open = end;
-        if (end is null)
-            _uncommittedSince = null;
+        if (end is not null)
+            return;
+        _uncommittedSince = null;
+        (_isInOrder, _lastKey) = (true, null);
     }
 
     private List<RecordBatch?> TakeBatches()
@@ -341,11 +361,23 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         List<RecordBatch?> batches = [.. _finished, _batch];
         if (batches.Count > 1 && _batch is null)
             batches.RemoveAt(batches.Count - 1);
+        foreach (var batch in batches)
+        {
+            if (batch is not { Count: > 0 })
+                continue;
+            _isInOrder &= batch.IsAscending;
+            ref var last = ref batch[batch.Count - 1];
+            _lastKey = (last.IntegerKey, batch.Key(last).ToArray());
+        }
+
         _finished.Clear();
         _batch = null;
         _kept = null;
         return batches;
     }
+
+    private static bool IsAbove((long Integer, byte[] Encoded) last, in RoutedRecord record) =>
+        record.KeyLayout == KeyLayout.Integer ? record.IntegerKey > last.Integer : record.EncodedKey.SequenceCompareTo(last.Encoded) > 0;
 
     private async Task EnqueueAsync(CommitKind kind, TableCommit commit, CancellationToken cancellationToken)
     {

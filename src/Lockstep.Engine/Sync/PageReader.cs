@@ -43,6 +43,7 @@ internal sealed class PageReader(DialectSession session)
     private const int MostBlank = 1024 * 1024;
 
     private bool _hasWarnedOfUnknown;
+    private byte[]? _buffer;
 
     /// <summary>Reads the page of a successful answer.</summary>
     /// <param name="rules">The rules to apply.</param>
@@ -69,7 +70,8 @@ internal sealed class PageReader(DialectSession session)
         if (response.Content.Headers.ContentType?.MediaType?.Contains("html", StringComparison.OrdinalIgnoreCase) == true)
             throw session.Requests.IsPage();
         var limit = session.Context.Options.MaximumRecordSize;
-        var document = new DocumentReader(rules.Items, limit);
+        var document = new DocumentReader(rules.Items, limit, _buffer);
+        _buffer = null;
         var items = new Items(session, rules, document, maximum, news);
         var body = await session.Client.OpenContentAsync(response, cancellationToken).ConfigureAwait(false);
         await using var stream = new IdleStream(
@@ -82,6 +84,7 @@ internal sealed class PageReader(DialectSession session)
         if (!await ReadBodyAsync(rules, stream, document, items, cancellationToken).ConfigureAwait(false))
             throw (int)response.StatusCode == Accepted ? NotReady() : session.Requests.Wrong("its body is empty");
         await RequireEndAsync(stream, document, cancellationToken).ConfigureAwait(false);
+        _buffer = document.Buffer;
         var around = document.Around();
         var places = new ResponsePlaces(response, around.RootElement);
         var page = new Page(
@@ -246,7 +249,7 @@ internal sealed class PageReader(DialectSession session)
 
         public (ulong Hash, long Length, int Count) Fingerprint => (_hash, _length, Count);
 
-        public bool HasNews { get; private set; }
+        public bool HasNews => news is null ? Count > 0 : news.TakeNews();
 
         public int Count { get; private set; }
 
@@ -268,7 +271,7 @@ internal sealed class PageReader(DialectSession session)
             var hash = RoundNews.HashOf(item);
             _hash = (_hash * 31) + hash;
             _length += item.Length;
-            HasNews |= news?.Note(hash) != false;
+            news?.Note(hash);
             // Signs are in the object around the items; if there is none, among the items.
             var kind = _writer.Items.Read(rules, _places, signs: document.ItemsPlace.Length == 0, out var record);
             var reason = _writer.Items.Reason;

@@ -157,7 +157,14 @@ internal sealed class PageRound(DialectSession session)
                 _links.NoteGuess(guess);
             linked ??= more?.Next ?? (more is null ? null : _links.AfterLargest(rules, kind, _maximum));
             var goesOn = !page.IsUpToDate && GoesOnFrom(rules, page, said, cursor);
-            session.Tell(kind, target, page, said, linked, isLast: more is null && !goesOn && (linked is null || _links.HasAsked(linked)));
+            session.Tell(
+                kind,
+                target,
+                page,
+                said ?? _maximum?.Largest,
+                linked,
+                isLast: more is null && !goesOn && (linked is null || _links.HasAsked(linked))
+            );
             if (linked is { } next)
             {
                 var counted = next;
@@ -190,6 +197,9 @@ internal sealed class PageRound(DialectSession session)
                 rules = session.Dialect.Changes! with { IsAtomic = rules.IsAtomic };
                 cursor = said;
                 target = session.Requests.Address(rules, cursor);
+                // An answer that leads nowhere may be a cache's, whose handle is the feed's all the same.
+                if (standstills > 0 && rules.Identity.Count > 0)
+                    target = DialectRequests.With(target, "cache-buster", Guid.NewGuid().ToString("N"), replaces: true);
                 _pages++;
                 continue;
             }
@@ -337,9 +347,14 @@ internal sealed class PageRound(DialectSession session)
         if (rules.Resync?.Holds(places) != true)
             throw session.RefusalOf(response, error);
         NoteRestart(response);
-        // If no new identity is named, one that differs from the old keeps caches from repeating the old answer.
-        if (!MeetsAnotherFeed(rules, places, isKnown: true) && rules.Identity.Count > 0 && session.Requests.Identity is { } identity)
-            session.Requests.Identity = NextOf(identity);
+        if (session.Requests.Identity is { } asked && rules.Identity.Count > 0)
+        {
+            // If no new identity is named, or one that was refused already, one that nobody has keeps caches from repeating the old answer.
+            session.RefusedIdentities.Add(asked);
+            if (!MeetsAnotherFeed(rules, places, isKnown: true) || session.RefusedIdentities.Contains(session.Requests.Identity))
+                session.Requests.Identity = NextOf(asked);
+        }
+
         return RoundEnd.Resync;
     }
 

@@ -23,6 +23,8 @@ internal sealed class StreamRound(DialectSession session)
 
     private string? _cursor;
     private string? _committed;
+    private int _told;
+    private Action<int, bool>? _tell;
     private bool _isUnlabelled;
     private long _began;
     private long _uncommittedSince;
@@ -35,6 +37,9 @@ internal sealed class StreamRound(DialectSession session)
 
     /// <summary>How many items were skipped by the dialect: they do not show that the feed is well.</summary>
     public int Skipped { get; private set; }
+
+    /// <summary>Whether the last item was skipped: it may be the error that ended the stream.</summary>
+    public bool EndedWithASkippedItem { get; private set; }
 
     /// <summary>Whether it ended within an item, which was dropped: the next request is to bring it again.</summary>
     public bool EndedWithinAnItem { get; private set; }
@@ -51,12 +56,10 @@ internal sealed class StreamRound(DialectSession session)
         _cursor = _committed = kind == RequestKind.Snapshot || session.State.Cursor.IsStart ? null : session.State.Cursor.ToString();
         if (session.Since is { } since)
             (_cursor, session.Since) = (since, null);
-        var target = session.Requests.Address(rules, _cursor);
-        var limit = session.Client.ConnectionTimeout;
-        var patience = limit != Timeout.InfiniteTimeSpan && rules.Timeout + Grace > limit ? rules.Timeout + Grace : limit;
-        using var response = await session
-            .Requests.SendAsync(rules, target, _cursor, null, patience, cancellationToken)
-            .ConfigureAwait(false);
+        using var response = await AskAsync(rules, cancellationToken).ConfigureAwait(false);
+        var asked = _cursor;
+        if (session.Context.Options.DialectObserver is not null)
+            _tell = (count, isUpToDate) => session.Tell(kind, Step(kind, session.Requests.Address(rules, asked), count, isUpToDate));
         if (!response.IsSuccessStatusCode)
         {
             using var error = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
@@ -81,6 +84,7 @@ internal sealed class StreamRound(DialectSession session)
                 ? new EventFrames(session.Context.Options.MaximumRecordSize)
                 : new LineFrames(session.Context.Options.MaximumRecordSize);
         session.Context.Queue.ResetLastChange();
+        var before = session.Context.Counters.Bytes;
         try
         {
             return await FollowAsync(rules, stream, frames, cancellationToken).ConfigureAwait(false);
@@ -88,6 +92,8 @@ internal sealed class StreamRound(DialectSession session)
         catch (FeedException)
         {
             await CommitAsync(isUpToDate: false, cancellationToken).ConfigureAwait(false);
+            if (rules.Framing == DialectFraming.EventStream && session.Context.Counters.Bytes == before)
+                await session.SayThatAProxyMayBufferAsync("brought not one byte", cancellationToken).ConfigureAwait(false);
             throw;
         }
         finally
@@ -95,6 +101,32 @@ internal sealed class StreamRound(DialectSession session)
             Lasted = time.GetElapsedTime(_began);
             // The response goes first: otherwise disposing a decoder would wait for the rest of an endless body.
             response.Dispose();
+        }
+    }
+
+    /// <summary>Sends the request; without the id of the last event if it is too long for the server.</summary>
+    private async Task<HttpResponseMessage> AskAsync(DialectRules rules, CancellationToken cancellationToken)
+    {
+        var limit = session.Client.ConnectionTimeout;
+        var patience = limit != Timeout.InfiniteTimeSpan && rules.Timeout + Grace > limit ? rules.Timeout + Grace : limit;
+        while (true)
+        {
+            var target = session.Requests.Address(rules, _cursor);
+            var response = await session
+                .Requests.SendAsync(rules, target, _cursor, null, patience, cancellationToken)
+                .ConfigureAwait(false);
+            if (
+                response.StatusCode != HttpStatusCode.RequestHeaderFieldsTooLarge
+                || rules.Framing != DialectFraming.EventStream
+                || _cursor is null
+            )
+            {
+                return response;
+            }
+
+            response.Dispose();
+            _cursor = _committed = null;
+            await session.SayThatTheIdIsTooLongAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -152,7 +184,7 @@ internal sealed class StreamRound(DialectSession session)
 
             if (session.Context.Time.GetElapsedTime(_uncommittedSince) >= LongestHold)
                 await CommitAsync(isUpToDate: false, cancellationToken).ConfigureAwait(false);
-            else if (session.Writer.IsWorthWriting)
+            else if (session.Writer.IsWorthWriting && _tell is null)
                 await session.Writer.KeepAsync(session.Position(_cursor, null, isUpToDate: false), cancellationToken).ConfigureAwait(false);
             await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
         }
@@ -225,9 +257,20 @@ internal sealed class StreamRound(DialectSession session)
     {
         if (!session.Writer.HasUncommitted && _cursor == _committed)
             return;
+        if (Signs + Skipped > _told)
+            _tell?.Invoke(Signs + Skipped - _told, isUpToDate);
+        _told = Signs + Skipped;
         await session.Writer.CommitAsync(session.Position(_cursor, null, isUpToDate), cancellationToken).ConfigureAwait(false);
         _committed = _cursor;
     }
+
+    private DialectStep Step(RequestKind kind, Uri target, int count, bool isUpToDate) =>
+        new(FeedUri.Parse(target).Display, kind.ToString(), (int)HttpStatusCode.OK)
+        {
+            Items = count,
+            Cursor = _cursor is null ? null : CursorText.Shorten(_cursor),
+            IsUpToDate = isUpToDate,
+        };
 
     private async Task CheckHeadAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
     {
@@ -291,7 +334,8 @@ internal sealed class StreamRound(DialectSession session)
         if (!writer.HasUncommitted)
             _uncommittedSince = session.Context.Time.GetTimestamp();
         var kind = writer.Items.Read(rules, item, signs: true, out var record);
-        if (kind == ItemKind.Nothing)
+        EndedWithASkippedItem = kind == ItemKind.Nothing;
+        if (EndedWithASkippedItem)
             Skipped++;
         else
             Signs++;

@@ -42,7 +42,7 @@ internal sealed class RecordBatch
         OrderKind = orderKind;
         IsCoalesced = coalesce;
         IsAscending = _ordersRise = true;
-        HasTombstones = HasParents = false;
+        HasTombstones = HasParents = HasPatches = false;
         Count = 0;
         _foldsAt = FirstFold;
         _arena.Clear();
@@ -63,6 +63,9 @@ internal sealed class RecordBatch
 
     /// <summary>Whether one of them deletes all records whose keys begin with its own: then they are applied in order of arrival.</summary>
     public bool HasParents { get; private set; }
+
+    /// <summary>Whether a record may have only the changed fields.</summary>
+    public bool HasPatches { get; private set; }
 
     /// <summary>The bytes of the records.</summary>
     public long ArenaUsed => _arena.Used;
@@ -111,6 +114,7 @@ internal sealed class RecordBatch
             CompareWithLast(record);
         HasTombstones |= record.IsDeleted;
         HasParents |= record.IsOfParent;
+        HasPatches |= record.IsPatch;
         ref var entry = ref NewEntry();
         entry.IntegerKey = record.IntegerKey;
         entry.IntegerOrder = record.IntegerOrder;
@@ -289,7 +293,9 @@ internal sealed class RecordBatch
     private void CompareWithLast(in RoutedRecord record)
     {
         ref var last = ref this[Count - 1];
-        IsAscending = IsAscending && Layout == KeyLayout.Integer && last.IntegerKey < record.IntegerKey;
+        IsAscending =
+            IsAscending
+            && (Layout == KeyLayout.Integer ? last.IntegerKey < record.IntegerKey : Key(last).SequenceCompareTo(record.EncodedKey) < 0);
         // Of opaque order values, the later one is the greater by definition.
         _ordersRise =
             _ordersRise

@@ -11,8 +11,9 @@ internal delegate bool RecordFilter(RecordBatch batch, ref RecordEntry entry);
 /// <summary>Applies a batch to a table of records by <see cref="RecordRule"/> (I3), in the caller's transaction.</summary>
 internal sealed class RowApplier(RowStatements rows)
 {
-    // The last record replaced a live one, so the next probably does too.
+    // The last record replaced a live one, or was new, so the next probably is too.
     private bool _replaces;
+    private bool _inserts;
 
     /// <summary>What was changed, and how the numbers of live records and tombstones changed.</summary>
     public RowTally Tally { get; } = new();
@@ -206,6 +207,17 @@ internal sealed class RowApplier(RowStatements rows)
             }
         }
 
+        if (_inserts && !IsOfNothing(batch, entry))
+        {
+            BindRow(rows.InsertNew, 0, batch, entry, sequence);
+            _inserts = rows.InsertNew.ExecuteAndCount() > 0;
+            if (_inserts)
+            {
+                NoteInserted(batch, entry, sequence, changes);
+                return;
+            }
+        }
+
         var select = rows.Select;
         BindKey(select, RowStatements.KeyParameter, batch, entry);
         if (!select.Step())
@@ -216,6 +228,7 @@ internal sealed class RowApplier(RowStatements rows)
             BindRow(rows.Insert, 0, batch, entry, sequence);
             rows.Insert.Execute();
             NoteInserted(batch, entry, sequence, changes);
+            _inserts = true;
             return;
         }
 
@@ -230,7 +243,12 @@ internal sealed class RowApplier(RowStatements rows)
             batch.ReplaceBody(ref entry, JsonMerge.Lay(batch.Body(entry), select.Bytes(RowStatements.BodyColumn)));
         var order = CompareWithStored(batch, entry, select);
         var coming = StateOf(entry);
-        var verdict = RecordRule.Judge(stored, order, coming, isSame: order >= 0 && stored == coming && IsSame(batch, entry, select));
+        var verdict = RecordRule.Judge(
+            stored,
+            order,
+            coming,
+            isSame: order >= 0 && stored == coming && IsSame(batch, entry, select, order)
+        );
         select.Reset();
         if (verdict == Verdict.OrderRises)
             RaiseOrder(batch, entry);
@@ -286,8 +304,8 @@ internal sealed class RowApplier(RowStatements rows)
     }
 
     /// <summary>Content decides what is a change; the transaction that repeated the same content does not.</summary>
-    private static bool IsSame(RecordBatch batch, in RecordEntry entry, Statement stored) =>
-        StageSql.IsSameBody(stored.Bytes(RowStatements.BodyColumn), batch.Body(entry), batch.OrderKind);
+    private static bool IsSame(RecordBatch batch, in RecordEntry entry, Statement stored, int order) =>
+        StageSql.IsSameBody(stored.Bytes(RowStatements.BodyColumn), batch.Body(entry), batch.OrderKind, order);
 
     /// <param name="statement">An insert or the update.</param>
     /// <param name="before">How many of its parameters belong to earlier rows.</param>

@@ -31,6 +31,7 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
     public const int BodyColumn = 2;
 
     private Statement? _insertMany;
+    private Statement? _insertNew;
     private Statement? _selectBelow;
     private Statement? _deleteBelow;
     private Statement? _selectChange;
@@ -52,6 +53,9 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
             connection,
             InsertInto(table) + string.Join(',', Enumerable.Range(0, ManyRows).Select(row => ValuesOf(row * Parameters)))
         );
+
+    /// <summary>Inserts a record unless its key is stored: one search instead of two, as <see cref="Replace"/>.</summary>
+    public Statement InsertNew => _insertNew ??= new Statement(connection, $"{InsertInto(table)}{ValuesOf(0)} ON CONFLICT(key) DO NOTHING");
 
     public Statement Update { get; } =
         new(
@@ -93,6 +97,7 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
         SelectLastKey.Dispose();
         Insert.Dispose();
         _insertMany?.Dispose();
+        _insertNew?.Dispose();
         _selectBelow?.Dispose();
         _deleteBelow?.Dispose();
         _selectChange?.Dispose();

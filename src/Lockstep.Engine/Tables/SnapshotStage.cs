@@ -23,8 +23,9 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     /// <summary>The rows of the table that arrived again unchanged, so that the stage does not store them.</summary>
     private SequenceSet? _unchanged;
 
-    /// <summary>How many live records the stage holds.</summary>
+    /// <summary>How many live records the stage holds, and how many tombstones.</summary>
     private long _staged;
+    private long _tombstones;
 
     /// <summary>Whether the stage may contain a record.</summary>
     private bool _hasRecords;
@@ -77,6 +78,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         applier.Apply(batch, _sequence, changes: null);
         _sequence += batch.Count + applier.Extra;
         _staged += applier.Tally.Rows;
+        _tombstones += applier.Tally.Tombstones;
         return applier.Tally.Counts;
     }
 
@@ -282,10 +284,11 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         if (hasRows)
             TableFile.Execute(connection, $"DROP TABLE {TableSchema.Rows}");
         TableFile.Execute(connection, $"ALTER TABLE {TableSchema.Stage} RENAME TO {TableSchema.Rows}");
-        if (_orderKind == OrderKind.Arrival)
+        Tally.Add(ChangeKind.Added, was: null, _staged);
+        if (_orderKind != OrderKind.Arrival)
+            Tally.Add(ChangeKind.Deleted, was: null, _tombstones);
+        else if (_tombstones > 0)
             TableFile.Execute(connection, $"DELETE FROM {TableSchema.Rows} WHERE gone <> 0");
-        Tally.Add(ChangeKind.Added, was: null, TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone = 0"));
-        Tally.Add(ChangeKind.Deleted, was: null, TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone <> 0"));
         if (wantsChanges)
         {
             Changes = Read(
@@ -342,7 +345,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
             return RecordRule.Judge(was, 0, coming, isSame: false);
 
         var order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
-        var isSame = StageSql.IsSameBody(stored.Bytes(2), stage.Bytes(4), _orderKind);
+        var isSame = StageSql.IsSameBody(stored.Bytes(2), stage.Bytes(4), _orderKind, order);
         return RecordRule.Judge(was, order, coming, isSame, isOfWholeSet: _orderKind is not (OrderKind.Text or OrderKind.Arrival));
     }
 

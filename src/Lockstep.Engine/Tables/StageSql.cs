@@ -43,15 +43,20 @@ internal static class StageSql
 
     /// <summary>
     /// Whether two records are the same: the same bytes or, if arrival is the order, the same JSON, since such servers may write a record
-    /// in more than one way.
+    /// in more than one way. So may others that send the record again from which they resume, which has the same order value.
     /// </summary>
-    public static bool IsSameBody(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, OrderKind kind)
+    /// <param name="left">The stored record.</param>
+    /// <param name="right">The arriving one.</param>
+    /// <param name="kind">What the order value is.</param>
+    /// <param name="order">How it compares with the stored one.</param>
+    public static bool IsSameBody(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, OrderKind kind, int order = 0)
     {
         if (left.SequenceEqual(right))
             return true;
         if (left.Length < 2 || right.Length < 2)
             return false;
-        return kind == OrderKind.Arrival && JsonMerge.AreEqual(left, right);
+        // Strings are all equal, so that they show nothing.
+        return (kind == OrderKind.Arrival || (kind == OrderKind.Number && order == 0)) && JsonMerge.AreEqual(left, right);
     }
 
     public static RecordKey ReadKey(Statement row, int column, KeyLayout layout) =>

@@ -28,7 +28,7 @@ internal abstract class DatabaseFeed : IPostgresFeed
         Readers = new DatabaseReaders(connectionString, options, time, Stop.Token);
         Metrics = new FeedMetrics(Name, time);
         _limits = new RowLimits(Name, options.MaximumRowBytes, checksJson: false, options.Logger);
-        Database = new FeedDatabase(options.Table, describe, Readers.Pool.Flush, _limits);
+        Database = new FeedDatabase(options.Table, describe, Readers.Pool.Flush, _limits, Metrics);
     }
 
     public string Name { get; }

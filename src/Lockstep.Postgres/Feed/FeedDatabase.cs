@@ -22,11 +22,13 @@ internal sealed record FeedQuery(string Sql, params object?[] Parameters);
 /// <param name="describe">Reads its description, in the connection's transaction.</param>
 /// <param name="gate">Holds back what is not yet safe on disk.</param>
 /// <param name="limits">Which rows clients can accept.</param>
+/// <param name="metrics">Learns how many tombstones there are.</param>
 internal sealed class FeedDatabase(
     TableName table,
     Func<NpgsqlConnection, CancellationToken, Task<TableDescription>> describe,
     FlushGate gate,
-    RowLimits limits
+    RowLimits limits,
+    FeedMetrics metrics
 )
 {
     private const int DescriptionAttempts = 5;
@@ -209,7 +211,8 @@ internal sealed class FeedDatabase(
         batch.Add(FeedSql.LockPatience);
         if (description.Lockable)
             batch.Add(FeedSql.Lock(description));
-        batch.Add(StateSql.Query(description), description.SqlName);
+        var counts = description.Tombstones is not null && metrics.WantsTombstones();
+        batch.Add(StateSql.Query(description, counts), description.SqlName);
         if (query is not null)
             batch.Add(query.Sql, query.Parameters);
         batch.Add(FeedSql.Commit);
@@ -222,6 +225,8 @@ internal sealed class FeedDatabase(
                 var state = SnapshotState.Read(reader);
                 if (state.Facts != description.Facts)
                     return null;
+                if (counts || description.Tombstones is null)
+                    metrics.TombstonesSeen(state.Tombstones);
                 await gate.WaitAsync(state, cancellationToken).ConfigureAwait(false);
                 var stamp = StampOf(state, description);
                 if (query is not null)

@@ -11,6 +11,9 @@ internal sealed class FeedMetrics : IDisposable
 {
     public const string MeterName = "Lockstep.Postgres";
 
+    /// <summary>How often the database is asked how many tombstones there are: PostgreSQL 14 reads a file to answer.</summary>
+    private static readonly TimeSpan TombstoneInterval = TimeSpan.FromSeconds(30);
+
     private readonly Meter _meter = new(MeterName);
     private readonly TimeProvider _time;
     private readonly KeyValuePair<string, object?> _feed;
@@ -24,6 +27,8 @@ internal sealed class FeedMetrics : IDisposable
     private readonly Counter<long> _slotsDropped;
     private readonly Counter<long> _resyncs;
     private PgSnapshot? _snapshot;
+    private long _tombstones = -1;
+    private long _tombstonesAsked = long.MinValue;
     private long _slotLag;
     private long _heldSince;
 
@@ -57,6 +62,12 @@ internal sealed class FeedMetrics : IDisposable
             () => new Measurement<long>(Volatile.Read(ref _slotLag), _feed),
             "By",
             "How much of its log the server keeps for the replication slot."
+        );
+        _meter.CreateObservableGauge<long>(
+            "lockstep.feed.tombstones",
+            () => Volatile.Read(ref _tombstones) is >= 0 and var count ? [new(count, _feed)] : [],
+            "{tombstone}",
+            "Tombstones of the table, as the server's statistics estimate them."
         );
         _meter.CreateObservableGauge(
             "lockstep.feed.horizon_lag_transactions",
@@ -109,6 +120,17 @@ internal sealed class FeedMetrics : IDisposable
     public void SentBack() => _lost.Add(1, _feed);
 
     public void SlotSeen(long lag) => Volatile.Write(ref _slotLag, lag);
+
+    /// <summary>Whether it is time to ask again how many tombstones there are; one caller at a time is told to.</summary>
+    public bool WantsTombstones()
+    {
+        var asked = Volatile.Read(ref _tombstonesAsked);
+        return (asked == long.MinValue || _time.GetElapsedTime(asked) >= TombstoneInterval)
+            && Interlocked.CompareExchange(ref _tombstonesAsked, _time.GetTimestamp(), asked) == asked;
+    }
+
+    /// <summary>About how many tombstones there are; null for a table that has none.</summary>
+    public void TombstonesSeen(long? count) => Volatile.Write(ref _tombstones, count ?? -1);
 
     public void SlotDropped()
     {

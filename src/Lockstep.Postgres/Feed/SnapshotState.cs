@@ -38,6 +38,9 @@ internal sealed record SnapshotState
     /// <summary>The cursor below which tombstones are missing.</summary>
     public required long Floor { get; init; }
 
+    /// <summary>About how many tombstones the table has; null if that was not asked, or it has none at all.</summary>
+    public long? Tombstones { get; init; }
+
     /// <summary>Reads the query's row.</summary>
     public static SnapshotState Read(NpgsqlDataReader row)
     {
@@ -68,6 +71,7 @@ internal sealed record SnapshotState
             End = end,
             Flushed = row.IsDBNull(13) ? 0 : row.GetInt64(13),
             Floor = row.GetInt64(14),
+            Tombstones = row.IsDBNull(18) ? null : row.GetInt64(18),
         };
     }
 }

@@ -96,7 +96,9 @@ internal static class StateSql
     /// A primary's timeline is that of the log it writes; the control file learns of it only at the next checkpoint. A trigger's catalog
     /// row is rewritten when it is disabled and enabled again, however briefly.
     /// </remarks>
-    public static string Query(TableDescription table) =>
+    /// <param name="table">The table.</param>
+    /// <param name="countsTombstones">Whether to ask about how many tombstones it has.</param>
+    public static string Query(TableDescription table, bool countsTombstones = false) =>
         $"""
             {Related}, facts(fact) AS (
                 SELECT format('relation %s %s %s %s %s', c.oid, {Storage(table)}, c.relkind, c.relpersistence,
@@ -152,7 +154,17 @@ internal static class StateSql
             )},
                 EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = 'zz_lockstep_wake'),
                 coalesce(({Files(table)}), 0)::bigint,
-                CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint END
+                CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint END,
+                {(countsTombstones ? TombstoneCount(table.Tombstones!) : "NULL::bigint")}
+            """;
+
+    /// <summary>
+    /// From the server's statistics, because counting reads the whole table. A replica has those of the last VACUUM or ANALYZE.
+    /// </summary>
+    private static string TombstoneCount(string tombstones) =>
+        $"""
+            (SELECT CASE WHEN pg_is_in_recovery() THEN greatest(reltuples, 0)::bigint ELSE pg_stat_get_live_tuples(oid) END
+                FROM pg_class WHERE oid = to_regclass({Sql.Literal(tombstones)}))
             """;
 
     /// <summary>How many digits each digest of an addable fact has.</summary>

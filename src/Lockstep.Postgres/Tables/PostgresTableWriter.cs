@@ -76,7 +76,15 @@ internal sealed class PostgresTableWriter : ITableTarget
             {
                 var sequence = State.Sequence;
                 foreach (var round in BatchRounds.Of(commit.Batch!))
-                    sequence += _merge.Take(commit.Batch!, round, sequence, TableSql.Rows(_table), commit.WantsChanges, merged);
+                    sequence += _merge.Take(
+                        commit.Batch!,
+                        round,
+                        sequence,
+                        TableSql.Rows(_table),
+                        commit.WantsChanges,
+                        IsForeign(wanted),
+                        merged
+                    );
                 wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? sequence + commit.Batch!.Count : State.Sequence);
             }
 
@@ -84,6 +92,9 @@ internal sealed class PostgresTableWriter : ITableTarget
             return new CommitResult(merged.Counts, merged.InOrder());
         });
     }
+
+    /// <summary>Whether the records are another server's, which may write one in more than one way.</summary>
+    private static bool IsForeign(TableState state) => state.Shape?.Dialect == Dialect.Foreign;
 
     public long SnapshotRows { get; private set; }
 
@@ -105,13 +116,13 @@ internal sealed class PostgresTableWriter : ITableTarget
             var merged = new MergeResult();
             if (commit.Batch is { } batch)
             {
-                var isArrival = batch.OrderKind == OrderKind.Arrival;
-                foreach (var round in isArrival ? BatchRounds.Of(batch) : [BatchRounds.Newest(batch)])
+                var isOrdered = batch.OrderKind == OrderKind.Arrival || batch.HasPatches;
+                foreach (var round in isOrdered ? BatchRounds.Of(batch) : [BatchRounds.Newest(batch)])
                 {
                     // What the table has of a parent's children is staged, so that their deletion is.
                     if (batch.HasParents && batch[round[0]] is { } parent && parent.Flags.HasFlag(EntryFlags.Parent))
                         _connection.Run(TableSql.CopyBelow(_table), batch.Key(parent).ToArray(), KeyEncoding.EndOf(batch.Key(parent)));
-                    sequence += _merge.Take(batch, round, sequence, TableSql.Snapshot, wantsChanges: false, merged);
+                    sequence += _merge.Take(batch, round, sequence, TableSql.Snapshot, wantsChanges: false, compares: false, merged);
                 }
             }
 
@@ -165,7 +176,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             }
 
             var isArrival = wanted.Shape?.OrderKind == OrderKind.Arrival;
-            _merge.Run(TableSql.Rows(_table), TableSql.Snapshot, commit.WantsChanges, isArrival, patches: [], merged);
+            _merge.Run(TableSql.Rows(_table), TableSql.Snapshot, commit.WantsChanges, isArrival, IsForeign(wanted), patches: [], merged);
             var sequence = Math.Max(State.Sequence, _snapshotSequence);
             if (ending.HasFlag(SnapshotEnding.Sweep))
                 swept = _merge.Sweep(_table, sequence, commit, merged);

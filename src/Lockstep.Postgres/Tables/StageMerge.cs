@@ -20,14 +20,23 @@ internal sealed class StageMerge(WriterConnection connection)
     /// <param name="sequence">The sequence number before the first one assigned.</param>
     /// <param name="target">The table.</param>
     /// <param name="wantsChanges">Whether each change is kept in the result.</param>
+    /// <param name="compares">Whether the same JSON is the same record, however it is written.</param>
     /// <param name="merged">Receives what was done.</param>
     /// <returns>How many sequence numbers it took beyond one for each record, for what was deleted with a parent.</returns>
-    public long Take(RecordBatch batch, IReadOnlyList<int> places, long sequence, string target, bool wantsChanges, MergeResult merged)
+    public long Take(
+        RecordBatch batch,
+        IReadOnlyList<int> places,
+        long sequence,
+        string target,
+        bool wantsChanges,
+        bool compares,
+        MergeResult merged
+    )
     {
         if (places is [var only] && batch[only].Flags.HasFlag(EntryFlags.Parent))
             return DeleteChildren(batch.Key(batch[only]).ToArray(), sequence + only, target, wantsChanges, merged);
         var patches = Fill(batch, places, sequence);
-        Run(target, TableSql.Stage, wantsChanges, batch.OrderKind == OrderKind.Arrival, patches, merged);
+        Run(target, TableSql.Stage, wantsChanges, batch.OrderKind == OrderKind.Arrival, compares, patches, merged);
         return 0;
     }
 
@@ -86,8 +95,8 @@ internal sealed class StageMerge(WriterConnection connection)
     }
 
     /// <summary>
-    /// If arrival is the order, the content decides what is a change: equal JSON keeps the stored text, and a record with only the changed
-    /// fields is merged into the stored one.
+    /// The content decides what is a change: equal JSON keeps the stored text, and a record with only the changed fields is merged into the
+    /// stored one.
     /// </summary>
     private void Compare(string target, string source, HashSet<string> patches)
     {
@@ -124,9 +133,17 @@ internal sealed class StageMerge(WriterConnection connection)
     }
 
     /// <summary>Merges the rows of a stage into a table.</summary>
-    public void Run(string target, string source, bool wantsChanges, bool isArrival, HashSet<string> patches, MergeResult merged)
+    public void Run(
+        string target,
+        string source,
+        bool wantsChanges,
+        bool isArrival,
+        bool compares,
+        HashSet<string> patches,
+        MergeResult merged
+    )
     {
-        if (isArrival)
+        if (isArrival || compares || patches.Count > 0)
             Compare(target, source, patches);
         connection.Read(
             TableSql.Merge(target, source, wantsChanges, isArrival),

@@ -44,6 +44,9 @@ public sealed class DialectRequestInfo
     /// <summary>The key of the first record.</summary>
     public string? FirstKey { get; internal init; }
 
+    /// <summary>The value by which the first record is older or newer than another, as JSON; null if arrival decides.</summary>
+    public string? FirstOrder { get; internal init; }
+
     /// <summary>The first record, as it would be stored.</summary>
     public string? FirstRecord { get; internal init; }
 

@@ -56,6 +56,7 @@ internal sealed class DialectTrial(LockstepCmdlet cmdlet, int most, ScriptBlock?
                     Items = step.Items,
                     Place = step.Place,
                     FirstKey = step.FirstKey,
+                    FirstOrder = step.FirstOrder,
                     FirstRecord = step.FirstRecord,
                     Cursor = step.Cursor,
                     Next = step.Next,

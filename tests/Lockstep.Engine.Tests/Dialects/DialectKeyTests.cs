@@ -63,6 +63,28 @@ public sealed class DialectKeyTests : DialectTest
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_same_version_written_in_another_way_is_no_change(bool isWhole)
+    {
+        var ordered = isWhole
+            ? """{ "From": "Rest", "Next": null, "OrderBy": "v" }"""
+            : """{ "From": "Rest", "Next": null, "OrderBy": "v", "Cursor": "c", "Changes": { "Query": { "c": "{cursor}" } } }""";
+        await using var server = Serve(
+            (_, number) =>
+                Json(
+                    (number == 1 ? """{"items":[{"id":1,"n":{"x":1,"y":2},"v":5}]""" : """{"items":[{"v":5, "id":1, "n":{"y":2,"x":1}}]""")
+                        + $",\"c\":\"{number}\"}}"
+                )
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "items", ordered));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "items", ordered));
+
+        Assert.Equal(("0 0 0", """{"id":1,"n":{"x":1,"y":2},"v":5}"""), (Counts(second), Table()));
+    }
+
+    [Theory]
     [InlineData("{\"id\":1}")]
     [InlineData("{\"id\":1,\"v\":\"1.10\"}")]
     [InlineData("{\"id\":1,\"v\":null}")]

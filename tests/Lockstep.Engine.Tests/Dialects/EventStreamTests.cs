@@ -4,6 +4,7 @@ using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tests.Sync;
+using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
@@ -171,6 +172,20 @@ public sealed class EventStreamTests : DialectTest
         Assert.Equal("2", Info.Cursor.ToString());
     }
 
+    [Theory]
+    [InlineData("event: heartbeat\ndata: \n\n")]
+    [InlineData("event: ping\ndata: {\"now\":1}\n\n")]
+    [InlineData("event: keep-alive\ndata: tick\n\n")]
+    [InlineData(":\n\n")]
+    public async Task A_sign_of_life_is_no_record_and_counts_as_one(string sign)
+    {
+        await using var server = Stream(_ => "id: 1\ndata: {\"id\":1}\n\n" + sign + sign);
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+
+        Assert.Equal(("1 0 0", 2), (Counts(run), run.Result.Heartbeats));
+    }
+
     [Fact]
     public async Task Another_content_type_is_an_error_and_another_last_id_is_a_gap()
     {
@@ -293,6 +308,104 @@ public sealed class EventStreamTests : DialectTest
 
         Assert.Equal("1 0 0", Counts(run));
         Assert.Contains(run.Events, e => e.Kind == FeedEventKind.Dialect && e.Message.Contains("EventStream"));
+    }
+
+    [Fact]
+    public async Task An_id_that_is_too_long_for_the_server_is_left_out_and_what_may_be_missing_is_told()
+    {
+        var id = new string('7', 9000);
+        await using var server = new RawServer(async exchange =>
+        {
+            if (exchange.Head.Contains("Last-Event-ID: 777", StringComparison.OrdinalIgnoreCase))
+            {
+                await exchange.StatusAsync("431 Request Header Fields Too Large");
+                return;
+            }
+
+            await exchange.ChunkedAsync("Content-Type: text/event-stream\r\n");
+            await exchange.ChunkAsync(exchange.Number == 1 ? $"id: {id}\ndata: {{\"id\":1}}\n\n" : "id: b\ndata: {\"id\":2}\n\n");
+            await exchange.StallAsync();
+        });
+
+        await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+
+        Assert.Equal(("1 0 0", "b", 3), (Counts(second), Info.Cursor.ToString(), server.Requests.Count));
+        var warning = Assert.Single(second.Events, e => e.Kind == FeedEventKind.Warning);
+        Assert.Contains("may be missing", warning.Message, StringComparison.Ordinal);
+        var advice = warning.Remedy!.ToString();
+        var advised = advice[advice.IndexOf('{', StringComparison.Ordinal)..(advice.LastIndexOf('}') + 1)];
+        await SyncRun.ToEndAsync(Dialect(server, "stream", advised));
+        await SyncRun.ToEndAsync(Dialect(server, "stream", advised));
+        Assert.EndsWith("lastEventID=b", Paths(server).Last(), StringComparison.Ordinal);
+        Assert.DoesNotContain("Last-Event-ID", server.Requests.Last(), StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_stream_that_brings_nothing_at_all_may_be_held_back_by_a_proxy_which_is_told_once(bool endsAtOnce)
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync("Content-Type: text/event-stream\r\n");
+            if (endsAtOnce)
+                await exchange.LastChunkAsync();
+            else
+                await exchange.StallAsync();
+        });
+        var time = new ManualTimeProvider();
+        var sync = new TableSync(
+            Dialect(
+                server,
+                "stream",
+                "EventStream",
+                o => new SyncOptions
+                {
+                    Feed = new FeedOptions { Uri = o.Feed.Uri, ConnectionTimeout = Timeout.InfiniteTimeSpan },
+                    Store = o.Store,
+                    Foreign = o.Foreign,
+                    Follow = true,
+                    RetryInterval = TimeSpan.FromMilliseconds(20),
+                }
+            ),
+            time
+        );
+        var warnings = new List<FeedEvent>();
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        limit.CancelAfter(Eventually.Deadline);
+        var following = Task.Run(
+            async () =>
+            {
+                await foreach (var step in sync.RunAsync(limit.Token))
+                {
+                    if (step is FeedEventOccurred { Event: { Kind: FeedEventKind.Warning } warning })
+                        warnings.Add(warning);
+                    if (server.Requests.Count >= 6)
+                        break;
+                }
+            },
+            Cancellation
+        );
+        await Pace.MoveAsync(time, TimeSpan.FromSeconds(5), following);
+        await following;
+
+        Assert.Contains("a proxy", Assert.Single(warnings).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_stream_that_brought_a_sign_of_life_is_not_held_back_by_a_proxy()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync("Content-Type: text/event-stream\r\n");
+            await exchange.ChunkAsync(":\n");
+            exchange.Reset();
+        });
+
+        (_, var run) = await SyncRun.ToErrorAsync<FeedCutException>(Dialect(server, "stream", "EventStream"));
+
+        Assert.DoesNotContain(run, e => e.Kind == FeedEventKind.Warning);
     }
 
     [Fact]

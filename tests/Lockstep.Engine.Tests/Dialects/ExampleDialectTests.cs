@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Dialects;
@@ -112,5 +113,135 @@ public sealed class ExampleDialectTests : DialectTest
 
         Assert.Equal(["1", "2"], Keys);
         Assert.Contains(Paths(server), path => path.Contains("updated >= \"2026-01-01 10:00\" ORDER BY updated ASC"));
+    }
+
+    [Fact]
+    public async Task Okta_is_read_to_its_empty_page_and_goes_on_from_the_link_that_is_always_there()
+    {
+        var log = new List<string> { "a", "b", "c" };
+        await using var server = Serve(
+            (path, _) =>
+            {
+                var after = path.Contains("after=")
+                    ? int.Parse(path.Split("after=")[1], System.Globalization.CultureInfo.InvariantCulture)
+                    : 0;
+                var page = log.Skip(after).Take(2).ToList();
+                return Json(
+                    $"[{string.Join(',', page.Select(id => $$"""{"uuid":"{{id}}","eventType":"user.session.start"}"""))}]",
+                    $"Link: </api/v1/logs>; rel=\"self\"\r\nLink: </api/v1/logs?after={after + page.Count}>; rel=\"next\"\r\n"
+                );
+            }
+        );
+        var file = Path.Combine(Examples(), "okta.json");
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, "api/v1/logs", file));
+        log.AddRange(["d", "e"]);
+        var second = await SyncRun.ToEndAsync(Dialect(server, "api/v1/logs", dialect: null));
+        var third = await SyncRun.ToEndAsync(Dialect(server, "api/v1/logs", dialect: null));
+
+        Assert.Equal(("3 0 0", "2 0 0", "0 0 0"), (Counts(first), Counts(second), Counts(third)));
+        Assert.Equal(["a", "b", "c", "d", "e"], Keys);
+        Assert.Equal(
+            [
+                "/api/v1/logs",
+                "/api/v1/logs?after=2",
+                "/api/v1/logs?after=3",
+                "/api/v1/logs?after=3",
+                "/api/v1/logs?after=5",
+                "/api/v1/logs?after=5",
+            ],
+            Paths(server)
+        );
+        Assert.All([first, second, third], run => Assert.True(run.Result.IsComplete));
+    }
+
+    [Fact]
+    public async Task The_nodes_of_PuppetDB_come_in_pages_and_what_is_deactivated_goes()
+    {
+        var nodes = new SortedDictionary<string, int>
+        {
+            ["a"] = 1,
+            ["b"] = 1,
+            ["c"] = 1,
+            ["d"] = 1,
+            ["e"] = 1,
+        };
+        await using var server = Serve(
+            (path, _) =>
+            {
+                Assert.Contains("""order_by=[{"field":"certname"}]""", path, StringComparison.Ordinal);
+                var offset = path.Contains("offset=")
+                    ? int.Parse(path.Split("offset=")[1], System.Globalization.CultureInfo.InvariantCulture)
+                    : 0;
+                var page = nodes.Skip(offset).Take(2).Select(node => $$"""{"certname":"{{node.Key}}","catalog":{{node.Value}}}""");
+                return Json($"[{string.Join(',', page)}]");
+            }
+        );
+        var file = Path.Combine(Examples(), "puppetdb.json");
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, "pdb/query/v4/nodes", file));
+        nodes.Remove("b");
+        nodes["d"] = 2;
+        nodes["f"] = 1;
+        var second = await SyncRun.ToEndAsync(Dialect(server, "pdb/query/v4/nodes", dialect: null));
+        var third = await SyncRun.ToEndAsync(Dialect(server, "pdb/query/v4/nodes", dialect: null));
+
+        Assert.Equal(("5 0 0", "1 1 1", "0 0 0"), (Counts(first), Counts(second), Counts(third)));
+        Assert.Equal(nodes.Select(node => $$"""{"certname":"{{node.Key}}","catalog":{{node.Value}}}"""), Table().Split('\n'));
+        Assert.All(Paths(server), path => Assert.Contains("limit=500", path, StringComparison.Ordinal));
+        Assert.Contains(Paths(server), path => path.EndsWith("offset=4", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Consul_holds_the_request_until_something_has_changed_and_what_its_answer_lacks_is_gone()
+    {
+        var changes = new TaskCompletionSource();
+        await using var server = new RawServer(async exchange =>
+        {
+            (var body, var index) = exchange.Number switch
+            {
+                1 => ("""{"ServiceID":"a","Port":1},{"ServiceID":"b"}""", 7),
+                2 => ("""{"ServiceID":"a","Port":2},{"ServiceID":"c"}""", 8),
+                _ => ("", 9),
+            };
+            if (exchange.Number == 2)
+                await changes.Task;
+            if (exchange.Number > 3)
+                await Task.Delay(Timeout.Infinite, exchange.Stopping);
+            await exchange.BodyAsync($"[{body}]", $"X-Consul-Index: {index}\r\nContent-Type: application/json\r\n");
+        });
+        var options = Dialect(
+            server,
+            "v1/catalog/service/web",
+            Path.Combine(Examples(), "consul.json"),
+            o => new SyncOptions
+            {
+                Feed = o.Feed,
+                Store = o.Store,
+                Foreign = o.Foreign,
+                Follow = true,
+                WantsChanges = true,
+            }
+        );
+        var told = new List<string>();
+
+        await foreach (var step in new TableSync(options).RunAsync(Cancellation))
+        {
+            if (step is not ChangesCommitted committed)
+                continue;
+            told.AddRange(committed.Changes.Select(change => $"{change.Kind} {change.Key}"));
+            if (told.Count == 2)
+                changes.TrySetResult();
+            if (told.Count == 7)
+                break;
+        }
+
+        Assert.Equal(["Added a", "Added b"], told.Take(2));
+        Assert.Equal(["Added c", "Deleted b", "Updated a"], told.Skip(2).Take(3).Order());
+        Assert.Equal(["Deleted a", "Deleted c"], told.Skip(5).Order());
+        Assert.Equal(
+            ["/v1/catalog/service/web", "/v1/catalog/service/web?index=7&wait=55s", "/v1/catalog/service/web?index=8&wait=55s"],
+            Paths(server).Take(3)
+        );
     }
 }

@@ -104,6 +104,8 @@ public sealed class FeedFaultTests : SyncTest
             parameters[nameof(PositionedFault.AtByte)] = random.Next(400);
         else if (known.Contains(nameof(PositionedFault.AtRecord)))
             parameters[nameof(PositionedFault.AtRecord)] = random.Next(1, 4);
+        if (known.Contains(nameof(CompressFault.Forced)))
+            parameters[nameof(CompressFault.Forced)] = true;
         // The slowest head would take seconds.
         if (kind == "SlowHeaders")
             parameters[nameof(SlowHeadersFault.Bytes)] = 20;

@@ -144,7 +144,7 @@ internal sealed class FeedWorld : IAsyncDisposable
             new ReplayFault { Changes = _random.Next(1, 10) },
             new DuplicateFault(),
             new RechunkFault { Size = _random.Next(1, 40) },
-            new CompressFault(),
+            new CompressFault { Forced = true },
             new HeartbeatFault(),
             new EpochFault { Identity = $"epoch-{_random.Next(3)}" },
         ];

@@ -263,6 +263,61 @@ public sealed class KubernetesTests : DialectTest
     }
 
     [Fact]
+    public async Task An_error_in_the_stream_is_waited_for_also_when_events_came_before_it()
+    {
+        var busy = """{"type":"ERROR","object":{"kind":"Status","code":429,"message":"too many requests"}}""" + "\n";
+        await using var server = Cluster(
+            (_, _) => List(5, ""),
+            Event("ADDED", Full("a", 6)) + busy,
+            Bookmark(7) + busy,
+            Event("ADDED", Full("b", 8)) + busy,
+            Event("ADDED", Full("c", 9))
+        );
+
+        var events = await FollowUntilAsync(server, () => Has("a", "b", "c"), FeedEventKind.Retry, times: 3);
+
+        Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.Retry));
+        Assert.Equal(["5", "6", "7", "8"], Paths(server).Skip(1).Select(path => path.Split("resourceVersion=")[1].Split('&')[0]));
+    }
+
+    [Fact]
+    public async Task A_quiet_watch_is_not_cut_before_the_server_has_to_end_it()
+    {
+        var time = new ManualTimeProvider();
+        int lists = 0,
+            connected = 0;
+        DateTimeOffset began = default,
+            again = default;
+        await using var server = new RawServer(async exchange =>
+        {
+            if (exchange.Head.Contains("watch=true", StringComparison.Ordinal))
+            {
+                await exchange.ChunkedAsync();
+                await Eventually.TrueAsync(() => Volatile.Read(ref connected) >= 2);
+                began = began == default ? time.GetUtcNow() : began;
+                await exchange.StallAsync();
+                return;
+            }
+
+            if (++lists == 2)
+                again = time.GetUtcNow();
+            await exchange.BodyAsync(List(5, lists == 1 ? "" : Pod("a", 1)));
+        });
+
+        var following = FollowUntilAsync(
+            server,
+            () => Has("a"),
+            time: time,
+            told: e => Interlocked.Add(ref connected, e.Kind == FeedEventKind.Connect ? 1 : 0)
+        );
+        await Eventually.TrueAsync(() => began != default);
+        await Pace.MoveAsync(time, TimeSpan.FromSeconds(5), following);
+        await following;
+
+        Assert.InRange((again - began).TotalSeconds, 330, 600);
+    }
+
+    [Fact]
     public async Task What_the_dialect_does_not_know_is_passed_over_and_told()
     {
         await using var server = Cluster((_, _) => List(5, ""), Event("MOVED", Full("x", 6)) + Event("ADDED", Full("a", 7)));
@@ -334,10 +389,14 @@ public sealed class KubernetesTests : DialectTest
         Assert.Equal(("2 0 0", "/api/v1/pods"), (Counts(run), Paths(server).Last()));
     }
 
-    [Fact]
-    public async Task An_empty_namespace_empties_the_table_and_needs_no_force()
+    [Theory]
+    [InlineData("[]")]
+    [InlineData("null")]
+    public async Task An_empty_namespace_empties_the_table_and_needs_no_force(string none)
     {
-        await using var server = Cluster((_, number) => List(number, number == 1 ? Pod("a", 1) : ""));
+        await using var server = Cluster(
+            (_, number) => number == 1 ? List(1, Pod("a", 1)) : List(2, "").Replace("[]", none, StringComparison.Ordinal)
+        );
 
         await SyncRun.ToEndAsync(Dialect(server, "apis/apps/v1/deployments", "Kubernetes"));
         var second = await SyncRun.ToEndAsync(Dialect(server, "apis/apps/v1/deployments", dialect: null));

@@ -516,6 +516,53 @@ public sealed class ODataDeltaTests : DialectTest
     }
 
     [Fact]
+    public async Task What_a_service_cannot_track_is_an_error_and_no_reason_to_ask_again()
+    {
+        await using var server = Serve(
+            (_, _) =>
+                Status(
+                    "501 Not Implemented",
+                    "Content-Type: application/json\r\n",
+                    """{"error":{"code":"NotImplemented","message":"Change tracking is not supported against 'signInActivity'."}}"""
+                )
+        );
+
+        (var error, _) = await SyncRun.ToErrorAsync<FeedStatusException>(
+            Dialect(
+                server,
+                Users,
+                "ODataDelta",
+                o => new SyncOptions
+                {
+                    Feed = o.Feed,
+                    Store = o.Store,
+                    Foreign = o.Foreign,
+                    Follow = true,
+                    RetryInterval = TimeSpan.FromMilliseconds(1),
+                }
+            )
+        );
+
+        Assert.Contains("signInActivity", error.Message, StringComparison.Ordinal);
+        Assert.Contains("does not track", error.Remedy!.ToString(), StringComparison.Ordinal);
+        Assert.Single(server.Requests);
+    }
+
+    [Fact]
+    public async Task The_link_of_a_round_in_which_nothing_changed_is_the_next_one()
+    {
+        RawServer server = null!;
+        server = Serve((_, number) => Json(Page(server, number == 1 ? """{"id":"a"}""" : "", delta: $"t{number}")));
+        await using var disposing = server;
+
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Contains("t2", Paths(server).Last(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Other_options_start_over_without_an_error()
     {
         RawServer server = null!;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using System.Text.Json.Nodes;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
@@ -116,6 +117,126 @@ public sealed class RealServerTests(NpmPeers npm) : SyncTest, IClassFixture<NpmP
 
         Assert.Equal(("2 0 0", "1 0 1"), (first, second));
         Assert.Equal(["3", "4", "5"], Keys);
+    }
+
+    [Theory]
+    [InlineData("pouch", "db/_changes", null)]
+    [InlineData("durable", "log", """{ "From": "DurableStream", "Deleted": "deleted" }""")]
+    [InlineData("json", "items", "Rest")]
+    [InlineData("events", "events", "EventStream")]
+    public async Task A_server_that_changes_all_the_time_is_followed(string kind, string path, string? dialect)
+    {
+        await using var server = await PeerAsync(kind);
+        if (kind is "pouch" or "durable")
+            await SendAsync(HttpMethod.Put, server, path.Split('/')[0]);
+        var random = new Random(4);
+        var truth = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        for (var change = 0; change < 10; change++)
+            await ChangeAsync(server, kind, truth, random, change);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        var following = Task.Run(() => FollowAsync(server, path, dialect, stop.Token), Cancellation);
+        await EqualsAsync(following, truth);
+
+        for (var round = 0; round < 4; round++)
+        {
+            for (var change = 0; change < 25; change++)
+                await ChangeAsync(server, kind, truth, random, 100 * (round + 1) + change);
+            if (kind == "events")
+                await SendAsync(HttpMethod.Delete, server, path);
+            await EqualsAsync(following, truth);
+        }
+
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => following);
+    }
+
+    /// <summary>Adds, changes or deletes a record.</summary>
+    private async Task ChangeAsync(Peer server, string kind, SortedDictionary<string, string> truth, Random random, int value)
+    {
+        var id = $"k{random.Next(12)}";
+        var isKnown = truth.ContainsKey(id);
+        var isRemoval = isKnown && random.Next(3) == 0;
+        var record = $$"""{"id":"{{id}}","v":{{value}}}""";
+        switch (kind)
+        {
+            case "pouch":
+                var revision = isKnown ? (await SendAsync(HttpMethod.Get, server, $"db/{id}")).Split("\"_rev\":\"")[1].Split('"')[0] : null;
+                var suffix = revision is null ? "" : $"?rev={revision}";
+                if (isRemoval)
+                    await SendAsync(HttpMethod.Delete, server, $"db/{id}{suffix}");
+                else
+                    await SendAsync(HttpMethod.Put, server, $"db/{id}{suffix}", record);
+                break;
+            case "durable":
+                await SendAsync(HttpMethod.Post, server, "log", $"[{(isRemoval ? record.Replace("}", ",\"deleted\":true}") : record)}]");
+                break;
+            case "json":
+                if (isRemoval)
+                    await SendAsync(HttpMethod.Delete, server, $"items/{id}");
+                else if (isKnown)
+                    await SendAsync(HttpMethod.Put, server, $"items/{id}", record);
+                else
+                    await SendAsync(HttpMethod.Post, server, "items", record);
+                break;
+            default:
+                await SendAsync(HttpMethod.Post, server, isRemoval ? "events?type=delete" : "events", record);
+                break;
+        }
+
+        if (isRemoval)
+            truth.Remove(id);
+        else
+            truth[id] = $"{value}";
+    }
+
+    private async Task FollowAsync(Peer server, string path, string? dialect, CancellationToken cancellationToken)
+    {
+        var options = new SyncOptions
+        {
+            Feed = new FeedOptions { Uri = new Uri(server.Uri, path) },
+            Store = new FileTableStore(TablePath),
+            Foreign =
+                dialect is null ? null
+                : dialect.StartsWith('{') ? DialectDescription.Parse(dialect, "test")
+                : DialectDescription.Load(dialect),
+            Follow = true,
+            Settle = TimeSpan.FromMilliseconds(200),
+            RetryInterval = TimeSpan.FromMilliseconds(20),
+            PollInterval = TimeSpan.FromMilliseconds(20),
+        };
+        await foreach (var step in new TableSync(options).RunAsync(cancellationToken))
+            _ = step;
+    }
+
+    private async Task EqualsAsync(Task following, SortedDictionary<string, string> truth)
+    {
+        var expected = string.Join(' ', truth.Select(pair => $"{pair.Key}={pair.Value}"));
+        try
+        {
+            await Eventually.TrueAsync(() => following.IsCompleted || Values() == expected);
+        }
+        catch (Xunit.Sdk.TrueException)
+        {
+            // What it has instead says more than that it took too long.
+            Assert.Equal(expected, Values());
+        }
+
+        Assert.False(following.IsCompleted, $"{following.Exception}");
+    }
+
+    /// <summary>What the table holds; null while it is being created.</summary>
+    private string? Values()
+    {
+        try
+        {
+            return File.Exists(TablePath)
+                ? string.Join(' ', SyncRun.Read(TablePath).Select(pair => $"{pair.Key}={JsonNode.Parse(pair.Value)!["v"]}"))
+                : null;
+        }
+        catch (LockstepException)
+        {
+            return null;
+        }
     }
 
     private async Task<string> SyncAsync(Peer server, string path, string? dialect = null)

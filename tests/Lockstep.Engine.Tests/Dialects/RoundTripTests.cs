@@ -76,6 +76,25 @@ public sealed class RoundTripTests : SyncTest
     }
 
     [Theory]
+    [InlineData("Kubernetes", "watch=")]
+    [InlineData("CouchDb", "feed=continuous")]
+    [InlineData("EventStream", "/events")]
+    public async Task Only_answers_that_end_are_to_be_compressed_for_an_endless_one_would_be_held_back(string name, string stream)
+    {
+        await using var world = await FeedWorld.StartAsync(name, 1, Folder($"compressed {name}.db"));
+        world.Server.AddRecord("""{"id":"k1","v":1,"w":1}""");
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        var following = Task.Run(() => world.FollowAsync(stop.Token), Cancellation);
+        bool IsStream(TestRequest request) => request.Path.Contains(stream, StringComparison.Ordinal);
+        await Eventually.TrueAsync(() => world.Server.Requests.Any(IsStream));
+
+        foreach (var request in world.Server.Requests)
+            Assert.Equal(IsStream(request) ? "identity" : "gzip, deflate, br", request.Headers["Accept-Encoding"]);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => following);
+    }
+
+    [Theory]
     [InlineData("Kubernetes")]
     [InlineData("CouchDb")]
     [InlineData("EventStream")]

@@ -3,6 +3,7 @@ using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tests.Sync;
+using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Dialects;
 
@@ -214,6 +215,200 @@ public sealed class ShapeTests : DialectTest
 
         Assert.Equal(("0 0 1", 1), (Counts(second), Info.Rows));
         Assert.Equal(ChangeKind.Deleted, Assert.Single(second.Changes).Kind);
+    }
+
+    [Fact]
+    public async Task A_cache_that_answers_an_old_offset_again_is_passed_by()
+    {
+        await using var server = Serve(
+            (path, _) =>
+                path.Contains("offset=-1") ? Json("[" + Message("insert", "1", """{"n":1}""") + "]", Head("h1", "0_1", false))
+                : path.Contains("cache-buster=") ? Json("[" + Message("insert", "2", """{"n":2}""") + "]", Head("h1", "0_2", true))
+                : Json("[]", Head("h1", "0_1", false))
+        );
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+
+        Assert.Equal(("2 0 0", "0_2", 3), (Counts(run), Info.Cursor.ToString(), server.Requests.Count));
+    }
+
+    [Fact]
+    public async Task A_handle_that_was_refused_is_not_asked_for_again_whatever_a_cache_says()
+    {
+        var asked = new List<string>();
+        await using var server = Serve(
+            (path, number) =>
+            {
+                asked.Add(HandleOf(path));
+                return number == 1 ? Json("[" + Message("insert", "1", """{"n":1}""") + "]", Head("h1", "0_1", true))
+                    // The handle that is gone, again and again, however it is asked for: cached by its address.
+                    : HandleOf(path) is "h1" or "h1-next"
+                        ? Status("409 Conflict", "electric-handle: h1\r\n", """[{"headers":{"control":"must-refetch"}}]""")
+                    : Json("[" + Message("insert", "2", """{"n":2}""") + "]", Head("h2", "0_1", true));
+            }
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+
+        Assert.Equal(("1 0 1", "h2"), (Counts(second), Info.FeedIdentity));
+        Assert.Equal(["", "h1", "h1-next", "h1-next2"], asked);
+    }
+
+    [Fact]
+    public async Task A_message_that_the_shape_is_to_be_fetched_again_counts_in_any_answer()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                number == 2
+                    ? Json("""[{"headers":{"control":"must-refetch"}}]""", Head("h1", "0_1", false))
+                    : Json("[" + Message("insert", $"{number}", """{"n":1}""") + "]", Head("h1", "0_1", true))
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+
+        Assert.Equal("1 0 1", Counts(second));
+    }
+
+    [Fact]
+    public async Task Where_a_proxy_strips_the_wish_for_whole_rows_what_changed_is_laid_over_the_row()
+    {
+        await using var server = Serve(
+            (path, _) =>
+                path.Contains("offset=-1")
+                    ? Json(
+                        "["
+                            + Message("insert", "1", """{"id":"1","n":"a","m":"b"}""")
+                            + ","
+                            + Message("insert", "2", """{"id":"2","n":"a","m":"b"}""")
+                            + "]",
+                        Head("h1", "0_1", true)
+                    )
+                    : Json(
+                        "["
+                            + Message("update", "1", """{"id":"1","n":"c"}""")
+                            + ","
+                            + Message("update", "1", """{"id":"1","m":null}""")
+                            + ","
+                            + Message("delete", "2", """{"id":"2"}""")
+                            + "]",
+                        Head("h1", "0_2", true)
+                    )
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+
+        // Each of the two updates is a change.
+        Assert.Equal("0 2 1", Counts(second));
+        Assert.Equal("""{"_key":"\"public\".\"t\"/\"1\"","id":"1","n":"c","m":null}""", Table());
+    }
+
+    [Fact]
+    public async Task A_live_answer_without_a_body_is_a_sign_of_life_and_the_options_are_in_the_order_that_caches_expect()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                path.Contains("offset=-1") ? Json("[" + Message("insert", "1", """{"n":1}""") + "]", Head("h1", "0_1", true))
+                : path.Contains("live=true") && number > 4
+                    ? Json("[" + Message("insert", "2", """{"n":2}""") + "]", Head("h1", "0_2", true) + "electric-cursor: 9\r\n")
+                : Status("204 No Content", Head("h1", "0_1", true) + "electric-cursor: 8\r\n")
+        );
+
+        await FollowUntilAsync(server, "v1/shape?table=t", "Shape", () => Info.Rows == 2);
+
+        Assert.Equal("/v1/shape?handle=h1&live=true&offset=0_1&replica=full&table=t", Paths(server).ElementAt(1));
+        Assert.Contains("/v1/shape?cursor=8&handle=h1&live=true&offset=0_1&replica=full&table=t", Paths(server));
+    }
+
+    [Fact]
+    public async Task A_stream_that_is_closed_ends_a_follower_after_answers_without_a_body()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                path.Contains("offset=-1") ? Json("""[{"id":1}]""", "Stream-Next-Offset: 1\r\nStream-Up-To-Date: true\r\n")
+                : number < 5 ? Status("204 No Content", $"Stream-Next-Offset: 1\r\nStream-Up-To-Date: true\r\nStream-Cursor: c{number}\r\n")
+                : Json("""[{"id":2}]""", "Stream-Next-Offset: 2\r\nStream-Up-To-Date: true\r\nStream-Closed: true\r\n")
+        );
+
+        await FollowUntilAsync(server, "log", "DurableStream", () => false);
+
+        Assert.Equal((2, "2"), (Info.Rows, Info.Cursor.ToString()));
+        Assert.Contains("live=long-poll", Paths(server).Last());
+        Assert.Contains("cursor=c4", Paths(server).Last());
+    }
+
+    [Fact]
+    public async Task A_durable_stream_of_states_is_read_by_naming_its_parts()
+    {
+        const string States = """
+            { "From": "DurableStream", "Record": "value", "Key": { "_key": "key" }, "Deleted": { "/headers/operation": "delete" } }
+            """;
+        await using var server = Serve(
+            (_, _) =>
+                Json(
+                    """
+                    [{"type":"user","key":"u1","value":{"name":"Ada"},"headers":{"operation":"insert"}},
+                     {"type":"user","key":"u2","value":{"name":"Bea"},"headers":{"operation":"insert"}},
+                     {"type":"user","key":"u1","value":{"name":"Ava"},"headers":{"operation":"update"}},
+                     {"type":"user","key":"u2","headers":{"operation":"delete"}}]
+                    """,
+                    "Stream-Next-Offset: 1\r\nStream-Up-To-Date: true\r\n"
+                )
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "log", States));
+
+        Assert.Equal("""{"_key":"u1","name":"Ava"}""", Table());
+    }
+
+    [Fact]
+    public async Task An_offset_that_the_server_cannot_read_is_an_error_and_removes_nothing()
+    {
+        await using var server = Serve(
+            (path, _) =>
+                path.Contains("offset=-1")
+                    ? Json("""[{"id":1}]""", "Stream-Next-Offset: 1\r\nStream-Up-To-Date: true\r\n")
+                    : Status("400 Bad Request", "", "Invalid offset format")
+        );
+        await SyncRun.ToEndAsync(Dialect(server, "log", "DurableStream"));
+
+        (var error, _) = await SyncRun.ToErrorAsync<FeedStatusException>(Dialect(server, "log", "DurableStream"));
+
+        Assert.Contains("Invalid offset format", error.Message, StringComparison.Ordinal);
+        Assert.Equal((1, "1"), (Info.Rows, Info.Cursor.ToString()));
+    }
+
+    private static string HandleOf(string path) =>
+        path.Split('?', '&').FirstOrDefault(pair => pair.StartsWith("handle=", StringComparison.Ordinal))?[7..] ?? "";
+
+    /// <summary>Follows until the table is as expected, or the feed ends.</summary>
+    private async Task FollowUntilAsync(RawServer server, string path, string dialect, Func<bool> isDone)
+    {
+        var sync = new TableSync(
+            Dialect(
+                server,
+                path,
+                dialect,
+                o => new SyncOptions
+                {
+                    Feed = o.Feed,
+                    Store = o.Store,
+                    Foreign = o.Foreign,
+                    Follow = true,
+                    RetryInterval = TimeSpan.FromMilliseconds(5),
+                    PollInterval = TimeSpan.FromMilliseconds(5),
+                }
+            )
+        );
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        limit.CancelAfter(Eventually.Deadline);
+        await foreach (var step in sync.RunAsync(limit.Token))
+        {
+            if (Engine.Tables.Table.IsTable(TablePath) && isDone())
+                break;
+        }
     }
 
     [Fact]

@@ -19,7 +19,7 @@ public sealed class BufferSizesTests
     {
         var sizes = BufferSizes.Within(megabytes * Megabyte);
 
-        foreach (var batch in (long[])[sizes.Batch, sizes.EndlessBatch, sizes.AscendingBatch])
+        foreach (var batch in (long[])[sizes.Batch, sizes.EndlessBatch, sizes.PageBatch, sizes.AscendingBatch])
         {
             // One is being written, one waits, one is being filled; sorting takes another fifth.
             var batches = sizes.IsAlone(batch) ? 1 : 3;
@@ -35,8 +35,8 @@ public sealed class BufferSizesTests
         var sizes = BufferSizes.Within(1L << 40);
 
         Assert.Equal(
-            (free.Batch, free.EndlessBatch, free.AscendingBatch, free.Cache),
-            (sizes.Batch, sizes.EndlessBatch, sizes.AscendingBatch, sizes.Cache)
+            (free.Batch, free.EndlessBatch, free.PageBatch, free.AscendingBatch, free.Cache),
+            (sizes.Batch, sizes.EndlessBatch, sizes.PageBatch, sizes.AscendingBatch, sizes.Cache)
         );
         Assert.False(sizes.IsAlone(free.Batch));
         Assert.False(free.IsAlone(free.Batch));
@@ -49,6 +49,7 @@ public sealed class BufferSizesTests
 
         Assert.True(sizes.IsAlone(sizes.Batch));
         Assert.False(sizes.IsAlone(sizes.EndlessBatch));
+        Assert.False(sizes.IsAlone(sizes.PageBatch));
         Assert.InRange(sizes.Batch, 50 * Megabyte, 80 * Megabyte);
     }
 }

@@ -48,6 +48,26 @@ public sealed class RecordBatchTests
     }
 
     [Theory]
+    [InlineData("1 2 3", true)]
+    [InlineData("1 2 2", false)]
+    [InlineData("1 3 2", false)]
+    [InlineData("\"a\" \"ab\" \"b\"", true)]
+    [InlineData("\"a\" \"b\" \"b\"", false)]
+    [InlineData("\"a\" \"b\" \"ab\"", false)]
+    public void A_batch_knows_whether_its_keys_came_in_order(string keys, bool isAscending)
+    {
+        var parser = new RecordParser(new RecordShapeRequest(Dialect.Record, ["id"], "updated_at"));
+        var batch = new RecordBatch(keys[0] == '"' ? KeyLayout.Encoded : KeyLayout.Integer, OrderKind.Number, coalesce: true);
+        foreach (var key in keys.Split(' '))
+        {
+            Assert.Equal(ParsedKind.Record, parser.Parse(Encoding.UTF8.GetBytes($$"""{"id":{{key}},"updated_at":1}"""), out var record));
+            batch.Add(record);
+        }
+
+        Assert.Equal(isAscending, batch.IsAscending);
+    }
+
+    [Theory]
     [InlineData(2_000_000, 10)]
     [InlineData(4_194_000, 10)]
     [InlineData(6_000_000, 10)]

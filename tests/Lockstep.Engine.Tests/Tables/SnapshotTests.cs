@@ -45,6 +45,26 @@ public sealed class SnapshotTests
         Assert.Single(table.Since(before));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void The_first_set_is_counted_as_it_is_staged(bool changesItsKeys)
+    {
+        using var table = new TestTable();
+        IEnumerable<string> records = Enumerable
+            .Range(0, 900)
+            .Select(i => (Id: i * 7919 % 300, Order: i))
+            .Select(r => $$"""{"id":{{r.Id}},"updated_at":{{r.Order}},"deleted_at":{{(r.Order % 4 == 3 ? r.Order : "null")}}}""");
+
+        table.Snapshot(SnapshotEnding.Sweep, changesItsKeys ? [.. records, """{"id":1.5,"updated_at":1}"""] : records);
+
+        var info = table.Table.GetInfo();
+        var stored = table.Since(0);
+        Assert.Equal((stored.Count(r => !r.IsDeleted), stored.Count(r => r.IsDeleted)), ((int)info.Rows, (int)info.Tombstones));
+        Assert.Equal(changesItsKeys ? 301 : 300, stored.Count);
+        Assert.True(info.Tombstones > 0);
+    }
+
     [Fact]
     public void What_was_swept_comes_back_at_a_tie_by_a_stream()
     {

@@ -53,6 +53,7 @@ public sealed class SuffixTests
         var sequence = table.Writer.State.Sequence;
 
         Assert.Empty(table.Apply(records));
+        Assert.Empty(table.Apply(["""{ "updated_at": 7, "id": 1 }"""]));
         table.Reopen();
         Assert.Empty(table.Apply(records));
 

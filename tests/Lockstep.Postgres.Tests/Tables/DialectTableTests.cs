@@ -62,6 +62,58 @@ public sealed class DialectTableTests(SharedPostgres postgres)
         Assert.Equal("ODataDelta", store.Get("users").GetInfo().DialectName);
     }
 
+    [Fact]
+    public async Task Patches_with_a_version_are_laid_over_too_and_the_same_version_in_another_spelling_is_no_change()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        var ordered = DialectDescription.Parse("""{ "From": "ODataDelta", "OrderBy": "v" }""", "ordered");
+        string[] pages =
+        [
+            """{"id":"a","v":1,"x":1}""",
+            """{"id":"a","v":2,"y":2},{"id":"a","v":3,"z":3},{"id":"a","v":1,"x":9}""",
+            """{ "v": 3, "id": "a" }""",
+        ];
+        await using var server = new RawServer(exchange =>
+            exchange.BodyAsync(
+                $"{{\"value\":[{pages[exchange.Number - 1]}],\"@odata.deltaLink\":\"/users/delta?$deltatoken={exchange.Number}\"}}"
+            )
+        );
+
+        List<string> counts = [];
+        for (var i = 0; i < pages.Length; i++)
+            counts.Add(await SyncAsync(server, "users/delta", store, ordered));
+
+        Assert.Equal(["1 0 0", "0 2 0", "0 0 0"], counts);
+        using var scan = store.Get("users").Read();
+        Assert.True(scan.Read());
+        Assert.Equal("""{"id":"a","v":3,"x":1,"y":2,"z":3}""", Encoding.UTF8.GetString(scan.Json));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_same_version_of_a_list_in_another_spelling_is_no_change(bool isStaged)
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        var ordered = DialectDescription.Parse(
+            isStaged
+                ? """{ "From": "Rest", "Next": null, "OrderBy": "v" }"""
+                : """{ "From": "Rest", "Next": null, "OrderBy": "v", "Cursor": "c", "Changes": { "Query": { "c": "{cursor}" } } }""",
+            "ordered"
+        );
+        await using var server = new RawServer(exchange =>
+            exchange.BodyAsync(
+                (exchange.Number == 1 ? """{"items":[{"id":1,"n":1,"v":5}]""" : """{"items":[{"v":5, "n":1, "id":1}]""")
+                    + $",\"c\":\"{exchange.Number}\"}}"
+            )
+        );
+
+        Assert.Equal("1 0 0", await SyncAsync(server, "items", store, ordered));
+        Assert.Equal("0 0 0", await SyncAsync(server, "items", store, ordered));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -153,11 +205,26 @@ public sealed class DialectTableTests(SharedPostgres postgres)
         Assert.False(scan.Read());
     }
 
-    private static async Task<string> SyncAsync(
+    private static Task<string> SyncAsync(
         RawServer server,
         string path,
         TableStore store,
         string? dialect = null,
+        List<TableChange>? changes = null
+    ) =>
+        SyncAsync(
+            server,
+            path,
+            store,
+            (dialect ?? (path == "items" ? "Rest" : null)) is { } name ? DialectDescription.Load(name) : null,
+            changes
+        );
+
+    private static async Task<string> SyncAsync(
+        RawServer server,
+        string path,
+        TableStore store,
+        DialectDescription? dialect,
         List<TableChange>? changes = null
     )
     {
@@ -166,7 +233,7 @@ public sealed class DialectTableTests(SharedPostgres postgres)
             {
                 Feed = new FeedOptions { Uri = new Uri(server.Root, path) },
                 Store = store,
-                Foreign = (dialect ?? (path == "items" ? "Rest" : null)) is { } name ? DialectDescription.Load(name) : null,
+                Foreign = dialect,
                 WantsChanges = changes is not null,
             }
         );
