@@ -99,7 +99,7 @@ public static class PostgresTracking
         );
     }
 
-    /// <summary>Removes what tracking left of tables that were dropped, as far as the user has the rights; does nothing otherwise.</summary>
+    /// <summary>Removes what tracking left of tables that were dropped, as far as the user has the rights.</summary>
     /// <param name="connectionString">For Npgsql.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The names of those tables in the registry.</returns>

@@ -96,7 +96,7 @@ public sealed class PollPauseTests : IAsyncDisposable
         }
     }
 
-    /// <summary>Checks how long the poller waits, lets that time pass, and returns when it waits again; as often as there are numbers.</summary>
+    /// <summary>For each number, checks that the poller waits so long, lets that time pass, and returns when it waits again.</summary>
     private async Task PassAsync(params int[] seconds)
     {
         foreach (var expected in seconds)
