@@ -52,8 +52,8 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
             "public.other|t|f|stamp truncated wake public.other",
             await items.Db.ScalarAsync(
                 "SELECT concat_ws('|', (SELECT string_agg(name, ' ') FROM lockstep.tracked), "
-                    + "to_regclass('lockstep.\"public.items\"') IS NULL, to_regclass('lockstep.\"public.other\"') IS NULL, (SELECT string_agg(proname, ' ' ORDER BY oid) FROM pg_proc "
-                    + "WHERE pronamespace = 'lockstep'::regnamespace))"
+                    + "to_regclass('lockstep.\"public.items\"') IS NULL, to_regclass('lockstep.\"public.other\"') IS NULL, "
+                    + "(SELECT string_agg(proname, ' ' ORDER BY oid) FROM pg_proc WHERE pronamespace = 'lockstep'::regnamespace))"
             )
         );
         await using var empty = await TestDatabase.CreateAsync(postgres);
