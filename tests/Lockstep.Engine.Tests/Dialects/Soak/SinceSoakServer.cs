@@ -23,6 +23,8 @@ internal sealed class SinceSoakServer : SoakServer
         _size = 2 + seed % 11;
     }
 
+    protected override bool HasDate => false;
+
     public override string Path => "issues";
 
     public override string Dialect =>
