@@ -180,7 +180,10 @@ public sealed class ServeReloadTests : IDisposable
         }
 
         static CertificateRequest Authority(string name, ECDsa key) =>
-            new(name, key, HashAlgorithmName.SHA256) { CertificateExtensions = { new X509BasicConstraintsExtension(true, false, 0, true) } };
+            new(name, key, HashAlgorithmName.SHA256)
+            {
+                CertificateExtensions = { new X509BasicConstraintsExtension(true, false, 0, true) },
+            };
     }
 
     [Fact]
