@@ -116,6 +116,17 @@ public sealed class OptionRangeTests : IDisposable
     }
 
     [Theory]
+    [InlineData("15MB", "--maximum-slot-lag takes a number, 16777216 or more.")]
+    [InlineData("4 slots", "--maximum-slot-lag takes a number of bytes, as 134217728 or 128MB, and not '4 slots'.")]
+    [InlineData("16MB", "--publication and --maximum-slot-lag need --mode Replication.")]
+    public async Task The_lag_of_a_slot_has_a_lowest_value_and_is_for_replication(string value, string expected)
+    {
+        string[] serve = ["serve", "--postgres", "postgres://127.0.0.1:1/x", "--table", "x", "--maximum-slot-lag", value];
+
+        Assert.StartsWith(expected, await SayAsync(serve), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("134217728")]
     [InlineData("128MB")]
     [InlineData("1gb")]

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
+using Lockstep.Postgres;
+using Lockstep.Postgres.Tracking;
 using Lockstep.Testing;
 
 namespace Lockstep.Cli.Tests;
@@ -111,6 +113,59 @@ public sealed class ServeConfigTests : IDisposable
         async Task<HttpStatusCode> StatusAsync(string name)
         {
             using var answer = await client.GetAsync(new Uri(server.Uri, name), HttpCompletionOption.ResponseHeadersRead, Cancel);
+            return answer.StatusCode;
+        }
+    }
+
+    [Fact]
+    public async Task Old_tombstones_and_what_dropped_tables_have_left_are_removed()
+    {
+        await using var postgres = await PostgresServer.StartAsync(Cancel);
+        await postgres.RunSqlAsync("CREATE TABLE items (id int PRIMARY KEY); CREATE TABLE dropped (id int PRIMARY KEY)", Cancel);
+        foreach (var table in (string[])["items", "dropped"])
+        {
+            await PostgresTracking.EnableAsync(postgres.ConnectionString, TableName.Parse(table), cancellationToken: Cancel);
+        }
+
+        await postgres.RunSqlAsync("INSERT INTO items VALUES (1), (2), (3)", Cancel);
+        var cursor = await postgres.RunSqlAsync("SELECT pg_snapshot_xmin(pg_current_snapshot())", Cancel);
+        await postgres.RunSqlAsync("DELETE FROM items WHERE id < 3", Cancel);
+        await postgres.RunSqlAsync(
+            "UPDATE lockstep.\"public.items\" SET lockstep_at = now() - interval '49 hours' WHERE id = 1; DROP TABLE dropped",
+            Cancel
+        );
+        await File.WriteAllTextAsync(
+            _folder["lockstep.json"],
+            """
+            {
+                "listen": { "port": 0 },
+                "databases": [{ "connectionVariable": "ITS_DATABASE", "tables": ["public.*"], "tombstoneRetentionDays": 2 }]
+            }
+            """,
+            Cancel
+        );
+        await using var server = await ServeService.StartAsync(
+            _folder.Path,
+            new() { ["ITS_DATABASE"] = postgres.ConnectionString },
+            "--config",
+            "lockstep.json"
+        );
+        await Eventually.TrueAsync(async () =>
+            await postgres.RunSqlAsync("SELECT string_agg(id::text, ' ') FROM lockstep.\"public.items\"", Cancel) == "2"
+        );
+        await Eventually.TrueAsync(async () =>
+            await postgres.RunSqlAsync("SELECT to_regclass('lockstep.\"public.dropped\"') IS NULL", Cancel) == "t"
+        );
+        Assert.Contains("the dropped table public.dropped is removed", server.Error, StringComparison.Ordinal);
+
+        // A client that has not heard of what is forgotten starts over.
+        using var client = new HttpClient();
+        await Eventually.TrueAsync(async () => await StatusAsync("items") == HttpStatusCode.OK);
+        Assert.Equal(HttpStatusCode.Gone, await StatusAsync($"items?since={cursor}"));
+
+        async Task<HttpStatusCode> StatusAsync(string path)
+        {
+            using var answer = await client.GetAsync(new Uri(server.Uri, path), HttpCompletionOption.ResponseHeadersRead, Cancel);
             return answer.StatusCode;
         }
     }

@@ -136,6 +136,25 @@ Describe 'Start-LockstepServer over a table file' {
         "$said" | Should -BeLike '*-Certificate*'
     }
 
+    It 'warns of updates that are not shared because they need a credential' {
+        $token = ConvertTo-SecureString 't0ken' -AsPlainText
+        $null = Start-LockstepServer -Path $file -Port 0 -Token $token -ShareUpdates -WarningVariable said 3> $null
+        "$said" | Should -BeLike 'Updates are not shared*'
+        $null = Start-LockstepServer -Path $file -Port 0 -ShareUpdates -WarningVariable said 3> $null
+        "$said" | Should -BeNullOrEmpty
+    }
+
+    It 'says of a table that is not there that it serves synced ones, and how to serve one of PostgreSQL' {
+        try {
+            Start-LockstepServer nothing -Port 0
+        }
+        catch {
+            $failure = $_
+        }
+        $failure.Exception.Message | Should -BeLike "There is no synced table 'nothing' to serve*"
+        $failure.ErrorDetails.RecommendedAction | Should -BeLike '*Sync-LockstepTable*-ConnectionString.'
+    }
+
     It 'does nothing with -WhatIf' {
         Invoke-Quietly { Start-LockstepServer -Path $file -Port 0 -WhatIf } | Should -BeLike "*Serve $file*"
         Get-LockstepServer | Should -BeNullOrEmpty

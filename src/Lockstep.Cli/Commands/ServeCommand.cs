@@ -183,7 +183,7 @@ internal static class ServeCommand
 
                 if (starts.Count == 0)
                     throw new ArgumentException("There is nothing to serve: give --table, --path, or --postgres with --table.");
-                using var certificate = listening.Certificate.Load(result);
+                var certificate = listening.Certificate.Load(result);
                 return await ServeAsync(starts, listening.Read(result, certificate), cancellationToken).ConfigureAwait(false);
             }
         );

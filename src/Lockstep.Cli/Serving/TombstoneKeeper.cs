@@ -4,7 +4,9 @@ using Lockstep.Postgres.Tracking;
 
 namespace Lockstep.Cli.Serving;
 
-/// <summary>Deletes old tombstones once an hour, if the configuration limits their age.</summary>
+/// <summary>
+/// Once an hour, deletes old tombstones, if the configuration limits their age, and what tracking left of tables that were dropped.
+/// </summary>
 internal sealed class TombstoneKeeper(ServeConfig config, ServeLog log) : IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
@@ -28,11 +30,15 @@ internal sealed class TombstoneKeeper(ServeConfig config, ServeLog log) : IDispo
     {
         foreach (var database in config.Databases)
         {
-            if (database.TombstoneRetentionDays is not { } days || database.Mode == PostgresFeedMode.Replication)
+            if (database.Mode == PostgresFeedMode.Replication)
                 continue;
             try
             {
                 var connection = database.ReadConnection();
+                foreach (var name in await PostgresTracking.PruneAsync(connection, cancellationToken).ConfigureAwait(false))
+                    log.Say($"What tracking left of the dropped table {name} is removed.");
+                if (database.TombstoneRetentionDays is not { } days)
+                    continue;
                 var tables = await PostgresCatalog
                     .FindAsync(connection, database.Tables, database.Exclude, database.Mode, cancellationToken)
                     .ConfigureAwait(false);

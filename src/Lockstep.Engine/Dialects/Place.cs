@@ -87,9 +87,9 @@ internal sealed record Place
     public static Place Parse(string text)
     {
         if (text.StartsWith("last:", StringComparison.Ordinal))
-            return Parse(text[5..]) with { IsOfItems = true };
+            return OfItems(text, "last:") with { IsOfItems = true };
         if (text.StartsWith("max:", StringComparison.Ordinal))
-            return Parse(text[4..]) with { IsOfItems = true, IsMaximum = true };
+            return OfItems(text, "max:") with { IsOfItems = true, IsMaximum = true };
         foreach ((var prefix, var kind) in Prefixes)
         {
             if (text.StartsWith(prefix, StringComparison.Ordinal))
@@ -108,6 +108,11 @@ internal sealed record Place
 
         return text.Length == 0 || text[0] == '/' ? new Place(text, PlaceKind.Pointer, text) : new Place(text, PlaceKind.Field, text);
     }
+
+    private static Place OfItems(string text, string prefix) =>
+        Parse(text[prefix.Length..]) is { Kind: PlaceKind.Field or PlaceKind.Pointer, IsOfItems: false } place
+            ? place
+            : throw new FormatException($"'{text}' is not a place: a field or a JSON Pointer follows '{prefix}'");
 
     /// <summary>The value within a JSON value, for a field or a pointer.</summary>
     public bool TryFind(JsonElement root, out JsonElement value)

@@ -256,6 +256,8 @@ internal sealed class PageRound(DialectSession session)
             var entityTag = IsTagged(kind, rules) ? response.Headers.ETag?.ToString() : null;
             if (!await _commits.EndAsync(isStaged, end, isKnownWhole: true, entityTag, cancellationToken).ConfigureAwait(false))
                 return RoundEnd.Refused;
+            if (_maximum is { Largest: null } && counters.Received > before)
+                await session.SayThatNothingHasTheCursorAsync(rules.Cursor[0], cancellationToken).ConfigureAwait(false);
             return rules.End?.Holds(page.Places) == true ? RoundEnd.Ended : RoundEnd.UpToDate;
         }
     }
@@ -347,14 +349,14 @@ internal sealed class PageRound(DialectSession session)
         if (rules.Resync?.Holds(places) != true)
             throw session.RefusalOf(response, error);
         NoteRestart(response);
-        if (session.Requests.Identity is { } asked && rules.Identity.Count > 0)
-        {
-            // If no new identity is named, or one that was refused already, one that nobody has keeps caches from repeating the old answer.
-            session.RefusedIdentities.Add(asked);
-            if (!MeetsAnotherFeed(rules, places, isKnown: true) || session.RefusedIdentities.Contains(session.Requests.Identity))
-                session.Requests.Identity = NextOf(asked);
-        }
-
+        var asked = session.Requests.Identity;
+        var isNamed = MeetsAnotherFeed(rules, places, isKnown: true);
+        if (asked is null || rules.Identity.Count == 0)
+            return RoundEnd.Resync;
+        // If no new identity is named, or one that was refused already, one that nobody has keeps caches from repeating the old answer.
+        session.RefusedIdentities.Add(asked);
+        if (!isNamed || session.RefusedIdentities.Contains(session.Requests.Identity!))
+            session.Requests.Identity = NextOf(asked);
         return RoundEnd.Resync;
     }
 

@@ -236,7 +236,7 @@ internal sealed class TableWriter : ITableTarget
         // What was quarantined is kept.
         if (_isOpen)
             InTransaction(stayOpen: false, () => { });
-        _stage?.Dispose();
+        TableFile.Guard(_path, () => _stage?.Dispose());
         _stage = null;
     }
 

@@ -36,15 +36,23 @@ internal sealed class WriterLock : IDisposable
         var path = PathOf(tablePath);
         var isNew = !File.Exists(path);
         var file = Open(tablePath, path);
-        file.SetLength(0);
-        using var self = Process.GetCurrentProcess();
-        var holder = string.Create(
-            CultureInfo.InvariantCulture,
-            $"process {self.Id} ({self.ProcessName}) on {Environment.MachineName} since {DateTimeOffset.UtcNow:u}"
-        );
-        file.Write(Encoding.UTF8.GetBytes(holder));
-        file.Flush();
-        return new WriterLock(file, path, isNew);
+        try
+        {
+            file.SetLength(0);
+            using var self = Process.GetCurrentProcess();
+            var holder = string.Create(
+                CultureInfo.InvariantCulture,
+                $"process {self.Id} ({self.ProcessName}) on {Environment.MachineName} since {DateTimeOffset.UtcNow:u}"
+            );
+            RandomAccess.Write(file.SafeFileHandle, Encoding.UTF8.GetBytes(holder), 0);
+            return new WriterLock(file, path, isNew);
+        }
+        catch
+        {
+            // A full disk has no room for the name, and the lock must not outlive the attempt.
+            file.Dispose();
+            throw;
+        }
     }
 
     private static FileStream Open(string tablePath, string path)
@@ -81,7 +89,7 @@ internal sealed class WriterLock : IDisposable
         {
             try
             {
-                return Take(tablePath);
+                return TableFile.Guard(tablePath, () => Take(tablePath));
             }
             catch (TableBusyException)
             {

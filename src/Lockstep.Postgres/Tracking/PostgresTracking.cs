@@ -99,6 +99,27 @@ public static class PostgresTracking
         );
     }
 
+    /// <summary>Removes what tracking left of tables that were dropped, as far as the user has the rights.</summary>
+    /// <param name="connectionString">For Npgsql.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The names of those tables in the registry.</returns>
+    /// <inheritdoc cref="PlanEnableAsync(string, TableName, TrackingOptions, CancellationToken)" path="/exception"/>
+    public static Task<IReadOnlyList<string>> PruneAsync(string connectionString, CancellationToken cancellationToken = default) =>
+        TrackingTransaction.RunAsync(
+            connectionString,
+            new TableName("lockstep", "tracked"),
+            TrackingOptions.Default,
+            run: true,
+            async (connection, token) =>
+            {
+                var left = await LeftAsync(connection, token).ConfigureAwait(false);
+                foreach (var statement in left.SelectMany(TrackingSql.Prune))
+                    await connection.ExecuteAsync(statement, token).ConfigureAwait(false);
+                return left;
+            },
+            cancellationToken
+        );
+
     private static Task<TrackingPlan> RunAsync(
         string connectionString,
         TableName table,
@@ -117,7 +138,11 @@ public static class PostgresTracking
                 var planned = await plan(connection, token).ConfigureAwait(false);
                 planned = planned with
                 {
-                    Statements = [.. await PruneAsync(connection, token).ConfigureAwait(false), .. planned.Statements],
+                    Statements =
+                    [
+                        .. (await LeftAsync(connection, token).ConfigureAwait(false)).SelectMany(TrackingSql.Prune),
+                        .. planned.Statements,
+                    ],
                 };
                 foreach (var statement in run ? planned.Statements : [])
                     await connection.ExecuteAsync(statement, token).ConfigureAwait(false);
@@ -127,13 +152,10 @@ public static class PostgresTracking
         );
 
     /// <summary>What dropped tables have left behind is removed with the next change to any table's tracking.</summary>
-    private static async Task<IReadOnlyList<string>> PruneAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    private static async Task<IReadOnlyList<string>> LeftAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         var registry = await TrackingCatalog.RegistryAsync(connection, cancellationToken).ConfigureAwait(false);
-        if (!registry.Exists)
-            return [];
-        var left = await TrackingCatalog.LeftAsync(connection, cancellationToken).ConfigureAwait(false);
-        return [.. left.SelectMany(TrackingSql.Prune)];
+        return registry.Exists ? await TrackingCatalog.LeftAsync(connection, cancellationToken).ConfigureAwait(false) : [];
     }
 
     private static async Task<TrackingPlan> PlanEnableAsync(

@@ -48,7 +48,7 @@ internal static class TrackingCatalog
     // Including tables whose tombstone table was dropped too.
     private const string Left = """
         SELECT t.name FROM lockstep.tracked t LEFT JOIN pg_class own ON own.oid = t.tombstones
-        WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.relation)
+        WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.relation) AND NOT pg_is_in_recovery()
             AND has_table_privilege('lockstep.tracked', 'DELETE') AND (own.oid IS NULL OR pg_has_role(own.relowner, 'USAGE'))
         ORDER BY 1
         """;

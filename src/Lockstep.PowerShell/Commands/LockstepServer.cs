@@ -3,6 +3,8 @@ using System.Net;
 using System.Security;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Completers;
+using Lockstep.Engine.Tables;
+using Lockstep.Errors;
 using Lockstep.Parameters;
 using Lockstep.Pipeline;
 using Lockstep.Servers;
@@ -203,7 +205,23 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
         _files.AddRange(Path.SelectMany(path => FileSystemPath.Resolve(paths, path)));
         _files.AddRange(LiteralPath.Select(path => FileSystemPath.ResolveLiteral(paths, path)));
         if (ParameterSetName == ByTable)
-            _files.AddRange(Table.SelectMany(name => TableLookup.ByName(paths, name)));
+            _files.AddRange(Table.SelectMany(name => Find(paths, name)));
+    }
+
+    private static IReadOnlyList<string> Find(PathIntrinsics paths, string name)
+    {
+        try
+        {
+            return TableLookup.ByName(paths, name);
+        }
+        catch (TableNotFoundException e)
+        {
+            throw new TableNotFoundException(
+                e.Name,
+                $"There is no synced table '{name}' to serve, in this session or in {paths.CurrentFileSystemLocation}.",
+                $"{e.Remedy.Render(CmdletWords.Say)} To serve a table of PostgreSQL, give -ConnectionString."
+            );
+        }
     }
 
     private protected override void End()
@@ -230,6 +248,9 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
                     + "-AllowedHost, or give it credentials."
             );
         }
+
+        if (ShareUpdates && Credential.Length + Token.Length > 0)
+            WriteWarning("Updates are not shared: a cache keeps nothing that needs a credential, so clients get the stream.");
 
         var server = new ServerInfo(
             ParameterSetName == ByConnection

@@ -4,8 +4,10 @@ using FsCheck;
 using FsCheck.Fluent;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Framing;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tests.Framing;
 using Lockstep.Engine.Tests.Sync;
 using Lockstep.Testing;
 
@@ -172,6 +174,34 @@ public sealed class ChunkedBodyTests : DialectTest
                 }
             )
             .QuickCheckThrowOnFailure();
+
+    [Theory]
+    [InlineData("items", Pods)]
+    [InlineData("results", Rows)]
+    [InlineData("", Shape)]
+    [InlineData("value", Delta)]
+    [Trait("Invariant", "I7")]
+    public void Wherever_a_document_is_cut_in_two_its_items_are_the_same(string items, string text)
+    {
+        // White space may follow the document; the page's reader takes it.
+        var bytes = Encoding.UTF8.GetBytes(text.TrimEnd());
+        var whole = Read(bytes, [bytes], items);
+        for (var cut = 1; cut < bytes.Length; cut++)
+            Assert.Equal(whole, Read(bytes, [bytes[..cut], bytes[cut..]], items));
+    }
+
+    [Theory]
+    [InlineData(Watch)]
+    [InlineData(Continuous)]
+    [Trait("Invariant", "I7")]
+    public void Wherever_lines_are_cut_in_two_they_are_the_same(string text)
+    {
+        var bytes = Encoding.UTF8.GetBytes(text);
+        var whole = Frames.Of(text);
+        Assert.Equal(4, whole.Count(frame => frame.Kind == FrameKind.Object));
+        for (var cut = 1; cut < bytes.Length; cut++)
+            Assert.Equal(whole, Frames.Read([bytes[..cut], bytes[cut..]]));
+    }
 
     private static void AssertSame(string text, string? items, int seed)
     {

@@ -26,6 +26,24 @@ public sealed class DialectSoakTests : SyncTest
     [Theory]
     [MemberData(nameof(SoakServers.Names), MemberType = typeof(SoakServers))]
     [Trait("Invariant", "I1")]
+    public async Task A_table_ends_as_its_server_when_its_disk_is_full_at_times(string name)
+    {
+        using var disk = SmallDisk.Create();
+        var first = LongForm.Seed(1);
+        for (var seed = first; seed < first + LongForm.Of(5, 200); seed++)
+        {
+            var path = disk[$"full{seed}.db"];
+            await using var server = SoakServers.Create(name, seed);
+            await new DialectSoak(server, new FileTableStore(path), () => new Table(path), Cancellation).RunFullAsync(seed, disk);
+            File.Delete(path);
+        }
+
+        Assert.True(disk.Refusals > 0, "The disk was never too full.");
+    }
+
+    [Theory]
+    [MemberData(nameof(SoakServers.Names), MemberType = typeof(SoakServers))]
+    [Trait("Invariant", "I1")]
     public async Task A_table_ends_as_its_server_when_the_process_is_killed(string name)
     {
         var first = LongForm.Seed(1);

@@ -117,6 +117,10 @@ public sealed class PlaceTests
     [InlineData("/a~")]
     [InlineData("/a~2b")]
     [InlineData("max:/~x")]
+    [InlineData("max:header:X-Version")]
+    [InlineData("last:id:")]
+    [InlineData("last:link:next")]
+    [InlineData("last:max:at")]
     public void What_is_no_place_is_refused(string text) => Assert.Throws<FormatException>(() => Place.Parse(text));
 
     private static Gen<string> Names() =>

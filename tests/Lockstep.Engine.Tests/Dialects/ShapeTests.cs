@@ -256,6 +256,21 @@ public sealed class ShapeTests : DialectTest
     }
 
     [Fact]
+    public async Task A_handle_that_a_refusal_of_the_very_first_request_names_is_the_one_to_ask_for()
+    {
+        await using var server = Serve(
+            (path, _) =>
+                HandleOf(path) == "h2"
+                    ? Json("[" + Message("insert", "1", """{"n":1}""") + "]", Head("h2", "0_1", true))
+                    : Status("409 Conflict", "electric-handle: h2\r\n", """[{"headers":{"control":"must-refetch"}}]""")
+        );
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+
+        Assert.Equal(("1 0 0", 2), (Counts(run), server.Requests.Count));
+    }
+
+    [Fact]
     public async Task A_message_that_the_shape_is_to_be_fetched_again_counts_in_any_answer()
     {
         await using var server = Serve(

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Tests.Feed;
@@ -9,6 +10,8 @@ namespace Lockstep.Postgres.Tests.Replication;
 public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<LogicalPostgres>, IDisposable
 {
     private const string Slots = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()";
+    private const string Connections =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lockstep'";
     private readonly TempFolder _folder = new();
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -62,6 +65,43 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
             foreach (var feed in feeds)
                 await feed.DisposeAsync();
         }
+    }
+
+    [Fact(Timeout = 300_000)]
+    public async Task Sixty_tables_that_are_followed_take_one_slot_one_publication_and_three_connections()
+    {
+        const int Count = 60;
+        await using var db = await postgres.CreateAsync(
+            string.Concat(Enumerable.Range(1, Count).Select(i => $"CREATE TABLE t{i} (id int PRIMARY KEY, name text);"))
+        );
+        var feeds = await Task.WhenAll(Enumerable.Range(1, Count).Select(i => StartAsync(db, $"t{i}")));
+        try
+        {
+            var clients = feeds.Select(feed => new Follower(feed)).ToList();
+            var following = await Task.WhenAll(clients.Select(client => client.FollowAsync(rows: 2, Cancel)));
+            await InsertAsync(1);
+            await SettleAsync();
+            await InsertAsync(2);
+            await Task.WhenAll(following);
+            await SettleAsync();
+            Assert.Equal("1|1", await LeftAsync(db));
+            Assert.Equal($"{Count}", await db.ScalarAsync("SELECT count(*) FROM pg_publication_tables"));
+            Assert.All(clients, client => Assert.Equal((2, 0), (client.Rows.Count, client.Resyncs)));
+        }
+        finally
+        {
+            foreach (var feed in feeds)
+            {
+                await feed.DisposeAsync();
+            }
+        }
+
+        // What clients, or a wait for the server's disk, needed for a moment is closed after a while.
+        Task SettleAsync() =>
+            Eventually.TrueAsync(async () => int.Parse(await db.ScalarAsync(Connections), CultureInfo.InvariantCulture) <= 3);
+
+        Task InsertAsync(int id) =>
+            db.RunAsync(string.Concat(Enumerable.Range(1, Count).Select(i => $"INSERT INTO t{i} VALUES ({id}, 'n');")));
     }
 
     [Fact]

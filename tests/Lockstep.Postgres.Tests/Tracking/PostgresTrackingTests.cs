@@ -34,6 +34,33 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
     }
 
     [Fact]
+    public async Task Who_serves_removes_what_dropped_tables_have_left_as_far_as_its_rights_go()
+    {
+        await using var items = await Feed.TableCase.MakeAsync(
+            postgres,
+            "CREATE TABLE items (id int PRIMARY KEY); CREATE TABLE other (id int PRIMARY KEY)"
+        );
+        Assert.Empty(await PostgresTracking.PruneAsync(items.Db.ConnectionString, Cancel));
+        await PostgresTracking.EnableAsync(items.Db.ConnectionString, new TableName(null, "other"), cancellationToken: Cancel);
+        await items.Db.RunAsync("DROP TABLE items");
+        var role = $"reader_{Guid.NewGuid():N}";
+        await items.Db.RunAsync($"CREATE ROLE {role} LOGIN; GRANT DELETE ON lockstep.tracked TO {role}");
+        var reader = items.Db.ConnectionString.Replace("Username=lockstep", $"Username={role}", StringComparison.Ordinal);
+        Assert.Empty(await PostgresTracking.PruneAsync(reader, Cancel));
+        Assert.Equal(["public.items"], await PostgresTracking.PruneAsync(items.Db.ConnectionString, Cancel));
+        Assert.Equal(
+            "public.other|t|f|stamp truncated wake public.other",
+            await items.Db.ScalarAsync(
+                "SELECT concat_ws('|', (SELECT string_agg(name, ' ') FROM lockstep.tracked), "
+                    + "to_regclass('lockstep.\"public.items\"') IS NULL, to_regclass('lockstep.\"public.other\"') IS NULL, "
+                    + "(SELECT string_agg(proname, ' ' ORDER BY oid) FROM pg_proc WHERE pronamespace = 'lockstep'::regnamespace))"
+            )
+        );
+        await using var empty = await TestDatabase.CreateAsync(postgres);
+        Assert.Empty(await PostgresTracking.PruneAsync(empty.ConnectionString, Cancel));
+    }
+
+    [Fact]
     public async Task A_plan_changes_nothing_and_its_script_does_the_same_as_enabling()
     {
         await using var db = await TestDatabase.CreateAsync(postgres);

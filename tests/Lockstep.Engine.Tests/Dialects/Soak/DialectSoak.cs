@@ -62,6 +62,28 @@ internal sealed class DialectSoak(SoakServer server, TableStore store, Func<ITab
         }
     }
 
+    /// <summary>The same on a disk that is full now and then: what could not be written counts for nothing.</summary>
+    public async Task RunFullAsync(int seed, SmallDisk disk)
+    {
+        var random = new Random(seed + 1);
+        try
+        {
+            for (var round = 0; round < Rounds; round++)
+            {
+                server.Change(round == 0 ? 40 : 6);
+                disk.Fill(random.Next(60) * 4096L);
+                await SyncAsync(0, server.IsFollowed && random.Next(3) > 0, random, disk: disk);
+                disk.Free();
+            }
+
+            await EndAsync(random);
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            Assert.Fail($"seed {seed}: {e}\n{string.Join('\n', server.Story.TakeLast(200))}");
+        }
+    }
+
     private async Task EndAsync(Random random)
     {
         server.Quiet();
@@ -91,7 +113,8 @@ internal sealed class DialectSoak(SoakServer server, TableStore store, Func<ITab
         Random random,
         bool untilEqual = false,
         bool resync = false,
-        bool sees = false
+        bool sees = false,
+        SmallDisk? disk = null
     )
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -136,7 +159,14 @@ internal sealed class DialectSoak(SoakServer server, TableStore store, Func<ITab
         }
         catch (LockstepException e) when (e.Kind == ErrorKind.SweepRefused)
         {
-            return said + await SyncAsync(0, follows, random, untilEqual, resync: true, sees);
+            return said + await SyncAsync(0, follows, random, untilEqual, resync: true, sees, disk);
+        }
+        catch (TableFileException) when (disk is not null)
+        {
+            disk.Free();
+            disk.Refusals++;
+            if (!sees)
+                Remember();
         }
         catch (FeedException)
         {
@@ -145,6 +175,7 @@ internal sealed class DialectSoak(SoakServer server, TableStore store, Func<ITab
                 Remember();
         }
 
+        disk?.Free();
         server.Check(Read().Values);
         Assert.Equal(Read().Select(pair => pair.ToString()), _shadow.Select(pair => pair.ToString()));
         return said;

@@ -23,6 +23,11 @@ internal sealed class SinceSoakServer : SoakServer
         _size = 2 + seed % 11;
     }
 
+    protected override bool HasDate => false;
+
+    /// <summary>An old page among new ones lacks what has moved to its place.</summary>
+    protected override bool IsCached => false;
+
     public override string Path => "issues";
 
     public override string Dialect =>

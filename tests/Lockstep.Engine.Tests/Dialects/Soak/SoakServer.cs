@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.IO.Compression;
 using System.Text;
 
 namespace Lockstep.Engine.Tests.Dialects.Soak;
@@ -40,6 +41,8 @@ internal abstract class SoakServer : IAsyncDisposable
 {
     private readonly Lock _gate = new();
     private readonly RawServer _raw;
+    private readonly Dictionary<string, SoakAnswer> _cache = [];
+    private readonly TimeSpan _clock;
     private int _kill;
     private Action _killed = static () => { };
 
@@ -47,12 +50,31 @@ internal abstract class SoakServer : IAsyncDisposable
     {
         Random = new Random(seed);
         Source = new SoakSource(Random);
+        // Its clock may be off by a time zone, as those of servers are.
+        _clock = TimeSpan.FromHours(
+            new Random(seed).Next(3) switch
+            {
+                0 => -14,
+                1 => 14,
+                _ => 0,
+            }
+        );
         _raw = new RawServer(ServeAsync);
     }
 
     public SoakSource Source { get; protected init; }
 
     public Uri Root => _raw.Root;
+
+    private const string Moved = "/moved";
+
+    private DateTimeOffset Now => DateTimeOffset.UtcNow + (HasDate ? _clock : default);
+
+    /// <summary>Whether a cache on the way gives an old answer now and then; some protocols cannot show that.</summary>
+    protected virtual bool IsCached => true;
+
+    /// <summary>Whether the answers say what time it is at the server.</summary>
+    protected virtual bool HasDate => true;
 
     public abstract string Path { get; }
 
@@ -124,10 +146,14 @@ internal abstract class SoakServer : IAsyncDisposable
         var isCut = false;
         int cut = 0,
             chunk = 0;
+        var zips = false;
         Action? kill = null;
         lock (_gate)
         {
-            var request = SoakRequest.Parse(exchange.Head);
+            var isMoved = exchange.Head.StartsWith($"GET {Moved}", StringComparison.Ordinal);
+            var head = isMoved ? "GET " + exchange.Head[(4 + Moved.Length)..] : exchange.Head;
+            var address = head.Split(' ')[1];
+            var request = SoakRequest.Parse(head);
             if (!IsQuiet)
             {
                 Befall();
@@ -139,8 +165,21 @@ internal abstract class SoakServer : IAsyncDisposable
                 kill = _killed;
             if (Chance(14))
                 answer = Fault();
+            else if (!isMoved && Chance(20))
+                answer = new SoakAnswer(
+                    "",
+                    $"Location: {Moved}{address}\r\n",
+                    Random.Next(2) == 0 ? "302 Found" : "307 Temporary Redirect"
+                );
+            else if (IsCached && Chance(20) && _cache.TryGetValue(address, out var cached))
+                answer = cached;
             else
                 answer = Answer(request);
+            if (answer.More is null && answer.Status == "200 OK" && !IsQuiet)
+                _cache[address] = answer;
+            if (HasDate)
+                answer = answer with { Headers = $"{answer.Headers}Date: {Now:R}\r\n" };
+            zips = answer.More is null && Random.Next(3) == 0 && request.Header("Accept-Encoding")?.Contains("gzip") == true;
             if (Chance(8))
                 (isCut, cut) = (true, Random.Next(answer.Body.Length + 1));
             chunk = Random.Next(1, 200);
@@ -155,21 +194,35 @@ internal abstract class SoakServer : IAsyncDisposable
         if (answer.More is { } more)
             await StreamAsync(exchange, answer, more, chunk, kill);
         else
-            await SendAsync(exchange, answer, isCut ? cut : -1, kill);
+            await SendAsync(exchange, answer, isCut ? cut : -1, zips, kill);
     }
 
     private SoakAnswer Fault() =>
-        Random.Next(4) switch
+        Random.Next(9) switch
         {
+            4 => new SoakAnswer("<html><body>Log in</body></html>", "Content-Type: text/html\r\n"),
+            5 => new SoakAnswer("", "Content-Type: application/json\r\n"),
+            6 => new SoakAnswer("", "", "304 Not Modified"),
+            7 => new SoakAnswer("{}", "Content-Type: application/json\r\n"),
+            8 => new SoakAnswer("", $"Retry-After: {Now:R}\r\n", "503 Service Unavailable"),
             0 => new SoakAnswer("", "Retry-After: 0\r\n", "429 Too Many Requests"),
             1 => new SoakAnswer("", "Retry-After: 0\r\n", "503 Service Unavailable"),
             2 => new SoakAnswer("{\"error\":{\"code\":\"oops\"}}", "Content-Type: application/json\r\n"),
             _ => new SoakAnswer("oops", "", "500 Internal Server Error"),
         };
 
-    private static async Task SendAsync(RawExchange exchange, SoakAnswer answer, int cut, Action? kill)
+    private static async Task SendAsync(RawExchange exchange, SoakAnswer answer, int cut, bool zips, Action? kill)
     {
         var body = Encoding.UTF8.GetBytes(answer.Body);
+        if (zips)
+        {
+            using var zipped = new MemoryStream();
+            using (var zip = new GZipStream(zipped, CompressionLevel.Fastest, leaveOpen: true))
+                zip.Write(body);
+            body = zipped.ToArray();
+            answer = answer with { Headers = answer.Headers + "Content-Encoding: gzip\r\n" };
+        }
+
         await exchange.SendAsync(
             string.Create(
                 CultureInfo.InvariantCulture,
