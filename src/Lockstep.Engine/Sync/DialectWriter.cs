@@ -88,8 +88,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
 
     /// <summary>Whether enough has arrived to be written while more arrives.</summary>
     public bool IsWorthWriting =>
-        _batch is { } batch
-        && batch.MemoryUsed >= (context.Queue.IsIdle && !IsOutOfOrder ? IdleStageBytes : WriteBytes);
+        _batch is { } batch && batch.MemoryUsed >= (context.Queue.IsIdle && !IsOutOfOrder ? IdleStageBytes : WriteBytes);
 
     /// <summary>
     /// Whether keys have not come in their order. The more of them are sorted and written at once, the fewer pages of the file each write
