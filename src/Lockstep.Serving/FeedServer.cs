@@ -33,7 +33,7 @@ public sealed class FeedServer : IAsyncDisposable
     private readonly SendBudget _budget;
     private readonly ContentCodings _codings;
     private readonly ILogger _logger;
-    private X509Certificate2? _certificate;
+    private HttpEndpoint? _endpoint;
     private HttpHost? _host;
 
     private FeedServer(FeedServerOptions options, RouteTable routes, TimeProvider time)
@@ -89,6 +89,7 @@ public sealed class FeedServer : IAsyncDisposable
             Address = options.Address,
             Port = options.Port,
             Certificate = options.Certificate,
+            CertificateChain = options.CertificateChain,
             Site = new SiteRules
             {
                 AllowedHosts = options.AllowedHosts,
@@ -96,8 +97,7 @@ public sealed class FeedServer : IAsyncDisposable
                 AnyNameBeyondLoopback = options.Credentials.Count > 0,
             }.Checked(),
         };
-        var server = new FeedServer(options, endpoint.Routes, time ?? TimeProvider.System);
-        endpoint.SelectCertificate = () => Volatile.Read(ref server._certificate);
+        var server = new FeedServer(options, endpoint.Routes, time ?? TimeProvider.System) { _endpoint = endpoint };
         try
         {
             server.AddRoutes();
@@ -176,13 +176,16 @@ public sealed class FeedServer : IAsyncDisposable
     /// <summary>
     /// Replaces the certificate from the next connection on. The caller keeps both, because handshakes may still use the first.
     /// </summary>
+    /// <param name="certificate">With its private key.</param>
+    /// <param name="chain">As <see cref="FeedServerOptions.CertificateChain"/>.</param>
     /// <exception cref="InvalidOperationException">The server was started without one, so it does not use TLS.</exception>
-    public void UseCertificate(X509Certificate2 certificate)
+    public void UseCertificate(X509Certificate2 certificate, X509Certificate2Collection chain)
     {
         ArgumentNullException.ThrowIfNull(certificate);
+        ArgumentNullException.ThrowIfNull(chain);
         if (_options.Certificate is null)
             throw new InvalidOperationException("The server was started without a certificate.");
-        Volatile.Write(ref _certificate, certificate);
+        _endpoint!.UseCertificate(certificate, chain);
     }
 
     /// <summary>Stops listening, cuts off the streams and disposes the sources.</summary>

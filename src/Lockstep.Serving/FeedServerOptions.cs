@@ -19,6 +19,12 @@ public sealed record FeedServerOptions
     /// <summary>The certificate for TLS, which the caller keeps and disposes; null for plain HTTP.</summary>
     public X509Certificate2? Certificate { get; init; }
 
+    /// <summary>
+    /// The certificates between the certificate and the authority that clients trust, which are sent with it. If there are none, the system
+    /// looks for them, also on the Internet.
+    /// </summary>
+    public X509Certificate2Collection CertificateChain { get; init; } = [];
+
     /// <summary>Who may read; empty for everybody. The paths /livez and /readyz reveal nothing that needs a credential.</summary>
     public IReadOnlyList<FeedCredential> Credentials { get; init; } = [];
 

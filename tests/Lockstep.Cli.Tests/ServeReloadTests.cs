@@ -128,6 +128,64 @@ public sealed class ServeReloadTests : IDisposable
         Assert.Equal(0, await server.TerminateAsync());
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_certificates_of_authorities_in_the_file_are_sent_too(bool isPkcs12)
+    {
+        using ECDsa rootKey = ECDsa.Create(),
+            middleKey = ECDsa.Create(),
+            key = ECDsa.Create();
+        var (from, until) = (DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        using var root = Authority("CN=root", rootKey).CreateSelfSigned(from, until);
+        using var middle = Authority("CN=middle", middleKey).Create(root, from, until, [1]).CopyWithPrivateKey(middleKey);
+        var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256);
+        using var bare = request.Create(middle, from, until, [2]);
+        using var certificate = bare.CopyWithPrivateKey(key);
+        if (isPkcs12)
+        {
+            X509Certificate2Collection all = [certificate, X509CertificateLoader.LoadCertificate(middle.RawData)];
+            await File.WriteAllBytesAsync(_folder["cert"], all.Export(X509ContentType.Pkcs12)!, Cancel);
+        }
+        else
+        {
+            string[] parts = [certificate.ExportCertificatePem(), middle.ExportCertificatePem(), key.ExportPkcs8PrivateKeyPem()];
+            await File.WriteAllTextAsync(_folder["cert"], string.Join('\n', parts), Cancel);
+        }
+
+        await WriteAsync("""{ "listen": { "port": 0, "certificate": "cert" } }""");
+        await using var server = await ServeService.StartAsync(_folder.Path, [], "--config", "lockstep.json");
+        await AuthenticateAsync();
+        server.Signal("HUP");
+        await Eventually.TrueAsync(() => server.Error.Contains("was reloaded.", StringComparison.Ordinal));
+        await AuthenticateAsync();
+
+        // The client knows the root alone.
+        async Task AuthenticateAsync()
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync(IPAddress.Loopback, server.Uri.Port, Cancel);
+            await using var tls = new SslStream(client.GetStream());
+            var trust = new X509ChainPolicy
+            {
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                CustomTrustStore = { root },
+                RevocationMode = X509RevocationMode.NoCheck,
+                DisableCertificateDownloads = true,
+            };
+            await tls.AuthenticateAsClientAsync(
+                new SslClientAuthenticationOptions { TargetHost = "localhost", CertificateChainPolicy = trust },
+                Cancel
+            );
+        }
+
+        static CertificateRequest Authority(string name, ECDsa key) =>
+            new(name, key, HashAlgorithmName.SHA256)
+            {
+                CertificateExtensions = { new X509BasicConstraintsExtension(true, false, 0, true) },
+            };
+    }
+
     [Fact]
     public async Task What_only_a_restart_changes_is_named_at_every_reload()
     {

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Security.Cryptography.X509Certificates;
 using Lockstep.Cli.Serving;
 
 namespace Lockstep.Cli.Commands;
@@ -28,7 +27,7 @@ internal sealed class CertificateOptions
 
     /// <summary>The certificate with its key; null for none.</summary>
     /// <exception cref="ArgumentException">There is no key, or it is not a certificate.</exception>
-    public X509Certificate2? Load(ParseResult result)
+    public CertificateFile? Load(ParseResult result)
     {
         var key = result.GetValue(_key)?.FullName;
         if (result.GetValue(_certificate) is { } file)

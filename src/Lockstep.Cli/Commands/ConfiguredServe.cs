@@ -82,9 +82,11 @@ internal sealed class ConfiguredServe(ParseResult result, string path, ServeOpti
             );
         }
 
+        var certificate = listening.Certificate.Load(result) ?? ConfiguredServer.CertificateOf(config);
         return ConfiguredServer.OptionsOf(config) with
         {
-            Certificate = listening.Certificate.Load(result) ?? ConfiguredServer.CertificateOf(config),
+            Certificate = certificate?.Certificate,
+            CertificateChain = certificate?.Chain ?? [],
         };
     }
 
@@ -100,7 +102,7 @@ internal sealed class ConfiguredServe(ParseResult result, string path, ServeOpti
             var options = OptionsOf(config);
             server.UseCredentials(options.Credentials);
             if (server.Uri.Scheme == Uri.UriSchemeHttps && options.Certificate is { } certificate)
-                server.UseCertificate(certificate);
+                server.UseCertificate(certificate, options.CertificateChain);
             logs.Use(LogOptions.ForServer(result, config.Log));
             var kept = config.RestartMembers(first).ToArray();
             log.Say(

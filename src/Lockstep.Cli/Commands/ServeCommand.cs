@@ -121,6 +121,7 @@ internal static class ServeCommand
         command.SetAction(
             async (result, cancellationToken) =>
             {
+                using var metrics = OtlpMetrics.Start();
                 if (result.GetValue(config) is { } file)
                     return await new ConfiguredServe(result, file.FullName, listening).RunAsync(cancellationToken).ConfigureAwait(false);
                 var tables = result.GetValue(table) ?? [];
@@ -183,7 +184,7 @@ internal static class ServeCommand
 
                 if (starts.Count == 0)
                     throw new ArgumentException("There is nothing to serve: give --table, --path, or --postgres with --table.");
-                using var certificate = listening.Certificate.Load(result);
+                var certificate = listening.Certificate.Load(result);
                 return await ServeAsync(starts, listening.Read(result, certificate), cancellationToken).ConfigureAwait(false);
             }
         );

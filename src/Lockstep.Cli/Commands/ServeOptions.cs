@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Net;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
+using Lockstep.Cli.Serving;
 using Lockstep.Serving;
 using Lockstep.Serving.Hosting;
 
@@ -114,7 +113,7 @@ internal sealed class ServeOptions
     }
 
     /// <exception cref="ArgumentException">A value is invalid, or a secret is missing.</exception>
-    public FeedServerOptions Read(ParseResult result, X509Certificate2? certificate) =>
+    public FeedServerOptions Read(ParseResult result, CertificateFile? certificate) =>
         new()
         {
             Port = OptionValue.Port(result, _port),
@@ -126,7 +125,8 @@ internal sealed class ServeOptions
             StatusPage = !result.GetValue(_noStatusPage),
             Compress = result.GetValue(_compress),
             ShareUpdates = result.GetValue(_shareUpdates),
-            Certificate = certificate,
+            Certificate = certificate?.Certificate,
+            CertificateChain = certificate?.Chain ?? [],
             Connections = new ConnectionLimits
             {
                 Most = OptionValue.AtLeast(1, result, _connections),

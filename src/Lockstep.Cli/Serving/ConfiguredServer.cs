@@ -1,5 +1,4 @@
 using System.Net;
-using System.Security.Cryptography.X509Certificates;
 using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres;
@@ -52,7 +51,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
 
     /// <summary>The certificate, read again at each call; null for none.</summary>
     /// <exception cref="ArgumentException">It cannot be used.</exception>
-    public static X509Certificate2? CertificateOf(ServeConfig config) =>
+    public static CertificateFile? CertificateOf(ServeConfig config) =>
         config.Listen.Certificate is { } file ? CertificateFile.Load(file, config.Listen.CertificateKey) : null;
 
     /// <summary>Serves a configuration, and looks for new tables, until cancelled or until there is another configuration.</summary>

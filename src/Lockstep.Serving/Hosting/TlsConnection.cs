@@ -21,13 +21,11 @@ internal static class TlsConnection
         SslStream tls = new(new DuplexPipeStream(plain), leaveInnerStreamOpen: false);
         await using (tls.ConfigureAwait(false))
         {
-            var certificate = hosted.Endpoint.SelectCertificate?.Invoke() ?? hosted.Endpoint.Certificate!;
             try
             {
                 using var patience = CancellationTokenSource.CreateLinkedTokenSource(connection.ConnectionClosed);
                 patience.CancelAfter(HandshakePatience);
-                await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = certificate }, patience.Token)
-                    .ConfigureAwait(false);
+                await tls.AuthenticateAsServerAsync(hosted.Endpoint.Tls, patience.Token).ConfigureAwait(false);
             }
             catch (Exception error) when (error is AuthenticationException or IOException or OperationCanceledException)
             {

@@ -64,7 +64,7 @@ internal static class GossipCommand
                 var ip = IPAddress.TryParse(result.GetValue(address), out var parsed)
                     ? parsed
                     : throw new ArgumentException("--listen-address takes an IP address.");
-                using var certificate = certificates.Load(result);
+                var certificate = certificates.Load(result);
                 var shared = Open(node, result, events);
                 await using var _ = shared.ConfigureAwait(false);
                 var hub = new GossipHub(new KeyValuePair<string, GossipNode>(result.GetValue(events) ? "events" : "model", shared));
@@ -77,7 +77,8 @@ internal static class GossipCommand
                             {
                                 Address = ip,
                                 Port = OptionValue.Port(result, port),
-                                Certificate = certificate,
+                                Certificate = certificate?.Certificate,
+                                CertificateChain = certificate?.Chain ?? [],
                                 Site = site.Read(result),
                             },
                             hub,
@@ -92,7 +93,7 @@ internal static class GossipCommand
                 var options = new GossipListenerOptions
                 {
                     ConnectionFailed = NodeLines.Tell,
-                    Tls = certificate is null ? null : new SslServerAuthenticationOptions { ServerCertificate = certificate },
+                    Tls = certificate is null ? null : HttpEndpoint.TlsOf(certificate.Certificate, certificate.Chain),
                 };
                 var listener = result.GetValue(pipe) is { } name
                     ? GossipListener.StartPipe(name, hub, options)

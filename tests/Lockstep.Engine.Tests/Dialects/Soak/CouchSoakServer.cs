@@ -13,6 +13,9 @@ internal sealed class CouchSoakServer(int seed, bool isPouch) : SoakServer(seed)
     private int _database = 1;
     private int _purges;
 
+    /// <summary>Nothing in an answer tells the changes of a database that was created again from those of the old one.</summary>
+    protected override bool IsCached => false;
+
     public override string Path => "db/_changes";
 
     public override string Dialect => "CouchDb";

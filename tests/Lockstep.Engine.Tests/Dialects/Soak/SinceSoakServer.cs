@@ -25,6 +25,9 @@ internal sealed class SinceSoakServer : SoakServer
 
     protected override bool HasDate => false;
 
+    /// <summary>An old page among new ones lacks what has moved to its place.</summary>
+    protected override bool IsCached => false;
+
     public override string Path => "issues";
 
     public override string Dialect =>

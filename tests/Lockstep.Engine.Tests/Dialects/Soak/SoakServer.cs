@@ -70,6 +70,9 @@ internal abstract class SoakServer : IAsyncDisposable
 
     private DateTimeOffset Now => DateTimeOffset.UtcNow + (HasDate ? _clock : default);
 
+    /// <summary>Whether a cache on the way gives an old answer now and then; some protocols cannot show that.</summary>
+    protected virtual bool IsCached => true;
+
     /// <summary>Whether the answers say what time it is at the server.</summary>
     protected virtual bool HasDate => true;
 
@@ -168,7 +171,7 @@ internal abstract class SoakServer : IAsyncDisposable
                     $"Location: {Moved}{address}\r\n",
                     Random.Next(2) == 0 ? "302 Found" : "307 Temporary Redirect"
                 );
-            else if (Chance(20) && _cache.TryGetValue(address, out var cached))
+            else if (IsCached && Chance(20) && _cache.TryGetValue(address, out var cached))
                 answer = cached;
             else
                 answer = Answer(request);
