@@ -169,7 +169,7 @@ internal sealed partial class RecordingScrubber
             if (SecretNames.Contain(name))
                 HideOwn([
                     value,
-                    .. value.Split([' ', ';', ','], StringSplitOptions.RemoveEmptyEntries).Select(part => part[(part.IndexOf('=') + 1)..]),
+                    .. value.Split([' ', ';', ','], StringSplitOptions.RemoveEmptyEntries).Select(part => part[(part.IndexOf('=', StringComparison.Ordinal) + 1)..]),
                 ]);
         }
 
