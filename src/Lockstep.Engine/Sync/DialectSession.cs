@@ -285,6 +285,23 @@ internal sealed class DialectSession
         );
     }
 
+    /// <summary>Warns once that no item had the field whose largest value is the cursor: its name may be misspelled.</summary>
+    public async Task SayThatNothingHasTheCursorAsync(Place place, CancellationToken cancellationToken)
+    {
+        if (_hasToldOfNoCursor)
+            return;
+        _hasToldOfNoCursor = true;
+        await SayAsync(
+                FeedEventKind.Warning,
+                $"No item of the feed has '{place}', the cursor, so each sync fetches the whole set.",
+                cancellationToken,
+                "Check its name in the dialect; upper and lower case differ."
+            )
+            .ConfigureAwait(false);
+    }
+
+    private bool _hasToldOfNoCursor;
+
     /// <summary>Warns once that events lack the key that was chosen, and are records of their own.</summary>
     public async Task SayIfKeyIsMissingAsync(CancellationToken cancellationToken)
     {

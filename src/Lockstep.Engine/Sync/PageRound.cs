@@ -256,6 +256,8 @@ internal sealed class PageRound(DialectSession session)
             var entityTag = IsTagged(kind, rules) ? response.Headers.ETag?.ToString() : null;
             if (!await _commits.EndAsync(isStaged, end, isKnownWhole: true, entityTag, cancellationToken).ConfigureAwait(false))
                 return RoundEnd.Refused;
+            if (_maximum is { Largest: null } && counters.Received > before)
+                await session.SayThatNothingHasTheCursorAsync(rules.Cursor[0], cancellationToken).ConfigureAwait(false);
             return rules.End?.Holds(page.Places) == true ? RoundEnd.Ended : RoundEnd.UpToDate;
         }
     }

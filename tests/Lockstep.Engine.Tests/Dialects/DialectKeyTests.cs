@@ -211,6 +211,21 @@ public sealed class DialectKeyTests : DialectTest
         Assert.False(File.Exists(TablePath));
     }
 
+    [Theory]
+    [InlineData("max:updatedAt", true)]
+    [InlineData("max:updated_at", false)]
+    public async Task A_cursor_that_no_item_has_is_warned_of(string cursor, bool isTold)
+    {
+        var dialect = $$"""{ "From": "Rest", "Next": null, "Cursor": "{{cursor}}", "Changes": { "Query": { "s": "{cursor}" } } }""";
+        await using var server = Serve((_, _) => Json("""[{"id":1,"updated_at":"2026-01-01T10:00:00Z"}]""", Date));
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "items", dialect));
+        await SyncRun.ToEndAsync(Dialect(server, "items", dialect));
+
+        Assert.Equal(isTold, run.Events.Any(e => e.Kind == FeedEventKind.Warning && e.Message.Contains("'updatedAt', the cursor")));
+        Assert.Equal(isTold ? "/items" : "/items?s=2026-01-01T09:59:00Z", Paths(server).Last());
+    }
+
     [Fact]
     public async Task Fields_are_left_out_by_name_and_by_how_they_end()
     {
