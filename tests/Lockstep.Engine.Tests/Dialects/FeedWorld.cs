@@ -81,7 +81,11 @@ internal sealed class FeedWorld : IAsyncDisposable
         var server = await LockstepTestServer.StartAsync(options, cancellationToken: TestContext.Current.CancellationToken);
         var world = new FeedWorld(server, dialect, random, path);
         if (certificate is not null)
-            await File.WriteAllTextAsync(world._authority = path + ".pem", certificate.ExportCertificatePem(), TestContext.Current.CancellationToken);
+            await File.WriteAllTextAsync(
+                world._authority = path + ".pem",
+                certificate.ExportCertificatePem(),
+                TestContext.Current.CancellationToken
+            );
         return world;
     }
 
