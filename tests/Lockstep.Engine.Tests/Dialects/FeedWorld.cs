@@ -81,11 +81,12 @@ internal sealed class FeedWorld : IAsyncDisposable
         var server = await LockstepTestServer.StartAsync(options, cancellationToken: TestContext.Current.CancellationToken);
         var world = new FeedWorld(server, dialect, random, path);
         if (certificate is not null)
-            await File.WriteAllTextAsync(
-                world._authority = path + ".pem",
-                certificate.ExportCertificatePem(),
-                TestContext.Current.CancellationToken
-            );
+        {
+            world._authority = path + ".pem";
+            var pem = certificate.ExportCertificatePem();
+            await File.WriteAllTextAsync(world._authority, pem, TestContext.Current.CancellationToken);
+        }
+
         return world;
     }
 
