@@ -179,7 +179,10 @@ internal abstract class SoakServer : IAsyncDisposable
                 _cache[address] = answer;
             if (HasDate)
                 answer = answer with { Headers = $"{answer.Headers}Date: {Now:R}\r\n" };
-            zips = answer.More is null && Random.Next(3) == 0 && request.Header("Accept-Encoding")?.Contains("gzip") == true;
+            zips =
+                answer.More is null
+                && Random.Next(3) == 0
+                && request.Header("Accept-Encoding")?.Contains("gzip", StringComparison.Ordinal) == true;
             if (Chance(8))
                 (isCut, cut) = (true, Random.Next(answer.Body.Length + 1));
             chunk = Random.Next(1, 200);
