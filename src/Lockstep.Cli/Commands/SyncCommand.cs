@@ -122,7 +122,7 @@ internal static class SyncCommand
         {
             Description =
                 "The percentage of a table of more than 20 records that a whole set may remove if its end is uncertain; the "
-                + "table keeps it. An empty one is believed at 100 only. Default: 50.",
+                + "table keeps it. An empty one is accepted only at 100. Default: 50.",
             HelpName = "PERCENT",
         };
         var lookback = new Option<decimal>("--lookback")

@@ -251,10 +251,10 @@ public sealed class SweepRefusedException : FeedException
             feed,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"The feed was not asked: its whole set, fetched at {at:u}, would have removed {lost} of {rows} records, "
-                    + $"and its end is uncertain. The next attempt is due at {due:u}."
+                $"The feed was not asked: the set that it sent at {at:u} would have removed {lost} of {rows} records, "
+                    + $"and may have been incomplete. The next attempt is due at {due:u}."
             ),
-            $"{Term.Force} fetches it now, and believes it; {Term.Resync} fetches it now, and judges it again."
+            $"To fetch it now: {Term.Force} accepts it as it is, {Term.Resync} checks it again."
         ) => (Lost, Rows, Refusal) = (lost, rows, Message);
 
     private static string Refuse(FeedUri feed, long lost, long rows, IReadOnlyList<Records.RecordKey> examples) =>

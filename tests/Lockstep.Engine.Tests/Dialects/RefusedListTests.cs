@@ -64,10 +64,10 @@ public sealed class RefusedListTests : DialectTest
         (var again, _) = await SyncRun.ToErrorAsync<SweepRefusedException>(Dialect(server, "items", "Rest"));
         Assert.Equal((2, (long)rows), (server.Requests.Count, again.Rows));
         Assert.Matches(
-            @"was not asked: its whole set, fetched at \d{4}-.*Z, would have removed .* next attempt is due at \d{4}-.*Z",
+            @"was not asked: the set that it sent at \d{4}-.*Z would have removed .* next attempt is due at \d{4}-.*Z",
             again.Message
         );
-        Assert.StartsWith("Force fetches it now", again.Remedy.ToString(), StringComparison.Ordinal);
+        Assert.StartsWith("To fetch it now: Force accepts it as it is", again.Remedy.ToString(), StringComparison.Ordinal);
 
         var told = await SyncRun.ToEndAsync(Of(server, force: true));
         Assert.Equal((body == "[]" ? 0 : 1, false), (Info.Rows, told.Result.IsSetOwed));
