@@ -224,10 +224,7 @@ public sealed class SweepRefusedException : FeedException
         : base(
             ErrorKind.SweepRefused,
             feed,
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"{Refuse(feed, lost, rows, examples)} It is fetched again from {due:u} on."
-            ),
+            string.Create(CultureInfo.InvariantCulture, $"{Refuse(feed, lost, rows, examples)} It is fetched again from {due:u} on."),
             other is null
                 ? (Remedy)(
                     $"If these records are really gone, sync again with {Term.Resync} and {Term.Force}, or allow more with "
