@@ -106,7 +106,8 @@ internal static class SyncCommand
         var retryInterval = new Option<double>("--retry-interval-sec")
         {
             Description =
-                "The wait before another attempt; it doubles with each that fails in a row, unless the server says when to come back (503).",
+                "The wait before another attempt; it doubles with each that fails in a row, unless the server says when to come back "
+                + "(503).",
             HelpName = "SECONDS",
             DefaultValueFactory = _ => 5,
         };
