@@ -74,8 +74,8 @@ public sealed class SyncOptions
     public int? MaximumRetryCount { get; init; }
 
     /// <summary>
-    /// The wait before another attempt, minus a random part of up to a fifth; it doubles with each failure in a row, up to a minute, but not
-    /// while the server answers 503 and names a time. Zero or more, default 5 s.
+    /// The wait before another attempt, minus a random part of up to a fifth; it doubles with each failure in a row, up to a minute, but
+    /// not while the server answers 503 and names a time. Zero or more, default 5 s.
     /// </summary>
     public TimeSpan RetryInterval { get; init; } = TimeSpan.FromSeconds(5);
 
