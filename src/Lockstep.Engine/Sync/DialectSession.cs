@@ -173,12 +173,13 @@ internal sealed class DialectSession
     {
         Context.HasToldOfMore = true;
         (var named, var whole) = (more.Names(Dialect), MoreOfList.Whole(Dialect));
-        Remedy remedy = $"Set how it continues with {Term.DialectWith(named)}; that one answer is all, with {Term.DialectWith(whole)}.";
+        Remedy remedy =
+            $"Say how it continues with {Term.DialectWith(named)}, or that this answer is the whole list with {Term.DialectWith(whole)}.";
         if (more.NamesByOffset(Dialect) is { } byOffset)
         {
             remedy =
-                $"Set how it continues with {Term.DialectWith(named)}, or, if the server counts records and not pages, with "
-                + $"{Term.DialectWith(byOffset)}; that one answer is all, with {Term.DialectWith(whole)}.";
+                $"Say how it continues with {Term.DialectWith(named)}, or, if the server counts records and not pages, with "
+                + $"{Term.DialectWith(byOffset)}, or that this answer is the whole list, with {Term.DialectWith(whole)}.";
         }
 
         return SayAsync(
