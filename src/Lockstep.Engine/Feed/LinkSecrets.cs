@@ -33,7 +33,8 @@ internal static class LinkSecrets
     public static IEnumerable<string> Values(Uri uri) => Options(uri).Select(option => Uri.UnescapeDataString(option.Raw));
 
     private static IEnumerable<(string Name, string Raw)> Options(Uri uri) =>
-        uri.Query.TrimStart('?')
+        uri
+            .Query.TrimStart('?')
             .Split('&')
             .Select(option => option.Split('=', 2))
             .Where(parts => parts.Length == 2)

@@ -73,7 +73,10 @@ public sealed class SecretNamesTests
 
     [Fact]
     public void A_stored_link_is_shown_without_its_query_and_its_user() =>
-        Assert.Equal("https://graph.example/users/delta?…", CursorText.Show("https://me:s3cr3t@graph.example/users/delta?$deltatoken=s3cr3t"));
+        Assert.Equal(
+            "https://graph.example/users/delta?…",
+            CursorText.Show("https://me:s3cr3t@graph.example/users/delta?$deltatoken=s3cr3t")
+        );
 
     [Theory]
     [InlineData("$deltatoken=SEKRET", "SEKRET")]
