@@ -4,8 +4,8 @@ using System.Net.Http.Headers;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// Sets headers whose values come from outside: from a feed through a cursor, from a table's file, from a description, from the user. .NET sends line
-/// breaks in them unchanged, so anyone who controls a value could add headers or smuggle in another request.
+/// Sets headers whose values come from outside: from a feed through a cursor, from a table's file, from a description; and checks those
+/// of the user. .NET sends line breaks in them unchanged, so anyone who controls a value could add headers or smuggle in another request.
 /// </summary>
 internal static class RequestHeader
 {
