@@ -6,7 +6,8 @@ namespace Lockstep.Cli.Commands;
 /// <summary>The option that names a database; the same for all commands. The password need not be on the command line.</summary>
 internal sealed class PostgresOption(string purpose)
 {
-    private const string Variable = "LOCKSTEP_POSTGRES";
+    /// <summary>The environment variable that names the database to an option without a value.</summary>
+    public const string Variable = "LOCKSTEP_POSTGRES";
 
     public Option<string?> Option { get; } =
         new("--postgres")

@@ -14,6 +14,9 @@ internal sealed partial class ServeLog(ILogger logger)
     /// <summary>Something that an operator should know.</summary>
     public void Say(string text) => Notice(logger, text);
 
+    /// <summary>Something that an operator should correct.</summary>
+    public void Warn(string text) => Trouble(logger, text);
+
     /// <summary>Something is wrong with a feed.</summary>
     public void Warn(string feed, Exception error) => FeedTrouble(logger, feed, OperatorLog.TextOf(error));
 
@@ -22,4 +25,7 @@ internal sealed partial class ServeLog(ILogger logger)
 
     [LoggerMessage(2, LogLevel.Warning, "{Feed}: {Trouble}")]
     private static partial void FeedTrouble(ILogger logger, string feed, string trouble);
+
+    [LoggerMessage(3, LogLevel.Warning, "{Text}")]
+    private static partial void Trouble(ILogger logger, string text);
 }

@@ -31,6 +31,9 @@ internal sealed class ItemKey
     /// <summary>Whether a record had no value where the dialect says its key is.</summary>
     public bool IsMissing { get; private set; }
 
+    /// <summary>Whether the dialect does not say where the key is.</summary>
+    public bool IsUnnamed { get; private set; }
+
     /// <summary>The key, if it is a single integer.</summary>
     public long Integer => _reader.Integer;
 
@@ -97,7 +100,8 @@ internal sealed class ItemKey
     {
         _text.ResetWrittenCount();
         _parts.Clear();
-        if (rules.Key.Count == 0)
+        IsUnnamed = rules.Key.Count == 0;
+        if (IsUnnamed)
             return Refuse("the dialect names no key");
         Shape ??= Adopt(
             new RecordShape(

@@ -69,6 +69,9 @@ internal sealed class ItemReader
     /// <inheritdoc cref="ItemKey.IsMissing"/>
     public bool LacksKey => _key.IsMissing;
 
+    /// <inheritdoc cref="ItemKey.IsUnnamed"/>
+    public bool HasNoNameOfKey => _key.IsUnnamed;
+
     /// <inheritdoc cref="ItemKey.MissingInEvent"/>
     public string? KeyMissingInEvent => _key.MissingInEvent;
 

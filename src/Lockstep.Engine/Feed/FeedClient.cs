@@ -313,7 +313,7 @@ internal sealed class FeedClient : IDisposable
             ReasonOf(response),
             RetryAfterOf(response),
             ExcerptOf(response, body),
-            FeedStatusException.AdviceOf(response.StatusCode, dialect, RetryAfterOf(response) is not null)
+            FeedStatusException.AdviceOf(response.StatusCode, dialect, RetryAfterOf(response))
         )
         {
             Headers = ResponseHeaders.Of(response),

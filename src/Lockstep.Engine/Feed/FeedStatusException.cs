@@ -29,7 +29,7 @@ public sealed class FeedStatusException : FeedException
             feed,
             string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} answered {(int)status} {reason ?? status.ToString()}")
                 + (excerpt is null ? "." : $": {excerpt}{(excerpt[^1] is '.' or '!' or '?' or '…' ? "" : ".")}"),
-            remedy ?? AdviceOf(status, dialect: null, retryAfter is not null)
+            remedy ?? AdviceOf(status, dialect: null, retryAfter)
         )
     {
         (_feed, _reason, _excerpt) = (feed, reason, excerpt);
@@ -112,14 +112,20 @@ public sealed class FeedStatusException : FeedException
     /// <summary>What to do about a status.</summary>
     /// <param name="status">The status.</param>
     /// <param name="dialect">The dialect of another server that was asked in; null for Lockstep's own.</param>
-    /// <param name="saysWhen">Whether the server says when to come back.</param>
-    internal static Remedy AdviceOf(HttpStatusCode status, string? dialect, bool saysWhen) =>
-        IsLimit(status, saysWhen) ? Advise(HttpStatusCode.TooManyRequests)
+    /// <param name="retryAfter">How long the server asks to wait; null if it does not.</param>
+    internal static Remedy AdviceOf(HttpStatusCode status, string? dialect, RetryAfter? retryAfter) =>
+        IsLimit(status, retryAfter is not null) ? Advise(HttpStatusCode.TooManyRequests, SecondsOf(retryAfter))
         : dialect is not null && status == HttpStatusCode.NotFound
             ? (Remedy)$"Check the URI, and that the feed is of the dialect '{dialect}'; another one is named with {Term.Dialect}."
-        : Advise(status);
+        : Advise(status, SecondsOf(retryAfter));
 
-    private static Remedy Advise(HttpStatusCode status) =>
+    /// <summary>The wait in words; null for none, or one that is over.</summary>
+    private static string? SecondsOf(RetryAfter? retryAfter) =>
+        retryAfter is { Wait: var wait } && wait > TimeSpan.Zero
+            ? string.Create(CultureInfo.InvariantCulture, $"{Math.Ceiling(wait.TotalSeconds)} s, as the feed asks")
+            : null;
+
+    private static Remedy Advise(HttpStatusCode status, string? wait) =>
         status switch
         {
             HttpStatusCode.Unauthorized => (Remedy)$"Give {Term.Credential} or {Term.Token}, or check the one that was given.",
@@ -128,7 +134,7 @@ public sealed class FeedStatusException : FeedException
                 $"Check the URI and {Term.CursorStyle}: a feed whose URI ends with / gets the cursor as the last path "
                     + $"element, another as ?since=.",
             HttpStatusCode.TooManyRequests =>
-                $"Send requests less often, or wait as long as the feed says; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep "
+                $"Send requests less often, or wait {wait ?? "as long as the feed says"}; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep "
                     + $"waits by itself.",
             HttpStatusCode.RequestTimeout =>
                 $"The feed waited too long for the request, often behind a proxy: try again; with {Term.Follow} or "
@@ -137,7 +143,7 @@ public sealed class FeedStatusException : FeedException
             HttpStatusCode.NotImplemented =>
                 "The server cannot do what the URI asks for: leave that out, such as a property whose changes it does not track.",
             >= HttpStatusCode.InternalServerError =>
-                $"Try again later; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep does so by itself.",
+                $"Try again {(wait is null ? "later" : "in " + wait)}; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep does so by itself.",
             _ => "Check the URI and the options of the request.",
         };
 }

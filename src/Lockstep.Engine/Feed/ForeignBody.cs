@@ -45,6 +45,51 @@ internal static class ForeignBody
         return start[0] == '{' ? DescribePage(start) : null;
     }
 
+    /// <summary>
+    /// The only member that is a list of objects, in an object that is no record: it has neither the usual key nor a field that may order
+    /// records. Null if there is none.
+    /// </summary>
+    public static string? OnlyList(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(BodyStart.Content(json), new JsonReaderOptions { MaxDepth = 128 });
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+                return null;
+            string? found = null;
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                var name = JsonText.Decode(ref reader);
+                if (name == WireNames.DefaultKeyField || MissingField.MayOrder(name))
+                    return null;
+                reader.Read();
+                var isList = reader.TokenType == JsonTokenType.StartArray;
+                if (isList && reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+                {
+                    if (found is not null)
+                        return null;
+                    found = name;
+                }
+
+                if (isList)
+                {
+                    while (reader.CurrentDepth > 1 || reader.TokenType != JsonTokenType.EndArray)
+                        reader.Read();
+                }
+                else
+                {
+                    reader.Skip();
+                }
+            }
+
+            return found?.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') == true ? found : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
     private static string? DescribePage(ReadOnlySpan<byte> json)
     {
         try

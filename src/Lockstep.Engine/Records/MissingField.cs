@@ -91,6 +91,9 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
         );
     }
 
+    /// <summary>Whether a field's name is one of an order field.</summary>
+    public static bool MayOrder(string field) => Likely([field], OrderNames) is not null;
+
     /// <summary>The fields, the likeliest first.</summary>
     private static string List(IReadOnlyList<string> fields, string? likely)
     {

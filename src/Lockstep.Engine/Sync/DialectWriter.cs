@@ -192,6 +192,8 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
                     $"Name the field that is the key with {Term.Key}; with {Term.MalformedRecord} Quarantine, others are quarantined.";
             }
 
+            if (Items.HasNoNameOfKey)
+                remedy = "Add Key to the dialect: the field that identifies a record, such as id.";
             throw new MalformedRecordException(feed, offset, reason, snippet, remedy);
         }
 

@@ -827,4 +827,31 @@ public sealed class RestTests : DialectTest
         Assert.Equal(TimeSpan.FromMinutes(1), dialect.Interval);
         Assert.Equal(["sys_id"], dialect.Snapshot.Key.Select(key => key.Field));
     }
+
+    [Theory]
+    [InlineData("""{"total":26,"page":1,"things":[{"id":1}]}""", "the body is one object that holds a list in 'things'", "\"Items\":\"things\"")]
+    [InlineData("""{"total":26,"id":1,"things":[{"id":1}]}""", "updated_at", "OrderBy")]
+    [InlineData("""{"timestamp":26,"things":[{"id":1}]}""", "updated_at", "OrderBy timestamp")]
+    [InlineData("""{"total":26,"things":[{"id":1}],"others":[{"id":2}]}""", "updated_at", "OrderBy")]
+    [InlineData("""{"total":26,"things":["a"]}""", "updated_at", "OrderBy")]
+    public async Task An_object_that_holds_its_records_under_a_name_of_its_own_is_told_as_one(string body, string said, string advice)
+    {
+        await using var server = Serve((_, _) => Json(body));
+
+        (var error, _) = await SyncRun.ToErrorAsync<MalformedRecordException>(Dialect(server, "things", null));
+
+        Assert.Contains(said, error.Message, StringComparison.Ordinal);
+        Assert.Contains(advice, error.Remedy.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_dialect_that_names_no_key_is_told_to_name_one()
+    {
+        await using var server = Serve((_, _) => Json("""{"things":[{"id":1}]}"""));
+
+        (var error, _) = await SyncRun.ToErrorAsync<MalformedRecordException>(Dialect(server, "things", """{"Items":"things"}"""));
+
+        Assert.Contains("the dialect names no key", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith("Add Key to the dialect", error.Remedy.ToString(), StringComparison.Ordinal);
+    }
 }

@@ -65,6 +65,19 @@ public sealed class ErrorExcerptTests : SyncTest
     }
 
     [Theory]
+    [InlineData("429 Too Many Requests", "wait 1200 s, as the feed asks")]
+    [InlineData("403 Forbidden", "wait 1200 s, as the feed asks")]
+    [InlineData("503 Busy", "Try again in 1200 s, as the feed asks")]
+    public async Task The_wait_that_a_server_asks_for_is_in_the_advice(string status, string advice)
+    {
+        await using var server = new RawServer(exchange => exchange.StatusAsync(status, "Retry-After: 1200\r\n"));
+
+        (var error, _) = await SyncRun.ToErrorAsync<FeedStatusException>(Options(server));
+
+        Assert.Contains(advice, error.Remedy.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(1)]
     [InlineData(100)]
     public async Task A_body_without_an_end_holds_nothing_up(int pieces)
