@@ -18,6 +18,7 @@ public sealed class FirstErrorTests : IDisposable
     [InlineData("""[{"id":1,"updated_at":1}]""", "the body is one JSON array")]
     [InlineData("""{"@odata.context":"x","value":[{"id":1}]}""", "a page of OData")]
     [InlineData("""{"items":[{"id":1,"updated_at":1}]}""", "holds a list in 'items'")]
+    [InlineData("""{"total":2,"things":[{"id":1}]}""", "--dialect FILE.json, where the file is {\"From\":\"Rest\",\"Items\":\"things\"}")]
     [InlineData("<!DOCTYPE html><html></html>", "the body is an HTML page, perhaps one to sign in at")]
     [InlineData("<!DOCTYPE html><html></html>", "Check the URI and the credentials")]
     [InlineData("""{"a":{"name":"x"},"b":{"name":"y"}}""", "Name the key with --key-property, and the field that grows")]
@@ -34,6 +35,19 @@ public sealed class FirstErrorTests : IDisposable
         Assert.Equal(5, run.ExitCode);
         Assert.Contains(says, run.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("Quarantine", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("X Api Key: v", "'X Api Key' cannot be a header's name")]
+    [InlineData("Content-Type: text/plain", "The header 'Content-Type' cannot be given")]
+    [InlineData("X-Key: s3cr3t\r\nX-Other: y", "The value of the header 'X-Key' has a line break")]
+    public async Task A_header_that_cannot_be_sent_is_refused(string header, string says)
+    {
+        var run = await CliProcess.RunAsync(_folder.Path, "sync", "http://127.0.0.1:1/x/", "--header", header);
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains(says, run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("s3cr3t", run.Error, StringComparison.Ordinal);
     }
 
     [Theory]

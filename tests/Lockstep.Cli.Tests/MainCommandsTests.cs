@@ -224,7 +224,9 @@ public sealed class MainCommandsTests : IDisposable
         Assert.Equal(4, missing.ExitCode);
         Assert.Contains("There is no table nothing", missing.Error, StringComparison.Ordinal);
         Assert.Equal(2, (await RunAsync("items", "--off", "--notify")).ExitCode);
-        Assert.Equal(2, (await CliProcess.RunAsync(_folder.Path, "track", "items")).ExitCode);
+        var unnamed = await CliProcess.RunAsync(_folder.Path, "track", "items");
+        Assert.Equal(2, unnamed.ExitCode);
+        Assert.Contains("without a value, it takes the one in LOCKSTEP_POSTGRES", unnamed.Error, StringComparison.Ordinal);
 
         Task<CliProcess> RunAsync(params string[] arguments) =>
             CliProcess.RunAsync(_folder.Path, ["track", .. arguments, "--postgres", postgres.ConnectionString]);

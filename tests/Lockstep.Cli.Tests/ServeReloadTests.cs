@@ -226,6 +226,23 @@ public sealed class ServeReloadTests : IDisposable
         Assert.Single(plain.Error.Split('\n'), line => line.Contains("was reloaded", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("--log-level", "Error")]
+    [InlineData]
+    public async Task A_reload_that_fails_is_an_error_in_the_log_each_time(params string[] level)
+    {
+        await WriteAsync("""{ "listen": { "port": 0 } }""");
+        await using var server = await ServeService.StartAsync(_folder.Path, [], ["--config", "lockstep.json", .. level]);
+        await WriteAsync("{");
+
+        // More often than lines that others cause are written in a minute.
+        for (var times = 1; times <= 11; times++)
+        {
+            server.Signal("HUP");
+            await Eventually.TrueAsync(() => server.Error.Split("The configuration is unchanged").Length == times + 1);
+        }
+    }
+
     [Fact]
     public async Task The_file_limits_connections()
     {

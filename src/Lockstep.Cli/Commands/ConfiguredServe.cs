@@ -116,7 +116,7 @@ internal sealed class ConfiguredServe(ParseResult result, string path, ServeOpti
         }
         catch (ArgumentException e)
         {
-            log.Warn($"The configuration is unchanged: {PlainText.MessageOf(e)}");
+            log.Fail($"The configuration is unchanged: {PlainText.MessageOf(e)}");
             return null;
         }
     }

@@ -12,7 +12,11 @@ internal sealed class OperatorLog : ILoggerFactory
 {
     /// <inheritdoc/>
     public ILogger CreateLogger(string categoryName) =>
-        new CallbackLogger(categoryName == FeedServer.LogCategory ? LogLevel.Warning : LogLevel.Information, Tell);
+        new CallbackLogger(
+            categoryName == FeedServer.LogCategory ? LogLevel.Warning : LogLevel.Information,
+            // What an operator asked for is always answered.
+            (level, message, error) => Tell(level, message, error, isLimited: categoryName != ServeLog.Category || level != LogLevel.Error)
+        );
 
     /// <inheritdoc/>
     public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException("There is one log, on standard error.");
@@ -27,10 +31,10 @@ internal sealed class OperatorLog : ILoggerFactory
             : error.Message;
 
     /// <summary>Limits the warnings per minute for each feed, because clients and rows can cause them as often as they like.</summary>
-    private static void Tell(LogLevel level, string message, Exception? error)
+    private static void Tell(LogLevel level, string message, Exception? error, bool isLimited)
     {
         var line = error is null ? $"lockstep: {message}" : $"lockstep: {message} {TextOf(error)}";
-        if (level < LogLevel.Warning)
+        if (level < LogLevel.Warning || !isLimited)
             Console.Error.WriteLine(line);
         else
             LineLimit.OfErrors.Write("feeds", null, line);

@@ -14,8 +14,8 @@ internal sealed partial class ServeLog(ILogger logger)
     /// <summary>Something that an operator should know.</summary>
     public void Say(string text) => Notice(logger, text);
 
-    /// <summary>Something that an operator should correct.</summary>
-    public void Warn(string text) => Trouble(logger, text);
+    /// <summary>What an operator asked for failed.</summary>
+    public void Fail(string text) => Failure(logger, text);
 
     /// <summary>Something is wrong with a feed.</summary>
     public void Warn(string feed, Exception error) => FeedTrouble(logger, feed, OperatorLog.TextOf(error));
@@ -26,6 +26,6 @@ internal sealed partial class ServeLog(ILogger logger)
     [LoggerMessage(2, LogLevel.Warning, "{Feed}: {Trouble}")]
     private static partial void FeedTrouble(ILogger logger, string feed, string trouble);
 
-    [LoggerMessage(3, LogLevel.Warning, "{Text}")]
-    private static partial void Trouble(ILogger logger, string text);
+    [LoggerMessage(3, LogLevel.Error, "{Text}")]
+    private static partial void Failure(ILogger logger, string text);
 }
