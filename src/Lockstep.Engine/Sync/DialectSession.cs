@@ -397,8 +397,8 @@ internal sealed class DialectSession
     public FeedException RefusalOf(HttpResponseMessage response, ErrorBody body) =>
         response.StatusCode is System.Net.HttpStatusCode.Gone or System.Net.HttpStatusCode.Conflict
             ? Requests.Refused(
-                $"it answers {(int)response.StatusCode} {response.ReasonPhrase}"
-                    + (Client.ExcerptOf(body) is { } said ? $": {said.TrimEnd('.')}" : "")
+                $"it answers {(int)response.StatusCode} {Client.ReasonOf(response)}"
+                    + (Client.ExcerptOf(response, body) is { } said ? $": {said.TrimEnd('.')}" : "")
             )
             : Requests.Error(response, body);
 

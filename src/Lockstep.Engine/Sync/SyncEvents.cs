@@ -72,7 +72,7 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
     /// <param name="cancellationToken">Gives up.</param>
     public Task PostSilenceAsync(Cursor before, Cursor after, CancellationToken cancellationToken)
     {
-        var progress = Cursor.Compare(before, after) == 0 ? $" The sync got no further than the cursor {after}." : "";
+        var progress = Cursor.Compare(before, after) == 0 ? $" The sync got no further than the cursor {after.Display}." : "";
         return PostAsync(
             FeedEventKind.Warning,
             $"The feed sent nothing more without saying that this was all; it may have more.{progress}",
@@ -94,7 +94,7 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
     public Task PostNoAnswerAsync(Cursor cursor, CancellationToken cancellationToken) =>
         PostAsync(
             FeedEventKind.Warning,
-            $"The feed did not answer: it has nothing above the cursor {cursor}, or it hangs; Lockstep cannot tell which.",
+            $"The feed did not answer: it has nothing above the cursor {cursor.Display}, or it hangs; Lockstep cannot tell which.",
             cancellationToken,
             $"{Term.Follow} keeps following the feed until it answers."
         );
