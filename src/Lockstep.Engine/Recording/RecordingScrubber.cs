@@ -170,7 +170,9 @@ internal sealed partial class RecordingScrubber
             {
                 HideOwn([
                     value,
-                    .. value.Split([' ', ';', ','], StringSplitOptions.RemoveEmptyEntries).Select(part => part[(part.IndexOf('=') + 1)..]),
+                    .. value
+                        .Split([' ', ';', ','], StringSplitOptions.RemoveEmptyEntries)
+                        .Select(part => part[(part.IndexOf('=', StringComparison.Ordinal) + 1)..]),
                 ]);
             }
         }
