@@ -106,7 +106,9 @@ public sealed class FeedConformanceTests
         await using var server = new RawServer(exchange =>
             exchange.BodyAsync(
                 string.Concat(
-                    exchange.Cursor == "0" ? set.Split(' ').Select(Line) : Records(log).Where(r => At(r) >= At("@" + exchange.Cursor)).Select(Line)
+                    exchange.Cursor == "0"
+                        ? set.Split(' ').Select(Line)
+                        : Records(log).Where(r => At(r) >= At("@" + exchange.Cursor)).Select(Line)
                 ),
                 "Content-Type: application/x-ndjson\r\nLockstep-Feed: mine\r\n"
             )

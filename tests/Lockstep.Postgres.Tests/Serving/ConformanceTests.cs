@@ -35,7 +35,16 @@ public sealed class ConformanceTests(LogicalPostgres postgres) : IClassFixture<L
         await db.RunAsync("CREATE VIEW shown AS SELECT * FROM items");
         await ChangeAsync(db, 1);
 
-        await CheckAsync(db, new PostgresFeedOptions { Table = new TableName(null, "shown"), Key = ["id"], Name = "items" }, isWritten);
+        await CheckAsync(
+            db,
+            new PostgresFeedOptions
+            {
+                Table = new TableName(null, "shown"),
+                Key = ["id"],
+                Name = "items",
+            },
+            isWritten
+        );
     }
 
     [Theory]
