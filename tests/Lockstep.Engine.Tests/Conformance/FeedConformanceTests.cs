@@ -132,11 +132,13 @@ public sealed class FeedConformanceTests
 
         static int At(string record) => int.Parse(record.Split('@')[1], CultureInfo.InvariantCulture);
 
-        static string Line(string record) =>
-            record == "|"
-                ? """{"control":true,"type":"snapshot_completed"}""" + "\n"
-                : $$$"""{"txid":{{{At(record)}}},"current_xmin":99,"since":{{{At(record)}}},"deleted":false,"data":{"id":{{{record.Split('@')[0]}}}}}"""
-                    + "\n";
+        static string Line(string record)
+        {
+            if (record == "|")
+                return """{"control":true,"type":"snapshot_completed"}""" + "\n";
+            var (id, at) = (record.Split('@')[0], At(record));
+            return $$$"""{"txid":{{{at}}},"current_xmin":99,"since":{{{at}}},"deleted":false,"data":{"id":{{{id}}}}}""" + "\n";
+        }
     }
 
     [Fact]
