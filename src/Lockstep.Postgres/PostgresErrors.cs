@@ -57,6 +57,9 @@ internal static class PostgresErrors
     /// </summary>
     public static bool IsOfData(Exception error) => error is PostgresException e && e.SqlState.StartsWith("22", StringComparison.Ordinal);
 
+    /// <summary>Text that is not UTF-8 or has no equivalent in it. A SQL_ASCII database accepts any bytes.</summary>
+    public static bool IsOfEncoding(Exception error) => error is PostgresException { SqlState: "22021" or "22P05" };
+
     /// <summary>A column or table has gone since its description was read.</summary>
     public static bool IsStaleDescription(Exception error) =>
         error is PostgresException { SqlState: "42703" or "42P01" or "42883" or "42804" or "3F000" or "0A000" or "XX000" };
@@ -107,7 +110,7 @@ internal static class PostgresErrors
                 e
             ),
             // A SQL_ASCII database accepts any bytes; a feed's JSON is UTF-8.
-            PostgresException { SqlState: "22021" or "22P05" } e => new PostgresTableException(
+            PostgresException e when IsOfEncoding(e) => new PostgresTableException(
                 $"{target} holds text that is not UTF-8: {Said(e)} ({e.SqlState}).",
                 "Repair those values, or serve a view that leaves the column out or converts it (convert_from).",
                 e

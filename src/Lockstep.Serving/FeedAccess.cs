@@ -94,7 +94,7 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
             context,
             StatusCodes.Status401Unauthorized,
             "unauthorized",
-            $"This {(isBrowser ? "page" : "feed")} needs a credential, and the request has none that fits."
+            $"This {(isBrowser ? "page" : "feed")} needs a credential, and the request has no valid one."
         );
     }
 

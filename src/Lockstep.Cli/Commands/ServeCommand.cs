@@ -121,6 +121,7 @@ internal static class ServeCommand
         command.SetAction(
             async (result, cancellationToken) =>
             {
+                using var metrics = OtlpMetrics.Start();
                 if (result.GetValue(config) is { } file)
                     return await new ConfiguredServe(result, file.FullName, listening).RunAsync(cancellationToken).ConfigureAwait(false);
                 var tables = result.GetValue(table) ?? [];

@@ -98,14 +98,16 @@ internal static class SyncCommand
         var retries = new Option<int?>("--maximum-retry-count")
         {
             Description =
-                "How many attempts may fail in a row. Default: none, or any number with --follow. Within an attempt, each request to "
-                + "another server's feed that answers 429 or 503 is repeated up to five times, when that server says.",
+                "How many attempts may fail in a row. Default: none, or any number with --follow. One that breaks off after something "
+                + "new starts the count again. Within an attempt, each request to another server's feed that answers 429 or 503 is "
+                + "repeated up to five times, when that server says.",
             HelpName = "N",
         };
         var retryInterval = new Option<double>("--retry-interval-sec")
         {
             Description =
-                "The wait before another attempt; it doubles with each that fails, unless the server says when to come back (503).",
+                "The wait before another attempt; it doubles with each that fails in a row, unless the server says when to come back "
+                + "(503).",
             HelpName = "SECONDS",
             DefaultValueFactory = _ => 5,
         };
@@ -121,7 +123,7 @@ internal static class SyncCommand
         {
             Description =
                 "The percentage of a table of more than 20 records that a whole set may remove if its end is uncertain; the "
-                + "table keeps it. An empty one is believed at 100 only. Default: 50.",
+                + "table keeps it. An empty one is accepted only at 100. Default: 50.",
             HelpName = "PERCENT",
         };
         var lookback = new Option<decimal>("--lookback")

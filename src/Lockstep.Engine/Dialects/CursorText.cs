@@ -8,9 +8,9 @@ internal static class CursorText
     /// <summary>The beginning of a text.</summary>
     public static string Shorten(string text) => text.Length <= LongestShown ? text : text[..LongestShown] + "…";
 
-    /// <summary>The part of a stored cursor that may be shown: of a link, everything but its query.</summary>
+    /// <summary>The part of a stored cursor that may be shown: of a link, neither the query nor a user and a password.</summary>
     public static string Show(string cursor) =>
         cursor.StartsWith("http", StringComparison.OrdinalIgnoreCase) && Uri.TryCreate(cursor, UriKind.Absolute, out var uri)
-            ? uri.GetLeftPart(UriPartial.Path) + (uri.Query.Length > 0 ? "?…" : "")
+            ? $"{uri.Scheme}://{uri.Authority}{uri.AbsolutePath}{(uri.Query.Length > 0 ? "?…" : "")}"
             : cursor;
 }

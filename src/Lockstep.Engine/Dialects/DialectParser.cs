@@ -208,11 +208,16 @@ internal sealed class DialectParser(string name)
     private static IReadOnlyList<Parameter> AllowedOnly(IReadOnlyList<Parameter> headers)
     {
         var other = headers.FirstOrDefault(header => !AllowedHeaders.Contains(header.Name, StringComparer.OrdinalIgnoreCase));
-        return other is null
-            ? headers
-            : throw new FormatException(
+        if (other is not null)
+        {
+            throw new FormatException(
                 $"a dialect may set the headers {string.Join(", ", AllowedHeaders)}, not '{other.Name}'; others go with the request"
             );
+        }
+
+        return headers.FirstOrDefault(header => header.Value.Text.Any(char.IsControl)) is { } broken
+            ? throw new FormatException($"the value of '{broken.Name}' has a line break or another control character")
+            : headers;
     }
 
     private static IReadOnlyList<Place> Places(JsonElement value) => [.. Texts(value).Select(Place.Parse)];

@@ -27,17 +27,24 @@ internal static partial class ErrorExcerpt
         if (text.Length > MostLooked)
             text = text[..MostLooked];
         // Hidden before it is truncated: half a secret is a secret too.
+        text = Hide(text, secrets);
+        text = Option().Replace(text, pair => SecretNames.Contain(pair.Groups[1].Value) ? $"{pair.Groups[1].Value}={Hidden}" : pair.Value);
+        text = PlainText.Of(Bearer().Replace(text, "$1" + Hidden));
+        if (text.Length <= Longest)
+            return text;
+        return text[..(char.IsHighSurrogate(text[Longest - 1]) ? Longest - 1 : Longest)].TrimEnd() + "…";
+    }
+
+    /// <summary>A text with the secrets in it hidden.</summary>
+    public static string Hide(string text, IEnumerable<string> secrets)
+    {
         foreach (var secret in secrets.Where(secret => secret.Length > 0).OrderByDescending(secret => secret.Length))
         {
             text = text.Replace(secret, Hidden, StringComparison.Ordinal)
                 .Replace(Uri.EscapeDataString(secret), Hidden, StringComparison.Ordinal);
         }
 
-        text = Option().Replace(text, pair => SecretNames.Contain(pair.Groups[1].Value) ? $"{pair.Groups[1].Value}={Hidden}" : pair.Value);
-        text = PlainText.Of(Bearer().Replace(text, "$1" + Hidden));
-        if (text.Length <= Longest)
-            return text;
-        return text[..(char.IsHighSurrogate(text[Longest - 1]) ? Longest - 1 : Longest)].TrimEnd() + "…";
+        return text;
     }
 
     private static string? Said(JsonElement body)

@@ -310,9 +310,9 @@ internal sealed class FeedClient : IDisposable
         new(
             Uri,
             response.StatusCode,
-            response.ReasonPhrase,
+            ReasonOf(response),
             RetryAfterOf(response),
-            ExcerptOf(body),
+            ExcerptOf(response, body),
             FeedStatusException.AdviceOf(response.StatusCode, dialect, RetryAfterOf(response) is not null)
         )
         {
@@ -320,7 +320,11 @@ internal sealed class FeedClient : IDisposable
         };
 
     /// <summary>What the server says about its error; null if it says nothing.</summary>
-    internal string? ExcerptOf(ErrorBody body) => ErrorExcerpt.Of(body, _http.Secrets);
+    internal string? ExcerptOf(HttpResponseMessage response, ErrorBody body) => ErrorExcerpt.Of(body, _http.SecretsOf(response));
+
+    /// <summary>The status in the server's words, without secrets.</summary>
+    internal string? ReasonOf(HttpResponseMessage response) =>
+        response.ReasonPhrase is { } reason ? ErrorExcerpt.Hide(reason, _http.SecretsOf(response)) : null;
 
     internal RetryAfter? RetryAfterOf(HttpResponseMessage response) => RetryAfter.Of(response, _time.GetUtcNow());
 }

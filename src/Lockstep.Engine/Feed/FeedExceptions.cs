@@ -12,10 +12,20 @@ public abstract class FeedException : LockstepException
     private protected FeedException(FeedException error, Remedy remedy)
         : base(error.Kind, error.Message, remedy, error) => Feed = error.Feed;
 
-    /// <summary>What to do when a set that can only be fetched from its beginning was cut off.</summary>
-    private protected static Remedy StartsOver =>
-        $"Sync again: the feed is read from its beginning, and what is in the table stays. With {Term.MaximumRetryCount} or "
-        + $"{Term.Follow} Lockstep tries again by itself.";
+    /// <summary>What to do when a feed was cut off.</summary>
+    /// <param name="startsOver">Whether it can only be read from its beginning.</param>
+    /// <param name="hasRetried">Whether the sync tries again by itself, and has given up.</param>
+    private protected static Remedy AfterCut(bool startsOver, bool hasRetried) =>
+        (startsOver, hasRetried) switch
+        {
+            (false, false) => (Remedy)$"Sync again: it resumes from what was committed. With {Term.Follow} Lockstep reconnects by itself.",
+            (false, true) =>
+                $"Sync again: it resumes from what was committed. A larger {Term.MaximumRetryCount} allows more failed attempts in a row.",
+            (true, false) => $"Sync again: the feed is read from its beginning, and what is in the table stays. With "
+                + $"{Term.MaximumRetryCount} or {Term.Follow} Lockstep tries again by itself.",
+            (true, true) => $"Sync again: the feed is read from its beginning, and what is in the table stays. A larger "
+                + $"{Term.MaximumRetryCount} allows more failed attempts in a row.",
+        };
 
     /// <summary>The feed's URI without user info.</summary>
     public string Feed { get; }
@@ -71,13 +81,13 @@ public sealed class FeedCutException : FeedException
             feed.IsImport ? $"{feed.Subject} could not be read to its end: {reason}" : $"{feed.Subject} was cut off: {reason}",
             feed.IsImport
                 ? (Remedy)"Check the source and import again: records imported twice change nothing."
-                : $"Sync again: it resumes from what was committed. With {Term.Follow} Lockstep reconnects by itself.",
+                : AfterCut(startsOver: false, hasRetried: false),
             inner
         ) { }
 
-    /// <summary>The same, of a set that can only be fetched from its beginning.</summary>
-    internal FeedCutException(FeedCutException cut)
-        : base(cut, StartsOver) { }
+    /// <summary>The same, with what to do in this case.</summary>
+    internal FeedCutException(FeedCutException cut, bool startsOver, bool hasRetried)
+        : base(cut, AfterCut(startsOver, hasRetried)) { }
 }
 
 /// <summary>The feed redirects in a way that leads nowhere.</summary>
@@ -214,11 +224,7 @@ public sealed class SweepRefusedException : FeedException
         : base(
             ErrorKind.SweepRefused,
             feed,
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"The whole set of {feed.Display} would remove {lost} of {rows} records{Among(examples)}, and its end is "
-                    + $"not certain: nothing was changed. It is fetched again from {due:u} on."
-            ),
+            string.Create(CultureInfo.InvariantCulture, $"{Refuse(feed, lost, rows, examples)} It is fetched again from {due:u} on."),
             other is null
                 ? (Remedy)(
                     $"If these records are really gone, sync again with {Term.Resync} and {Term.Force}, or allow more with "
@@ -228,7 +234,7 @@ public sealed class SweepRefusedException : FeedException
                     $"The table was filled from {other}: another query is another table, whose name {Term.Table} gives. "
                     + $"{Term.Force} makes this one the query's."
                 )
-        ) => (Lost, Rows) = (lost, rows);
+        ) => (Lost, Rows, Refusal) = (lost, rows, Refuse(feed, lost, rows, examples));
 
     /// <summary>A set that was refused before is not fetched again yet.</summary>
     /// <param name="feed">The feed.</param>
@@ -242,11 +248,21 @@ public sealed class SweepRefusedException : FeedException
             feed,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"The feed was not asked: its whole set, fetched at {at:u}, would have removed {lost} of {rows} records, "
-                    + $"and its end is uncertain. The next attempt is due at {due:u}."
+                $"The feed was not asked: the set that it sent at {at:u} would have removed {lost} of {rows} records, "
+                    + $"and may have been incomplete. The next attempt is due at {due:u}."
             ),
-            $"{Term.Force} fetches it now, and believes it; {Term.Resync} fetches it now, and judges it again."
-        ) => (Lost, Rows) = (lost, rows);
+            $"To fetch it now: {Term.Force} accepts it as it is, {Term.Resync} checks it again."
+        ) => (Lost, Rows, Refusal) = (lost, rows, Message);
+
+    private static string Refuse(FeedUri feed, long lost, long rows, IReadOnlyList<Records.RecordKey> examples) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"The whole set of {feed.Display} would remove {lost} of {rows} records{Among(examples)}, and its end is not certain: "
+                + $"nothing was changed."
+        );
+
+    /// <summary>The message without the time of the next attempt, which may be earlier while following.</summary>
+    internal string Refusal { get; }
 
     /// <summary>How many records the set would have removed.</summary>
     public long Lost { get; }
@@ -279,8 +295,8 @@ public sealed class TruncatedFeedException : FeedException
         ) => ByteOffset = byteOffset;
 
     /// <summary>The same, of a set that can only be fetched from its beginning.</summary>
-    internal TruncatedFeedException(TruncatedFeedException torn)
-        : base(torn, StartsOver) => ByteOffset = torn.ByteOffset;
+    internal TruncatedFeedException(TruncatedFeedException torn, bool hasRetried)
+        : base(torn, AfterCut(startsOver: true, hasRetried)) => ByteOffset = torn.ByteOffset;
 
     /// <summary>The offset in the body at which the record begins, in bytes after decompression; the first byte has 0.</summary>
     public long ByteOffset { get; }

@@ -33,11 +33,13 @@ internal sealed class FeedHttp : IDisposable
     /// <param name="time">The clock for the connection timeout; null for the system's.</param>
     /// <param name="decompresses">Whether to ask for a compressed body and decompress it.</param>
     /// <exception cref="ArgumentException">The URI is neither http nor https.</exception>
+    /// <exception cref="InvalidOptionException">A header or the token cannot be sent.</exception>
     public FeedHttp(FeedOptions options, TimeProvider? time = null, bool decompresses = false)
     {
         Options = options;
         _time = time ?? TimeProvider.System;
         _ = options.Address;
+        RequestHeader.Check(options);
         _authorities = new CertificateAuthorities(options.CertificateAuthority);
         _http = new HttpMessageInvoker(CreateHandler(options, decompresses, options.Certificate), disposeHandler: true);
         _elsewhere = options.Certificate is null
@@ -54,8 +56,13 @@ internal sealed class FeedHttp : IDisposable
     /// <summary>
     /// Continues with settings the feed's owner has changed; null leaves a setting unchanged. A new address becomes the feed's own origin.
     /// </summary>
-    internal void Replace(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
-        Options = Options.With(bearerToken, uri, headers);
+    /// <exception cref="InvalidOptionException">A header or the token cannot be sent.</exception>
+    internal void Replace(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers)
+    {
+        var options = Options.With(bearerToken, uri, headers);
+        RequestHeader.Check(options);
+        Options = options;
+    }
 
     /// <summary>Sends a GET, and returns when the response's headers have arrived.</summary>
     /// <param name="target">What to request; credentials and the user's headers are sent only if it is of the feed's origin.</param>
@@ -223,6 +230,12 @@ internal sealed class FeedHttp : IDisposable
                 yield return value;
         }
     }
+
+    /// <summary>Those, and what a link that was requested holds of them: the server that made it may repeat it.</summary>
+    internal IEnumerable<string> SecretsOf(HttpResponseMessage response) =>
+        response.RequestMessage?.RequestUri is { } requested
+            ? Secrets.Concat(LinkSecrets.Of(requested, [.. Options.Query.Select(pair => pair.Value), .. LinkSecrets.Values(Uri.Location)]))
+            : Secrets;
 
     /// <summary>Whether a server has accepted a connection: if it does not answer after that, it is slow or has nothing to say.</summary>
     public bool HasConnected { get; private set; }

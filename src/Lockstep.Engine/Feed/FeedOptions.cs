@@ -84,6 +84,7 @@ public sealed class FeedOptions
     public void Validate(Func<string, string?, string>? say = null)
     {
         _ = Address;
+        RequestHeader.Check(this);
         var check = new OptionCheck(say);
         check.Timeout(ConnectionTimeout, Term.ConnectionTimeout);
         check.Timeout(OperationTimeout, Term.OperationTimeout);

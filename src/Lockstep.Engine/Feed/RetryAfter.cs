@@ -51,7 +51,7 @@ internal readonly record struct RetryAfter(TimeSpan Wait, string? Note)
     /// The items of <c>RateLimit</c>, such as <c>"default";r=0;t=30</c>; in older servers' form, the whole is one:
     /// <c>limit=100, remaining=0, reset=30</c>.
     /// </summary>
-    private static IEnumerable<string> Policies(HttpResponseMessage response) =>
+    private static string[] Policies(HttpResponseMessage response) =>
         Header(response, "RateLimit") is not { } text ? []
         : text.Contains("remaining=", StringComparison.Ordinal) ? [text]
         : text.Split(',');

@@ -167,10 +167,14 @@ internal sealed partial class RecordingScrubber
         {
             // Such as the token after Bearer, or each of several cookies.
             if (SecretNames.Contain(name))
+            {
                 HideOwn([
                     value,
-                    .. value.Split([' ', ';', ','], StringSplitOptions.RemoveEmptyEntries).Select(part => part[(part.IndexOf('=') + 1)..]),
+                    .. value
+                        .Split([' ', ';', ','], StringSplitOptions.RemoveEmptyEntries)
+                        .Select(part => part[(part.IndexOf('=', StringComparison.Ordinal) + 1)..]),
                 ]);
+            }
         }
 
         SecretNames.ReplaceValues(own.Address.Location.Query, HideOption);

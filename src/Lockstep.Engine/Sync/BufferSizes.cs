@@ -30,7 +30,7 @@ internal sealed record BufferSizes
     /// </summary>
     public int EndlessBatch { get; private init; } = 6 * Megabyte;
 
-    /// <summary>The batch size for pages whose keys come out of order. Three batches may be alive.</summary>
+    /// <summary>The batch size for pages whose keys come out of order. Three batches may be alive, and pages take memory besides.</summary>
     public int PageBatch { get; private init; } = 12 * Megabyte;
 
     /// <summary>
@@ -55,7 +55,7 @@ internal sealed record BufferSizes
             _room = room,
             Batch = (int)Math.Min(WithSorting(room), Usual.Batch),
             EndlessBatch = (int)Math.Min(WithSorting(room / 3), Usual.EndlessBatch),
-            PageBatch = (int)Math.Min(WithSorting(room / 3), Usual.PageBatch),
+            PageBatch = (int)Math.Min(WithSorting(room / 8), Usual.PageBatch),
             Cache = cache,
         };
     }

@@ -178,10 +178,11 @@ internal sealed class DialectFollower(
         catch (SweepRefusedException e) when (!session.Context.StopsWhenCaughtUp)
         {
             // It may have been a single wrong answer: ask again soon, at the latest with the next poll.
-            await events.PostRefusedAsync(e, cancellationToken).ConfigureAwait(false);
-            var early = session.Judge.UntilDue ?? TimeSpan.Zero;
+            var due = Longer(RetryPolicy.Shortest, session.Judge.UntilDue);
             var poll = options.PollInterval ?? dialect.Interval;
-            return await WaitAsync(Longer(early < poll ? early : poll, session.ServerInterval), cancellationToken).ConfigureAwait(false);
+            var wait = Longer(due < poll ? due : poll, session.ServerInterval);
+            await events.PostRefusedAsync(e, wait, cancellationToken).ConfigureAwait(false);
+            return await WaitAsync(wait, cancellationToken).ConfigureAwait(false);
         }
 
         switch (end)
@@ -285,6 +286,7 @@ internal sealed class DialectFollower(
         // A stream that ends is asked for again at once, which must not become a loop.
         await pacer.KeepDistanceAsync(cancellationToken).ConfigureAwait(false);
         var before = status.Counters.Changes;
+        var mark = ProgressMark.Of(status, session.Context);
         var round = new StreamRound(session);
         RoundEnd end;
         try
@@ -343,7 +345,8 @@ internal sealed class DialectFollower(
         if (round.Signs > 0 || (round.Skipped > 0 && round.Lasted >= AtOnce && !IsListed(kind)))
         {
             // The stream may contain an error: ask again from the same cursor, at growing intervals.
-            _skippedEnds = round.Lasted < AtOnce ? _skippedEnds + 1 : 1;
+            var isWell = round.Lasted >= AtOnce || ProgressMark.Of(status, session.Context) != mark;
+            _skippedEnds = isWell ? 1 : _skippedEnds + 1;
             return await WaitAsync(retry.Delay(_skippedEnds, session.ServerInterval), cancellationToken).ConfigureAwait(false);
         }
 

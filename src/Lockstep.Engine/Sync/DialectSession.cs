@@ -173,12 +173,13 @@ internal sealed class DialectSession
     {
         Context.HasToldOfMore = true;
         (var named, var whole) = (more.Names(Dialect), MoreOfList.Whole(Dialect));
-        Remedy remedy = $"Set how it continues with {Term.DialectWith(named)}; that one answer is all, with {Term.DialectWith(whole)}.";
+        Remedy remedy =
+            $"Say how it continues with {Term.DialectWith(named)}, or that this answer is the whole list with {Term.DialectWith(whole)}.";
         if (more.NamesByOffset(Dialect) is { } byOffset)
         {
             remedy =
-                $"Set how it continues with {Term.DialectWith(named)}, or, if the server counts records and not pages, with "
-                + $"{Term.DialectWith(byOffset)}; that one answer is all, with {Term.DialectWith(whole)}.";
+                $"Say how it continues with {Term.DialectWith(named)}, or, if the server counts records and not pages, with "
+                + $"{Term.DialectWith(byOffset)}, or that this answer is the whole list, with {Term.DialectWith(whole)}.";
         }
 
         return SayAsync(
@@ -396,8 +397,8 @@ internal sealed class DialectSession
     public FeedException RefusalOf(HttpResponseMessage response, ErrorBody body) =>
         response.StatusCode is System.Net.HttpStatusCode.Gone or System.Net.HttpStatusCode.Conflict
             ? Requests.Refused(
-                $"it answers {(int)response.StatusCode} {response.ReasonPhrase}"
-                    + (Client.ExcerptOf(body) is { } said ? $": {said.TrimEnd('.')}" : "")
+                $"it answers {(int)response.StatusCode} {Client.ReasonOf(response)}"
+                    + (Client.ExcerptOf(response, body) is { } said ? $": {said.TrimEnd('.')}" : "")
             )
             : Requests.Error(response, body);
 

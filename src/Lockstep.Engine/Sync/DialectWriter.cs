@@ -87,7 +87,8 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     public bool HasUncommitted => HasKept || _batch is { Count: > 0 } || _finished.Count > 0 || _quarantined.Count > 0;
 
     /// <summary>Whether enough has arrived to be written while more arrives.</summary>
-    public bool IsWorthWriting => context.Queue.IsIdle && _batch?.MemoryUsed >= (IsOutOfOrder ? context.Buffers.PageBatch : IdleStageBytes);
+    public bool IsWorthWriting =>
+        _batch is { } batch && batch.MemoryUsed >= (context.Queue.IsIdle && !IsOutOfOrder ? IdleStageBytes : WriteBytes);
 
     /// <summary>
     /// Whether keys have not come in their order. The more of them are sorted and written at once, the fewer pages of the file each write
@@ -237,7 +238,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         _mark = (_finished.Count, _batch?.Count ?? 0, _quarantined.Count);
         // How an empty table is filled depends on how much arrives first.
         var isEnough = !IsOutOfOrder && (_open is not null || context.Target.Committed.Sequence > 0);
-        if ((isEnough && context.Queue.IsIdle) || IsWorthWriting || IsFull || _batch?.MemoryUsed >= WriteBytes)
+        if ((isEnough && context.Queue.IsIdle) || IsWorthWriting || IsFull)
             await WriteAsync(position, staysOpen: true, waits: false, cancellationToken).ConfigureAwait(false);
     }
 

@@ -65,7 +65,7 @@ internal sealed class FeedConnection(
         var state = context.Target.State;
         plan.CheckHorizon(state);
         plan.CheckOwed(state, time.GetUtcNow());
-        using var trace = SyncActivity.Connection(feed, plan.RequestCursor.ToString());
+        using var trace = SyncActivity.Connection(feed, plan.RequestCursor.Display);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var opening = OpenAsync(plan, state, stop.Token);
         if (await IsQuietAsync(context, plan, opening).ConfigureAwait(false))

@@ -56,6 +56,7 @@ internal sealed class FeedFollower(
                 batchesBefore = status.Counters.ChangingCommits,
                 beatsBefore = status.Counters.Heartbeats,
                 began = time.GetTimestamp();
+            var mark = ProgressMark.Of(status, context);
             bool held = false,
                 isWell = false;
             try
@@ -133,7 +134,7 @@ internal sealed class FeedFollower(
             catch (SweepRefusedException e) when (!context.StopsWhenCaughtUp)
             {
                 // Updates continue in the meantime, if there is something to continue from.
-                await events.PostRefusedAsync(e, cancellationToken).ConfigureAwait(false);
+                await events.PostRefusedAsync(e, next: null, cancellationToken).ConfigureAwait(false);
                 plan.Postpone(context.Target.State);
             }
             catch (FeedStatusException e) when (e.IsRefusal)
@@ -162,14 +163,12 @@ internal sealed class FeedFollower(
                     status.Counters.Malformed--;
                 if (!AllowsAnother(e))
                 {
-                    if (_foreign?.StartsOver(context.Target.State) ?? plan.StartsOver(context.Target.State))
-                    {
-                        if (e is FeedCutException cut)
-                            throw new FeedCutException(cut);
-                        if (e is TruncatedFeedException torn)
-                            throw new TruncatedFeedException(torn);
-                    }
-
+                    var startsOver = _foreign?.StartsOver(context.Target.State) ?? plan.StartsOver(context.Target.State);
+                    var hasRetried = !context.StopsWhenCaughtUp || options.MaximumRetryCount > 0;
+                    if (e is FeedCutException cut)
+                        throw new FeedCutException(cut, startsOver, hasRetried);
+                    if (e is TruncatedFeedException torn && startsOver)
+                        throw new TruncatedFeedException(torn, hasRetried);
                     throw;
                 }
             }
@@ -196,17 +195,18 @@ internal sealed class FeedFollower(
                 status.Move(SyncTrigger.Interrupted);
                 if (e is FeedStatusException answer)
                     (retryAfter, note) = (answer.RetryAfter, answer.RetryAfterNote);
-                // A connection that brought nothing new, or only one record, counts as another failure.
                 held = retry.Held(
                     time.GetElapsedTime(began),
                     status.Counters.Changes - before,
                     status.Counters.ChangingCommits - batchesBefore,
                     status.Counters.Heartbeats - beatsBefore
                 );
-                failures = held ? 1 : failures + 1;
+                // One that only repeated what had come before counts as another failure.
+                var isProgress = held || ProgressMark.Of(status, context) != mark;
+                failures = isProgress ? 1 : failures + 1;
                 // A server that says when it will be back, as one does that is loading, need not be asked less and less often.
                 var isTold = e is FeedStatusException { Status: HttpStatusCode.ServiceUnavailable, RetryAfter: { Ticks: > 0 } };
-                growth = held || isTold ? 1 : growth + 1;
+                growth = isProgress || isTold ? 1 : growth + 1;
                 return retry.Allows(failures);
             }
         }

@@ -37,7 +37,7 @@ internal static class FeedInquiry
         // A truncated answer may have named another feed.
         using var body = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
         if (body.Document is null)
-            throw new FeedCutException(session.Client.Uri, "its description of itself was cut off, or is not JSON.");
+            throw new FeedCutException(session.Client.Uri, "what it says about itself was cut off, or is not JSON.");
         var places = new ResponsePlaces(response, body.Root);
         if (body.Root is { ValueKind: JsonValueKind.Object } said && said.TryGetProperty("error", out _))
             throw session.Requests.Wrong("its description of itself is an error");

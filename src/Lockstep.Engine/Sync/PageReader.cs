@@ -234,7 +234,7 @@ internal sealed class PageReader(DialectSession session)
         {
             _hasWarnedOfUnknown = true;
             await session
-                .SayAsync(FeedEventKind.Warning, "Something unknown to the dialect was received and skipped.", cancellationToken)
+                .SayAsync(FeedEventKind.Warning, "An item of a kind that the dialect does not know was skipped.", cancellationToken)
                 .ConfigureAwait(false);
         }
     }

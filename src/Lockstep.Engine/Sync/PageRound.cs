@@ -79,6 +79,7 @@ internal sealed class PageRound(DialectSession session)
             stale = 0,
             standstills = 0;
         var readings = 1;
+        var asksForChanges = kind == RequestKind.Changes;
         MoreOfList? guessed = null;
         var counters = session.Context.Counters;
         long before = counters.Received,
@@ -195,6 +196,7 @@ internal sealed class PageRound(DialectSession session)
                     throw session.Requests.Wrong("it says that more follows, but its cursor does not move");
                 await _commits.KeepAsync(isStaged, rules, said, null, cancellationToken).ConfigureAwait(false);
                 rules = session.Dialect.Changes! with { IsAtomic = rules.IsAtomic };
+                asksForChanges = true;
                 cursor = said;
                 target = session.Requests.Address(rules, cursor);
                 // An answer that leads nowhere may be a cache's, whose handle is the feed's all the same.
@@ -204,7 +206,7 @@ internal sealed class PageRound(DialectSession session)
                 continue;
             }
 
-            if (linked is null && more is null && kind == RequestKind.Changes && IsAdrift(rules, response, page, said))
+            if (linked is null && more is null && asksForChanges && IsAdrift(rules, response, page, said))
                 throw session.Requests.Wrong("it names neither a next page nor a cursor, so that more may follow");
 
             var isWholeList = _pages > 0 && more is null;
@@ -428,14 +430,15 @@ internal sealed class PageRound(DialectSession session)
 
     /// <summary>
     /// Whether changes came without the sign that they were all, and without anything to continue from: a page lacks what the others have.
+    /// An answer without content (204) has that sign only if its headers have it.
     /// </summary>
-    private bool IsAdrift(DialectRules rules, HttpResponseMessage response, Page page, string? said) =>
-        rules.UpToDate is not null
-        && (!page.IsUpToDate || !session.Dialect.CursorIsParameter)
-        && said is null
-        && rules.Cursor.Count > 0
-        && !rules.HasMaximumCursor
-        && response.StatusCode != HttpStatusCode.NoContent;
+    private bool IsAdrift(DialectRules rules, HttpResponseMessage response, Page page, string? said)
+    {
+        if (rules.UpToDate is not { } sign || said is not null || rules.Cursor.Count == 0 || rules.HasMaximumCursor)
+            return false;
+        var isUpToDate = response.StatusCode == HttpStatusCode.NoContent ? sign.Holds(page.Places) : page.IsUpToDate;
+        return !isUpToDate || !session.Dialect.CursorIsParameter;
+    }
 
     /// <summary>The cursor up to which everything has arrived.</summary>
     private string? EndCursor(RequestKind kind, string? said, string? stored)

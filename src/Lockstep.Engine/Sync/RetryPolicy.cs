@@ -21,8 +21,8 @@ internal sealed class RetryPolicy(TimeSpan interval, int? maximumCount, Random r
     private static readonly TimeSpan Lasting = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// Whether a failed connection was a good one, so that the wait after it starts from the interval again: it lasted, or brought more
-    /// than one batch. A feed that breaks off after each record would otherwise be asked again without a pause.
+    /// Whether a failed connection was a good one, so that the feed is asked again without a pause if it brought something new: it lasted,
+    /// or brought more than one batch. After one that brought less, the interval is waited for.
     /// </summary>
     /// <param name="lasted">How long it lasted.</param>
     /// <param name="changes">How many changes it brought.</param>

@@ -327,7 +327,7 @@ internal sealed class StreamRound(DialectSession session)
             return;
         _hasWarned = true;
         await session
-            .SayAsync(FeedEventKind.Warning, "Something unknown to the dialect was received and skipped.", cancellationToken)
+            .SayAsync(FeedEventKind.Warning, "An item of a kind that the dialect does not know was skipped.", cancellationToken)
             .ConfigureAwait(false);
     }
 

@@ -24,7 +24,7 @@ internal static class SyncActivity
         if (run is null)
             return;
         run.SetTag("lockstep.table", result.Table)
-            .SetTag("lockstep.cursor", result.Cursor.ToString())
+            .SetTag("lockstep.cursor", result.Cursor.Display)
             .SetTag("lockstep.end_reason", result.EndReason.ToString())
             .SetTag("lockstep.received", result.Received)
             .SetTag("lockstep.added", result.Added)

@@ -13,11 +13,20 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
         PostAsync(new FeedEvent(kind, time.GetUtcNow(), message) { Remedy = remedy }, cancellationToken);
 
     /// <summary>A whole set was not trusted, and the sync continues.</summary>
-    public Task PostRefusedAsync(SweepRefusedException error, CancellationToken cancellationToken) =>
-        PostAsync(
-            new FeedEvent(FeedEventKind.Warning, time.GetUtcNow(), error.Message) { Remedy = error.Remedy, IsSweepRefused = true },
+    /// <param name="error">The refusal.</param>
+    /// <param name="next">How long until it is fetched again; null if that is when the error says.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public Task PostRefusedAsync(SweepRefusedException error, TimeSpan? next, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        var message = next is { } wait
+            ? string.Create(CultureInfo.InvariantCulture, $"{error.Refusal} It is fetched again at {now + wait:u}.")
+            : error.Message;
+        return PostAsync(
+            new FeedEvent(FeedEventKind.Warning, now, message) { Remedy = error.Remedy, IsSweepRefused = true },
             cancellationToken
         );
+    }
 
     private async Task PostAsync(FeedEvent happened, CancellationToken cancellationToken)
     {
@@ -63,7 +72,7 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
     /// <param name="cancellationToken">Gives up.</param>
     public Task PostSilenceAsync(Cursor before, Cursor after, CancellationToken cancellationToken)
     {
-        var progress = Cursor.Compare(before, after) == 0 ? $" The sync got no further than the cursor {after}." : "";
+        var progress = Cursor.Compare(before, after) == 0 ? $" The sync got no further than the cursor {after.Display}." : "";
         return PostAsync(
             FeedEventKind.Warning,
             $"The feed sent nothing more without saying that this was all; it may have more.{progress}",
@@ -85,7 +94,7 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
     public Task PostNoAnswerAsync(Cursor cursor, CancellationToken cancellationToken) =>
         PostAsync(
             FeedEventKind.Warning,
-            $"The feed did not answer: it has nothing above the cursor {cursor}, or it hangs; Lockstep cannot tell which.",
+            $"The feed did not answer: it has nothing above the cursor {cursor.Display}, or it hangs; Lockstep cannot tell which.",
             cancellationToken,
             $"{Term.Follow} keeps following the feed until it answers."
         );

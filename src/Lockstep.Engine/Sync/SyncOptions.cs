@@ -69,13 +69,13 @@ public sealed class SyncOptions
 
     /// <summary>
     /// How many attempts may fail in a row before the sync fails; 0 for none. Null: any number when following, otherwise none. An attempt
-    /// that lasted at least 5 s and longer than <see cref="RetryInterval"/>, or brought more than one batch, resets the count.
+    /// that committed a change, moved the cursor, or lasted at least 5 s and longer than <see cref="RetryInterval"/>, resets the count.
     /// </summary>
     public int? MaximumRetryCount { get; init; }
 
     /// <summary>
-    /// The wait before another attempt, minus a random part of up to a fifth; it doubles with each failure, up to a minute, but not while
-    /// the server answers 503 and names a time. Zero or more, default 5 s.
+    /// The wait before another attempt, minus a random part of up to a fifth; it doubles with each failure in a row, up to a minute, but
+    /// not while the server answers 503 and names a time. Zero or more, default 5 s.
     /// </summary>
     public TimeSpan RetryInterval { get; init; } = TimeSpan.FromSeconds(5);
 

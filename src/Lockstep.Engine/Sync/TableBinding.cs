@@ -90,7 +90,16 @@ internal static class TableBinding
         && !(state.Foreign is not null && IsOfAnotherFeed(state, feed));
 
     /// <summary>Whether the table belongs to a feed at another address.</summary>
-    public static bool IsOfAnotherFeed(TableState state, FeedUri feed) => state.Feed is { } stored && stored != feed.Display;
+    public static bool IsOfAnotherFeed(TableState state, FeedUri feed) =>
+        // An earlier Lockstep may have kept an option that is known as a secret today.
+        state.Feed
+            is { } stored
+        && stored != feed.Display
+        && !(
+            Uri.TryCreate(stored, UriKind.Absolute, out var uri)
+            && uri.Scheme is "http" or "https"
+            && FeedUri.Parse(uri).Display == feed.Display
+        );
 
     /// <summary>Checks the identity that a feed names against the table's, if the table was filled from another address.</summary>
     /// <returns>A warning if the table is bound to the address from here on; null if it was already.</returns>

@@ -156,7 +156,7 @@ public sealed class TableSync
             session.Target.State.Name,
             _options.Store.Description,
             _feed.Display,
-            session.Target.State.Cursor.ToString()
+            session.Target.State.Cursor.Display
         );
         RunningSyncs.Add(this);
         try

@@ -36,7 +36,7 @@ internal sealed class FirstLoad(SqliteConnection connection)
         Run($"PRAGMA cache_size={Cache}");
     }
 
-    /// <summary>Restores the cache after a batch: the next one needs pages that this one wrote.</summary>
+    /// <summary>Restores the cache: a batch whose keys are out of order needs pages that earlier ones wrote.</summary>
     public void RestoreCache()
     {
         if (_usualCache is { } usual)
@@ -50,6 +50,7 @@ internal sealed class FirstLoad(SqliteConnection connection)
     /// <returns>Whether it has changed back.</returns>
     public bool End()
     {
+        RestoreCache();
         if (!_isActive)
             return false;
         _isActive = !SetJournal("wal") || !Run("PRAGMA synchronous=NORMAL");

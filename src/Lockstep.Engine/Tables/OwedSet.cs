@@ -19,10 +19,16 @@ internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
     /// <summary>How much it would have removed, if that is why it was not applied; null if it could not be read in full.</summary>
     public RefusedSweep? Refused { get; init; }
 
-    /// <summary>What is owed after another set that could not be applied: the wait doubles each time.</summary>
+    /// <summary>
+    /// What is owed after another set that could not be applied: the wait doubles each time, unless the set came before it was due, as to
+    /// a follower that polls. So waits grow with the time that has passed, however often the feed is asked.
+    /// </summary>
     public static OwedSet After(OwedSet? before, DateTimeOffset now, RefusedSweep? refused = null)
     {
-        var attempts = (before?.Attempts ?? 0) + 1;
+        var isEarly = before?.Until(now) > TimeSpan.Zero;
+        if (isEarly && before!.Refused?.Feed == refused?.Feed && before.Refused is null == refused is null)
+            return before with { Refused = refused };
+        var attempts = (before?.Attempts ?? 0) + (isEarly ? 0 : 1);
         return new OwedSet(attempts, now + Wait(attempts, refused)) { Refused = refused };
     }
 

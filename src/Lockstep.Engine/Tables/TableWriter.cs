@@ -109,7 +109,8 @@ internal sealed class TableWriter : ITableTarget
                 State = SetAside(commit, wanted);
             }
         );
-        _firstLoad.RestoreCache();
+        if (commit.Batch is { IsAscending: false })
+            _firstLoad.RestoreCache();
         if (_isOpen)
         {
             // The batch, which has their content, is used again before they are committed.
@@ -190,7 +191,8 @@ internal sealed class TableWriter : ITableTarget
                 stage.NoteFields(commit.NewFields);
             }
         );
-        _firstLoad.RestoreCache();
+        if (commit.Batch is { IsAscending: false })
+            _firstLoad.RestoreCache();
         return counts;
     }
 

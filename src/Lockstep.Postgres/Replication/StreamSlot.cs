@@ -84,9 +84,10 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
 
     /// <summary>Drops the slot; all tables start over.</summary>
     /// <param name="source">The database.</param>
-    /// <param name="lag">How many bytes too many the server keeps for it; null if it is older than the publication.</param>
+    /// <param name="lag">How many bytes too many the server keeps for it.</param>
+    /// <param name="why">Another reason; null if it is that.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task GiveUpAsync(NpgsqlDataSource source, long? lag, CancellationToken cancellationToken)
+    public async Task GiveUpAsync(NpgsqlDataSource source, long lag, string? why, CancellationToken cancellationToken)
     {
         var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
@@ -112,10 +113,10 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
         foreach (var table in tables)
         {
             table.Metrics.SlotDropped();
-            if (lag is { } bytes)
-                PostgresLog.SlotDropped(table.Options.Logger, table.Options.Table, names.Slot, bytes >> 20, bound >> 20);
+            if (why is null)
+                PostgresLog.SlotDropped(table.Options.Logger, table.Options.Table, names.Slot, lag >> 20, bound >> 20);
             else
-                PostgresLog.Resync(table.Options.Logger, table.Options.Table, $"the publication {names.Publication} was made again");
+                PostgresLog.Resync(table.Options.Logger, table.Options.Table, why);
         }
     }
 

@@ -22,7 +22,7 @@ internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source
             var watcher = new SlotWatcher(source, names.Slot, owner.Members, time);
             owner.WatchedBy(watcher);
             long? excess = null;
-            var isOlder = false;
+            string? why = null;
             var watching = WatchAsync();
             try
             {
@@ -36,7 +36,12 @@ internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source
             catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UndefinedObject)
             {
                 // The publication is there, but was not at the point in the log where the slot is: it would never get past that.
-                isOlder = true;
+                why = $"the publication {names.Publication} was made again";
+            }
+            catch (PostgresException e) when (PostgresErrors.IsOfEncoding(e))
+            {
+                // That of a change stays in the log even after it is repaired in the table: the slot would never get past that either.
+                why = "a change holds text that is not UTF-8, which the stream cannot carry";
             }
             finally
             {
@@ -44,7 +49,7 @@ internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source
                 await watching.ConfigureAwait(false);
             }
 
-            await slot.GiveUpAsync(source, isOlder ? null : excess ?? 0, cancellationToken).ConfigureAwait(false);
+            await slot.GiveUpAsync(source, excess ?? 0, why, cancellationToken).ConfigureAwait(false);
 
             async Task WatchAsync()
             {

@@ -168,16 +168,17 @@ public abstract class SyncCmdlet : FeedCmdlet
     public int QuarantineLimit { get; set; } = 10_000;
 
     /// <summary>
-    /// How many attempts may fail in a row; by default none, and with -Follow any number. Within an attempt, each request to another
-    /// server's feed that answers 429 or 503 is repeated up to five times, when that server says.
+    /// How many attempts may fail in a row; by default none, and with -Follow any number. One that breaks off after something new starts
+    /// the count again. Within an attempt, each request to another server's feed that answers 429 or 503 is repeated up to five times, when
+    /// that server says.
     /// </summary>
     [Parameter]
     [ValidateRange(0, int.MaxValue)]
     public int? MaximumRetryCount { get; set; }
 
     /// <summary>
-    /// The shortest wait before another attempt, in seconds; it doubles with each failure, up to a minute, unless the server says when to
-    /// come back (503).
+    /// The shortest wait before another attempt, in seconds; it doubles with each failure in a row, up to a minute, unless the server says
+    /// when to come back (503).
     /// </summary>
     [Parameter]
     [ValidateRange(0.0, 86400.0)]

@@ -118,7 +118,12 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
     {
         var told = happened.ToModel();
         streams.Event(told);
-        if (told.Kind == FeedEventKind.Warning)
+        // A list that is refused is asked for again with each poll, and refused again until its server is well.
+        if (happened.IsSweepRefused && !_warnedOf.Add(told.Kind))
+            streams.Verbose(told.Message);
+        else if (happened.IsSweepRefused)
+            streams.Warn($"{told.Message} -Verbose reports each further refusal.");
+        else if (told.Kind == FeedEventKind.Warning)
             streams.Warn(told.Message);
         else
             streams.Verbose(told.Message);

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using Lockstep.Engine.Feed;
 using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
@@ -44,5 +45,13 @@ public sealed class StatusFault : Fault
         base.Validate();
         if (Code is < 200 or > 599)
             throw new ArgumentException($"Code must be between 200 and 599, but is {Code}.");
+        foreach ((var name, var value) in Headers ?? new Dictionary<string, string>())
+        {
+            if (RequestHeader.Fault(name, value) is { } fault)
+                throw new ArgumentException(fault);
+        }
+
+        if (RequestHeader.Fault("Retry-After", RetryAfter ?? "") is { } wrong)
+            throw new ArgumentException(wrong);
     }
 }

@@ -4,14 +4,11 @@ using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
-using Lockstep.Engine.Tests.Reliability;
 using Lockstep.Engine.Tests.Sync;
 using Lockstep.Serving.Hosting;
-using Lockstep.Testing;
 using Lockstep.TestServer;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Foreign;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Responses;
 
@@ -84,7 +81,12 @@ internal sealed class FeedWorld : IAsyncDisposable
         var server = await LockstepTestServer.StartAsync(options, cancellationToken: TestContext.Current.CancellationToken);
         var world = new FeedWorld(server, dialect, random, path);
         if (certificate is not null)
-            await File.WriteAllTextAsync(world._authority = path + ".pem", certificate.ExportCertificatePem());
+        {
+            world._authority = path + ".pem";
+            var pem = certificate.ExportCertificatePem();
+            await File.WriteAllTextAsync(world._authority, pem, TestContext.Current.CancellationToken);
+        }
+
         return world;
     }
 

@@ -421,6 +421,32 @@ public sealed class KubernetesTests : DialectTest
     }
 
     [Fact]
+    public async Task Watches_that_end_at_once_are_asked_for_with_a_pause_between_them()
+    {
+        var time = new ManualTimeProvider();
+        var asked = new List<DateTimeOffset>();
+        await using var server = new RawServer(async exchange =>
+        {
+            if (!exchange.Head.Contains("watch=true", StringComparison.Ordinal))
+            {
+                await exchange.BodyAsync(List(5, ""));
+                return;
+            }
+
+            asked.Add(time.GetUtcNow());
+            await exchange.ChunkedAsync();
+            await exchange.ChunkAsync(asked.Count < 6 ? Bookmark(5 + asked.Count) : Event("ADDED", Full("a", 20)));
+            await exchange.LastChunkAsync();
+        });
+
+        var following = FollowUntilAsync(server, () => Has("a"), time: time);
+        await Pace.MoveAsync(time, Pace.Commit, following);
+        await following;
+
+        Assert.True((asked[5] - asked[0]).TotalMilliseconds >= 500, $"{string.Join(' ', asked.Select(at => at.Millisecond))}");
+    }
+
+    [Fact]
     public async Task A_quiet_watch_is_not_cut_before_the_server_has_to_end_it()
     {
         var time = new ManualTimeProvider();

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
@@ -613,12 +615,53 @@ public sealed class ODataDeltaTests : DialectTest
         RawServer server = null!;
         server = Serve((_, _) => Json(Page(server, """{"id":"a"}""", delta: "geheim")));
         await using var disposing = server;
+        ListLogger log = new();
+        ConcurrentQueue<string?> tags = [];
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name == TableSync.ActivitySourceName,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+            ActivityStopped = activity =>
+            {
+                foreach (var tag in activity.Tags)
+                    tags.Enqueue(tag.Value);
+            },
+        };
+        ActivitySource.AddActivityListener(listener);
 
-        var run = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
-        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        var options = Dialect(server, Users, "ODataDelta");
+        options = new SyncOptions
+        {
+            Feed = options.Feed,
+            Store = options.Store,
+            Foreign = options.Foreign,
+            Logger = log,
+        };
+        var run = await SyncRun.ToEndAsync(options);
+        await SyncRun.ToEndAsync(options);
 
         Assert.Contains("geheim", Paths(server).Last());
         Assert.DoesNotContain("geheim", run.Result.Cursor.ToString() + Info.Cursor + string.Concat(run.Events.Select(e => e.Message)));
+        Assert.Contains(log.Entries, entry => entry.Message.Contains("begins to sync", StringComparison.Ordinal));
+        Assert.DoesNotContain("geheim", string.Concat(log.Entries.Select(entry => entry.Message)) + string.Concat(tags));
+    }
+
+    [Fact]
+    public async Task A_link_that_the_server_repeats_in_its_error_is_not_shown()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (path, number) =>
+                number == 1
+                    ? Json(Page(server, """{"id":"a"}""", delta: "SEKRET-DT"))
+                    : Status("400 No SEKRET-DT", body: """{"error":{"message":"Unknown token SEKRET-DT; 'displayName' is known."}}""")
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        (var error, _) = await SyncRun.ToErrorAsync<FeedStatusException>(Dialect(server, Users, "ODataDelta"));
+
+        Assert.EndsWith(" answered 400 No ***: Unknown token ***; 'displayName' is known.", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

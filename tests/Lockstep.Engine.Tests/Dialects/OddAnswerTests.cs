@@ -26,9 +26,9 @@ public sealed class OddAnswerTests : DialectTest
             data.Add(dialect, "404 Not Found", "", "");
             data.Add(dialect, "405 Method Not Allowed", "", "");
             data.Add(dialect, "302 Found", "Location: http://login.example/\r\n", "");
+            data.Add(dialect, "204 No Content", "", "");
         }
 
-        data.Add("Rest", "204 No Content", "", "");
         return data;
     }
 
@@ -201,6 +201,92 @@ public sealed class OddAnswerTests : DialectTest
         Assert.Contains("MalformedRecord Quarantine", error.RecommendedAction, StringComparison.Ordinal);
         Assert.Equal(2, server.Requests.Count);
         Assert.Equal(["1", "2"], Keys);
+    }
+
+    [Theory]
+    [InlineData("EventStream")]
+    [InlineData("CouchDb")]
+    [InlineData("ODataDelta")]
+    public async Task Connections_that_break_off_after_something_new_are_no_failures_in_a_row(string dialect)
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            var n = exchange.Number;
+            if (dialect == "EventStream")
+            {
+                await exchange.ChunkedAsync("Content-Type: text/event-stream\r\n");
+                await exchange.ChunkAsync($"id: {n}\ndata: {{\"id\":{n}}}\n\n");
+            }
+            else if (dialect == "CouchDb" && n == 1)
+            {
+                await exchange.BodyAsync("""{"results":[],"last_seq":"1","pending":0}""");
+            }
+            else if (dialect == "CouchDb")
+            {
+                await exchange.ChunkedAsync();
+                await exchange.ChunkAsync($"{{\"seq\":\"{n}\",\"id\":\"{n}\",\"doc\":{{\"_id\":\"{n}\"}}}}\n");
+            }
+            else if (n % 2 == 0)
+            {
+                // The page that the one before named is cut off, and requested again.
+                await exchange.ChunkedAsync();
+                await exchange.ChunkAsync("{\"value\":[");
+            }
+            else
+            {
+                var next = n < 11 ? $"\"@odata.nextLink\":\"/items?p={n}\"" : "\"@odata.deltaLink\":\"/items?d=1\"";
+                await exchange.BodyAsync($"{{\"value\":[{{\"id\":{n}}}],{next}}}");
+            }
+        });
+        var options = Dialect(
+            server,
+            "items",
+            dialect == "CouchDb" ? """{ "From": "CouchDb", "Begin": null }""" : dialect,
+            o => new SyncOptions
+            {
+                Feed = o.Feed,
+                Store = o.Store,
+                Foreign = o.Foreign,
+                RetryInterval = TimeSpan.FromMilliseconds(200),
+                WantsChanges = true,
+                Follow = true,
+                MaximumRetryCount = 1,
+            }
+        );
+
+        var events = await FollowUntilAsync(options, step => Brings(step, dialect == "ODataDelta" ? "11" : "6"));
+
+        var waits = events.Where(e => e.Kind == FeedEventKind.Retry).Select(e => e.Message).ToList();
+        Assert.True(waits.Count >= 4, string.Join('\n', waits));
+        Assert.All(waits, wait => Assert.Equal("The next attempt is in 0.2 s.", wait));
+    }
+
+    [Fact]
+    public async Task A_cursor_that_moves_on_is_progress_even_if_the_records_are_known()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync("Content-Type: text/event-stream\r\n");
+            await exchange.ChunkAsync($"id: {exchange.Number}\ndata: {{\"id\":{exchange.Number / 6}}}\n\n");
+        });
+
+        await FollowUntilAsync(Following(server, "EventStream", retries: 1), step => Brings(step, "1"));
+
+        Assert.Equal(6, server.Requests.Count);
+    }
+
+    [Fact]
+    public async Task Events_that_are_repeated_before_each_break_off_are_failures_in_a_row()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync("Content-Type: text/event-stream\r\n");
+            await exchange.ChunkAsync("id: 1\ndata: {\"id\":1}\n\n");
+        });
+
+        await SyncRun.ToErrorAsync<FeedCutException>(Following(server, "EventStream", retries: 3));
+
+        Assert.Equal(4, server.Requests.Count);
     }
 
     [Fact]

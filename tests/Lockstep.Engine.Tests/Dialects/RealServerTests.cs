@@ -168,7 +168,12 @@ public sealed class RealServerTests(NpmPeers npm) : SyncTest, IClassFixture<NpmP
                     await SendAsync(HttpMethod.Put, server, $"db/{id}{suffix}", record);
                 break;
             case "durable":
-                await SendAsync(HttpMethod.Post, server, "log", $"[{(isRemoval ? record.Replace("}", ",\"deleted\":true}") : record)}]");
+                await SendAsync(
+                    HttpMethod.Post,
+                    server,
+                    "log",
+                    $"[{(isRemoval ? record.Replace("}", ",\"deleted\":true}", StringComparison.Ordinal) : record)}]"
+                );
                 break;
             case "json":
                 if (isRemoval)

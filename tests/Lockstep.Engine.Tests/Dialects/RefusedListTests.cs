@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
@@ -63,10 +64,10 @@ public sealed class RefusedListTests : DialectTest
         (var again, _) = await SyncRun.ToErrorAsync<SweepRefusedException>(Dialect(server, "items", "Rest"));
         Assert.Equal((2, (long)rows), (server.Requests.Count, again.Rows));
         Assert.Matches(
-            @"was not asked: its whole set, fetched at \d{4}-.*Z, would have removed .* next attempt is due at \d{4}-.*Z",
+            @"was not asked: the set that it sent at \d{4}-.*Z would have removed .* next attempt is due at \d{4}-.*Z",
             again.Message
         );
-        Assert.StartsWith("Force fetches it now", again.Remedy.ToString(), StringComparison.Ordinal);
+        Assert.StartsWith("To fetch it now: Force accepts it as it is", again.Remedy.ToString(), StringComparison.Ordinal);
 
         var told = await SyncRun.ToEndAsync(Of(server, force: true));
         Assert.Equal((body == "[]" ? 0 : 1, false), (Info.Rows, told.Result.IsSetOwed));
@@ -209,6 +210,44 @@ public sealed class RefusedListTests : DialectTest
     }
 
     [Fact(Timeout = Pace.Limit)]
+    public async Task Polls_before_a_refused_set_is_due_do_not_make_the_next_sync_wait_longer_and_the_time_of_the_next_one_is_told()
+    {
+        var time = new ManualTimeProvider();
+        var asked = new List<DateTimeOffset>();
+        var enough = new TaskCompletionSource();
+        var isWell = false;
+        await using var server = Serve(
+            (_, number) =>
+            {
+                asked.Add(time.GetUtcNow());
+                if (number == 14)
+                    enough.TrySetResult();
+                return Json(number == 1 || isWell ? Items(30) : "[]");
+            }
+        );
+        await SyncRun.ToEndAsync(new TableSync(Dialect(server, "items", "Rest"), time));
+        var told = new List<string>();
+
+        var sync = new TableSync(Of(server, follow: true, interval: TimeSpan.FromSeconds(1)), time);
+        var moving = Pace.MoveAsync(time, TimeSpan.FromSeconds(1), enough.Task);
+        await foreach (var step in sync.RunAsync(Cancellation))
+        {
+            if (step is FeedEventOccurred { Event: { Kind: FeedEventKind.Warning } warning })
+                told.Add(warning.Message);
+            if (told.Count == 13)
+                break;
+        }
+
+        await moving;
+        isWell = true;
+        time.Advance(TimeSpan.FromMinutes(2));
+        await SyncRun.ToEndAsync(new TableSync(Dialect(server, "items", "Rest"), time));
+        Assert.False(Info.IsSetOwed);
+        for (var poll = 2; poll < 14; poll++)
+            Assert.True(TimeIn(told[poll - 2]) <= asked[poll], $"{told[poll - 2]} {asked[poll]:u}");
+    }
+
+    [Fact(Timeout = Pace.Limit)]
     public async Task One_wrong_answer_costs_who_follows_a_few_seconds_and_is_told_until_a_set_is_taken()
     {
         var time = new ManualTimeProvider();
@@ -276,6 +315,9 @@ public sealed class RefusedListTests : DialectTest
         Assert.Equal(6, await RequestsAsync(isRefused: false, 5));
         Assert.Equal((36, false), (Info.Rows, Info.IsSetOwed));
     }
+
+    private static DateTimeOffset TimeIn(string message) =>
+        DateTimeOffset.Parse(message.Split(" again at ")[1].TrimEnd('.'), CultureInfo.InvariantCulture);
 
     private static string Items(int count) => "[" + string.Join(',', Enumerable.Range(1, count).Select(id => $$"""{"id":{{id}}}""")) + "]";
 

@@ -803,6 +803,7 @@ public sealed class RestTests : DialectTest
     [InlineData("""{"From":"Nobody"}""", "Nobody")]
     [InlineData("""{"From":"Rest","Snapshot":{"Query":{"a":"{curser}"}}}""", "curser")]
     [InlineData("""{"From":"Rest","Headers":{"Authorization":"x"}}""", "Authorization")]
+    [InlineData("""{"From":"Rest","Headers":{"Accept":"a\r\nX: y"}}""", "line break")]
     [InlineData("""{"From":"Rest","Deleted":99}""", "99")]
     [InlineData("""{"From":"Rest","Changes":{}}""", "no Cursor")]
     [InlineData("""{"From":"Rest","Interval":"soon"}""", "Interval")]

@@ -1,18 +1,8 @@
-using System.Text.Json;
-using Lockstep.Engine.Dialects;
-using Lockstep.Engine.Feed;
-using Lockstep.Engine.Sync;
-using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tests.Reliability;
 using Lockstep.Engine.Tests.Sync;
 using Lockstep.Serving.Hosting;
 using Lockstep.Testing;
-using Lockstep.TestServer;
-using Lockstep.TestServer.Faults;
-using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Foreign;
 using Lockstep.TestServer.Requests;
-using Lockstep.TestServer.Responses;
 
 namespace Lockstep.Engine.Tests.Dialects;
 

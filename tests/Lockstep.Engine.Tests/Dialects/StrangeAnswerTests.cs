@@ -237,6 +237,81 @@ public sealed class StrangeAnswerTests : DialectTest
         Assert.True(!Engine.Tables.Table.IsTable(TablePath) || Info.LastSync is null);
     }
 
+    [Theory]
+    [InlineData("ODataDelta", "users/delta", "{\"value\":[{\"id\":1,\"n\":0}],\"@odata.deltaLink\":\"{root}users/delta?d=0\"}")]
+    [InlineData(
+        "{ \"Items\": \"rows\", \"Key\": \"id\", \"Cursor\": \"since\", \"UpToDate\": \"since\", \"Changes\": {} }",
+        "rows",
+        "{\"rows\":[{\"id\":1,\"n\":0}],\"since\":\"{root}rows?d=0\"}"
+    )]
+    [InlineData(
+        "{ \"From\": \"CouchDb\", \"Begin\": null, \"Live\": null }",
+        "db/_changes",
+        "{\"results\":[{\"seq\":\"0-x\",\"id\":\"1\",\"doc\":{\"_id\":\"1\",\"n\":0}}],\"last_seq\":\"0-x\",\"pending\":0}"
+    )]
+    [Trait("Invariant", "I6")]
+    public async Task No_content_does_not_say_that_nothing_changed_where_the_last_page_has_to_say_so(
+        string dialect,
+        string path,
+        string page
+    )
+    {
+        RawServer server = null!;
+        server = Serve(
+            (_, number) =>
+                number == 2
+                    ? Status("204 No Content")
+                    : Json(
+                        page.Replace("{root}", $"{server.Root}", StringComparison.Ordinal)
+                            .Replace("\"n\":0", $"\"n\":{number}", StringComparison.Ordinal)
+                    )
+        );
+        await using var disposing = server;
+        await SyncRun.ToEndAsync(Dialect(server, path, dialect));
+
+        await SyncRun.ToErrorAsync<FeedException>(Dialect(server, path, dialect));
+        var third = await SyncRun.ToEndAsync(Dialect(server, path, dialect));
+
+        Assert.Equal(("0 1 0", SyncOutcome.Complete), (Counts(third), third.Result.Outcome));
+        Assert.Equal(Paths(server).ElementAt(1), Paths(server).ElementAt(2));
+    }
+
+    [Theory]
+    [InlineData("204 No Content", "")]
+    [InlineData("200 OK", "{\"results\":[]}")]
+    [Trait("Invariant", "I6")]
+    public async Task A_first_load_that_lacks_its_second_page_does_not_go_on_from_the_newest_cursor(string status, string second)
+    {
+        await using var server = Serve(
+            (path, number) =>
+                path == "/db/" ? Json("""{"instance_start_time":"1","purge_seq":0,"update_seq":"9-x"}""")
+                : number == 3 ? Status(status, "Content-Type: application/json\r\n", second)
+                : path.Contains("since=", StringComparison.Ordinal)
+                    ? Json("""{"results":[{"seq":"9-x","id":"9","doc":{"_id":"9"}}],"last_seq":"9-x","pending":0}""")
+                : Json("""{"results":[{"seq":"1-x","id":"1","doc":{"_id":"1"}}],"last_seq":"1-x","pending":1}""")
+        );
+        const string Dialected = """{ "From": "CouchDb", "Live": null }""";
+
+        await SyncRun.ToErrorAsync<FeedException>(Dialect(server, "db/_changes", Dialected));
+        await SyncRun.ToEndAsync(Dialect(server, "db/_changes", Dialected));
+
+        Assert.Equal(["1", "9"], Keys);
+    }
+
+    [Fact]
+    public async Task No_content_says_that_nothing_is_new_in_a_list_of_what_changed_since()
+    {
+        await using var server = Serve((_, number) => number == 1 ? Json("""[{"id":1,"at":5}]""") : Status("204 No Content"));
+        const string Since = """
+            { "From": "Rest", "Cursor": "max:at", "CursorType": "Number", "Changes": { "Query": { "since": "{cursor}" } } }
+            """;
+        await SyncRun.ToEndAsync(Dialect(server, "items", Since));
+
+        var second = await SyncRun.ToEndAsync(Dialect(server, "items", Since));
+
+        Assert.Equal((SyncOutcome.Complete, 1), (second.Result.Outcome, Info.Rows));
+    }
+
     [Fact]
     public async Task No_content_after_the_last_page_is_the_end_of_the_list()
     {

@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using System.Text;
-using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Recording;
 using Lockstep.Engine.Sync;
@@ -113,7 +112,12 @@ public sealed class ScrubbingTests : SyncTest
         var stream = real.GetStream();
         var lines = exchange.Head.Split("\r\n", StringSplitOptions.RemoveEmptyEntries);
         await stream.WriteAsync(
-            Encoding.ASCII.GetBytes(string.Join("\r\n", [.. lines.Where(l => !l.StartsWith("Connection")), "Connection: close", "", ""])),
+            Encoding.ASCII.GetBytes(
+                string.Join(
+                    "\r\n",
+                    [.. lines.Where(l => !l.StartsWith("Connection", StringComparison.Ordinal)), "Connection: close", "", ""]
+                )
+            ),
             exchange.Stopping
         );
         string Header(string name) =>

@@ -67,18 +67,36 @@ public sealed class FollowTests : SyncTest
     }
 
     [Fact]
-    public async Task A_server_that_breaks_off_after_each_new_record_is_asked_less_and_less_often()
+    public async Task A_server_that_breaks_off_after_each_new_record_is_asked_again_after_the_shortest_wait_and_not_given_up()
     {
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
-            await exchange.ChunkAsync(Record(1, exchange.Number));
+            await exchange.ChunkAsync(Record(exchange.Number, exchange.Number));
+            if (exchange.Number == 6)
+                await exchange.StallAsync();
         });
 
-        await SyncRun.ToErrorAsync<FeedCutException>(Options(server, follow: true, retries: 3));
+        var events = await FollowUntilAsync(Options(server, follow: true, retries: 1, interval: 0.2), "6");
 
-        // Each of them brought something new, and still counts as a failure.
-        Assert.Equal(4, server.Requests.Count);
+        Assert.Equal(Enumerable.Repeat("The next attempt is in 0.2 s.", 5), Waits(events));
+    }
+
+    [Fact]
+    public async Task A_follower_that_gives_up_is_not_told_to_follow()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync();
+            await exchange.ChunkAsync(Record(1, 10));
+        });
+
+        (var error, _) = await SyncRun.ToErrorAsync<FeedCutException>(Options(server, follow: true, retries: 1));
+
+        Assert.Equal(
+            "Sync again: it resumes from what was committed. A larger MaximumRetryCount allows more failed attempts in a row.",
+            error.RecommendedAction
+        );
     }
 
     [Fact]
@@ -420,6 +438,9 @@ public sealed class FollowTests : SyncTest
         Assert.Contains(run.Events, e => e is { Kind: FeedEventKind.Count, Message: "1" });
         Assert.Equal(1, run.Result.Expected);
     }
+
+    private static IEnumerable<string> Waits(IEnumerable<FeedEvent> events) =>
+        events.Where(e => e.Kind == FeedEventKind.Retry).Select(e => e.Message);
 
     private static Task<List<FeedEvent>> FollowUntilAsync(SyncOptions options, string key) => FollowUntilAsync(new TableSync(options), key);
 

@@ -1,6 +1,8 @@
 using System.Globalization;
+using System.Net;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Tests.Replication;
+using Lockstep.Serving;
 using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
@@ -70,6 +72,57 @@ public sealed class RevokedTests(SharedPostgres postgres, LogicalPostgres logica
             {
                 // The request was the first to see it.
                 return true;
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(PostgresFeedMode.Polling)]
+    [InlineData(PostgresFeedMode.Replication)]
+    public async Task A_stream_over_HTTP_ends_within_a_minute_and_the_next_request_is_forbidden(PostgresFeedMode mode)
+    {
+        await using var db = await logical.CreateAsync("CREATE TABLE items (id int PRIMARY KEY, name text)");
+        var role = $"reader_{Guid.NewGuid():N}";
+        await PostgresTracking.EnableAsync(db.ConnectionString, TableCase.Items, cancellationToken: Cancel);
+        await db.RunAsync(
+            $"CREATE ROLE {role} LOGIN REPLICATION; GRANT SELECT ON items, lockstep.\"public.items\" TO {role}; "
+                + "CREATE PUBLICATION everything FOR TABLE items; INSERT INTO items VALUES (1, 'n')"
+        );
+        var feed = await PostgresFeed.StartAsync(
+            db.ConnectionString.Replace("Username=lockstep", $"Username={role}", StringComparison.Ordinal),
+            LogicalPostgres.Options(_folder, r => r with { Publication = "everything" }) with
+            {
+                Mode = mode,
+                PollInterval = TimeSpan.FromSeconds(1),
+            },
+            cancellationToken: Cancel
+        );
+        await using var server = await FeedServer.StartAsync([feed], new FeedServerOptions(), cancellationToken: Cancel);
+        using var client = new HttpClient();
+        using var answer = await client.GetAsync(new Uri(server.Uri, "items"), HttpCompletionOption.ResponseHeadersRead, Cancel);
+        using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync(Cancel));
+        Assert.Contains("\"id\":1", await lines.ReadLineAsync(Cancel), StringComparison.Ordinal);
+        await db.RunAsync($"REVOKE SELECT ON items FROM {role}");
+        await EndAsync(lines).WaitAsync(TimeSpan.FromMinutes(1), Cancel);
+        await Eventually.TrueAsync(async () => await StatusAsync() == HttpStatusCode.Forbidden);
+        await db.RunAsync($"GRANT SELECT ON items TO {role}");
+        await Eventually.TrueAsync(async () => await StatusAsync() == HttpStatusCode.OK);
+
+        async Task<HttpStatusCode> StatusAsync()
+        {
+            using var response = await client.GetAsync(new Uri(server.Uri, "items"), HttpCompletionOption.ResponseHeadersRead, Cancel);
+            return response.StatusCode;
+        }
+
+        static async Task EndAsync(StreamReader lines)
+        {
+            try
+            {
+                while (await lines.ReadLineAsync(Cancel) is not null) { }
+            }
+            catch (Exception e) when (e is IOException or HttpRequestException)
+            {
+                // Cut off in the middle, which is right too.
             }
         }
     }

@@ -32,6 +32,25 @@ public sealed class AnswerFaultTests
         Assert.Equal(503, server.Requests[0].Status);
     }
 
+    [Theory]
+    [InlineData("X Why", "test", "X Why")]
+    [InlineData("X-Why", "a\r\nX-Other: b", "X-Why")]
+    [InlineData("Retry-After", "7\n", "Retry-After")]
+    public async Task Status_refuses_a_header_that_cannot_be_sent(string name, string value, string named)
+    {
+        await using var server = await StartAsync(Cancelled);
+
+        var error = Assert.Throws<ArgumentException>(() =>
+            server.Faults.Add(
+                name == "Retry-After"
+                    ? new StatusFault { RetryAfter = value }
+                    : new StatusFault { Headers = new Dictionary<string, string> { [name] = value } }
+            )
+        );
+
+        Assert.Contains($"'{named}'", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Redirect_points_wherever_it_is_told()
     {

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Dialects.Soak;
 

@@ -166,11 +166,7 @@ internal abstract class SoakServer : IAsyncDisposable
             if (Chance(14))
                 answer = Fault();
             else if (!isMoved && Chance(20))
-                answer = new SoakAnswer(
-                    "",
-                    $"Location: {Moved}{address}\r\n",
-                    Random.Next(2) == 0 ? "302 Found" : "307 Temporary Redirect"
-                );
+                answer = Redirect(address);
             else if (IsCached && Chance(20) && _cache.TryGetValue(address, out var cached))
                 answer = cached;
             else
@@ -179,7 +175,10 @@ internal abstract class SoakServer : IAsyncDisposable
                 _cache[address] = answer;
             if (HasDate)
                 answer = answer with { Headers = $"{answer.Headers}Date: {Now:R}\r\n" };
-            zips = answer.More is null && Random.Next(3) == 0 && request.Header("Accept-Encoding")?.Contains("gzip") == true;
+            zips =
+                answer.More is null
+                && Random.Next(3) == 0
+                && request.Header("Accept-Encoding")?.Contains("gzip", StringComparison.Ordinal) == true;
             if (Chance(8))
                 (isCut, cut) = (true, Random.Next(answer.Body.Length + 1));
             chunk = Random.Next(1, 200);
@@ -196,6 +195,9 @@ internal abstract class SoakServer : IAsyncDisposable
         else
             await SendAsync(exchange, answer, isCut ? cut : -1, zips, kill);
     }
+
+    private SoakAnswer Redirect(string address) =>
+        new("", $"Location: {Moved}{address}\r\n", Random.Next(2) == 0 ? "302 Found" : "307 Temporary Redirect");
 
     private SoakAnswer Fault() =>
         Random.Next(9) switch

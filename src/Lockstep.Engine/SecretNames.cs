@@ -1,4 +1,4 @@
-namespace Lockstep.Engine.Feed;
+namespace Lockstep.Engine;
 
 /// <summary>Decides by the name of a header or query option whether its value is a secret (I9): there is nothing else to go by.</summary>
 internal static class SecretNames
@@ -25,12 +25,23 @@ internal static class SecretNames
         "passphrase",
         "session",
     ];
+
+    /// <summary>Names that mark a secret only as a whole.</summary>
     private static readonly string[] Whole = ["sig", "sign", "hmac", "pwd", "pass", "auth", "code", "key", "sas"];
+
+    /// <summary>Likewise, however their words are separated, with an <c>X-</c> or without.</summary>
+    private static readonly string[] WholeWords = ["appkey", "userkey", "licensekey", "pat", "otp"];
 
     /// <summary>Whether the value under this name is a secret.</summary>
     public static bool Contain(string name) =>
         Marks.Any(mark => name.Contains(mark, StringComparison.OrdinalIgnoreCase))
-        || Whole.Contains(name, StringComparer.OrdinalIgnoreCase);
+        || Whole.Contains(name, StringComparer.OrdinalIgnoreCase)
+        || WholeWords.Contains(WordsOf(name), StringComparer.OrdinalIgnoreCase);
+
+    private static string WordsOf(string name) =>
+        (name.StartsWith("x-", StringComparison.OrdinalIgnoreCase) ? name[2..] : name)
+            .Replace("-", "", StringComparison.Ordinal)
+            .Replace("_", "", StringComparison.Ordinal);
 
     /// <summary>
     /// A URI's query with each option that is a secret replaced by what <paramref name="replace"/> makes of it, or left out where that is
