@@ -354,8 +354,7 @@ internal sealed class DialectFollower(
     }
 
     /// <summary>Whether only a list shows what changes, and so many streams in a row brought nothing that one is due (D14).</summary>
-    private bool MustListAgain(RequestKind kind) =>
-        IsListed(kind) && _emptyEnds > 0 && _emptyEnds % MostEmptyEnds == 0;
+    private bool MustListAgain(RequestKind kind) => IsListed(kind) && _emptyEnds > 0 && _emptyEnds % MostEmptyEnds == 0;
 
     private bool IsListed(RequestKind kind) => kind == RequestKind.Live && dialect.Changes is null;
 
