@@ -388,8 +388,14 @@ internal sealed class DialectFollower(
         _emptyEnds++;
         if (MustListAgain(kind))
         {
-            var what = round.Skipped == 0 ? "nothing in it" : "no record in it";
-            return await ListAgainAsync(session, $"The feed ends again and again with {what}", cancellationToken).ConfigureAwait(false);
+            var reason = round.Skipped == 0 ? "The feed ends again and again with nothing in it" : "The feed sends no records";
+            if (round.Skipped > 0)
+            {
+                var failure = session.Requests.Refused("its stream ends again and again with no record in it");
+                await events.PostFailureAsync(failure, cancellationToken).ConfigureAwait(false);
+            }
+
+            return await ListAgainAsync(session, reason, cancellationToken).ConfigureAwait(false);
         }
 
         if (_emptyEnds >= MostEmptyEnds && round.Skipped == 0 && dialect.For(kind).Framing == DialectFraming.EventStream)

@@ -13,7 +13,7 @@ internal static class StreamError
     private static readonly Place Named = Place.Parse("error");
 
     /// <summary>The error of an item with the code of an HTTP status, in it or where its record would be; null if it has none.</summary>
-    public static FeedException? Find(DialectSession session, DialectRules rules, JsonItem item)
+    public static FeedException? Find(DialectSession session, HttpResponseMessage response, DialectRules rules, JsonItem item)
     {
         var holder = item;
         if (rules.Record is { } place && item.Find(place) is { Kind: JsonKind.Object } record)
@@ -35,7 +35,7 @@ internal static class StreamError
                     (HttpStatusCode)status,
                     $"{(HttpStatusCode)status} within its stream",
                     retryAfter: null,
-                    ExcerptOf(session, holder)
+                    ExcerptOf(session, response, holder)
                 );
             }
         }
@@ -44,14 +44,14 @@ internal static class StreamError
     }
 
     /// <summary>The error that an item names without a code, as CouchDB does; null if it names none.</summary>
-    public static FeedException? FindNamed(DialectSession session, JsonItem item) =>
+    public static FeedException? FindNamed(DialectSession session, HttpResponseMessage response, JsonItem item) =>
         item.Find(Named) is { Kind: JsonKind.String or JsonKind.Object }
-            ? session.Requests.Refused($"it answers with an error: {ExcerptOf(session, item)?.TrimEnd('.')}")
+            ? session.Requests.Refused($"it answers with an error: {ExcerptOf(session, response, item)?.TrimEnd('.')}")
             : null;
 
-    private static string? ExcerptOf(DialectSession session, JsonItem item)
+    private static string? ExcerptOf(DialectSession session, HttpResponseMessage response, JsonItem item)
     {
         using var body = ErrorBody.Of(item.Bytes);
-        return session.Client.ExcerptOf(body);
+        return session.Client.ExcerptOf(response, body);
     }
 }

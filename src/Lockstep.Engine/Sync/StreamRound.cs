@@ -32,6 +32,7 @@ internal sealed class StreamRound(DialectSession session)
     private bool _hasWarned;
     private bool _hasContent;
     private bool _isLive;
+    private HttpResponseMessage? _response;
     private RoundEnd? _end;
 
     /// <summary>A line of text at the beginning: a malformed record if items follow it, otherwise no answer of the feed.</summary>
@@ -66,6 +67,7 @@ internal sealed class StreamRound(DialectSession session)
         if (session.Since is { } since)
             (_cursor, session.Since) = (since, null);
         using var response = await AskAsync(rules, cancellationToken).ConfigureAwait(false);
+        _response = response;
         var asked = _cursor;
         if (session.Context.Options.DialectObserver is not null)
             _tell = (count, isUpToDate) => session.Tell(kind, Step(kind, session.Requests.Address(rules, asked), count, isUpToDate));
@@ -353,8 +355,8 @@ internal sealed class StreamRound(DialectSession session)
         var kind = writer.Items.Read(rules, item, signs: true, out var record);
         Error =
             !_isLive ? null
-            : kind is ItemKind.Nothing or ItemKind.Unknown ? StreamError.Find(session, rules, item.Item)
-            : kind == ItemKind.Malformed && writer.Items.LacksKey && !_hasContent ? StreamError.FindNamed(session, item.Item)
+            : kind is ItemKind.Nothing or ItemKind.Unknown ? StreamError.Find(session, _response!, rules, item.Item)
+            : kind == ItemKind.Malformed && writer.Items.LacksKey && !_hasContent ? StreamError.FindNamed(session, _response!, item.Item)
             : null;
         if (Error is not null)
             kind = ItemKind.Nothing;
@@ -423,6 +425,6 @@ internal sealed class StreamRound(DialectSession session)
         if (_text is not { } text)
             return;
         using var body = ErrorBody.Of(text.Bytes);
-        throw session.Requests.Refused($"it answers with text and no JSON: {session.Client.ExcerptOf(body)?.TrimEnd('.')}");
+        throw session.Requests.Refused($"it answers with text and no JSON: {session.Client.ExcerptOf(_response!, body)?.TrimEnd('.')}");
     }
 }
