@@ -25,8 +25,8 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
     public object[]? Key { get; set; }
 
     /// <summary>
-    /// Only what changed after this sequence number, deleted records too, in the order of the changes. $_.LockstepState.IsDeleted tells which
-    /// are deleted.
+    /// Only what changed after this sequence number, deleted records too, in the order of the changes. $_.LockstepState.IsDeleted tells
+    /// which are deleted.
     /// </summary>
     [Parameter]
     [ValidateRange(0L, long.MaxValue)]
