@@ -35,7 +35,7 @@ public sealed class ServeReloadTests : IDisposable
             : ["1"];
 
         var error = await Assert.ThrowsAsync<ArgumentException>(() =>
-            Program.RunAsync(["serve", "--config", _folder["lockstep.json"], name, .. value]).WaitAsync(Eventually.Deadline)
+            Program.RunAsync(["serve", "--config", _folder["lockstep.json"], name, .. value]).WaitAsync(Eventually.Deadline, Cancel)
         );
 
         Assert.StartsWith($"{name} has no effect beside --config", error.Message, StringComparison.Ordinal);
@@ -103,7 +103,9 @@ public sealed class ServeReloadTests : IDisposable
             """{ "listen": { "port": 0, "certificate": "cert.pem", "certificateKey": "key.pem" }, "files": [{ "path": "servers.db" }] }"""
         );
         await using var server = await ServeService.StartAsync(_folder.Path, [], "--config", "lockstep.json");
+#pragma warning disable CA5359 // What is tested is which certificate is shown.
         using var handler = new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, _, _, _) => true } };
+#pragma warning restore CA5359
         using var client = new HttpClient(handler);
         Assert.Equal(first, await ThumbprintAsync(server.Uri));
         await Eventually.WithoutAsync<HttpRequestException>(() => client.GetStringAsync(new Uri(server.Uri, "readyz/servers"), Cancel));
@@ -320,7 +322,9 @@ public sealed class ServeReloadTests : IDisposable
         await client.ConnectAsync(IPAddress.Loopback, server.Port, Cancel);
         await using var tls = new SslStream(client.GetStream());
         await tls.AuthenticateAsClientAsync(
+#pragma warning disable CA5359 // What is tested is which certificate is shown.
             new SslClientAuthenticationOptions { TargetHost = "localhost", RemoteCertificateValidationCallback = (_, _, _, _) => true },
+#pragma warning restore CA5359
             Cancel
         );
         return ((X509Certificate2)tls.RemoteCertificate!).Thumbprint;

@@ -69,6 +69,26 @@ Describe 'A list in a dialect of your own' {
     }
 }
 
+Describe 'A list that is refused at each poll' {
+    AfterEach {
+        Get-Job | Remove-Job -Force
+        Get-LockstepTestServer | Stop-LockstepTestServer
+        Get-LockstepTable | Where-Object IsSession | Remove-LockstepTable
+    }
+
+    It 'is warned of once' {
+        $server = 1..3 | ForEach-Object { @{ id = $_ } } | Start-LockstepTestServer -Port 0 -Feed Rest
+        $job = $server | Sync-LockstepTable -Table refused -Follow -IntervalSec 0.2 -AsJob
+        $null = Wait-LockstepTable refused -UpToDate -TimeoutSec 60
+        1..3 | ForEach-Object { @{ id = $_ } } | Add-LockstepTestRecord -Server $server -Removed
+        $before = @($server | Get-LockstepTestRequest).Count
+        Wait-Until { @($server | Get-LockstepTestRequest).Count -ge $before + 5 }
+        $refusals = @($job.Warning | Where-Object Message -Like '*would remove*')
+        $refusals | Should -HaveCount 1
+        $refusals[0].Message | Should -BeLike '*It is fetched again at *Z. *-Verbose reports each further refusal.*'
+    }
+}
+
 Describe 'What makes no sense' {
     AfterEach {
         Get-LockstepTestServer | Stop-LockstepTestServer

@@ -89,7 +89,9 @@ internal static class ConformanceRules
         foreach (var reading in seen.Readings)
         {
             FeedItem? last = null;
-            foreach (var item in reading.Records.Where(item => item.Order.Kind == OrderKind.Number))
+
+            // The set of a transaction feed comes in any order: it commits no cursor before it is complete.
+            foreach (var item in reading.Records.Where(item => item.Order.Kind == OrderKind.Number && item.SetCursor is null))
             {
                 if (last is not null && OrderValue.Compare(item.Order, last.Order) < 0)
                     return Finding.Broken($"At offset {item.Offset} of {reading.Uri}: {item.Order} follows {last.Order}.");
@@ -103,8 +105,11 @@ internal static class ConformanceRules
     {
         if (seen is not { Boundary: { } boundary, BoundaryCursor: { } cursor, Whole: { } whole })
             return NoRecords;
+        FeedItem[] due = [.. whole.Records.Where(item => item.Order == cursor.Order && item.ComesAgain)];
+        if (boundary.IsSuccess && due.Length == 0)
+            return NothingDue;
         HashSet<string?> got = [.. boundary.Records.Select(item => item.Key)];
-        var lost = whole.Records.FirstOrDefault(item => item.Order == cursor.Order && !got.Contains(item.Key));
+        var lost = Array.Find(due, item => !got.Contains(item.Key));
         return Finding.Of(
             !boundary.IsSuccess ? $"{boundary.Uri} was answered with {boundary.Status}."
             : lost is null ? null
@@ -130,12 +135,18 @@ internal static class ConformanceRules
             return Finding.Broken($"{middle.Uri} was answered with {middle.Status}.");
         if (middle.End == ReadingEnd.Enough)
             return Finding.Unknown("There are more records than are looked at.");
+        FeedItem[] due =
+        [
+            .. whole
+                .Records.SkipWhile(item => item != cursor)
+                .Where(item =>
+                    (item.Order.Kind != OrderKind.Number || OrderValue.Compare(item.Order, cursor.Order) >= 0) && item.ComesAgain
+                ),
+        ];
+        if (due.Length == 0)
+            return NothingDue;
         HashSet<string?> got = [.. middle.Records.Select(item => item.Key)];
-        var lost = whole
-            .Records.SkipWhile(item => item != cursor)
-            .FirstOrDefault(item =>
-                (item.Order.Kind != OrderKind.Number || OrderValue.Compare(item.Order, cursor.Order) >= 0) && !got.Contains(item.Key)
-            );
+        var lost = Array.Find(due, item => !got.Contains(item.Key));
         return Finding.Of(lost is null ? null : $"{middle.Uri} does not send the record {lost.Key} at {lost.Order}.");
     }
 
@@ -199,6 +210,8 @@ internal static class ConformanceRules
         seen.Heartbeat is not { } reading
             ? Finding.Unknown(seen.IsEndless ? "No time was given to wait for one." : "The feed is finite.")
             : Finding.Of(reading.HasHeartbeat || reading.End is ReadingEnd.Completed ? null : $"{reading.Uri} was silent for too long.");
+
+    private static Finding NothingDue => Finding.Unknown("All that was seen there is of the whole set, which need not come again.");
 
     private static Finding NoRecords => Finding.Unknown("No record was seen.");
 

@@ -46,7 +46,7 @@ public static class FeedConformance
         ObservedResponse? update = null;
         if (first is { Status: 307, Location: { } location })
         {
-            snapshot = await reader.ReadAsync(location, heartbeat: false, cancellationToken).ConfigureAwait(false);
+            snapshot = await reader.ReadAsync(location, isSet: true, heartbeat: false, cancellationToken).ConfigureAwait(false);
             update = await AskAsync("0", update: true).ConfigureAwait(false);
         }
         var whole = snapshot ?? (first.IsSuccess ? first : null);
@@ -66,6 +66,11 @@ public static class FeedConformance
         return new FeedObservation(first, snapshot, whole, boundary, from, update, heartbeat, last, middle);
 
         Task<ObservedResponse> AskAsync(string cursor, bool update = false, bool wait = false) =>
-            reader.ReadAsync(uri.Request(feed.CursorStyle, Cursor.Parse(cursor), feed.Query, update), wait, cancellationToken);
+            reader.ReadAsync(
+                uri.Request(feed.CursorStyle, Cursor.Parse(cursor), feed.Query, update),
+                isSet: cursor == "0",
+                wait,
+                cancellationToken
+            );
     }
 }

@@ -1,5 +1,7 @@
+using System.Net.Http.Headers;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Conformance;
 
@@ -9,6 +11,7 @@ internal sealed class FeedReader : IDisposable
     private readonly FeedHttp _http;
     private readonly ConformanceOptions _options;
     private readonly TimeProvider _time;
+    private string? _identity;
 
     public FeedReader(FeedOptions feed, ConformanceOptions options, TimeProvider time)
     {
@@ -18,17 +21,21 @@ internal sealed class FeedReader : IDisposable
 
     /// <summary>Reads one response until it ends, falls silent, or has said enough.</summary>
     /// <param name="uri">What to ask.</param>
+    /// <param name="isSet">Whether the answer is the whole set, and not what follows a cursor.</param>
     /// <param name="heartbeat">Whether to wait for a heartbeat once the records are there.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="FeedException">There is no answer, or credentials may not be sent.</exception>
-    public async Task<ObservedResponse> ReadAsync(Uri uri, bool heartbeat, CancellationToken cancellationToken)
+    public async Task<ObservedResponse> ReadAsync(Uri uri, bool isSet, bool heartbeat, CancellationToken cancellationToken)
     {
-        using var response = await _http.GetAsync(uri, addHeaders: null, cancellationToken).ConfigureAwait(false);
+        using var response = await _http.GetAsync(uri, isSet ? null : AddIdentity, cancellationToken).ConfigureAwait(false);
+        if (isSet && response.Headers.TryGetValues(WireNames.FeedIdentityHeader, out var identities))
+            _identity = identities.First();
         var count = response.Headers.TryGetValues("X-Amz-Meta-Count", out var counts) ? counts.First() : null;
         var location = response.Headers.Location is { } given ? WildcardHost.ToHostOf(new Uri(uri, given), uri) : null;
         var body = response.IsSuccessStatusCode
             ? await ReadBodyAsync(
                     response,
+                    isSet,
                     heartbeat ? _options.Heartbeat ?? _options.Settle : _options.Settle,
                     heartbeat,
                     cancellationToken
@@ -49,6 +56,13 @@ internal sealed class FeedReader : IDisposable
 
     public void Dispose() => _http.Dispose();
 
+    /// <summary>A cursor goes with the identity of its feed, as from every client.</summary>
+    private void AddIdentity(HttpRequestHeaders headers)
+    {
+        if (_identity is not null)
+            headers.TryAddWithoutValidation(WireNames.FeedIdentityHeader, _identity);
+    }
+
     private sealed class Body
     {
         public ReadingEnd End { get; set; }
@@ -59,17 +73,24 @@ internal sealed class FeedReader : IDisposable
 
         public int Records { get; set; }
 
+        /// <summary>Whether what comes next is of the whole set.</summary>
+        public bool IsInSet { get; set; }
+
+        /// <summary>The order value of the set's first record.</summary>
+        public OrderValue? SetCursor { get; set; }
+
         public bool IsAlive => BlankLines > 0 || Items.Exists(item => item.Kind == FeedItemKind.Heartbeat);
     }
 
     private async Task<Body> ReadBodyAsync(
         HttpResponseMessage response,
+        bool isSet,
         TimeSpan patience,
         bool heartbeat,
         CancellationToken cancellationToken
     )
     {
-        Body body = new();
+        Body body = new() { IsInSet = isSet };
         FrameReader frames = new();
         FeedItemReader items = new(_options);
         using CancellationTokenSource silence = new(patience, _time);
@@ -113,6 +134,10 @@ internal sealed class FeedReader : IDisposable
                 body.BlankLines++;
                 continue;
             }
+            body.IsInSet &= item.Kind != FeedItemKind.SnapshotCompleted;
+            if (body.IsInSet && item.Kind == FeedItemKind.Transaction)
+                item = item with { SetCursor = body.SetCursor ??= item.Order };
+
             // Heartbeats are recorded once; a long wait would otherwise accumulate them (I8).
             if (item.Kind != FeedItemKind.Heartbeat || !body.IsAlive)
                 body.Items.Add(item);

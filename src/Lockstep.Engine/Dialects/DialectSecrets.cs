@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Lockstep.Engine.Feed;
 
 namespace Lockstep.Engine.Dialects;
 

@@ -50,6 +50,9 @@ internal sealed class ErrorBody : IDisposable
         }
     }
 
+    /// <summary>An error that came as one item of a stream.</summary>
+    public static ErrorBody Of(ReadOnlyMemory<byte> bytes) => new(bytes, Parse(bytes));
+
     /// <inheritdoc/>
     public void Dispose() => Document?.Dispose();
 

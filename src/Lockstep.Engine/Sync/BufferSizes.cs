@@ -31,7 +31,7 @@ internal sealed record BufferSizes
     public int EndlessBatch { get; private init; } = 6 * Megabyte;
 
     /// <summary>The batch size for pages whose keys come out of order. Three batches may be alive, and pages take memory besides.</summary>
-    public int PageBatch { get; private init; } = 12 * Megabyte;
+    public int PageBatch { get; private init; } = 8 * Megabyte;
 
     /// <summary>
     /// The batch size for records that arrive in key order. They gain nothing by waiting, so they are written while the next ones are read.

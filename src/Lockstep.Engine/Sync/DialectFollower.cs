@@ -318,6 +318,16 @@ internal sealed class DialectFollower(
         _wantsWhole &= round.Signs == 0;
         if (round.EndedWithinAnItem)
             await session.SayThatAnEventWasCutAsync(cancellationToken).ConfigureAwait(false);
+        if (round.Error is { } error)
+        {
+            // What came before it is kept, and shows that the server can resume from the cursor.
+            _emptyEnds = round.Signs > 0 ? 0 : _emptyEnds + 1;
+            if (!MustListAgain(kind))
+                throw error;
+            await events.PostFailureAsync(error, cancellationToken).ConfigureAwait(false);
+            return await ListAgainAsync(session, "The feed sends nothing but errors", cancellationToken).ConfigureAwait(false);
+        }
+
         if (session.Context.StopsWhenCaughtUp)
         {
             status.EndsFor(SyncEndReason.EndOfFeed, isComplete: !round.EndedWithinAnItem);
@@ -332,7 +342,7 @@ internal sealed class DialectFollower(
                 : await RestAsync(session.ServerInterval ?? TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
         }
 
-        if (round.Skipped > 0)
+        if (round.Signs > 0 || (round.Skipped > 0 && round.Lasted >= AtOnce && !IsListed(kind)))
         {
             // The stream may contain an error: ask again from the same cursor, at growing intervals.
             var isWell = round.Lasted >= AtOnce || ProgressMark.Of(status, session.Context) != mark;
@@ -340,22 +350,33 @@ internal sealed class DialectFollower(
             return await WaitAsync(retry.Delay(_skippedEnds, session.ServerInterval), cancellationToken).ConfigureAwait(false);
         }
 
-        return await EndedEmptyAsync(session, kind, round.Lasted, cancellationToken).ConfigureAwait(false);
+        return await EndedEmptyAsync(session, kind, round, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Whether only a list shows what changes, and so many streams in a row brought nothing that one is due (D14).</summary>
+    private bool MustListAgain(RequestKind kind) => IsListed(kind) && _emptyEnds > 0 && _emptyEnds % MostEmptyEnds == 0;
+
+    private bool IsListed(RequestKind kind) => kind == RequestKind.Live && dialect.Changes is null;
+
+    /// <summary>Lists again after a wait, which grows until a stream brings something.</summary>
+    private async Task<RoundOutcome> ListAgainAsync(DialectSession session, string reason, CancellationToken cancellationToken)
+    {
+        await ResyncAsync(session, reason, cancellationToken, isSuspicion: true).ConfigureAwait(false);
+        return await WaitAsync(retry.Delay(_emptyEnds, session.ServerInterval), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>A stream ended without any content: some servers thereby say that they cannot resume from the cursor (D14).</summary>
     private async Task<RoundOutcome> EndedEmptyAsync(
         DialectSession session,
         RequestKind kind,
-        TimeSpan lasted,
+        StreamRound round,
         CancellationToken cancellationToken
     )
     {
-        var isList = kind == RequestKind.Live && dialect.Changes is null;
-        if (lasted >= AtOnce)
+        if (round.Lasted >= AtOnce && round.Skipped == 0)
         {
             _emptyEnds = 0;
-            if (isList)
+            if (IsListed(kind))
             {
                 return await ResyncAsync(session, "The feed sent no sign of life", cancellationToken, isSuspicion: true)
                     .ConfigureAwait(false);
@@ -364,14 +385,20 @@ internal sealed class DialectFollower(
             return Again();
         }
 
-        if (++_emptyEnds >= MostEmptyEnds && isList)
+        _emptyEnds++;
+        if (MustListAgain(kind))
         {
-            _emptyEnds = 0;
-            return await ResyncAsync(session, "The feed ends immediately with nothing in it", cancellationToken, isSuspicion: true)
-                .ConfigureAwait(false);
+            var reason = round.Skipped == 0 ? "The feed ends again and again with nothing in it" : "The feed sends no records";
+            if (round.Skipped > 0)
+            {
+                var failure = session.Requests.Refused("its stream ends again and again with no record in it");
+                await events.PostFailureAsync(failure, cancellationToken).ConfigureAwait(false);
+            }
+
+            return await ListAgainAsync(session, reason, cancellationToken).ConfigureAwait(false);
         }
 
-        if (_emptyEnds >= MostEmptyEnds && dialect.For(kind).Framing == DialectFraming.EventStream)
+        if (_emptyEnds >= MostEmptyEnds && round.Skipped == 0 && dialect.For(kind).Framing == DialectFraming.EventStream)
             await session.SayThatAProxyMayBufferAsync("ends again and again with nothing in it", cancellationToken).ConfigureAwait(false);
         return await WaitAsync(retry.Delay(_emptyEnds, session.ServerInterval), cancellationToken).ConfigureAwait(false);
     }

@@ -178,7 +178,11 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
     }
 
     /// <summary>Quarantines an item that is not a record, or throws, as the user chose.</summary>
-    public void Refuse(ReadOnlySpan<byte> item, long offset, string reason)
+    /// <param name="item">Its bytes.</param>
+    /// <param name="offset">Where in the body they are.</param>
+    /// <param name="reason">What is wrong.</param>
+    /// <param name="isFirst">As for <see cref="MalformedRecordException.IsFirst"/>.</param>
+    public void Refuse(ReadOnlySpan<byte> item, long offset, string reason, bool isFirst = false)
     {
         context.Counters.Malformed++;
         HasUnreadable = true;
@@ -194,7 +198,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
 
             if (Items.HasNoNameOfKey)
                 remedy = "Add Key to the dialect: the field that identifies a record, such as id.";
-            throw new MalformedRecordException(feed, offset, reason, snippet, remedy);
+            throw new MalformedRecordException(feed, offset, reason, snippet, remedy) { IsFirst = isFirst };
         }
 
         _quarantined.Add(new QuarantinedRecord(context.Time.GetUtcNow(), offset, reason, item.ToArray()));

@@ -65,7 +65,12 @@ internal sealed class LineFrames(int maximum) : IFrames
                 _isCut = true;
                 break;
             default:
-                round.Refuse(frame.Bytes, frame.Offset, frame.Kind == FrameKind.TooLong ? "it is too large" : "it is not a JSON object");
+                round.Refuse(
+                    frame.Bytes,
+                    frame.Offset,
+                    frame.Kind == FrameKind.TooLong ? "it is too large" : "it is not a JSON object",
+                    isText: frame.Kind == FrameKind.Garbage
+                );
                 break;
         }
 

@@ -30,16 +30,25 @@ internal sealed class StreamRound(DialectSession session)
     private long _uncommittedSince;
     private long? _notedAt;
     private bool _hasWarned;
+    private bool _hasContent;
+    private bool _isLive;
+    private HttpResponseMessage? _response;
     private RoundEnd? _end;
+
+    /// <summary>A line of text at the beginning: a malformed record if items follow it, otherwise no answer of the feed.</summary>
+    private (byte[] Bytes, long Offset, string Reason)? _text;
 
     /// <summary>How many items and signs of life arrived.</summary>
     public int Signs { get; private set; }
 
-    /// <summary>How many items were skipped by the dialect: they do not show that the feed is well.</summary>
+    /// <summary>How many items were skipped, unknown or malformed: they do not show that the feed is well.</summary>
     public int Skipped { get; private set; }
 
-    /// <summary>Whether the last item was skipped: it may be the error that ended the stream.</summary>
+    /// <summary>Whether the last item was one of those: it may be the error that ended the stream.</summary>
     public bool EndedWithASkippedItem { get; private set; }
+
+    /// <summary>The error that the last item of a live stream tells of; null if it tells of none.</summary>
+    public FeedException? Error { get; private set; }
 
     /// <summary>Whether it ended within an item, which was dropped: the next request is to bring it again.</summary>
     public bool EndedWithinAnItem { get; private set; }
@@ -51,12 +60,14 @@ internal sealed class StreamRound(DialectSession session)
     public async Task<RoundEnd> ReadAsync(RequestKind kind, CancellationToken cancellationToken)
     {
         var rules = session.Dialect.For(kind);
+        _isLive = kind == RequestKind.Live;
         var time = session.Context.Time;
         // The whole set is not requested from the table's position.
         _cursor = _committed = kind == RequestKind.Snapshot || session.State.Cursor.IsStart ? null : session.State.Cursor.ToString();
         if (session.Since is { } since)
             (_cursor, session.Since) = (since, null);
         using var response = await AskAsync(rules, cancellationToken).ConfigureAwait(false);
+        _response = response;
         var asked = _cursor;
         if (session.Context.Options.DialectObserver is not null)
             _tell = (count, isUpToDate) => session.Tell(kind, Step(kind, session.Requests.Address(rules, asked), count, isUpToDate));
@@ -144,7 +155,11 @@ internal sealed class StreamRound(DialectSession session)
             {
                 var pending = read.AsTask();
                 if (!await WaitAsync(pending, cancellationToken).ConfigureAwait(false))
+                {
+                    RequireNoTextAlone();
                     return RoundEnd.Settled;
+                }
+
                 count = await pending.ConfigureAwait(false);
             }
 
@@ -170,9 +185,10 @@ internal sealed class StreamRound(DialectSession session)
             if (count == 0)
             {
                 EndedWithinAnItem = !frames.IsWhole(session.Client.Uri);
+                RequireNoTextAlone();
                 if (_isUnlabelled && Signs + Skipped == 0)
                     throw session.Requests.Wrong($"it does not say that it sends '{EventType}', and sent no event");
-                await CommitAsync(isUpToDate: !EndedWithinAnItem, cancellationToken).ConfigureAwait(false);
+                await CommitAsync(isUpToDate: !EndedWithinAnItem && Error is null, cancellationToken).ConfigureAwait(false);
                 return RoundEnd.StreamEnded;
             }
 
@@ -331,10 +347,21 @@ internal sealed class StreamRound(DialectSession session)
             return;
         }
 
+        if (_text is { } text)
+            writer.Refuse(text.Bytes, text.Offset, text.Reason);
+        _text = null;
         if (!writer.HasUncommitted)
             _uncommittedSince = session.Context.Time.GetTimestamp();
         var kind = writer.Items.Read(rules, item, signs: true, out var record);
-        EndedWithASkippedItem = kind == ItemKind.Nothing;
+        Error =
+            !_isLive ? null
+            : kind is ItemKind.Nothing or ItemKind.Unknown ? StreamError.Find(session, _response!, rules, item.Item)
+            : kind == ItemKind.Malformed && writer.Items.LacksKey && !_hasContent ? StreamError.FindNamed(session, _response!, item.Item)
+            : null;
+        if (Error is not null)
+            kind = ItemKind.Nothing;
+        _hasContent = true;
+        EndedWithASkippedItem = kind is ItemKind.Nothing or ItemKind.Unknown or ItemKind.Malformed;
         if (EndedWithASkippedItem)
             Skipped++;
         else
@@ -376,9 +403,28 @@ internal sealed class StreamRound(DialectSession session)
     }
 
     /// <summary>Quarantines bytes that are not an item.</summary>
-    internal void Refuse(ReadOnlySpan<byte> bytes, long offset, string reason)
+    internal void Refuse(ReadOnlySpan<byte> bytes, long offset, string reason, bool isText = false)
     {
-        Signs++;
-        session.Writer.Refuse(bytes, offset, reason);
+        var isFirst = isText && !_hasContent;
+        if (isFirst && session.Context.Options.MalformedRecord != MalformedRecordPolicy.Stop)
+        {
+            RequireNoTextAlone();
+            _text = (bytes.ToArray(), offset, reason);
+            return;
+        }
+
+        Skipped++;
+        EndedWithASkippedItem = _hasContent = true;
+        Error = null;
+        session.Writer.Refuse(bytes, offset, reason, isFirst);
+    }
+
+    /// <summary>A proxy's message in place of the stream is no malformed record.</summary>
+    private void RequireNoTextAlone()
+    {
+        if (_text is not { } text)
+            return;
+        using var body = ErrorBody.Of(text.Bytes);
+        throw session.Requests.Refused($"it answers with text and no JSON: {session.Client.ExcerptOf(_response!, body)?.TrimEnd('.')}");
     }
 }

@@ -53,8 +53,10 @@ internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, lon
 
             // Includes what has been committed since.
             var mark = new CommitPosition(feed.Log.Position, epoch.Timeline).Mark;
+
+            // A piece that reaches the cursor may begin before it.
             foreach (var piece in pieces)
-                yield return new FeedStep<CommitPosition>(piece) { Mark = mark };
+                yield return new FeedStep<CommitPosition>(known.Rest(piece)) { Mark = mark };
         }
 
         if (known.Cursor < position)

@@ -76,6 +76,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             {
                 var sequence = State.Sequence;
                 foreach (var round in BatchRounds.Of(commit.Batch!))
+                {
                     sequence += _merge.Take(
                         commit.Batch!,
                         round,
@@ -85,6 +86,8 @@ internal sealed class PostgresTableWriter : ITableTarget
                         IsForeign(wanted),
                         merged
                     );
+                }
+
                 wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? sequence + commit.Batch!.Count : State.Sequence);
             }
 

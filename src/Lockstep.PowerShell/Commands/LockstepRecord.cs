@@ -24,12 +24,15 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
     [Parameter(ParameterSetName = ByLiteralPath)]
     public object[]? Key { get; set; }
 
-    /// <summary>Only what changed after this sequence number, deleted records too, in the order of the changes.</summary>
+    /// <summary>
+    /// Only what changed after this sequence number, deleted records too, in the order of the changes. $_.LockstepState.IsDeleted tells
+    /// which are deleted.
+    /// </summary>
     [Parameter]
     [ValidateRange(0L, long.MaxValue)]
     public long? Since { get; set; }
 
-    /// <summary>Also reads deleted records, if they are still known.</summary>
+    /// <summary>Also reads deleted records, if they are still known: those with $_.LockstepState.IsDeleted.</summary>
     [Parameter]
     public SwitchParameter IncludeDeleted { get; set; }
 

@@ -1,4 +1,4 @@
-using Lockstep.Engine.Feed;
+using Lockstep.Engine;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 

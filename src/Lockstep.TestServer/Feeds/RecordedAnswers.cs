@@ -1,5 +1,5 @@
 using System.Text;
-using Lockstep.Engine.Feed;
+using Lockstep.Engine;
 using Lockstep.Engine.Recording;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;

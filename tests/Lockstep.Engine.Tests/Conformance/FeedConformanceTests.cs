@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Xml.Linq;
 using Lockstep.Engine.Conformance;
 using Lockstep.Engine.Feed;
@@ -86,6 +87,58 @@ public sealed class FeedConformanceTests
         Assert.Equal(RuleOutcome.Failed, objects.Outcome);
         Assert.EndsWith("the body is one JSON array, not one object after another", objects.Message, StringComparison.Ordinal);
         Assert.Equal(RuleOutcome.Skipped, report.Results.Single(each => each.Id == "required-fields").Outcome);
+    }
+
+    [Theory]
+    // The set comes in any order, and what follows it does not.
+    [InlineData("1@3 2@1 3@2 | 4@4", "2@1 3@2 1@3 4@4", null)]
+    [InlineData("1@3 | 3@5 2@4", "1@3 2@4 3@5", "order")]
+    [InlineData("1@3 2@1 3@2 | 4@4", "2@1 1@3 3@2 4@4", "order")]
+    // What is at the cursor of the snapshot need not come again, and what has an order value of its own does.
+    [InlineData("1@9 2@9 |", "", null)]
+    [InlineData("1@9 2@9 3@9 | 4@10 5@11", "4@10 5@11", null)]
+    [InlineData("1@9 2@9 3@9 | 4@10 5@11", "4@10", "cursor-inclusive")]
+    [InlineData("1@9 2@9 3@9 | 4@10 5@11", "5@11", "resume")]
+    [InlineData("1@9 2@9 | 3@9", "", "cursor-inclusive")]
+    [InlineData("1@3 2@5 3@4 |", "1@3", "resume")]
+    public async Task The_set_of_a_transaction_feed_has_other_rules_than_what_follows_it(string set, string log, string? broken)
+    {
+        await using var server = new RawServer(exchange =>
+            exchange.BodyAsync(
+                string.Concat(
+                    exchange.Cursor == "0"
+                        ? set.Split(' ').Select(Line)
+                        : Records(log).Where(r => At(r) >= At("@" + exchange.Cursor)).Select(Line)
+                ),
+                "Content-Type: application/x-ndjson\r\nLockstep-Feed: mine\r\n"
+            )
+        );
+
+        var report = await FeedConformance.CheckAsync(new FeedOptions { Uri = server.FeedUri }, Options(), cancellationToken: Cancelled);
+
+        string[] failed = [.. report.Results.Where(result => result.Outcome == RuleOutcome.Failed).Select(result => result.Id)];
+        if (broken is null)
+            Assert.Empty(failed);
+        else
+            Assert.Contains(broken, failed);
+
+        // A cursor is sent with the identity of its feed, as every client does, and the whole set is asked for without one.
+        Assert.Equal(
+            server.Cursors.Select(cursor => cursor != "0"),
+            server.Requests.Select(request => request.Contains("Lockstep-Feed: mine\r\n", StringComparison.Ordinal))
+        );
+
+        static string[] Records(string text) => text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+
+        static int At(string record) => int.Parse(record.Split('@')[1], CultureInfo.InvariantCulture);
+
+        static string Line(string record)
+        {
+            if (record == "|")
+                return """{"control":true,"type":"snapshot_completed"}""" + "\n";
+            var (id, at) = (record.Split('@')[0], At(record));
+            return $$$"""{"txid":{{{at}}},"current_xmin":99,"since":{{{at}}},"deleted":false,"data":{"id":{{{id}}}}}""" + "\n";
+        }
     }
 
     [Fact]

@@ -248,6 +248,48 @@ public sealed class CouchDbTests : DialectTest
         Assert.Contains("since=1-a", Paths(server).Last());
     }
 
+    [Theory]
+    [InlineData("upstream connect error")]
+    [InlineData("""{"error":"timeout","reason":"The request could not be processed in time."}""" + "\n")]
+    public async Task What_stands_in_place_of_a_continuous_feed_is_a_failed_connection_and_no_malformed_record(string body)
+    {
+        var streams = 0;
+        await using var server = new RawServer(async exchange =>
+        {
+            var path = exchange.Head.Split(' ')[1];
+            if (path == "/db/")
+            {
+                await exchange.BodyAsync("""{"instance_start_time":"1"}""");
+            }
+            else if (!path.Contains("feed=continuous", StringComparison.Ordinal))
+            {
+                await exchange.BodyAsync(Page(Row("a", "1-a"), "1-a"));
+            }
+            else if (++streams < 3)
+            {
+                await exchange.BodyAsync(body);
+            }
+            else
+            {
+                await exchange.ChunkedAsync();
+                await exchange.ChunkAsync(Row("b", "2-b") + "\n");
+                await exchange.StallAsync();
+            }
+        });
+        var told = new List<FeedEvent>();
+        var sync = new TableSync(Dialect(server, "db/_changes", "CouchDb", Following));
+        await foreach (var step in sync.RunAsync(Cancellation))
+        {
+            if (step is FeedEventOccurred { Event: { Kind: FeedEventKind.Close } happened })
+                told.Add(happened);
+            if (Lockstep.Engine.Tables.Table.IsTable(TablePath) && Info.Rows == 2)
+                break;
+        }
+
+        Assert.Equal((2, 0), (told.Count, Info.Quarantined));
+        Assert.All(told, e => Assert.Contains(body.StartsWith('{') ? "timeout" : body, e.Message));
+    }
+
     [Fact]
     public async Task A_server_that_answers_a_continuous_feed_with_a_page_is_polled_and_nothing_is_lost()
     {

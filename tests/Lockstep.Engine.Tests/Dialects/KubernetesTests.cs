@@ -71,7 +71,9 @@ public sealed class KubernetesTests : DialectTest
         TimeProvider? time = null,
         Action<FeedEvent>? told = null,
         string dialect = "Kubernetes",
-        Action<TransformableRecord>? transform = null
+        Action<TransformableRecord>? transform = null,
+        TimeSpan? retry = null,
+        MalformedRecordPolicy malformed = MalformedRecordPolicy.Stop
     )
     {
         var events = new List<FeedEvent>();
@@ -87,7 +89,8 @@ public sealed class KubernetesTests : DialectTest
                     Foreign = o.Foreign,
                     Transforms = transform is not null,
                     Follow = true,
-                    RetryInterval = TimeSpan.FromMilliseconds(5),
+                    MalformedRecord = malformed,
+                    RetryInterval = retry ?? TimeSpan.FromMilliseconds(5),
                     PollInterval = TimeSpan.FromMilliseconds(5),
                 }
             ),
@@ -253,12 +256,13 @@ public sealed class KubernetesTests : DialectTest
     public async Task An_error_in_the_stream_that_is_no_expiry_is_waited_for_and_keeps_the_version(int code)
     {
         var busy = $$$"""{"type":"ERROR","object":{"kind":"Status","code":{{{code}}},"message":"etcd is busy"}}""" + "\n";
-        await using var server = Cluster((_, _) => List(5, ""), busy, busy, busy, Event("ADDED", Full("a", 6)));
+        await using var server = Cluster((_, _) => List(5, ""), busy, busy, Event("ADDED", Full("a", 6)));
 
-        var events = await FollowUntilAsync(server, () => Has("a"), FeedEventKind.Retry, times: 3);
+        var events = await FollowUntilAsync(server, () => Has("a"), FeedEventKind.Retry, times: 2);
 
-        Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.Retry));
-        Assert.Equal(4, Paths(server).Skip(1).Count());
+        Assert.Equal(2, events.Count(e => e.Kind == FeedEventKind.Retry));
+        Assert.Equal(2, events.Count(e => IsToldError(e) && e.Message.Contains($"answered {code} ") && e.Message.Contains("etcd is busy")));
+        Assert.Equal(3, Paths(server).Skip(1).Count());
         Assert.All(Paths(server).Skip(1), path => Assert.Contains("resourceVersion=5", path));
     }
 
@@ -276,8 +280,145 @@ public sealed class KubernetesTests : DialectTest
 
         var events = await FollowUntilAsync(server, () => Has("a", "b", "c"), FeedEventKind.Retry, times: 3);
 
-        Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.Retry));
+        Assert.Equal((3, 3), (events.Count(e => e.Kind == FeedEventKind.Retry), events.Count(IsToldError)));
         Assert.Equal(["5", "6", "7", "8"], Paths(server).Skip(1).Select(path => path.Split("resourceVersion=")[1].Split('&')[0]));
+    }
+
+    private static bool IsToldError(FeedEvent e) => e.Kind is FeedEventKind.ServerError or FeedEventKind.ClientError;
+
+    private static string Failure(int code) =>
+        $$$"""{"kind":"Status","status":"Failure","message":"no luck","reason":"Any","code":{{{code}}}}""";
+
+    [Theory]
+    [InlineData(500)]
+    [InlineData(403)]
+    [InlineData(401)]
+    public async Task A_watch_that_brings_only_errors_three_times_is_told_and_lists_again(int code)
+    {
+        var error = Event("ERROR", Failure(code));
+        await using var server = Cluster((_, number) => List(number, number == 1 ? "" : Pod("a", 1)), error, error, error, "");
+
+        var events = await FollowUntilAsync(server, () => Has("a"));
+
+        Assert.Equal(3, events.Count(e => IsToldError(e) && e.Message.Contains($"answered {code} ") && e.Message.Contains("no luck")));
+        Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.Retry));
+        Assert.Equal(2, Paths(server).Count(path => path.Contains("limit=500")));
+    }
+
+    [Theory]
+    [InlineData("{\"foo\":1}\n")]
+    [InlineData("{\"type\":\"ERROR\"}\n")]
+    [InlineData("{\"kind\":\"Status\",\"message\":\"no luck\",\"code\":500}\n")]
+    public async Task A_watch_that_brings_nothing_known_three_times_lists_again(string line)
+    {
+        await using var server = Cluster((_, number) => List(number, number == 1 ? "" : Pod("a", 1)), line, line, line, "");
+
+        var events = await FollowUntilAsync(server, () => Has("a"));
+
+        Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.Retry));
+        Assert.Single(events, e => e.Kind == FeedEventKind.Resync);
+        Assert.Contains(events, e => IsToldError(e) || e.Kind == FeedEventKind.Close);
+        Assert.Equal(2, Paths(server).Count(path => path.Contains("limit=500")));
+    }
+
+    [Fact]
+    public async Task A_watch_that_brings_nothing_known_after_a_while_lists_again_too()
+    {
+        int lists = 0,
+            watches = 0,
+            connected = 0;
+        var time = new ManualTimeProvider();
+        await using var server = new RawServer(async exchange =>
+        {
+            if (!exchange.Head.Contains("watch=true", StringComparison.Ordinal))
+            {
+                lists++;
+                await exchange.BodyAsync(List(lists, lists == 1 ? "" : Pod("a", 1)));
+                return;
+            }
+
+            watches++;
+            await exchange.ChunkedAsync();
+            // The watch is as old as its response head, which the sync must have received.
+            await Eventually.TrueAsync(() => Volatile.Read(ref connected) >= lists + watches);
+            time.Advance(TimeSpan.FromSeconds(1.1));
+            await exchange.ChunkAsync("""{"type":"ERROR"}""" + "\n");
+            await exchange.LastChunkAsync();
+        });
+
+        var following = FollowUntilAsync(
+            server,
+            () => Has("a"),
+            time: time,
+            told: e => Interlocked.Add(ref connected, e.Kind == FeedEventKind.Connect ? 1 : 0)
+        );
+        await Pace.MoveAsync(time, Pace.Commit, following);
+        await following;
+
+        Assert.True(lists >= 2);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("ERROR")]
+    public async Task While_watches_bring_nothing_the_lists_come_at_growing_intervals(string type)
+    {
+        var time = new ManualTimeProvider();
+        var lists = new List<DateTimeOffset>();
+        var started = 0;
+        await using var server = new RawServer(async exchange =>
+        {
+            if (exchange.Head.Contains("watch=true", StringComparison.Ordinal))
+            {
+                await exchange.BodyAsync(type.Length == 0 ? "" : Event(type, Failure(500)));
+                return;
+            }
+
+            lists.Add(time.GetUtcNow());
+            var number = Interlocked.Increment(ref started);
+            await exchange.BodyAsync(List(number, number < 4 ? "" : Pod("a", 1)));
+        });
+
+        var following = FollowUntilAsync(server, () => Has("a"), time: time, retry: TimeSpan.FromSeconds(1));
+        await Pace.MoveAsync(time, TimeSpan.FromSeconds(0.5), following);
+        await following;
+
+        var waits = lists.Zip(lists.Skip(1), (one, next) => (next - one).TotalSeconds).ToList();
+        Assert.True(waits[0] >= 5 && waits[1] >= 25 && waits[2] >= 45, string.Join(", ", waits));
+    }
+
+    [Theory]
+    [InlineData("upstream connect error", MalformedRecordPolicy.Stop)]
+    [InlineData("upstream connect error", MalformedRecordPolicy.Quarantine)]
+    [InlineData("upstream\nconnect error\n", MalformedRecordPolicy.Quarantine)]
+    [InlineData("\n\u0001\u0002\n", MalformedRecordPolicy.Stop)]
+    public async Task Text_in_place_of_a_watch_is_a_failed_connection_and_no_malformed_record(string text, MalformedRecordPolicy policy)
+    {
+        await using var server = Cluster((_, _) => List(5, ""), text, text, Event("ADDED", Full("a", 6)));
+
+        var events = await FollowUntilAsync(server, () => Has("a"), malformed: policy);
+
+        Assert.Equal((2, 0), (events.Count(e => e.Kind == FeedEventKind.Close), Info.Quarantined));
+        Assert.Equal(2, events.Count(e => e.Kind == FeedEventKind.Retry));
+    }
+
+    [Fact]
+    public async Task A_malformed_line_among_the_events_of_a_watch_is_a_malformed_record()
+    {
+        await using var server = Cluster((_, _) => List(5, ""), Event("ADDED", Full("a", 6)) + "garbage\n", "");
+
+        await Assert.ThrowsAsync<MalformedRecordException>(() => FollowUntilAsync(server, () => false));
+        Assert.Equal(["a"], Keys);
+    }
+
+    [Fact]
+    public async Task A_line_of_text_before_the_events_of_a_watch_is_quarantined_with_what_follows_it_in_the_table()
+    {
+        await using var server = Cluster((_, _) => List(5, ""), "# pods\n" + Event("ADDED", Full("a", 6)));
+
+        await FollowUntilAsync(server, () => Has("a"), malformed: MalformedRecordPolicy.Quarantine);
+
+        Assert.Equal(1, Info.Quarantined);
     }
 
     [Fact]
@@ -350,7 +491,7 @@ public sealed class KubernetesTests : DialectTest
 
         var events = await FollowUntilAsync(server, () => Has("a"), FeedEventKind.Warning);
 
-        Assert.Contains(events, e => e.Kind == FeedEventKind.Warning && e.Message.Contains("unknown to the dialect"));
+        Assert.Contains(events, e => e.Kind == FeedEventKind.Warning && e.Message.Contains("does not know"));
     }
 
     [Fact]

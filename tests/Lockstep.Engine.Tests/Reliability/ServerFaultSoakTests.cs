@@ -28,7 +28,8 @@ public sealed class ServerFaultSoakTests : SyncTest
 
     private static readonly Truth Feed = new(300, 90);
 
-    private static readonly string[] Kinds = [.. FaultKinds.All.Select(kind => kind.Name).Where(name => name != "Tls")];
+    /// <summary>Replay is for feeds of other dialects: the test server refuses it here.</summary>
+    private static readonly string[] Kinds = [.. FaultKinds.All.Select(kind => kind.Name).Where(name => name is not ("Tls" or "Replay"))];
 
     public static TheoryData<string> AllKinds => [.. Kinds];
 

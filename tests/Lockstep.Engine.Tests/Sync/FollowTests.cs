@@ -83,6 +83,23 @@ public sealed class FollowTests : SyncTest
     }
 
     [Fact]
+    public async Task A_finite_body_that_is_cut_after_something_new_each_time_is_read_to_its_end()
+    {
+        await using var server = new RawServer(exchange =>
+        {
+            var record = Record(exchange.Number, exchange.Number);
+            return exchange.Number == 6
+                ? exchange.BodyAsync(record)
+                : exchange.SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {record.Length + 9}\r\n\r\n{record}");
+        });
+
+        var run = await SyncRun.ToEndAsync(Options(server, retries: 1));
+
+        Assert.Equal((SyncOutcome.Complete, 6L), (run.Result.Outcome, run.Result.Added));
+        Assert.Equal(["0", "1", "2", "3", "4", "5"], server.Cursors);
+    }
+
+    [Fact]
     public async Task A_follower_that_gives_up_is_not_told_to_follow()
     {
         await using var server = new RawServer(async exchange =>

@@ -51,7 +51,7 @@ public sealed class SnapshotTests
     public void The_first_set_is_counted_as_it_is_staged(bool changesItsKeys)
     {
         using var table = new TestTable();
-        IEnumerable<string> records = Enumerable
+        var records = Enumerable
             .Range(0, 900)
             .Select(i => (Id: i * 7919 % 300, Order: i))
             .Select(r => $$"""{"id":{{r.Id}},"updated_at":{{r.Order}},"deleted_at":{{(r.Order % 4 == 3 ? r.Order : "null")}}}""");

@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Tests.Feed;
@@ -88,6 +90,40 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await reading;
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
         Assert.Equal(3, follower.Received);
+    }
+
+    [Fact]
+    public async Task From_each_cursor_on_come_the_records_at_it_and_none_below()
+    {
+        await using var db = await postgres.CreateAsync();
+        await using var feed = await StartAsync(db);
+        var follower = new Follower(feed);
+        await CatchUpAsync(follower, db);
+        var start = follower.Cursor;
+
+        // So fast that the log holds several transactions in one piece.
+        await db.RunAsync(string.Concat(Enumerable.Range(1, 100).Select(id => $"BEGIN; INSERT INTO items VALUES ({id}, 'n'); COMMIT; ")));
+        await CatchUpAsync(follower, db);
+
+        var places = await PlacesAsync(start);
+        Assert.Equal(100, places.Count);
+        foreach (var (at, place) in places.Index())
+            Assert.Equal(places.Skip(at), await PlacesAsync(place));
+
+        async Task<List<long>> PlacesAsync(long cursor)
+        {
+            var reading = await feed.OpenAsync(new FeedRequest(cursor, follower.Identity, Follower.Heartbeat), Cancel);
+            List<long> found = [];
+            await foreach (var chunk in reading.Chunks.WithCancellation(Cancel))
+            {
+                foreach (var line in Encoding.UTF8.GetString(chunk.Lines.Span).Split('\n', StringSplitOptions.RemoveEmptyEntries))
+                    found.Add((long)JsonNode.Parse(line)!["since"]!);
+                if (chunk.Kind == FeedChunkKind.CaughtUp)
+                    break;
+            }
+
+            return found;
+        }
     }
 
     [Fact]

@@ -1,4 +1,4 @@
-namespace Lockstep.Engine.Feed;
+namespace Lockstep.Engine;
 
 /// <summary>Decides by the name of a header or query option whether its value is a secret (I9): there is nothing else to go by.</summary>
 internal static class SecretNames
