@@ -47,7 +47,11 @@ internal static class TrackCommand
         command.SetAction(
             async (result, cancellationToken) =>
             {
-                var connection = postgres.Read(result) ?? throw new ArgumentException("Name the database with --postgres; without a value, it takes the one in " + PostgresOption.Variable + ".");
+                var connection =
+                    postgres.Read(result)
+                    ?? throw new ArgumentException(
+                        "Name the database with --postgres; without a value, it takes the one in " + PostgresOption.Variable + "."
+                    );
                 if (result.GetValue(notify) && result.GetValue(noNotify))
                     throw new ArgumentException("Give --notify or --no-notify, not both.");
                 var isOff = result.GetValue(off);

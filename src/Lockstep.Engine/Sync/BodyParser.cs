@@ -183,12 +183,10 @@ internal sealed class BodyParser(
                 ? (Remedy)$"Check the URI and the credentials, or name another dialect with {Term.Dialect}."
                 : "A feed is one JSON object after another (NDJSON): check the URI, or write its records that way.";
         }
-
         else if (isFirst && context.Options is { KeyFields: null, OrderBy: null } && ForeignBody.OnlyList(frame.Bytes) is { } list)
         {
             reason = $"the body is one object that holds a list in '{list}'";
-            remedy = (Remedy)
-                $"If the records are in that list, sync with {Term.DialectWith($$"""{"From":"Rest","Items":"{{list}}"}""")}.";
+            remedy = (Remedy)$"If the records are in that list, sync with {Term.DialectWith($$"""{"From":"Rest","Items":"{{list}}"}""")}.";
         }
 
         // Likewise, a body that begins like another server's answer is read in that dialect, or at least reported as such.

@@ -829,7 +829,11 @@ public sealed class RestTests : DialectTest
     }
 
     [Theory]
-    [InlineData("""{"total":26,"page":1,"things":[{"id":1}]}""", "the body is one object that holds a list in 'things'", "\"Items\":\"things\"")]
+    [InlineData(
+        """{"total":26,"page":1,"things":[{"id":1}]}""",
+        "the body is one object that holds a list in 'things'",
+        "\"Items\":\"things\""
+    )]
     [InlineData("""{"total":26,"id":1,"things":[{"id":1}]}""", "updated_at", "OrderBy")]
     [InlineData("""{"timestamp":26,"things":[{"id":1}]}""", "updated_at", "OrderBy timestamp")]
     [InlineData("""{"total":26,"things":[{"id":1}],"others":[{"id":2}]}""", "updated_at", "OrderBy")]
