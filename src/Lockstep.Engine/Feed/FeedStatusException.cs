@@ -134,8 +134,8 @@ public sealed class FeedStatusException : FeedException
                 $"Check the URI and {Term.CursorStyle}: a feed whose URI ends with / gets the cursor as the last path "
                     + $"element, another as ?since=.",
             HttpStatusCode.TooManyRequests =>
-                $"Send requests less often, or wait {wait ?? "as long as the feed says"}; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep "
-                    + $"waits by itself.",
+                $"Send requests less often, or wait {wait ?? "as long as the feed says"}; with {Term.Follow} or "
+                    + $"{Term.MaximumRetryCount} Lockstep waits by itself.",
             HttpStatusCode.RequestTimeout =>
                 $"The feed waited too long for the request, often behind a proxy: try again; with {Term.Follow} or "
                     + $"{Term.MaximumRetryCount} Lockstep does so by itself.",
@@ -143,7 +143,8 @@ public sealed class FeedStatusException : FeedException
             HttpStatusCode.NotImplemented =>
                 "The server cannot do what the URI asks for: leave that out, such as a property whose changes it does not track.",
             >= HttpStatusCode.InternalServerError =>
-                $"Try again {(wait is null ? "later" : "in " + wait)}; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep does so by itself.",
+                $"Try again {(wait is null ? "later" : "in " + wait)}; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep "
+                    + $"does so by itself.",
             _ => "Check the URI and the options of the request.",
         };
 }
