@@ -120,7 +120,8 @@ Describe 'A key within the record' {
     AfterEach { Get-LockstepTestServer | Stop-LockstepTestServer }
 
     It 'is one of events too, and a property to read by' {
-        $server = 1..2 | ForEach-Object { @{ id = "e$_"; meta = @{ id = "m$_"; n = $_ } } } | Start-LockstepTestServer -Port 0 -Feed EventStream
+        $server = 1..2 | ForEach-Object { @{ id = "e$_"; meta = @{ id = "m$_"; n = $_ } } } |
+            Start-LockstepTestServer -Port 0 -Feed EventStream
         ($server | Sync-LockstepTable -Path TestDrive:/events.db -KeyProperty /meta/id).Added | Should -Be 2
         (Get-LockstepRecord -Path TestDrive:/events.db -Key m2).id | Should -Be e2
         $record = Get-LockstepRecord -Path TestDrive:/events.db -Filter "`"/meta/id`" = 'm1'" -Property /meta/n, id
