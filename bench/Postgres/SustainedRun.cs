@@ -41,6 +41,7 @@ internal static class SustainedRun
             var isLogical = await level.ExecuteScalarAsync() is "logical";
             foreach (var way in ways.Where(way => isLogical || way.Mode == PostgresFeedMode.Polling))
             {
+                await ExecuteAsync(source, $"TRUNCATE {Table}");
                 var alone = await WriteAsync(source, TimeSpan.FromSeconds(10), rate: null);
                 // Rows already in the table would arrive as a snapshot, before those that are measured.
                 await ExecuteAsync(source, $"TRUNCATE {Table}");
